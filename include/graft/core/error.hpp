@@ -1,0 +1,58 @@
+#pragma once
+// The exceptions that graft throws. Every message says who, what came, and what was needed, in one line.
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace graft {
+
+/// Base of every exception that graft throws.
+class error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A matrix or tensor has other dimensions than the operation needs.
+class shape_error : public error {
+ public:
+  using error::error;
+};
+
+/// A flag, option or configuration value is unknown, contradictory or out of range.
+class config_error : public error {
+ public:
+  using error::error;
+};
+
+/// The numerical back end or the operating system refused (oneDNN, mmap, a full disk).
+class backend_error : public error {
+ public:
+  using error::error;
+};
+
+/// A file does not hold what its format demands. `what()` starts with the path and, when known, the line or byte.
+class format_error : public error {
+ public:
+  /// "PATH: MESSAGE"
+  format_error(const std::string& path, const std::string& message) : error(path + ": " + message), path_(path) {}
+
+  /// "PATH:LINE: MESSAGE", lines counted from 1
+  static format_error at_line(const std::string& path, std::uint64_t line, const std::string& message) {
+    return {path, ":" + std::to_string(line) + ": ", message};
+  }
+
+  /// "PATH: byte OFFSET: MESSAGE", bytes counted from 0
+  static format_error at_byte(const std::string& path, std::uint64_t offset, const std::string& message) {
+    return {path, ": byte " + std::to_string(offset) + ": ", message};
+  }
+
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  format_error(const std::string& path, const std::string& where, const std::string& message)
+      : error(path + where + message), path_(path) {}
+  std::string path_;
+};
+
+}  // namespace graft

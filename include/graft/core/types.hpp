@@ -1,0 +1,93 @@
+#pragma once
+// Matrices, views and grow-only buffers. Everything is row-major; a row is a token unless a docstring says otherwise.
+
+#include <Eigen/Core>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace graft {
+
+using index = Eigen::Index;
+
+template <class T>
+using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// A mutable window (rows, cols) onto somebody else's row-major memory; `stride` elements lie between the starts of two rows.
+template <class T>
+class view : public Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>> {
+ public:
+  using base = Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+  view(T* data, index rows, index cols, index stride) : base(data, rows, cols, Eigen::OuterStride<>(stride)) {}
+  view(T* data, index rows, index cols) : view(data, rows, cols, cols) {}
+  view(matrix<T>& m) : view(m.data(), m.rows(), m.cols()) {}  // NOLINT: implicit on purpose
+  view(const view&) = default;
+  view& operator=(const view& other) {
+    base::operator=(other);
+    return *this;
+  }
+  using base::operator=;
+
+  index stride() const { return this->outerStride(); }
+  T* row_data(index r) const { return const_cast<T*>(this->data()) + r * stride(); }
+  view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
+};
+
+/// The read-only counterpart of `view`.
+template <class T>
+class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>> {
+ public:
+  using base = Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+  const_view(const T* data, index rows, index cols, index stride) : base(data, rows, cols, Eigen::OuterStride<>(stride)) {}
+  const_view(const T* data, index rows, index cols) : const_view(data, rows, cols, cols) {}
+  const_view(const matrix<T>& m) : const_view(m.data(), m.rows(), m.cols()) {}                // NOLINT: implicit on purpose
+  const_view(const view<T>& v) : const_view(v.data(), v.rows(), v.cols(), v.outerStride()) {}  // NOLINT: implicit on purpose
+  const_view(const const_view&) = default;
+
+  index stride() const { return this->outerStride(); }
+  const T* row_data(index r) const { return this->data() + r * stride(); }
+  const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
+};
+
+/// A matrix whose memory only ever grows, so that steps with other row counts do not allocate. 64-byte aligned; not initialized.
+template <class T>
+class buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  /// Makes the buffer (rows, cols); what it held is lost.
+  view<T> resize(index rows, index cols) {
+    const std::size_t needed = static_cast<std::size_t>(rows * cols);
+    if (needed > capacity_) {
+      data_.reset();
+      data_.reset(static_cast<T*>(::operator new[](needed * sizeof(T), std::align_val_t{64})));
+      capacity_ = needed;
+    }
+    rows_ = rows;
+    cols_ = cols;
+    return get();
+  }
+  void assign(const_view<T> source) { resize(source.rows(), source.cols()) = source; }
+  void clear() { rows_ = cols_ = 0; }
+
+  bool empty() const { return rows_ == 0; }
+  index rows() const { return rows_; }
+  index cols() const { return cols_; }
+  std::size_t bytes() const { return capacity_ * sizeof(T); }
+  view<T> get() { return {data_.get(), rows_, cols_}; }
+  const_view<T> get() const { return {data_.get(), rows_, cols_}; }
+  operator view<T>() { return get(); }              // NOLINT: implicit on purpose
+  operator const_view<T>() const { return get(); }  // NOLINT: implicit on purpose
+
+ private:
+  struct release {
+    void operator()(T* data) const { ::operator delete[](data, std::align_val_t{64}); }
+  };
+  std::unique_ptr<T[], release> data_;
+  std::size_t capacity_ = 0;
+  index rows_ = 0;
+  index cols_ = 0;
+};
+
+}  // namespace graft

@@ -1,0 +1,27 @@
+#pragma once
+// One row of a data set, before and after tokenizing.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace graft {
+
+/// A row as it stands in a file. Either texts, or ready-made ids (then `text_a` is empty).
+struct example {
+  std::string text_a;
+  std::optional<std::string> text_b;
+  std::vector<std::int32_t> input_ids;  // special tokens included, no padding; empty: text is to be tokenized
+  std::optional<std::string> label;     // as written; absent in test files
+};
+
+/// A row as the model reads it.
+struct features {
+  std::vector<std::int32_t> input_ids;       // special tokens included, no padding
+  std::vector<std::int32_t> token_type_ids;  // 0 for the first text, 1 for the second in BERT; all 0 in RoBERTa
+  std::int32_t label = -1;                   // class id, -1 when unknown
+  double target = 0;                         // regression value
+};
+
+}  // namespace graft
