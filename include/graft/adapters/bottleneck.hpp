@@ -1,0 +1,79 @@
+#pragma once
+// The bottleneck module of Houlsby et al. 2019.
+
+#include <string>
+
+#include "graft/core/layer.hpp"
+#include "graft/core/random.hpp"
+#include "graft/layers/linear.hpp"
+#include "graft/ops/gelu.hpp"
+
+namespace graft {
+
+/// A(h) = h + gelu(z) W_up^T + b_up,   z = h W_down^T + b_down
+/// Backward:  dz = (dy W_up) gelu'(z);   dh = dy + dz W_down
+/// @param  h  (N, H) rows are tokens            @param[out] y  (N, H), not h's memory            W_down (K, H), W_up (H, K)
+/// Saved: z (N, K); h and gelu(z) only when the weights that read them are trained.
+/// Source: Houlsby et al. 2019, section 2.   Tested: tests/adapters/bottleneck_test.cpp
+template <class P>
+class bottleneck {
+ public:
+  using real = typename P::real;
+  struct saved {
+    typename linear<P>::saved down;
+    buffer<real> z;
+    typename linear<P>::saved up;
+  };
+
+  /// Parameters PREFIX.down_project.* and PREFIX.up_project.*, zero until initialized or loaded.
+  bottleneck(const std::string& prefix, index hidden_size, index size)
+      : down_project(prefix + ".down_project", hidden_size, size, parameter_role::adapter),
+        up_project(prefix + ".up_project", size, hidden_size, parameter_role::adapter) {}
+
+  index size() const { return down_project.out(); }
+
+  /// Weights ~ N(0, range^2), biases 0, from the stream (seed, place).
+  void initialize(double range, std::uint64_t seed, std::uint64_t place) {
+    std::uint64_t counter = 0;
+    const random_stream stream(seed, 0, place);
+    for (parameter<real>* w : {&down_project.weight, &up_project.weight}) {
+      for (index i = 0; i < w->value.size(); ++i) w->value.data()[i] = static_cast<real>(range * stream.normal(counter++));
+    }
+    down_project.bias.value.setZero();
+    up_project.bias.value.setZero();
+  }
+
+  void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
+    scratch::mark mark(ctx.memory);
+    view<real> activated = ctx.memory.take<real>(h.rows(), size());
+    view<real> z = s != nullptr ? s->z.resize(h.rows(), size()) : activated;
+    down_project.forward(h, z, s != nullptr ? &s->down : nullptr, ctx);
+    ops::gelu_forward<real>(z, activated, ctx);
+    up_project.forward(activated, y, s != nullptr ? &s->up : nullptr, ctx);
+    y += h;
+  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx) {
+    scratch::mark mark(ctx.memory);
+    const bool deeper = dh != nullptr || is_trainable(down_project);
+    view<real> dz = ctx.memory.take<real>(dy.rows(), size());
+    up_project.backward(dy, s.up, deeper ? &dz : nullptr, ctx);
+    if (!deeper) return;
+    ops::gelu_backward<real>(dz, s.z, dz, ctx);
+    down_project.accumulate_gradients(dz, s.down.x, ctx);
+    if (dh == nullptr) return;
+    *dh = dy;
+    down_project.input_gradient(dz, real(1), *dh, ctx);
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    down_project.for_each_parameter(f);
+    up_project.for_each_parameter(f);
+  }
+
+  linear<P> down_project, up_project;
+};
+
+static_assert(layer<bottleneck<f64>> && layer<bottleneck<f32>>);
+
+}  // namespace graft

@@ -1,0 +1,190 @@
+#pragma once
+// A site that mixes several adapters and, if wanted, the untouched base.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graft/adapters/adapter_site.hpp"
+#include "graft/adapters/weighted_sum.hpp"
+#include "graft/ops/mixed_adapters.hpp"
+
+namespace graft {
+
+/// What is mixed at every site, in order; `base`, when included, is last.
+struct multi_adapter_options {
+  std::vector<std::string> names;
+  std::vector<index> sizes;  // K of every adapter
+  bool include_base = true;
+  bool include_flex = false;
+  index flex_size = 64;
+  mixing_mode mode = mixing_mode::softmax;
+  bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
+
+  index count() const { return static_cast<index>(names.size()) + (include_base ? 1 : 0); }
+  std::vector<std::string> mixed_names() const {
+    std::vector<std::string> all = names;
+    if (include_base) all.emplace_back("base");
+    return all;
+  }
+};
+
+/// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x),   y_base = LN_base(h + x);   y = c, or with flex y = LN_flex(A_flex(c) + x)
+/// Backward:  dw_k = <dc, y_k>;   w_k dc goes through LN_k and A_k to dh and dx;   with flex, dc comes from that site first.
+/// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
+/// Saved: plain loop: what every A_k and LN_k saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
+/// Source: SPEC of the original's multi-adapter, with LayerNorm statistics per adapter.   Tested: tests/adapters/multi_adapter_site_test.cpp
+template <class P>
+class multi_adapter_site {
+ public:
+  using real = typename P::real;
+  struct saved {
+    std::vector<typename bottleneck<P>::saved> adapters;  // plain loop
+    std::vector<typename layer_norm<P>::saved> norms;     // plain loop
+    ops::mixed_adapters_saved<real> fused;
+    matrix<real> w;
+    typename adapter_site<P>::saved flex;
+  };
+
+  /// Parameters PREFIX.multi_adapter.{adapter_dict,layer_norm_dict}.NAME.*; MIX is visited here only when OWNS_MIX.
+  multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
+                     std::shared_ptr<weighted_sum<P>> shared_mix, bool owns_mix)
+      : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
+    const std::string own = prefix + ".multi_adapter.";
+    for (std::size_t k = 0; k < o.names.size(); ++k) {
+      adapters.emplace_back(own + "adapter_dict." + o.names[k], hidden_size, o.sizes[k]);
+    }
+    for (const std::string& name : o.mixed_names()) norms.emplace_back(own + "layer_norm_dict." + name, hidden_size, eps);
+    if (o.include_flex) flex.emplace(own + "adapter_dict.flex", own + "layer_norm_dict.flex", hidden_size, o.flex_size, eps);
+  }
+
+  void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
+    matrix<real> own;
+    matrix<real>& w = s != nullptr ? s->w : own;
+    w.resize(1, mix->count());
+    mix->forward(w);
+    if (!flex) {
+      mix_forward(h, x, w, y, s, ctx);
+      return;
+    }
+    scratch::mark mark(ctx.memory);
+    view<real> c = ctx.memory.take<real>(h.rows(), h.cols());
+    mix_forward(h, x, w, c, s, ctx);
+    flex->forward(c, x, y, s != nullptr ? &s->flex : nullptr, ctx);
+  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
+    if (!flex) {
+      mix_backward(dy, s, dh, dx, ctx);
+      return;
+    }
+    scratch::mark mark(ctx.memory);
+    view<real> dc = ctx.memory.take<real>(dy.rows(), dy.cols());
+    view<real> dx_flex = ctx.memory.take<real>(dy.rows(), dy.cols());
+    flex->backward(dy, s.flex, &dc, dx != nullptr ? &dx_flex : nullptr, ctx);
+    mix_backward(dc, s, dh, dx, ctx);
+    if (dx != nullptr) *dx += dx_flex;
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    if (owns_mix_) mix->for_each_parameter(f);
+    for (auto& a : adapters) a.for_each_parameter(f);
+    for (auto& n : norms) n.for_each_parameter(f);
+    if (flex) flex->for_each_parameter(f);
+  }
+
+  std::shared_ptr<weighted_sum<P>> mix;
+  std::vector<bottleneck<P>> adapters;  // A_k
+  std::vector<layer_norm<P>> norms;     // LN_k, then the base's
+  std::optional<adapter_site<P>> flex;
+
+ private:
+  bool fused() const {
+    const auto trained = [](const auto& parts) {
+      for (const auto& part : parts) {
+        if (is_trainable(part)) return true;
+      }
+      return false;
+    };
+    return optimized_ && !trained(adapters) && !trained(norms);
+  }
+  std::vector<ops::mixed_branch<real>> branches() const {
+    std::vector<ops::mixed_branch<real>> all;
+    for (std::size_t k = 0; k < norms.size(); ++k) {
+      ops::mixed_branch<real> branch{norms[k].weight.value.data(), norms[k].bias.value.data(), norms[k].eps()};
+      if (k < adapters.size()) {
+        branch.size = adapters[k].size();
+        branch.down_weight = adapters[k].down_project.weight.value.data();
+        branch.down_bias = adapters[k].down_project.bias.value.data();
+        branch.up_weight = adapters[k].up_project.weight.value.data();
+        branch.up_bias = adapters[k].up_project.bias.value.data();
+      }
+      all.push_back(branch);
+    }
+    return all;
+  }
+
+  void mix_forward(const_view<real> h, const_view<real> x, const matrix<real>& w, view<real> c, saved* s, context& ctx) const {
+    if (fused()) {
+      ops::mixed_adapters_forward<real>(h, x, branches(), w, c, s != nullptr ? &s->fused : nullptr, ctx);
+      return;
+    }
+    if (s != nullptr) {
+      s->adapters.resize(adapters.size());
+      s->norms.resize(norms.size());
+    }
+    scratch::mark mark(ctx.memory);
+    view<real> y = ctx.memory.take<real>(h.rows(), h.cols());
+    c.setZero();
+    for (std::size_t k = 0; k < norms.size(); ++k) {
+      if (k < adapters.size()) {
+        adapters[k].forward(h, y, s != nullptr ? &s->adapters[k] : nullptr, ctx);
+        y += x;
+      } else {
+        y = h + x;
+      }
+      norms[k].forward(y, y, s != nullptr ? &s->norms[k] : nullptr, ctx);
+      c += w(0, static_cast<index>(k)) * y;
+    }
+  }
+  void mix_backward(const_view<real> dc, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
+    const bool inputs = dh != nullptr || dx != nullptr;
+    matrix<real> dw = matrix<real>::Zero(1, mix->count());
+    if (fused()) {
+      ops::mixed_adapters_backward<real>(dc, branches(), s.fused, s.w, dw, dh, dx, ctx);
+      mix->backward(dw, s.w);
+      return;
+    }
+    scratch::mark mark(ctx.memory);
+    view<real> dy = ctx.memory.take<real>(dc.rows(), dc.cols());
+    view<real> dbranch = ctx.memory.take<real>(dc.rows(), dc.cols());
+    if (dh != nullptr) dh->setZero();
+    if (dx != nullptr) dx->setZero();
+    for (std::size_t k = 0; k < norms.size(); ++k) {
+      const auto column = static_cast<index>(k);
+      const const_view<real> xhat = s.norms[k].xhat;
+      ops::sum_pieces<real>(dc.rows(), view<real>(dw).window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
+        for (index r = begin; r < end; ++r) {
+          sum(0, 0) += (dc.row(r).array() * (xhat.row(r).array() * norms[k].weight.value.array() + norms[k].bias.value.array())).sum();
+        }
+      });
+      const bool has_adapter = k < adapters.size();
+      const bool into_adapter = has_adapter && (dh != nullptr || is_trainable(adapters[k]));
+      dy = s.w(0, column) * dc;
+      norms[k].backward(dy, s.norms[k], inputs || into_adapter ? &dy : nullptr, ctx);
+      if (dx != nullptr) *dx += dy;
+      if (into_adapter) adapters[k].backward(dy, s.adapters[k], dh != nullptr ? &dbranch : nullptr, ctx);
+      if (dh != nullptr) *dh += has_adapter ? dbranch : dy;
+    }
+    mix->backward(dw, s.w);
+  }
+
+  bool owns_mix_;
+  bool optimized_;
+};
+
+static_assert(site<multi_adapter_site<f64>> && site<multi_adapter_site<f32>>);
+
+}  // namespace graft

@@ -1,0 +1,73 @@
+#pragma once
+// The mixing weights of a multi-adapter.
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "graft/core/layer.hpp"
+#include "graft/core/precision.hpp"
+#include "graft/ops/softmax.hpp"
+
+namespace graft {
+
+/// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
+enum class mixing_mode : std::uint8_t { softmax, gates, weights };
+
+/// @throws config_error  TEXT is none of the three
+inline mixing_mode parse_mixing_mode(const std::string& text) {
+  if (text == "softmax") return mixing_mode::softmax;
+  if (text == "gates") return mixing_mode::gates;
+  if (text == "weights") return mixing_mode::weights;
+  throw config_error("adapter_weight_mode is \"" + text + "\", one of softmax, gates, weights was expected");
+}
+
+/// w (1, M) from v (1, M), by mode; shared by the sites of one weight set.
+/// Backward:  softmax dv = w (dw - <dw, w>);   gates dv = dw w (1 - w);   weights dv = dw
+/// Source: the original system's weighted sums.   Tested: tests/adapters/weighted_sum_test.cpp
+template <class P>
+class weighted_sum {
+ public:
+  using real = typename P::real;
+
+  /// Parameter PREFIX.weights
+  weighted_sum(const std::string& prefix, index count, mixing_mode mode)
+      : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
+
+  index count() const { return v.size(); }
+
+  void forward(view<real> w) const {
+    w = v.value;
+    if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
+    if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
+  }
+  void backward(const_view<real> dw, const_view<real> w) {
+    if (!v.trainable) return;
+    matrix<real> dv = dw;
+    if (mode_ == mixing_mode::softmax) ops::softmax_row_backward(w.row(0), dw.row(0), dv.row(0));
+    if (mode_ == mixing_mode::gates) dv.array() *= w.array() * (real(1) - w.array());
+    v.gradient() += dv;
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    f(v);
+  }
+
+  parameter<real> v;
+
+ private:
+  static real initial(index count, mixing_mode mode) {
+    switch (mode) {
+      case mixing_mode::softmax: return real(1) / real(count);
+      case mixing_mode::gates: return real(0);
+      case mixing_mode::weights: return real(1);
+    }
+    return real(0);
+  }
+  mixing_mode mode_;
+};
+
+static_assert(parameterized<weighted_sum<f64>>);
+
+}  // namespace graft

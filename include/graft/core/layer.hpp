@@ -1,0 +1,56 @@
+#pragma once
+// The contract that every layer keeps, as C++20 concepts.
+//
+// Outputs belong to the caller, saved activations to the nested `saved` struct, temporaries to ctx.memory; a layer holds
+// parameters only, so forward is const. Backward adds to parameter gradients (+=) and overwrites activation gradients (=).
+// A frozen parameter costs nothing: no gradient, no product for it, nothing saved for it.
+
+#include <concepts>
+#include <string>
+
+#include "graft/core/context.hpp"
+#include "graft/core/parameter.hpp"
+#include "graft/core/types.hpp"
+
+namespace graft {
+
+namespace detail {
+struct any_visitor {
+  template <class T>
+  void operator()(parameter<T>&) const {}
+  template <class T>
+  void operator()(const parameter<T>&) const {}
+};
+}  // namespace detail
+
+/// Something with parameters that can be visited, each once.
+template <class L>
+concept parameterized = requires(L& layer, detail::any_visitor visit) { layer.for_each_parameter(visit); };
+
+/// y = f(x); forward(x, y, saved or nullptr, ctx), backward(dy, saved, dx or nullptr, ctx).
+template <class L>
+concept layer = parameterized<L> && requires(const L& fixed, L& mutable_layer, const_view<typename L::real> in, view<typename L::real> out,
+                                             typename L::saved* keep, const typename L::saved& kept, view<typename L::real>* dx,
+                                             context& ctx) {
+  fixed.forward(in, out, keep, ctx);
+  mutable_layer.backward(in, kept, dx, ctx);
+};
+
+/// A place where a sub-layer's output h meets the residual x: y = f(h, x).
+template <class S>
+concept site = parameterized<S> && requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out,
+                                            typename S::saved* keep, const typename S::saved& kept, view<typename S::real>* dx,
+                                            context& ctx) {
+  fixed.forward(in, in, out, keep, ctx);
+  mutable_site.backward(in, kept, dx, dx, ctx);
+};
+
+/// Whether any parameter of LAYER is trained.
+template <parameterized L>
+bool is_trainable(const L& layer) {
+  bool found = false;
+  const_cast<L&>(layer).for_each_parameter([&](auto& p) { found = found || p.trainable; });
+  return found;
+}
+
+}  // namespace graft

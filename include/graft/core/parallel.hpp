@@ -1,0 +1,24 @@
+#pragma once
+// Loops over rows on several threads. Work is cut into fixed-size pieces, so that sums do not depend on the number of threads.
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "graft/core/types.hpp"
+
+namespace graft {
+
+/// Calls f(begin, end) for consecutive pieces of 0 .. n - 1 that hold at most GRAIN items. f must not throw.
+template <class F>
+void parallel_for(index n, index grain, int threads, F&& f) {
+  const index pieces = (n + grain - 1) / grain;
+  if (pieces <= 1 || threads <= 1) {
+    for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
+}
+
+}  // namespace graft

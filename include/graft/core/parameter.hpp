@@ -1,0 +1,66 @@
+#pragma once
+// A named, possibly trainable matrix of numbers.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graft/core/error.hpp"
+#include "graft/core/types.hpp"
+
+namespace graft {
+
+/// What a parameter is for: decides weight decay (`weight` alone has it) and the learning rate (`mixing` has its own).
+enum class parameter_role : std::uint8_t { weight, bias, layer_norm, adapter, mixing };
+
+/// {Hugging Face name, value, gradient, trainable}. Vectors are stored as one row. `grad` holds no memory until a trainable
+/// backward needs it.
+template <class T>
+struct parameter {
+  std::string name;
+  parameter_role role = parameter_role::weight;
+  bool is_vector = false;
+  bool trainable = false;
+  matrix<T> value;
+  matrix<T> grad;
+
+  static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
+    return {std::move(name), role, true, false, matrix<T>::Constant(1, size, fill), {}};
+  }
+  static parameter table(std::string name, parameter_role role, index rows, index cols) {
+    return {std::move(name), role, false, false, matrix<T>::Zero(rows, cols), {}};
+  }
+
+  index size() const { return value.size(); }
+  std::vector<index> shape() const {
+    return is_vector ? std::vector<index>{value.cols()} : std::vector<index>{value.rows(), value.cols()};
+  }
+  /// The gradient to add to; allocated and zeroed at the first use.
+  matrix<T>& gradient() {
+    if (grad.size() == 0) grad = matrix<T>::Zero(value.rows(), value.cols());
+    return grad;
+  }
+};
+
+/// "(2, 3)"
+inline std::string shape_text(const std::vector<index>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+template <class View>
+std::string shape_text_of(const View& m) {
+  return shape_text({m.rows(), m.cols()});
+}
+
+/// @throws shape_error  "LAYER: NAME is (r, c), WHAT"   unless CONDITION
+template <class View>
+void check_shape(bool condition, std::string_view layer, std::string_view argument, const View& m, std::string_view needed) {
+  if (condition) return;
+  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " + std::string(needed));
+}
+
+}  // namespace graft

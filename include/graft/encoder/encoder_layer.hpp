@@ -1,0 +1,80 @@
+#pragma once
+// One transformer layer, with whatever stands at its two sites.
+
+#include <string>
+#include <utility>
+
+#include "graft/core/layer.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/layers/feed_forward.hpp"
+#include "graft/layers/self_attention.hpp"
+
+namespace graft {
+
+/// m = site_1(attention(x), x);   y = site_2(feed_forward(m), m)            (post-LayerNorm: the LayerNorms are in the sites)
+/// Backward goes down only as far as something is trained or dx is wanted.
+/// @param  x  (N, H) rows are tokens            @param[out] y  (N, H)
+/// Saved: what the four parts save; a part below everything that is trained saves nothing.
+/// Source: transformers' RobertaLayer.   Tested: tests/encoder/encoder_layer_test.cpp
+template <class P, site Site>
+class encoder_layer {
+ public:
+  using real = typename P::real;
+  struct saved {
+    bool wants_dx = true;  // set by the caller before forward: will backward be asked for dx?
+    typename self_attention<P>::saved attention;
+    typename Site::saved attention_site;
+    typename feed_forward<P>::saved feed;
+    typename Site::saved feed_site;
+  };
+  static constexpr std::uint64_t places = 3;  // dropout places that a layer uses
+
+  /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix) builds each site.
+  template <class MakeSite>
+  encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t place, MakeSite&& make_site)
+      : attention(prefix + ".attention",
+                  {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob, c.hidden_dropout_prob, place}),
+        attention_site(make_site(prefix + ".attention.output")),
+        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, place + 2}),
+        feed_site(make_site(prefix + ".output")) {}
+
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
+    const bool attention_kept = s != nullptr && (s->wants_dx || is_trainable(attention));
+    const bool feed_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(feed));
+    scratch::mark mark(ctx.memory);
+    view<real> h = ctx.memory.take<real>(x.rows(), x.cols());
+    view<real> middle = ctx.memory.take<real>(x.rows(), x.cols());
+    attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx);
+    attention_site.forward(h, x, middle, s != nullptr ? &s->attention_site : nullptr, ctx);
+    feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx);
+    feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
+  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
+    const bool into_attention = dx != nullptr || is_trainable(attention);
+    const bool into_first_half = into_attention || is_trainable(attention_site);
+    const bool into_feed = into_first_half || is_trainable(feed);
+    scratch::mark mark(ctx.memory);
+    view<real> dh = ctx.memory.take<real>(dy.rows(), dy.cols());
+    view<real> dmiddle = ctx.memory.take<real>(dy.rows(), dy.cols());
+    feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_first_half ? &dmiddle : nullptr, ctx);
+    if (into_feed) feed.backward(dh, s.feed, into_first_half ? &dmiddle : nullptr, ctx, real(1));
+    if (!into_first_half) return;
+    attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, dx, ctx);
+    if (into_attention) attention.backward(dh, s.attention, dx, ctx, real(1));
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    attention.for_each_parameter(f);
+    attention_site.for_each_parameter(f);
+    feed.for_each_parameter(f);
+    feed_site.for_each_parameter(f);
+  }
+
+  self_attention<P> attention;
+  Site attention_site;
+  feed_forward<P> feed;
+  Site feed_site;
+};
+
+}  // namespace graft

@@ -1,0 +1,27 @@
+#pragma once
+// Matrix products on oneDNN, f32.
+
+#include <dnnl.h>
+
+#include <string>
+
+#include "graft/core/error.hpp"
+#include "graft/gemm/eigen.hpp"
+
+namespace graft {
+
+template <>
+struct gemm_backend<onednn_backend> {
+  static void multiply(bool transpose_a, const_view<float> a, bool transpose_b, const_view<float> b, float beta, view<float> c) {
+    const index k = transpose_a ? a.rows() : a.cols();
+    if (k == 0) {
+      gemm_backend<eigen_backend>::multiply(transpose_a, a, transpose_b, b, beta, c);
+      return;
+    }
+    const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows(), c.cols(), k, 1.0F, a.data(),
+                                            a.stride(), b.data(), b.stride(), beta, c.data(), c.stride());
+    if (status != dnnl_success) throw backend_error("oneDNN sgemm failed with status " + std::to_string(static_cast<int>(status)));
+  }
+};
+
+}  // namespace graft

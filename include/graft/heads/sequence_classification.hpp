@@ -1,0 +1,82 @@
+#pragma once
+// From hidden states to logits.
+
+#include <span>
+#include <string>
+
+#include "graft/core/layer.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/layers/linear.hpp"
+#include "graft/ops/dropout.hpp"
+
+namespace graft {
+
+/// logits = drop(tanh(drop(h[first]) W_d^T + b_d)) W_o^T + b_o,   h[first] the first token of every sequence.   Regression: C = 1.
+/// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh is zero but for the first tokens, where it is dpre W_d
+/// @param  h  (N, H)            @param[out] logits  (B, C)
+/// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
+/// Source: transformers' RobertaClassificationHead.   Tested: tests/heads/sequence_classification_test.cpp
+template <class P>
+class sequence_classification {
+ public:
+  using real = typename P::real;
+  struct saved {
+    typename linear<P>::saved dense;
+    buffer<real> t;
+    typename linear<P>::saved out_proj;
+  };
+
+  /// Parameters PREFIX.dense.* and PREFIX.out_proj.*
+  sequence_classification(const std::string& prefix, const encoder_config& c, index classes, std::uint64_t place)
+      : dense(prefix + ".dense", c.hidden_size, c.hidden_size),
+        out_proj(prefix + ".out_proj", c.hidden_size, classes),
+        dropout_(c.hidden_dropout_prob),
+        place_(place) {}
+
+  index classes() const { return out_proj.out(); }
+
+  void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const {
+    const index sequences = logits.rows();
+    scratch::mark mark(ctx.memory);
+    view<real> first = ctx.memory.take<real>(sequences, h.cols());
+    for (index b = 0; b < sequences; ++b) first.row(b) = h.row(ctx.offsets[b]);
+    ops::dropout<real>(first, dropout_, place_, ctx);
+    view<real> t = ctx.memory.take<real>(sequences, h.cols());
+    dense.forward(first, t, s != nullptr ? &s->dense : nullptr, ctx);
+    t.array() = t.array().tanh();
+    if (s != nullptr) s->t.assign(t);
+    ops::dropout<real>(t, dropout_, place_ + 1, ctx);
+    out_proj.forward(t, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
+  }
+  void backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx) {
+    scratch::mark mark(ctx.memory);
+    const const_view<real> t = s.t;
+    view<real> d = ctx.memory.take<real>(t.rows(), t.cols());
+    out_proj.backward(dlogits, s.out_proj, &d, ctx);
+    ops::dropout<real>(d, dropout_, place_ + 1, ctx);
+    d.array() *= real(1) - t.array().square();
+    dense.accumulate_gradients(d, s.dense.x, ctx);
+    if (dh == nullptr) return;
+    view<real> dfirst = ctx.memory.take<real>(t.rows(), t.cols());
+    dense.input_gradient(d, real(0), dfirst, ctx);
+    ops::dropout<real>(dfirst, dropout_, place_, ctx);
+    dh->setZero();
+    for (index b = 0; b < t.rows(); ++b) dh->row(ctx.offsets[b]) = dfirst.row(b);
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    dense.for_each_parameter(f);
+    out_proj.for_each_parameter(f);
+  }
+
+  linear<P> dense, out_proj;
+
+ private:
+  double dropout_;
+  std::uint64_t place_;  // this and the next
+};
+
+static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>>);
+
+}  // namespace graft

@@ -1,0 +1,59 @@
+#pragma once
+// A table of vectors, one a row.
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "graft/core/layer.hpp"
+#include "graft/core/parallel.hpp"
+#include "graft/core/precision.hpp"
+
+namespace graft {
+
+/// y_n += W[id_n]          Backward:  dW[id_n] += dy_n
+/// @param  ids  (N) rows of the table            y (N, H) is added to, since the model sums three tables            W (V, H)
+/// Saved: nothing (the caller has the ids).   Cost: one pass over y.   Frozen: backward does nothing.
+/// @throws shape_error  an id outside 0 .. V - 1
+/// Source: torch.nn.Embedding.   Tested: tests/layers/embedding_test.cpp
+template <class P>
+class embedding {
+ public:
+  using real = typename P::real;
+
+  /// Parameter PREFIX.weight
+  embedding(const std::string& prefix, index rows, index hidden_size)
+      : weight(parameter<real>::table(prefix + ".weight", parameter_role::weight, rows, hidden_size)) {}
+
+  void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const {
+    for (const std::int32_t id : ids) {
+      if (id < 0 || id >= weight.value.rows()) {
+        throw shape_error("layer '" + weight.name + "': id " + std::to_string(id) + " is outside 0 .. " +
+                          std::to_string(weight.value.rows() - 1) + " (do tokenizer and model belong together, is the text too long?)");
+      }
+    }
+    parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
+      for (index n = begin; n < end; ++n) y.row(n) += weight.value.row(ids[static_cast<std::size_t>(n)]);
+    });
+  }
+  void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx) {
+    if (!weight.trainable) return;
+    matrix<real>& dw = weight.gradient();
+    parallel_for(dy.cols(), 64, ctx.threads, [&](index begin, index end) {  // by columns: rows of dW may repeat
+      for (index n = 0; n < dy.rows(); ++n) {
+        dw.row(ids[static_cast<std::size_t>(n)]).segment(begin, end - begin) += dy.row(n).segment(begin, end - begin);
+      }
+    });
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    f(weight);
+  }
+
+  parameter<real> weight;
+};
+
+static_assert(parameterized<embedding<f64>>);
+
+}  // namespace graft

@@ -1,0 +1,79 @@
+#pragma once
+// Which parameters are trained, by what the run tunes.
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "graft/model/model.hpp"
+
+namespace graft {
+
+template <parameterized M>
+void set_trainable(M& part, bool trainable) {
+  part.for_each_parameter([&](auto& p) { p.trainable = trainable; });
+}
+
+/// Every parameter of MODEL that is trained, in model order.
+template <class M>
+std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
+  std::vector<parameter<typename M::real>*> all;
+  model.for_each_parameter([&](auto& p) {
+    if (p.trainable) all.push_back(&p);
+  });
+  return all;
+}
+
+/// Single mode: every adapter, every LayerNorm (the embeddings' too) and the head; the rest is frozen.
+template <class P>
+void tune_adapters(adapter_classifier<P>& model) {
+  set_trainable(model, false);
+  set_trainable(model.trunk.embedded.norm, true);
+  for (auto& l : model.trunk.layers) {
+    set_trainable(l.attention_site, true);
+    set_trainable(l.feed_site, true);
+  }
+  set_trainable(model.head, true);
+}
+
+/// The baselines without adapters: everything, or the head alone.
+template <class P>
+void tune_everything(plain_classifier<P>& model) {
+  set_trainable(model, true);
+}
+template <class P>
+void tune_head(plain_classifier<P>& model) {
+  set_trainable(model, false);
+  set_trainable(model.head, true);
+}
+
+/// base, flex: mixing weights, head, and flex where it is included.   base_ft: everything but the mixed adapters and their
+/// LayerNorms, the base's included.   full_ft: everything.
+enum class multi_adapter_ft_mode : std::uint8_t { base, flex, base_ft, full_ft };
+
+/// @throws config_error  TEXT is none of the four
+inline multi_adapter_ft_mode parse_ft_mode(const std::string& text) {
+  if (text == "base") return multi_adapter_ft_mode::base;
+  if (text == "flex") return multi_adapter_ft_mode::flex;
+  if (text == "base_ft") return multi_adapter_ft_mode::base_ft;
+  if (text == "full_ft") return multi_adapter_ft_mode::full_ft;
+  throw config_error("adapter_ft_mode is \"" + text + "\", one of base, flex, base_ft, full_ft was expected");
+}
+
+template <class P>
+void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
+  set_trainable(model, mode == multi_adapter_ft_mode::base_ft || mode == multi_adapter_ft_mode::full_ft);
+  for (auto& l : model.trunk.layers) {
+    for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
+      const bool mixed = mode == multi_adapter_ft_mode::full_ft;
+      for (auto& a : s->adapters) set_trainable(a, mixed);
+      for (auto& n : s->norms) set_trainable(n, mixed);
+      set_trainable(*s->mix, true);
+      if (s->flex) set_trainable(*s->flex, true);
+    }
+  }
+  set_trainable(model.head, true);
+}
+
+}  // namespace graft

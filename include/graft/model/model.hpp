@@ -1,0 +1,113 @@
+#pragma once
+// Trunk, sites and head as one trainable classifier (or regressor).
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graft/adapters/adapter_site.hpp"
+#include "graft/adapters/multi_adapter_site.hpp"
+#include "graft/adapters/plain_site.hpp"
+#include "graft/encoder/encoder.hpp"
+#include "graft/heads/sequence_classification.hpp"
+
+namespace graft {
+
+/// logits = head(trunk(batch))
+/// Backward:  dlogits through head and trunk to every trained parameter, and no deeper.
+/// @param  b  B packed sequences            @param[out] logits  (B, C)
+/// Saved: `trace`, what head and trunk save and the last hidden states (N, H).
+/// Source: transformers' RobertaForSequenceClassification.   Tested: tests/model/model_test.cpp
+template <class P, site Site>
+class classifier {
+ public:
+  using precision = P;
+  using real = typename P::real;
+  using site_type = Site;
+  struct trace {
+    typename encoder<P, Site>::saved trunk;
+    typename sequence_classification<P>::saved head;
+  };
+
+  template <class MakeSite>
+  classifier(const encoder_config& c, index classes, MakeSite&& make_site)
+      : config(c),
+        trunk(c.model_type, c, std::forward<MakeSite>(make_site)),
+        head("classifier", c, classes, head_place) {}
+
+  /// t == nullptr: inference, nothing is kept.
+  void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
+    check_shape(logits.rows() == b.size() && logits.cols() == head.classes(), "classifier", "logits", logits,
+                shape_text({b.size(), head.classes()}) + " is needed");
+    scratch::mark mark(ctx.memory);
+    view<real> h = ctx.memory.take<real>(b.rows(), config.hidden_size);
+    trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx);
+    head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
+  }
+  void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx) {
+    ctx.offsets = b.offsets;
+    const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers;
+    scratch::mark mark(ctx.memory);
+    view<real> dh = ctx.memory.take<real>(deeper ? b.rows() : 0, config.hidden_size);
+    head.backward(dlogits, t.head, deeper ? &dh : nullptr, ctx);
+    if (deeper) trunk.backward(dh, b, t.trunk, ctx);
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    trunk.for_each_parameter(f);
+    head.for_each_parameter(f);
+  }
+
+  encoder_config config;
+  encoder<P, Site> trunk;
+  sequence_classification<P> head;
+
+ private:
+  static constexpr std::uint64_t head_place = std::uint64_t{1} << 32;  // above every layer's dropout places
+};
+
+template <class P>
+using plain_classifier = classifier<P, plain_site<P>>;
+template <class P>
+using adapter_classifier = classifier<P, adapter_site<P>>;
+template <class P>
+using multi_adapter_classifier = classifier<P, multi_adapter_site<P>>;
+
+/// The encoder as pretrained, with a head of CLASSES outputs (1 for regression). All parameters zero (LayerNorms one) until loaded.
+template <class P>
+plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes) {
+  return {c, classes, [&](const std::string& prefix, index) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); }};
+}
+
+/// One adapter of SIZE at every site.
+template <class P>
+adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size) {
+  return {c, classes, [&](const std::string& prefix, index) {
+            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps);
+          }};
+}
+
+/// Several adapters mixed at every site. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
+/// @throws config_error  the layers cannot be cut into that many equal runs, or nothing is mixed
+template <class P>
+multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
+                                                          index weight_sets) {
+  const index layers = c.num_hidden_layers;
+  const index sets = weight_sets == -1 ? layers : weight_sets;
+  if (sets < 1 || layers % sets != 0) {
+    throw config_error("adapter_num_weight_sets is " + std::to_string(weight_sets) + ": " + std::to_string(layers) +
+                       " layers cannot be cut into that many equal runs (-1 means one per layer)");
+  }
+  if (o.count() < 1) throw config_error("a multi-adapter needs at least one adapter or the base in its mix");
+  const index run = layers / sets;
+  std::shared_ptr<weighted_sum<P>> mix;
+  return {c, classes, [&](const std::string& prefix, index layer) {
+            const bool first = layer % run == 0 && prefix.ends_with(".attention.output");
+            if (first) mix = std::make_shared<weighted_sum<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
+            return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first);
+          }};
+}
+
+}  // namespace graft

@@ -1,0 +1,34 @@
+#pragma once
+// Sums over rows, as bias gradients need them.
+
+#include "graft/core/context.hpp"
+#include "graft/core/parallel.hpp"
+#include "graft/core/types.hpp"
+
+namespace graft::ops {
+
+/// out += sum of f(row begin .. end - 1) over pieces of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
+/// Pieces are summed in order, so the result does not depend on the number of threads.
+template <class T, class F>
+void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
+  constexpr index grain = 64;
+  const index pieces = (rows + grain - 1) / grain;
+  scratch::mark mark(ctx.memory);
+  auto partial = ctx.memory.take<T>(pieces, out.cols());
+  parallel_for(rows, grain, ctx.threads, [&](index begin, index end) {
+    auto sum = partial.window(begin / grain, 0, 1, out.cols());
+    sum.setZero();
+    f(begin, end, sum);
+  });
+  for (index p = 0; p < pieces; ++p) out += partial.row(p);
+}
+
+/// out (1, C) += column sums of x (N, C).
+template <class T>
+void add_column_sum(const_view<T> x, view<T> out, context& ctx) {
+  sum_pieces<T>(x.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
+    for (index r = begin; r < end; ++r) sum += x.row(r);
+  });
+}
+
+}  // namespace graft::ops
