@@ -1,0 +1,53 @@
+#pragma once
+// Runs the built program as a user does, and keeps what it printed.
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "graft/core/file.hpp"
+#include "support/shared.hpp"
+
+extern char** environ;
+
+namespace graft_test {
+
+struct outcome {
+  int exit_code;  // 128 + the signal's number, when one ended it
+  std::string out;
+  std::string err;
+};
+
+/// Runs `graft ARGUMENTS...` with INPUT on standard input.
+inline outcome run_graft(std::vector<std::string> arguments, const std::string& input = "") {
+  const temporary_folder folder;
+  const std::string names[] = {folder / "in", folder / "out", folder / "err"};
+  graft::write_file(names[0], input);
+  arguments.insert(arguments.begin(), GRAFT_PROGRAM);
+  std::vector<char*> pointers;
+  for (auto& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_addopen(&files, 0, names[0].c_str(), O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&files, 1, names[1].c_str(), O_WRONLY | O_CREAT, 0600);
+  ::posix_spawn_file_actions_addopen(&files, 2, names[2].c_str(), O_WRONLY | O_CREAT, 0600);
+  pid_t child = 0;
+  const int failed = ::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ);
+  ::posix_spawn_file_actions_destroy(&files);
+  int status = 0;
+  if (failed != 0 || ::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot run " GRAFT_PROGRAM);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), graft::read_file(names[1]), graft::read_file(names[2])};
+}
+
+/// True for text that is "graft: ..." and one line.
+inline bool is_one_line_error(const std::string& text) {
+  return text.starts_with("graft: ") && text.ends_with('\n') && text.find('\n') == text.size() - 1;
+}
+
+}  // namespace graft_test
