@@ -23,6 +23,7 @@ struct command {
 
 constexpr command commands[] = {
     {"prepare-tasks", "find the tasks of a GLUE folder and write a configuration for each", prepare_tasks},
+    {"plot", "draw the logs of a run", plot},
     {"tokenize", "turn lines of text into token ids", tokenize},
 };
 

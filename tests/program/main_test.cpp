@@ -10,7 +10,7 @@ TEST_CASE("graft --help lists the sub-commands, --version the version") {
   const auto help = run_graft({"--help"});
   CHECK(help.exit_code == 0);
   CHECK(help.err.empty());
-  for (const char* name : {"prepare-tasks", "tokenize"}) CHECK_THAT(help.out, Catch::Contains("\n  " + std::string(name) + " "));
+  for (const char* name : {"prepare-tasks", "plot", "tokenize"}) CHECK_THAT(help.out, Catch::Contains("\n  " + std::string(name) + " "));
   CHECK(run_graft({"help"}).out == help.out);
   const auto version = run_graft({"--version"});
   CHECK(version.exit_code == 0);
@@ -18,7 +18,7 @@ TEST_CASE("graft --help lists the sub-commands, --version the version") {
 }
 
 TEST_CASE("each sub-command explains itself in lines of at most 96 columns") {
-  for (const char* name : {"prepare-tasks", "tokenize"}) {
+  for (const char* name : {"prepare-tasks", "plot", "tokenize"}) {
     CAPTURE(name);
     const auto help = run_graft({name, "--help"});
     CHECK(help.exit_code == 0);
@@ -45,7 +45,10 @@ TEST_CASE("wrong usage is one line, exit code 2, with the nearest name") {
   const auto missing = run_graft({"tokenize"});
   CHECK(missing.exit_code == 2);
   CHECK(missing.err == "graft: --model_tokenizer_path is missing (graft tokenize --help lists the flags)\n");
-  for (const auto& each : {none, near, far, flag, missing}) CHECK(each.out.empty());
+  const auto nowhere = run_graft({"plot"});
+  CHECK(nowhere.exit_code == 2);
+  CHECK(nowhere.err == "graft: RUN_DIR is missing (graft plot --help lists the flags)\n");
+  for (const auto& each : {nowhere, none, near, far, flag, missing}) CHECK(each.out.empty());
 }
 
 TEST_CASE("an error is one line on stderr, exit code 1, even when its text has more lines") {

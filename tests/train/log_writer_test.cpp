@@ -1,4 +1,4 @@
-#include "graft/train/log.hpp"
+#include "graft/train/log_writer.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -23,7 +23,7 @@ std::vector<std::string> lines_of(const std::string& path) {
 
 TEST_CASE("a log line keeps the order of its members and ends with the time in seconds") {
   const temporary_folder folder;
-  graft::run_log log(folder / "run");
+  graft::log_writer log(folder / "run");
   log.write("loss_train", {{"epoch", 0}, {"global_step", 1}, {"loss_val", 0.5}});
   log.write("loss_train", {{"epoch", 0}, {"global_step", 2}, {"loss_val", 0.25}});
 
@@ -41,7 +41,7 @@ TEST_CASE("a log line keeps the order of its members and ends with the time in s
 
 TEST_CASE("a line can be read while the run goes on, and only written keys have files") {
   const temporary_folder folder;
-  graft::run_log log(folder.path());
+  graft::log_writer log(folder.path());
   CHECK(std::filesystem::is_empty(log.folder()));
   log.write("errors", {{"message", "two\nlines"}});
   CHECK(lines_of(log.folder() + "/errors.zlog").size() == 1);
@@ -50,7 +50,7 @@ TEST_CASE("a line can be read while the run goes on, and only written keys have 
 
 TEST_CASE("NaN becomes null, and invalid UTF-8 does not stop a run") {
   const temporary_folder folder;
-  graft::run_log log(folder.path());
+  graft::log_writer log(folder.path());
   log.write("train_val", {{"score", std::numeric_limits<double>::quiet_NaN()}, {"text", "\xff"}});
   const auto line = graft::json::parse(lines_of(log.folder() + "/train_val.zlog").at(0));
   CHECK(line["score"].is_null());
@@ -59,8 +59,8 @@ TEST_CASE("NaN becomes null, and invalid UTF-8 does not stop a run") {
 
 TEST_CASE("a run that starts again has a folder of its own, even within the same second") {
   const temporary_folder folder;
-  const graft::run_log first(folder.path());
-  const graft::run_log second(folder.path());
+  const graft::log_writer first(folder.path());
+  const graft::log_writer second(folder.path());
   CHECK(first.folder() != second.folder());
   CHECK(std::stoll(std::filesystem::path(second.folder()).filename()) > std::stoll(std::filesystem::path(first.folder()).filename()));
 }
@@ -68,8 +68,8 @@ TEST_CASE("a run that starts again has a folder of its own, even within the same
 TEST_CASE("a log that cannot be written is refused by name") {
   const temporary_folder folder;
   graft::write_file(folder / "file", "");
-  CHECK_THROWS_WITH(graft::run_log(folder / "file"), Catch::Contains("file: cannot be made a folder"));
-  graft::run_log log(folder.path());
+  CHECK_THROWS_WITH(graft::log_writer(folder / "file"), Catch::Contains("file: cannot be made a folder"));
+  graft::log_writer log(folder.path());
   if (std::filesystem::exists("/dev/full")) {
     std::filesystem::create_symlink("/dev/full", log.folder() + "/full.zlog");
     CHECK_THROWS_WITH(log.write("full", {}), Catch::Contains("full.zlog: cannot be written: No space left"));

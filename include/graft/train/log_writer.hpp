@@ -18,14 +18,14 @@
 
 namespace graft {
 
-/// Appends to `OUTPUT_DIR/<unix seconds>/KEY.zlog`. A run that goes on after a stop makes a new `run_log`, hence a new folder.
+/// Appends to `OUTPUT_DIR/<unix seconds>/KEY.zlog`. A run that goes on after a stop makes a new `log_writer`, hence a new folder.
 ///
 /// Each line is one write(2) to a file opened with O_APPEND: a run that is killed leaves whole lines. A file exists only for
 /// keys that were written. NaN and infinity, which JSON does not have, are written as null: pandas reads it as NaN.
-class run_log {
+class log_writer {
  public:
   /// @throws backend_error  the folder cannot be made
-  explicit run_log(const std::string& output_dir) {
+  explicit log_writer(const std::string& output_dir) {
     make_folder(output_dir);
     auto second = microseconds() / 1'000'000;
     for (;; ++second) {  // two runs in one second: the later one takes the next free name
@@ -34,9 +34,9 @@ class run_log {
       if (errno != EEXIST) throw backend_error(folder_ + ": cannot be made a folder: " + std::strerror(errno));
     }
   }
-  run_log(const run_log&) = delete;
-  run_log& operator=(const run_log&) = delete;
-  ~run_log() {
+  log_writer(const log_writer&) = delete;
+  log_writer& operator=(const log_writer&) = delete;
+  ~log_writer() {
     for (const auto& [key, descriptor] : descriptors_) ::close(descriptor);
   }
 
