@@ -1,0 +1,62 @@
+#pragma once
+// Examples made ready for the model: featurized, with their labels as numbers.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graft/core/error.hpp"
+#include "graft/data/example.hpp"
+#include "graft/data/sampler.hpp"
+#include "graft/data/tasks.hpp"
+
+namespace graft {
+
+/// The rows of one split, in the order of the examples they were made from.
+struct data_set {
+  std::vector<features> rows;
+};
+
+/// Applies `features featurize(const example&)` to each example and sets `label` (class id) or `target` (regression).
+/// Examples without a label keep label -1.
+/// @param path  the file that the examples came from, for errors
+/// @throws format_error  a label that the task does not have
+template <class Featurize>
+data_set make_data_set(const task& task, const std::vector<example>& examples, const std::string& path, Featurize&& featurize) {
+  data_set result;
+  result.rows.reserve(examples.size());
+  for (const example& row : examples) {
+    features added = featurize(row);
+    if (row.label && task.kind == task_kind::classification) added.label = label_id(task, *row.label, path, row.line);
+    if (row.label && task.kind == task_kind::regression) added.target = regression_target(*row.label, path, row.line);
+    result.rows.push_back(std::move(added));
+  }
+  return result;
+}
+
+/// What --train_examples_number or --train_examples_fraction leaves of the training examples: a random subset that depends on SEED
+/// only, in file order. NUMBER is capped at the examples there are; a FRACTION of n examples is floor(n fraction).
+/// @throws config_error  both are given, the fraction is outside (0, 1], or nothing would be left
+inline std::vector<example> training_subset(std::vector<example> examples, std::optional<std::size_t> number,
+                                            std::optional<double> fraction, std::uint64_t seed) {
+  if (number && fraction) throw config_error("train_examples_number and train_examples_fraction exclude each other: give one");
+  if (fraction && !(*fraction > 0 && *fraction <= 1)) {
+    throw config_error("train_examples_fraction is " + std::to_string(*fraction) + ", a number above 0 and up to 1 was expected");
+  }
+  const std::size_t n = examples.size();
+  const std::size_t kept = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));
+  if (kept == 0) throw config_error("no training example is left of " + std::to_string(n) + ": raise train_examples_number or _fraction");
+  if (kept == n) return examples;
+  std::vector<std::size_t> order = permutation(n, random_stream(seed, 0, subset_place));
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept));
+  std::vector<example> result;
+  result.reserve(kept);
+  for (std::size_t i = 0; i < kept; ++i) result.push_back(std::move(examples[order[i]]));
+  return result;
+}
+
+}  // namespace graft

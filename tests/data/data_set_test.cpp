@@ -1,0 +1,67 @@
+#include "graft/data/data_set.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+graft::features length_as_id(const graft::example& row) { return {{static_cast<std::int32_t>(row.text_a.size())}, {0}, -1, 0}; }
+
+std::vector<graft::example> numbered(std::size_t n) {
+  std::vector<graft::example> rows(n);
+  for (std::size_t i = 0; i < n; ++i) rows[i].line = i;
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("examples get their ids and their labels as numbers") {
+  graft::example first, second, unlabeled;
+  first.text_a = "abc";
+  first.label = "2";
+  second.label = "1.5";
+  second.line = 8;
+  const auto classes = graft::custom_task("c", graft::task_kind::classification, {"1", "2"});
+  const auto score = graft::custom_task("r", graft::task_kind::regression, {});
+
+  const auto classified = graft::make_data_set(classes, {first, unlabeled}, "f", length_as_id);
+  REQUIRE(classified.rows.size() == 2);
+  CHECK(classified.rows[0].input_ids == std::vector<std::int32_t>{3});
+  CHECK(classified.rows[0].label == 1);
+  CHECK(classified.rows[1].label == -1);
+  const auto scored = graft::make_data_set(score, {first, second}, "f", length_as_id);
+  CHECK(scored.rows[0].target == 2);
+  CHECK(scored.rows[1].target == 1.5);
+  CHECK_THROWS_WITH(graft::make_data_set(classes, {second}, "f", length_as_id), "f:8: label \"1.5\", expected one of \"1\", \"2\"");
+  second.label = "good";
+  CHECK_THROWS_WITH(graft::make_data_set(score, {second}, "f", length_as_id), "f:8: label \"good\", a number was expected");
+}
+
+TEST_CASE("a subset of the training examples is random, in file order, and decided by the seed") {
+  const auto lines = [](const std::vector<graft::example>& rows) {
+    std::vector<std::uint64_t> result;
+    for (const auto& row : rows) result.push_back(row.line);
+    return result;
+  };
+  const auto ten = lines(graft::training_subset(numbered(1000), 10, {}, 3));
+  CHECK(std::set<std::uint64_t>(ten.begin(), ten.end()).size() == 10);
+  CHECK(std::is_sorted(ten.begin(), ten.end()));
+  CHECK(ten.back() > 10);
+  CHECK(ten == lines(graft::training_subset(numbered(1000), {}, 0.01, 3)));
+  CHECK(ten != lines(graft::training_subset(numbered(1000), 10, {}, 4)));
+  const auto all = lines(numbered(5));
+  CHECK(lines(graft::training_subset(numbered(5), {}, {}, 3)) == all);
+  CHECK(lines(graft::training_subset(numbered(5), 99, {}, 3)) == all);
+  CHECK(lines(graft::training_subset(numbered(5), {}, 1.0, 3)) == all);
+  CHECK(graft::training_subset(numbered(5), {}, 0.5, 3).size() == 2);
+}
+
+TEST_CASE("a subset that cannot be is refused") {
+  CHECK_THROWS_WITH(graft::training_subset(numbered(5), 2, 0.5, 0), Catch::Contains("exclude each other"));
+  CHECK_THROWS_WITH(graft::training_subset(numbered(5), {}, 1.5, 0), Catch::Contains("a number above 0 and up to 1"));
+  CHECK_THROWS_WITH(graft::training_subset(numbered(5), {}, 0.0, 0), Catch::Contains("a number above 0 and up to 1"));
+  CHECK_THROWS_WITH(graft::training_subset(numbered(5), {}, 0.1, 0), Catch::Contains("no training example is left of 5"));
+  CHECK_THROWS_WITH(graft::training_subset(numbered(5), 0, {}, 0), Catch::Contains("no training example is left of 5"));
+}
