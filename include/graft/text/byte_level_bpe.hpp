@@ -229,21 +229,21 @@ class byte_level_bpe {
     std::int32_t rank = 0;
     detail::for_each_line(file.text(), [&](std::uint64_t number, std::string_view line) {
       if (number == 1 && line.starts_with("#version")) return;
-      const auto space = line.find(' ');
-      if (space == 0 || space + 1 >= line.size() || line.find(' ', space + 1) != std::string_view::npos) {
+      const auto space = std::min(line.find(' '), line.size());
+      const std::string left(line.substr(0, space));
+      const std::string right(line.substr(std::min(space + 1, line.size())));
+      if (left.empty() || right.empty() || right.find(' ') != std::string::npos) {
         throw format_error::at_line(path, number,
                                     "\"" + std::string(line) + "\" is no merge: two pieces with one space between were expected");
       }
-      const auto left = line.substr(0, space);
-      const auto right = line.substr(space + 1);
       const auto id_of = [&, this](const std::string& piece) {
         const auto id = vocabulary_.find(piece);
         if (id < 0) throw format_error::at_line(path, number, "\"" + piece + "\" is not in " + vocabulary_.path() + ": of another model?");
         return id;
       };
-      const auto left_id = id_of(std::string(left));
-      const auto right_id = id_of(std::string(right));
-      if (!merges_.insert(left_id, right_id, {rank++, id_of(std::string(left) + std::string(right))})) {
+      const auto left_id = id_of(left);
+      const auto right_id = id_of(right);
+      if (!merges_.insert(left_id, right_id, {rank++, id_of(left + right)})) {
         throw format_error::at_line(path, number, "\"" + std::string(line) + "\" is listed a second time");
       }
     });

@@ -1,0 +1,100 @@
+#include "graft/text/tokenizer.hpp"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <type_traits>
+
+#include "text/tiny_vocabularies.hpp"
+
+using Catch::Contains;
+using graft_test::g;
+using graft_test::shared_path;
+using ids_type = std::vector<std::int32_t>;
+using strings = std::vector<std::string>;
+
+static_assert(std::is_nothrow_move_constructible_v<graft::tokenizer>);
+
+TEST_CASE("the folder decides the family") {
+  const auto roberta = graft_test::tiny_roberta();
+  CHECK(roberta.family() == graft::tokenizer_family::roberta);
+  CHECK(roberta.size() == 270);
+  CHECK(ids_type{roberta.cls_id(), roberta.sep_id(), roberta.pad_id(), roberta.unk_id(), roberta.mask_id()} == ids_type{0, 2, 1, 3, 269});
+  const auto bert = graft_test::tiny_bert();
+  CHECK(bert.family() == graft::tokenizer_family::bert);
+  CHECK(bert.size() == 14);
+  CHECK(ids_type{bert.cls_id(), bert.sep_id(), bert.pad_id(), bert.unk_id(), bert.mask_id()} == ids_type{2, 3, 0, 1, 4});
+}
+
+TEST_CASE("special tokens inside a text are recognized and lose the white space around them") {
+  const auto roberta = graft_test::tiny_roberta();
+  const auto tokens = [&](const std::string& text) { return graft_test::tokens_of(roberta, roberta.encode(text)); };
+  CHECK(tokens("low <mask> \u00a0low") == strings{"low", "<mask>", "low"});
+  CHECK(tokens(" low</s></s> lo") == strings{g + "low", "</s>", "</s>", "lo"});
+  CHECK(tokens("<s>") == strings{"<s>"});
+  CHECK(tokens(" <mask> ") == strings{"<mask>"});
+  CHECK(tokens("<<s><s") == strings{"<", "<s>", "<", "s"});
+  CHECK(tokens(" low ") == strings{g + "low", g});
+  CHECK(graft_test::tokens_of(roberta, roberta.encode_plain("<s>")) == strings{"<", "s", ">"});
+
+  const auto bert = graft_test::tiny_bert();
+  CHECK(graft_test::tokens_of(bert, bert.encode("Low[SEP]low [sep]")) == strings{"low", "[SEP]", "low", "[UNK]", "[UNK]", "[UNK]"});
+}
+
+TEST_CASE("invalid UTF-8 is an encoding_error") {
+  const auto model = graft_test::tiny_roberta();
+  CHECK_THROWS_AS(model.encode("low \xff"), graft::encoding_error);
+  CHECK_THROWS_WITH(model.encode_plain("low \xff"), Contains("at byte 4"));
+}
+
+TEST_CASE("do_lower_case: the folder's configuration, then the caller, then the vocabulary decide") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
+  const auto lowers = [&](std::optional<bool> option) {
+    return graft::tokenizer::from_folder(folder.path(), option).encode("LOW") == ids_type{6};
+  };
+  CHECK(lowers(std::nullopt));
+  CHECK_FALSE(lowers(false));
+  graft::write_file(folder / "tokenizer_config.json", "{}");
+  CHECK_FALSE(lowers(false));
+  graft::write_file(folder / "tokenizer_config.json", R"({"do_lower_case": true})");
+  CHECK(lowers(false));
+  graft::write_file(folder / "tokenizer_config.json", R"({"do_lower_case": "yes"})");
+  CHECK_THROWS_WITH(lowers(false), Contains("tokenizer_config.json") && Contains("do_lower_case"));
+  std::filesystem::remove(folder / "tokenizer_config.json");
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces + "##X\n");
+  CHECK_FALSE(lowers(std::nullopt));
+  CHECK(lowers(true));
+}
+
+TEST_CASE("folders without a whole tokenizer are refused by name") {
+  const graft_test::temporary_folder folder;
+  const auto refusal = [&](const std::string& message) {
+    CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains(folder.path()) && Contains(message));
+  };
+  refusal("holds neither vocab.json + merges.txt nor vocab.txt");
+  graft::write_file(folder / "vocab.json", "{}");
+  refusal("holds neither vocab.json + merges.txt nor vocab.txt");
+  for (const std::size_t special : {0, 1, 2}) {
+    auto pieces = graft_test::tiny_pieces();
+    const auto missing = std::exchange(pieces[special], "unused");
+    graft_test::write_roberta(folder, pieces, graft_test::tiny_merges());
+    refusal("vocab.json: has no \"" + missing + "\"");
+  }
+  std::filesystem::remove(folder / "vocab.json");
+  graft::write_file(folder / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n");
+  refusal("vocab.txt: has no \"[SEP]\"");
+}
+
+TEST_CASE("awkward strings give the reference's ids") {
+  const auto golden = shared_path("golden/tokenizer/unicode.json");
+  if (golden.empty()) return;
+  const auto rows = graft::read_json(golden);
+  REQUIRE(rows.size() > 20);
+  for (const std::string name : {"roberta-base", "bert-base-uncased", "bert-base-cased"}) {
+    const auto model = graft::tokenizer::from_folder(shared_path("data/tokenizer/" + name));
+    for (const auto& row : rows) {
+      INFO(name << ": " << row["text"]);
+      CHECK(model.encode_plain(row["text"].get<std::string>()) == row[name].get<ids_type>());
+    }
+  }
+}
