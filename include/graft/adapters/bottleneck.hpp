@@ -4,7 +4,6 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/random.hpp"
 #include "graft/layers/linear.hpp"
 #include "graft/ops/gelu.hpp"
 
@@ -31,17 +30,6 @@ class bottleneck {
         up_project(prefix + ".up_project", size, hidden_size, parameter_role::adapter) {}
 
   index size() const { return down_project.out(); }
-
-  /// Weights ~ N(0, range^2), biases 0, from the stream (seed, place).
-  void initialize(double range, std::uint64_t seed, std::uint64_t place) {
-    std::uint64_t counter = 0;
-    const random_stream stream(seed, 0, place);
-    for (parameter<real>* w : {&down_project.weight, &up_project.weight}) {
-      for (index i = 0; i < w->value.size(); ++i) w->value.data()[i] = static_cast<real>(range * stream.normal(counter++));
-    }
-    down_project.bias.value.setZero();
-    up_project.bias.value.setZero();
-  }
 
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);

@@ -44,13 +44,6 @@ struct parameter {
   }
 };
 
-/// "(2, 3)"
-inline std::string shape_text(const std::vector<index>& shape) {
-  std::string text = "(";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + ")";
-}
-
 template <class View>
 std::string shape_text_of(const View& m) {
   return shape_text({m.rows(), m.cols()});

@@ -15,13 +15,6 @@
 
 namespace graft {
 
-/// "(96, 768)"
-inline std::string shape_text(const std::vector<index>& shape) {
-  std::string text = "(";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return text + ")";
-}
-
 /// Elements of a tensor of that shape; -1 when the count does not fit an index or a dimension is negative.
 inline index element_count(const std::vector<index>& shape) {
   index count = 1;

@@ -1,0 +1,55 @@
+#pragma once
+// Fresh parameters: adapters and heads before training.
+
+#include <cstdint>
+#include <string_view>
+
+#include "graft/core/random.hpp"
+#include "graft/model/model.hpp"
+
+namespace graft {
+
+/// p ~ N(0, deviation^2), from a stream of (seed, name): a parameter's start does not depend on what else the model holds.
+template <class T>
+void draw_normal(parameter<T>& p, double deviation, std::uint64_t seed) {
+  std::uint64_t place = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char c : p.name) place = (place ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  const random_stream stream(seed, 0, place);
+  for (index i = 0; i < p.size(); ++i) p.value.data()[i] = static_cast<T>(deviation * stream.normal(static_cast<std::uint64_t>(i)));
+}
+
+/// Weights ~ N(0, deviation^2), bias 0.
+template <class P>
+void initialize(linear<P>& layer, double deviation, std::uint64_t seed) {
+  draw_normal(layer.weight, deviation, seed);
+  layer.bias.value.setZero();
+}
+template <class P>
+void initialize(bottleneck<P>& adapter, double deviation, std::uint64_t seed) {
+  initialize(adapter.down_project, deviation, seed);
+  initialize(adapter.up_project, deviation, seed);
+}
+/// Deviation 0.02: the `initializer_range` with which transformers makes a new head.
+template <class P>
+void initialize(sequence_classification<P>& head, std::uint64_t seed) {
+  initialize(head.dense, 0.02, seed);
+  initialize(head.out_proj, 0.02, seed);
+}
+
+/// Fresh adapters (single mode), or the fresh flex adapters (multi); what is loaded later overwrites them.
+template <class P>
+void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
+  for (auto& l : model.trunk.layers) {
+    initialize(l.attention_site.adapter, deviation, seed);
+    initialize(l.feed_site.adapter, deviation, seed);
+  }
+}
+template <class P>
+void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
+  for (auto& l : model.trunk.layers) {
+    if (l.attention_site.flex) initialize(l.attention_site.flex->adapter, deviation, seed);
+    if (l.feed_site.flex) initialize(l.feed_site.flex->adapter, deviation, seed);
+  }
+}
+
+}  // namespace graft

@@ -1,0 +1,72 @@
+#pragma once
+// Tensors from files into a model's parameters, by name.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "graft/io/tensor_source.hpp"
+#include "graft/model/model.hpp"
+
+namespace graft {
+
+/// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
+/// Returns how many were read.
+/// @throws format_error  a tensor is missing, or has another shape than the parameter
+template <class M, class Rename>
+index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
+  index count = 0;
+  model.for_each_parameter([&](auto& p) {
+    const std::optional<std::string> name = rename(p.name);
+    if (!name) return;
+    source.expect({{*name, p.shape()}});
+    source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    ++count;
+  });
+  return count;
+}
+
+/// The pretrained encoder: everything that is neither adapter, mixing weight nor head. In a multi-adapter the pretrained LayerNorms
+/// are those of `base`; without base in the mix they are not used.
+template <class M>
+void load_trunk(M& model, const tensor_source& source) {
+  load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
+    if (!name.starts_with(model.config.model_type + ".") || name.find(".adapter.") != std::string::npos) return std::nullopt;
+    const std::size_t multi = name.find(".multi_adapter.");
+    if (multi == std::string::npos) return name;
+    constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";
+    if (name.compare(multi, base.size(), base) != 0) return std::nullopt;
+    return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
+  });
+}
+
+/// The adapter and LayerNorms called NAME in the mix, from a single-adapter file. Its embeddings' LayerNorm and head are not used.
+template <class P>
+void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& name, const tensor_source& source) {
+  load_parameters(model, source, [&](const std::string& parameter) -> std::optional<std::string> {
+    const std::string adapter = ".multi_adapter.adapter_dict." + name + ".";
+    const std::string norm = ".multi_adapter.layer_norm_dict." + name + ".";
+    if (const auto at = parameter.find(adapter); at != std::string::npos) {
+      return parameter.substr(0, at) + ".adapter." + parameter.substr(at + adapter.size());
+    }
+    if (const auto at = parameter.find(norm); at != std::string::npos) {
+      return parameter.substr(0, at) + ".LayerNorm." + parameter.substr(at + norm.size());
+    }
+    return std::nullopt;
+  });
+}
+
+/// Every parameter that SOURCE has a tensor of the same name for. Returns how many.
+/// @throws format_error  not a single one, or one has another shape
+template <class M>
+index load_by_name(M& model, const tensor_source& source) {
+  const index count = load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
+    if (source.contains(name)) return name;
+    return std::nullopt;
+  });
+  if (count == 0) throw format_error(source.path(), "holds no tensor with a name that this model knows");
+  return count;
+}
+
+}  // namespace graft
