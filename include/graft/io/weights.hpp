@@ -1,0 +1,63 @@
+#pragma once
+// Opens the weights of a model wherever Hugging Face puts them: one file or several, safetensors or PyTorch.
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "graft/core/error.hpp"
+#include "graft/core/json.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/io/tensor_source.hpp"
+#include "graft/io/torch_file.hpp"
+
+namespace graft {
+
+namespace detail {
+
+/// The tensors of every file that the weight_map of a `*.index.json` names.
+inline tensor_source open_shards(const std::string& index_path);
+
+}  // namespace detail
+
+/// Opens the weights at PATH: a safetensors or PyTorch file (told apart by their first bytes), the `*.index.json` of a model cut into
+/// several files, or a folder that holds one of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
+/// pytorch_model.bin.index.json (the first that is there).
+/// @throws format_error  nothing of the kind is there, or as safetensors_file and torch_file
+inline tensor_source open_weights(const std::string& path) {
+  if (std::filesystem::is_directory(path)) {
+    std::string tried;
+    for (const auto* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+      const std::string candidate = (std::filesystem::path(path) / name).string();
+      if (std::filesystem::exists(candidate)) return open_weights(candidate);
+      tried += (tried.empty() ? "" : ", ") + std::string(name);
+    }
+    throw format_error(path, "holds no weights: none of " + tried + " is there");
+  }
+  if (path.ends_with(".index.json")) return detail::open_shards(path);
+  if (is_torch_file(path)) return torch_file(path);
+  return safetensors_file(path);
+}
+
+inline tensor_source detail::open_shards(const std::string& index_path) {
+  const auto names = required<std::map<std::string, std::string>>(read_json(index_path), "weight_map", index_path);
+  std::set<std::string> files;
+  for (const auto& [name, file] : names) files.insert(file);
+  tensor_source all(index_path);
+  for (const auto& file : files) {
+    if (std::filesystem::path(file).filename() != file || file.ends_with(".index.json")) {
+      throw format_error(index_path, "names '" + file + "', a weights file beside it was expected");
+    }
+    all.add_all(open_weights((std::filesystem::path(index_path).parent_path() / file).string()),
+                [](const std::string& name) { return std::optional(name); });
+  }
+  for (const auto& [name, file] : names) {
+    if (!all.contains(name)) throw format_error(index_path, "promises tensor '" + name + "' in " + file + ", which does not hold it");
+  }
+  return all;
+}
+
+}  // namespace graft

@@ -1,0 +1,57 @@
+#include "graft/io/weights.hpp"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "support/shared.hpp"
+
+using graft_test::temporary_folder;
+
+namespace {
+
+void write_one(const std::string& path, const std::string& name, float value) {
+  const std::vector<float> values{value};
+  graft::safetensors_writer writer;
+  writer.add<float>(name, {1}, values);
+  writer.write(path);
+}
+
+}  // namespace
+
+TEST_CASE("weights are found in a folder in Hugging Face's order, and told apart by their bytes") {
+  const temporary_folder folder;
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()),
+                    folder.path() +
+                        ": holds no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
+                        "pytorch_model.bin.index.json is there");
+  const std::string torch = GRAFT_TEST_DIR "/golden/torch/stream.bin";
+  std::filesystem::copy_file(torch, folder / "pytorch_model.bin");
+  CHECK(graft::open_weights(folder.path()).contains("transposed"));
+  write_one(folder / "model.safetensors", "a", 1);
+  CHECK(graft::open_weights(folder.path()).values<float>("a") == std::vector<float>{1});
+  std::filesystem::copy_file(torch, folder / "misnamed.safetensors");
+  CHECK(graft::open_weights(folder / "misnamed.safetensors").contains("transposed"));
+}
+
+TEST_CASE("a model cut into several files is put together") {
+  const temporary_folder folder;
+  const std::string index = folder / "model.safetensors.index.json";
+  write_one(folder / "one.safetensors", "a", 1);
+  std::filesystem::copy_file(GRAFT_TEST_DIR "/golden/torch/zip.bin", folder / "two.bin");
+  graft::write_file(index, R"({"weight_map": {"a": "one.safetensors", "scalar": "two.bin"}})");
+  {
+    const auto all = graft::open_weights(folder.path());
+    CHECK(all.values<float>("a") == std::vector<float>{1});
+    CHECK(all.values<float>("scalar") == std::vector<float>{0.5});
+  }
+  graft::write_file(index, R"({"weight_map": {"b": "one.safetensors"}})");
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()), index + ": promises tensor 'b' in one.safetensors, which does not hold it");
+  graft::write_file(index, R"({"weight_map": {"b": "../one.safetensors"}})");
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()), index + ": names '../one.safetensors', a weights file beside it was expected");
+  graft::write_file(index, R"({"weight_map": {"b": "model.safetensors.index.json"}})");
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::Contains("a weights file beside it was expected"));
+  graft::write_file(index, R"({"weight_map": {"b": "absent.safetensors"}})");
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::Contains("absent.safetensors: cannot be opened"));
+  graft::write_file(index, R"({"weight_map": []})");
+  CHECK_THROWS_AS(graft::open_weights(folder.path()), graft::format_error);
+}
