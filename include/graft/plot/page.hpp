@@ -1,0 +1,71 @@
+#pragma once
+// What the pictures of a run have in common: their frame, their steps, and how numbers read in them.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "graft/plot/axis.hpp"
+#include "graft/plot/chart.hpp"
+#include "graft/plot/run_log.hpp"
+#include "graft/plot/series.hpp"
+#include "graft/plot/svg.hpp"
+
+namespace graft {
+
+/// One SVG picture: `name` is its file name without ".svg".
+struct picture {
+  std::string name;
+  std::string svg_text;
+};
+
+namespace detail {
+
+// Pixels.
+inline constexpr double picture_width = 900;
+inline constexpr double margin = 16;
+inline constexpr double chart_left = 76;
+inline constexpr double chart_top = 78;
+
+inline constexpr const char* bold = "font-weight=\"bold\"";
+
+inline svg titled_page(double width, double height, const std::string& title, const std::string& subtitle) {
+  svg page(width, height, title);
+  page.text(margin, 28, title, "start", false, std::string("font-size=\"16\" ") + bold);
+  page.text(margin, 48, subtitle, "start", true);
+  return page;
+}
+
+/// A step as a whole number, a score or weight with four significant digits or more.
+inline std::string plain(double value) {
+  if (value == std::floor(value) && std::abs(value) < 1e15) return fixed_text(value, 0);
+  const int decimals = 3 - static_cast<int>(std::floor(std::log10(std::abs(value))));
+  return fixed_text(value, std::clamp(decimals, 2, 9));
+}
+
+/// 0.0000104 -> "1.04×10⁻⁵"
+inline std::string scientific(double value) {
+  const int exponent = static_cast<int>(std::floor(std::log10(value) + 1e-9));
+  std::string mantissa = fixed_text(value / std::pow(10.0, exponent), 2);
+  mantissa.erase(mantissa.find_last_not_of('0') + 1);
+  if (mantissa.back() == '.') mantissa.pop_back();
+  return mantissa + "×10" + superscript(exponent);
+}
+
+inline extent extent_of(const std::vector<double>& values) {
+  extent out;
+  out.include(values);
+  return out;
+}
+
+/// All steps of the run: the pictures share them, so that they can be compared one below the other.
+inline extent steps_of(const run_log& log) {
+  extent steps;
+  for (const auto* x : {&log.loss.x, &log.validation.x, &log.weight_steps}) steps.include(*x);
+  return steps;
+}
+
+}  // namespace detail
+
+}  // namespace graft

@@ -1,0 +1,87 @@
+#include "graft/plot/report.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "plot/run_folder.hpp"
+
+using namespace graft_test;
+
+namespace {
+
+/// A run whose names, arguments and logs hold everything that could break out of XML.
+void fill_awkward(const run_folder& run) {
+  std::string loss;
+  std::string weights;
+  for (int step = 0; step < 30; ++step) {
+    loss += loss_row(step, step == 7 ? "null" : "0." + std::to_string(90 - step), ",\"learning_rate\":1e-05");
+    weights +=
+        weights_row(step, "\"layer_00\":{\"</text><script>&'\\\"\":0.5,\"\\u0001日本\":0.3,\"base\":0.2},\"layer_01\":{\"base\":null}");
+  }
+  run.write("1583000000/loss_train.zlog", loss + "{\"half");
+  run.write("1583000000/weights.zlog", weights);
+  run.write("1583000000/train_val.zlog", score_row(10, "0.5") + score_row(20, "0.6"));
+  run.write("1583000000/train_val_best.zlog", score_row(10, "0.5") + score_row(20, "0.6"));
+  run.write("args.json", R"({"output_dir":"</dd><script>alert(1)</script>","seed":3,"warmup_steps":null,"adapter_exclude":["a","b"]})");
+  run.write("val_metrics.json", R"({"loss":0.51234,"metrics":{"major":0.75,"minor":{"acc":0.75,"mcc":null}}})");
+}
+
+}  // namespace
+
+TEST_CASE("pictures and report are written, the same every time, with the warnings passed on") {
+  const run_folder run;
+  fill_awkward(run);
+  const auto written = graft::write_plots(run.path(), run.folder / "plots/new");
+  const std::vector<std::string> names = {"weights.svg", "validation.svg", "loss.svg", "learning_rate.svg", "report.html"};
+  REQUIRE(written.files.size() == names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) CHECK(written.files[i] == run.folder / ("plots/new/" + names[i]));
+  REQUIRE(written.warnings.size() == 1);
+  graft::write_plots(run.path(), run.folder / "again");
+  for (const auto& name : names)
+    CHECK(graft::read_file(run.folder / ("plots/new/" + name)) == graft::read_file(run.folder / ("again/" + name)));
+}
+
+TEST_CASE("the report holds pictures, arguments, metrics and warnings, all escaped, and needs nothing from elsewhere") {
+  const run_folder run;
+  fill_awkward(run);
+  const auto written = graft::write_plots(run.path(), run.folder / "plots");
+  const std::string html = graft::read_file(written.files.back());
+  CHECK_THAT(html, Catch::Contains("<dt>output_dir</dt><dd>&lt;/dd&gt;&lt;script&gt;alert(1)&lt;/script&gt;</dd>"));
+  CHECK_THAT(html, Catch::Contains("<dt>adapter_exclude</dt><dd>[&quot;a&quot;,&quot;b&quot;]</dd>"));
+  CHECK_THAT(html, Catch::Contains("<b>0.5123</b><span>loss</span>") && Catch::Contains("<b>0.7500</b><span>acc</span>"));
+  CHECK_THAT(html, Catch::Contains("<b>null</b><span>mcc</span>") && Catch::Contains("half-written"));
+  CHECK_THAT(html, Catch::Contains("prefers-color-scheme: dark"));
+  CHECK_THAT(html, !Catch::Contains("<script") && !Catch::Contains("src=") && !Catch::Contains("href=") && !Catch::Contains("url("));
+  for (std::size_t i = 0; i + 1 < written.files.size(); ++i) CHECK_THAT(html, Catch::Contains(graft::read_file(written.files[i])));
+}
+
+TEST_CASE("a run without arguments and metrics says so") {
+  const run_folder run;
+  run.write("1/loss_train.zlog", loss_row(1, "0.5"));
+  const auto written = graft::write_plots(run.path(), run.folder / "plots");
+  CHECK(written.files.size() == 2);
+  CHECK_THAT(graft::read_file(written.files.back()), Catch::Contains("No val_metrics.json") && Catch::Contains("No args.json"));
+}
+
+TEST_CASE("nothing is made when there is nothing to draw, and an unwritable folder is refused") {
+  const run_folder run;
+  CHECK_THROWS_AS(graft::write_plots(run.path(), run.folder / "plots"), graft::format_error);
+  CHECK_FALSE(std::filesystem::exists(run.folder / "plots"));
+  run.write("1/loss_train.zlog", loss_row(1, "0.5"));
+  run.write("plots", "a file");
+  CHECK_THROWS_AS(graft::write_plots(run.path(), run.folder / "plots"), graft::backend_error);
+}
+
+TEST_CASE("every file is well-formed XML") {
+  if (std::system("xmllint --version >/dev/null 2>&1") != 0) {
+    std::cerr << "SKIPPED: xmllint is not installed (Debian: libxml2-utils)\n";
+    return;
+  }
+  const run_folder run;
+  fill_awkward(run);
+  for (const auto& file : graft::write_plots(run.path(), run.folder / "plots").files) {
+    INFO(file);
+    CHECK(std::system(("xmllint --noout --nonet '" + file + "'").c_str()) == 0);
+  }
+}
