@@ -51,9 +51,9 @@ void check_folder(const std::string& folder) {
       worst_f32.losses = std::max(worst_f32.losses, single.losses);
     }
   }
-  std::cerr << std::filesystem::path(folder).filename().string() << ", worst in f64: logits " << worst.logits << ", gradients " << worst.gradients
-            << ", losses " << worst.losses << ", mixing weights " << worst.weights << ", final parameters " << worst.parameters
-            << "; in f32: logits " << worst_f32.logits << ", losses " << worst_f32.losses << "\n";
+  std::cerr << std::filesystem::path(folder).filename().string() << ", worst in f64: logits " << worst.logits << ", gradients "
+            << worst.gradients << ", losses " << worst.losses << ", mixing weights " << worst.weights << ", final parameters "
+            << worst.parameters << "; in f32: logits " << worst_f32.logits << ", losses " << worst_f32.losses << "\n";
 }
 
 }  // namespace

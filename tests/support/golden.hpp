@@ -90,8 +90,9 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
     model.forward(batches[b], logits, nullptr, ctx);
     for (graft::index i = 0; i < logits.rows(); ++i) {
       for (graft::index c = 0; c < logits.cols(); ++c) {
-        e.logits = std::max(e.logits, std::abs(static_cast<double>(logits(i, c)) -
-                                               golden["logits"][b][static_cast<std::size_t>(i)][static_cast<std::size_t>(c)].get<double>()));
+        e.logits =
+            std::max(e.logits, std::abs(static_cast<double>(logits(i, c)) -
+                                        golden["logits"][b][static_cast<std::size_t>(i)][static_cast<std::size_t>(c)].get<double>()));
       }
     }
   }
@@ -108,7 +109,8 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
     dlogits.resize(b.size(), model.head.classes());
     model.forward(b, logits, &trace, ctx);
     graft::view<real> d = dlogits;
-    const double loss = regression ? graft::mean_squared_error<real>(logits, b.targets, &d) : graft::cross_entropy<real>(logits, b.labels, &d);
+    const double loss =
+        regression ? graft::mean_squared_error<real>(logits, b.targets, &d) : graft::cross_entropy<real>(logits, b.labels, &d);
     model.backward(dlogits, b, trace, ctx);
     e.losses = std::max(e.losses, std::abs(loss - expected["loss"].get<double>()));
     if (k == 0) {
@@ -116,7 +118,8 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
       std::size_t compared = 0;
       for (const auto* p : parameters) {
         const bool vanishes = p->name.ends_with("key.bias");  // zero in exact arithmetic: rounding is all there is
-        if (grads.contains(p->name) && !vanishes) e.gradients = std::max(e.gradients, relative_error(p->grad, grads.values<double>(p->name)));
+        if (grads.contains(p->name) && !vanishes)
+          e.gradients = std::max(e.gradients, relative_error(p->grad, grads.values<double>(p->name)));
         compared += grads.contains(p->name);
       }
       if (compared != grads.tensors().size() || compared != parameters.size()) e.gradients = 1e9;  // not the same parameters are trained
@@ -131,7 +134,8 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
       const std::string name = (i < 10 ? "layer_0" : "layer_") + std::to_string(i);
       graft::index column = 0;
       for (const auto& adapter : golden["variant"]["adapters"]) {
-        e.weights = std::max(e.weights, std::abs(static_cast<double>(mixing[i](0, column++)) - expected["weights"][name][adapter.get<std::string>()].get<double>()));
+        e.weights = std::max(e.weights, std::abs(static_cast<double>(mixing[i](0, column++)) -
+                                                 expected["weights"][name][adapter.get<std::string>()].get<double>()));
       }
     }
   }

@@ -8,10 +8,12 @@
 
 namespace graft_test {
 
-/// The full path of RELATIVE inside the optional material, or "" (and a line on stderr: the caller returns, its test is skipped) when it is absent.
+/// The full path of RELATIVE inside the optional material, or "" (and a line on stderr: the caller returns, its test is skipped) when it is
+/// absent.
 inline std::string shared_path(const std::string& relative) {
   const char* variable = std::getenv("GRAFT_SHARED");
-  const std::filesystem::path root = variable != nullptr ? std::filesystem::path(variable) : std::filesystem::path(GRAFT_TEST_DIR) / "../../shared";
+  const std::filesystem::path root =
+      variable != nullptr ? std::filesystem::path(variable) : std::filesystem::path(GRAFT_TEST_DIR) / "../../shared";
   const auto path = (root / relative).lexically_normal();
   if (std::filesystem::exists(path)) return path.string();
   std::cerr << "SKIPPED: " << relative << " is not there (set GRAFT_SHARED)\n";

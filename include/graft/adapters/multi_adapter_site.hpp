@@ -35,7 +35,8 @@ struct multi_adapter_options {
 /// Backward:  dw_k = <dc, y_k>;   w_k dc goes through LN_k and A_k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
 /// Saved: plain loop: what every A_k and LN_k saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
-/// Source: SPEC of the original's multi-adapter, with LayerNorm statistics per adapter.   Tested: tests/adapters/multi_adapter_site_test.cpp
+/// Source: SPEC of the original's multi-adapter, with LayerNorm statistics per adapter.   Tested:
+/// tests/adapters/multi_adapter_site_test.cpp
 template <class P>
 class multi_adapter_site {
  public:
@@ -95,12 +96,7 @@ class multi_adapter_site {
     if (flex) flex->for_each_parameter(f);
   }
 
-  std::shared_ptr<weighted_sum<P>> mix;
-  std::vector<bottleneck<P>> adapters;  // A_k
-  std::vector<layer_norm<P>> norms;     // LN_k, then the base's
-  std::optional<adapter_site<P>> flex;
-
- private:
+  /// Whether the fused kernel runs: it was asked for, and everything that is mixed is frozen.
   bool fused() const {
     const auto trained = [](const auto& parts) {
       for (const auto& part : parts) {
@@ -110,6 +106,13 @@ class multi_adapter_site {
     };
     return optimized_ && !trained(adapters) && !trained(norms);
   }
+
+  std::shared_ptr<weighted_sum<P>> mix;
+  std::vector<bottleneck<P>> adapters;  // A_k
+  std::vector<layer_norm<P>> norms;     // LN_k, then the base's
+  std::optional<adapter_site<P>> flex;
+
+ private:
   std::vector<ops::mixed_branch<real>> branches() const {
     std::vector<ops::mixed_branch<real>> all;
     for (std::size_t k = 0; k < norms.size(); ++k) {

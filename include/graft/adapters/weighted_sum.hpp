@@ -59,9 +59,12 @@ class weighted_sum {
  private:
   static real initial(index count, mixing_mode mode) {
     switch (mode) {
-      case mixing_mode::softmax: return real(1) / real(count);
-      case mixing_mode::gates: return real(0);
-      case mixing_mode::weights: return real(1);
+      case mixing_mode::softmax:
+        return real(1) / real(count);
+      case mixing_mode::gates:
+        return real(0);
+      case mixing_mode::weights:
+        return real(1);
     }
     return real(0);
   }

@@ -25,22 +25,24 @@ struct any_visitor {
 
 /// Something with parameters that can be visited, each once.
 template <class L>
-concept parameterized = requires(L& layer, detail::any_visitor visit) { layer.for_each_parameter(visit); };
+concept parameterized = requires(L& layer, detail::any_visitor visit) {
+  layer.for_each_parameter(visit);
+};
 
 /// y = f(x); forward(x, y, saved or nullptr, ctx), backward(dy, saved, dx or nullptr, ctx).
 template <class L>
-concept layer = parameterized<L> && requires(const L& fixed, L& mutable_layer, const_view<typename L::real> in, view<typename L::real> out,
-                                             typename L::saved* keep, const typename L::saved& kept, view<typename L::real>* dx,
-                                             context& ctx) {
+concept layer = parameterized<L> &&
+    requires(const L& fixed, L& mutable_layer, const_view<typename L::real> in, view<typename L::real> out, typename L::saved* keep,
+             const typename L::saved& kept, view<typename L::real>* dx, context& ctx) {
   fixed.forward(in, out, keep, ctx);
   mutable_layer.backward(in, kept, dx, ctx);
 };
 
 /// A place where a sub-layer's output h meets the residual x: y = f(h, x).
 template <class S>
-concept site = parameterized<S> && requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out,
-                                            typename S::saved* keep, const typename S::saved& kept, view<typename S::real>* dx,
-                                            context& ctx) {
+concept site = parameterized<S> &&
+    requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out, typename S::saved* keep,
+             const typename S::saved& kept, view<typename S::real>* dx, context& ctx) {
   fixed.forward(in, in, out, keep, ctx);
   mutable_site.backward(in, kept, dx, dx, ctx);
 };

@@ -34,9 +34,7 @@ struct parameter {
   }
 
   index size() const { return value.size(); }
-  std::vector<index> shape() const {
-    return is_vector ? std::vector<index>{value.cols()} : std::vector<index>{value.rows(), value.cols()};
-  }
+  std::vector<index> shape() const { return is_vector ? std::vector<index>{value.cols()} : std::vector<index>{value.rows(), value.cols()}; }
   /// The gradient to add to; allocated and zeroed at the first use.
   matrix<T>& gradient() {
     if (grad.size() == 0) grad = matrix<T>::Zero(value.rows(), value.cols());
@@ -53,7 +51,8 @@ std::string shape_text_of(const View& m) {
 template <class View>
 void check_shape(bool condition, std::string_view layer, std::string_view argument, const View& m, std::string_view needed) {
   if (condition) return;
-  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " + std::string(needed));
+  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " +
+                    std::string(needed));
 }
 
 }  // namespace graft

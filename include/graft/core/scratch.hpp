@@ -40,7 +40,8 @@ class scratch {
     }
     if (block_ == blocks_.size()) {
       const std::size_t size = std::max(bytes, std::size_t{1} << 24);
-      blocks_.push_back({std::unique_ptr<std::byte[], release>(static_cast<std::byte*>(::operator new[](size, std::align_val_t{64}))), size});
+      blocks_.push_back(
+          {std::unique_ptr<std::byte[], release>(static_cast<std::byte*>(::operator new[](size, std::align_val_t{64}))), size});
       used_ = 0;
     }
     auto* data = reinterpret_cast<T*>(blocks_[block_].data.get() + used_);

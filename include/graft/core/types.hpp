@@ -50,7 +50,7 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   using base = Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
   const_view(const T* data, index rows, index cols, index stride) : base(data, rows, cols, Eigen::OuterStride<>(stride)) {}
   const_view(const T* data, index rows, index cols) : const_view(data, rows, cols, cols) {}
-  const_view(const matrix<T>& m) : const_view(m.data(), m.rows(), m.cols()) {}                // NOLINT: implicit on purpose
+  const_view(const matrix<T>& m) : const_view(m.data(), m.rows(), m.cols()) {}                 // NOLINT: implicit on purpose
   const_view(const view<T>& v) : const_view(v.data(), v.rows(), v.cols(), v.outerStride()) {}  // NOLINT: implicit on purpose
   const_view(const const_view&) = default;
 

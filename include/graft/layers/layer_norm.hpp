@@ -45,7 +45,8 @@ class layer_norm {
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
     view<real> dg = weight.trainable ? view<real>(weight.gradient()) : view<real>(nullptr, 0, 0);
     view<real> db = bias.trainable ? view<real>(bias.gradient()) : view<real>(nullptr, 0, 0);
-    ops::layer_norm_backward<real>(dy, s.xhat, s.r, weight.value, dx, weight.trainable ? &dg : nullptr, bias.trainable ? &db : nullptr, ctx);
+    ops::layer_norm_backward<real>(dy, s.xhat, s.r, weight.value, dx, weight.trainable ? &dg : nullptr, bias.trainable ? &db : nullptr,
+                                   ctx);
   }
 
   template <class F>

@@ -32,9 +32,7 @@ class classifier {
 
   template <class MakeSite>
   classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(c),
-        trunk(c.model_type, c, std::forward<MakeSite>(make_site)),
-        head("classifier", c, classes, head_place) {}
+      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head("classifier", c, classes, head_place) {}
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {

@@ -77,8 +77,8 @@ void attention_forward(const_view<T> q, const_view<T> k, const_view<T> v, view<T
 /// With P the probabilities, M the dropout factors and G = dy v^T:
 ///   dv = (P M)^T dy,   dS = P (G M - rowsum(P G M)),   dq = dS k / sqrt D,   dk = dS^T q / sqrt D.
 template <class T>
-void attention_backward(const_view<T> dy, const_view<T> q, const_view<T> k, const_view<T> v, view<T> dq, view<T> dk, view<T> dv, index heads,
-                        double p, std::uint64_t place, context& ctx) {
+void attention_backward(const_view<T> dy, const_view<T> q, const_view<T> k, const_view<T> v, view<T> dq, view<T> dk, view<T> dv,
+                        index heads, double p, std::uint64_t place, context& ctx) {
   const index d = q.cols() / heads;
   const T scale = T(1) / std::sqrt(T(d));
   const bool drop = ctx.training && p > 0;

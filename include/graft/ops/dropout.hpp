@@ -17,8 +17,7 @@ struct dropout_mask {
   std::uint32_t threshold;  // kept when bits(i) >= threshold
   T scale;
 
-  dropout_mask(double p, random_stream s)
-      : stream(s), threshold(static_cast<std::uint32_t>(p * 0x1p32)), scale(T(1 / (1 - p))) {}
+  dropout_mask(double p, random_stream s) : stream(s), threshold(static_cast<std::uint32_t>(p * 0x1p32)), scale(T(1 / (1 - p))) {}
   /// The factor of element i: 0 or 1 / (1 - p).
   T factor(std::uint64_t i) const { return stream.bits(i) >= threshold ? scale : T(0); }
 };

@@ -1,0 +1,101 @@
+#pragma once
+// What a saved adapter, mix or model is, as it stands in its file's metadata.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "graft/adapters/multi_adapter_site.hpp"
+#include "graft/core/json.hpp"
+#include "graft/data/tasks.hpp"
+
+namespace graft {
+
+/// Enough to build the model again around the same trunk, and to name its answers.
+struct model_description {
+  std::string kind;  // "adapter", "multi_adapter", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
+  std::string task_name;
+  task_kind output = task_kind::classification;
+  std::vector<std::string> labels;  // in id order; empty for regression
+  index max_seq_length = 128;
+  std::string trunk_fingerprint;  // see fingerprint() in io/model_file.hpp
+  index adapter_size = 0;         // kind "adapter"
+  multi_adapter_options mix{};    // kind "multi_adapter"
+  index num_weight_sets = 1;      // kind "multi_adapter"
+  std::string adapter_hidden_act = "gelu";
+
+  index num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
+};
+
+inline std::string mixing_mode_name(mixing_mode mode) {
+  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : "weights";
+}
+
+/// The metadata of a file that holds what D describes: one member, "graft", a JSON object as text.
+inline std::map<std::string, std::string> to_metadata(const model_description& d) {
+  ordered_json o{{"version", 1},
+                 {"kind", d.kind},
+                 {"task", d.task_name},
+                 {"output", d.output == task_kind::regression ? "regression" : "classification"},
+                 {"labels", d.labels},
+                 {"max_seq_length", d.max_seq_length},
+                 {"trunk_fingerprint", d.trunk_fingerprint},
+                 {"adapter_hidden_act", d.adapter_hidden_act}};
+  if (d.kind == "adapter") o["adapter_size"] = d.adapter_size;
+  if (d.kind == "multi_adapter") {
+    o["adapters"] = d.mix.names;
+    o["adapter_sizes"] = d.mix.sizes;
+    o["include_base"] = d.mix.include_base;
+    o["include_flex"] = d.mix.include_flex;
+    o["flex_size"] = d.mix.flex_size;
+    o["weight_mode"] = mixing_mode_name(d.mix.mode);
+    o["num_weight_sets"] = d.num_weight_sets;
+  }
+  return {{"graft", o.dump()}, {"format", "pt"}};
+}
+
+inline bool has_description(const std::map<std::string, std::string>& metadata) { return metadata.contains("graft"); }
+
+/// @throws format_error  METADATA, of the file PATH, holds no description or one that is incomplete
+inline model_description parse_description(const std::map<std::string, std::string>& metadata, const std::string& path) {
+  const auto text = metadata.find("graft");
+  if (text == metadata.end()) {
+    throw format_error(path, "does not say what it is (no \"graft\" in its metadata): a file that graft saved was expected");
+  }
+  const std::string where = path + " (metadata \"graft\")";
+  const json o = parse_json(text->second, where);
+  if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + o["version"].dump() + ", 1 was expected");
+  model_description d;
+  d.kind = required<std::string>(o, "kind", where);
+  d.task_name = required<std::string>(o, "task", where);
+  d.output = required<std::string>(o, "output", where) == "regression" ? task_kind::regression : task_kind::classification;
+  d.labels = required<std::vector<std::string>>(o, "labels", where);
+  d.max_seq_length = required<index>(o, "max_seq_length", where);
+  d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
+  d.adapter_hidden_act = required<std::string>(o, "adapter_hidden_act", where);
+  if (d.kind == "adapter") {
+    d.adapter_size = required<index>(o, "adapter_size", where);
+  } else if (d.kind == "multi_adapter") {
+    d.mix.names = required<std::vector<std::string>>(o, "adapters", where);
+    d.mix.sizes = required<std::vector<index>>(o, "adapter_sizes", where);
+    d.mix.include_base = required<bool>(o, "include_base", where);
+    d.mix.include_flex = required<bool>(o, "include_flex", where);
+    d.mix.flex_size = required<index>(o, "flex_size", where);
+    d.mix.mode = parse_mixing_mode(required<std::string>(o, "weight_mode", where));
+    d.num_weight_sets = required<index>(o, "num_weight_sets", where);
+    if (d.mix.sizes.size() != d.mix.names.size()) throw format_error(where, "has another number of adapter_sizes than of adapters");
+  } else if (d.kind != "full" && d.kind != "head") {
+    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, full, head was expected");
+  }
+  if (d.num_labels() < 1) throw format_error(where, "has no labels");
+  return d;
+}
+
+/// @throws format_error  the file PATH was trained on another trunk than the one with FINGERPRINT
+inline void check_trunk(const model_description& d, const std::string& fingerprint, const std::string& path) {
+  if (d.trunk_fingerprint.empty() || d.trunk_fingerprint == fingerprint) return;
+  throw format_error(path, "was trained on another trunk (fingerprint " + d.trunk_fingerprint + ") than the one given (" + fingerprint +
+                               "): give the --model_path that it was trained with");
+}
+
+}  // namespace graft

@@ -1,0 +1,78 @@
+#pragma once
+// How much memory a training run will need, before it starts.
+
+#include <cstdint>
+
+#include "graft/model/model.hpp"
+
+namespace graft {
+
+/// Numbers that a model consists of.
+struct parameter_counts {
+  std::int64_t all = 0;
+  std::int64_t trained = 0;
+};
+
+template <class M>
+parameter_counts count_parameters(const M& model) {
+  parameter_counts n;
+  const_cast<M&>(model).for_each_parameter([&](const auto& p) {
+    n.all += p.size();
+    if (p.trainable) n.trained += p.size();
+  });
+  return n;
+}
+
+namespace detail {
+
+/// Numbers that a site saves for a row of width H.
+template <class P>
+index site_numbers(const plain_site<P>&, index h) {
+  return h + 1;
+}
+template <class P>
+index site_numbers(const adapter_site<P>& s, index h) {
+  const index k = s.adapter.size();
+  return h + 1 + k + (s.adapter.down_project.weight.trainable ? h : 0) + (s.adapter.up_project.weight.trainable ? k : 0);
+}
+template <class P>
+index site_numbers(const multi_adapter_site<P>& s, index h) {
+  index total = s.flex ? site_numbers(*s.flex, h) : 0;
+  index sizes = 0;
+  for (const auto& a : s.adapters) sizes += a.size();
+  if (s.fused()) return total + h + sizes;
+  for (const auto& a : s.adapters) {
+    total += a.size() + (a.down_project.weight.trainable ? h : 0) + (a.up_project.weight.trainable ? a.size() : 0);
+  }
+  return total + static_cast<index>(s.norms.size()) * (h + 1);
+}
+
+}  // namespace detail
+
+/// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: values, gradients, Adam's moments and the best
+/// copy, saved activations, scratch. An estimate, somewhat high when batches are shorter: code and file caches are not in it.
+template <class M>
+std::int64_t training_bytes(const M& model, index rows, index sequence, int threads, bool keeps_best) {
+  using real = typename M::real;
+  const encoder_config& c = model.config;
+  const index h = c.hidden_size;
+  const parameter_counts n = count_parameters(model);
+  const index lowest = model.trunk.lowest_trainable();
+  index per_row = lowest < 0 ? h + 1 : 0;
+  for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {
+    const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
+    const bool attention = l > lowest || is_trainable(layer.attention);
+    const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
+    if (attention) per_row += 3 * h + (layer.attention.query.weight.trainable ? h : 0) + (layer.attention.output.weight.trainable ? h : 0);
+    if (feed) {
+      per_row += c.intermediate_size + (layer.feed.intermediate.weight.trainable ? h : 0) +
+                 (layer.feed.output.weight.trainable ? c.intermediate_size : 0);
+    }
+    per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
+  }
+  const index scratch = rows * (5 * h + c.intermediate_size + 3 * h) + threads * 3 * sequence * sequence;
+  const std::int64_t numbers = n.all + n.trained * (keeps_best ? 4 : 3) + static_cast<std::int64_t>(rows) * per_row + scratch;
+  return numbers * static_cast<std::int64_t>(sizeof(real));
+}
+
+}  // namespace graft

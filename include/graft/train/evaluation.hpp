@@ -1,0 +1,69 @@
+#pragma once
+// Logits, loss and metrics of a data set.
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "graft/core/context.hpp"
+#include "graft/data/batch.hpp"
+#include "graft/data/tasks.hpp"
+#include "graft/losses/losses.hpp"
+#include "graft/train/metrics.hpp"
+
+namespace graft {
+
+/// The logits (n, C) of ROWS, in order, in batches of BATCH_SIZE. Nothing when *STOP turns true on the way.
+template <class M>
+std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
+                                             const std::atomic<bool>* stop = nullptr) {
+  using real = typename M::real;
+  const bool training = std::exchange(ctx.training, false);
+  matrix<double> all(static_cast<index>(rows.size()), model.head.classes());
+  batch b;
+  matrix<real> logits;
+  for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
+    if (stop != nullptr && stop->load()) {
+      ctx.training = training;
+      return std::nullopt;
+    }
+    b.clear();
+    const std::size_t last = std::min(rows.size(), first + static_cast<std::size_t>(batch_size));
+    for (std::size_t i = first; i < last; ++i) b.add(rows[i]);
+    logits.resize(b.size(), model.head.classes());
+    model.forward(b, logits, nullptr, ctx);
+    all.middleRows(static_cast<index>(first), b.size()) = logits.template cast<double>();
+  }
+  ctx.training = training;
+  return all;
+}
+
+struct evaluation {
+  double loss = 0;  // mean over examples
+  task_metrics metrics;
+  matrix<double> logits;
+};
+
+/// Loss and metrics of labeled ROWS. Nothing when stopped.
+template <class M>
+std::optional<evaluation> evaluate(const M& model, const task& t, std::span<const features> rows, index batch_size, context& ctx,
+                                   const std::atomic<bool>* stop = nullptr) {
+  auto logits = predict_logits(model, rows, batch_size, ctx, stop);
+  if (!logits) return std::nullopt;
+  batch labels;
+  for (const features& row : rows) {
+    labels.labels.push_back(row.label);
+    labels.targets.push_back(row.target);
+  }
+  evaluation e;
+  e.metrics = evaluate(t, *logits, rows);
+  e.loss = t.kind == task_kind::regression ? mean_squared_error<double>(*logits, labels.targets, nullptr)
+                                           : cross_entropy<double>(*logits, labels.labels, nullptr);
+  e.logits = std::move(*logits);
+  return e;
+}
+
+}  // namespace graft

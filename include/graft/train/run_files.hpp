@@ -1,0 +1,49 @@
+#pragma once
+// What a run leaves besides its logs and parameters: metrics and predictions.
+
+#include <charconv>
+#include <string>
+
+#include "graft/core/file.hpp"
+#include "graft/core/json.hpp"
+#include "graft/data/tasks.hpp"
+#include "graft/train/evaluation.hpp"
+#include "graft/train/metrics.hpp"
+
+namespace graft {
+
+/// The shortest text that reads back as VALUE.
+inline std::string number_text(double value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+  return {text, end};
+}
+
+/// {"loss": ..., "metrics": {"major": ..., "minor": {...}}}
+inline void write_metrics(const std::string& path, const evaluation& e) {
+  write_file(path, ordered_json{{"loss", e.loss}, {"metrics", metrics_json(e.metrics)}}.dump(2) + "\n");
+}
+
+/// Raw logits, comma-separated, one row an example, no header.
+inline void write_logits(const std::string& path, const_view<double> logits) {
+  std::string text;
+  for (index r = 0; r < logits.rows(); ++r) {
+    for (index c = 0; c < logits.cols(); ++c) text += (c == 0 ? "" : ",") + number_text(logits(r, c));
+    text += '\n';
+  }
+  write_file(path, text);
+}
+
+/// A GLUE submission: a header, then index and label (or number) of every test example.
+inline void write_submission(const std::string& path, const task& t, const_view<double> logits) {
+  std::string text = "index\tprediction\n";
+  const auto classes = predicted_classes(logits);
+  for (index r = 0; r < logits.rows(); ++r) {
+    const std::string answer = t.kind == task_kind::regression ? number_text(logits(r, 0))
+                                                               : t.labels[static_cast<std::size_t>(classes[static_cast<std::size_t>(r)])];
+    text += std::to_string(r) + "\t" + answer + "\n";
+  }
+  write_file(path, text);
+}
+
+}  // namespace graft

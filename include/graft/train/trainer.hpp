@@ -1,0 +1,230 @@
+#pragma once
+// The training loop.
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graft/data/data_set.hpp"
+#include "graft/data/sampler.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/optim/adamw.hpp"
+#include "graft/optim/schedule.hpp"
+#include "graft/train/checkpoint.hpp"
+#include "graft/train/evaluation.hpp"
+
+namespace graft {
+
+struct training_options {
+  index train_batch_size = 8;
+  index eval_batch_size = 8;
+  std::int64_t num_train_epochs = 3;
+  std::int64_t max_steps = -1;  // -1: by epochs
+  std::int64_t gradient_accumulation_steps = 1;
+  double learning_rate = 1e-5;
+  double mixing_learning_rate = 0.01;
+  double warmup_proportion = 0.1;
+  std::optional<double> warmup_steps;  // instead of the proportion
+  double max_grad_norm = 1;
+  adamw_options optimizer;
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  std::int64_t eval_every_steps = 0;  // 0: only at the end
+  index partial_eval_number = 1000;   // of the first validation rows; 0 or less: all
+  std::int64_t save_every_steps = 0;  // 0: only when stopped
+  std::string checkpoint_path;        // "": no checkpoints
+  int threads = omp_get_max_threads();
+};
+
+/// One optimizer step, as the logs tell it.
+struct step_report {
+  std::int64_t epoch, epoch_step, global_step;
+  double loss, entropy, learning_rate, gradient_norm;
+  std::int64_t examples, tokens;
+  double seconds;
+};
+
+struct evaluation_report {
+  training_state state;
+  evaluation result;
+  bool best;
+};
+
+/// Called from the training thread; any may be empty.
+struct training_observer {
+  std::function<void(const step_report&)> step;
+  std::function<void(const evaluation_report&)> evaluated;
+  std::function<void(const training_state&)> saved;
+};
+
+/// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.
+inline std::int64_t steps_per_epoch(std::size_t rows, const training_options& o) {
+  const auto batches = (static_cast<std::int64_t>(rows) + o.train_batch_size - 1) / o.train_batch_size;
+  return batches / o.gradient_accumulation_steps;
+}
+
+/// Trains what is trainable in a model, keeps the best parameters, and can stop and go on at any step.
+///
+/// A step reads `accumulation` batches, each loss divided by that number; an epoch's last batches that do not fill a step are left
+/// out, the short last batch is not. With the same seed and thread count the same bits come out, resumed or not.
+/// Tested: tests/training/trainer_test.cpp
+template <class M>
+class trainer {
+ public:
+  using real = typename M::real;
+  enum class outcome : std::uint8_t { finished, stopped };
+
+  /// MODEL, TRAIN and VALIDATION (nullptr: none) must outlive the trainer.
+  /// @throws config_error  there are too few rows for a single step
+  trainer(M& model, const task& t, const training_options& o, const data_set& train, const data_set* validation)
+      : model_(model), task_(t), options_(o), train_(train), validation_(validation), optimizer_(trainable_parameters(model), o.optimizer) {
+    per_epoch_ = steps_per_epoch(train.rows.size(), o);
+    total_ = o.max_steps >= 0 ? o.max_steps : per_epoch_ * o.num_train_epochs;
+    if (per_epoch_ < 1) {
+      throw config_error("an epoch of " + std::to_string(train.rows.size()) + " rows does not fill one step of " +
+                         std::to_string(o.gradient_accumulation_steps) + " batches: lower gradient_accumulation_steps");
+    }
+    schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
+    context_.seed = o.seed;
+    context_.threads = o.threads;
+  }
+
+  std::int64_t total_steps() const { return total_; }
+  const training_state& state() const { return state_; }
+  context& ctx() { return context_; }
+
+  /// Goes on where the checkpoint PATH stands.
+  void resume(const std::string& path) { state_ = load_checkpoint(path, optimizer_, best_); }
+
+  /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
+  /// At the end the model holds the best parameters.
+  /// @throws error  the loss is no longer a finite number
+  outcome run(const training_observer& observer, const std::atomic<bool>* stop = nullptr) {
+    const auto stopped = [&] { return stop != nullptr && stop->load(); };
+    if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
+    while (state_.global_step < total_) {
+      const auto order = epoch_order(train_.rows.size(), options_.seed, static_cast<std::uint64_t>(state_.epoch), options_.shuffle);
+      while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
+        if (stopped()) return stop_here(observer);
+        const step_report report = step(order);
+        if (observer.step) observer.step(report);
+        if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
+        if (options_.save_every_steps > 0 && state_.global_step % options_.save_every_steps == 0) save(observer);
+      }
+      if (state_.epoch_step == per_epoch_) {
+        ++state_.epoch;
+        state_.epoch_step = 0;
+      }
+    }
+    if (validation_ != nullptr && state_.evaluated_step != state_.global_step && !evaluate_now(observer, stop)) return stop_here(observer);
+    use_best();
+    return outcome::finished;
+  }
+
+ private:
+  step_report step(const std::vector<std::size_t>& order) {
+    const auto started = std::chrono::steady_clock::now();
+    const std::int64_t parts = options_.gradient_accumulation_steps;
+    step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
+    context_.training = true;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      fill_batch(order, state_.epoch_step * parts + part);
+      context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
+      logits_.resize(batch_.size(), model_.head.classes());
+      dlogits_.resize(batch_.size(), model_.head.classes());
+      model_.forward(batch_, logits_, &trace_, context_);
+      view<real> d = dlogits_;
+      const bool regression = task_.kind == task_kind::regression;
+      const real scale = real(1) / static_cast<real>(parts);
+      const double loss = regression ? mean_squared_error<real>(logits_, batch_.targets, &d, scale)
+                                     : cross_entropy<real>(logits_, batch_.labels, &d, scale);
+      if (!std::isfinite(loss)) {
+        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(loss) +
+                    ": training has diverged, try a lower learning_rate");
+      }
+      model_.backward(dlogits_, batch_, trace_, context_);
+      report.loss += loss / static_cast<double>(parts);
+      report.entropy += (regression ? 0 : prediction_entropy<real>(logits_)) / static_cast<double>(parts);
+      report.examples += batch_.size();
+      report.tokens += batch_.rows();
+    }
+    report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm);
+    const double factor = schedule_.factor(state_.global_step + 1);
+    report.learning_rate = options_.learning_rate * factor;
+    optimizer_.step(report.learning_rate, options_.mixing_learning_rate * factor, options_.threads);
+    optimizer_.zero_gradients();
+    ++state_.global_step;
+    ++state_.epoch_step;
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return report;
+  }
+
+  void fill_batch(const std::vector<std::size_t>& order, std::int64_t number) {
+    batch_.clear();
+    const auto first = static_cast<std::size_t>(number * options_.train_batch_size);
+    const std::size_t last = std::min(order.size(), first + static_cast<std::size_t>(options_.train_batch_size));
+    for (std::size_t i = first; i < last; ++i) batch_.add(train_.rows[order[i]]);
+  }
+
+  bool evaluation_due() const {
+    return validation_ != nullptr && options_.eval_every_steps > 0 && state_.global_step > 0 &&
+           state_.global_step % options_.eval_every_steps == 0 && state_.evaluated_step != state_.global_step;
+  }
+
+  /// False when stopped on the way. Best is strictly greater; NaN never wins.
+  bool evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
+    std::span<const features> rows = validation_->rows;
+    if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
+    auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop);
+    if (!result) return false;
+    state_.evaluated_step = state_.global_step;
+    const double score = result->metrics.major;
+    const bool best = !std::isnan(score) && (!state_.best_score || score > *state_.best_score);
+    if (best) {
+      state_.best_score = score;
+      state_.best_step = state_.global_step;
+      best_.clear();
+      for (const auto* p : optimizer_.parameters()) best_.push_back(p->value);
+    }
+    if (observer.evaluated) observer.evaluated({state_, std::move(*result), best});
+    return true;
+  }
+
+  void use_best() {
+    for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->value = best_[i];
+  }
+
+  void save(const training_observer& observer) {
+    if (options_.checkpoint_path.empty()) return;
+    save_checkpoint(options_.checkpoint_path, state_, optimizer_, best_);
+    if (observer.saved) observer.saved(state_);
+  }
+  outcome stop_here(const training_observer& observer) {
+    save(observer);
+    return outcome::stopped;
+  }
+
+  M& model_;
+  const task& task_;
+  training_options options_;
+  const data_set& train_;
+  const data_set* validation_;
+  adamw<real> optimizer_;
+  linear_schedule schedule_;
+  std::int64_t per_epoch_ = 0;
+  std::int64_t total_ = 0;
+  training_state state_;
+  std::vector<matrix<real>> best_;
+  context context_;
+  typename M::trace trace_;
+  batch batch_;
+  matrix<real> logits_, dlogits_;
+};
+
+}  // namespace graft
