@@ -39,7 +39,7 @@ class format_error : public error {
 
   /// "PATH:LINE: MESSAGE", lines counted from 1
   static format_error at_line(const std::string& path, std::uint64_t line, const std::string& message) {
-    return {path, ":" + std::to_string(line) + ": ", message};
+    return {path, std::string(":") + std::to_string(line) + ": ", message};
   }
 
   /// "PATH: byte OFFSET: MESSAGE", bytes counted from 0

@@ -27,7 +27,8 @@ class encoder {
   /// Parameters PREFIX.embeddings.* and PREFIX.encoder.layer.L.*; make_site(site prefix, layer) builds the sites, in order.
   template <class MakeSite>
   encoder(const std::string& prefix, const encoder_config& c, MakeSite&& make_site)
-      : embedded(prefix + ".embeddings", c, layer_type::places * static_cast<std::uint64_t>(c.num_hidden_layers)), hidden_size_(c.hidden_size) {
+      : embedded(prefix + ".embeddings", c, layer_type::places * static_cast<std::uint64_t>(c.num_hidden_layers)),
+        hidden_size_(c.hidden_size) {
     layers.reserve(static_cast<std::size_t>(c.num_hidden_layers));
     for (index l = 0; l < c.num_hidden_layers; ++l) {
       layers.emplace_back(prefix + ".encoder.layer." + std::to_string(l), c, layer_type::places * static_cast<std::uint64_t>(l),
@@ -66,7 +67,8 @@ class encoder {
     const index depth = static_cast<index>(layers.size());
     for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
       const const_view<real> dy_l = l + 1 == depth ? dy : const_view<real>(gradients[(l + 1) % 2]);
-      layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr, ctx);
+      layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
+                                                   ctx);
     }
     if (lowest < 0) embedded.backward(gradients[0], b, s.embedded, ctx);
   }
