@@ -1,0 +1,205 @@
+// The training loop: what it logs and keeps, that it can stop and go on, and that the same seed gives the same bits.
+
+#include "graft/train/trainer.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "graft/encoder/config.hpp"
+#include "graft/model/initialization.hpp"
+#include "support/shared.hpp"
+
+namespace {
+
+using model_type = graft::adapter_classifier<graft::f32>;
+
+graft::encoder_config tiny_config() {
+  graft::encoder_config c;
+  c.model_type = "roberta";
+  c.vocab_size = 30;
+  c.hidden_size = 16;
+  c.num_hidden_layers = 2;
+  c.num_attention_heads = 2;
+  c.intermediate_size = 24;
+  c.max_position_embeddings = 20;
+  c.type_vocab_size = 1;
+  c.layer_norm_eps = 1e-5;
+  c.hidden_dropout_prob = 0.1;
+  c.attention_probs_dropout_prob = 0.1;
+  c.hidden_act = "gelu";
+  c.pad_token_id = 1;
+  return c;
+}
+
+model_type tiny_model() {
+  auto model = graft::make_adapter_classifier<graft::f32>(tiny_config(), 2, 4);
+  model.for_each_parameter([](auto& p) {
+    if (p.role == graft::parameter_role::weight || p.role == graft::parameter_role::adapter) graft::draw_normal(p, 0.2, 7);
+  });
+  graft::tune_adapters(model);
+  return model;
+}
+
+/// Rows whose label says whether token 5 occurs.
+graft::data_set rows(std::size_t count, std::uint64_t seed) {
+  graft::data_set set;
+  for (std::size_t i = 0; i < count; ++i) {
+    graft::features row;
+    row.label = static_cast<std::int32_t>(graft::random_bits(seed, 0, i, 0) % 2);
+    row.input_ids = {0};
+    const std::uint64_t length = 3 + graft::random_bits(seed, 1, i, 0) % 8;
+    for (std::uint64_t t = 0; t < length; ++t) row.input_ids.push_back(6 + static_cast<std::int32_t>(graft::random_bits(seed, 2, i, t) % 20));
+    if (row.label == 1) row.input_ids[1 + graft::random_bits(seed, 3, i, 0) % length] = 5;
+    row.input_ids.push_back(2);
+    set.rows.push_back(row);
+  }
+  return set;
+}
+
+const graft::task& two_classes() {
+  static const graft::task t = graft::custom_task("five", graft::task_kind::classification, {"no", "yes"});
+  return t;
+}
+
+graft::training_options options() {
+  graft::training_options o;
+  o.learning_rate = 5e-3;
+  o.num_train_epochs = 3;
+  o.eval_every_steps = 4;
+  o.seed = 11;
+  o.threads = 2;
+  return o;
+}
+
+struct history {
+  std::vector<double> losses;
+  std::vector<double> scores;
+};
+
+graft::training_observer record(history& h) {
+  return {[&](const graft::step_report& r) { h.losses.push_back(r.loss); },
+          [&](const graft::evaluation_report& r) { h.scores.push_back(r.result.metrics.major); },
+          {}};
+}
+
+std::vector<graft::matrix<float>> trained_values(model_type& model) {
+  std::vector<graft::matrix<float>> all;
+  for (const auto* p : graft::trainable_parameters(model)) all.push_back(p->value);
+  return all;
+}
+
+bool same_bits(const std::vector<graft::matrix<float>>& a, const std::vector<graft::matrix<float>>& b) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(a[i].data(), b[i].data(), static_cast<std::size_t>(a[i].size()) * sizeof(float)) != 0) return false;
+  }
+  return a.size() == b.size();
+}
+
+}  // namespace
+
+TEST_CASE("adapters fit their training rows, and the best parameters are the ones that are kept") {
+  auto model = tiny_model();
+  const auto train = rows(64, 1);
+  auto o = options();
+  o.num_train_epochs = 60;
+  o.learning_rate = 1e-2;
+  o.eval_every_steps = 20;
+  graft::trainer trainer(model, two_classes(), o, train, &train);
+  history h;
+  CHECK(trainer.run(record(h)) == graft::trainer<model_type>::outcome::finished);
+  CHECK(h.losses.size() == 480);
+  CHECK(h.scores.size() == 24);
+  const double best = *std::max_element(h.scores.begin(), h.scores.end());
+  CHECK(best >= 0.95);
+  graft::context ctx;
+  CHECK(graft::evaluate(model, two_classes(), train.rows, 8, ctx)->metrics.major == best);
+}
+
+TEST_CASE("the same seed and thread count give the same bits; another seed does not") {
+  const auto train = rows(50, 1);
+  const auto run = [&](std::uint64_t seed) {
+    auto model = tiny_model();
+    auto o = options();
+    o.seed = seed;
+    graft::trainer(model, two_classes(), o, train, nullptr).run({});
+    return trained_values(model);
+  };
+  const auto first = run(11);
+  CHECK(same_bits(first, run(11)));
+  CHECK_FALSE(same_bits(first, run(12)));
+}
+
+TEST_CASE("a run that stops anywhere and goes on equals one that never stopped, bit for bit") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(37, 1);
+  const auto validation = rows(20, 2);
+  auto o = options();
+  o.gradient_accumulation_steps = 2;
+  auto whole = tiny_model();
+  history uninterrupted;
+  graft::trainer straight(whole, two_classes(), o, train, &validation);
+  CHECK(straight.total_steps() == 6);  // ceil(37 / 8) // 2 = 2 a epoch
+  straight.run(record(uninterrupted));
+  const auto expected = trained_values(whole);
+  o.checkpoint_path = folder / "checkpoint.safetensors";
+  for (std::int64_t stop_after = 1; stop_after < 6; ++stop_after) {
+    INFO("stopped after " << stop_after);
+    history h;
+    {
+      auto model = tiny_model();
+      graft::trainer trainer(model, two_classes(), o, train, &validation);
+      std::atomic<bool> stop = false;
+      auto observer = record(h);
+      observer.step = [&, inner = observer.step](const graft::step_report& r) {
+        inner(r);
+        if (r.global_step == stop_after) stop = true;
+      };
+      CHECK(trainer.run(observer, &stop) == graft::trainer<model_type>::outcome::stopped);
+    }
+    auto model = tiny_model();
+    graft::trainer trainer(model, two_classes(), o, train, &validation);
+    trainer.resume(o.checkpoint_path);
+    CHECK(trainer.state().global_step == stop_after);
+    CHECK(trainer.run(record(h)) == graft::trainer<model_type>::outcome::finished);
+    CHECK(h.losses == uninterrupted.losses);
+    CHECK(h.scores == uninterrupted.scores);
+    CHECK(same_bits(trained_values(model), expected));
+  }
+}
+
+TEST_CASE("accumulating over two half batches equals one whole batch, without dropout") {
+  const auto train = rows(32, 1);
+  const auto run = [&](graft::index batch, std::int64_t parts) {
+    auto config = tiny_config();
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
+    auto model = graft::make_adapter_classifier<graft::f64>(config, 2, 4);
+    model.for_each_parameter([](auto& p) {
+      if (p.role == graft::parameter_role::weight || p.role == graft::parameter_role::adapter) graft::draw_normal(p, 0.2, 7);
+    });
+    graft::tune_adapters(model);
+    auto o = options();
+    o.train_batch_size = batch;
+    o.gradient_accumulation_steps = parts;
+    std::vector<double> losses;
+    graft::trainer(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { losses.push_back(r.loss); }, {}, {}});
+    return losses;
+  };
+  const auto whole = run(8, 1);
+  const auto halves = run(4, 2);
+  REQUIRE(whole.size() == halves.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) CHECK(whole[i] == Approx(halves[i]).epsilon(1e-12));
+}
+
+TEST_CASE("a checkpoint of another run, a diverged loss and too few rows are refused") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(10, 1);
+  auto model = tiny_model();
+  auto o = options();
+  graft::trainer trainer(model, two_classes(), o, train, nullptr);
+  graft::safetensors_writer().write(folder / "empty.safetensors");
+  CHECK_THROWS_WITH(trainer.resume(folder / "empty.safetensors"), Catch::Contains("is not a checkpoint"));
+  o.gradient_accumulation_steps = 3;
+  CHECK_THROWS_AS((graft::trainer(model, two_classes(), o, train, nullptr)), graft::config_error);
+  o = options();
+  model.head.out_proj.bias.value(0, 0) = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH(graft::trainer(model, two_classes(), o, train, nullptr).run({}), Catch::Contains("step 1 is nan"));
+}
