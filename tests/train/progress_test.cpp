@@ -28,7 +28,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 /// A terminal of 50 columns whose other end the test reads.
 class terminal {
  public:
-  terminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)), out(nullptr, &std::fclose) {
+  terminal() : master_(::posix_openpt(O_RDWR | O_NOCTTY)), out(nullptr, &std::fclose) {
     ::grantpt(master_);
     ::unlockpt(master_);
     out.reset(std::fopen(::ptsname(master_), "w"));
@@ -40,11 +40,14 @@ class terminal {
   terminal& operator=(const terminal&) = delete;
   ~terminal() { ::close(master_); }
 
-  /// What was written since the last call.
+  /// What was written since the last call. Bytes take a while to come through: a bell marks their end.
   std::string read() {
-    char bytes[4096];
-    const ssize_t size = ::read(master_, bytes, sizeof bytes);
-    return {bytes, size > 0 ? static_cast<std::size_t>(size) : 0};
+    std::fputc('\a', out.get());
+    std::fflush(out.get());
+    std::string text;
+    char byte = 0;
+    while (::read(master_, &byte, 1) == 1 && byte != '\a') text += byte;
+    return text;
   }
 
  private:
