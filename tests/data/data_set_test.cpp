@@ -7,7 +7,15 @@
 
 namespace {
 
-graft::features length_as_id(const graft::example& row) { return {{static_cast<std::int32_t>(row.text_a.size())}, {0}, -1, 0}; }
+graft::example ids(std::vector<std::int32_t> input_ids) {
+  graft::example row;
+  row.input_ids = std::move(input_ids);
+  return row;
+}
+
+graft::data_set make(const graft::task& task, std::vector<graft::example> rows) {
+  return graft::make_data_set(task, rows, "f", std::int32_t{9}, 4, 1);
+}
 
 std::vector<graft::example> numbered(std::size_t n) {
   std::vector<graft::example> rows(n);
@@ -18,25 +26,26 @@ std::vector<graft::example> numbered(std::size_t n) {
 }  // namespace
 
 TEST_CASE("examples get their ids and their labels as numbers") {
-  graft::example first, second, unlabeled;
-  first.text_a = "abc";
+  graft::example first = ids({3}), second = ids({4, 5}), unlabeled = ids({6}), outside = ids({9});
   first.label = "2";
   second.label = "1.5";
   second.line = 8;
   const auto classes = graft::custom_task("c", graft::task_kind::classification, {"1", "2"});
   const auto score = graft::custom_task("r", graft::task_kind::regression, {});
 
-  const auto classified = graft::make_data_set(classes, {first, unlabeled}, "f", length_as_id);
+  const auto classified = make(classes, {first, unlabeled});
   REQUIRE(classified.rows.size() == 2);
   CHECK(classified.rows[0].input_ids == std::vector<std::int32_t>{3});
   CHECK(classified.rows[0].label == 1);
   CHECK(classified.rows[1].label == -1);
-  const auto scored = graft::make_data_set(score, {first, second}, "f", length_as_id);
+  const auto scored = make(score, {first, second});
   CHECK(scored.rows[0].target == 2);
   CHECK(scored.rows[1].target == 1.5);
-  CHECK_THROWS_WITH(graft::make_data_set(classes, {second}, "f", length_as_id), "f:8: label \"1.5\", expected one of \"1\", \"2\"");
+  CHECK_THROWS_WITH(make(classes, {second}), "f:8: label \"1.5\", expected one of \"1\", \"2\"");
   second.label = "good";
-  CHECK_THROWS_WITH(graft::make_data_set(score, {second}, "f", length_as_id), "f:8: label \"good\", a number was expected");
+  CHECK_THROWS_WITH(make(score, {second}), "f:8: label \"good\", a number was expected");
+  outside.line = 12;
+  CHECK_THROWS_WITH(make(classes, {first, outside}), Catch::StartsWith("f:12: ") && Catch::Contains("9"));
 }
 
 TEST_CASE("a subset of the training examples is random, in file order, and decided by the seed") {

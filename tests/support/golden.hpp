@@ -170,12 +170,13 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   const auto& v = golden["variant"];
   const auto mode = graft::parse_ft_mode(v["ft"].get<std::string>());
   graft::multi_adapter_options o;
-  o.names = v["adapters"].get<std::vector<std::string>>();
   o.include_flex = mode == graft::multi_adapter_ft_mode::flex;
   o.include_base = !o.include_flex;
   o.mode = graft::parse_mixing_mode(v.value("wmode", "softmax"));
   o.optimized = optimized;
-  for (const auto& name : o.names) o.sizes.push_back(size_of(site + ".multi_adapter.adapter_dict." + name));
+  for (const auto& name : v["adapters"].get<std::vector<std::string>>()) {
+    o.adapters.push_back({name, size_of(site + ".multi_adapter.adapter_dict." + name)});
+  }
   if (o.include_flex) o.flex_size = size_of(site + ".multi_adapter.adapter_dict.flex");
   auto model = graft::make_multi_adapter_classifier<P>(config, classes, o, v.value("sets", 1));
   graft::tune_mix(model, mode);

@@ -21,8 +21,9 @@ class adapter_site {
   };
 
   /// Parameters ADAPTER_PREFIX.{down,up}_project.* and NORM_PREFIX.*
-  adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, index size, double eps)
-      : adapter(adapter_prefix, hidden_size, size), norm(norm_prefix, hidden_size, eps) {}
+  adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, index size, double eps,
+               activation act = activation::gelu)
+      : adapter(adapter_prefix, hidden_size, size, act), norm(norm_prefix, hidden_size, eps) {}
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
     adapter.forward(h, y, s != nullptr ? &s->adapter : nullptr, ctx);

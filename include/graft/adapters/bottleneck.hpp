@@ -5,14 +5,14 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/gelu.hpp"
+#include "graft/ops/activation.hpp"
 
 namespace graft {
 
-/// A(h) = h + gelu(z) W_up^T + b_up,   z = h W_down^T + b_down
-/// Backward:  dz = (dy W_up) gelu'(z);   dh = dy + dz W_down
+/// A(h) = h + a(z) W_up^T + b_up,   z = h W_down^T + b_down,   a = GELU unless told otherwise
+/// Backward:  dz = (dy W_up) a'(z);   dh = dy + dz W_down
 /// @param  h  (N, H) rows are tokens            @param[out] y  (N, H), not h's memory            W_down (K, H), W_up (H, K)
-/// Saved: z (N, K); h and gelu(z) only when the weights that read them are trained.
+/// Saved: z (N, K); h and a(z) only when the weights that read them are trained.
 /// Source: Houlsby et al. 2019, section 2.   Tested: tests/adapters/bottleneck_test.cpp
 template <class P>
 class bottleneck {
@@ -25,18 +25,20 @@ class bottleneck {
   };
 
   /// Parameters PREFIX.down_project.* and PREFIX.up_project.*, zero until initialized or loaded.
-  bottleneck(const std::string& prefix, index hidden_size, index size)
+  bottleneck(const std::string& prefix, index hidden_size, index size, activation act = activation::gelu)
       : down_project(prefix + ".down_project", hidden_size, size, parameter_role::adapter),
-        up_project(prefix + ".up_project", size, hidden_size, parameter_role::adapter) {}
+        up_project(prefix + ".up_project", size, hidden_size, parameter_role::adapter),
+        activation_(act) {}
 
   index size() const { return down_project.out(); }
+  activation hidden_act() const { return activation_; }
 
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     view<real> activated = ctx.memory.take<real>(h.rows(), size());
     view<real> z = s != nullptr ? s->z.resize(h.rows(), size()) : activated;
     down_project.forward(h, z, s != nullptr ? &s->down : nullptr, ctx);
-    ops::gelu_forward<real>(z, activated, ctx);
+    ops::activation_forward<real>(activation_, z, activated, ctx);
     up_project.forward(activated, y, s != nullptr ? &s->up : nullptr, ctx);
     y += h;
   }
@@ -46,7 +48,7 @@ class bottleneck {
     view<real> dz = ctx.memory.take<real>(dy.rows(), size());
     up_project.backward(dy, s.up, deeper ? &dz : nullptr, ctx);
     if (!deeper) return;
-    ops::gelu_backward<real>(dz, s.z, dz, ctx);
+    ops::activation_backward<real>(activation_, dz, s.z, dz, ctx);
     down_project.accumulate_gradients(dz, s.down.x, ctx);
     if (dh == nullptr) return;
     *dh = dy;
@@ -60,6 +62,9 @@ class bottleneck {
   }
 
   linear<P> down_project, up_project;
+
+ private:
+  activation activation_;
 };
 
 static_assert(layer<bottleneck<f64>> && layer<bottleneck<f32>>);

@@ -13,19 +13,27 @@
 
 namespace graft {
 
+/// One adapter of a mix.
+struct mixed_adapter {
+  std::string name;
+  index size = 64;  // K
+  activation act = activation::gelu;
+};
+
 /// What is mixed at every site, in order; `base`, when included, is last.
 struct multi_adapter_options {
-  std::vector<std::string> names;
-  std::vector<index> sizes;  // K of every adapter
+  std::vector<mixed_adapter> adapters;
   bool include_base = true;
   bool include_flex = false;
   index flex_size = 64;
+  activation flex_activation = activation::gelu;
   mixing_mode mode = mixing_mode::softmax;
   bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
 
-  index count() const { return static_cast<index>(names.size()) + (include_base ? 1 : 0); }
+  index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
   std::vector<std::string> mixed_names() const {
-    std::vector<std::string> all = names;
+    std::vector<std::string> all;
+    for (const mixed_adapter& a : adapters) all.push_back(a.name);
     if (include_base) all.emplace_back("base");
     return all;
   }
@@ -54,11 +62,10 @@ class multi_adapter_site {
                      std::shared_ptr<weighted_sum<P>> shared_mix, bool owns_mix)
       : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
     const std::string own = prefix + ".multi_adapter.";
-    for (std::size_t k = 0; k < o.names.size(); ++k) {
-      adapters.emplace_back(own + "adapter_dict." + o.names[k], hidden_size, o.sizes[k]);
-    }
+    for (const mixed_adapter& a : o.adapters) adapters.emplace_back(own + "adapter_dict." + a.name, hidden_size, a.size, a.act);
     for (const std::string& name : o.mixed_names()) norms.emplace_back(own + "layer_norm_dict." + name, hidden_size, eps);
-    if (o.include_flex) flex.emplace(own + "adapter_dict.flex", own + "layer_norm_dict.flex", hidden_size, o.flex_size, eps);
+    if (o.include_flex)
+      flex.emplace(own + "adapter_dict.flex", own + "layer_norm_dict.flex", hidden_size, o.flex_size, eps, o.flex_activation);
   }
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
@@ -119,6 +126,7 @@ class multi_adapter_site {
       ops::mixed_branch<real> branch{norms[k].weight.value.data(), norms[k].bias.value.data(), norms[k].eps()};
       if (k < adapters.size()) {
         branch.size = adapters[k].size();
+        branch.act = adapters[k].hidden_act();
         branch.down_weight = adapters[k].down_project.weight.value.data();
         branch.down_bias = adapters[k].down_project.bias.value.data();
         branch.up_weight = adapters[k].up_project.weight.value.data();

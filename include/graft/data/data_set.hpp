@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "graft/core/error.hpp"
 #include "graft/data/example.hpp"
+#include "graft/data/featurize.hpp"
 #include "graft/data/sampler.hpp"
 #include "graft/data/tasks.hpp"
 
@@ -21,21 +23,28 @@ struct data_set {
   std::vector<features> rows;
 };
 
-/// Applies `features featurize(const example&)` to each example and sets `label` (class id) or `target` (regression).
-/// Examples without a label keep label -1.
+/// Gives READY, the features of EXAMPLES in order, their `label` (class id) or `target` (regression). Examples without a label keep -1.
 /// @param path  the file that the examples came from, for errors
 /// @throws format_error  a label that the task does not have
-template <class Featurize>
-data_set make_data_set(const task& task, const std::vector<example>& examples, const std::string& path, Featurize&& featurize) {
-  data_set result;
-  result.rows.reserve(examples.size());
-  for (const example& row : examples) {
-    features added = featurize(row);
-    if (row.label && task.kind == task_kind::classification) added.label = label_id(task, *row.label, path, row.line);
-    if (row.label && task.kind == task_kind::regression) added.target = regression_target(*row.label, path, row.line);
-    result.rows.push_back(std::move(added));
+inline data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path) {
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    const example& row = examples[i];
+    if (row.label && task.kind == task_kind::classification) ready[i].label = label_id(task, *row.label, path, row.line);
+    if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(*row.label, path, row.line);
   }
-  return result;
+  return {std::move(ready)};
+}
+
+/// Featurizes EXAMPLES, as featurize_all does, and labels them.
+/// @throws format_error  with file and line: a text that is not UTF-8, ids that do not fit, an unknown label
+template <class Source>
+data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const Source& source,
+                       index max_seq_length, int threads) {
+  try {
+    return labeled(task, examples, featurize_all(examples, source, max_seq_length, threads), path);
+  } catch (const row_error& failure) {
+    throw format_error::at_line(path, examples[failure.row()].line, failure.reason());
+  }
 }
 
 /// What --train_examples_number or --train_examples_fraction leaves of the training examples: a random subset that depends on SEED

@@ -18,11 +18,11 @@ struct model_description {
   task_kind output = task_kind::classification;
   std::vector<std::string> labels;  // in id order; empty for regression
   index max_seq_length = 128;
-  std::string trunk_fingerprint;  // see fingerprint() in io/model_file.hpp
-  index adapter_size = 0;         // kind "adapter"
-  multi_adapter_options mix{};    // kind "multi_adapter"
-  index num_weight_sets = 1;      // kind "multi_adapter"
-  std::string adapter_hidden_act = "gelu";
+  std::string trunk_fingerprint;                     // see fingerprint() in io/model_file.hpp
+  index adapter_size = 0;                            // kind "adapter"
+  multi_adapter_options mix{};                       // kind "multi_adapter"
+  index num_weight_sets = 1;                         // kind "multi_adapter"
+  activation adapter_hidden_act = activation::gelu;  // kind "adapter"
 
   index num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
 };
@@ -39,15 +39,20 @@ inline std::map<std::string, std::string> to_metadata(const model_description& d
                  {"output", d.output == task_kind::regression ? "regression" : "classification"},
                  {"labels", d.labels},
                  {"max_seq_length", d.max_seq_length},
-                 {"trunk_fingerprint", d.trunk_fingerprint},
-                 {"adapter_hidden_act", d.adapter_hidden_act}};
-  if (d.kind == "adapter") o["adapter_size"] = d.adapter_size;
+                 {"trunk_fingerprint", d.trunk_fingerprint}};
+  if (d.kind == "adapter") {
+    o["adapter_size"] = d.adapter_size;
+    o["adapter_hidden_act"] = activation_name(d.adapter_hidden_act);
+  }
   if (d.kind == "multi_adapter") {
-    o["adapters"] = d.mix.names;
-    o["adapter_sizes"] = d.mix.sizes;
+    o["adapters"] = ordered_json::array();
+    for (const mixed_adapter& a : d.mix.adapters) {
+      o["adapters"].push_back({{"name", a.name}, {"size", a.size}, {"hidden_act", activation_name(a.act)}});
+    }
     o["include_base"] = d.mix.include_base;
     o["include_flex"] = d.mix.include_flex;
     o["flex_size"] = d.mix.flex_size;
+    o["flex_hidden_act"] = activation_name(d.mix.flex_activation);
     o["weight_mode"] = mixing_mode_name(d.mix.mode);
     o["num_weight_sets"] = d.num_weight_sets;
   }
@@ -72,18 +77,20 @@ inline model_description parse_description(const std::map<std::string, std::stri
   d.labels = required<std::vector<std::string>>(o, "labels", where);
   d.max_seq_length = required<index>(o, "max_seq_length", where);
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
-  d.adapter_hidden_act = required<std::string>(o, "adapter_hidden_act", where);
   if (d.kind == "adapter") {
     d.adapter_size = required<index>(o, "adapter_size", where);
+    d.adapter_hidden_act = parse_activation(required<std::string>(o, "adapter_hidden_act", where));
   } else if (d.kind == "multi_adapter") {
-    d.mix.names = required<std::vector<std::string>>(o, "adapters", where);
-    d.mix.sizes = required<std::vector<index>>(o, "adapter_sizes", where);
+    for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
+      d.mix.adapters.push_back({required<std::string>(a, "name", where), required<index>(a, "size", where),
+                                parse_activation(required<std::string>(a, "hidden_act", where))});
+    }
     d.mix.include_base = required<bool>(o, "include_base", where);
     d.mix.include_flex = required<bool>(o, "include_flex", where);
     d.mix.flex_size = required<index>(o, "flex_size", where);
+    d.mix.flex_activation = parse_activation(required<std::string>(o, "flex_hidden_act", where));
     d.mix.mode = parse_mixing_mode(required<std::string>(o, "weight_mode", where));
     d.num_weight_sets = required<index>(o, "num_weight_sets", where);
-    if (d.mix.sizes.size() != d.mix.names.size()) throw format_error(where, "has another number of adapter_sizes than of adapters");
   } else if (d.kind != "full" && d.kind != "head") {
     throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, full, head was expected");
   }

@@ -81,9 +81,9 @@ plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes
 
 /// One adapter of SIZE at every site.
 template <class P>
-adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size) {
+adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size, activation act = activation::gelu) {
   return {c, classes, [&](const std::string& prefix, index) {
-            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps);
+            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps, act);
           }};
 }
 

@@ -6,8 +6,8 @@
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
+#include "graft/ops/activation.hpp"
 #include "graft/ops/column_sum.hpp"
-#include "graft/ops/gelu.hpp"
 #include "graft/ops/layer_norm.hpp"
 
 namespace graft::ops {
@@ -18,7 +18,8 @@ struct mixed_branch {
   const T* norm_weight;  // (H)
   const T* norm_bias;    // (H)
   T eps;
-  index size = 0;                  // K
+  index size = 0;  // K
+  activation act = activation::gelu;
   const T* down_weight = nullptr;  // (K, H)
   const T* down_bias = nullptr;    // (K)
   const T* up_weight = nullptr;    // (H, K)
@@ -42,12 +43,12 @@ index total_size(const std::vector<mixed_branch<T>>& branches) {
   return total;
 }
 
-/// u = sum + gelu(z) W_up^T + b_up for the rows of one tile; the base's u is the sum alone.
+/// u = sum + a(z) W_up^T + b_up for the rows of one tile; the base's u is the sum alone.
 template <class T, class Sum, class Z>
 void branch_output(const mixed_branch<T>& b, const Sum& sum, const Z& z, view<T> activated, view<T> u) {
   u = sum;
   if (b.size == 0) return;
-  for (index r = 0; r < z.rows(); ++r) gelu_row<T>(z.row(r), activated.row(r));
+  for (index r = 0; r < z.rows(); ++r) activate_row<T>(b.act, z.row(r), activated.row(r));
   u.noalias() += activated * const_view<T>(b.up_weight, u.cols(), b.size).transpose();
   u.rowwise() += const_view<T>(b.up_bias, 1, u.cols()).row(0);
 }
@@ -135,7 +136,7 @@ void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>
         of(dsum) += of(u);
         if (dh != nullptr && b.size > 0) {
           a_k.noalias() = of(u) * const_view<T>(b.up_weight, width, b.size);
-          for (index r = 0; r < n; ++r) gelu_row_backward<T>(a_k.row(r), z_k.row(r), a_k.row(r));
+          for (index r = 0; r < n; ++r) activate_row_backward<T>(b.act, a_k.row(r), z_k.row(r), a_k.row(r));
           of(*dh).noalias() += a_k * const_view<T>(b.down_weight, b.size, width);
         }
       }

@@ -114,7 +114,7 @@ class predictor {
 
   any_model make_model() const {
     const index classes = description_.num_labels();
-    if (description_.kind == "adapter") return make_adapter_classifier<f32>(config_, classes, description_.adapter_size);
+    if (description_.kind == "adapter") return make_adapter_classifier<f32>(config_, classes, description_.adapter_size, description_.adapter_hidden_act);
     if (description_.kind == "multi_adapter") {
       return make_multi_adapter_classifier<f32>(config_, classes, description_.mix, description_.num_weight_sets);
     }

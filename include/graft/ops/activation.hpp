@@ -1,0 +1,81 @@
+#pragma once
+// The element-wise functions that may stand inside an adapter.
+
+#include <cstdint>
+#include <string>
+
+#include "graft/core/context.hpp"
+#include "graft/core/error.hpp"
+#include "graft/core/parallel.hpp"
+#include "graft/core/types.hpp"
+#include "graft/ops/gelu.hpp"
+
+namespace graft {
+
+/// gelu: x Phi(x).   relu: max(x, 0).   swish: x / (1 + exp(-x)).
+enum class activation : std::uint8_t { gelu, relu, swish };
+
+inline std::string activation_name(activation a) { return a == activation::gelu ? "gelu" : a == activation::relu ? "relu" : "swish"; }
+
+/// @throws config_error  TEXT is none of the three
+inline activation parse_activation(const std::string& text) {
+  for (const activation a : {activation::gelu, activation::relu, activation::swish}) {
+    if (text == activation_name(a)) return a;
+  }
+  throw config_error("adapter_hidden_act is \"" + text + "\", one of gelu, relu, swish was expected");
+}
+
+namespace ops {
+
+/// y = a(x) for one row; y may be x's memory.   Tested: tests/ops/activation_test.cpp
+template <class T, class X, class Y>
+void activate_row(activation a, const X& x, Y&& y) {
+  switch (a) {
+    case activation::gelu:
+      gelu_row<T>(x, y);
+      break;
+    case activation::relu:
+      y.array() = x.array().max(T(0));
+      break;
+    case activation::swish:
+      y.array() = x.array() / (T(1) + (-x.array()).exp());
+      break;
+  }
+}
+
+/// dx = dy a'(x) for one row; dx may be dy's memory.
+template <class T, class Dy, class X, class Dx>
+void activate_row_backward(activation a, const Dy& dy, const X& x, Dx&& dx) {
+  switch (a) {
+    case activation::gelu:
+      gelu_row_backward<T>(dy, x, dx);
+      break;
+    case activation::relu:
+      dx.array() = (x.array() > T(0)).select(dy.array(), T(0));
+      break;
+    case activation::swish: {
+      const auto s = (T(1) + (-x.array()).exp()).inverse();
+      dx.array() = dy.array() * s * (T(1) + x.array() * (T(1) - s));
+      break;
+    }
+  }
+}
+
+/// activate_row over the rows of x, y (N, K).
+template <class T>
+void activation_forward(activation a, const_view<T> x, view<T> y, context& ctx) {
+  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) activate_row<T>(a, x.row(r), y.row(r));
+  });
+}
+
+/// activate_row_backward over the rows of dy, x, dx (N, K).
+template <class T>
+void activation_backward(activation a, const_view<T> dy, const_view<T> x, view<T> dx, context& ctx) {
+  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) activate_row_backward<T>(a, dy.row(r), x.row(r), dx.row(r));
+  });
+}
+
+}  // namespace ops
+}  // namespace graft
