@@ -1,0 +1,54 @@
+#include "graft/core/types.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstdint>
+
+TEST_CASE("a window is a part of the same memory") {
+  graft::matrix<int> m(3, 4);
+  m << 0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23;
+  graft::view<int> all(m);
+  auto part = all.window(1, 1, 2, 2);
+  CHECK(part(0, 0) == 11);
+  CHECK(part(1, 1) == 22);
+  CHECK(part.stride() == 4);
+  CHECK(part.row_data(1) == m.data() + 9);
+  part.setZero();
+  CHECK(m(2, 2) == 0);
+  CHECK(m(2, 3) == 23);
+  const graft::const_view<int> fixed(part);
+  CHECK(fixed.window(0, 1, 2, 1).stride() == 4);
+  all.window(0, 0, 2, 2) = all.window(0, 2, 2, 2);  // copies numbers, does not rebind
+  CHECK(m(0, 0) == 2);
+  CHECK(m(1, 1) == 13);
+}
+
+TEST_CASE("a buffer only grows") {
+  graft::buffer<float> b;
+  CHECK(b.empty());
+  CHECK(b.bytes() == 0);
+  auto v = b.resize(4, 6);
+  v.setConstant(1);
+  CHECK(reinterpret_cast<std::uintptr_t>(v.data()) % 64 == 0);
+  CHECK(b.bytes() == 24 * sizeof(float));
+  const float* before = v.data();
+  CHECK(b.resize(2, 3).data() == before);
+  CHECK(b.rows() == 2);
+  CHECK(b.resize(6, 4).data() == before);
+  CHECK(b.bytes() == 24 * sizeof(float));
+  b.clear();
+  CHECK(b.empty());
+  CHECK(b.bytes() == 24 * sizeof(float));
+  b.resize(5, 5);
+  CHECK(b.bytes() == 25 * sizeof(float));
+  graft::matrix<float> m(1, 2);
+  m << 3, 4;
+  b.assign(m);
+  CHECK(b.get()(0, 1) == 4);
+  CHECK(b.cols() == 2);
+}
+
+TEST_CASE("shapes are written as in errors") {
+  CHECK(graft::shape_text({96, 768}) == "(96, 768)");
+  CHECK(graft::shape_text({7}) == "(7)");
+  CHECK(graft::shape_text({}) == "()");
+}

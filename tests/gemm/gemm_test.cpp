@@ -1,0 +1,106 @@
+#include "graft/gemm/gemm.hpp"
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "support/random_values.hpp"
+
+using graft::as;
+using graft::const_view;
+using graft::matrix;
+using graft::view;
+
+namespace {
+
+/// C = op(A) op(B) + beta C for one shape, on windows of wider matrices when PADDED, against a loop in double; the bound is
+/// (K + 2) eps (|op(A)| |op(B)| + |beta C|) for each element.
+template <class P>
+void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::index n, double beta, bool padded) {
+  using T = typename P::real;
+  const graft::index extra = padded ? 3 : 0;
+  const auto stored = [&](as op, graft::index rows, graft::index cols, std::uint64_t seed) {
+    if (op == as::transposed) std::swap(rows, cols);
+    return graft_test::random_matrix<T>(rows + extra, cols + extra, seed);
+  };
+  auto a_memory = stored(op_a, m, k, 1);
+  auto b_memory = stored(op_b, k, n, 2);
+  matrix<T> c_memory = stored(as::is, m, n, 3);
+  const auto inside = [&](matrix<T>& memory) {
+    return view<T>(memory).window(extra > 0 ? 1 : 0, extra > 0 ? 2 : 0, memory.rows() - extra, memory.cols() - extra);
+  };
+  const const_view<T> a(inside(a_memory)), b(inside(b_memory));
+  view<T> c = inside(c_memory);
+  const matrix<T> before = c;
+  const matrix<T> around = c_memory;
+  if (beta == 0) c.setConstant(std::numeric_limits<T>::quiet_NaN());  // must not be read
+
+  graft::context ctx;
+  graft::multiply<P>(op_a, a, op_b, b, static_cast<T>(beta), c, ctx);
+
+  INFO(P::name << ", " << (op_a == as::is ? "A" : "A^T") << " (" << m << ", " << k << "), " << (op_b == as::is ? "B" : "B^T") << " (" << k
+               << ", " << n << "), beta " << beta << ", windows " << padded);
+  CHECK(ctx.counters.products == 1);
+  graft::index wrong = 0;
+  for (graft::index i = 0; i < m; ++i) {
+    for (graft::index j = 0; j < n; ++j) {
+      double sum = beta == 0 ? 0.0 : beta * static_cast<double>(before(i, j));
+      double sizes = std::abs(sum);
+      for (graft::index l = 0; l < k; ++l) {
+        const double product =
+            static_cast<double>(op_a == as::is ? a(i, l) : a(l, i)) * static_cast<double>(op_b == as::is ? b(l, j) : b(j, l));
+        sum += product;
+        sizes += std::abs(product);
+      }
+      const double bound = static_cast<double>(k + 2) * static_cast<double>(std::numeric_limits<T>::epsilon()) * sizes;
+      wrong += !(std::abs(static_cast<double>(c(i, j)) - sum) <= bound);
+    }
+  }
+  CHECK(wrong == 0);
+  c = before;
+  CHECK((c_memory.array() == around.array()).all());  // nothing beside the window was written
+}
+
+template <class P>
+void check_all() {
+  const graft::index sizes[] = {0, 1, 3, 16, 33, 70};
+  for (const as op_a : {as::is, as::transposed}) {
+    for (const as op_b : {as::is, as::transposed}) {
+      for (const graft::index m : sizes) {
+        for (const graft::index k : sizes) {
+          for (const graft::index n : sizes) {
+            for (const double beta : {0.0, 1.0, -0.5}) {
+              check_product<P>(op_a, op_b, m, k, n, beta, false);
+              check_product<P>(op_a, op_b, m, k, n, beta, true);
+            }
+          }
+        }
+      }
+      check_product<P>(op_a, op_b, 37, 512, 65, 1, true);  // more than one block
+    }
+  }
+}
+
+template <class P>
+void check_refusals() {
+  using T = typename P::real;
+  graft::context ctx;
+  const matrix<T> a(2, 3), b(4, 5);
+  matrix<T> c(2, 5);
+  const const_view<T> a_view(a), b_view(b);
+  CHECK_THROWS_AS(graft::multiply<P>(as::is, a_view, as::is, b_view, T(0), c, ctx), graft::shape_error);
+  CHECK_THROWS_WITH(graft::multiply<P>(as::is, a_view, as::transposed, b_view, T(0), c, ctx),
+                    "multiply: A is (2, 3), B is (5, 4), C is (2, 5)");
+  const matrix<T> fits(3, 4);
+  CHECK_THROWS_WITH(graft::multiply<P>(as::is, a_view, as::is, const_view<T>(fits), T(0), c, ctx),
+                    "multiply: A is (2, 3), B is (3, 4), C is (2, 5)");
+  CHECK(ctx.counters.products == 0);
+}
+
+}  // namespace
+
+TEST_CASE("products in f64 agree with a loop for every transpose and ragged shape") { check_all<graft::f64>(); }
+TEST_CASE("products in f32 agree with a loop for every transpose and ragged shape") { check_all<graft::f32>(); }
+TEST_CASE("products whose shapes do not fit are refused") {
+  check_refusals<graft::f64>();
+  check_refusals<graft::f32>();
+}

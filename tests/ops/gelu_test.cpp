@@ -1,0 +1,70 @@
+#include "graft/ops/gelu.hpp"
+
+#include "support/gradient_check.hpp"
+#include "support/layer_golden.hpp"
+
+using graft::const_view;
+using graft::matrix;
+using graft::view;
+
+TEST_CASE("gelu has its closed form") {
+  matrix<double> x(2, 3);
+  x << 0, 1, -1, 40, -40, 2;
+  matrix<double> y(2, 3), ones = matrix<double>::Ones(2, 3), dx(2, 3);
+  graft::context ctx;
+  graft::ops::gelu_forward<double>(x, y, ctx);
+  CHECK(y(0, 0) == 0);
+  CHECK(y(0, 1) == Approx(0.8413447460685429).epsilon(1e-14));  // Phi(1)
+  CHECK(y(0, 2) == Approx(-0.15865525393145707).epsilon(1e-14));
+  CHECK(y(1, 0) == 40);
+  CHECK(y(1, 1) == 0);
+  graft::ops::gelu_backward<double>(ones, x, dx, ctx);
+  CHECK(dx(0, 0) == 0.5);
+  CHECK(dx(0, 1) == Approx(0.8413447460685429 + 0.24197072451914337).epsilon(1e-14));  // Phi(1) + phi(1)
+  CHECK(dx(1, 0) == 1);
+  CHECK(dx(1, 1) == 0);
+}
+
+TEST_CASE("gelu's gradient is its derivative") {
+  auto x = graft_test::random_matrix(3, 5, 1);
+  const auto dy = graft_test::random_matrix(3, 5, 2);
+  matrix<double> y(3, 5), dx(3, 5);
+  graft::context ctx;
+  graft::ops::gelu_backward<double>(dy, x, dx, ctx);
+  graft_test::check_derivatives({{"x", x.data(), dx.data(), x.size()}}, [&] {
+    graft::ops::gelu_forward<double>(x, y, ctx);
+    return y.cwiseProduct(dy).sum();
+  });
+}
+
+TEST_CASE("gelu agrees with PyTorch, in place too") {
+  const graft_test::layer_golden golden("gelu");
+  auto x = golden.matrix("x");
+  auto d = golden.matrix("dy");
+  graft::context ctx;
+  graft::ops::gelu_backward<double>(d, x, d, ctx);
+  golden.check("dx", d, 1e-14);
+  graft::ops::gelu_forward<double>(x, x, ctx);
+  golden.check("y", x, 1e-14);
+}
+
+TEST_CASE("gelu in f32 is as exact as f32 is, whatever the threads") {
+  const graft::index n = 4001;
+  matrix<double> x(1, n);
+  for (graft::index i = 0; i < n; ++i) x(0, i) = 0.005 * static_cast<double>(i - 2000);
+  x.resize(n, 1);
+  const matrix<float> x32 = x.cast<float>();
+  matrix<double> y(n, 1), dx(n, 1);
+  matrix<float> y32(n, 1), dx32(n, 1);
+  graft::context ctx;
+  graft::ops::gelu_forward<double>(x, y, ctx);
+  graft::ops::gelu_backward<double>(matrix<double>::Ones(n, 1).eval(), x, dx, ctx);
+  graft::ops::gelu_forward<float>(x32, y32, ctx);
+  graft::ops::gelu_backward<float>(matrix<float>::Ones(n, 1).eval(), x32, dx32, ctx);
+  CHECK(graft_test::largest_difference(y32, y) <= 2e-6);
+  CHECK(graft_test::largest_difference(dx32, dx) <= 2e-6);
+  ctx.threads = 3;
+  matrix<float> other(n, 1);
+  graft::ops::gelu_forward<float>(x32, other, ctx);
+  CHECK((other.array() == y32.array()).all());
+}
