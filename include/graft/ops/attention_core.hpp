@@ -28,7 +28,8 @@ void for_each_head(index heads, context& ctx, F&& f) {
   index longest = 0;
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
   scratch::mark mark(ctx.memory);
-  auto memory = ctx.memory.take<T>(ctx.threads, 3 * longest * longest);
+  // Every thread's part begins on a cache line: sums over a row depend on its alignment, and must not depend on the thread.
+  auto memory = ctx.memory.take<T>(ctx.threads, (3 * longest * longest + 15) / 16 * 16);
   const index items = sequences * heads;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(ctx.threads)
   for (index item = 0; item < items; ++item) {
