@@ -51,7 +51,7 @@ class scratch {
 
   std::size_t bytes() const {
     std::size_t total = 0;
-    for (const auto& block : blocks_) total += block.size;
+    for (const auto& b : blocks_) total += b.size;
     return total;
   }
 
