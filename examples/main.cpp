@@ -23,6 +23,8 @@ struct command {
 
 constexpr command commands[] = {
     {"prepare-tasks", "find the tasks of a GLUE folder and write a configuration for each", prepare_tasks},
+    {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter},
+    {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter},
     {"plot", "draw the logs of a run", plot},
     {"tokenize", "turn lines of text into token ids", tokenize},
 };

@@ -1,0 +1,127 @@
+#pragma once
+// Runs the training of any model: logs, progress, evaluation, predictions, saving. The part of a run that is templated.
+
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "graft/model/memory.hpp"
+#include "graft/model/saving.hpp"
+#include "graft/train/progress.hpp"
+#include "graft/train/run_files.hpp"
+#include "training_run.hpp"
+
+namespace graft::program {
+
+/// What a kind of model adds to a run; all are called with the log and the global step, and may be empty.
+struct model_hooks {
+  std::function<void(log_writer&, const ordered_json& position, std::int64_t step, std::int64_t total)> log_step;  // before the first step (step 0) and after each
+};
+
+namespace detail {
+
+template <class M>
+typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, const training_options& options, const model_hooks& hooks,
+                                             const std::string& trained) {
+  const data_set* validation = run.split("val");
+  trainer<M> training(model, run.tasks.task, options, *run.split("train"), validation);
+  const bool resumed = run.flags.resume && std::filesystem::exists(run.checkpoint());
+  if (resumed) training.resume(run.checkpoint());
+  const parameter_counts counts = count_parameters(model);
+  index longest = 0;
+  for (const features& row : run.split("train")->rows) longest = std::max(longest, std::ssize(row.input_ids));
+  print_banner(run, trained, counts.all, counts.trained, training.total_steps(),
+               training_bytes(model, options.train_batch_size * longest, longest, options.threads, validation != nullptr));
+  if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
+  begin_output(run);
+
+  log_writer log(run.flags.output_dir);
+  progress line(stdout, training.total_steps(), training.state().global_step);
+  const auto total = training.total_steps();
+  if (!resumed && hooks.log_step) hooks.log_step(log, position(0, 0, 0), 0, total);
+  training_observer observer;
+  observer.step = [&](const step_report& r) {
+    const auto place = position(r.epoch, r.epoch_step, r.global_step);
+    auto entry = place;
+    entry["loss_val"] = r.loss;
+    entry["pred_entropy"] = r.entropy;
+    entry["learning_rate"] = r.learning_rate;
+    entry["grad_norm"] = r.gradient_norm;
+    entry["tokens_per_second"] = static_cast<double>(r.tokens) / r.seconds;
+    log.write("loss_train", std::move(entry));
+    if (hooks.log_step) hooks.log_step(log, place, r.global_step, total);
+    line.update(r.global_step, r.loss, r.learning_rate, r.examples);
+  };
+  observer.evaluated = [&](const evaluation_report& r) {
+    const ordered_json entry{{"score", r.result.metrics.major}, {"train_global_state", position(r.state.epoch, r.state.epoch_step, r.state.global_step)}};
+    log.write("train_val", entry);
+    if (r.best) log.write("train_val_best", entry);
+    line.clear();
+    std::printf("step %lld: validation loss %.4f  %s%s\n", static_cast<long long>(r.state.global_step), r.result.loss,
+                metrics_text(r.result.metrics).c_str(), r.best ? "  (best so far)" : "");
+    std::fflush(stdout);
+  };
+  try {
+    const auto outcome = training.run(observer, &stop_requested());
+    line.clear();
+    if (outcome == trainer<M>::outcome::stopped) {
+      log.write("errors", {{"error", "stopped by a signal"}, {"global_step", training.state().global_step}});
+      std::fprintf(stderr, "graft: stopped after step %lld of %lld; the same command with --resume goes on from there\n",
+                   static_cast<long long>(training.state().global_step), static_cast<long long>(total));
+    } else if (training.state().best_score) {
+      std::printf("best: step %lld, %s %.4f\n", static_cast<long long>(training.state().best_step), run.tasks.task.major.c_str(),
+                  *training.state().best_score);
+    }
+    return outcome;
+  } catch (const std::exception& failure) {
+    line.clear();
+    log.write("errors", {{"error", failure.what()}, {"global_step", training.state().global_step}});
+    throw;
+  }
+}
+
+template <class M>
+void evaluate_and_predict(const M& model, const prepared_run& run, const training_options& options) {
+  context ctx;
+  ctx.threads = options.threads;
+  for (const std::string split : {"val", "val_mismatched"}) {
+    const data_set* set = run.split(split);
+    if (!run.flags.do_val || set == nullptr) continue;
+    const evaluation e = *evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx);
+    write_metrics(run.file(split + "_metrics.json"), e);
+    write_logits(run.file(split + "_preds.csv"), e.logits);
+    std::printf("%s: loss %.4f  %s\n", split.c_str(), e.loss, metrics_text(e.metrics).c_str());
+  }
+  for (const std::string split : {"test", "test_mismatched"}) {
+    const data_set* set = run.split(split);
+    if (!run.flags.do_test || set == nullptr) continue;
+    const matrix<double> logits = *predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx);
+    write_logits(run.file(split + "_preds.csv"), logits);
+    write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
+    std::printf("%s: %zu predictions written\n", split.c_str(), set->rows.size());
+  }
+}
+
+}  // namespace detail
+
+/// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0, or 130 when stopped by a signal.
+template <class M>
+int train_model(M& model, const prepared_run& run, const model_description& description, const std::string& trained,
+                const model_hooks& hooks = {}) {
+  const training_options options = trainer_options(run);
+  if (run.flags.do_train) {
+    if (detail::train_with_logs(model, run, options, hooks, trained) == trainer<M>::outcome::stopped) return 130;
+  } else {
+    const parameter_counts counts = count_parameters(model);
+    print_banner(run, trained, counts.all, counts.trained, 0, counts.all * static_cast<std::int64_t>(sizeof(typename M::real)));
+    begin_output(run);
+  }
+  detail::evaluate_and_predict(model, run, options);
+  if (run.flags.do_save) save_tuned(model, run.file("model.safetensors"), to_metadata(description));
+  if (run.flags.do_save_full) save_everything(model, run.file("model_full.safetensors"), to_metadata(description));
+  std::filesystem::remove(run.checkpoint());
+  write_file(run.file("DONE"), "");
+  return 0;
+}
+
+}  // namespace graft::program

@@ -1,0 +1,269 @@
+#include "training_run.hpp"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+
+#include "graft/data/featurize.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/version.hpp"
+
+namespace graft::program {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::atomic<bool> stop_flag = false;
+
+extern "C" void request_stop(int signal) {
+  stop_flag = true;
+  std::signal(signal, SIG_DFL);
+}
+
+/// Flags that may differ between a run and its resumption: they change neither numbers nor files.
+bool may_differ(const std::string& flag) {
+  for (const char* name : {"resume", "force_overwrite", "ZZsrc", "save_every_steps"}) {
+    if (flag == name) return true;
+  }
+  return false;
+}
+
+/// The run in the output folder must be the same as this one; its seed is taken over when none is given.
+void check_resumption(training_flags& flags, ordered_json& args) {
+  const std::string path = flags.output_dir + "/args.json";
+  if (!fs::exists(flags.output_dir + "/checkpoint.safetensors")) {
+    throw config_error(flags.output_dir + ": holds no checkpoint.safetensors to resume from; leave --resume out to start");
+  }
+  const auto before = read_json<ordered_json>(path);
+  if (flags.seed == -1) {
+    flags.seed = required<std::int64_t>(before, "seed", path);
+    args["seed"] = flags.seed;
+  }
+  for (const auto& [name, value] : args.items()) {
+    if (may_differ(name) || !before.contains(name) || before[name] == value) continue;
+    throw config_error("--resume: --" + name + " is " + value.dump() + ", the run in " + flags.output_dir + " was started with " +
+                       before[name].dump() + "; give the same flags");
+  }
+}
+
+/// Takes what an earlier run left in the folder away: logs, checkpoint, results.
+void clear_output(const std::string& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool log_folder = entry.is_directory() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool result = name == "DONE" || name == "args.json" || name == "checkpoint.safetensors" || name == "model.safetensors" ||
+                        name == "model_full.safetensors" || name.ends_with("_metrics.json") || name.ends_with("_preds.csv") ||
+                        name.ends_with("_predictions.tsv");
+    if (log_folder || result) fs::remove_all(entry.path());
+  }
+}
+
+void claim_output(training_flags& flags, ordered_json& args) {
+  const std::string& folder = flags.output_dir;
+  const bool done = fs::exists(folder + "/DONE");
+  if (done && !flags.force_overwrite) {
+    throw config_error(folder + ": holds a finished run; choose another --output_dir, or give --force_overwrite to replace it");
+  }
+  if (flags.resume && !done) return check_resumption(flags, args);
+  if (fs::exists(folder + "/checkpoint.safetensors") && !flags.force_overwrite) {
+    throw config_error(folder + ": holds a run that was stopped; give --resume to go on, or --force_overwrite to start anew");
+  }
+  if (flags.seed == -1) {
+    flags.seed = static_cast<std::int64_t>(std::random_device{}() & 0x7fffffffU);
+    args["seed"] = flags.seed;
+  }
+}
+
+/// The splits that the flags ask for, checked to be in the task's configuration.
+std::vector<std::string> wanted_splits(const training_flags& flags, const task_config& tasks) {
+  std::vector<std::string> splits;
+  const auto want = [&](const std::string& name, const char* why) {
+    if (!tasks.paths.contains(name)) {
+      throw config_error(flags.task_config_path + ": \"paths\" has no \"" + name + "\", which " + why + " needs");
+    }
+    splits.push_back(name);
+  };
+  const auto also = [&](const std::string& name) {
+    if (tasks.paths.contains(name)) splits.push_back(name);
+  };
+  if (flags.do_train) want("train", "--do_train");
+  if (flags.do_val || (flags.do_train && flags.eval_every_steps > 0)) want("val", flags.do_val ? "--do_val" : "--eval_every_steps");
+  if (flags.do_val) also("val_mismatched");
+  if (flags.do_test) want("test", "--do_test");
+  if (flags.do_test) also("test_mismatched");
+  return splits;
+}
+
+void read_data(prepared_run& run) {
+  const training_flags& flags = run.flags;
+  const int threads = static_cast<int>(flags.threads);
+  std::optional<tokenizer> tokens;
+  for (const std::string& split : wanted_splits(flags, run.tasks)) {
+    const std::string& path = run.tasks.paths.at(split);
+    std::size_t skipped = 0;
+    auto examples = read_examples(run.tasks.task, split, path, &skipped);
+    if (skipped > 0) std::fprintf(stderr, "graft: %s: left %zu rows out that have too few columns\n", path.c_str(), skipped);
+    if (split == "train") {
+      std::optional<std::size_t> number;
+      if (flags.train_examples_number) number = static_cast<std::size_t>(*flags.train_examples_number);
+      examples = training_subset(std::move(examples), number, flags.train_examples_fraction, run.seed());
+    }
+    const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
+    if (all_ids) {
+      const auto size = static_cast<std::int32_t>(run.config.vocab_size);
+      run.data[split] = make_data_set(run.tasks.task, examples, path, size, run.max_seq_length, threads);
+      continue;
+    }
+    if (!tokens) {
+      std::string folder = flags.model_tokenizer_path;
+      if (folder.empty()) folder = fs::is_directory(flags.model_path) ? flags.model_path : fs::path(flags.model_path).parent_path().string();
+      tokens = tokenizer::from_folder(folder);
+      check_vocabulary(*tokens, run.config, folder);
+    }
+    run.data[split] = make_data_set(run.tasks.task, examples, path, *tokens, run.max_seq_length, threads);
+  }
+}
+
+std::string amount(double value) {
+  char text[32];
+  if (value >= 1e6) {
+    std::snprintf(text, sizeof text, "%.1f M", value / 1e6);
+  } else {
+    std::snprintf(text, sizeof text, "%.0f", value);
+  }
+  return text;
+}
+
+}  // namespace
+
+prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
+  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, {}};
+  training_flags& flags = run.flags;
+  if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
+    throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
+  }
+  if (flags.threads == 0) flags.threads = omp_get_num_procs();
+  omp_set_num_threads(static_cast<int>(flags.threads));
+  if (flags.precision == "auto") flags.precision = "f32";
+  run.args["threads"] = flags.threads;
+  run.args["precision"] = flags.precision;
+  claim_output(flags, run.args);
+
+  run.tasks = read_task_config(flags.task_config_path);
+  if (flags.model_config_path.empty()) {
+    const auto beside = (fs::is_directory(flags.model_path) ? fs::path(flags.model_path) : fs::path(flags.model_path).parent_path()) / "config.json";
+    if (fs::exists(beside) && read_json(beside.string()).contains("hidden_size")) flags.model_config_path = beside.string();
+  }
+  run.config = read_trunk_config({flags.model_path, flags.model_config_path, ""});
+  if (!flags.model_type.empty() && !flags.model_type.starts_with(run.config.model_type)) {
+    throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
+  }
+  if (flags.dropout) run.config.hidden_dropout_prob = run.config.attention_probs_dropout_prob = *flags.dropout;
+  run.max_seq_length = flags.max_seq_length;
+  if (run.max_seq_length > run.config.max_sequence_length()) {
+    throw config_error("--max_seq_length is " + std::to_string(run.max_seq_length) + ", the model takes at most " +
+                       std::to_string(run.config.max_sequence_length()));
+  }
+  run.trunk = open_model(flags.model_path, run.config.model_type);
+  run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config));
+  read_data(run);
+  return run;
+}
+
+model_description describe(const prepared_run& run, const std::string& kind) {
+  model_description d;
+  d.kind = kind;
+  d.task_name = run.tasks.task.name;
+  d.output = run.tasks.task.kind;
+  d.labels = run.tasks.task.labels;
+  d.max_seq_length = run.max_seq_length;
+  d.trunk_fingerprint = run.fingerprint;
+  return d;
+}
+
+training_options trainer_options(const prepared_run& run) {
+  const training_flags& f = run.flags;
+  training_options o;
+  o.train_batch_size = f.train_batch_size;
+  o.eval_batch_size = f.eval_batch_size;
+  o.num_train_epochs = f.num_train_epochs;
+  o.max_steps = f.max_steps;
+  o.gradient_accumulation_steps = f.gradient_accumulation_steps;
+  o.learning_rate = f.learning_rate;
+  o.mixing_learning_rate = f.adapter_weights_learning_rate;
+  o.warmup_proportion = f.warmup_proportion;
+  o.warmup_steps = f.warmup_steps;
+  o.max_grad_norm = f.max_grad_norm;
+  o.optimizer.type = parse_optimizer_type(f.optimizer_type);
+  o.optimizer.epsilon = f.adam_epsilon;
+  o.seed = run.seed();
+  o.shuffle = !f.no_shuffle;
+  o.eval_every_steps = f.eval_every_steps;
+  o.partial_eval_number = f.partial_eval_number;
+  o.save_every_steps = f.save_every_steps;
+  o.checkpoint_path = run.checkpoint();
+  o.threads = static_cast<int>(f.threads);
+  return o;
+}
+
+const std::atomic<bool>& stop_requested() {
+  static const bool installed = [] {
+    std::signal(SIGINT, request_stop);
+    std::signal(SIGTERM, request_stop);
+    return true;
+  }();
+  (void)installed;
+  return stop_flag;
+}
+
+void print_banner(const prepared_run& run, const std::string& trained, std::int64_t all, std::int64_t trained_count, std::int64_t steps,
+                  std::int64_t bytes) {
+  const training_flags& f = run.flags;
+  std::string rows;
+  for (const auto& [name, set] : run.data) rows += (rows.empty() ? "" : ", ") + std::to_string(set.rows.size()) + " " + name;
+  const double share = all > 0 ? 100.0 * static_cast<double>(trained_count) / static_cast<double>(all) : 0;
+  std::printf("graft %d.%d.%d %s\n", GRAFT_VERSION_MAJOR, GRAFT_VERSION_MINOR, GRAFT_VERSION_PATCH, run.command.c_str());
+  std::printf("  task     %s: %s examples\n", run.tasks.task.name.c_str(), rows.c_str());
+  std::printf("  model    %s, %td layers of %td, %s parameters, fingerprint %s\n", run.config.model_type.c_str(),
+              run.config.num_hidden_layers, run.config.hidden_size, amount(static_cast<double>(all)).c_str(), run.fingerprint.c_str());
+  if (f.do_train) {
+    std::printf("  trained  %s: %s parameters, %.2f %% of all\n", trained.c_str(), amount(static_cast<double>(trained_count)).c_str(), share);
+    std::printf("  steps    %lld of %lld example%s", static_cast<long long>(steps),
+                static_cast<long long>(f.train_batch_size * f.gradient_accumulation_steps),
+                f.train_batch_size * f.gradient_accumulation_steps == 1 ? "" : "s");
+    if (f.eval_every_steps > 0) std::printf(", evaluated every %lld", static_cast<long long>(f.eval_every_steps));
+    if (f.save_every_steps > 0) std::printf(", checkpoint every %lld", static_cast<long long>(f.save_every_steps));
+    std::printf("\n");
+  }
+  std::printf("  machine  %lld thread%s, %s, about %.2f GB of memory\n", static_cast<long long>(f.threads), f.threads == 1 ? "" : "s",
+              f.precision.c_str(), static_cast<double>(bytes) / 1e9);
+  std::printf("  output   %s, seed %lld\n", f.output_dir.c_str(), static_cast<long long>(f.seed));
+  std::fflush(stdout);
+}
+
+void begin_output(const prepared_run& run) {
+  make_folder(run.flags.output_dir);
+  if (!run.flags.resume || fs::exists(run.file("DONE"))) clear_output(run.flags.output_dir);
+  write_file(run.file("args.json"), run.args.dump(2) + "\n");
+}
+
+std::string metrics_text(const task_metrics& m) {
+  std::string text;
+  for (const auto& [name, value] : m.minor) {
+    char number[64];
+    std::snprintf(number, sizeof number, "%s%s %.4f", text.empty() ? "" : "  ", name.c_str(), value);
+    text += number;
+  }
+  return text;
+}
+
+ordered_json position(std::int64_t epoch, std::int64_t epoch_step, std::int64_t global_step) {
+  return {{"epoch", epoch}, {"epoch_step", epoch_step}, {"global_step", global_step}};
+}
+
+}  // namespace graft::program
