@@ -50,8 +50,8 @@ void check_derivatives(const std::vector<derivative>& all, F&& f) {
 }
 
 template <class Part>
-std::vector<graft::matrix<double>> gradients_of(Part& part) {
-  std::vector<graft::matrix<double>> all;
+auto gradients_of(Part& part) {
+  std::vector<graft::matrix<typename Part::real>> all;
   part.for_each_parameter([&](auto& p) { all.push_back(p.grad); });
   return all;
 }
