@@ -1,0 +1,81 @@
+#include "graft/encoder/encoder_layer.hpp"
+
+#include "graft/adapters/adapter_site.hpp"
+#include "support/gradient_check.hpp"
+
+using graft::f64;
+using graft::matrix;
+
+namespace {
+
+using adapted_layer = graft::encoder_layer<f64, graft::adapter_site<f64>>;
+const std::vector<graft::index> offsets{0, 3, 4, 7};
+
+adapted_layer make_layer(double dropout) {
+  graft::encoder_config c;
+  c.hidden_size = 4;
+  c.num_attention_heads = 2;
+  c.intermediate_size = 6;
+  c.hidden_dropout_prob = dropout;
+  c.attention_probs_dropout_prob = dropout;
+  return {"l", c, 9,
+          [](const std::string& prefix) { return graft::adapter_site<f64>(prefix + ".adapter", prefix + ".LayerNorm", 4, 2, 1e-5); }};
+}
+
+graft::context training_context() {
+  graft::context ctx;
+  ctx.training = true;
+  ctx.threads = 1;
+  ctx.offsets = offsets;
+  return ctx;
+}
+
+}  // namespace
+
+TEST_CASE("a layer whose weights are zero normalizes twice") {
+  const auto layer = make_layer(0);
+  const auto x = graft_test::random_matrix(7, 4, 1);
+  matrix<double> y(7, 4), expected(7, 4);
+  auto ctx = training_context();
+  layer.forward(x, y, nullptr, ctx);
+  layer.feed_site.norm.forward(x, expected, nullptr, ctx);
+  layer.feed_site.norm.forward(expected, expected, nullptr, ctx);
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
+}
+
+TEST_CASE("a layer's gradients are its derivatives, with dropout too") {
+  for (const double p : {0.0, 0.3}) {
+    INFO("dropout " << p);
+    auto layer = make_layer(p);
+    graft_test::randomize(layer, 1);
+    auto ctx = training_context();
+    graft_test::check_gradients(layer, std::array{graft_test::random_matrix(7, 4, 2)}, graft_test::random_matrix(7, 4, 3), ctx);
+  }
+}
+
+TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothing below") {
+  auto layer = make_layer(0);
+  graft_test::randomize(layer, 1, false);
+  const auto x = graft_test::random_matrix(7, 4, 2);
+  const auto dy = graft_test::random_matrix(7, 4, 3);
+  matrix<double> y(7, 4);
+  auto ctx = training_context();
+  const auto products = [&] {
+    adapted_layer::saved s;
+    s.wants_dx = false;
+    layer.forward(x, y, &s, ctx);
+    ctx.counters = {};
+    layer.backward(dy, s, nullptr, ctx);
+    return std::tuple{ctx.counters.products, !s.attention.qkv.empty(), !s.feed.z.empty()};
+  };
+  CHECK(products() == std::tuple{0, false, false});
+  layer.feed_site.norm.bias.trainable = true;  // above everything: no product at all
+  CHECK(products() == std::tuple{0, false, false});
+  layer.feed_site.adapter.up_project.bias.trainable = true;
+  CHECK(std::get<1>(products()) == false);
+  CHECK(std::get<2>(products()) == false);
+  layer.attention_site.norm.bias.trainable = true;  // through the second half: adapter 2, feed-forward 2
+  CHECK(products() == std::tuple{4, false, true});
+  layer.attention.value.bias.trainable = true;  // through everything: adapter 2 more, the attention's output 1
+  CHECK(products() == std::tuple{7, true, true});
+}

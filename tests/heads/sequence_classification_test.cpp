@@ -1,0 +1,56 @@
+#include "graft/heads/sequence_classification.hpp"
+
+#include "support/gradient_check.hpp"
+#include "support/layer_golden.hpp"
+
+using graft::f64;
+using graft::matrix;
+
+namespace {
+
+const std::vector<graft::index> offsets{0, 2, 3, 7};
+
+graft::encoder_config config(graft::index hidden_size, double dropout) {
+  graft::encoder_config c;
+  c.hidden_size = hidden_size;
+  c.hidden_dropout_prob = dropout;
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("the head has its closed form and reads first tokens alone") {
+  graft::sequence_classification<f64> head("classifier", config(3, 0), 2, 0);
+  head.dense.weight.value << 1, 0, 0, 0, 1, 0, 0, 0, 0;
+  head.out_proj.weight.value << 1, 1, 0, 0, 2, 0;
+  head.out_proj.bias.value << 0, 5;
+  matrix<double> h(3, 3), logits(2, 2), expected(2, 2);
+  h << 1, 2, 3, 99, 99, 99, 0, -1, 7;
+  const std::vector<graft::index> two{0, 2, 3};
+  graft::context ctx;
+  ctx.offsets = two;
+  head.forward(h, logits, nullptr, ctx);
+  expected << std::tanh(1) + std::tanh(2), 2 * std::tanh(2) + 5, std::tanh(-1), 2 * std::tanh(-1) + 5;
+  CHECK(graft_test::largest_difference(logits, expected) <= 1e-14);
+}
+
+TEST_CASE("the head's gradients are its derivatives, with dropout too") {
+  for (const double p : {0.0, 0.3}) {
+    INFO("dropout " << p);
+    graft::sequence_classification<f64> head("classifier", config(4, p), 3, 8);
+    graft_test::randomize(head, 1);
+    graft::context ctx;
+    ctx.training = true;
+    ctx.offsets = offsets;
+    graft_test::check_gradients(head, std::array{graft_test::random_matrix(7, 4, 2)}, graft_test::random_matrix(3, 3, 3), ctx);
+  }
+}
+
+TEST_CASE("the head agrees with PyTorch") {
+  graft::sequence_classification<f64> head("classifier", config(8, 0), 3, 0);
+  graft_test::randomize(head, 1);
+  const std::vector<graft::index> each{0, 1, 2, 3, 4};  // the golden holds first tokens only
+  graft::context ctx;
+  ctx.offsets = each;
+  graft_test::layer_golden("classification_head").check_part(head, std::array<std::string, 1>{"x"}, ctx);
+}
