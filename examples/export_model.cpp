@@ -1,0 +1,123 @@
+// graft export-model: a Hugging Face folder -> one flat model file, its tokenizer, and the flags that name them to the trainers.
+
+#include <cstddef>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "commands.hpp"
+#include "flags.hpp"
+#include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
+#include "graft/core/json.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/text/tokenizer.hpp"
+
+namespace graft::program {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* tokenizer_files[] = {
+    "vocab.json", "merges.txt", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
+
+/// @throws format_error  the vocabulary in FOLDER cannot be that of the model which CONFIG describes
+void check_vocabulary(const std::string& folder, const encoder_config& config) {
+  const auto tokens = tokenizer::from_folder(folder);
+  const std::string family = tokens.family() == tokenizer_family::roberta ? "roberta" : "bert";
+  if (family != config.model_type) {
+    throw format_error(folder, "holds the vocabulary of a " + family + " model, its config.json says " + config.model_type);
+  }
+  // A table may be rounded up to a convenient number of rows, but not by more than that.
+  const index spare = config.vocab_size - tokens.size();
+  if (spare < 0 || spare >= 128) {
+    throw format_error(folder, "holds a vocabulary of " + std::to_string(tokens.size()) + " entries, the config.json says " +
+                                   std::to_string(config.vocab_size) + ": they do not belong together");
+  }
+  if (tokens.pad_id() != config.pad_token_id) {
+    throw format_error(folder, "holds a vocabulary with padding id " + std::to_string(tokens.pad_id()) + ", the config.json says " +
+                                   std::to_string(config.pad_token_id) + ": they do not belong together");
+  }
+}
+
+std::string millions(std::size_t count) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f M", static_cast<double>(count) / 1e6);
+  return text;
+}
+
+}  // namespace
+
+int export_model(int argc, const char* const* argv) {
+  std::string model_type, model_folder, tokenizer_folder, output_folder;
+  bool force_overwrite = false;
+  flag_table flags(
+      "export-model", "FOLDER --output_base_path OUT",
+      "Turns a Hugging Face folder (config.json; vocab.json + merges.txt or vocab.txt; model.safetensors or pytorch_model.bin, "
+      "whole or in several files) into OUT/model, the same as one file that is mapped into memory, and OUT/config.json, which "
+      "the trainers take as --ZZsrc. No code in a pytorch_model.bin is run.");
+  flags.group("Flags");
+  flags.add("model_path", &model_folder, "The Hugging Face folder, if not given as FOLDER.");
+  flags.add("model_tokenizer_path", &tokenizer_folder, "The folder of its vocabulary, if it is another one.");
+  flags.add("model_type", &model_type, "roberta or bert (a full name such as roberta-base is fine). Read from config.json if not given.");
+  flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
+  flags.add("output_dir", &output_folder, "Another name for output_base_path.");
+  flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
+  flags.positional("FOLDER", &model_folder);
+  if (!flags.parse(argc, argv)) return 0;
+
+  if (!fs::is_directory(model_folder)) {
+    throw format_error(model_folder, fs::exists(model_folder) ? "is a file, a Hugging Face folder was expected" : "is no folder");
+  }
+  const std::string config_path = (fs::path(model_folder) / "config.json").string();
+  if (!fs::exists(config_path)) throw format_error(model_folder, "holds no config.json: not a Hugging Face folder?");
+  if (tokenizer_folder.empty()) tokenizer_folder = model_folder;
+
+  // Everything is read and checked before anything is written.
+  const json config_json = read_json(config_path);
+  const encoder_config config = parse_encoder_config(config_json, config_path);
+  if (model_type.empty()) model_type = config.model_type;
+  if (!model_type.starts_with(config.model_type)) {
+    throw config_error("--model_type is " + model_type + ", " + config_path + " says " + config.model_type);
+  }
+  check_vocabulary(tokenizer_folder, config);
+  const tensor_source model = open_model(model_folder, config.model_type);
+  const auto trunk = trunk_tensors(config);
+  const std::string print = fingerprint(model, to_json(config), trunk);
+  std::map<std::string, std::string> texts{{"config.json", read_file(config_path)}};
+  for (const auto* name : tokenizer_files) {
+    const auto path = fs::path(tokenizer_folder) / name;
+    if (fs::is_regular_file(path)) texts[name] = read_file(path.string());
+  }
+
+  const fs::path out = fs::absolute(output_folder).lexically_normal();
+  if (fs::exists(out) && !force_overwrite && (!fs::is_directory(out) || !fs::is_empty(out))) {
+    throw config_error(output_folder + ": is not empty; choose another folder or give --force_overwrite");
+  }
+  const fs::path folder = out / "model";
+  make_folder(folder.string());
+  for (const auto* name : tokenizer_files) fs::remove(folder / name);  // those of an earlier export may be of another kind
+  for (const auto& [name, text] : texts) write_file((folder / name).string(), text);
+  const std::string file = (folder / "model.safetensors").string();
+  write_model_file(file, model, config_json, fs::absolute(model_folder).lexically_normal().string());
+  const ordered_json sources{{"model_type", model_type},
+                             {"model_path", file},
+                             {"model_config_path", (folder / "config.json").string()},
+                             {"model_tokenizer_path", folder.string()}};
+  write_file((out / "config.json").string(), sources.dump(2) + "\n");
+
+  std::size_t parameters = 0;
+  for (const auto& [name, shape] : trunk) parameters += static_cast<std::size_t>(element_count(shape));
+  std::cout << "model       " << config.model_type << ", " << config.num_hidden_layers << " layers of " << config.hidden_size << ", "
+            << millions(parameters) << " parameters, fingerprint " << print << '\n'
+            << "file        " << file << ", " << millions(fs::file_size(file)) << "B\n"
+            << "vocabulary  " << config.vocab_size << " entries\n"
+            << "train with  --ZZsrc " << (out / "config.json").string() << '\n';
+  return 0;
+}
+
+}  // namespace graft::program

@@ -1,0 +1,138 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "graft/encoder/config.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/model_file.hpp"
+#include "program/run.hpp"
+
+using graft_test::is_one_line_error;
+using graft_test::run_graft;
+using graft_test::temporary_folder;
+
+namespace {
+
+const graft::json hf_config = {{"model_type", "roberta"},       {"vocab_size", 260},        {"hidden_size", 6},
+                               {"num_hidden_layers", 1},        {"num_attention_heads", 2}, {"intermediate_size", 10},
+                               {"max_position_embeddings", 18}, {"type_vocab_size", 1},     {"architectures", {"RobertaForMaskedLM"}}};
+
+void write_vocabulary(const std::string& folder, int size, const std::vector<std::string>& first = {"<s>", "<pad>", "</s>", "<unk>"}) {
+  graft::json vocabulary;
+  for (int id = 0; id < size; ++id) {
+    vocabulary[id < static_cast<int>(first.size()) ? first[static_cast<std::size_t>(id)] : "piece" + std::to_string(id)] = id;
+  }
+  graft::write_file(folder + "/vocab.json", vocabulary.dump());
+  graft::write_file(folder + "/merges.txt", "#version: 0.2\n");
+}
+
+/// A Hugging Face folder; WITHOUT is the tensor to leave out.
+void write_model(const std::string& folder, const std::string& without = "") {
+  std::filesystem::create_directories(folder);
+  graft::write_file(folder + "/config.json", hf_config.dump());
+  write_vocabulary(folder, 260);
+  graft::safetensors_writer writer;
+  const auto shapes = graft::trunk_tensors(graft::parse_encoder_config(hf_config, "config.json"));
+  std::vector<float> values(260 * 6);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) / 16;
+  for (const auto& [name, shape] : shapes) {
+    if (name != without) writer.add<float>(name, shape, std::span(values).first(static_cast<std::size_t>(graft::element_count(shape))));
+  }
+  writer.add<float>("lm_head.bias", {260}, std::span(values).first(260));
+  writer.write(folder + "/model.safetensors");
+}
+
+}  // namespace
+
+TEST_CASE("export-model writes one aligned file, the tokenizer, and the flags that the trainers take") {
+  const temporary_folder folder;
+  write_model(folder / "hf");
+  const auto result =
+      run_graft({"export-model", "--model_type", "roberta-base", "--model_path", folder / "hf", "--output_base_path", folder / "out"});
+  CHECK(result.err.empty());
+  REQUIRE(result.exit_code == 0);
+  CHECK(graft::read_json(folder / "out/config.json") == graft::json{{"model_type", "roberta-base"},
+                                                                    {"model_path", folder / "out/model/model.safetensors"},
+                                                                    {"model_config_path", folder / "out/model/config.json"},
+                                                                    {"model_tokenizer_path", folder / "out/model"}});
+  for (const auto* name : {"config.json", "vocab.json", "merges.txt"}) {
+    CHECK(graft::read_file(folder / "out/model/" + name) == graft::read_file(folder / "hf/" + name));
+  }
+  const auto config = graft::read_encoder_config(folder / "hf/config.json");
+  const auto shapes = graft::trunk_tensors(config);
+  const auto before = graft::open_model(folder / "hf", "roberta");
+  const auto after = graft::open_model(folder / "out/model/model.safetensors", "roberta");
+  CHECK(after.tensors().size() == shapes.size());
+  for (const auto& [name, shape] : shapes) {
+    CHECK(after.at(name).shape == shape);
+    CHECK(after.values<float>(name) == before.values<float>(name));
+    CHECK(reinterpret_cast<std::uintptr_t>(after.bytes(name).data()) % 64 == 0);
+  }
+  CHECK(graft::model_file_config(folder / "out/model/model.safetensors") == hf_config);
+  CHECK_THAT(result.out, Catch::Contains(graft::fingerprint(after, graft::to_json(config), shapes)));
+  CHECK_THAT(result.out, Catch::Contains("train with  --ZZsrc " + (folder / "out/config.json")));
+}
+
+TEST_CASE("export-model does not overwrite unless told to") {
+  const temporary_folder folder;
+  write_model(folder / "hf");
+  std::filesystem::create_directories(folder / "out/model");
+  graft::write_file(folder / "out/model/vocab.txt", "left over");
+  const auto refused = run_graft({"export-model", folder / "hf", "--output_dir", folder / "out"});
+  CHECK(refused.exit_code == 1);
+  CHECK(is_one_line_error(refused.err));
+  CHECK_THAT(refused.err, Catch::Contains("out: is not empty; choose another folder or give --force_overwrite"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out/config.json"));
+  const auto forced = run_graft({"export-model", folder / "hf", "--output_dir", folder / "out", "--force_overwrite"});
+  CHECK(forced.exit_code == 0);
+  CHECK_FALSE(std::filesystem::exists(folder / "out/model/vocab.txt"));
+  const auto onto_itself = run_graft({"export-model", folder / "out/model", "--output_dir", folder / "out", "--force_overwrite"});
+  CHECK(onto_itself.exit_code == 0);
+  CHECK(graft::read_file(folder / "out/model/vocab.json") == graft::read_file(folder / "hf/vocab.json"));
+}
+
+TEST_CASE("export-model says in one line what is wrong, and writes nothing") {
+  const temporary_folder folder;
+  write_model(folder / "hf");
+  const auto refusal = [&](const std::string& source = "hf") {
+    const auto result = run_graft({"export-model", folder / source, "--output_base_path", folder / "out"});
+    CHECK(result.exit_code == 1);
+    CHECK(is_one_line_error(result.err));
+    CHECK(result.out.empty());
+    CHECK_FALSE(std::filesystem::exists(folder / "out"));
+    return result.err;
+  };
+  CHECK_THAT(refusal("absent"), Catch::Contains("absent: is no folder"));
+  CHECK_THAT(refusal("hf/config.json"), Catch::Contains("config.json: is a file, a Hugging Face folder was expected"));
+  write_vocabulary(folder / "hf", 261);
+  CHECK_THAT(refusal(), Catch::Contains("hf: holds a vocabulary of 261 entries, the config.json says 260: they do not belong together"));
+  write_vocabulary(folder / "hf", 132);
+  CHECK_THAT(refusal(), Catch::Contains("holds a vocabulary of 132 entries"));
+  write_vocabulary(folder / "hf", 260, {"<pad>", "<s>", "</s>", "<unk>"});
+  CHECK_THAT(refusal(), Catch::Contains("holds a vocabulary with padding id 0, the config.json says 1"));
+  std::filesystem::remove(folder / "hf/merges.txt");
+  CHECK_THAT(refusal(), Catch::Contains("holds neither vocab.json + merges.txt nor vocab.txt"));
+  graft::write_file(folder / "hf/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+  CHECK_THAT(refusal(), Catch::Contains("holds the vocabulary of a bert model, its config.json says roberta"));
+  std::filesystem::remove(folder / "hf/vocab.txt");
+  write_vocabulary(folder / "hf", 260);
+  write_model(folder / "hf", "roberta.encoder.layer.0.output.dense.bias");
+  CHECK_THAT(refusal(), Catch::Contains("has no tensor 'roberta.encoder.layer.0.output.dense.bias', one of shape (6) was expected"));
+  graft::write_file(folder / "hf/model.safetensors", "broken");
+  CHECK_THAT(refusal(), Catch::Contains("model.safetensors: holds 6 bytes, at least 8"));
+  std::filesystem::remove(folder / "hf/model.safetensors");
+  CHECK_THAT(refusal(), Catch::Contains("holds no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin"));
+  auto other = hf_config;
+  other["hidden_act"] = "relu";
+  graft::write_file(folder / "hf/config.json", other.dump());
+  CHECK_THAT(refusal(), Catch::Contains("config.json: \"hidden_act\" is \"relu\""));
+  std::filesystem::remove(folder / "hf/config.json");
+  CHECK_THAT(refusal(), Catch::Contains("hf: holds no config.json: not a Hugging Face folder?"));
+
+  write_model(folder / "hf");
+  const auto type = run_graft({"export-model", folder / "hf", "--model_type", "bert-base-uncased", "--output_dir", folder / "out"});
+  CHECK(type.exit_code == 1);
+  CHECK_THAT(type.err, Catch::Contains("--model_type is bert-base-uncased"));
+  const auto usage = run_graft({"export-model", "--output_dir", folder / "out"});
+  CHECK(usage.exit_code == 2);
+  CHECK_THAT(usage.err, Catch::Contains("FOLDER is missing"));
+}
