@@ -1,6 +1,9 @@
 // The graft program: picks the sub-command, and turns what it throws into one line on stderr and an exit code.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
@@ -25,6 +28,7 @@ constexpr command commands[] = {
     {"prepare-tasks", "find the tasks of a GLUE folder and write a configuration for each", prepare_tasks},
     {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter},
     {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter},
+    {"predict", "label rows of text with what was trained", predict},
     {"plot", "draw the logs of a run", plot},
     {"tokenize", "turn lines of text into token ids", tokenize},
 };
@@ -75,7 +79,16 @@ int failed(std::string message, int exit_code) {
 
 }  // namespace
 
+/// Makes threads sleep at barriers. By default they spin, and when another process keeps a core busy each barrier then costs
+/// milliseconds. The OpenMP run-time reads its settings before main, so the program starts itself anew with them.
+void let_threads_sleep(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv);  // returns only if it cannot: then it goes on as it is
+}
+
 int main(int argc, char** argv) {
+  let_threads_sleep(argv);
   try {
     const int exit_code = run(argc, argv);
     if (!std::cout.flush()) throw graft::backend_error("standard output cannot be written");

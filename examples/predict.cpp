@@ -1,0 +1,114 @@
+// graft predict: a trunk, what was tuned around it, and rows of text -> labels and probabilities.
+
+#include <omp.h>
+
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+#include "flags.hpp"
+#include "graft/data/tasks.hpp"
+#include "graft/data/tsv.hpp"
+#include "graft/predict/predictor.hpp"
+#include "graft/train/run_files.hpp"
+
+namespace graft::program {
+namespace {
+
+/// Lines of TEXT [tab TEXT], without a header.
+std::vector<example> read_standard_input() {
+  const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  std::vector<example> rows;
+  for_each_tsv_row(text, "standard input", [&](const tsv_row& row) {
+    if (row.fields.size() > 2) {
+      throw format_error::at_line("standard input", row.line,
+                                  "has " + std::to_string(row.fields.size()) + " tab-separated texts, one or two were expected");
+    }
+    example& added = rows.emplace_back();
+    added.line = row.line;
+    added.text_a = row.fields[0];
+    if (row.fields.size() == 2) added.text_b = row.fields[1];
+  });
+  return rows;
+}
+
+/// "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities.
+std::string table(const std::vector<answer>& answers, const std::vector<std::string>& labels) {
+  std::string text = "index\tprediction";
+  for (const std::string& label : labels) text += "\tP(" + label + ")";
+  text += '\n';
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    text += std::to_string(i) + "\t" + (labels.empty() ? number_text(answers[i].value) : answers[i].label);
+    for (const double p : answers[i].probabilities) text += "\t" + number_text(p);
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+int predict(int argc, const char* const* argv) {
+  trunk_files files;
+  std::string model_type, tuned, input = "-", task_path, split = "test", output;
+  std::int64_t batch_size = 8, threads = 0;
+  flag_table flags("predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
+                   "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model. Prints a table of "
+                   "index, label and probabilities.");
+  flags.group("Model");
+  flags.add_sources();
+  flags.add("model_path", &files.model_path, "The encoder that was trained around.").required();
+  flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json; an exported model carries its own.");
+  flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
+  flags.add("model_type", &model_type, "Not needed: the configuration says it.");
+  flags.add("adapter_path", &tuned, "The model.safetensors that a trainer saved, or its output folder.").required();
+  flags.group("Rows");
+  flags.add("input", &input, "A .tsv with a header that names text_a and text_b, or a .jsonl; -: standard input, TEXT [tab TEXT] a line.");
+  flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
+  flags.add("split", &split, "Which rows of the task: test, val or train.");
+  flags.add("output", &output, "Writes the table to this file, not to standard output.");
+  flags.group("Machine");
+  flags.add("eval_batch_size", &batch_size, "Rows in a batch.").between(1);
+  flags.add("threads", &threads, "Threads to compute with; 0: one a core.").between(0);
+  if (!flags.parse(argc, argv)) return 0;
+
+  if (threads == 0) threads = omp_get_num_procs();
+  omp_set_num_threads(static_cast<int>(threads));
+  if (std::filesystem::is_directory(tuned)) tuned += "/model.safetensors";
+  std::vector<example> rows;
+  std::string source = "standard input";
+  if (!task_path.empty()) {
+    const task_config config = read_task_config(task_path);
+    if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");
+    source = config.paths.at(split);
+    rows = read_examples(config.task, split, source);
+  } else if (input != "-") {
+    source = input;
+    rows = read_examples(custom_task("input", task_kind::classification, {}), "test", source);
+  } else {
+    rows = read_standard_input();
+  }
+  const bool all_ids = std::all_of(rows.begin(), rows.end(), [](const example& row) { return !row.input_ids.empty(); });
+  if (files.tokenizer_path.empty() && !all_ids) files.tokenizer_path = std::filesystem::path(files.model_path).parent_path().string();
+
+  const predictor model(files, tuned);
+  context ctx;
+  ctx.threads = static_cast<int>(threads);
+  std::vector<features> ready;
+  try {
+    ready = model.featurize(rows, ctx.threads);
+  } catch (const row_error& failure) {
+    throw format_error::at_line(source, rows[failure.row()].line, failure.reason());
+  }
+  const std::string text = table(model.answers(model.logits(ready, batch_size, ctx)), model.description().labels);
+  if (output.empty()) {
+    std::cout << text;
+  } else {
+    write_file(output, text);
+  }
+  return 0;
+}
+
+}  // namespace graft::program
