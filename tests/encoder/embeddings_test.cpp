@@ -32,7 +32,8 @@ std::vector<std::int32_t> positions(const graft::encoder_config& c, const graft:
   matrix<double> y(b.rows(), c.hidden_size);
   graft::context ctx;
   layer.forward(b, y, &s, ctx);
-  return s.positions;
+  const auto kept = s.positions.get();
+  return {kept.data(), kept.data() + kept.size()};
 }
 
 }  // namespace

@@ -47,12 +47,12 @@ std::string shape_text_of(const View& m) {
   return shape_text({m.rows(), m.cols()});
 }
 
-/// @throws shape_error  "LAYER: NAME is (r, c), WHAT"   unless CONDITION
-template <class View>
-void check_shape(bool condition, std::string_view layer, std::string_view argument, const View& m, std::string_view needed) {
+/// Checks CONDITION. NEEDED() says what would be right; it is called on failure only, so that success builds no text.
+/// @throws shape_error  "layer 'LAYER': ARGUMENT is (r, c), NEEDED()"
+template <class View, class Text>
+void check_shape(bool condition, std::string_view layer, std::string_view argument, const View& m, Text&& needed) {
   if (condition) return;
-  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " +
-                    std::string(needed));
+  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " + needed());
 }
 
 }  // namespace graft

@@ -2,8 +2,8 @@
 // From token ids to the first hidden states.
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "graft/data/batch.hpp"
 #include "graft/encoder/config.hpp"
@@ -25,7 +25,7 @@ class embeddings {
  public:
   using real = typename P::real;
   struct saved {
-    std::vector<std::int32_t> positions;
+    buffer<std::int32_t> positions;
     typename layer_norm<P>::saved norm;
   };
 
@@ -41,12 +41,12 @@ class embeddings {
         place_(place) {}
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx) const {
-    std::vector<std::int32_t> own;
-    std::vector<std::int32_t>& positions = s != nullptr ? s->positions : own;
+    scratch::mark mark(ctx.memory);
+    view<std::int32_t> positions = s != nullptr ? s->positions.resize(b.rows(), 1) : ctx.memory.take<std::int32_t>(b.rows(), 1);
     number_positions(b, positions);
     y.setZero();
     word.add_forward(b.input_ids, y, ctx);
-    position.add_forward(positions, y, ctx);
+    position.add_forward(ids(positions), y, ctx);
     token_type.add_forward(b.token_type_ids, y, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
     ops::dropout<real>(y, dropout_, place_, ctx);
@@ -60,7 +60,7 @@ class embeddings {
     norm.backward(d, s.norm, tables ? &d : nullptr, ctx);
     if (!tables) return;
     word.backward(b.input_ids, d, ctx);
-    position.backward(s.positions, d, ctx);
+    position.backward(ids(s.positions), d, ctx);
     token_type.backward(b.token_type_ids, d, ctx);
   }
 
@@ -76,13 +76,15 @@ class embeddings {
   layer_norm<P> norm;
 
  private:
-  void number_positions(const batch& b, std::vector<std::int32_t>& positions) const {
-    positions.clear();
+  static std::span<const std::int32_t> ids(const_view<std::int32_t> column) {
+    return {column.data(), static_cast<std::size_t>(column.rows())};
+  }
+  void number_positions(const batch& b, view<std::int32_t> positions) const {
     for (index i = 0; i < b.size(); ++i) {
       std::int32_t next = is_roberta_ ? pad_ + 1 : 0;
       for (index n = b.offsets[i]; n < b.offsets[i + 1]; ++n) {
         const bool literal_pad = is_roberta_ && b.input_ids[static_cast<std::size_t>(n)] == pad_;
-        positions.push_back(literal_pad ? pad_ : next++);
+        positions(n, 0) = literal_pad ? pad_ : next++;
       }
     }
   }

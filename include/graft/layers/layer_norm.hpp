@@ -33,7 +33,8 @@ class layer_norm {
   real eps() const { return eps_; }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    check_shape(x.cols() == weight.value.cols(), weight.name, "x", x, "needs " + std::to_string(weight.value.cols()) + " columns");
+    check_shape(x.cols() == weight.value.cols(), weight.name, "x", x,
+                [&] { return "needs " + std::to_string(weight.value.cols()) + " columns"; });
     if (s == nullptr) {
       ops::layer_norm_forward<real>(x, weight.value, bias.value, eps_, y, nullptr, nullptr, ctx);
       return;

@@ -32,7 +32,8 @@ class linear {
   index out() const { return weight.value.rows(); }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    check_shape(x.cols() == in(), weight.name, "x", x, "weight " + shape_text_of(weight.value) + " needs as many columns as it has");
+    check_shape(x.cols() == in(), weight.name, "x", x,
+                [&] { return "weight " + shape_text_of(weight.value) + " needs " + std::to_string(in()) + " columns"; });
     if (s != nullptr && weight.trainable) s->x.assign(x);
     multiply<P>(as::is, x, as::transposed, const_view<real>(weight.value), real(0), y, ctx);
     parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {

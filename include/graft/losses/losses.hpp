@@ -17,7 +17,7 @@ namespace graft {
 template <class T>
 double cross_entropy(const_view<T> logits, std::span<const std::int32_t> labels, view<T>* dlogits, T scale = T(1)) {
   check_shape(static_cast<index>(labels.size()) == logits.rows(), "cross_entropy", "logits", logits,
-              std::to_string(labels.size()) + " labels were given");
+              [&] { return std::to_string(labels.size()) + " labels were given"; });
   double loss = 0;
   for (index b = 0; b < logits.rows(); ++b) {
     const std::int32_t label = labels[static_cast<std::size_t>(b)];
@@ -41,7 +41,7 @@ double cross_entropy(const_view<T> logits, std::span<const std::int32_t> labels,
 template <class T>
 double mean_squared_error(const_view<T> logits, std::span<const double> targets, view<T>* dlogits, T scale = T(1)) {
   check_shape(logits.cols() == 1 && static_cast<index>(targets.size()) == logits.rows(), "mean_squared_error", "logits", logits,
-              "one column and " + std::to_string(targets.size()) + " rows were needed");
+              [&] { return "one column and " + std::to_string(targets.size()) + " rows were needed"; });
   double loss = 0;
   for (index b = 0; b < logits.rows(); ++b) {
     const T difference = logits(b, 0) - static_cast<T>(targets[static_cast<std::size_t>(b)]);

@@ -36,8 +36,9 @@ class classifier {
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
-    check_shape(logits.rows() == b.size() && logits.cols() == head.classes(), "classifier", "logits", logits,
-                shape_text({b.size(), head.classes()}) + " is needed");
+    check_shape(logits.rows() == b.size() && logits.cols() == head.classes(), "classifier", "logits", logits, [&] {
+      return shape_text({b.size(), head.classes()}) + " is needed";
+    });
     scratch::mark mark(ctx.memory);
     view<real> h = ctx.memory.take<real>(b.rows(), config.hidden_size);
     trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx);
