@@ -27,7 +27,7 @@ struct derivative {
 /// to 1e-7 of the tensor's largest derivative, or 1e-10 where that is more.
 template <class F>
 void check_derivatives(const std::vector<derivative>& all, F&& f) {
-  constexpr double h = 1e-3;
+  constexpr double h = 2e-4;
   constexpr graft::index most = 200;
   const graft::random_stream choice(3, 2, 1);
   for (const auto& d : all) {

@@ -1,0 +1,74 @@
+// Every gradient of whole models, by differences of the loss.
+
+#include "model/tiny_model.hpp"
+#include "support/gradient_check.hpp"
+
+using graft::mixing_mode;
+using graft::multi_adapter_ft_mode;
+
+namespace {
+
+void check_model(graft_test::tiny_model& model, bool dropout = false) {
+  INFO("dropout " << dropout);
+  const auto b = graft_test::tiny_batch({4, 1, 6});
+  graft::context ctx;
+  ctx.training = dropout;
+  ctx.step = 7;
+  ctx.threads = 1;
+  for (auto* p : model.parameters()) p->grad.resize(0, 0);
+  model.learn(b, ctx);
+  std::vector<graft_test::derivative> claims;
+  for (auto* p : model.parameters()) {
+    CHECK((p->grad.size() > 0) == p->trainable);
+    if (p->trainable) claims.push_back({p->name, p->value.data(), p->grad.data(), p->size()});
+  }
+  graft_test::check_derivatives(claims, [&] { return model.loss(b, ctx); });
+}
+
+}  // namespace
+
+TEST_CASE("gradients without adapters: everything, and the head alone") {
+  for (const bool dropout : {false, true}) {
+    const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
+    check_model(*graft_test::make_tiny_plain(config, true), dropout);
+    check_model(*graft_test::make_tiny_plain(config, true, 1), dropout);  // regression
+    check_model(*graft_test::make_tiny_plain(config, false), dropout);
+  }
+}
+
+TEST_CASE("gradients of single adapters") {
+  for (const bool dropout : {false, true}) {
+    const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
+    check_model(*graft_test::make_tiny_single(config), dropout);
+    check_model(*graft_test::make_tiny_single(config, 1), dropout);
+  }
+}
+
+TEST_CASE("gradients of mixes: every tuning mode and mixing mode") {
+  for (const auto tuned :
+       {multi_adapter_ft_mode::base, multi_adapter_ft_mode::flex, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {
+    for (const auto mode : {mixing_mode::softmax, mixing_mode::gates, mixing_mode::weights}) {
+      for (const bool dropout : {false, true}) {
+        INFO("tuned " << static_cast<int>(tuned) << ", mixing mode " << static_cast<int>(mode));
+        const bool flex = tuned == multi_adapter_ft_mode::flex;
+        const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
+        check_model(*graft_test::make_tiny_multi(config, graft_test::tiny_mix(!flex, flex, mode), tuned), dropout);
+      }
+    }
+  }
+}
+
+TEST_CASE("gradients of mixes: plain loop, weight sets, base and flex together, base alone, regression") {
+  const auto two = graft_test::tiny_config();
+  const auto four = graft_test::tiny_config(0, 4);
+  const auto plain_loop = graft_test::tiny_mix(true, true, mixing_mode::softmax, false);
+  for (const auto tuned : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::base_ft}) {
+    check_model(*graft_test::make_tiny_multi(two, plain_loop, tuned));
+    for (const graft::index sets : {1, 2, -1})
+      check_model(*graft_test::make_tiny_multi(four, graft_test::tiny_mix(true, false), tuned, sets));
+    check_model(*graft_test::make_tiny_multi(two, graft_test::tiny_mix(true, true), tuned, 1, 1));
+    auto base_alone = graft_test::tiny_mix(true, true);
+    base_alone.adapters.clear();
+    check_model(*graft_test::make_tiny_multi(two, base_alone, tuned));
+  }
+}

@@ -1,0 +1,160 @@
+// What must not depend on what: frozen parameters cause no work, sequences do not see each other, threads change no bit.
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "graft/optim/adamw.hpp"
+#include "model/tiny_model.hpp"
+#include "support/random_values.hpp"
+
+using graft::matrix;
+using graft::multi_adapter_ft_mode;
+using graft_test::largest_difference;
+using graft_test::tiny_batch;
+using graft_test::tiny_config;
+using graft_test::tiny_mix;
+using graft_test::tiny_model;
+
+namespace {
+
+struct model_case {
+  std::string name;
+  std::unique_ptr<tiny_model> model;
+  std::uint64_t products;  // dW products of one backward
+};
+
+std::vector<model_case> all_models(double dropout = 0) {
+  const auto c = tiny_config(dropout);
+  const auto multi = [&](bool flex, multi_adapter_ft_mode mode) { return graft_test::make_tiny_multi(c, tiny_mix(!flex, flex), mode); };
+  std::vector<model_case> all;
+  // Two layers, 6 trunk weights each; 2 in the head; two sites a layer with 2 weights an adapter.
+  all.push_back({"plain", graft_test::make_tiny_plain(c, true), 2 * 6 + 2});
+  all.push_back({"head", graft_test::make_tiny_plain(c, false), 2});
+  all.push_back({"single", graft_test::make_tiny_single(c), 2 * 2 * 2 + 2});
+  all.push_back({"base", multi(false, multi_adapter_ft_mode::base), 2});
+  all.push_back({"flex", multi(true, multi_adapter_ft_mode::flex), 2 * 2 * 2 + 2});
+  all.push_back({"base_ft", multi(false, multi_adapter_ft_mode::base_ft), 2 * 6 + 2});
+  all.push_back({"full_ft", multi(false, multi_adapter_ft_mode::full_ft), 2 * 6 + 2 * 2 * 2 * 2 + 2});
+  return all;
+}
+
+std::vector<matrix<double>> gradients(tiny_model& model) {
+  std::vector<matrix<double>> all;
+  for (auto* p : model.trained()) all.push_back(p->grad);
+  return all;
+}
+
+bool same_bits(const matrix<double>& a, const matrix<double>& b) {
+  return a.rows() == b.rows() && a.cols() == b.cols() &&
+         (a.size() == 0 || std::memcmp(a.data(), b.data(), sizeof(double) * static_cast<std::size_t>(a.size())) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("frozen parameters get no product, no gradient and no change") {
+  for (auto& [name, model, products] : all_models()) {
+    INFO(name);
+    std::vector<matrix<double>> before;
+    for (auto* p : model->parameters()) before.push_back(p->value);
+    graft::context ctx;
+    model->learn(tiny_batch({4, 1, 6}), ctx);
+    CHECK(ctx.counters.weight_gradient_products == products);
+    graft::adamw<double> optimizer(model->trained(), {});
+    CHECK(optimizer.state().size() == model->trained().size());
+    optimizer.step(0.01, 0.01, 1);
+    std::size_t i = 0;
+    for (auto* p : model->parameters()) {
+      INFO(p->name);
+      CHECK((p->grad.size() == 0) == !p->trainable);
+      const bool moves = p->trainable && !p->grad.isZero(0);
+      CHECK(same_bits(p->value, before[i++]) == !(moves || (p->trainable && p->role == graft::parameter_role::weight)));
+    }
+  }
+}
+
+TEST_CASE("what is kept is what training_bytes counts, and nothing of the trunk when only the head is tuned") {
+  const graft::index rows = 11;
+  for (auto& [name, model, products] : all_models()) {
+    INFO(name);
+    graft::context ctx;
+    model->learn(tiny_batch({4, 1, 6}), ctx);
+    // What the estimate adds for each row, without scratch (8 H + F).
+    const auto per_row = (model->training_bytes(2 * rows, 6, 1, false) - model->training_bytes(rows, 6, 1, false)) / rows / 8 - (8 * 6 + 8);
+    CHECK(model->trunk_numbers() == rows * per_row);
+    CHECK(model->all_numbers() - model->trunk_numbers() == 3 * 3 * 6);  // head: two inputs and t of three sequences
+    if (name == "head") CHECK(model->trunk_numbers() == 0);
+    std::int64_t values = 0, trained = 0;
+    for (auto* p : model->parameters()) values += p->size();
+    for (auto* p : model->trained()) trained += p->size();
+    CHECK(model->training_bytes(0, 0, 1, false) == 8 * (values + 3 * trained));
+    CHECK(model->training_bytes(0, 0, 1, true) == 8 * (values + 4 * trained));
+  }
+}
+
+TEST_CASE("the order of sequences does not matter, and one alone gives the same numbers as in a batch") {
+  const auto b = tiny_batch({4, 1, 6});
+  graft::batch turned;
+  for (const std::size_t i : {2, 0, 1}) {
+    turned.add({{b.input_ids.begin() + b.offsets[i], b.input_ids.begin() + b.offsets[i + 1]}, {}, b.labels[i], b.targets[i]});
+  }
+  for (auto& [name, model, products] : all_models()) {
+    INFO(name);
+    graft::context ctx;
+    const auto logits = model->logits(b, ctx);
+    const auto other = model->logits(turned, ctx);
+    CHECK(largest_difference(other.row(0), logits.row(2)) <= 1e-12);
+    CHECK(largest_difference(other.row(1), logits.row(0)) <= 1e-12);
+    CHECK(largest_difference(other.row(2), logits.row(1)) <= 1e-12);
+    for (std::size_t i = 0; i < 3; ++i) {
+      graft::batch alone;
+      alone.add({{b.input_ids.begin() + b.offsets[i], b.input_ids.begin() + b.offsets[i + 1]}, {}, 0, 0});
+      CHECK(largest_difference(model->logits(alone, ctx), logits.row(static_cast<graft::index>(i))) <= 1e-12);
+    }
+    const double loss = model->learn(b, ctx);
+    const auto first = gradients(*model);
+    for (auto* p : model->trained()) p->grad.setZero();
+    CHECK(model->learn(turned, ctx) == Approx(loss).epsilon(1e-13));
+    const auto second = gradients(*model);
+    for (std::size_t i = 0; i < first.size(); ++i) CHECK(largest_difference(first[i], second[i]) <= 1e-12);
+  }
+}
+
+TEST_CASE("the number of threads changes no bit, with dropout too") {
+  const auto b = tiny_batch({40, 33, 1, 45, 38});  // several pieces of rows
+  for (const auto& [name, model, products] : all_models(0.2)) {
+    INFO(name);
+    std::vector<matrix<double>> first;
+    for (const int threads : {1, 2, 3}) {
+      graft::context ctx;
+      ctx.threads = threads;
+      ctx.training = true;
+      for (auto* p : model->parameters()) p->grad.resize(0, 0);
+      model->learn(b, ctx);
+      auto all = gradients(*model);
+      all.push_back(model->logits(b, ctx));
+      if (first.empty()) first = all;
+      std::size_t different = 0;
+      for (std::size_t i = 0; i < all.size(); ++i) different += !same_bits(all[i], first[i]);
+      CHECK(different == 0);
+    }
+  }
+}
+
+TEST_CASE("dropout is off outside training, and its masks are those of the step") {
+  const auto b = tiny_batch({4, 1, 6});
+  const auto with = graft_test::make_tiny_single(tiny_config(0.1));
+  const auto without = graft_test::make_tiny_single(tiny_config(0));
+  graft::context ctx;
+  const auto plain = without->logits(b, ctx);
+  CHECK(same_bits(with->logits(b, ctx), plain));
+  ctx.training = true;
+  CHECK(same_bits(without->logits(b, ctx), plain));
+  const auto dropped = with->logits(b, ctx);
+  CHECK_FALSE(same_bits(dropped, plain));
+  CHECK(same_bits(with->logits(b, ctx), dropped));
+  ctx.step = 1;
+  CHECK_FALSE(same_bits(with->logits(b, ctx), dropped));
+  ctx.step = 0;
+  ctx.seed = 1;
+  CHECK_FALSE(same_bits(with->logits(b, ctx), dropped));
+}

@@ -1,0 +1,192 @@
+// The model's own errors and closed form; also where the models of tiny_model.hpp are compiled.
+
+#include "graft/model/model.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "graft/losses/losses.hpp"
+#include "graft/model/memory.hpp"
+#include "model/tiny_model.hpp"
+#include "support/random_values.hpp"
+
+using graft::f64;
+using graft::matrix;
+
+namespace {
+
+graft::index numbers(const graft::buffer<double>& b) { return b.rows() * b.cols(); }
+graft::index numbers(const graft::linear<f64>::saved& s) { return numbers(s.x); }
+graft::index numbers(const graft::layer_norm<f64>::saved& s) { return numbers(s.xhat) + numbers(s.r); }
+graft::index numbers(const graft::bottleneck<f64>::saved& s) { return numbers(s.down) + numbers(s.z) + numbers(s.up); }
+graft::index numbers(const graft::adapter_site<f64>::saved& s) { return numbers(s.adapter) + numbers(s.norm); }
+graft::index numbers(const graft::multi_adapter_site<f64>::saved& s) {
+  graft::index n = numbers(s.fused.sum) + numbers(s.fused.z) + numbers(s.flex);
+  for (const auto& a : s.adapters) n += numbers(a);
+  for (const auto& m : s.norms) n += numbers(m);
+  return n;
+}
+
+template <class M>
+class model_holder : public graft_test::tiny_model {
+ public:
+  explicit model_holder(M model) : model_(std::move(model)) {}
+  M& model() { return model_; }
+
+  matrix<double> logits(const graft::batch& b, graft::context& ctx) const override {
+    matrix<double> z(b.size(), model_.head.classes());
+    model_.forward(b, z, nullptr, ctx);
+    return z;
+  }
+  double loss(const graft::batch& b, graft::context& ctx) const override { return loss_of(logits(b, ctx), b, nullptr); }
+  double learn(const graft::batch& b, graft::context& ctx) override {
+    logits_.resize(b.size(), model_.head.classes());
+    gradient_.resize(b.size(), model_.head.classes());
+    model_.forward(b, logits_, &trace_, ctx);
+    graft::view<double> d(gradient_);
+    const double loss = loss_of(logits_, b, &d);
+    model_.backward(gradient_, b, trace_, ctx);
+    return loss;
+  }
+  std::vector<graft::parameter<double>*> parameters() override {
+    std::vector<graft::parameter<double>*> all;
+    model_.for_each_parameter([&](auto& p) { all.push_back(&p); });
+    return all;
+  }
+  graft::index trunk_numbers() const override {
+    graft::index n = numbers(trace_.trunk.embedded.norm);
+    for (const auto& l : trace_.trunk.layers) {
+      n += numbers(l.attention.x) + numbers(l.attention.qkv) + numbers(l.attention.output) + numbers(l.attention_site);
+      n += numbers(l.feed.intermediate) + numbers(l.feed.z) + numbers(l.feed.output) + numbers(l.feed_site);
+    }
+    return n;
+  }
+  graft::index all_numbers() const override {
+    return trunk_numbers() + numbers(trace_.head.dense) + numbers(trace_.head.t) + numbers(trace_.head.out_proj);
+  }
+  std::int64_t training_bytes(graft::index rows, graft::index sequence, int threads, bool keeps_best) const override {
+    return graft::training_bytes(model_, rows, sequence, threads, keeps_best);
+  }
+
+ private:
+  double loss_of(const matrix<double>& z, const graft::batch& b, graft::view<double>* dz) const {
+    return z.cols() == 1 ? graft::mean_squared_error<double>(z, b.targets, dz) : graft::cross_entropy<double>(z, b.labels, dz);
+  }
+
+  M model_;
+  typename M::trace trace_;
+  matrix<double> logits_, gradient_;
+};
+
+template <class M>
+std::unique_ptr<model_holder<M>> hold(M model) {
+  graft_test::randomize(model, 1, false, 0.4);
+  return std::make_unique<model_holder<M>>(std::move(model));
+}
+
+}  // namespace
+
+graft::encoder_config graft_test::tiny_config(double p, graft::index layers) {
+  graft::encoder_config c;
+  c.model_type = "roberta";
+  c.vocab_size = 13;
+  c.hidden_size = 6;
+  c.num_hidden_layers = layers;
+  c.num_attention_heads = 2;
+  c.intermediate_size = 8;
+  c.max_position_embeddings = 50;
+  c.type_vocab_size = 1;
+  c.layer_norm_eps = 1e-5;
+  c.hidden_dropout_prob = c.attention_probs_dropout_prob = p;
+  c.hidden_act = "gelu";
+  c.pad_token_id = 1;
+  return c;
+}
+
+graft::batch graft_test::tiny_batch(const std::vector<graft::index>& lengths, std::uint64_t seed) {
+  graft::batch b;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const graft::random_stream stream(seed, 0, i);
+    graft::features row;
+    for (graft::index t = 0; t < lengths[i]; ++t) {
+      row.input_ids.push_back(2 + static_cast<std::int32_t>(stream.bits(static_cast<std::uint64_t>(t)) % 11));
+    }
+    row.label = static_cast<std::int32_t>(stream.bits(1000) % 3);
+    row.target = 3 * stream.uniform(1001);
+    b.add(row);
+  }
+  return b;
+}
+
+graft::multi_adapter_options graft_test::tiny_mix(bool base, bool flex, graft::mixing_mode mode, bool optimized) {
+  graft::multi_adapter_options o;
+  o.adapters = {{"rte", 3}, {"mrpc", 2, graft::activation::swish}};
+  o.include_base = base;
+  o.include_flex = flex;
+  o.flex_size = 4;
+  o.mode = mode;
+  o.optimized = optimized;
+  return o;
+}
+
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_plain(const graft::encoder_config& c, bool whole, graft::index classes) {
+  auto held = hold(graft::make_plain_classifier<f64>(c, classes));
+  whole ? graft::tune_everything(held->model()) : graft::tune_head(held->model());
+  return held;
+}
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes) {
+  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, 3));
+  graft::tune_adapters(held->model());
+  return held;
+}
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,
+                                                                    graft::multi_adapter_ft_mode mode, graft::index weight_sets,
+                                                                    graft::index classes) {
+  auto held = hold(graft::make_multi_adapter_classifier<f64>(c, classes, o, weight_sets));
+  graft::tune_mix(held->model(), mode);
+  return held;
+}
+
+TEST_CASE("a model whose weights are zero answers with its output bias") {
+  auto model = graft::make_plain_classifier<f64>(graft_test::tiny_config(), 3);
+  model.head.out_proj.bias.value << 1, 2, 3;
+  matrix<double> logits(2, 3), expected(2, 3);
+  expected << 1, 2, 3, 1, 2, 3;
+  graft::context ctx;
+  model.forward(graft_test::tiny_batch({4, 2}), logits, nullptr, ctx);
+  CHECK(logits == expected);
+  matrix<double> wrong(2, 2);
+  CHECK_THROWS_WITH(model.forward(graft_test::tiny_batch({4, 2}), wrong, nullptr, ctx),
+                    "layer 'classifier': logits is (2, 2), (2, 3) is needed");
+}
+
+TEST_CASE("weight sets are equal runs of whole layers, or refused") {
+  const auto count = [](graft::index layers, graft::index sets) {
+    auto model = graft::make_multi_adapter_classifier<f64>(graft_test::tiny_config(0, layers), 3, graft_test::tiny_mix(true, false), sets);
+    std::vector<std::string> names;
+    model.for_each_parameter([&](const auto& p) {
+      if (p.role == graft::parameter_role::mixing) names.push_back(p.name);
+    });
+    for (graft::index l = 0; l < layers; ++l) {  // a run shares one mix
+      const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
+      const auto& first = model.trunk.layers[static_cast<std::size_t>(l - l % (layers / static_cast<graft::index>(names.size())))];
+      CHECK(layer.attention_site.mix == first.attention_site.mix);
+      CHECK(layer.feed_site.mix == first.attention_site.mix);
+    }
+    return names;
+  };
+  const auto name = [](int layer) {
+    return "roberta.encoder.layer." + std::to_string(layer) + ".attention.output.multi_adapter.weighted_sum.weights";
+  };
+  CHECK(count(4, 1) == std::vector{name(0)});
+  CHECK(count(4, 2) == std::vector{name(0), name(2)});
+  CHECK(count(4, 4) == std::vector{name(0), name(1), name(2), name(3)});
+  CHECK(count(4, -1) == std::vector{name(0), name(1), name(2), name(3)});
+  for (const graft::index sets : {0, 3, 8, -2}) {
+    CHECK_THROWS_AS(count(4, sets), graft::config_error);
+  }
+  CHECK_THROWS_WITH(count(4, 3), "adapter_num_weight_sets is 3: 4 layers cannot be cut into that many equal runs (-1 means one per layer)");
+  graft::multi_adapter_options nothing;
+  nothing.include_base = false;
+  CHECK_THROWS_WITH(graft::make_multi_adapter_classifier<f64>(graft_test::tiny_config(), 3, nothing, 1),
+                    "a multi-adapter needs at least one adapter or the base in its mix");
+}
