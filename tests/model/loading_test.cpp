@@ -1,0 +1,137 @@
+#include "graft/model/loading.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "graft/model/saving.hpp"
+#include "model/tiny_model.hpp"
+#include "support/random_values.hpp"
+#include "support/shared.hpp"
+
+using graft::f64;
+using graft::safetensors_file;
+
+namespace {
+
+template <class M>
+std::map<std::string, graft::matrix<double>> values(M& model) {
+  std::map<std::string, graft::matrix<double>> all;
+  model.for_each_parameter([&](const auto& p) { all[p.name] = p.value; });
+  return all;
+}
+
+const auto config = graft_test::tiny_config();
+const auto everything = [](const auto&) { return true; };
+
+/// Replaces WHAT in TEXT, as often as it is there.
+std::string replaced(std::string text, const std::string& what, const std::string& by) {
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a trunk is read into every kind of model; adapters, mixing weights and heads are not touched") {
+  const graft_test::temporary_folder folder;
+  auto plain = graft::make_plain_classifier<f64>(config, 3);
+  graft_test::randomize(plain, 1);
+  graft::save_parameters(plain, folder / "trunk.safetensors", {}, [](const auto& p) { return p.name.starts_with("roberta."); });
+  const safetensors_file trunk(folder / "trunk.safetensors");
+  const auto expected = values(plain);
+
+  auto other = graft::make_plain_classifier<f64>(config, 2);
+  graft::load_trunk(other, trunk);
+  auto single = graft::make_adapter_classifier<f64>(config, 3, 4);
+  const auto fresh_single = values(single);
+  graft::load_trunk(single, trunk);
+  auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, true), 1);
+  const auto fresh_multi = values(multi);
+  graft::load_trunk(multi, trunk);
+
+  for (const auto& [name, value] : values(other)) {
+    INFO(name);
+    if (name.starts_with("roberta.")) CHECK(value == expected.at(name));
+    if (name.starts_with("classifier.")) CHECK(value.isZero(0));
+  }
+  for (const auto& [name, value] : values(single)) {
+    INFO(name);
+    CHECK(value == (name.starts_with("roberta.") && name.find(".adapter.") == std::string::npos ? expected : fresh_single).at(name));
+  }
+  for (const auto& [name, value] : values(multi)) {
+    INFO(name);
+    const std::string pretrained = replaced(name, ".multi_adapter.layer_norm_dict.base.", ".LayerNorm.");
+    CHECK(value == (expected.contains(pretrained) && !name.starts_with("classifier.") ? expected.at(pretrained) : fresh_multi.at(name)));
+  }
+}
+
+TEST_CASE("an adapter and its LayerNorms go to their place in the mix, and only there") {
+  const graft_test::temporary_folder folder;
+  auto single = graft::make_adapter_classifier<f64>(config, 3, 2);
+  graft_test::randomize(single, 1);
+  graft::save_parameters(single, folder / "mrpc.safetensors", {}, everything);
+  const auto saved = values(single);
+  auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, false), 1);
+  const auto fresh = values(multi);
+  graft::load_mixed_adapter(multi, "mrpc", safetensors_file(folder / "mrpc.safetensors"));
+  std::size_t moved = 0;
+  for (const auto& [name, value] : values(multi)) {
+    INFO(name);
+    std::string origin = replaced(name, ".multi_adapter.adapter_dict.mrpc.", ".adapter.");
+    origin = replaced(origin, ".multi_adapter.layer_norm_dict.mrpc.", ".LayerNorm.");
+    moved += origin != name;
+    CHECK(value == (origin != name ? saved.at(origin) : fresh.at(name)));
+  }
+  CHECK(moved == 2 * 2 * 6);
+}
+
+TEST_CASE("what is saved is read back by name") {
+  const graft_test::temporary_folder folder;
+  auto model = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, true), -1);
+  graft_test::randomize(model, 1);
+  graft::tune_mix(model, graft::multi_adapter_ft_mode::base);
+  graft::save_tuned(model, folder / "tuned.safetensors", {{"key", "text"}});
+  graft::save_everything(model, folder / "all.safetensors", {});
+  const safetensors_file tuned(folder / "tuned.safetensors");
+  CHECK(tuned.metadata().at("key") == "text");
+  for (const auto& [name, value] : values(model)) {
+    INFO(name);
+    CHECK(tuned.contains(name) == (name.starts_with("classifier.") || name.find(".multi_adapter.") != std::string::npos));
+  }
+  auto other = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, true), -1);
+  CHECK(graft::load_by_name(other, tuned) == static_cast<graft::index>(tuned.tensors().size()));
+  CHECK(graft::load_by_name(other, safetensors_file(folder / "all.safetensors")) == static_cast<graft::index>(values(model).size()));
+  CHECK(values(other) == values(model));
+}
+
+TEST_CASE("a missing or misshaped tensor is refused by name, with both shapes") {
+  const graft_test::temporary_folder folder;
+  auto plain = graft::make_plain_classifier<f64>(config, 3);
+  const std::string missing = "roberta.encoder.layer.1.output.dense.weight";
+  graft::save_parameters(plain, folder / "a.safetensors", {}, [&](const auto& p) { return p.name != missing; });
+  CHECK_THROWS_WITH(graft::load_trunk(plain, safetensors_file(folder / "a.safetensors")),
+                    folder / "a.safetensors" + ": has no tensor '" + missing + "', one of shape (6, 8) was expected");
+
+  auto larger = config;
+  larger.vocab_size = 14;
+  auto other = graft::make_plain_classifier<f64>(larger, 3);
+  graft::save_everything(plain, folder / "b.safetensors", {});
+  const safetensors_file whole(folder / "b.safetensors");
+  const std::string misshaped = "tensor 'roberta.embeddings.word_embeddings.weight' has shape (13, 6), (14, 6) was expected";
+  CHECK_THROWS_WITH(graft::load_trunk(other, whole), Catch::Contains(misshaped));
+  CHECK_THROWS_WITH(graft::load_by_name(other, whole), Catch::Contains(misshaped));
+
+  auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, false), 1);
+  CHECK_THROWS_WITH(
+      graft::load_mixed_adapter(multi, "rte", whole),
+      Catch::Contains("has no tensor 'roberta.encoder.layer.0.attention.output.adapter.down_project.weight', one of shape (3, 6)"));
+  auto small = graft::make_adapter_classifier<f64>(config, 3, 2);
+  graft::save_everything(small, folder / "c.safetensors", {});
+  CHECK_THROWS_WITH(graft::load_mixed_adapter(multi, "rte", safetensors_file(folder / "c.safetensors")),
+                    Catch::Contains("adapter.down_project.weight' has shape (2, 6), (3, 6) was expected"));
+
+  auto bert = config;
+  bert.model_type = "bert";
+  auto stranger = graft::make_plain_classifier<f64>(bert, 3);
+  graft::save_parameters(stranger, folder / "d.safetensors", {}, [](const auto& p) { return p.name.starts_with("bert."); });
+  CHECK_THROWS_WITH(graft::load_by_name(plain, safetensors_file(folder / "d.safetensors")),
+                    Catch::Contains("holds no tensor with a name that this model knows"));
+}
