@@ -15,7 +15,7 @@ namespace graft {
 /// The rectangle between two axes: data to pixels, the scaffolding, and lines.
 class chart {
  public:
-  /// LEFT, TOP, WIDTH and HEIGHT in pixels, without labels: these take 50 on the left (64 with an axis name) and 38 below.
+  /// LEFT, TOP, WIDTH and HEIGHT in pixels of the area between the axes; labels take 70 more on the left and 40 below.
   chart(double left, double top, double width, double height, const extent& steps, const extent& values)
       : left_(left),
         top_(top),
@@ -41,8 +41,8 @@ class chart {
       page.text(x(x_.ticks[i]), bottom + 18, x_.labels[i], "middle", true);
     }
     page.text(left_ + width_ / 2, bottom + 36, "optimizer step", "middle");
-    const std::string across = svg::number(left_ - 50), down = svg::number(top_ + height_ / 2);
-    page.text(left_ - 50, top_ + height_ / 2, value_name + y_.unit, "middle", false,
+    const std::string across = svg::number(left_ - 56), down = svg::number(top_ + height_ / 2);
+    page.text(left_ - 56, top_ + height_ / 2, value_name + y_.unit, "middle", false,
               "transform=\"rotate(-90 " + across + " " + down + ")\"");
     if (empty_) page.text(left_ + width_ / 2, top_ + height_ / 2, "no finite values were logged", "middle", true);
   }

@@ -35,8 +35,9 @@ inline std::string layers_text(const std::vector<int>& layers) {
   for (std::size_t begin = 0; begin < layers.size();) {
     std::size_t end = begin + 1;
     while (end < layers.size() && layers[end] == layers[end - 1] + 1) ++end;
-    out += (begin == 0 ? "" : ", ") + std::to_string(layers[begin]);
-    if (end - begin > 1) out += "-" + std::to_string(layers[end - 1]);
+    out += begin == 0 ? "" : ", ";
+    out += std::to_string(layers[begin]);
+    if (end - begin > 1) out += std::string("-") + std::to_string(layers[end - 1]);
     begin = end;
   }
   return out;
