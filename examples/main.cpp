@@ -25,6 +25,7 @@ struct command {
 };
 
 constexpr command commands[] = {
+    {"export-model", "turn a Hugging Face folder into one flat model file", export_model},
     {"prepare-tasks", "find the tasks of a GLUE folder and write a configuration for each", prepare_tasks},
     {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter},
     {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter},
