@@ -8,11 +8,12 @@ namespace graft::program {
 namespace {
 
 template <class P>
-int train(const prepared_run& run) {
+int train(prepared_run& run) {
   const index classes = run.tasks.task.num_labels();
   const training_flags& f = run.flags;
   const auto finish = [&](auto& model, const model_description& description, const std::string& trained) {
     load_trunk(model, run.trunk);
+    run.trunk = tensor_source(f.model_path);  // lets go of the mapped file
     initialize(model.head, run.seed());
     if (!f.adapter_init_path.empty()) load_by_name(model, safetensors_file(f.adapter_init_path));
     return train_model(model, run, description, trained);
@@ -44,7 +45,7 @@ int train_adapter(int argc, const char* const* argv) {
                    "Trains one adapter on a task: small bottleneck modules in every layer of a frozen encoder, with the LayerNorms and a head.");
   add_training_flags(table, flags, false);
   if (!table.parse(argc, argv)) return 0;
-  const prepared_run run = prepare("train-adapter", table, flags);
+  prepared_run run = prepare("train-adapter", table, flags);
   return run.flags.precision == "f64" ? train<f64>(run) : train<f32>(run);
 }
 

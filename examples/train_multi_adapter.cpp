@@ -87,7 +87,7 @@ std::string trained_text(multi_adapter_ft_mode mode, bool flex) {
 }
 
 template <class P>
-int train(const prepared_run& run) {
+int train(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto mode = parse_ft_mode(f.adapter_ft_mode);
   const auto files = read_adapters(run);
@@ -102,6 +102,7 @@ int train(const prepared_run& run) {
 
   auto model = make_multi_adapter_classifier<P>(run.config, run.tasks.task.num_labels(), mix, f.adapter_num_weight_sets);
   load_trunk(model, run.trunk);
+  run.trunk = tensor_source(f.model_path);  // lets go of the mapped file
   for (const adapter_file& file : files) load_mixed_adapter(model, file.adapter.name, file.tensors);
   initialize(model.head, run.seed());
   initialize_adapters(model, f.adapter_initializer_range, run.seed());
@@ -132,7 +133,7 @@ int train_multi_adapter(int argc, const char* const* argv) {
                    "Mixes several trained adapters and the encoder without adapter at every site, and learns how much weight each gets.");
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;
-  const prepared_run run = prepare("train-multi-adapter", table, flags);
+  prepared_run run = prepare("train-multi-adapter", table, flags);
   return run.flags.precision == "f64" ? train<f64>(run) : train<f32>(run);
 }
 

@@ -26,7 +26,7 @@ struct prepared_run {
   ordered_json args;
   task_config tasks;
   encoder_config config;
-  tensor_source trunk;
+  tensor_source trunk;  // until the model is loaded
   std::string fingerprint;
   index max_seq_length = 0;
   std::map<std::string, data_set> data;  // split -> rows, of the splits that this run needs
