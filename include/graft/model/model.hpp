@@ -32,7 +32,9 @@ class classifier {
 
   template <class MakeSite>
   classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head("classifier", c, classes, head_place) {}
+      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head("classifier", c, classes, head_place) {
+    if (c.model_type != "roberta") throw config_error("model_type is \"" + c.model_type + "\": only RoBERTa encoders can be used so far");
+  }
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
