@@ -159,6 +159,12 @@ TEST_CASE("a model whose weights are zero answers with its output bias") {
                     "layer 'classifier': logits is (2, 2), (2, 3) is needed");
 }
 
+TEST_CASE("only RoBERTa is accepted") {
+  auto config = graft_test::tiny_config();
+  config.model_type = "bert";
+  CHECK_THROWS_AS(graft::make_plain_classifier<f64>(config, 3), graft::config_error);
+}
+
 TEST_CASE("weight sets are equal runs of whole layers, or refused") {
   const auto count = [](graft::index layers, graft::index sets) {
     auto model = graft::make_multi_adapter_classifier<f64>(graft_test::tiny_config(0, layers), 3, graft_test::tiny_mix(true, false), sets);
