@@ -192,7 +192,7 @@ TEST_CASE("the fused mix gives the same bits with any number of threads, and kee
   CHECK(s.norms.empty());
 }
 
-TEST_CASE("names tell the parts of a mix; a shared mix is visited at its owner alone") {
+TEST_CASE("names tell the parts of a mix, a shared mix is visited at its owner alone") {
   auto site = make_site<f64>(options({3}, true, true), 4);
   std::vector<std::string> names;
   site.for_each_parameter([&](const auto& p) { names.push_back(p.name.substr(2)); });

@@ -88,7 +88,7 @@ TEST_CASE("labels, metrics and outputs of the GLUE tasks") {
   for (const char* name : {"sst", "mnli", "qnli", "rte", "wnli"}) CHECK(glue(name).metrics == list{"acc"});
 }
 
-TEST_CASE("a short row is an error with file, line and columns; QQP's are counted") {
+TEST_CASE("a short row is an error with file, line and columns, QQP's are counted") {
   const temporary_folder folder;
   const std::string path = folder / "train.tsv";
   graft::write_file(path, "header\n0\ta\tb\tentailment\n1\ta\tb\n");

@@ -23,7 +23,7 @@ TEST_CASE("rows of the table are added, and their gradients gathered where ids r
   CHECK(layer.weight.grad == 2 * expected);
 }
 
-TEST_CASE("the table's gradient is its derivative; wide tables and threads change nothing") {
+TEST_CASE("the table's gradient is its derivative, wide tables and threads change nothing") {
   for (const int threads : {1, 3}) {
     graft::embedding<f64> layer("e", 4, 130);
     graft_test::randomize(layer, 1);

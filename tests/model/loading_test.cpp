@@ -30,7 +30,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 
 }  // namespace
 
-TEST_CASE("a trunk is read into every kind of model; adapters, mixing weights and heads are not touched") {
+TEST_CASE("a trunk is read into every kind of model, adapters, mixing weights and heads are not touched") {
   const graft_test::temporary_folder folder;
   auto plain = graft::make_plain_classifier<f64>(config, 3);
   graft_test::randomize(plain, 1);

@@ -74,7 +74,7 @@ TEST_CASE("only weights decay, and mixing weights have their own rate") {
   }
 }
 
-TEST_CASE("without a gradient nothing moves; threads change no bit; gradients can be cleared") {
+TEST_CASE("without a gradient nothing moves, threads change no bit, gradients can be cleared") {
   auto untouched = parameter<double>::vector("p", parameter_role::weight, 3, 1);
   graft::adamw<double> optimizer({&untouched}, {});
   optimizer.step(1, 1, 1);

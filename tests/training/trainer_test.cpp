@@ -114,7 +114,7 @@ TEST_CASE("adapters fit their training rows, and the best parameters are the one
   CHECK(graft::evaluate(model, two_classes(), train.rows, 8, ctx)->metrics.major == best);
 }
 
-TEST_CASE("the same seed and thread count give the same bits; another seed does not") {
+TEST_CASE("the same seed and thread count give the same bits, another seed does not") {
   const auto train = rows(50, 1);
   const auto run = [&](std::uint64_t seed) {
     auto model = tiny_model();
