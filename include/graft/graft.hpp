@@ -1,0 +1,102 @@
+#pragma once
+// The whole library, in the order in which a sentence becomes a trained adapter: a table of contents.
+
+// clang-format off
+#include "graft/version.hpp"                      // GRAFT_VERSION_MAJOR, _MINOR, _PATCH
+
+// core: what every room stands on
+#include "graft/core/error.hpp"                   // the exceptions, and what their messages say
+#include "graft/core/types.hpp"                   // matrices, views, grow-only buffers
+#include "graft/core/precision.hpp"               // f32, f64: what every layer is templated on
+#include "graft/core/parameter.hpp"               // a named, possibly trainable matrix
+#include "graft/core/scratch.hpp"                 // memory for temporaries
+#include "graft/core/random.hpp"                  // random numbers that depend on counters only
+#include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
+#include "graft/core/context.hpp"                 // what a call needs besides its arguments
+#include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
+#include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step
+#include "graft/core/json.hpp"                    // JSON with errors that name file, place and field
+
+// text: text -> tokens
+#include "graft/text/vocabulary.hpp"              // pieces and their ids
+#include "graft/text/byte_level_bpe.hpp"          // RoBERTa's way of cutting text
+#include "graft/text/wordpiece.hpp"               // BERT's
+#include "graft/text/tokenizer.hpp"               // either of them
+
+// data: tokens -> batches
+#include "graft/data/example.hpp"                 // a row before and after tokenizing
+#include "graft/data/tsv.hpp"                     // rows from tab-separated files
+#include "graft/data/jsonl.hpp"                   // rows from JSON lines
+#include "graft/data/tasks.hpp"                   // the GLUE tasks, and anyone's own
+#include "graft/data/featurize.hpp"               // rows -> ids of the right length
+#include "graft/data/data_set.hpp"                // a split, ready to train on
+#include "graft/data/sampler.hpp"                 // the order of an epoch
+#include "graft/data/batch.hpp"                   // sequences as packed rows of real tokens
+
+// gemm, ops, layers: the parts of a model, each backward under its forward
+#include "graft/gemm/gemm.hpp"                    // the one door to matrix products
+#include "graft/ops/activation.hpp"               // element-wise functions of adapters
+#include "graft/ops/gelu.hpp"                     // the Gaussian error linear unit
+#include "graft/ops/softmax.hpp"                  // softmax over a row
+#include "graft/ops/layer_norm.hpp"               // normalization over a row
+#include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
+#include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
+#include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
+#include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
+#include "graft/layers/linear.hpp"                // y = x W^T + b
+#include "graft/layers/embedding.hpp"             // a table of vectors
+#include "graft/layers/layer_norm.hpp"            // normalization with its parameters
+#include "graft/layers/self_attention.hpp"        // multi-head self-attention
+#include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
+
+// encoder: batch -> hidden states
+#include "graft/encoder/config.hpp"               // sizes and constants, from config.json
+#include "graft/encoder/trunk_tensors.hpp"        // names and shapes of the pretrained tensors
+#include "graft/encoder/embeddings.hpp"           // token ids -> first hidden states
+#include "graft/encoder/encoder_layer.hpp"        // one layer, with its two sites
+#include "graft/encoder/encoder.hpp"              // the stack of them
+
+// adapters: what stands at a site
+#include "graft/adapters/plain_site.hpp"          // nothing: y = LN(h + x)
+#include "graft/adapters/bottleneck.hpp"          // the adapter module A
+#include "graft/adapters/adapter_site.hpp"        // one adapter: y = LN(A(h) + x)
+#include "graft/adapters/weighted_sum.hpp"        // mixing weights
+#include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
+
+// heads, losses: hidden states -> logits -> loss
+#include "graft/heads/sequence_classification.hpp"  // classes, or a number
+#include "graft/losses/losses.hpp"                // cross entropy, mean squared error
+
+// io: weights in files
+#include "graft/io/dtype.hpp"                     // element types
+#include "graft/io/tensor_source.hpp"             // named tensors, whatever their file's format
+#include "graft/io/safetensors.hpp"               // the format that graft writes
+#include "graft/io/torch_file.hpp"                // PyTorch's, read without running code
+#include "graft/io/weights.hpp"                   // a Hugging Face folder, one file or several
+#include "graft/io/hf_names.hpp"                  // tensor names in one form
+#include "graft/io/model_file.hpp"                // the flat model file, and a trunk's fingerprint
+
+// model: trunk, sites and head together
+#include "graft/model/model.hpp"                  // plain, adapter and multi-adapter classifiers
+#include "graft/model/initialization.hpp"         // fresh adapters and heads
+#include "graft/model/loading.hpp"                // files -> parameters
+#include "graft/model/freezing.hpp"               // which parameters are trained
+#include "graft/model/memory.hpp"                 // what a run will need
+#include "graft/model/saving.hpp"                 // parameters -> files
+#include "graft/model/description.hpp"            // what a saved file says about itself
+
+// optim, train, predict: the loop around it
+#include "graft/optim/adamw.hpp"                  // AdamW by parameter role
+#include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
+#include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
+#include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
+#include "graft/train/checkpoint.hpp"             // all that a run needs to go on
+#include "graft/train/trainer.hpp"                // the training loop
+#include "graft/train/log_writer.hpp"             // the logs of a run
+#include "graft/train/progress.hpp"               // one line that tells how far it is
+#include "graft/train/run_files.hpp"              // metrics and predictions as files
+#include "graft/predict/predictor.hpp"            // texts in, answers out
+
+// plot: logs -> pictures
+#include "graft/plot/report.hpp"                  // SVG pictures of a run, and a page that shows them
+// clang-format on

@@ -1,0 +1,119 @@
+// What the headers keep to: rooms include downward only, the umbrella leads to all of them, each says what it is for.
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graft/core/file.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using names = std::set<std::string>;
+
+const fs::path root = fs::path(GRAFT_TEST_DIR).parent_path();
+
+/// Every header under include/ by its name in an #include line, with the headers of graft that it includes.
+const std::map<std::string, names>& headers() {
+  static const std::map<std::string, names> all = [] {
+    static const std::regex line(R"re((^|\n)\s*#\s*include\s*"([^"]*)")re");
+    std::map<std::string, names> found;
+    for (const auto& entry : fs::recursive_directory_iterator(root / "include")) {
+      if (!entry.is_regular_file()) continue;
+      const std::string text = graft::read_file(entry.path());
+      names& included = found[fs::relative(entry.path(), root / "include").string()];
+      for (std::sregex_iterator match(text.begin(), text.end(), line), end; match != end; ++match) included.insert((*match)[2]);
+    }
+    return found;
+  }();
+  return all;
+}
+
+/// "data" of "graft/data/batch.hpp"; "" of "graft/version.hpp".
+std::string room(const std::string& header) {
+  const fs::path folder = fs::path(header).parent_path();
+  return folder == "graft" ? "" : folder.filename().string();
+}
+
+/// The rooms directly below each room, which may include what is below those, too.
+const std::map<std::string, names> below = {
+    {"core", {}},
+    {"gemm", {"core"}},
+    {"ops", {"gemm"}},
+    {"layers", {"ops"}},
+    {"text", {"core"}},
+    {"data", {"text"}},
+    {"encoder", {"layers", "data"}},
+    {"adapters", {"layers"}},
+    {"heads", {"encoder"}},
+    {"losses", {"ops"}},
+    {"io", {"core"}},
+    {"model", {"encoder", "adapters", "heads", "losses", "io"}},
+    {"optim", {"core"}},
+    {"train", {"model", "optim"}},
+    {"predict", {"train"}},
+    {"plot", {"core"}},
+};
+
+void collect(const std::map<std::string, names>& edges, const std::string& from, names& reached) {
+  if (!reached.insert(from).second) return;
+  for (const std::string& next : edges.at(from)) collect(edges, next, reached);
+}
+
+}  // namespace
+
+TEST_CASE("a room includes only itself and rooms below it") {
+  for (const auto& [header, included] : headers()) {
+    if (header == "graft/graft.hpp" || header == "graft/version.hpp") continue;
+    INFO(header);
+    REQUIRE(below.contains(room(header)));
+    names allowed;
+    collect(below, room(header), allowed);
+    for (const std::string& other : included) {
+      INFO("includes " << other);
+      REQUIRE(headers().contains(other));
+      CHECK((other == "graft/version.hpp" || allowed.contains(room(other))));
+    }
+  }
+}
+
+TEST_CASE("graft.hpp leads to every header") {
+  names reached;
+  collect(headers(), "graft/graft.hpp", reached);
+  for (const auto& [header, included] : headers()) {
+    INFO(header);
+    CHECK(reached.contains(header));
+  }
+}
+
+TEST_CASE("every header opens with #pragma once and says what it is for") {
+  for (const auto& [header, included] : headers()) {
+    INFO(header);
+    CHECK(graft::read_file(root / "include" / header).starts_with("#pragma once\n// "));
+  }
+}
+
+TEST_CASE("the library neither ends the program, nor asserts, nor prints to the standard streams") {
+  const std::regex forbidden(R"re(\b(assert|exit|abort|terminate|printf|puts)\s*\(|\bstd::(cout|cerr|clog)\b)re");
+  for (const auto& [header, included] : headers()) {
+    INFO(header);
+    CHECK_FALSE(std::regex_search(graft::read_file(root / "include" / header), forbidden));
+  }
+}
+
+TEST_CASE("nothing is marked as left to do") {
+  const std::regex unfinished("TO(DO)|FIX(ME)");  // in brackets, so that it does not find itself
+  for (const char* folder : {"include", "examples", "tests", "benchmarks", "docs"}) {
+    if (!fs::exists(root / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const std::string extension = entry.path().extension();
+      if (!names{".hpp", ".cpp", ".py", ".sh", ".txt", ".cmake", ".md"}.contains(extension)) continue;
+      INFO(entry.path().string());
+      CHECK_FALSE(std::regex_search(graft::read_file(entry.path()), unfinished));
+    }
+  }
+}
