@@ -18,7 +18,7 @@ struct model_description {
   task_kind output = task_kind::classification;
   std::vector<std::string> labels;  // in id order; empty for regression
   index max_seq_length = 128;
-  std::string trunk_fingerprint;                     // see fingerprint() in io/model_file.hpp
+  std::string trunk_fingerprint{};                   // see fingerprint() in io/model_file.hpp
   index adapter_size = 0;                            // kind "adapter"
   multi_adapter_options mix{};                       // kind "multi_adapter"
   index num_weight_sets = 1;                         // kind "multi_adapter"

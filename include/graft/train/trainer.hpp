@@ -30,15 +30,15 @@ struct training_options {
   double learning_rate = 1e-5;
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;
-  std::optional<double> warmup_steps;  // instead of the proportion
+  std::optional<double> warmup_steps{};  // instead of the proportion
   double max_grad_norm = 1;
-  adamw_options optimizer;
+  adamw_options optimizer{};
   std::uint64_t seed = 0;
   bool shuffle = true;
   std::int64_t eval_every_steps = 0;  // 0: only at the end
   index partial_eval_number = 1000;   // of the first validation rows; 0 or less: all
   std::int64_t save_every_steps = 0;  // 0: only when stopped
-  std::string checkpoint_path;        // "": no checkpoints
+  std::string checkpoint_path{};      // "": no checkpoints
   int threads = omp_get_max_threads();
 };
 
@@ -58,9 +58,9 @@ struct evaluation_report {
 
 /// Called from the training thread; any may be empty.
 struct training_observer {
-  std::function<void(const step_report&)> step;
-  std::function<void(const evaluation_report&)> evaluated;
-  std::function<void(const training_state&)> saved;
+  std::function<void(const step_report&)> step{};
+  std::function<void(const evaluation_report&)> evaluated{};
+  std::function<void(const training_state&)> saved{};
 };
 
 /// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.
