@@ -283,7 +283,7 @@ void flag_table::check() const {
 }
 
 std::string flag_table::help() const {
-  std::string text = "usage: graft " + command_ + ' ' + wrapped(synopsis_, 13 + command_.size()) + '\n' + wrapped(summary_, 0);
+  std::string text = "usage: graft " + command_ + ' ' + wrapped(synopsis_, 14 + command_.size()) + '\n' + wrapped(summary_, 0);
   std::vector<std::string> idle;
   for (const auto& group : groups_) {
     if (!group.title.empty()) text += '\n' + group.title + '\n';

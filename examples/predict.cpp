@@ -54,9 +54,10 @@ int predict(int argc, const char* const* argv) {
   trunk_files files;
   std::string model_type, tuned, input = "-", task_path, split = "test", output;
   std::int64_t batch_size = 8, threads = 0;
-  flag_table flags("predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
-                   "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model. Prints a table of "
-                   "index, label and probabilities.");
+  flag_table flags(
+      "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
+      "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model. Prints a table of "
+      "index, label and probabilities.");
   flags.group("Model");
   flags.add_sources();
   flags.add("model_path", &files.model_path, "The encoder that was trained around.").required();

@@ -41,8 +41,9 @@ int train(prepared_run& run) {
 
 int train_adapter(int argc, const char* const* argv) {
   training_flags flags;
-  flag_table table("train-adapter", "--task_config_path FILE --model_path FILE --output_dir FOLDER --do_train [FLAGS]",
-                   "Trains one adapter on a task: small bottleneck modules in every layer of a frozen encoder, with the LayerNorms and a head.");
+  flag_table table(
+      "train-adapter", "--ZZsrc FILE --task_config_path FILE --output_dir FOLDER [FLAGS]",
+      "Trains one adapter on a task: small bottleneck modules in every layer of a frozen encoder, with the LayerNorms and a head.");
   add_training_flags(table, flags, false);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-adapter", table, flags);

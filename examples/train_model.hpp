@@ -15,7 +15,8 @@ namespace graft::program {
 
 /// What a kind of model adds to a run; all are called with the log and the global step, and may be empty.
 struct model_hooks {
-  std::function<void(log_writer&, const ordered_json& position, std::int64_t step, std::int64_t total)> log_step;  // before the first step (step 0) and after each
+  std::function<void(log_writer&, const ordered_json& position, std::int64_t step, std::int64_t total)>
+      log_step;  // before the first step (step 0) and after each
 };
 
 namespace detail {
@@ -53,7 +54,8 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
     line.update(r.global_step, r.loss, r.learning_rate, r.examples);
   };
   observer.evaluated = [&](const evaluation_report& r) {
-    const ordered_json entry{{"score", r.result.metrics.major}, {"train_global_state", position(r.state.epoch, r.state.epoch_step, r.state.global_step)}};
+    const ordered_json entry{{"score", r.result.metrics.major},
+                             {"train_global_state", position(r.state.epoch, r.state.epoch_step, r.state.global_step)}};
     log.write("train_val", entry);
     if (r.best) log.write("train_val_best", entry);
     line.clear();

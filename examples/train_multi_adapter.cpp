@@ -128,8 +128,7 @@ int train(prepared_run& run) {
 
 int train_multi_adapter(int argc, const char* const* argv) {
   training_flags flags;
-  flag_table table("train-multi-adapter",
-                   "--task_config_path FILE --model_path FILE --adapter_weights_path FILE --output_dir FOLDER --do_train [FLAGS]",
+  flag_table table("train-multi-adapter", "--ZZsrc FILE --task_config_path FILE --adapter_weights_path FILE [FLAGS]",
                    "Mixes several trained adapters and the encoder without adapter at every site, and learns how much weight each gets.");
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;

@@ -121,7 +121,8 @@ void read_data(prepared_run& run) {
     }
     if (!tokens) {
       std::string folder = flags.model_tokenizer_path;
-      if (folder.empty()) folder = fs::is_directory(flags.model_path) ? flags.model_path : fs::path(flags.model_path).parent_path().string();
+      if (folder.empty())
+        folder = fs::is_directory(flags.model_path) ? flags.model_path : fs::path(flags.model_path).parent_path().string();
       tokens = tokenizer::from_folder(folder);
       check_vocabulary(*tokens, run.config, folder);
     }
@@ -156,7 +157,8 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
 
   run.tasks = read_task_config(flags.task_config_path);
   if (flags.model_config_path.empty()) {
-    const auto beside = (fs::is_directory(flags.model_path) ? fs::path(flags.model_path) : fs::path(flags.model_path).parent_path()) / "config.json";
+    const auto beside =
+        (fs::is_directory(flags.model_path) ? fs::path(flags.model_path) : fs::path(flags.model_path).parent_path()) / "config.json";
     if (fs::exists(beside) && read_json(beside.string()).contains("hidden_size")) flags.model_config_path = beside.string();
   }
   run.config = read_trunk_config({flags.model_path, flags.model_config_path, ""});
@@ -232,7 +234,8 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
   std::printf("  model    %s, %td layers of %td, %s parameters, fingerprint %s\n", run.config.model_type.c_str(),
               run.config.num_hidden_layers, run.config.hidden_size, amount(static_cast<double>(all)).c_str(), run.fingerprint.c_str());
   if (f.do_train) {
-    std::printf("  trained  %s: %s parameters, %.2f %% of all\n", trained.c_str(), amount(static_cast<double>(trained_count)).c_str(), share);
+    std::printf("  trained  %s: %s parameters, %.2f %% of all\n", trained.c_str(), amount(static_cast<double>(trained_count)).c_str(),
+                share);
     std::printf("  steps    %lld of %lld example%s", static_cast<long long>(steps),
                 static_cast<long long>(f.train_batch_size * f.gradient_accumulation_steps),
                 f.train_batch_size * f.gradient_accumulation_steps == 1 ? "" : "s");

@@ -6,11 +6,18 @@
 using graft_test::is_one_line_error;
 using graft_test::run_graft;
 
+namespace {
+
+constexpr const char* sub_commands[] = {"export-model", "prepare-tasks", "train-adapter", "train-multi-adapter",
+                                        "predict",      "plot",          "tokenize"};
+
+}  // namespace
+
 TEST_CASE("graft --help lists the sub-commands, --version the version") {
   const auto help = run_graft({"--help"});
   CHECK(help.exit_code == 0);
   CHECK(help.err.empty());
-  for (const char* name : {"prepare-tasks", "plot", "tokenize"}) CHECK_THAT(help.out, Catch::Contains("\n  " + std::string(name) + " "));
+  for (const char* name : sub_commands) CHECK_THAT(help.out, Catch::Contains("\n  " + std::string(name) + " "));
   CHECK(run_graft({"help"}).out == help.out);
   const auto version = run_graft({"--version"});
   CHECK(version.exit_code == 0);
@@ -18,7 +25,7 @@ TEST_CASE("graft --help lists the sub-commands, --version the version") {
 }
 
 TEST_CASE("each sub-command explains itself in lines of at most 96 columns") {
-  for (const char* name : {"prepare-tasks", "plot", "tokenize"}) {
+  for (const char* name : sub_commands) {
     CAPTURE(name);
     const auto help = run_graft({name, "--help"});
     CHECK(help.exit_code == 0);

@@ -1,0 +1,281 @@
+// Whole runs of the program: what they write, that they can be stopped and resumed, and how they refuse bad input.
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "graft/io/safetensors.hpp"
+#include "program/training_material.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using graft_test::is_one_line_error;
+using graft_test::own_golden;
+using graft_test::run_graft;
+using graft_test::temporary_folder;
+using graft_test::tiny_run;
+using graft_test::with;
+
+std::set<std::string> names_in(const std::string& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    names.insert(name.find_first_not_of("0123456789") == std::string::npos ? "<seconds>" : name);
+  }
+  return names;
+}
+
+/// The run fails with one line that holds PART, exit code CODE, and has written nothing.
+void check_refused(const std::vector<std::string>& flags, const std::string& output, const std::string& part, int code = 1) {
+  INFO("expected: " << part);
+  const auto result = run_graft(flags);
+  CHECK(result.exit_code == code);
+  CHECK(is_one_line_error(result.err));
+  CHECK_THAT(result.err, Catch::Contains(part));
+  CHECK((!fs::exists(output) || fs::is_empty(output)));
+}
+
+/// Starts the program, waits until KEY is logged COUNT times, sends SIGINT; returns the exit code.
+int interrupt(std::vector<std::string> flags, const std::string& output, std::size_t count) {
+  flags.insert(flags.begin(), GRAFT_PROGRAM);
+  std::vector<char*> pointers;
+  for (auto& flag : flags) pointers.push_back(flag.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t files;
+  ::posix_spawn_file_actions_init(&files);
+  ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+  ::posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  REQUIRE(::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
+  ::posix_spawn_file_actions_destroy(&files);
+  for (int i = 0; i < 20000; ++i) {
+    if (fs::exists(output) && graft_test::read_log(output, "loss_train").size() >= count) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ::kill(child, SIGINT);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("an adapter run writes its files, and exactly the trained parameters") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  const auto result = run_graft(with(tiny_run("train-adapter", task, output), {"--do_val", "--do_test", "--do_save", "--do_save_full",
+                                                                               "--adapter_size", "4", "--eval_every_steps", "3"}));
+  CHECK(result.err.empty());
+  REQUIRE(result.exit_code == 0);
+  CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json", "model.safetensors", "model_full.safetensors",
+                                                  "test_predictions.tsv", "test_preds.csv", "val_metrics.json", "val_preds.csv"});
+  const auto log = graft_test::read_log(output, "loss_train");
+  CHECK(log.size() == 9);  // 9 rows, 3 a batch, 3 epochs
+  CHECK(log.back().contains("TIMESTAMP"));
+  CHECK(graft_test::read_log(output, "train_val").size() == 3);
+  CHECK(graft_test::read_log(output, "train_val_best").size() >= 1);
+  const auto metrics = graft::read_json(output + "/val_metrics.json");
+  CHECK(metrics["metrics"]["minor"].contains("acc"));
+  CHECK(metrics["metrics"]["major"] == metrics["metrics"]["minor"]["acc"]);
+  const std::string predictions = graft::read_file(output + "/test_predictions.tsv");
+  CHECK_THAT(predictions, Catch::StartsWith("index\tprediction\n0\t"));
+  CHECK(std::count(predictions.begin(), predictions.end(), '\n') == 10);
+  const graft::safetensors_file saved(output + "/model.safetensors");
+  CHECK(saved.tensors().size() == 2 + 2 * 2 * (4 + 2) + 4);
+  CHECK(saved.at("roberta.encoder.layer.1.attention.output.adapter.down_project.weight").shape == std::vector<graft::index>{4, 8});
+  CHECK(saved.contains("roberta.embeddings.LayerNorm.bias"));
+  CHECK(saved.contains("classifier.out_proj.weight"));
+  CHECK(graft::safetensors_file(output + "/model_full.safetensors").contains("roberta.embeddings.word_embeddings.weight"));
+  CHECK(graft::read_json(output + "/args.json")["seed"] == 5);
+
+  // predict gives the labels that the run predicted
+  const auto predicted = run_graft({"predict", "--model_path", own_golden() + "/model.safetensors", "--model_config_path",
+                                    own_golden() + "/config.json", "--adapter_path", output, "--task_config_path", task});
+  CHECK(predicted.err.empty());
+  CHECK(predicted.exit_code == 0);
+  const auto labels = [](const std::string& table) {
+    std::vector<std::string> found;
+    for (std::size_t at = table.find('\n') + 1; at < table.size(); at = table.find('\n', at) + 1) {
+      const std::size_t begin = table.find('\t', at) + 1;
+      found.push_back(table.substr(begin, table.find_first_of("\t\n", begin) - begin));
+    }
+    return found;
+  };
+  CHECK(labels(predicted.out) == labels(predictions));
+
+  SECTION("a finished run is not overwritten, unless told to") {
+    const std::string before = graft::read_file(output + "/model.safetensors");
+    const auto again = run_graft(tiny_run("train-adapter", task, output));
+    CHECK(again.exit_code == 1);
+    CHECK_THAT(again.err, Catch::Contains("holds a finished run") && Catch::Contains("--force_overwrite"));
+    CHECK(graft::read_file(output + "/model.safetensors") == before);
+    CHECK(run_graft(with(tiny_run("train-adapter", task, output), {"--force_overwrite"})).exit_code == 0);
+    CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json"});
+    CHECK(graft_test::read_log(output, "loss_train").size() == 9);
+  }
+}
+
+TEST_CASE("a mix is saved with its adapters, and predicts alone with the trunk") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  for (const char* name : {"rte", "mrpc"}) {  // relative paths are tried from the JSON's folder
+    fs::copy_file(own_golden() + "/adapter_" + name + ".safetensors", folder / (std::string(name) + ".safetensors"));
+  }
+  graft::write_file(folder / "adapters.json", R"({"rte": "rte.safetensors", "mrpc": "mrpc.safetensors"})");
+  const std::string output = folder / "mix";
+  const auto run = with(tiny_run("train-multi-adapter", task, output),
+                        {"--adapter_weights_path", folder / "adapters.json", "--do_save", "--do_test", "--adapter_num_weight_sets", "-1"});
+  const auto result = run_graft(run);
+  CHECK(result.err.empty());
+  REQUIRE(result.exit_code == 0);
+  CHECK_THAT(result.out, Catch::Contains("mixing weights, mean over 2 layers: rte 0."));
+  const graft::safetensors_file saved(output + "/model.safetensors");
+  for (const std::string name : {"adapter_dict.rte.down_project.weight", "layer_norm_dict.base.weight", "weighted_sum.weights"}) {
+    CHECK(saved.contains("roberta.encoder.layer.1.attention.output.multi_adapter." + name));
+  }
+  CHECK_FALSE(saved.contains("roberta.embeddings.word_embeddings.weight"));
+  const auto weights = graft_test::read_log(output, "weights");
+  CHECK(weights.front()["tgs"]["global_step"] == 0);
+  CHECK(weights.size() == 10);
+  const auto predicted = run_graft({"predict", "--model_path", own_golden() + "/model.safetensors", "--model_config_path",
+                                    own_golden() + "/config.json", "--adapter_path", output, "--input", folder / "task.jsonl"});
+  CHECK(predicted.err.empty());
+  CHECK(predicted.exit_code == 0);
+  CHECK_THAT(predicted.out, Catch::StartsWith("index\tprediction\tP(0)"));
+  CHECK(run_graft({"plot", output}).exit_code == 0);
+  CHECK(fs::exists(output + "/plots/weights.svg"));
+
+  check_refused(with(run, {"--output_dir", folder / "no", "--adapter_exclude", "sst"}), folder / "no", "--adapter_exclude names \"sst\"");
+  check_refused(with(run, {"--output_dir", folder / "no", "--adapter_num_weight_sets", "3"}), folder / "no", "cannot be cut");
+}
+
+TEST_CASE("a run that is interrupted and resumed ends with the same bytes") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const auto flags = [&](const std::string& output) {
+    return with(tiny_run("train-adapter", task, output), {"--do_save", "--do_val", "--num_train_epochs", "400", "--eval_every_steps", "250",
+                                                          "--save_every_steps", "100", "--dropout", "0.1"});
+  };
+  REQUIRE(run_graft(flags(folder / "whole")).exit_code == 0);
+  const std::string output = folder / "parts";
+  CHECK(interrupt(flags(output), output, 30) == 130);
+  REQUIRE(fs::exists(output + "/checkpoint.safetensors"));
+  CHECK(graft_test::read_log(output, "errors").back()["error"] == "stopped by a signal");
+  const auto steps = graft_test::read_log(output, "loss_train").size();
+  CHECK(steps < 1200);
+
+  const auto anew = run_graft(flags(output));
+  CHECK(anew.exit_code == 1);
+  CHECK_THAT(anew.err, Catch::Contains("was stopped") && Catch::Contains("--resume"));
+  const auto other = run_graft(with(flags(output), {"--resume", "--learning_rate", "1e-4"}));
+  CHECK(other.exit_code == 1);
+  CHECK_THAT(other.err, Catch::Contains("--learning_rate is 0.0001"));
+
+  const auto resumed = run_graft(with(flags(output), {"--resume"}));
+  CHECK(resumed.err.empty());
+  CHECK(resumed.exit_code == 0);
+  CHECK_FALSE(fs::exists(output + "/checkpoint.safetensors"));
+  CHECK(graft::read_file(output + "/model.safetensors") == graft::read_file(folder / "whole/model.safetensors"));
+  CHECK(graft::read_file(output + "/val_preds.csv") == graft::read_file(folder / "whole/val_preds.csv"));
+  const auto whole_log = graft_test::read_log(folder / "whole", "loss_train");
+  const auto log = graft_test::read_log(output, "loss_train");
+  REQUIRE(log.size() == whole_log.size());
+  for (std::size_t k = 0; k < log.size(); ++k) CHECK(log[k]["loss_val"] == whole_log[k]["loss_val"]);
+}
+
+TEST_CASE("bad input to a trainer is one line, and nothing is written") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  const auto run = tiny_run("train-adapter", task, output);
+  const auto flag = [&](const std::string& name, const std::string& value) { return with(run, {"--" + name, value}); };
+
+  check_refused(flag("task_config_path", folder / "absent.json"), output, "absent.json: cannot be opened");
+  check_refused(flag("model_path", folder / "absent.safetensors"), output, "absent.safetensors");
+  check_refused(flag("model_path", folder.path()), output, folder.path());
+  check_refused(flag("max_seq_length", "500"), output, "--max_seq_length is 500");
+  check_refused(with(run, {"--no_such_flag"}), output, "unknown flag --no_such_flag", 2);
+  check_refused(flag("learning_rate", "fast"), output, "--learning_rate", 2);
+  check_refused(with(run, {"--resume"}), output, "no checkpoint.safetensors");
+  check_refused(flag("adapter_hidden_act", "magic"), output, "adapter_hidden_act");
+
+  // a trunk that is cut short, or not that of its config
+  const std::string weights = graft::read_file(own_golden() + "/model.safetensors");
+  const std::string config = "--model_config_path";
+  graft::write_file(folder / "cut.safetensors", std::string_view(weights).substr(0, weights.size() - 100));
+  check_refused(with(flag("model_path", folder / "cut.safetensors"), {config, own_golden() + "/config.json"}), output, "cut.safetensors");
+  auto other = graft::read_json(own_golden() + "/config.json");
+  other["hidden_size"] = 32;
+  graft::write_file(folder / "other.json", other.dump());
+  check_refused(flag("model_config_path", folder / "other.json"), output, "was expected (does the config belong to these weights?)");
+  other["num_hidden_layers"] = 3;
+  other["hidden_size"] = 8;
+  graft::write_file(folder / "other.json", other.dump());
+  check_refused(flag("model_config_path", folder / "other.json"), output, "has no tensor");
+
+  // rows
+  const auto rows = [&](const std::string& text) {
+    graft::write_file(folder / "task.jsonl", text);
+    return run;
+  };
+  check_refused(rows(""), output, "task.jsonl");
+  check_refused(rows("{\"input_ids\": [0, 5, 2], \"label\": 9}\n"), output, "task.jsonl:1: label \"9\"");
+  check_refused(rows("{\"input_ids\": [0, 5000, 2], \"label\": 0}\n"), output, "task.jsonl:1: ");
+  check_refused(rows("{\"input_ids\": [0, 5, 2], \"label\": 0}\n{\"input_ids\": [0"), output, "task.jsonl:2");
+  check_refused(rows("{\"text_a\": \"words\", \"label\": 0}\n"), output, "vocab");
+  check_refused(rows("{\"text_a\": \"\xff\", \"label\": 0}\n"), output, "task.jsonl:1");
+  graft::write_file(folder / "task.tsv", "text_a\tlabel\nwords\n");
+  auto tsv = graft::read_json(task);
+  tsv["paths"]["train"] = folder / "task.tsv";
+  graft::write_file(folder / "tsv.json", tsv.dump());
+  check_refused(flag("task_config_path", folder / "tsv.json"), output, "task.tsv:2: has 1 tab-separated column(s), 2 needed");
+
+  // an output folder that cannot be made: a file stands there
+  graft::write_file(folder / "file", "");
+  graft_test::write_golden_task(own_golden(), folder.path());
+  const auto blocked = run_graft(tiny_run("train-adapter", task, folder / "file/run"));
+  CHECK(blocked.exit_code == 1);
+  CHECK(is_one_line_error(blocked.err));
+  CHECK_THAT(blocked.err, Catch::Contains("file/run"));
+}
+
+TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  const auto mix = [&](const std::string& json) {
+    graft::write_file(folder / "adapters.json", json);
+    return with(tiny_run("train-multi-adapter", task, output), {"--adapter_weights_path", folder / "adapters.json"});
+  };
+  check_refused(mix(R"({"rte": "absent.safetensors"})"), output, "absent.safetensors: cannot be opened");
+  check_refused(mix("[1]"), output, "holds no JSON object");
+  check_refused(mix(R"({"base": "x"})"), output, "\"base\" cannot be an adapter's name");
+  check_refused(mix("{\"rte\": \"" + own_golden() + "/model.safetensors\"}"), output, "has no tensor");
+
+  const std::vector<float> numbers(4 * 20);
+  graft::safetensors_writer writer;
+  writer.add("roberta.encoder.layer.0.attention.output.adapter.down_project.weight", {4, 20}, std::span<const float>(numbers));
+  writer.write(folder / "wide.safetensors");
+  check_refused(mix(R"({"rte": "wide.safetensors"})"), output, "(4, 20), (4, 8) was expected");
+
+  // trained around another trunk: same shapes, other weights
+  const std::string first = folder / "first";
+  REQUIRE(run_graft(with(tiny_run("train-adapter", task, first), {"--do_save", "--adapter_size", "4"})).exit_code == 0);
+  std::string weights = graft::read_file(own_golden() + "/model.safetensors");
+  std::uint64_t header = 0;
+  std::memcpy(&header, weights.data(), 8);
+  const auto entries = graft::json::parse(weights.substr(8, header));
+  const std::size_t end = entries["roberta.embeddings.word_embeddings.weight"]["data_offsets"][1];
+  weights[8 + header + end - 1] = static_cast<char>(weights[8 + header + end - 1] ^ 0x80);  // the sign of its last number
+  graft::write_file(folder / "other.safetensors", weights);
+  auto flags = mix("{\"rte\": \"" + first + "\"}");
+  CHECK(run_graft(with(flags, {"--output_dir", folder / "fits"})).exit_code == 0);
+  check_refused(with(flags, {"--model_path", folder / "other.safetensors", "--model_config_path", own_golden() + "/config.json"}), output,
+                "was trained on another trunk");
+}
