@@ -168,7 +168,7 @@ inline task_config read_task_config(const std::string& path) {
   }
   const auto& splits = config.task.splits;
   for (const auto& [split, file] : required<std::map<std::string, std::string>>(object, "paths", path)) {
-    if (std::none_of(splits.begin(), splits.end(), [&](const task_split& s) { return s.name == split; })) {
+    if (std::none_of(splits.begin(), splits.end(), [&wanted = split](const task_split& s) { return s.name == wanted; })) {
       throw format_error(
           path, "\"paths\" has \"" + split + "\", expected some of " + detail::listed(splits, [](const task_split& s) { return s.name; }));
     }

@@ -70,7 +70,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }
-  const index scratch = rows * (5 * h + c.intermediate_size + 3 * h) + threads * 3 * sequence * sequence;
+  const index scratch = rows * (5 * h + c.intermediate_size + 3 * h) + 3 * sequence * sequence * threads;
   const std::int64_t numbers = n.all + n.trained * (keeps_best ? 4 : 3) + static_cast<std::int64_t>(rows) * per_row + scratch;
   return numbers * static_cast<std::int64_t>(sizeof(real));
 }

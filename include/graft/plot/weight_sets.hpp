@@ -67,7 +67,8 @@ inline std::string sites_text(const std::vector<int>& sites, std::size_t sites_i
 inline std::vector<weight_set> weight_sets(const run_log& log) {
   std::vector<weight_set> sets;
   for (const auto& [site, lines] : log.site_weights) {
-    const auto same = std::find_if(sets.begin(), sets.end(), [&](const weight_set& s) { return detail::same_weights(s.lines, lines); });
+    const auto same =
+        std::find_if(sets.begin(), sets.end(), [&here = lines](const weight_set& s) { return detail::same_weights(s.lines, here); });
     if (same != sets.end()) {
       same->sites.push_back(site);
     } else {

@@ -42,8 +42,8 @@ class weights_drawing {
       page.text(margin + 26, y + 4, shortened(log_.adapters[long_names_[k]], 12, width - 2 * margin - 26));
     }
     for (std::size_t i = 0; i < sets_.size(); ++i) {
-      draw_panel(page, sets_[i], panel_width_ * static_cast<double>(i % columns_),
-                 first_panel_ + panel_height_ * static_cast<double>(i / columns_));
+      const std::size_t column = i % columns_, row = i / columns_;
+      draw_panel(page, sets_[i], panel_width_ * static_cast<double>(column), first_panel_ + panel_height_ * static_cast<double>(row));
     }
     return page.finished();
   }

@@ -190,7 +190,8 @@ class byte_level_bpe {
   };
 
   void merge(std::string_view word, scratch& work, std::vector<std::int32_t>& ids) const {
-    auto& [symbols, heap] = work;
+    auto& symbols = work.symbols;
+    auto& heap = work.heap;
     const auto count = static_cast<std::int32_t>(word.size());
     symbols.resize(word.size());
     heap.clear();
