@@ -43,8 +43,9 @@ printf '{"rte": "%s", "mrpc": "%s"}\n' "$out/runs/rte/model.safetensors" "$out/r
   --train_batch_size 32 --max_steps 250 --learning_rate 1e-3 --eval_every_steps 50 --seed 1 | tee "$out/mix.txt"
 
 step "Predictions"
-head -n 4 "$out/glue/RTE/test.tsv" | tail -n +2 | cut -f 2,3 | tee /dev/stderr |
-  "$graft" predict --ZZsrc "$out/model/config.json" --adapter_path "$out/runs/mix"
+sed -n '2,4p' "$out/glue/RTE/test.tsv" | cut -f 2,3 >"$out/texts.tsv"
+cat "$out/texts.tsv"
+"$graft" predict --ZZsrc "$out/model/config.json" --adapter_path "$out/runs/mix" <"$out/texts.tsv"
 
 step "Plots"
 for run in rte mrpc mix; do "$graft" plot "$out/runs/$run"; done
