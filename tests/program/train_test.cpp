@@ -10,6 +10,7 @@
 
 #include "graft/io/safetensors.hpp"
 #include "program/training_material.hpp"
+#include "text/tiny_vocabularies.hpp"
 
 namespace {
 
@@ -229,6 +230,9 @@ TEST_CASE("bad input to a trainer is one line, and nothing is written") {
   check_refused(rows("{\"input_ids\": [0, 5000, 2], \"label\": 0}\n"), output, "task.jsonl:1: ");
   check_refused(rows("{\"input_ids\": [0, 5, 2], \"label\": 0}\n{\"input_ids\": [0"), output, "task.jsonl:2");
   check_refused(rows("{\"text_a\": \"words\", \"label\": 0}\n"), output, "vocab");
+  const temporary_folder vocabulary;
+  graft_test::write_roberta(vocabulary, graft_test::tiny_pieces(), graft_test::tiny_merges());
+  check_refused(flag("model_tokenizer_path", vocabulary.path()), output, "entries, the model only 40: they do not belong together");
   check_refused(rows("{\"text_a\": \"\xff\", \"label\": 0}\n"), output, "task.jsonl:1");
   graft::write_file(folder / "task.tsv", "text_a\tlabel\nwords\n");
   auto tsv = graft::read_json(task);
