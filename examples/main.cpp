@@ -35,7 +35,7 @@ constexpr command commands[] = {
 };
 
 std::string help() {
-  std::string text = "usage: graft SUB-COMMAND [FLAGS]\n\nTunes frozen RoBERTa and BERT encoders with adapters, on CPUs.\n\n";
+  std::string text = "usage: graft SUB-COMMAND [FLAGS]\n\nTunes frozen RoBERTa encoders with adapters, on CPUs.\n\n";
   for (const auto& each : commands) {
     text += "  " + std::string(each.name);
     text += std::string(22 - std::string_view(each.name).size(), ' ') + each.summary + '\n';

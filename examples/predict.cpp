@@ -61,7 +61,7 @@ int predict(int argc, const char* const* argv) {
   flags.group("Model");
   flags.add_sources();
   flags.add("model_path", &files.model_path, "The encoder that was trained around.").required();
-  flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json; an exported model carries its own.");
+  flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
   flags.add("model_type", &model_type, "Not needed: the configuration says it.");
   flags.add("adapter_path", &tuned, "The model.safetensors that a trainer saved, or its output folder.").required();
@@ -92,7 +92,9 @@ int predict(int argc, const char* const* argv) {
     rows = read_standard_input();
   }
   const bool all_ids = std::all_of(rows.begin(), rows.end(), [](const example& row) { return !row.input_ids.empty(); });
-  if (files.tokenizer_path.empty() && !all_ids) files.tokenizer_path = std::filesystem::path(files.model_path).parent_path().string();
+  const bool no_tokenizer = all_ids && files.tokenizer_path.empty();
+  files = beside_model(files);
+  if (no_tokenizer) files.tokenizer_path.clear();
 
   const predictor model(files, tuned);
   context ctx;

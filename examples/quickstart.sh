@@ -6,13 +6,18 @@ source_dir=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:-$source_dir/build/quickstart}
 build=${BUILD_DIR:-$source_dir/build}
 
+if [ ! -e "$out/.graft_quickstart" ] && [ -n "$(ls -A "$out" 2>/dev/null)" ]; then
+  echo "quickstart: $out holds something else: give an empty or new folder" >&2
+  exit 1
+fi
+
 bash "$source_dir/examples/install_packages.sh"
 cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=OFF
 cmake --build "$build" --target graft_program graft_make_example
 graft=$build/examples/graft
 
 step() { printf '\n== %s\n' "$1"; }
-rm -rf "$out" && mkdir -p "$out" && out=$(cd "$out" && pwd)
+rm -rf "$out" && mkdir -p "$out" && out=$(cd "$out" && pwd) && touch "$out/.graft_quickstart"
 
 step "Two tasks in GLUE form, and an untrained encoder in Hugging Face layout"
 "$build/examples/graft_make_example" "$out"

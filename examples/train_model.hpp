@@ -118,9 +118,9 @@ int train_model(M& model, const prepared_run& run, const model_description& desc
     print_banner(run, trained, counts.all, counts.trained, 0, counts.all * static_cast<std::int64_t>(sizeof(typename M::real)));
     begin_output(run);
   }
-  detail::evaluate_and_predict(model, run, options);
   if (run.flags.do_save) save_tuned(model, run.file("model.safetensors"), to_metadata(description));
   if (run.flags.do_save_full) save_everything(model, run.file("model_full.safetensors"), to_metadata(description));
+  detail::evaluate_and_predict(model, run, options);  // after saving: if this fails or is ended, the training is not lost
   std::filesystem::remove(run.checkpoint());
   write_file(run.file("DONE"), "");
   return 0;

@@ -25,9 +25,9 @@ extern "C" void request_stop(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Flags that may differ between a run and its resumption: they change neither numbers nor files.
+/// Flags that may differ between a run and its resumption: they change neither numbers nor files, or name the same folder.
 bool may_differ(const std::string& flag) {
-  for (const char* name : {"resume", "force_overwrite", "ZZsrc", "save_every_steps"}) {
+  for (const char* name : {"resume", "force_overwrite", "ZZsrc", "save_every_steps", "output_dir"}) {
     if (flag == name) return true;
   }
   return false;
@@ -51,20 +51,41 @@ void check_resumption(training_flags& flags, ordered_json& args) {
   }
 }
 
-/// Takes what an earlier run left in the folder away: logs, checkpoint, results.
+/// Whether a run leaves a file of this name.
+bool is_result(const std::string& name) {
+  return name == "DONE" || name == "checkpoint.safetensors" || name == "model.safetensors" || name == "model_full.safetensors" ||
+         name.ends_with("_metrics.json") || name.ends_with("_preds.csv") || name.ends_with("_predictions.tsv");
+}
+
+/// Whether ENTRY is a folder that holds the logs of a run, and nothing else.
+bool is_log_folder(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  return entry.is_directory() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
+         std::all_of(fs::directory_iterator(entry), fs::directory_iterator(),
+                     [](const fs::directory_entry& log) { return log.path().extension() == ".zlog"; });
+}
+
+/// Takes what an earlier run left in the folder away: logs, checkpoint, results. A folder without args.json is no run's.
 void clear_output(const std::string& folder) {
+  if (!fs::exists(folder + "/args.json")) return;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (is_result(entry.path().filename().string()) || is_log_folder(entry)) fs::remove_all(entry.path());
+  }
+}
+
+/// Files of somebody else are neither removed nor written over, whatever the flags say.
+void refuse_foreign_files(const std::string& folder) {
+  if (!fs::is_directory(folder) || fs::exists(folder + "/args.json")) return;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    const bool log_folder = entry.is_directory() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
-    const bool result = name == "DONE" || name == "args.json" || name == "checkpoint.safetensors" || name == "model.safetensors" ||
-                        name == "model_full.safetensors" || name.ends_with("_metrics.json") || name.ends_with("_preds.csv") ||
-                        name.ends_with("_predictions.tsv");
-    if (log_folder || result) fs::remove_all(entry.path());
+    if (is_result(name))
+      throw config_error(folder + ": holds " + name + ", but no args.json of a run that left it; choose another --output_dir");
   }
 }
 
 void claim_output(training_flags& flags, ordered_json& args) {
   const std::string& folder = flags.output_dir;
+  refuse_foreign_files(folder);
   const bool done = fs::exists(folder + "/DONE");
   if (done && !flags.force_overwrite) {
     throw config_error(folder + ": holds a finished run; choose another --output_dir, or give --force_overwrite to replace it");
@@ -120,9 +141,7 @@ void read_data(prepared_run& run) {
       continue;
     }
     if (!tokens) {
-      std::string folder = flags.model_tokenizer_path;
-      if (folder.empty())
-        folder = fs::is_directory(flags.model_path) ? flags.model_path : fs::path(flags.model_path).parent_path().string();
+      const std::string& folder = flags.model_tokenizer_path;
       tokens = tokenizer::from_folder(folder);
       check_vocabulary(*tokens, run.config, folder);
     }
@@ -156,12 +175,10 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   claim_output(flags, run.args);
 
   run.tasks = read_task_config(flags.task_config_path);
-  if (flags.model_config_path.empty()) {
-    const auto beside =
-        (fs::is_directory(flags.model_path) ? fs::path(flags.model_path) : fs::path(flags.model_path).parent_path()) / "config.json";
-    if (fs::exists(beside) && read_json(beside.string()).contains("hidden_size")) flags.model_config_path = beside.string();
-  }
-  run.config = read_trunk_config({flags.model_path, flags.model_config_path, ""});
+  const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
+  flags.model_config_path = files.config_path;
+  flags.model_tokenizer_path = files.tokenizer_path;
+  run.config = read_trunk_config(files);
   if (!flags.model_type.empty() && !flags.model_type.starts_with(run.config.model_type)) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
   }

@@ -190,6 +190,25 @@ TEST_CASE("a run that is interrupted and resumed ends with the same bytes") {
   for (std::size_t k = 0; k < log.size(); ++k) CHECK(log[k]["loss_val"] == whole_log[k]["loss_val"]);
 }
 
+TEST_CASE("what no run left in the output folder stays as it is") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  const auto run = with(tiny_run("train-adapter", task, output), {"--max_steps", "1", "--force_overwrite"});
+  fs::create_directories(output + "/2019");
+  graft::write_file(output + "/2019/photo", "mine");
+  CHECK(run_graft(run).exit_code == 0);
+  CHECK(run_graft(run).exit_code == 0);  // over a run of its own
+  CHECK(graft::read_file(output + "/2019/photo") == "mine");
+
+  fs::create_directories(folder / "model");
+  graft::write_file(folder / "model/model.safetensors", "mine");
+  const auto refused = run_graft(with(run, {"--output_dir", folder / "model"}));
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("holds model.safetensors, but no args.json"));
+  CHECK(graft::read_file(folder / "model/model.safetensors") == "mine");
+}
+
 TEST_CASE("bad input to a trainer is one line, and nothing is written") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());

@@ -2,6 +2,7 @@
 // A trained classifier in a few lines: a trunk, what was tuned around it, and texts in, answers out.
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,16 @@ inline encoder_config read_trunk_config(const trunk_files& f) {
   return parse_encoder_config(model_file_config(f.model_path), f.model_path);
 }
 
+/// F with what is not given looked for beside the model: its Hugging Face config.json, if there is one, and the vocabulary.
+inline trunk_files beside_model(trunk_files f) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
+  const std::string config = (folder / "config.json").string();
+  if (f.config_path.empty() && fs::exists(config) && read_json(config).contains("hidden_size")) f.config_path = config;
+  if (f.tokenizer_path.empty()) f.tokenizer_path = folder.string();
+  return f;
+}
+
 /// One row's answer.
 struct answer {
   std::string label;                  // the most probable; for regression the number as text
@@ -48,7 +59,7 @@ inline void check_vocabulary(const tokenizer& t, const encoder_config& c, const 
 }
 
 /// A trunk with an adapter, a mix, or a tuned model around it, ready to answer.
-/// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
+/// Source: none; the embedding API of graft.   Tested: tests/program/train_test.cpp
 class predictor {
  public:
   /// TUNED_PATH is a model.safetensors that graft saved.
@@ -114,7 +125,8 @@ class predictor {
 
   any_model make_model() const {
     const index classes = description_.num_labels();
-    if (description_.kind == "adapter") return make_adapter_classifier<f32>(config_, classes, description_.adapter_size, description_.adapter_hidden_act);
+    if (description_.kind == "adapter")
+      return make_adapter_classifier<f32>(config_, classes, description_.adapter_size, description_.adapter_hidden_act);
     if (description_.kind == "multi_adapter") {
       return make_multi_adapter_classifier<f32>(config_, classes, description_.mix, description_.num_weight_sets);
     }
