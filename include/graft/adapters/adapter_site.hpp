@@ -1,12 +1,25 @@
 #pragma once
 // A site with one adapter.
 
+#include <cstdint>
 #include <string>
 
 #include "graft/adapters/bottleneck.hpp"
 #include "graft/layers/layer_norm.hpp"
 
 namespace graft {
+
+/// Where adapters sit.   houlsby: at both sites of a layer, before the LayerNorm.   pfeiffer: at the feed-forward site alone, behind it.
+enum class adapter_placement : std::uint8_t { houlsby, pfeiffer };
+
+inline std::string placement_name(adapter_placement p) { return p == adapter_placement::houlsby ? "houlsby" : "pfeiffer"; }
+
+/// @throws config_error  TEXT is neither of the two
+inline adapter_placement parse_placement(const std::string& text) {
+  if (text == "houlsby") return adapter_placement::houlsby;
+  if (text == "pfeiffer") return adapter_placement::pfeiffer;
+  throw config_error("adapter_placement is \"" + text + "\", houlsby or pfeiffer was expected");
+}
 
 /// y = LN(A(h) + x)          Backward:  dx = LN's dx;   dh = A's dh of that
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)

@@ -18,6 +18,7 @@ struct mixed_adapter {
   std::string name;
   index size = 64;  // K
   activation act = activation::gelu;
+  adapter_placement placement = adapter_placement::houlsby;
 };
 
 /// What is mixed at every site, in order; `base`, when included, is last.

@@ -8,21 +8,26 @@
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/core/json.hpp"
 #include "graft/data/tasks.hpp"
+#include "graft/layers/low_rank.hpp"
 
 namespace graft {
 
 /// Enough to build the model again around the same trunk, and to name its answers.
 struct model_description {
-  std::string kind;  // "adapter", "multi_adapter", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
+  /// "adapter", "multi_adapter", "lora", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
+  std::string kind;
   std::string task_name;
   task_kind output = task_kind::classification;
   std::vector<std::string> labels;  // in id order; empty for regression
   index max_seq_length = 128;
-  std::string trunk_fingerprint{};                   // see fingerprint() in io/model_file.hpp
-  index adapter_size = 0;                            // kind "adapter"
-  multi_adapter_options mix{};                       // kind "multi_adapter"
-  index num_weight_sets = 1;                         // kind "multi_adapter"
-  activation adapter_hidden_act = activation::gelu;  // kind "adapter"
+  std::string trunk_fingerprint{};                           // see fingerprint() in io/model_file.hpp
+  index adapter_size = 0;                                    // kind "adapter"
+  multi_adapter_options mix{};                               // kind "multi_adapter"
+  index num_weight_sets = 1;                                 // kind "multi_adapter"
+  activation adapter_hidden_act = activation::gelu;          // kind "adapter"
+  adapter_placement placement = adapter_placement::houlsby;  // kind "adapter"
+  bool layer_norms_trained = true;                           // kind "adapter": if not, they are the trunk's, and not in the file
+  lora_options lora{};                                       // kind "lora"
 
   index num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
 };
@@ -43,11 +48,19 @@ inline std::map<std::string, std::string> to_metadata(const model_description& d
   if (d.kind == "adapter") {
     o["adapter_size"] = d.adapter_size;
     o["adapter_hidden_act"] = activation_name(d.adapter_hidden_act);
+    o["adapter_placement"] = placement_name(d.placement);
+    o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
+  }
+  if (d.kind == "lora") {
+    o["lora_r"] = d.lora.r;
+    o["lora_alpha"] = d.lora.alpha;
+    o["lora_target"] = d.lora.targets;
   }
   if (d.kind == "multi_adapter") {
     o["adapters"] = ordered_json::array();
     for (const mixed_adapter& a : d.mix.adapters) {
-      o["adapters"].push_back({{"name", a.name}, {"size", a.size}, {"hidden_act", activation_name(a.act)}});
+      o["adapters"].push_back(
+          {{"name", a.name}, {"size", a.size}, {"hidden_act", activation_name(a.act)}, {"placement", placement_name(a.placement)}});
     }
     o["include_base"] = d.mix.include_base;
     o["include_flex"] = d.mix.include_flex;
@@ -80,10 +93,16 @@ inline model_description parse_description(const std::map<std::string, std::stri
   if (d.kind == "adapter") {
     d.adapter_size = required<index>(o, "adapter_size", where);
     d.adapter_hidden_act = parse_activation(required<std::string>(o, "adapter_hidden_act", where));
+    d.placement = parse_placement(optional<std::string>(o, "adapter_placement", where, "houlsby"));
+    d.layer_norms_trained = optional<std::string>(o, "adapter_layer_norm", where, "trained") == "trained";
+  } else if (d.kind == "lora") {
+    d.lora = {required<index>(o, "lora_r", where), required<double>(o, "lora_alpha", where),
+              required<std::vector<std::string>>(o, "lora_target", where)};
   } else if (d.kind == "multi_adapter") {
     for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
       d.mix.adapters.push_back({required<std::string>(a, "name", where), required<index>(a, "size", where),
-                                parse_activation(required<std::string>(a, "hidden_act", where))});
+                                parse_activation(required<std::string>(a, "hidden_act", where)),
+                                parse_placement(optional<std::string>(a, "placement", where, "houlsby"))});
     }
     d.mix.include_base = required<bool>(o, "include_base", where);
     d.mix.include_flex = required<bool>(o, "include_flex", where);
@@ -92,7 +111,7 @@ inline model_description parse_description(const std::map<std::string, std::stri
     d.mix.mode = parse_mixing_mode(required<std::string>(o, "weight_mode", where));
     d.num_weight_sets = required<index>(o, "num_weight_sets", where);
   } else if (d.kind != "full" && d.kind != "head") {
-    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, full, head was expected");
+    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
   }
   if (d.num_labels() < 1) throw format_error(where, "has no labels");
   return d;
