@@ -35,8 +35,7 @@ multi_adapter_options options(std::vector<graft::index> sizes, bool base, bool f
 /// Trains the mixing weights, and flex where there is one: then the fused kernel runs.
 template <class P>
 void freeze_mixed(multi_adapter_site<P>& site) {
-  for (auto& a : site.adapters) a.for_each_parameter([](auto& p) { p.trainable = false; });
-  for (auto& n : site.norms) n.for_each_parameter([](auto& p) { p.trainable = false; });
+  for (auto& branch : site.branches) branch.for_each_parameter([](auto& p) { p.trainable = false; });
 }
 
 template <class P>
@@ -102,8 +101,8 @@ double fused_error(const multi_adapter_options& o, graft::index rows, graft::ind
 TEST_CASE("a mix of one zero adapter and the base has its closed form") {
   for (const bool optimized : {true, false}) {
     auto site = make_site<f64>(options({2}, true, false, mixing_mode::weights, optimized), 3);
-    site.adapters[0].up_project.bias.value << 0, 0, 3;  // A(h) = h + (0, 0, 3)
-    site.norms[1].weight.value << 1, 2, 3;
+    site.branches[0].adapter->up_project.bias.value << 0, 0, 3;  // A(h) = h + (0, 0, 3)
+    site.branches[1].norm.weight.value << 1, 2, 3;
     site.mix->v.value << 10, 1;
     matrix<double> h(2, 3), x(2, 3), y(2, 3), expected(2, 3);
     h << 1, 1, 0, 2, 0, -3;
@@ -127,11 +126,15 @@ TEST_CASE("the gradients of a mix are its derivatives: all trained, and the adap
     for (const bool flex : {false, true}) {
       for (const bool frozen : {false, true}) {
         INFO("mode " << static_cast<int>(mode) << ", flex " << flex << ", adapters frozen " << frozen);
-        auto site = make_site<f64>(options({3, 2}, !flex, flex, mode), 5);
-        graft_test::randomize(site, 1);
-        if (frozen) freeze_mixed(site);
-        CHECK(site.fused() == frozen);
-        graft_test::check_gradients(site, std::array{h, x}, dy, ctx);
+        for (const bool pfeiffer : {false, true}) {
+          auto o = options({3, 2}, !flex, flex, mode);
+          if (pfeiffer) o.adapters[1].placement = graft::adapter_placement::pfeiffer;
+          auto site = make_site<f64>(o, 5);
+          graft_test::randomize(site, 1);
+          if (frozen) freeze_mixed(site);
+          CHECK(site.fused() == frozen);
+          graft_test::check_gradients(site, std::array{h, x}, dy, ctx);
+        }
       }
     }
   }
@@ -165,6 +168,10 @@ TEST_CASE("the fused mix equals the plain loop for every number of rows, forward
     CHECK(fused_error<f64>(options({4, 1, 7}, false, false, mixing_mode::gates), rows, 6) <= 1e-12);
     CHECK(fused_error<f64>(options({4, 2}, true, true, mixing_mode::weights), rows, 6) <= 1e-12);
     CHECK(fused_error<f64>(options({}, true, false), rows, 6) <= 1e-12);
+    auto both = options({4, 1, 7}, true, false);
+    both.adapters[0].placement = both.adapters[2].placement = graft::adapter_placement::pfeiffer;
+    CHECK(fused_error<f64>(both, rows, 6) <= 1e-12);
+    CHECK(fused_error<graft::f32>(both, rows, 48) <= 1e-5);
     CHECK(fused_error<graft::f32>(options({4, 7}, true, false), rows, 48) <= 1e-5);
     CHECK(fused_error<graft::f32>(options({4, 7}, false, true), rows, 48) <= 1e-5);
   }
@@ -188,8 +195,7 @@ TEST_CASE("the fused mix gives the same bits with any number of threads, and kee
   site.forward(h, h, y, &s, ctx);
   CHECK(s.fused.sum.bytes() == 10 * 64 * sizeof(double));
   CHECK(s.fused.z.bytes() == 10 * 24 * sizeof(double));
-  CHECK(s.adapters.empty());
-  CHECK(s.norms.empty());
+  CHECK(s.branches.empty());
 }
 
 TEST_CASE("names tell the parts of a mix, a shared mix is visited at its owner alone") {

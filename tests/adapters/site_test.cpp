@@ -1,4 +1,4 @@
-// The two simple sites: LN(h + x), and LN(A(h) + x).
+// The simple sites: LN(h + x), LN(A(h) + x), and the adapter behind the LayerNorm.
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/plain_site.hpp"
@@ -30,6 +30,38 @@ TEST_CASE("the gradients of plain and adapter sites are their derivatives") {
   graft::adapter_site<f64> adapted("s.adapter", "s.LayerNorm", 5, 3, 1e-5);
   graft_test::randomize(adapted, 1);
   graft_test::check_gradients(adapted, std::array{h, x}, dy, ctx);
+  for (const auto place : {graft::adapter_place::none, graft::adapter_place::behind_norm}) {
+    for (const bool norm_trained : {true, false}) {
+      graft::adapter_site<f64> other("s.adapter", "s.LayerNorm", 5, 3, 1e-5, graft::activation::gelu, place);
+      graft_test::randomize(other, 1);
+      other.norm.weight.trainable = other.norm.bias.trainable = norm_trained;
+      graft_test::check_gradients(other, std::array{h, x}, dy, ctx);
+    }
+  }
+}
+
+TEST_CASE("an adapter behind the LayerNorm has its closed form") {
+  graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 3, 1, 1.0 / 3, graft::activation::relu, graft::adapter_place::behind_norm);
+  site.adapter->down_project.weight.value << 0, 0, 2;  // reads the third number
+  site.adapter->up_project.weight.value << 1, 0, 0;    // writes the first
+  matrix<double> h(2, 3), x(2, 3), y(2, 3), expected(2, 3);
+  h << 1, 1, 1, 1, 1, 1;
+  x << 0, 1, 2, 2, 1, 0;
+  // h + x = (1, 2, 3), whose LayerNorm is (-1, 0, 1): U = (2, 0, 0), and (3, 2, 3) remains.   (3, 2, 1): relu(-2) = 0.
+  const double r = 1 / std::sqrt(2.0 / 9 + 1.0 / 3);
+  expected << r / 3, -2 * r / 3, r / 3, 1, 0, -1;
+  graft::context ctx;
+  site.forward(h, x, y, nullptr, ctx);
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
+}
+
+TEST_CASE("Houlsby's adapters stand at both sites, Pfeiffer's at one") {
+  using graft::adapter_place;
+  CHECK(graft::place_at(graft::parse_placement("houlsby"), false) == adapter_place::before_norm);
+  CHECK(graft::place_at(graft::parse_placement("houlsby"), true) == adapter_place::before_norm);
+  CHECK(graft::place_at(graft::parse_placement("pfeiffer"), false) == adapter_place::none);
+  CHECK(graft::place_at(graft::parse_placement("pfeiffer"), true) == adapter_place::behind_norm);
+  CHECK_THROWS_WITH(graft::parse_placement("both"), "adapter_placement is \"both\", houlsby or pfeiffer was expected");
 }
 
 TEST_CASE("an adapter site agrees with PyTorch, and with a plain one while its adapter is zero") {
@@ -45,4 +77,8 @@ TEST_CASE("an adapter site agrees with PyTorch, and with a plain one while its a
 
   graft_test::randomize(site, 1);
   graft_test::layer_golden("adapter_site").check_part(site, std::array<std::string, 2>{"h", "x"}, ctx);
+
+  graft::adapter_site<f64> behind("adapter", "LayerNorm", 8, 3, 1e-5, graft::activation::relu, graft::adapter_place::behind_norm);
+  graft_test::randomize(behind, 1);
+  graft_test::layer_golden("pfeiffer_site").check_part(behind, std::array<std::string, 2>{"h", "x"}, ctx);
 }

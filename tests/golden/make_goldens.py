@@ -40,16 +40,33 @@ def layer_norm(p, name, x, eps):
     return F.layer_norm(x, x.shape[-1:], p[name + ".weight"], p[name + ".bias"], eps)
 
 
-def attention(p, name, x, mask, heads):
-    """x (B, T, H), mask (B, T) with 1 at real tokens -> context (B, T, H)"""
+def attention(p, name, x, mask, heads, scale=1.0):
+    """x (B, T, H), mask (B, T) with 1 at real tokens -> context (B, T, H); projections with lora_A and lora_B get their update, scaled"""
     batch, length, hidden = x.shape
-    q, k, v = (linear(p, f"{name}{part}", x).view(batch, length, heads, -1).transpose(1, 2) for part in ("query", "key", "value"))
+
+    def project(part):
+        y = linear(p, name + part, x)
+        return y + low_rank(p, name + part, x, scale) if f"{name}{part}.lora_A.weight" in p else y
+    q, k, v = (project(part).view(batch, length, heads, -1).transpose(1, 2) for part in ("query", "key", "value"))
     scores = q @ k.transpose(2, 3) / math.sqrt(hidden // heads) + (1 - mask[:, None, None, :].to(F64)) * -10000.0
     return (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, hidden)
 
 
+def update(p, name, t, act=F.gelu):
+    return linear(p, name + ".up_project", act(linear(p, name + ".down_project", t)))
+
+
 def adapter(p, name, h):
-    return h + linear(p, name + ".up_project", F.gelu(linear(p, name + ".down_project", h)))
+    return h + update(p, name, h)
+
+
+def behind_norm(p, adapter_name, norm_name, h, x, eps):
+    """Pfeiffer: the adapter (ReLU) reads the LayerNorm's output, its own output goes through the same LayerNorm again"""
+    return layer_norm(p, norm_name, update(p, adapter_name, layer_norm(p, norm_name, h + x, eps), F.relu) + h + x, eps)
+
+
+def low_rank(p, name, x, scale):
+    return scale * F.linear(F.linear(x, p[name + ".lora_A.weight"]), p[name + ".lora_B.weight"])
 
 
 def mix(values, mode):
@@ -57,56 +74,71 @@ def mix(values, mode):
 
 
 def multi_adapter(p, name, h, x, values, names, mode, flex, eps):
-    """names: the adapters mixed, and `base` (no adapter) where it is in the mix"""
+    """names: the adapters mixed (`pfeiffer` behind the LayerNorm, the others before), and `base`; those without parameters here have no adapter"""
     c = 0
     for weight, one in zip(mix(values, mode), names):
-        a = h if one == "base" else adapter(p, f"{name}adapter_dict.{one}", h)
-        c = c + weight * layer_norm(p, f"{name}layer_norm_dict.{one}", a + x, eps)
+        own, norm = f"{name}adapter_dict.{one}", f"{name}layer_norm_dict.{one}"
+        has_adapter = own + ".up_project.weight" in p
+        if one == "pfeiffer" and has_adapter:
+            c = c + weight * behind_norm(p, own, norm, h, x, eps)
+        else:
+            c = c + weight * layer_norm(p, norm, (adapter(p, own, h) if has_adapter else h) + x, eps)
     return layer_norm(p, name + "layer_norm_dict.flex", adapter(p, name + "adapter_dict.flex", c) + x, eps) if flex else c
 
 
-def positions(ids):
-    real = (ids != 1).long()
-    return torch.cumsum(real, -1) * real + 1
+def positions(ids, pad):
+    """RoBERTa: pad + 1, + 2, ... over the real tokens. BERT: 0, 1, ..."""
+    if pad is None:
+        return torch.arange(ids.shape[1]).expand_as(ids)
+    real = (ids != pad).long()
+    return torch.cumsum(real, -1) * real + pad
 
 
 class Model:
-    """RoBERTa for sequence classification with plain, adapter or multi-adapter sites."""
+    """RoBERTa or BERT for sequence classification with plain, adapter, multi-adapter or Pfeiffer sites, or low-rank updates."""
 
-    def __init__(self, config, parameters, kind="plain", names=(), mode="softmax", flex=False, sets=1, full=False):
-        self.config, self.kind, self.names, self.mode, self.flex, self.full = config, kind, list(names), mode, flex, full
+    def __init__(self, config, parameters, kind="plain", names=(), mode="softmax", flex=False, sets=1, full=False, scale=1.0):
+        self.config, self.kind, self.names, self.mode, self.flex, self.full, self.scale = config, kind, list(names), mode, flex, full, scale
+        self.family = config["model_type"]
         layers = config["num_hidden_layers"]
         per_set = layers // (layers if sets == -1 else sets)
-        self.weights_of = [f"roberta.encoder.layer.{n // per_set * per_set}.attention.output.multi_adapter.weighted_sum.weights" for n in range(layers)]
+        self.weights_of = [f"{self.family}.encoder.layer.{n // per_set * per_set}.attention.output.multi_adapter.weighted_sum.weights" for n in range(layers)]
         self.p = {name: value.to(F64).clone() for name, value in parameters.items()}
         self.trained = [name for name in self.p if self.trains(name)]
         for name in self.trained:
             self.p[name].requires_grad_(True)
 
     def trains(self, name):
-        if self.kind == "plain" or self.full or name.startswith("classifier."):
+        if self.kind == "plain" or self.full or name.startswith(("classifier.", "bert.pooler.")):
             return True
-        if self.kind == "single":
+        if self.kind in ("single", "pfeiffer"):
             return ".adapter." in name or ".LayerNorm." in name
-        return "weighted_sum" in name or "_dict.flex." in name
+        return "weighted_sum" in name or "_dict.flex." in name or ".lora_" in name
 
     def site(self, layer, name, h, x):
-        prefix, eps = f"roberta.encoder.layer.{layer}.{name}.", self.config["layer_norm_eps"]
+        prefix, eps = f"{self.family}.encoder.layer.{layer}.{name}.", self.config["layer_norm_eps"]
         if self.kind == "multi":
             return multi_adapter(self.p, prefix + "multi_adapter.", h, x, self.p[self.weights_of[layer]], self.names, self.mode, self.flex, eps)
+        if self.kind == "pfeiffer" and name == "output":
+            return behind_norm(self.p, prefix + "adapter", prefix + "LayerNorm", h, x, eps)
         return layer_norm(self.p, prefix + "LayerNorm", (adapter(self.p, prefix + "adapter", h) if self.kind == "single" else h) + x, eps)
 
-    def logits(self, ids, mask):
-        p, e = self.p, "roberta.embeddings."
-        x = p[e + "word_embeddings.weight"][ids] + p[e + "position_embeddings.weight"][positions(ids)] + p[e + "token_type_embeddings.weight"][0]
+    def hidden(self, ids, mask, types):
+        p, e = self.p, self.family + ".embeddings."
+        place = positions(ids, self.config["pad_token_id"] if self.family == "roberta" else None)
+        x = p[e + "word_embeddings.weight"][ids] + p[e + "position_embeddings.weight"][place] + p[e + "token_type_embeddings.weight"][types]
         x = layer_norm(p, e + "LayerNorm", x, self.config["layer_norm_eps"])
         for n in range(self.config["num_hidden_layers"]):
-            layer = f"roberta.encoder.layer.{n}."
-            context = attention(p, layer + "attention.self.", x, mask, self.config["num_attention_heads"])
+            layer = f"{self.family}.encoder.layer.{n}."
+            context = attention(p, layer + "attention.self.", x, mask, self.config["num_attention_heads"], self.scale)
             x = self.site(n, "attention.output", linear(p, layer + "attention.output.dense", context), x)
             inner = F.gelu(linear(p, layer + "intermediate.dense", x))
             x = self.site(n, "output", linear(p, layer + "output.dense", inner), x)
-        return linear(p, "classifier.out_proj", torch.tanh(linear(p, "classifier.dense", x[:, 0])))
+        return x
+
+    def logits(self, ids, mask, types):
+        dense, out = ("bert.pooler.dense", "classifier") if self.family == "bert" else ("classifier.dense", "classifier.out_proj")
+        return linear(self.p, out, torch.tanh(linear(self.p, dense, self.hidden(ids, mask, types)[:, 0])))
 
     def weights_log(self):
         log = {}
@@ -122,19 +154,20 @@ def schedule(k, total, warmup):
 
 def decays(name):
     """by role: weights of linear layers and embeddings; not biases, LayerNorms, adapters, mixing weights"""
-    return name.endswith(".weight") and not any(part in name for part in ("LayerNorm", "layer_norm", "_project"))
+    return name.endswith(".weight") and not any(part in name for part in ("LayerNorm", "layer_norm", "_project", ".lora_"))
 
 
 def train(model, batches, steps, warmup=2.0, rate=1e-3, weights_rate=0.01, decay=0.01, eps=1e-8, clip=1.0, betas=(0.9, 0.999)):
     """-> logits before training, gradients of the first batch, one record a step; the model is left trained"""
-    tensors = [tuple(torch.tensor(b[k]) for k in ("input_ids", "attention_mask", "labels")) for b in batches]
+    tensors = [tuple(torch.tensor(b[k]) for k in ("input_ids", "attention_mask", "labels"))
+               + (torch.tensor(b["token_type_ids"]) if "token_type_ids" in b else torch.zeros_like(torch.tensor(b["input_ids"])),) for b in batches]
     with torch.no_grad():
-        logits = [model.logits(ids, mask).tolist() for ids, mask, _ in tensors]
+        logits = [model.logits(ids, mask, types).tolist() for ids, mask, _, types in tensors]
     moments = {name: (torch.zeros_like(model.p[name]), torch.zeros_like(model.p[name])) for name in model.trained}
     first, records = None, []
     for k in range(1, steps + 1):
-        ids, mask, labels = tensors[(k - 1) % len(tensors)]
-        loss = F.cross_entropy(model.logits(ids, mask), labels)
+        ids, mask, labels, types = tensors[(k - 1) % len(tensors)]
+        loss = F.cross_entropy(model.logits(ids, mask, types), labels)
         grads = dict(zip(model.trained, torch.autograd.grad(loss, [model.p[name] for name in model.trained])))
         first = first or grads
         norm = math.sqrt(sum(float((g * g).sum()) for g in grads.values()))
@@ -243,6 +276,10 @@ def make_layers():
                      lambda p: multi_adapter(p, "", p["h"], p["x"], p["weights"], mixed, mode, last == "flex", eps))
     layer_golden("classification_head", {"x": draw(4, hidden), **draw.linear("dense", hidden, hidden), **draw.linear("out_proj", hidden, 3)},
                  lambda p: linear(p, "out_proj", torch.tanh(linear(p, "dense", p["x"]))))
+    layer_golden("pfeiffer_site", {**two, **draw.adapter("adapter", hidden, 3), **draw.norm("LayerNorm", hidden)},
+                 lambda p: behind_norm(p, "adapter", "LayerNorm", p["h"], p["x"], eps))
+    layer_golden("low_rank", {"x": draw(5, hidden), **bare(draw.linear("", hidden, 6)), "lora_A.weight": draw(2, hidden), "lora_B.weight": draw(6, 2)},
+                 lambda p: F.linear(p["x"], p["weight"], p["bias"]) + 1.5 * F.linear(F.linear(p["x"], p["lora_A.weight"]), p["lora_B.weight"]))
 
 
 # ---- model/: a tiny RoBERTa and its variants
@@ -250,50 +287,63 @@ def make_layers():
 CONFIG = {"model_type": "roberta", "vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 12,
           "hidden_act": "gelu", "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 12,
           "type_vocab_size": 1, "layer_norm_eps": 1e-05, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "num_labels": 2}
-SITES = [f"roberta.encoder.layer.{n}.{site}." for n in range(CONFIG["num_hidden_layers"]) for site in ("attention.output", "output")]
+BERT = {**CONFIG, "model_type": "bert", "max_position_embeddings": 10, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0}
 
 
-def draw_model(draw):
-    hidden, inner, e = CONFIG["hidden_size"], CONFIG["intermediate_size"], "roberta.embeddings."
-    p = {e + "word_embeddings.weight": draw(CONFIG["vocab_size"], hidden, scale=0.5),
-         e + "position_embeddings.weight": draw(CONFIG["max_position_embeddings"], hidden, scale=0.3),
-         e + "token_type_embeddings.weight": draw(1, hidden, scale=0.3), **draw.norm(e + "LayerNorm", hidden)}
-    for n in range(CONFIG["num_hidden_layers"]):
-        layer = f"roberta.encoder.layer.{n}."
+def sites(config):
+    return [f"{config['model_type']}.encoder.layer.{n}.{site}." for n in range(config["num_hidden_layers"]) for site in ("attention.output", "output")]
+
+
+def draw_model(draw, config=CONFIG):
+    family, hidden, inner = config["model_type"], config["hidden_size"], config["intermediate_size"]
+    e = family + ".embeddings."
+    p = {e + "word_embeddings.weight": draw(config["vocab_size"], hidden, scale=0.5),
+         e + "position_embeddings.weight": draw(config["max_position_embeddings"], hidden, scale=0.3),
+         e + "token_type_embeddings.weight": draw(config["type_vocab_size"], hidden, scale=0.3), **draw.norm(e + "LayerNorm", hidden)}
+    for n in range(config["num_hidden_layers"]):
+        layer = f"{family}.encoder.layer.{n}."
         for name in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
             p.update(draw.linear(layer + name, hidden, hidden))
         p.update(draw.norm(layer + "attention.output.LayerNorm", hidden))
         p.update(draw.linear(layer + "intermediate.dense", hidden, inner))
         p.update(draw.linear(layer + "output.dense", inner, hidden))
         p.update(draw.norm(layer + "output.LayerNorm", hidden))
+    if family == "bert":
+        return {**p, **draw.linear("bert.pooler.dense", hidden, hidden), **draw.linear("classifier", hidden, 2)}
     return {**p, **draw.linear("classifier.dense", hidden, hidden), **draw.linear("classifier.out_proj", hidden, 2)}
 
 
-def draw_adapter(draw, model, size=4):
-    p = {name: value for name, value in model.items() if name.startswith("classifier.") or ".LayerNorm." in name}
-    for site in SITES:
-        p.update(draw.adapter(site + "adapter", CONFIG["hidden_size"], size))
+def draw_adapter(draw, model, size=4, config=CONFIG, pfeiffer=False):
+    p = {name: value for name, value in model.items() if name.startswith(("classifier.", "bert.pooler.")) or ".LayerNorm." in name}
+    for site in sites(config):
+        if not pfeiffer or not site.endswith("attention.output."):
+            p.update(draw.adapter(site + "adapter", config["hidden_size"], size))
     return {name: value + draw(*value.shape, scale=0.1) for name, value in p.items()}
 
 
-def draw_batches(draw):
+def draw_batches(draw, config=CONFIG):
+    pad = config["pad_token_id"]
+
     def pick(low, high):
         return int(torch.randint(low, high, (1,), generator=draw.generator))
     batches = []
     for lengths in ([9, 4, 6], [3, 9, 7], [8, 5, 9]):
-        rows = [[0] + [pick(3, CONFIG["vocab_size"]) for _ in range(n - 2)] + [2] for n in lengths]
-        batches.append({"input_ids": [row + [1] * (9 - len(row)) for row in rows],
+        rows = [[1 - pad] + [pick(3, config["vocab_size"]) for _ in range(n - 2)] + [2] for n in lengths]
+        batches.append({"input_ids": [row + [pad] * (9 - len(row)) for row in rows],
                         "attention_mask": [[1] * n + [0] * (9 - n) for n in lengths], "labels": [pick(0, 2) for _ in rows]})
+        if config["type_vocab_size"] > 1:
+            batches[-1]["token_type_ids"] = [[0] * (n // 2) + [1] * (n - n // 2) + [0] * (9 - n) for n in lengths]
     return batches
 
 
-def multi_parameters(draw, model, adapters, mode, sets, base, flex):
-    p = {name: value for name, value in model.items() if not any(name.startswith(site + "LayerNorm") for site in SITES)}
+def multi_parameters(draw, model, adapters, mode, sets, base, flex, config=CONFIG):
+    places = sites(config)
+    p = {name: value for name, value in model.items() if not any(name.startswith(site + "LayerNorm") for site in places)}
     count = len(adapters) + base
     start = {"softmax": torch.full((count,), 1 / count), "gates": torch.zeros(count), "weights": torch.ones(count)}[mode]
-    for n in range(0, CONFIG["num_hidden_layers"], CONFIG["num_hidden_layers"] // sets):
-        p[f"roberta.encoder.layer.{n}.attention.output.multi_adapter.weighted_sum.weights"] = start
-    for site in SITES:
+    for n in range(0, config["num_hidden_layers"], config["num_hidden_layers"] // sets):
+        p[f"{config['model_type']}.encoder.layer.{n}.attention.output.multi_adapter.weighted_sum.weights"] = start
+    for site in places:
         multi = site + "multi_adapter."
         for name, tensors in adapters.items():
             for key, value in tensors.items():
@@ -311,21 +361,36 @@ def multi_parameters(draw, model, adapters, mode, sets, base, flex):
     return p
 
 
-def make_model():
-    draw, folder = Draw(2), HERE + "/model"
+def single_precision(tensors):
+    return {name: value.to(torch.float32) for name, value in tensors.items()}
 
-    def single_precision(tensors):
-        return {name: value.to(torch.float32) for name, value in tensors.items()}
-    model = single_precision(draw_model(draw))
-    adapters = {name: single_precision(draw_adapter(draw, model)) for name in ("rte", "mrpc")}
-    batches = draw_batches(draw)
+
+def write_model(folder, config, model, adapters, batches):
     write_tensors(folder + "/model.safetensors", model)
     for name, tensors in adapters.items():
         write_tensors(f"{folder}/adapter_{name}.safetensors", tensors)
-    for name, value in (("config", CONFIG), ("input", {"batches": batches})):
+    for name, value in (("config", config), ("input", {"batches": batches})):
         with open(f"{folder}/{name}.json", "w") as file:
             file.write(json.dumps(value) + "\n")
 
+
+def write_variant(folder, variant, adapters, trained, batches):
+    out = f"{folder}/{variant['name']}"
+    write_tensors(out + "/init.safetensors", trained.p)
+    logits, grads, steps = train(trained, batches, 6)
+    write_tensors(out + "/grads.safetensors", grads)
+    write_tensors(out + "/final.safetensors", {name: trained.p[name] for name in trained.trained})
+    with open(out + "/golden.json", "w") as file:
+        variant = {**variant, "task": "cls", "adapters": adapters if trained.kind == "multi" else []}
+        file.write(json.dumps({"variant": variant, "logits": logits, "steps": steps}) + "\n")
+
+
+def make_model():
+    draw, folder = Draw(2), HERE + "/model"
+    model = single_precision(draw_model(draw))
+    adapters = {name: single_precision(draw_adapter(draw, model)) for name in ("rte", "mrpc")}
+    batches = draw_batches(draw)
+    write_model(folder, CONFIG, model, adapters, batches)
     single = {**model, **{name: value for name, value in draw_adapter(draw, model).items() if ".adapter." in name}}
     names = list(adapters)
     for variant, parameters, options in (
@@ -337,18 +402,39 @@ def make_model():
              {"kind": "multi", "names": names, "flex": True}),
             ({"name": "multi_full_ft", "ft": "full_ft", "wmode": "gates", "sets": 2}, multi_parameters(draw, model, adapters, "gates", 2, True, False),
              {"kind": "multi", "names": names + ["base"], "mode": "gates", "sets": 2, "full": True})):
-        trained = Model(CONFIG, parameters, **options)
-        out = f"{folder}/{variant['name']}"
-        write_tensors(out + "/init.safetensors", trained.p)
-        logits, grads, steps = train(trained, batches, 6)
-        write_tensors(out + "/grads.safetensors", grads)
-        write_tensors(out + "/final.safetensors", {name: trained.p[name] for name in trained.trained})
-        with open(out + "/golden.json", "w") as file:
-            variant = {**variant, "task": "cls", "adapters": names if options.get("kind") == "multi" else []}
-            file.write(json.dumps({"variant": variant, "logits": logits, "steps": steps}) + "\n")
+        write_variant(folder, variant, names, Model(CONFIG, parameters, **options), batches)
+
+
+def make_bert():
+    """BERT, and on it what the RoBERTa goldens lack: adapters behind the LayerNorm and low-rank updates"""
+    draw, folder = Draw(3), HERE + "/bert"
+    model = single_precision(draw_model(draw, BERT))
+    adapters = {"rte": single_precision(draw_adapter(draw, model, config=BERT)),
+                "pfeiffer": single_precision(draw_adapter(draw, model, 3, BERT, pfeiffer=True))}
+    batches = draw_batches(draw, BERT)
+    write_model(folder, BERT, model, adapters, batches)
+    single, pfeiffer = ({**model, **{name: value for name, value in draw_adapter(draw, model, config=BERT, pfeiffer=alone).items() if ".adapter." in name}}
+                        for alone in (False, True))
+    lora = dict(model)
+    for n in range(BERT["num_hidden_layers"]):
+        for part in ("query", "value"):
+            name = f"bert.encoder.layer.{n}.attention.self.{part}"
+            lora.update({name + ".lora_A.weight": draw(2, BERT["hidden_size"], scale=0.5), name + ".lora_B.weight": draw(BERT["hidden_size"], 2, scale=0.5)})
+    names = list(adapters)
+    for variant, parameters, options in (
+            ({"name": "plain"}, model, {}),
+            ({"name": "single"}, single, {"kind": "single"}),
+            ({"name": "pfeiffer"}, pfeiffer, {"kind": "pfeiffer"}),
+            ({"name": "lora", "r": 2, "alpha": 3}, lora, {"kind": "lora", "scale": 1.5}),
+            ({"name": "multi_base", "ft": "base"}, multi_parameters(draw, model, adapters, "softmax", 1, True, False, BERT),
+             {"kind": "multi", "names": names + ["base"]}),
+            ({"name": "multi_full_ft", "ft": "full_ft", "wmode": "gates", "sets": 2}, multi_parameters(draw, model, adapters, "gates", 2, True, False, BERT),
+             {"kind": "multi", "names": names + ["base"], "mode": "gates", "sets": 2, "full": True})):
+        write_variant(folder, variant, names, Model(BERT, parameters, **options), batches)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     make_layers()
     make_model()
+    make_bert()

@@ -10,8 +10,9 @@ namespace {
 
 const std::vector<graft::index> offsets{0, 2, 3, 7};
 
-graft::encoder_config config(graft::index hidden_size, double dropout) {
+graft::encoder_config config(graft::index hidden_size, double dropout, const char* model_type = "roberta") {
   graft::encoder_config c;
+  c.model_type = model_type;
   c.hidden_size = hidden_size;
   c.hidden_dropout_prob = dropout;
   return c;
@@ -20,7 +21,7 @@ graft::encoder_config config(graft::index hidden_size, double dropout) {
 }  // namespace
 
 TEST_CASE("the head has its closed form and reads first tokens alone") {
-  graft::sequence_classification<f64> head("classifier", config(3, 0), 2, 0);
+  graft::sequence_classification<f64> head(config(3, 0), 2, 0);
   head.dense.weight.value << 1, 0, 0, 0, 1, 0, 0, 0, 0;
   head.out_proj.weight.value << 1, 1, 0, 0, 2, 0;
   head.out_proj.bias.value << 0, 5;
@@ -35,19 +36,21 @@ TEST_CASE("the head has its closed form and reads first tokens alone") {
 }
 
 TEST_CASE("the head's gradients are its derivatives, with dropout too") {
-  for (const double p : {0.0, 0.3}) {
-    INFO("dropout " << p);
-    graft::sequence_classification<f64> head("classifier", config(4, p), 3, 8);
-    graft_test::randomize(head, 1);
-    graft::context ctx;
-    ctx.training = true;
-    ctx.offsets = offsets;
-    graft_test::check_gradients(head, std::array{graft_test::random_matrix(7, 4, 2)}, graft_test::random_matrix(3, 3, 3), ctx);
+  for (const char* model_type : {"roberta", "bert"}) {
+    for (const double p : {0.0, 0.3}) {
+      INFO(model_type << ", dropout " << p);
+      graft::sequence_classification<f64> head(config(4, p, model_type), 3, 8);
+      graft_test::randomize(head, 1);
+      graft::context ctx;
+      ctx.training = true;
+      ctx.offsets = offsets;
+      graft_test::check_gradients(head, std::array{graft_test::random_matrix(7, 4, 2)}, graft_test::random_matrix(3, 3, 3), ctx);
+    }
   }
 }
 
 TEST_CASE("the head agrees with PyTorch") {
-  graft::sequence_classification<f64> head("classifier", config(8, 0), 3, 0);
+  graft::sequence_classification<f64> head(config(8, 0), 3, 0);
   graft_test::randomize(head, 1);
   const std::vector<graft::index> each{0, 1, 2, 3, 4};  // the golden holds first tokens only
   graft::context ctx;

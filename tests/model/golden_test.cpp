@@ -58,7 +58,9 @@ void check_folder(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("the project's own goldens are reproduced") { check_folder(std::string(GRAFT_TEST_DIR) + "/golden/model"); }
+TEST_CASE("the project's own goldens are reproduced") {
+  for (const char* name : {"model", "bert"}) check_folder(std::string(GRAFT_TEST_DIR) + "/golden/" + name);
+}
 
 TEST_CASE("the original's goldens are reproduced") {
   for (const std::string name : {"tiny", "three_adapters", "regression"}) {

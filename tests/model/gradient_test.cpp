@@ -8,9 +8,9 @@ using graft::multi_adapter_ft_mode;
 
 namespace {
 
-void check_model(graft_test::tiny_model& model, bool dropout = false) {
+void check_model(graft_test::tiny_model& model, bool dropout = false, bool segments = false) {
   INFO("dropout " << dropout);
-  const auto b = graft_test::tiny_batch({4, 1, 6});
+  const auto b = graft_test::tiny_batch({4, 1, 6}, 1, segments);
   graft::context ctx;
   ctx.training = dropout;
   ctx.step = 7;
@@ -41,6 +41,33 @@ TEST_CASE("gradients of single adapters") {
     const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
     check_model(*graft_test::make_tiny_single(config), dropout);
     check_model(*graft_test::make_tiny_single(config, 1), dropout);
+    for (const auto placement : {graft::adapter_placement::houlsby, graft::adapter_placement::pfeiffer}) {
+      for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, placement, layer_norms), dropout);
+    }
+  }
+}
+
+TEST_CASE("gradients of low-rank updates, on two and on all projections") {
+  for (const bool dropout : {false, true}) {
+    const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
+    check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "value"}}), dropout);
+    check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "key", "value", "dense"}}), dropout);
+  }
+}
+
+TEST_CASE("gradients of BERT: segments, pooler, adapters of both placements, mixes, low-rank updates") {
+  for (const bool dropout : {false, true}) {
+    const auto config = graft_test::tiny_bert(dropout ? 0.2 : 0.0);
+    check_model(*graft_test::make_tiny_plain(config, true), dropout, true);
+    check_model(*graft_test::make_tiny_plain(config, false), dropout, true);
+    check_model(*graft_test::make_tiny_single(config), dropout, true);
+    check_model(*graft_test::make_tiny_single(config, 3, graft::adapter_placement::pfeiffer), dropout, true);
+    check_model(*graft_test::make_tiny_lora(config, {}), dropout, true);
+    auto mix = graft_test::tiny_mix(true, true);
+    mix.adapters[0].placement = graft::adapter_placement::pfeiffer;
+    for (const auto mode : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {
+      check_model(*graft_test::make_tiny_multi(config, mix, mode), dropout, true);
+    }
   }
 }
 

@@ -18,11 +18,10 @@ graft::index numbers(const graft::buffer<double>& b) { return b.rows() * b.cols(
 graft::index numbers(const graft::linear<f64>::saved& s) { return numbers(s.x); }
 graft::index numbers(const graft::layer_norm<f64>::saved& s) { return numbers(s.xhat) + numbers(s.r); }
 graft::index numbers(const graft::bottleneck<f64>::saved& s) { return numbers(s.down) + numbers(s.z) + numbers(s.up); }
-graft::index numbers(const graft::adapter_site<f64>::saved& s) { return numbers(s.adapter) + numbers(s.norm); }
+graft::index numbers(const graft::adapter_site<f64>::saved& s) { return numbers(s.adapter) + numbers(s.inner) + numbers(s.norm); }
 graft::index numbers(const graft::multi_adapter_site<f64>::saved& s) {
   graft::index n = numbers(s.fused.sum) + numbers(s.fused.z) + numbers(s.flex);
-  for (const auto& a : s.adapters) n += numbers(a);
-  for (const auto& m : s.norms) n += numbers(m);
+  for (const auto& branch : s.branches) n += numbers(branch);
   return n;
 }
 
@@ -102,13 +101,23 @@ graft::encoder_config graft_test::tiny_config(double p, graft::index layers) {
   return c;
 }
 
-graft::batch graft_test::tiny_batch(const std::vector<graft::index>& lengths, std::uint64_t seed) {
+graft::encoder_config graft_test::tiny_bert(double p) {
+  graft::encoder_config c = tiny_config(p);
+  c.model_type = "bert";
+  c.type_vocab_size = 2;
+  c.layer_norm_eps = 1e-12;
+  c.pad_token_id = 0;
+  return c;
+}
+
+graft::batch graft_test::tiny_batch(const std::vector<graft::index>& lengths, std::uint64_t seed, bool segments) {
   graft::batch b;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     const graft::random_stream stream(seed, 0, i);
     graft::features row;
     for (graft::index t = 0; t < lengths[i]; ++t) {
       row.input_ids.push_back(2 + static_cast<std::int32_t>(stream.bits(static_cast<std::uint64_t>(t)) % 11));
+      row.token_type_ids.push_back(segments && 2 * t >= lengths[i] ? 1 : 0);
     }
     row.label = static_cast<std::int32_t>(stream.bits(1000) % 3);
     row.target = 3 * stream.uniform(1001);
@@ -133,9 +142,17 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_plain(const graft:
   whole ? graft::tune_everything(held->model()) : graft::tune_head(held->model());
   return held;
 }
-std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes) {
-  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, 3));
-  graft::tune_adapters(held->model());
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes,
+                                                                     graft::adapter_placement placement, bool layer_norms) {
+  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, 3, graft::activation::gelu, placement));
+  graft::tune_adapters(held->model(), layer_norms);
+  return held;
+}
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_lora(const graft::encoder_config& c, const graft::lora_options& o) {
+  auto model = graft::make_plain_classifier<f64>(c, 3);
+  graft::add_lora(model, o);
+  auto held = hold(std::move(model));
+  graft::tune_lora(held->model());
   return held;
 }
 std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,
@@ -159,10 +176,47 @@ TEST_CASE("a model whose weights are zero answers with its output bias") {
                     "layer 'classifier': logits is (2, 2), (2, 3) is needed");
 }
 
-TEST_CASE("only RoBERTa is accepted") {
-  auto config = graft_test::tiny_config();
-  config.model_type = "bert";
-  CHECK_THROWS_AS(graft::make_plain_classifier<f64>(config, 3), graft::config_error);
+TEST_CASE("BERT's head is its pooler and one layer, RoBERTa's two fresh layers") {
+  const auto names = [](const graft::encoder_config& c) {
+    auto model = graft::make_plain_classifier<f64>(c, 3);
+    std::vector<std::string> all;
+    model.head.for_each_parameter([&](const auto& p) { all.push_back(p.name); });
+    return all;
+  };
+  CHECK(names(graft_test::tiny_bert()) ==
+        std::vector<std::string>{"bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"});
+  CHECK(names(graft_test::tiny_config()) == std::vector<std::string>{"classifier.dense.weight", "classifier.dense.bias",
+                                                                     "classifier.out_proj.weight", "classifier.out_proj.bias"});
+}
+
+TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer's name") {
+  const auto config = graft_test::tiny_config();
+  const auto updates = [&](std::vector<std::string> targets) {
+    auto model = graft::make_plain_classifier<f64>(config, 3);
+    graft::add_lora(model, {2, 4, std::move(targets)});
+    graft::index count = 0;
+    graft::for_each_projection(model, [&](auto& layer) { count += layer.update.has_value(); });
+    return count;
+  };
+  CHECK(updates({"query", "value"}) == 4);
+  CHECK(updates({"dense"}) == 6);
+  CHECK(updates({"output.dense", "attention.self.key"}) == 6);
+  CHECK_THROWS_WITH(updates({"query", "pooler"}), Catch::Contains("lora_target names \"pooler\""));
+  CHECK_THROWS_WITH(updates({"uery"}), Catch::Contains("\"uery\""));
+
+  auto model = graft::make_plain_classifier<f64>(config, 3);
+  graft_test::randomize(model, 1, false, 0.4);
+  const auto b = graft_test::tiny_batch({4, 2});
+  matrix<double> before(2, 3), after(2, 3);
+  graft::context ctx;
+  model.forward(b, before, nullptr, ctx);
+  graft::add_lora(model, {});
+  graft::initialize_lora(model, 1);
+  model.forward(b, after, nullptr, ctx);
+  CHECK(before == after);
+  const auto& a = model.trunk.layers[1].attention.value.update->a.value;
+  CHECK(a.cwiseAbs().maxCoeff() <= 1 / std::sqrt(6.0));
+  CHECK(a.cwiseAbs().maxCoeff() > 0.2);
 }
 
 TEST_CASE("weight sets are equal runs of whole layers, or refused") {

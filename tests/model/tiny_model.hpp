@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "graft/model/freezing.hpp"
+#include "graft/model/lora.hpp"
 
 namespace graft_test {
 
@@ -36,18 +36,24 @@ class tiny_model {
   }
 };
 
-/// Two RoBERTa layers of width 6; both dropouts P.
+/// Two layers of width 6, RoBERTa's unless changed; both dropouts P.
 graft::encoder_config tiny_config(double p = 0, graft::index layers = 2);
 
-/// Sequences of the given lengths, ids and labels seeded.
-graft::batch tiny_batch(const std::vector<graft::index>& lengths, std::uint64_t seed = 1);
+/// The same for BERT, with two segments.
+graft::encoder_config tiny_bert(double p = 0);
+
+/// Sequences of the given lengths, ids and labels seeded; SEGMENTS: the second half of each is segment 1.
+graft::batch tiny_batch(const std::vector<graft::index>& lengths, std::uint64_t seed = 1, bool segments = false);
 
 /// Two adapters of different sizes and activations, and what O says besides.
 graft::multi_adapter_options tiny_mix(bool base, bool flex, graft::mixing_mode mode = graft::mixing_mode::softmax, bool optimized = true);
 
 /// Models with random parameters, set to train what the run trains.
 std::unique_ptr<tiny_model> make_tiny_plain(const graft::encoder_config& c, bool whole, graft::index classes = 3);
-std::unique_ptr<tiny_model> make_tiny_single(const graft::encoder_config& c, graft::index classes = 3);
+std::unique_ptr<tiny_model> make_tiny_single(const graft::encoder_config& c, graft::index classes = 3,
+                                             graft::adapter_placement placement = graft::adapter_placement::houlsby,
+                                             bool layer_norms = true);
+std::unique_ptr<tiny_model> make_tiny_lora(const graft::encoder_config& c, const graft::lora_options& o);
 std::unique_ptr<tiny_model> make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,
                                             graft::multi_adapter_ft_mode mode, graft::index weight_sets = 1, graft::index classes = 3);
 

@@ -13,6 +13,7 @@
 #include "graft/losses/losses.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
+#include "graft/model/lora.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
 
@@ -33,6 +34,9 @@ inline std::vector<graft::batch> golden_batches(const std::string& folder) {
       graft::features row;
       for (std::size_t t = 0; t < one["input_ids"][i].size(); ++t) {
         if (one["attention_mask"][i][t] == 1) row.input_ids.push_back(one["input_ids"][i][t]);
+      }
+      if (one.contains("token_type_ids")) {
+        for (std::size_t t = 0; t < row.input_ids.size(); ++t) row.token_type_ids.push_back(one["token_type_ids"][i][t]);
       }
       row.target = one["labels"][i];
       row.label = static_cast<std::int32_t>(row.target);
@@ -156,7 +160,7 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   const auto golden = graft::read_json<graft::ordered_json>(folder + "/" + variant + "/golden.json");
   const graft::safetensors_file init(folder + "/" + variant + "/init.safetensors");
   const auto size_of = [&](const std::string& prefix) { return init.at(prefix + ".down_project.weight").shape[0]; };
-  const std::string site = "roberta.encoder.layer.0.output";
+  const std::string site = config.model_type + ".encoder.layer.0.output";
   if (variant == "plain") {
     auto model = graft::make_plain_classifier<P>(config, classes);
     graft::tune_everything(model);
@@ -168,6 +172,18 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
     return run_golden(std::move(model), folder, variant);
   }
   const auto& v = golden["variant"];
+  if (variant == "pfeiffer") {
+    auto model = graft::make_adapter_classifier<P>(config, classes, size_of(site + ".adapter"), graft::activation::relu,
+                                                   graft::adapter_placement::pfeiffer);
+    graft::tune_adapters(model);
+    return run_golden(std::move(model), folder, variant);
+  }
+  if (variant == "lora") {
+    auto model = graft::make_plain_classifier<P>(config, classes);
+    graft::add_lora(model, {v["r"], v["alpha"], {"query", "value"}});
+    graft::tune_lora(model);
+    return run_golden(std::move(model), folder, variant);
+  }
   const auto mode = graft::parse_ft_mode(v["ft"].get<std::string>());
   graft::multi_adapter_options o;
   o.include_flex = mode == graft::multi_adapter_ft_mode::flex;
@@ -176,6 +192,10 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   o.optimized = optimized;
   for (const auto& name : v["adapters"].get<std::vector<std::string>>()) {
     o.adapters.push_back({name, size_of(site + ".multi_adapter.adapter_dict." + name)});
+    if (name == "pfeiffer") {
+      o.adapters.back().act = graft::activation::relu;
+      o.adapters.back().placement = graft::adapter_placement::pfeiffer;
+    }
   }
   if (o.include_flex) o.flex_size = size_of(site + ".multi_adapter.adapter_dict.flex");
   auto model = graft::make_multi_adapter_classifier<P>(config, classes, o, v.value("sets", 1));

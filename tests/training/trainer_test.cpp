@@ -47,7 +47,8 @@ graft::data_set rows(std::size_t count, std::uint64_t seed) {
     row.label = static_cast<std::int32_t>(graft::random_bits(seed, 0, i, 0) % 2);
     row.input_ids = {0};
     const std::uint64_t length = 3 + graft::random_bits(seed, 1, i, 0) % 8;
-    for (std::uint64_t t = 0; t < length; ++t) row.input_ids.push_back(6 + static_cast<std::int32_t>(graft::random_bits(seed, 2, i, t) % 20));
+    for (std::uint64_t t = 0; t < length; ++t)
+      row.input_ids.push_back(6 + static_cast<std::int32_t>(graft::random_bits(seed, 2, i, t) % 20));
     if (row.label == 1) row.input_ids[1 + graft::random_bits(seed, 3, i, 0) % length] = 5;
     row.input_ids.push_back(2);
     set.rows.push_back(row);

@@ -1,7 +1,8 @@
 #pragma once
-// A site with one adapter.
+// A site with one adapter, or with none.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "graft/adapters/bottleneck.hpp"
@@ -21,45 +22,91 @@ inline adapter_placement parse_placement(const std::string& text) {
   throw config_error("adapter_placement is \"" + text + "\", houlsby or pfeiffer was expected");
 }
 
-/// y = LN(A(h) + x)          Backward:  dx = LN's dx;   dh = A's dh of that
+/// Where the adapter of one site stands: nowhere, before the LayerNorm (Houlsby) or behind it (Pfeiffer).
+enum class adapter_place : std::uint8_t { none, before_norm, behind_norm };
+
+inline adapter_place place_at(adapter_placement placement, bool feed_forward_site) {
+  if (placement == adapter_placement::houlsby) return adapter_place::before_norm;
+  return feed_forward_site ? adapter_place::behind_norm : adapter_place::none;
+}
+
+/// u = h + x + U(t),   y = LN(u);   t = h before the LayerNorm (so y = LN(A(h) + x)), t = LN(h + x) behind it: the same LN twice;
+/// without adapter U = 0.
+/// Backward:  du = LN's dx of dy;   dt = U's of du;   before: dx = du, dh = du + dt;   behind: dx = dh = du + LN's dx of dt
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
-/// Saved: what A and LN save.   Source: Houlsby et al. 2019, figure 2.   Tested: tests/adapters/site_test.cpp
+/// Saved: what U and LN save; behind the LayerNorm, LN's twice.
+/// Source: Houlsby et al. 2019, figure 2; Pfeiffer et al. 2020, section 3.   Tested: tests/adapters/site_test.cpp
 template <class P>
 class adapter_site {
  public:
   using real = typename P::real;
   struct saved {
     typename bottleneck<P>::saved adapter;
+    typename layer_norm<P>::saved inner;  // behind_norm: of LN(h + x)
     typename layer_norm<P>::saved norm;
   };
 
   /// Parameters ADAPTER_PREFIX.{down,up}_project.* and NORM_PREFIX.*
   adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, index size, double eps,
-               activation act = activation::gelu)
-      : adapter(adapter_prefix, hidden_size, size, act), norm(norm_prefix, hidden_size, eps) {}
+               activation act = activation::gelu, adapter_place place = adapter_place::before_norm)
+      : norm(norm_prefix, hidden_size, eps), place_(place) {
+    if (place != adapter_place::none) adapter.emplace(adapter_prefix, hidden_size, size, act);
+  }
+
+  adapter_place place() const { return place_; }
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    adapter.forward(h, y, s != nullptr ? &s->adapter : nullptr, ctx);
-    y += x;
+    scratch::mark mark(ctx.memory);
+    auto* adapter_saved = s != nullptr ? &s->adapter : nullptr;
+    if (place_ == adapter_place::none) {
+      y = h + x;
+    } else if (place_ == adapter_place::before_norm) {
+      adapter->forward(h, y, adapter_saved, ctx);
+      y += x;
+    } else {
+      view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
+      t = h + x;
+      norm.forward(t, t, s != nullptr ? &s->inner : nullptr, ctx);
+      adapter->update(t, y, adapter_saved, ctx);
+      y += h + x;
+    }
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
     scratch::mark mark(ctx.memory);
-    const bool deeper = dh != nullptr || dx != nullptr || is_trainable(adapter);
-    view<real> dsum = ctx.memory.take<real>(dy.rows(), dy.cols());
-    norm.backward(dy, s.norm, deeper ? &dsum : nullptr, ctx);
-    if (dh != nullptr || is_trainable(adapter)) adapter.backward(dsum, s.adapter, dh, ctx);
-    if (dx != nullptr) *dx = dsum;
+    const bool trains_adapter = adapter && is_trainable(*adapter);
+    const bool inner = place_ == adapter_place::behind_norm && (dh != nullptr || dx != nullptr || is_trainable(norm));
+    const bool deeper = dh != nullptr || dx != nullptr || trains_adapter || inner;
+    view<real> du = ctx.memory.take<real>(dy.rows(), dy.cols());
+    norm.backward(dy, s.norm, deeper ? &du : nullptr, ctx);
+    if (place_ == adapter_place::before_norm) {
+      if (dh != nullptr || trains_adapter) adapter->backward(du, s.adapter, dh, ctx);
+      if (dx != nullptr) *dx = du;
+      return;
+    }
+    if (inner || trains_adapter) {
+      view<real> dt = ctx.memory.take<real>(dy.rows(), dy.cols());
+      adapter->update_backward(du, s.adapter, real(0), inner ? &dt : nullptr, ctx);
+      if (inner) {
+        norm.backward(dt, s.inner, &dt, ctx);
+        du += dt;
+      }
+    }
+    if (dh != nullptr) *dh = du;
+    if (dx != nullptr) *dx = du;
   }
 
   template <class F>
   void for_each_parameter(F&& f) {
-    adapter.for_each_parameter(f);
+    if (adapter) adapter->for_each_parameter(f);
     norm.for_each_parameter(f);
   }
 
-  bottleneck<P> adapter;
+  std::optional<bottleneck<P>> adapter;
   layer_norm<P> norm;
+
+ private:
+  adapter_place place_;
 };
 
 static_assert(site<adapter_site<f64>> && site<adapter_site<f32>>);

@@ -9,8 +9,8 @@
 
 namespace graft {
 
-/// A(h) = h + a(z) W_up^T + b_up,   z = h W_down^T + b_down,   a = GELU unless told otherwise
-/// Backward:  dz = (dy W_up) a'(z);   dh = dy + dz W_down
+/// A(h) = h + U(h),   U(h) = a(z) W_up^T + b_up,   z = h W_down^T + b_down,   a = GELU unless told otherwise
+/// Backward:  dz = (dy W_up) a'(z);   dh = dy + dz W_down, of U alone dz W_down
 /// @param  h  (N, H) rows are tokens            @param[out] y  (N, H), not h's memory            W_down (K, H), W_up (H, K)
 /// Saved: z (N, K); h and a(z) only when the weights that read them are trained.
 /// Source: Houlsby et al. 2019, section 2.   Tested: tests/adapters/bottleneck_test.cpp
@@ -34,15 +34,22 @@ class bottleneck {
   activation hidden_act() const { return activation_; }
 
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
+    update(h, y, s, ctx);
+    y += h;
+  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx) { update_backward(dy, s, real(1), dh, ctx); }
+
+  /// y = U(h), for sites whose residual is not h.
+  void update(const_view<real> h, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     view<real> activated = ctx.memory.take<real>(h.rows(), size());
     view<real> z = s != nullptr ? s->z.resize(h.rows(), size()) : activated;
     down_project.forward(h, z, s != nullptr ? &s->down : nullptr, ctx);
     ops::activation_forward<real>(activation_, z, activated, ctx);
     up_project.forward(activated, y, s != nullptr ? &s->up : nullptr, ctx);
-    y += h;
   }
-  void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx) {
+  /// dh = SKIP dy + dz W_down
+  void update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
     scratch::mark mark(ctx.memory);
     const bool deeper = dh != nullptr || is_trainable(down_project);
     view<real> dz = ctx.memory.take<real>(dy.rows(), size());
@@ -51,8 +58,8 @@ class bottleneck {
     ops::activation_backward<real>(activation_, dz, s.z, dz, ctx);
     down_project.accumulate_gradients(dz, s.down.x, ctx);
     if (dh == nullptr) return;
-    *dh = dy;
-    down_project.input_gradient(dz, real(1), *dh, ctx);
+    if (skip != real(0)) *dh = skip * dy;
+    down_project.input_gradient(dz, skip != real(0) ? real(1) : real(0), *dh, ctx);
   }
 
   template <class F>

@@ -1,6 +1,7 @@
 #pragma once
 // A site that mixes several adapters and, if wanted, the untouched base.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,10 +41,11 @@ struct multi_adapter_options {
   }
 };
 
-/// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x),   y_base = LN_base(h + x);   y = c, or with flex y = LN_flex(A_flex(c) + x)
-/// Backward:  dw_k = <dc, y_k>;   w_k dc goes through LN_k and A_k to dh and dx;   with flex, dc comes from that site first.
+/// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x) or what else adapter_site computes,   y_base = LN_base(h + x);
+/// y = c, or with flex y = LN_flex(A_flex(c) + x)
+/// Backward:  dw_k = <dc, y_k>;   w_k dc goes through branch k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
-/// Saved: plain loop: what every A_k and LN_k saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
+/// Saved: plain loop: what every branch saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
 /// Source: SPEC of the original's multi-adapter, with LayerNorm statistics per adapter.   Tested:
 /// tests/adapters/multi_adapter_site_test.cpp
 template <class P>
@@ -51,8 +53,7 @@ class multi_adapter_site {
  public:
   using real = typename P::real;
   struct saved {
-    std::vector<typename bottleneck<P>::saved> adapters;  // plain loop
-    std::vector<typename layer_norm<P>::saved> norms;     // plain loop
+    std::vector<typename adapter_site<P>::saved> branches;  // plain loop
     ops::mixed_adapters_saved<real> fused;
     matrix<real> w;
     typename adapter_site<P>::saved flex;
@@ -62,11 +63,14 @@ class multi_adapter_site {
   multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
                      std::shared_ptr<weighted_sum<P>> shared_mix, bool owns_mix)
       : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
-    const std::string own = prefix + ".multi_adapter.";
-    for (const mixed_adapter& a : o.adapters) adapters.emplace_back(own + "adapter_dict." + a.name, hidden_size, a.size, a.act);
-    for (const std::string& name : o.mixed_names()) norms.emplace_back(own + "layer_norm_dict." + name, hidden_size, eps);
-    if (o.include_flex)
-      flex.emplace(own + "adapter_dict.flex", own + "layer_norm_dict.flex", hidden_size, o.flex_size, eps, o.flex_activation);
+    const auto branch = [&](const std::string& name, index size, activation act, adapter_place place) {
+      const std::string own = prefix + ".multi_adapter.";
+      return adapter_site<P>(own + "adapter_dict." + name, own + "layer_norm_dict." + name, hidden_size, size, eps, act, place);
+    };
+    const bool feed_forward_site = !prefix.ends_with(".attention.output");
+    for (const mixed_adapter& a : o.adapters) branches.push_back(branch(a.name, a.size, a.act, place_at(a.placement, feed_forward_site)));
+    if (o.include_base) branches.push_back(branch("base", 0, activation::gelu, adapter_place::none));
+    if (o.include_flex) flex.emplace(branch("flex", o.flex_size, o.flex_activation, adapter_place::before_norm));
   }
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
@@ -99,96 +103,78 @@ class multi_adapter_site {
   template <class F>
   void for_each_parameter(F&& f) {
     if (owns_mix_) mix->for_each_parameter(f);
-    for (auto& a : adapters) a.for_each_parameter(f);
-    for (auto& n : norms) n.for_each_parameter(f);
+    for (auto& b : branches) b.for_each_parameter(f);
     if (flex) flex->for_each_parameter(f);
   }
 
   /// Whether the fused kernel runs: it was asked for, and everything that is mixed is frozen.
   bool fused() const {
-    const auto trained = [](const auto& parts) {
-      for (const auto& part : parts) {
-        if (is_trainable(part)) return true;
-      }
-      return false;
-    };
-    return optimized_ && !trained(adapters) && !trained(norms);
+    return optimized_ && std::none_of(branches.begin(), branches.end(), [](const auto& branch) { return is_trainable(branch); });
   }
 
   std::shared_ptr<weighted_sum<P>> mix;
-  std::vector<bottleneck<P>> adapters;  // A_k
-  std::vector<layer_norm<P>> norms;     // LN_k, then the base's
+  std::vector<adapter_site<P>> branches;  // the adapters, then the base
   std::optional<adapter_site<P>> flex;
 
  private:
-  std::vector<ops::mixed_branch<real>> branches() const {
+  std::vector<ops::mixed_branch<real>> frozen_branches() const {
     std::vector<ops::mixed_branch<real>> all;
-    for (std::size_t k = 0; k < norms.size(); ++k) {
-      ops::mixed_branch<real> branch{norms[k].weight.value.data(), norms[k].bias.value.data(), norms[k].eps()};
-      if (k < adapters.size()) {
-        branch.size = adapters[k].size();
-        branch.act = adapters[k].hidden_act();
-        branch.down_weight = adapters[k].down_project.weight.value.data();
-        branch.down_bias = adapters[k].down_project.bias.value.data();
-        branch.up_weight = adapters[k].up_project.weight.value.data();
-        branch.up_bias = adapters[k].up_project.bias.value.data();
+    for (const adapter_site<P>& b : branches) {
+      ops::mixed_branch<real> frozen{b.norm.weight.value.data(), b.norm.bias.value.data(), b.norm.eps()};
+      if (b.adapter) {
+        frozen.behind_norm = b.place() == adapter_place::behind_norm;
+        frozen.size = b.adapter->size();
+        frozen.act = b.adapter->hidden_act();
+        frozen.down_weight = b.adapter->down_project.weight.value.data();
+        frozen.down_bias = b.adapter->down_project.bias.value.data();
+        frozen.up_weight = b.adapter->up_project.weight.value.data();
+        frozen.up_bias = b.adapter->up_project.bias.value.data();
       }
-      all.push_back(branch);
+      all.push_back(frozen);
     }
     return all;
   }
 
   void mix_forward(const_view<real> h, const_view<real> x, const matrix<real>& w, view<real> c, saved* s, context& ctx) const {
     if (fused()) {
-      ops::mixed_adapters_forward<real>(h, x, branches(), w, c, s != nullptr ? &s->fused : nullptr, ctx);
+      ops::mixed_adapters_forward<real>(h, x, frozen_branches(), w, c, s != nullptr ? &s->fused : nullptr, ctx);
       return;
     }
-    if (s != nullptr) {
-      s->adapters.resize(adapters.size());
-      s->norms.resize(norms.size());
-    }
+    if (s != nullptr) s->branches.resize(branches.size());
     scratch::mark mark(ctx.memory);
     view<real> y = ctx.memory.take<real>(h.rows(), h.cols());
     c.setZero();
-    for (std::size_t k = 0; k < norms.size(); ++k) {
-      if (k < adapters.size()) {
-        adapters[k].forward(h, y, s != nullptr ? &s->adapters[k] : nullptr, ctx);
-        y += x;
-      } else {
-        y = h + x;
-      }
-      norms[k].forward(y, y, s != nullptr ? &s->norms[k] : nullptr, ctx);
+    for (std::size_t k = 0; k < branches.size(); ++k) {
+      branches[k].forward(h, x, y, s != nullptr ? &s->branches[k] : nullptr, ctx);
       c += w(0, static_cast<index>(k)) * y;
     }
   }
   void mix_backward(const_view<real> dc, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
-    const bool inputs = dh != nullptr || dx != nullptr;
     matrix<real> dw = matrix<real>::Zero(1, mix->count());
     if (fused()) {
-      ops::mixed_adapters_backward<real>(dc, branches(), s.fused, s.w, dw, dh, dx, ctx);
+      ops::mixed_adapters_backward<real>(dc, frozen_branches(), s.fused, s.w, dw, dh, dx, ctx);
       mix->backward(dw, s.w);
       return;
     }
     scratch::mark mark(ctx.memory);
     view<real> dy = ctx.memory.take<real>(dc.rows(), dc.cols());
-    view<real> dbranch = ctx.memory.take<real>(dc.rows(), dc.cols());
+    view<real> dh_k = ctx.memory.take<real>(dc.rows(), dc.cols());
+    view<real> dx_k = ctx.memory.take<real>(dc.rows(), dc.cols());
     if (dh != nullptr) dh->setZero();
     if (dx != nullptr) dx->setZero();
-    for (std::size_t k = 0; k < norms.size(); ++k) {
+    for (std::size_t k = 0; k < branches.size(); ++k) {
       const auto column = static_cast<index>(k);
-      const const_view<real> xhat = s.norms[k].xhat;
+      const layer_norm<P>& norm = branches[k].norm;
+      const const_view<real> xhat = s.branches[k].norm.xhat;
       ops::sum_pieces<real>(dc.rows(), view<real>(dw).window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
         for (index r = begin; r < end; ++r) {
-          sum(0, 0) += (dc.row(r).array() * (xhat.row(r).array() * norms[k].weight.value.array() + norms[k].bias.value.array())).sum();
+          sum(0, 0) += (dc.row(r).array() * (xhat.row(r).array() * norm.weight.value.array() + norm.bias.value.array())).sum();
         }
       });
-      const bool has_adapter = k < adapters.size();
-      const bool into_adapter = has_adapter && (dh != nullptr || is_trainable(adapters[k]));
       dy = s.w(0, column) * dc;
-      norms[k].backward(dy, s.norms[k], inputs || into_adapter ? &dy : nullptr, ctx);
-      if (dx != nullptr) *dx += dy;
-      if (into_adapter) adapters[k].backward(dy, s.adapters[k], dh != nullptr ? &dbranch : nullptr, ctx);
-      if (dh != nullptr) *dh += has_adapter ? dbranch : dy;
+      branches[k].backward(dy, s.branches[k], dh != nullptr ? &dh_k : nullptr, dx != nullptr ? &dx_k : nullptr, ctx);
+      if (dh != nullptr) *dh += dh_k;
+      if (dx != nullptr) *dx += dx_k;
     }
     mix->backward(dw, s.w);
   }

@@ -13,7 +13,7 @@ namespace graft {
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (N, H)
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
-/// Source: transformers' RobertaModel without pooler.   Tested: tests/model/model_test.cpp
+/// Source: transformers' RobertaModel and BertModel, without pooler.   Tested: tests/model/gradient_test.cpp, invariants_test.cpp
 template <class P, site Site>
 class encoder {
  public:

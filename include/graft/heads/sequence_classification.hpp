@@ -12,10 +12,11 @@
 namespace graft {
 
 /// logits = drop(tanh(drop(h[first]) W_d^T + b_d)) W_o^T + b_o,   h[first] the first token of every sequence.   Regression: C = 1.
+/// BERT: the dense layer is the pretrained pooler, tuned with the head, and its input is not dropped.
 /// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh is zero but for the first tokens, where it is dpre W_d
 /// @param  h  (N, H)            @param[out] logits  (B, C)
 /// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
-/// Source: transformers' RobertaClassificationHead.   Tested: tests/heads/sequence_classification_test.cpp
+/// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested: tests/heads/sequence_classification_test.cpp
 template <class P>
 class sequence_classification {
  public:
@@ -26,21 +27,25 @@ class sequence_classification {
     typename linear<P>::saved out_proj;
   };
 
-  /// Parameters PREFIX.dense.* and PREFIX.out_proj.*
-  sequence_classification(const std::string& prefix, const encoder_config& c, index classes, std::uint64_t place)
-      : dense(prefix + ".dense", c.hidden_size, c.hidden_size),
-        out_proj(prefix + ".out_proj", c.hidden_size, classes),
+  /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*
+  sequence_classification(const encoder_config& c, index classes, std::uint64_t place)
+      : dense(has_pooler(c) ? "bert.pooler.dense" : "classifier.dense", c.hidden_size, c.hidden_size),
+        out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
+        pretrained_dense_(has_pooler(c)),
+        first_dropout_(has_pooler(c) ? 0 : c.hidden_dropout_prob),
         dropout_(c.hidden_dropout_prob),
         place_(place) {}
 
   index classes() const { return out_proj.out(); }
+  /// Whether the dense layer comes with the trunk (BERT), rather than fresh.
+  bool pretrained_dense() const { return pretrained_dense_; }
 
   void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const {
     const index sequences = logits.rows();
     scratch::mark mark(ctx.memory);
     view<real> first = ctx.memory.take<real>(sequences, h.cols());
     for (index b = 0; b < sequences; ++b) first.row(b) = h.row(ctx.offsets[b]);
-    ops::dropout<real>(first, dropout_, place_, ctx);
+    ops::dropout<real>(first, first_dropout_, place_, ctx);
     view<real> t = ctx.memory.take<real>(sequences, h.cols());
     dense.forward(first, t, s != nullptr ? &s->dense : nullptr, ctx);
     t.array() = t.array().tanh();
@@ -59,7 +64,7 @@ class sequence_classification {
     if (dh == nullptr) return;
     view<real> dfirst = ctx.memory.take<real>(t.rows(), t.cols());
     dense.input_gradient(d, real(0), dfirst, ctx);
-    ops::dropout<real>(dfirst, dropout_, place_, ctx);
+    ops::dropout<real>(dfirst, first_dropout_, place_, ctx);
     dh->setZero();
     for (index b = 0; b < t.rows(); ++b) dh->row(ctx.offsets[b]) = dfirst.row(b);
   }
@@ -73,6 +78,10 @@ class sequence_classification {
   linear<P> dense, out_proj;
 
  private:
+  static bool has_pooler(const encoder_config& c) { return c.model_type == "bert"; }
+
+  bool pretrained_dense_;
+  double first_dropout_;
   double dropout_;
   std::uint64_t place_;  // this and the next
 };

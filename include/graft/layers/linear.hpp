@@ -1,18 +1,21 @@
 #pragma once
 // The fully connected layer.
 
+#include <optional>
 #include <string>
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/layers/low_rank.hpp"
 #include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
-/// y = x W^T + b
-/// Backward:  dx = dy W;   dW += dy^T x;   db += sum dy
+/// y = x W^T + b, plus the low-rank update if there is one
+/// Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            W (O, I), b (O)
-/// Saved: x, only when W is trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no dW product, no gradient.
+/// Saved: x, only when W or its update is trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no dW product, no
+/// gradient.
 /// @throws shape_error  x.cols() != I
 /// Source: torch.nn.Linear.   Tested: tests/layers/linear_test.cpp
 template <class P>
@@ -34,11 +37,12 @@ class linear {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
     check_shape(x.cols() == in(), weight.name, "x", x,
                 [&] { return "weight " + shape_text_of(weight.value) + " needs " + std::to_string(in()) + " columns"; });
-    if (s != nullptr && weight.trainable) s->x.assign(x);
+    if (s != nullptr && reads_input()) s->x.assign(x);
     multiply<P>(as::is, x, as::transposed, const_view<real>(weight.value), real(0), y, ctx);
     parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
       for (index r = begin; r < end; ++r) y.row(r) += bias.value;
     });
+    if (update) update->add_forward(x, y, ctx);
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
     accumulate_gradients(dy, s.x, ctx);
@@ -52,19 +56,26 @@ class linear {
       multiply<P>(as::transposed, dy, as::is, x, real(1), view<real>(weight.gradient()), ctx);
     }
     if (bias.trainable) ops::add_column_sum<real>(dy, view<real>(bias.gradient()), ctx);
+    if (update) update->accumulate_gradients(dy, x, ctx);
   }
   void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
     multiply<P>(as::is, dy, as::is, const_view<real>(weight.value), beta, dx, ctx);
+    if (update) update->add_input_gradient(dy, dx, ctx);
   }
+
+  /// Whether a gradient needs x.
+  bool reads_input() const { return weight.trainable || (update && is_trainable(*update)); }
 
   template <class F>
   void for_each_parameter(F&& f) {
     f(weight);
     f(bias);
+    if (update) update->for_each_parameter(f);
   }
 
   parameter<real> weight;
   parameter<real> bias;
+  std::optional<low_rank<P>> update;
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>>);

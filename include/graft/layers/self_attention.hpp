@@ -88,7 +88,7 @@ class self_attention {
   linear<P> query, key, value, output;
 
  private:
-  bool trains_projections() const { return query.weight.trainable || key.weight.trainable || value.weight.trainable; }
+  bool trains_projections() const { return query.reads_input() || key.reads_input() || value.reads_input(); }
   options options_;
 };
 

@@ -25,14 +25,16 @@ std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
   return all;
 }
 
-/// Single mode: every adapter, every LayerNorm (the embeddings' too) and the head; the rest is frozen.
+/// Single mode: every adapter, the head and, unless told otherwise, every LayerNorm (the embeddings' too); the rest is frozen.
 template <class P>
-void tune_adapters(adapter_classifier<P>& model) {
+void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
   set_trainable(model, false);
-  set_trainable(model.trunk.embedded.norm, true);
+  set_trainable(model.trunk.embedded.norm, layer_norms);
   for (auto& l : model.trunk.layers) {
-    set_trainable(l.attention_site, true);
-    set_trainable(l.feed_site, true);
+    for (adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
+      if (s->adapter) set_trainable(*s->adapter, true);
+      set_trainable(s->norm, layer_norms);
+    }
   }
   set_trainable(model.head, true);
 }
@@ -67,8 +69,7 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
   for (auto& l : model.trunk.layers) {
     for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       const bool mixed = mode == multi_adapter_ft_mode::full_ft;
-      for (auto& a : s->adapters) set_trainable(a, mixed);
-      for (auto& n : s->norms) set_trainable(n, mixed);
+      for (auto& branch : s->branches) set_trainable(branch, mixed);
       set_trainable(*s->mix, true);
       if (s->flex) set_trainable(*s->flex, true);
     }

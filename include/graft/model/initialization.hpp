@@ -9,13 +9,19 @@
 
 namespace graft {
 
-/// p ~ N(0, deviation^2), from a stream of (seed, name): a parameter's start does not depend on what else the model holds.
-template <class T>
-void draw_normal(parameter<T>& p, double deviation, std::uint64_t seed) {
+/// p_i = NUMBER(stream, i), from a stream of (seed, name): a parameter's start does not depend on what else the model holds.
+template <class T, class Number>
+void draw(parameter<T>& p, std::uint64_t seed, Number&& number) {
   std::uint64_t place = 0xcbf29ce484222325u;  // FNV-1a
   for (const char c : p.name) place = (place ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   const random_stream stream(seed, 0, place);
-  for (index i = 0; i < p.size(); ++i) p.value.data()[i] = static_cast<T>(deviation * stream.normal(static_cast<std::uint64_t>(i)));
+  for (index i = 0; i < p.size(); ++i) p.value.data()[i] = static_cast<T>(number(stream, static_cast<std::uint64_t>(i)));
+}
+
+/// p ~ N(0, deviation^2)
+template <class T>
+void draw_normal(parameter<T>& p, double deviation, std::uint64_t seed) {
+  draw(p, seed, [&](const random_stream& s, std::uint64_t i) { return deviation * s.normal(i); });
 }
 
 /// Weights ~ N(0, deviation^2), bias 0.
@@ -29,10 +35,10 @@ void initialize(bottleneck<P>& adapter, double deviation, std::uint64_t seed) {
   initialize(adapter.down_project, deviation, seed);
   initialize(adapter.up_project, deviation, seed);
 }
-/// Deviation 0.02: the `initializer_range` with which transformers makes a new head.
+/// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head.
 template <class P>
 void initialize(sequence_classification<P>& head, std::uint64_t seed) {
-  initialize(head.dense, 0.02, seed);
+  if (!head.pretrained_dense()) initialize(head.dense, 0.02, seed);
   initialize(head.out_proj, 0.02, seed);
 }
 
@@ -40,15 +46,15 @@ void initialize(sequence_classification<P>& head, std::uint64_t seed) {
 template <class P>
 void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   for (auto& l : model.trunk.layers) {
-    initialize(l.attention_site.adapter, deviation, seed);
-    initialize(l.feed_site.adapter, deviation, seed);
+    if (l.attention_site.adapter) initialize(*l.attention_site.adapter, deviation, seed);
+    if (l.feed_site.adapter) initialize(*l.feed_site.adapter, deviation, seed);
   }
 }
 template <class P>
 void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   for (auto& l : model.trunk.layers) {
-    if (l.attention_site.flex) initialize(l.attention_site.flex->adapter, deviation, seed);
-    if (l.feed_site.flex) initialize(l.feed_site.flex->adapter, deviation, seed);
+    if (l.attention_site.flex) initialize(*l.attention_site.flex->adapter, deviation, seed);
+    if (l.feed_site.flex) initialize(*l.feed_site.flex->adapter, deviation, seed);
   }
 }
 

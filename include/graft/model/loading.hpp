@@ -27,12 +27,13 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
   return count;
 }
 
-/// The pretrained encoder: everything that is neither adapter, mixing weight nor head. In a multi-adapter the pretrained LayerNorms
-/// are those of `base`; without base in the mix they are not used.
+/// The pretrained encoder, and BERT's pooler: everything that is neither adapter, low-rank update, mixing weight nor fresh head. In a
+/// multi-adapter the pretrained LayerNorms are those of `base`; without base in the mix they are not used.
 template <class M>
 void load_trunk(M& model, const tensor_source& source) {
   load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
-    if (!name.starts_with(model.config.model_type + ".") || name.find(".adapter.") != std::string::npos) return std::nullopt;
+    const bool added = name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos;
+    if (added || !name.starts_with(model.config.model_type + ".")) return std::nullopt;
     const std::size_t multi = name.find(".multi_adapter.");
     if (multi == std::string::npos) return name;
     constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";

@@ -32,19 +32,18 @@ index site_numbers(const plain_site<P>&, index h) {
 }
 template <class P>
 index site_numbers(const adapter_site<P>& s, index h) {
-  const index k = s.adapter.size();
-  return h + 1 + k + (s.adapter.down_project.weight.trainable ? h : 0) + (s.adapter.up_project.weight.trainable ? k : 0);
+  if (!s.adapter) return h + 1;
+  const index k = s.adapter->size();
+  return (s.place() == adapter_place::behind_norm ? 2 : 1) * (h + 1) + k + (s.adapter->down_project.reads_input() ? h : 0) +
+         (s.adapter->up_project.reads_input() ? k : 0);
 }
 template <class P>
 index site_numbers(const multi_adapter_site<P>& s, index h) {
   index total = s.flex ? site_numbers(*s.flex, h) : 0;
-  index sizes = 0;
-  for (const auto& a : s.adapters) sizes += a.size();
-  if (s.fused()) return total + h + sizes;
-  for (const auto& a : s.adapters) {
-    total += a.size() + (a.down_project.weight.trainable ? h : 0) + (a.up_project.weight.trainable ? a.size() : 0);
-  }
-  return total + static_cast<index>(s.norms.size()) * (h + 1);
+  const bool fused = s.fused();
+  if (fused) total += h;
+  for (const adapter_site<P>& branch : s.branches) total += !fused ? site_numbers(branch, h) : branch.adapter ? branch.adapter->size() : 0;
+  return total;
 }
 
 }  // namespace detail
@@ -63,10 +62,10 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
-    if (attention) per_row += 3 * h + (layer.attention.query.weight.trainable ? h : 0) + (layer.attention.output.weight.trainable ? h : 0);
+    if (attention) per_row += 3 * h + (layer.attention.query.reads_input() ? h : 0) + (layer.attention.output.reads_input() ? h : 0);
     if (feed) {
-      per_row += c.intermediate_size + (layer.feed.intermediate.weight.trainable ? h : 0) +
-                 (layer.feed.output.weight.trainable ? c.intermediate_size : 0);
+      per_row += c.intermediate_size + (layer.feed.intermediate.reads_input() ? h : 0) +
+                 (layer.feed.output.reads_input() ? c.intermediate_size : 0);
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }

@@ -18,7 +18,8 @@ namespace graft {
 /// Backward:  dlogits through head and trunk to every trained parameter, and no deeper.
 /// @param  b  B packed sequences            @param[out] logits  (B, C)
 /// Saved: `trace`, what head and trunk save and the last hidden states (N, H).
-/// Source: transformers' RobertaForSequenceClassification.   Tested: tests/model/model_test.cpp
+/// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
+/// Tested: tests/model/gradient_test.cpp, golden_test.cpp, invariants_test.cpp
 template <class P, site Site>
 class classifier {
  public:
@@ -32,9 +33,7 @@ class classifier {
 
   template <class MakeSite>
   classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head("classifier", c, classes, head_place) {
-    if (c.model_type != "roberta") throw config_error("model_type is \"" + c.model_type + "\": only RoBERTa encoders can be used so far");
-  }
+      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_place) {}
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
@@ -82,11 +81,13 @@ plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes
   return {c, classes, [&](const std::string& prefix, index) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); }};
 }
 
-/// One adapter of SIZE at every site.
+/// One adapter of SIZE at every site that PLACEMENT gives one.
 template <class P>
-adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size, activation act = activation::gelu) {
+adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size, activation act = activation::gelu,
+                                              adapter_placement placement = adapter_placement::houlsby) {
   return {c, classes, [&](const std::string& prefix, index) {
-            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps, act);
+            const adapter_place place = place_at(placement, !prefix.ends_with(".attention.output"));
+            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps, act, place);
           }};
 }
 

@@ -12,13 +12,14 @@
 
 namespace graft::ops {
 
-/// One frozen branch k: LN_k, and the adapter A_k unless it is the base (size 0). Borrowed memory.
+/// One frozen branch k: LN_k, and the adapter A_k unless there is none, as in the base (size 0). Borrowed memory.
 template <class T>
 struct mixed_branch {
   const T* norm_weight;  // (H)
   const T* norm_bias;    // (H)
   T eps;
-  index size = 0;  // K
+  bool behind_norm = false;  // the adapter reads LN_k(h + x), not h
+  index size = 0;            // K
   activation act = activation::gelu;
   const T* down_weight = nullptr;  // (K, H)
   const T* down_bias = nullptr;    // (K)
@@ -53,9 +54,17 @@ void branch_output(const mixed_branch<T>& b, const Sum& sum, const Z& z, view<T>
   u.rowwise() += const_view<T>(b.up_bias, 1, u.cols()).row(0);
 }
 
+/// The gradient through a normalization replaces xhat in place: ds = r (v - mean v - xhat mean(v xhat)), v = g dy, r = SCALE.
+template <class T, class V, class Row>
+void normalize_backward(const V& v, T scale, Row&& xhat) {
+  const T mean = v.mean();
+  const T projection = v.dot(xhat) / static_cast<T>(v.size());
+  xhat.array() = scale * (v.array() - mean - projection * xhat.array());
+}
+
 }  // namespace detail
 
-/// c = sum_k w_k LN_k(A_k(h) + x)          h, x, c (N, H), w (1, M)
+/// c = sum_k w_k LN_k(h + x + U_k(t)), t = h or LN_k(h + x)          h, x, c (N, H), w (1, M)
 /// Saved: h + x and the z_k; normalizations and up-projections are recomputed by backward.
 /// Source: the same formula as the plain loop of multi_adapter_site.   Tested: tests/adapters/multi_adapter_site_test.cpp
 template <class T>
@@ -78,13 +87,22 @@ void mixed_adapters_forward(const_view<T> h, const_view<T> x, const std::vector<
     for (index k = 0; k < static_cast<index>(branches.size()); ++k) {
       const auto& b = branches[static_cast<std::size_t>(k)];
       view<T> z_k = z.window(begin, first, n, b.size);
+      const const_view<T> gain(b.norm_weight, 1, width);
+      const const_view<T> shift(b.norm_bias, 1, width);
       if (b.size > 0) {
-        z_k.noalias() = of(h) * const_view<T>(b.down_weight, b.size, width).transpose();
+        const const_view<T> down(b.down_weight, b.size, width);
+        if (b.behind_norm) {
+          for (index r = begin; r < end; ++r) {
+            normalize_row<T>(sum.row(r), u.row(r), b.eps);
+            u.row(r).array() = u.row(r).array() * gain.row(0).array() + shift.row(0).array();
+          }
+          z_k.noalias() = of(u) * down.transpose();
+        } else {
+          z_k.noalias() = of(h) * down.transpose();
+        }
         z_k.rowwise() += const_view<T>(b.down_bias, 1, b.size).row(0);
       }
       detail::branch_output<T>(b, of(sum), z_k, activated.window(begin, first, n, b.size), of(u));
-      const const_view<T> gain(b.norm_weight, 1, width);
-      const const_view<T> shift(b.norm_bias, 1, width);
       for (index r = begin; r < end; ++r) {
         normalize_row<T>(u.row(r), u.row(r), b.eps);
         c.row(r).array() += w(0, k) * (u.row(r).array() * gain.row(0).array() + shift.row(0).array());
@@ -94,7 +112,8 @@ void mixed_adapters_forward(const_view<T> h, const_view<T> x, const std::vector<
   });
 }
 
-/// dw_k += <dc, y_k>;   dx = sum_k (w_k dc through LN_k);   dh = the same through A_k.   dh, dx: skipped when null.
+/// dw_k += <dc, y_k>;   dx = sum_k (w_k dc through LN_k), and through U_k where that reads LN_k(h + x);   dh = the same, and through U_k
+/// where that reads h.   dh, dx: skipped when null.
 template <class T>
 void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>>& branches, const mixed_adapters_saved<T>& s,
                              const_view<T> w, view<T> dw, view<T>* dh, view<T>* dx, context& ctx) {
@@ -108,6 +127,7 @@ void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>
   view<T> activated = ctx.memory.take<T>(rows, total);
   view<T> u = ctx.memory.take<T>(rows, width);
   view<T> dsum = ctx.memory.take<T>(rows, width);
+  view<T> inner = ctx.memory.take<T>(rows, width);
   const auto whole = [&](index begin, index end, view<T> dw_piece) {
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
@@ -126,18 +146,24 @@ void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>
         const T scale = normalize_row<T>(row, row, b.eps);
         dw_piece(0, k) += (dc.row(r).array() * (row.array() * gain.row(0).array() + shift.row(0).array())).sum();
         if (!inputs) continue;
-        // The gradient through LN_k replaces xhat in place: ds = r (v - mean v - xhat mean(v xhat)), v = g w_k dc.
-        const auto v = (w(0, k) * dc.row(r).array() * gain.row(0).array()).matrix();
-        const T mean = v.mean();
-        const T projection = v.dot(row) / T(width);
-        row.array() = scale * (v.array() - mean - projection * row.array());
+        detail::normalize_backward<T>((w(0, k) * dc.row(r).array() * gain.row(0).array()).matrix(), scale, row);
       }
       if (inputs) {
         of(dsum) += of(u);
-        if (dh != nullptr && b.size > 0) {
+        if (b.size > 0 && (dh != nullptr || b.behind_norm)) {
           a_k.noalias() = of(u) * const_view<T>(b.up_weight, width, b.size);
           for (index r = 0; r < n; ++r) activate_row_backward<T>(b.act, a_k.row(r), z_k.row(r), a_k.row(r));
-          of(*dh).noalias() += a_k * const_view<T>(b.down_weight, b.size, width);
+          const const_view<T> down(b.down_weight, b.size, width);
+          if (b.behind_norm) {
+            of(u).noalias() = a_k * down;
+            for (index r = begin; r < end; ++r) {
+              const T scale = normalize_row<T>(sum.row(r), inner.row(r), b.eps);
+              detail::normalize_backward<T>((u.row(r).array() * gain.row(0).array()).matrix(), scale, inner.row(r));
+            }
+            of(dsum) += of(inner);
+          } else {
+            of(*dh).noalias() += a_k * down;
+          }
         }
       }
       first += b.size;

@@ -1,0 +1,65 @@
+#pragma once
+// Low-rank updates around a plain classifier: where they go, how they start, what is trained.
+
+#include <cmath>
+#include <string>
+
+#include "graft/model/freezing.hpp"
+#include "graft/model/initialization.hpp"
+
+namespace graft {
+
+/// Calls F(layer) for every linear layer of MODEL's encoder.
+template <class M, class F>
+void for_each_projection(M& model, F&& f) {
+  for (auto& l : model.trunk.layers) {
+    for (auto* one :
+         {&l.attention.query, &l.attention.key, &l.attention.value, &l.attention.output, &l.feed.intermediate, &l.feed.output}) {
+      f(*one);
+    }
+  }
+}
+
+/// Gives every linear layer of MODEL's encoder that O names an update. A target is the end of a layer's name from a dot on, as in PEFT:
+/// "query" means attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them.
+/// @throws config_error  a target names no layer, or the rank is not positive
+template <class P>
+void add_lora(plain_classifier<P>& model, const lora_options& o) {
+  if (o.r < 1) throw config_error("lora_r is " + std::to_string(o.r) + ", a rank of at least 1 was expected");
+  if (o.targets.empty()) throw config_error("lora_target names no layer");
+  for (const std::string& target : o.targets) {
+    bool found = false;
+    for_each_projection(model, [&](linear<P>& layer) {
+      if (!layer.weight.name.ends_with("." + target + ".weight")) return;
+      found = true;
+      const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
+      layer.update.emplace(prefix, layer.in(), layer.out(), o.r, o.alpha);
+    });
+    if (!found) {
+      throw config_error("lora_target names \"" + target +
+                         "\", one or more of query, key, value, attention.output.dense, intermediate.dense, output.dense was expected");
+    }
+  }
+}
+
+/// A uniform between +-1/sqrt(inputs), B zero: the model starts as it was.   Source: PEFT's LoraLayer, `init_lora_weights` true.
+template <class P>
+void initialize_lora(plain_classifier<P>& model, std::uint64_t seed) {
+  for_each_projection(model, [&](linear<P>& layer) {
+    if (!layer.update) return;
+    const double limit = 1 / std::sqrt(static_cast<double>(layer.in()));
+    draw(layer.update->a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
+    layer.update->b.value.setZero();
+  });
+}
+
+/// The updates and the head; the rest is frozen.
+template <class P>
+void tune_lora(plain_classifier<P>& model) {
+  tune_head(model);
+  for_each_projection(model, [](linear<P>& layer) {
+    if (layer.update) set_trainable(*layer.update, true);
+  });
+}
+
+}  // namespace graft

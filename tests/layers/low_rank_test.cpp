@@ -1,0 +1,65 @@
+// The low-rank update, alone and inside a linear layer.
+
+#include "graft/layers/low_rank.hpp"
+
+#include "graft/layers/linear.hpp"
+#include "support/gradient_check.hpp"
+#include "support/layer_golden.hpp"
+
+using graft::f64;
+using graft::matrix;
+using graft::view;
+
+TEST_CASE("a low-rank update has its closed form") {
+  graft::linear<f64> layer("l", 3, 2);
+  layer.bias.value << 10, 20;
+  layer.update.emplace("l", 3, 2, 1, 2.0);
+  layer.update->a.value << 1, 2, 3;
+  layer.update->b.value << 1, -1;
+  layer.update->a.trainable = layer.update->b.trainable = true;
+  matrix<double> x(2, 3), y(2, 2), dy(2, 2), dx(2, 3), expected(2, 2);
+  x << 1, 0, 0, 0, 1, 1;  // u = 1, 5; twice that is added and taken
+  graft::context ctx;
+  graft::linear<f64>::saved s;
+  layer.forward(x, y, &s, ctx);
+  expected << 12, 18, 20, 10;
+  CHECK(y == expected);
+  CHECK(s.x.bytes() == 6 * sizeof(double));
+  dy << 1, 0, 0, 1;  // du = 2, -2
+  view<double> out(dx);
+  layer.backward(dy, s, &out, ctx);
+  CHECK(dx == (matrix<double>(2, 3) << 2, 4, 6, -2, -4, -6).finished());
+  CHECK(layer.update->a.grad == (matrix<double>(1, 3) << 2, -2, -2).finished());
+  CHECK(layer.update->b.grad == (matrix<double>(2, 1) << 2, 10).finished());
+  CHECK(layer.weight.grad.size() == 0);
+}
+
+TEST_CASE("the gradients of a linear with an update are its derivatives, with the weight frozen too") {
+  graft::context ctx;
+  for (const bool whole : {true, false}) {
+    graft::linear<f64> layer("l", 4, 3);
+    layer.update.emplace("l", 4, 3, 2, 3.0);
+    graft_test::randomize(layer, 1);
+    layer.weight.trainable = layer.bias.trainable = whole;
+    graft_test::check_gradients(layer, std::array{graft_test::random_matrix(5, 4, 2)}, graft_test::random_matrix(5, 3, 3), ctx);
+  }
+}
+
+TEST_CASE("a linear with an update agrees with PyTorch") {
+  graft::linear<f64> layer("l", 8, 6);
+  layer.update.emplace("l", 8, 6, 2, 3.0);
+  graft_test::randomize(layer, 1);
+  graft::context ctx;
+  graft_test::layer_golden("low_rank").check_part(layer, std::array<std::string, 1>{"x"}, ctx);
+}
+
+TEST_CASE("a frozen update keeps nothing") {
+  graft::linear<f64> layer("l", 4, 3);
+  layer.update.emplace("l", 4, 3, 2, 3.0);
+  graft_test::randomize(layer, 1, false);
+  matrix<double> y(5, 3);
+  graft::context ctx;
+  graft::linear<f64>::saved s;
+  layer.forward(graft_test::random_matrix(5, 4, 2), y, &s, ctx);
+  CHECK(s.x.bytes() == 0);
+}
