@@ -21,6 +21,21 @@ TEST_CASE("a file is replaced in one step, or not at all") {
   CHECK_FALSE(std::filesystem::exists(path + ".tmp"));
 }
 
+TEST_CASE("devices are written to, and links stay: neither is replaced by a file") {
+  const temporary_folder folder;
+  std::filesystem::create_symlink("/dev/null", folder / "device");
+  graft::write_file(folder / "device", "text");
+  CHECK(std::filesystem::read_symlink(folder / "device") == "/dev/null");
+  CHECK(std::filesystem::is_character_file("/dev/null"));
+  CHECK_FALSE(std::filesystem::exists(folder / "device.tmp"));
+
+  graft::write_file(folder / "target", "old");
+  std::filesystem::create_symlink("target", folder / "link");
+  graft::write_file(folder / "link", "new");
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(graft::read_file(folder / "target") == "new");
+}
+
 TEST_CASE("a missing file, a folder and a full disk are refused by name") {
   const temporary_folder folder;
   CHECK_THROWS_WITH(graft::read_file(folder / "absent"), Catch::Contains("absent: cannot be opened: No such file"));

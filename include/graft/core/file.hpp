@@ -84,12 +84,21 @@ inline void make_folder(const std::string& path) {
 }
 
 /// Writes PATH under the name `PATH.tmp` and renames it in `commit()`, so a reader never meets a half-written file.
-/// Without `commit()` the temporary file is removed and whatever stood at PATH stays.
+/// Without `commit()` the temporary file is removed and whatever stood at PATH stays. A link stays a link: what it leads to is
+/// replaced. A device or pipe, /dev/stdout for one, is written to as it is.
 /// @throws backend_error  the folder is not writable, or the disk is full
 class atomic_file {
  public:
-  explicit atomic_file(const std::string& path) : path_(path), temporary_(path + ".tmp") {
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  explicit atomic_file(const std::string& path) : path_(path) {
+    std::error_code code;
+    const auto status = std::filesystem::status(path, code);
+    const bool device = std::filesystem::is_other(status);
+    if (!device) {
+      if (std::filesystem::is_symlink(path, code) && std::filesystem::exists(status)) path_ = std::filesystem::canonical(path).string();
+      temporary_ = path_ + ".tmp";
+    }
+    descriptor_ =
+        device ? ::open(path_.c_str(), O_WRONLY | O_CLOEXEC) : ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) throw backend_error(path + ": cannot be written: " + std::strerror(errno));
   }
   atomic_file(const atomic_file&) = delete;
@@ -97,7 +106,7 @@ class atomic_file {
   ~atomic_file() {
     if (descriptor_ >= 0) {
       ::close(descriptor_);
-      ::unlink(temporary_.c_str());
+      remove_temporary();
     }
   }
 
@@ -121,16 +130,21 @@ class atomic_file {
     const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS;
     const int sync_error = errno;
     const bool closed = ::close(descriptor) == 0;
-    if (!synced || !closed || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const bool renamed = temporary_.empty() || (synced && closed && ::rename(temporary_.c_str(), path_.c_str()) == 0);
+    if (!synced || !closed || !renamed) {
       const std::string reason = std::strerror(synced ? errno : sync_error);
-      ::unlink(temporary_.c_str());
+      remove_temporary();
       throw backend_error(path_ + ": cannot be written: " + reason);
     }
   }
 
  private:
+  void remove_temporary() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
   std::string path_;
-  std::string temporary_;
+  std::string temporary_;  // "": written directly
   int descriptor_ = -1;
 };
 
