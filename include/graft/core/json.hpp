@@ -1,9 +1,12 @@
 #pragma once
 // JSON from files, with errors that name the file, the place and the field.
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
@@ -13,14 +16,39 @@ namespace graft {
 using json = nlohmann::json;
 using ordered_json = nlohmann::ordered_json;  // keeps the order of the keys in the file
 
+namespace detail {
+
+/// Copies and prints of a JSON value go as deep as it is nested; no file that graft reads comes near this depth.
+inline constexpr int deepest_json = 100;
+
+/// Whether VALUE is a T as it stands: an integer type takes neither fractions nor what is out of its range, which get() would bend.
+template <class T, class Json>
+bool holds(const Json& value) {
+  if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+    if (value.is_number_unsigned()) return std::in_range<T>(value.template get<std::uint64_t>());
+    return value.is_number_integer() && std::in_range<T>(value.template get<std::int64_t>());
+  }
+  return true;
+}
+
+}  // namespace detail
+
 /// Parses TEXT, which came from PATH (named in errors only).
-/// @throws format_error  with the byte at which the text stops being JSON
+/// @throws format_error  with the byte at which the text stops being JSON; or it is nested too deeply, or holds a number beyond a double
 template <class Json = json>
 Json parse_json(std::string_view text, const std::string& path) {
+  const auto watch = [&](int depth, typename Json::parse_event_t, Json&) {
+    if (depth > detail::deepest_json) {
+      throw format_error(path, "is nested more than " + std::to_string(detail::deepest_json) + " levels deep, which no such file is");
+    }
+    return true;
+  };
   try {
-    return Json::parse(text);
+    return Json::parse(text, watch);
   } catch (const nlohmann::detail::parse_error& failure) {
     throw format_error::at_byte(path, failure.byte == 0 ? 0 : failure.byte - 1, "is not valid JSON (cut short, or not a JSON file?)");
+  } catch (const nlohmann::detail::out_of_range&) {
+    throw format_error(path, "holds a number that is too large, one below 1.8e308 was expected");
   }
 }
 
@@ -39,10 +67,10 @@ T required(const Json& object, const std::string& field, const std::string& path
   const auto found = object.find(field);
   if (found == object.end()) throw format_error(path, "has no \"" + field + "\"");
   try {
-    return found->template get<T>();
-  } catch (const nlohmann::detail::exception&) {
-    throw format_error(path, "\"" + field + "\" is " + found->dump() + ", a value of another type was expected");
+    if (detail::holds<T>(*found)) return found->template get<T>();
+  } catch (const nlohmann::detail::exception&) {  // refused below
   }
+  throw format_error(path, "\"" + field + "\" is " + found->dump() + ", a value of another type was expected");
 }
 
 /// As `required`, but FALLBACK when the member is absent or null.
