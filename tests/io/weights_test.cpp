@@ -50,6 +50,11 @@ TEST_CASE("a model cut into several files is put together") {
   CHECK_THROWS_WITH(graft::open_weights(folder.path()), index + ": names '../one.safetensors', a weights file beside it was expected");
   graft::write_file(index, R"({"weight_map": {"b": "model.safetensors.index.json"}})");
   CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::Contains("a weights file beside it was expected"));
+  for (const std::string itself : {".", "", ".."}) {  // a folder, which would be opened by the same index again
+    std::filesystem::create_directory(folder / "inside");
+    graft::write_file(folder / "inside/model.safetensors.index.json", R"({"weight_map": {"b": ")" + itself + "\"}}");
+    CHECK_THROWS_WITH(graft::open_weights(folder / "inside"), Catch::Contains("a weights file beside it was expected"));
+  }
   graft::write_file(index, R"({"weight_map": {"b": "absent.safetensors"}})");
   CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::Contains("absent.safetensors: cannot be opened"));
   graft::write_file(index, R"({"weight_map": []})");

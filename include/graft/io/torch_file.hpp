@@ -202,6 +202,7 @@ class torch_file : public tensor_source {
     for (std::size_t i = 0; i < count; ++i) {
       std::memcpy(copy->data() + i * unit, from.data() + static_cast<std::size_t>(source) * unit, unit);
       for (std::size_t d = at.size(); d-- > 0;) {
+        if (info.shape[d] == 1) continue;  // its stride is never taken and may be anything
         source += strides[d];
         if (++at[d] < info.shape[d]) break;
         source -= strides[d] * info.shape[d];

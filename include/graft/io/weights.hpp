@@ -48,11 +48,11 @@ inline tensor_source detail::open_shards(const std::string& index_path) {
   for (const auto& [name, file] : names) files.insert(file);
   tensor_source all(index_path);
   for (const auto& file : files) {
-    if (std::filesystem::path(file).filename() != file || file.ends_with(".index.json")) {
+    const auto shard = std::filesystem::path(index_path).parent_path() / file;
+    if (shard.filename() != file || file.ends_with(".index.json") || std::filesystem::is_directory(shard)) {  // or it could name itself
       throw format_error(index_path, "names '" + file + "', a weights file beside it was expected");
     }
-    all.add_all(open_weights((std::filesystem::path(index_path).parent_path() / file).string()),
-                [](const std::string& name) { return std::optional(name); });
+    all.add_all(open_weights(shard.string()), [](const std::string& name) { return std::optional(name); });
   }
   for (const auto& [name, file] : names) {
     if (!all.contains(name)) throw format_error(index_path, "promises tensor '" + name + "' in " + file + ", which does not hold it");
