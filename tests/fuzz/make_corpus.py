@@ -1,0 +1,296 @@
+"""Writes the seeds of tests/fuzz/corpus/: small files that graft reads (good_...), and ones that it must refuse (bad_...).
+
+Run with any Python 3; the tests need neither Python nor this script. Inputs that fuzzing found (found_...) lie beside the seeds.
+"""
+import json
+import pathlib
+import struct
+
+here = pathlib.Path(__file__).parent
+golden = here.parent / "golden"
+
+
+def put(reader, name, content):
+    file = here / "corpus" / reader / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def u16(n): return struct.pack("<H", n)
+def u32(n): return struct.pack("<I", n)
+def u64(n): return struct.pack("<Q", n)
+
+
+# --- safetensors
+
+def safetensors(header, data=b"", size=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return u64(len(text) if size is None else size) + text + data
+
+
+def entry(shape, begin, end, dtype="F32", **more):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end], **more}
+
+
+put("safetensors", "good_golden", (golden / "layers" / "mean_squared_error.safetensors").read_bytes())
+put("safetensors", "good_empty", safetensors({}))
+put("safetensors", "good_types", safetensors(
+    {"__metadata__": {"graft_format": "1", "config": '{"a": 1}'}, "roberta.embeddings.LayerNorm.gamma": entry([1], 0, 2, "F16"),
+     "b": entry([1, 2], 2, 6, "BF16"), "c": entry([], 6, 14, "F64"), "d": entry([0, 3], 14, 14), "e": entry([3], 14, 17, "BOOL")},
+    bytes(range(17))))
+put("safetensors", "bad_header_longer_than_file", safetensors({}, size=1 << 20))
+put("safetensors", "bad_header_huge", safetensors({}, size=(1 << 64) - 1))
+put("safetensors", "bad_seven_bytes", bytes(7))
+put("safetensors", "bad_cut", safetensors({"a": entry([2], 0, 8)}, bytes(7)))
+put("safetensors", "bad_cut_header", safetensors({"a": entry([2], 0, 8)})[:40])
+put("safetensors", "bad_overlap", safetensors({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, bytes(12)))
+put("safetensors", "bad_hole", safetensors({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, bytes(12)))
+put("safetensors", "bad_offsets_backward", safetensors({"a": entry([1], 4, 0)}, bytes(4)))
+put("safetensors", "bad_offsets_outside", safetensors({"a": entry([1 << 40], 0, 1 << 42)}, bytes(4)))
+put("safetensors", "bad_shape_overflows", safetensors({"a": entry([1 << 32, 1 << 32], 0, 0)}))
+put("safetensors", "bad_shape_negative", safetensors({"a": entry([-1], 0, 4)}, bytes(4)))
+put("safetensors", "bad_shape_real", safetensors({"a": entry([1e300], 0, 4)}, bytes(4)))
+put("safetensors", "bad_number_overflow", safetensors(b'{"a":{"dtype":"F32","shape":[1e999],"data_offsets":[0,4]}}', bytes(4)))
+put("safetensors", "bad_dtype", safetensors({"a": entry([1], 0, 4, "F31")}, bytes(4)))
+put("safetensors", "bad_twice", safetensors(b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],'
+                                             b'"data_offsets":[0,1]}}', b"x"))
+put("safetensors", "bad_nesting", safetensors(b"[" * 2000))
+put("safetensors", "bad_utf8", safetensors(b'{"\xff":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x"))
+put("safetensors", "bad_metadata", safetensors({"__metadata__": {"a": [1]}}))
+put("safetensors", "bad_not_object", safetensors([1, 2]))
+
+# --- pickles, in the older container (a stream) and the newer one (a zip archive)
+
+MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+
+
+def text(s): return b"X" + u32(len(s)) + s.encode()
+def integer(n): return b"\x8a\x08" + struct.pack("<q", n)
+def tuple_of(*items): return b"(" + b"".join(items) + b"t"
+def glob(module, name): return b"c" + module.encode() + b"\n" + name.encode() + b"\n"
+
+
+def tensor(offset=0, sizes=(2,), strides=(1,), key="k", kind="FloatStorage", elements=2):
+    storage = tuple_of(text("storage"), glob("torch", kind), text(key), text("cpu"), integer(elements)) + b"Q"
+    arguments = tuple_of(storage, integer(offset), tuple_of(*map(integer, sizes)), tuple_of(*map(integer, strides)), b"\x89",
+                         glob("collections", "OrderedDict") + b")R")
+    return glob("torch._utils", "_rebuild_tensor_v2") + arguments + b"R"
+
+
+def dict_of(item, name="w"): return b"}" + text(name) + item + b"s"
+
+
+def stream(pickle, length=2, data=struct.pack("<ff", 1.5, -2)):
+    keys = b"\x80\x02]" + text("k") + b"a."
+    return MAGIC + b"\x80\x02M\xe9\x03." + b"\x80\x02}" + text("little_endian") + b"\x88s." + b"\x80\x02" + pickle + b"." + keys + u64(length) + data
+
+
+def archive(entries, method=0, flags=0, local=None, size=None, zip64=False, count=None, directory_at=None):
+    body, directory = b"", b""
+    for name, data in entries:
+        name, at = name.encode(), len(body)
+        body += b"PK\3\4" + bytes(22) + u16(len(name)) + u16(0) + name + data
+        place = at if local is None else local
+        length = len(data) if size is None else size
+        extra = u16(1) + u16(24) + u64(length) + u64(length) + u64(place) if zip64 else b""
+        numbers = [0xffffffff] * 3 if zip64 else [length, length, place]
+        directory += (b"PK\1\2" + bytes(4) + u16(flags) + u16(method) + bytes(8) + u32(numbers[0]) + u32(numbers[1]) + u16(len(name)) +
+                      u16(len(extra)) + bytes(10) + u32(numbers[2]) + name + extra)
+    start = len(body) if directory_at is None else directory_at
+    total = len(entries) if count is None else count
+    end = b"PK\5\6" + bytes(4) + u16(total & 0xffff) * 2 + u32(len(directory)) + u32(min(start, 0xffffffff)) + u16(0)
+    if zip64:
+        end = (b"PK\6\6" + u64(44) + bytes(12) + u64(total) * 2 + u64(len(directory)) + u64(start) +
+               b"PK\6\7" + u32(0) + u64(len(body) + len(directory)) + u32(1) + end)
+    return body + directory + end
+
+
+def zipped(pickle, **changes):
+    return archive([("m/data.pkl", b"\x80\x02" + pickle + b"."), ("m/byteorder", b"little"), ("m/data/k", struct.pack("<ff", 1.5, -2))],
+                   **changes)
+
+
+put("torch_file", "good_golden_zip", (golden / "torch" / "zip.bin").read_bytes())
+put("torch_file", "good_golden_stream", (golden / "torch" / "stream.bin").read_bytes())
+put("torch_file", "good_zip", zipped(dict_of(tensor())))
+put("torch_file", "good_zip64", zipped(dict_of(tensor()), zip64=True))
+put("torch_file", "good_stream", stream(dict_of(tensor())))
+put("torch_file", "good_transposed", stream(dict_of(tensor(sizes=(2, 1), strides=(1, 2)) )))
+put("torch_file", "good_size_of_one", stream(dict_of(tensor(sizes=(1, 2, 1), strides=((1 << 63) - 1, 1, (1 << 63) - 1)))))
+put("torch_file", "good_parameter", stream(dict_of(glob("torch._utils", "_rebuild_parameter") + b"(" + tensor() + b"\x88)tR")))
+put("torch_file", "bad_os_system", stream(glob("os", "system") + text("true") + b"\x85R"))
+put("torch_file", "bad_os_system_zip", (golden / "torch" / "attack.bin").read_bytes())
+put("torch_file", "bad_eval", zipped(dict_of(glob("builtins", "eval") + text("1") + b"\x85R")))
+put("torch_file", "bad_inst", stream(b"(ios\nsystem\n"))
+put("torch_file", "bad_stack_global", stream(text("os") + text("system") + b"\x93"))
+put("torch_file", "bad_protocol_4", stream(b"\x80\x04}"))
+put("torch_file", "bad_nesting", stream(b"]" * 1500 + b"a" * 1499))
+put("torch_file", "bad_nested_marks", stream(b"(" * 1500 + b"t" * 1500))
+put("torch_file", "bad_cycle", stream(b"]q\x01h\x01a"))
+put("torch_file", "bad_length", stream(b"X\xff\xff\xff\xff"))
+put("torch_file", "bad_integer_of_255_bytes", stream(b"\x8a\xff" + b"x" * 255))
+put("torch_file", "bad_storage_length", stream(dict_of(tensor()), length=(1 << 64) - 1))
+put("torch_file", "bad_storage_absent", stream(dict_of(tensor(key="absent"))))
+put("torch_file", "bad_storage_absent_zip", zipped(dict_of(tensor(key="../../k"))))
+put("torch_file", "bad_outside_storage", stream(dict_of(tensor(offset=1))))
+put("torch_file", "bad_offset_negative", stream(dict_of(tensor(offset=-1))))
+put("torch_file", "bad_stride_overflows", stream(dict_of(tensor(sizes=(3, 3), strides=(1 << 62, 1 << 62)))))
+put("torch_file", "bad_stride_0", stream(dict_of(tensor(sizes=(1 << 40,), strides=(0,)))))
+put("torch_file", "bad_shape_overflows", stream(dict_of(tensor(sizes=(1 << 62, 1 << 62), strides=(1, 1)))))
+put("torch_file", "bad_kind", stream(dict_of(tensor(kind="QInt8Storage"))))
+put("torch_file", "bad_stack_underflow", stream(b"QRtsu"))
+put("torch_file", "bad_cut", stream(dict_of(tensor()))[:-1])
+put("torch_file", "bad_cut_pickle", stream(dict_of(tensor()))[:120])
+put("torch_file", "bad_cut_zip", zipped(dict_of(tensor()))[:-1])
+
+# --- zip archives
+
+two = [("a", b"one"), ("b/c", b"")]
+put("zip", "good_stored", archive(two))
+put("zip", "good_zip64", archive(two, zip64=True))
+put("zip", "good_empty", archive([]))
+put("zip", "good_comment", archive(two)[:-2] + u16(5) + b"PK\5\7!")
+put("zip", "bad_entry_outside", archive(two, local=1 << 31))
+put("zip", "bad_entry_outside_64", archive(two, local=(1 << 64) - 2, zip64=True))
+put("zip", "bad_entry_in_the_middle", archive(two, local=3))
+put("zip", "bad_size_outside", archive(two, size=1 << 31))
+put("zip", "bad_size_wraps_64", archive(two, size=(1 << 64) - 8, zip64=True))
+put("zip", "bad_directory_outside", archive(two, directory_at=0xfffffff0))
+put("zip", "bad_directory_outside_64", archive(two, directory_at=(1 << 64) - 1, zip64=True))
+put("zip", "bad_count", archive(two, count=0xffff))
+put("zip", "bad_count_64", archive(two, count=(1 << 64) - 1, zip64=True))
+put("zip", "bad_compressed", archive(two, method=8))
+put("zip", "bad_encrypted", archive(two, flags=1))
+put("zip", "bad_twice", archive([("a", b"1"), ("a", b"2")]))
+put("zip", "bad_locator_alone", b"PK\6\7" + bytes(4) + u64(1 << 40) + bytes(4) + archive([])[-22:])
+put("zip", "bad_cut", archive(two)[:-1])
+put("zip", "bad_cut_front", archive(two)[10:])
+
+# --- JSON configurations
+
+encoder = json.loads((golden / "model" / "config.json").read_text())
+put("config", "good_encoder", json.dumps(encoder))
+put("config", "good_encoder_bom", b"\xef\xbb\xbf" + json.dumps(encoder).encode())
+put("config", "good_bert", json.dumps({**encoder, "model_type": "bert", "pad_token_id": None}))
+put("config", "good_task", json.dumps({"task": "rte", "paths": {"train": "RTE/train.tsv"}}))
+put("config", "good_own_task", json.dumps({"task": "custom", "name": "own", "kind": "classification", "labels": ["no", 1, 1.5],
+                                           "paths": {"val": "x.jsonl"}}))
+put("config", "good_regression", json.dumps({"task": "custom", "name": "own", "kind": "regression", "paths": {}}))
+described = {"version": 1, "kind": "adapter", "task": "own", "output": "classification", "labels": ["a", "b"], "max_seq_length": 128,
+             "trunk_fingerprint": "0123456789abcdef", "adapter_size": 8, "adapter_hidden_act": "gelu"}
+put("config", "good_adapter", json.dumps(described))
+put("config", "good_mix", json.dumps({**described, "kind": "multi_adapter",
+                                      "adapters": [{"name": "rte", "size": 4, "hidden_act": "relu", "placement": "pfeiffer"}],
+                                      "include_base": True, "include_flex": False, "flex_size": 0, "flex_hidden_act": "gelu",
+                                      "weight_mode": "softmax", "num_weight_sets": 1}))
+put("config", "good_lora", json.dumps({**described, "kind": "lora", "lora_r": 4, "lora_alpha": 8.0, "lora_target": ["query", "value"]}))
+put("config", "good_shards", json.dumps({"metadata": {"total_size": 1}, "weight_map": {"a": "one.safetensors"}}))
+put("config", "good_tokenizer", json.dumps({"do_lower_case": True, "model_max_length": 512}))
+added = {"id": 7, "content": "<new>", "single_word": False, "lstrip": True, "rstrip": False, "normalized": False, "special": True}
+put("config", "good_special_tokens", json.dumps({"mask_token": {**added, "content": "[MASK]"}, "cls_token": "[CLS]"}))
+# These would be read by one of the readers that overlook what they do not know; it is their meaning for the others that counts.
+put("config", "added_tokens", json.dumps({"<new>": 7, "<newer>": 8}))
+put("config", "added_tokens_decoder", json.dumps({"added_tokens_decoder": {"7": added}}))
+put("config", "encoder_huge", json.dumps({**encoder, "hidden_size": 1 << 63}))
+put("config", "encoder_negative", json.dumps({**encoder, "vocab_size": -5, "pad_token_id": -1}))
+put("config", "encoder_real", json.dumps({**encoder, "hidden_size": 1e300, "num_hidden_layers": 2.5}))
+put("config", "description_huge", json.dumps({**described, "version": 1e300, "adapter_size": 1 << 64}))
+put("config", "description_real", json.dumps({**described, "max_seq_length": 1e300, "adapter_size": -1e300}))
+put("config", "description_negative", json.dumps({**described, "adapter_size": -8, "max_seq_length": -1}))
+for file in "..", ".", "", "/", "absent", "a\0b", "../one.safetensors", "model.safetensors.index.json":
+    name = file.replace("/", "_slash").replace(".", "_dot").replace("\0", "_nul") or "_empty"
+    put("config", "shards" + name, json.dumps({"weight_map": {"a": file}}))
+put("config", "shards_not_there", json.dumps({"weight_map": {"b": "one.safetensors"}}))
+put("config", "bad_nesting", b'{"task":' + b"[" * 2000 + b"]" * 2000 + b"}")
+put("config", "bad_nesting_objects", b'{"version":' * 500 + b"1" + b"}" * 500)
+put("config", "bad_number_overflow", json.dumps({**encoder, "layer_norm_eps": 0}).replace('eps": 0', 'eps": 1e999'))
+put("config", "bad_utf8", b'{"task":"\xc3\x28"}')
+put("config", "bad_surrogate", rb'{"task":"\ud800"}')
+put("config", "bad_cut", json.dumps(encoder)[:-1])
+put("config", "bad_empty", "")
+put("config", "array", "[1,2]")
+put("config", "null", "null")
+
+# --- rows
+
+put("tsv", "good_own", "text_a\ttext_b\tlabel\nlow lower\tlo\tyes\nw\t\tno\n")
+put("tsv", "good_crlf_bom", b"\xef\xbb\xbflabel\ttext_a\r\n1\tlow\r\n1\tlow")
+put("tsv", "good_numbers", "text_a\tlabel\nlow\t-2.5\nlow\t1e3\n")
+put("tsv", "good_without_header", "x\t1\t*\tlow\ny\t0\t\tlower\n")
+put("tsv", "good_short_rows", "\t".join("id qid1 qid2 q1 q2 dup".split()) + "\n1\t2\t3\tlow\tlo\t1\nshort\n")
+put("tsv", "good_stsb", "\t" * 9 + "\n" + "\t" * 7 + "low\tlo\t3.25\n")
+put("tsv", "good_special_tokens", "text_a\tlabel\n<s></s><mask> <pad>\tyes\n")
+put("tsv", "good_white_space", "text_a\tlabel\n\u2003\u00a0\x1c\u3000\x0b\tyes\n")
+put("tsv", "number_overflow", "text_a\tlabel\nlow\t1e999\n")
+put("tsv", "number_nan", "text_a\tlabel\nlow\tnan\n")
+put("tsv", "bad_utf8", b"text_a\tlabel\n\xc3\x28\tyes\n")
+put("tsv", "bad_overlong", b"text_a\tlabel\n\xc0\xaf\tyes\n")
+put("tsv", "bad_surrogate", b"text_a\tlabel\n\xed\xa0\x80\tyes\n")
+put("tsv", "bad_cut_character", b"text_a\tlabel\n\xf0\x9f\x98")
+put("tsv", "bad_empty", "")
+put("tsv", "bad_bom_alone", b"\xef\xbb\xbf")
+put("tsv", "bad_header_alone", "label\ttext_b\n")
+put("tsv", "nul", b"text_a\tlabel\n\0\tyes\n")
+put("tsv", "tabs", "\t" * 3000 + "\n")
+put("tsv", "lines", "\n" * 3000)
+
+put("jsonl", "good_texts", '{"text_a":"low lower","text_b":"lo","label":"yes"}\n\n{"text_a":"","text_b":null,"label":1}\n')
+put("jsonl", "good_ids", '{"input_ids":[0,4,2,2],"label":1.0}\r\n')
+put("jsonl", "good_regression", b'\xef\xbb\xbf{"text_a":"\\u00dc \\ud83d\\ude00","label":-2.5e-3}\n')
+put("jsonl", "good_without_label", '{"text_a":"low","other":{"a":[1]}}\n')
+put("jsonl", "ids_too_large", '{"input_ids":[4294967296]}\n{"input_ids":[2147483647]}\n')
+put("jsonl", "bad_ids_huge", '{"input_ids":[18446744073709551616]}\n')
+put("jsonl", "bad_ids_negative", '{"input_ids":[-1]}\n')
+put("jsonl", "bad_ids_empty", '{"input_ids":[]}\n')
+put("jsonl", "bad_both", '{"input_ids":[1],"text_a":"low"}\n')
+put("jsonl", "bad_label", '{"text_a":"low","label":' + "[" * 20 + "]" * 20 + "}\n")
+put("jsonl", "bad_number_overflow", '{"text_a":"low","label":1e999}\n')
+put("jsonl", "bad_nesting", '{"text_a":' + "[" * 2000 + "]" * 2000 + "}\n")
+put("jsonl", "bad_not_closed", '{"text_a":' + '{"a":' * 500 + "\n")
+put("jsonl", "bad_utf8", b'{"text_a":"\xff"}\n')
+put("jsonl", "bad_surrogate", '{"text_a":"\\ud800"}\n')
+put("jsonl", "bad_array", "[1]\n")
+put("jsonl", "bad_cut", '{"text_a":"low"')
+put("jsonl", "bad_empty", "")
+put("jsonl", "bad_blank", "  \n\t\n")
+
+# --- vocabularies, merges, tokenizer.json
+
+roberta = {piece: i for i, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "l", "o", "w", "lo", "low", "\u0120low", "\u0120"])}
+put("vocabulary", "good_vocab_json", json.dumps(roberta))
+put("vocabulary", "good_vocab_json_plain", json.dumps(roberta, ensure_ascii=False))
+put("vocabulary", "good_merges", "#version: 0.2\nl o\nlo w\ne r\nlow er\n")
+put("vocabulary", "good_merges_crlf", "l o\r\nlo w\r\n")
+put("vocabulary", "good_vocab_txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nlow\n##er\n##\ncaf\u00e9\n\u4e16\n,\n")
+put("vocabulary", "good_vocab_txt_crlf", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\nLow")
+put("vocabulary", "tokenizer_json_bpe", json.dumps(
+    {"version": "1.0", "truncation": None, "padding": None,
+     "added_tokens": [{**added, "id": i, "content": piece} for piece, i in list(roberta.items())[:5]], "normalizer": None,
+     "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+     "post_processor": {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]}, "decoder": {"type": "ByteLevel"},
+     "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "", "end_of_word_suffix": "",
+               "fuse_unk": False, "vocab": roberta, "merges": ["l o", "lo w", "\u0120 low"]}}))
+put("vocabulary", "tokenizer_json_wordpiece", json.dumps(
+    {"version": "1.0", "added_tokens": [{**added, "id": 2, "content": "[CLS]"}],
+     "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+     "pre_tokenizer": {"type": "BertPreTokenizer"},
+     "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+               "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "low": 5, "##er": 6}}}))
+put("vocabulary", "tokenizer_json_unigram", json.dumps({"version": "1.0", "model": {"type": "Unigram", "vocab": [["<unk>", 0.0]]}}))
+put("vocabulary", "tokenizer_json_merges_pairs", json.dumps({"model": {"type": "BPE", "vocab": roberta, "merges": [["l", "o"], ["x"], 3]}}))
+put("vocabulary", "bad_ids_gap", json.dumps({**roberta, "x": 99}))
+put("vocabulary", "bad_ids_twice", json.dumps({**roberta, "x": 0}))
+put("vocabulary", "bad_ids_huge", json.dumps({**roberta, "x": 1 << 64}))
+put("vocabulary", "bad_ids_negative", json.dumps({**roberta, "x": -1}))
+put("vocabulary", "bad_number_overflow", '{"<s>":1e999}')
+put("vocabulary", "bad_nesting", '{"<s>":' + "[" * 1000 + "]" * 1000 + "}")
+put("vocabulary", "bad_nesting_tokenizer", '{"model":' * 400 + "1" + "}" * 400)
+put("vocabulary", "bad_specials_missing", '{"<unk>":0,"a":1}')
+put("vocabulary", "bad_merge_unknown", "#version: 0.2\nq z\n")
+put("vocabulary", "bad_merge_twice", "l o\nl o\n")
+put("vocabulary", "bad_merge_of_three", "l o w\n")
+put("vocabulary", "bad_utf8", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n\xc3\x28\n")
+put("vocabulary", "bad_piece_twice", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nlow\nlow\n")
+put("vocabulary", "bad_bom", b"\xef\xbb\xbf[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
+put("vocabulary", "bad_cut", json.dumps(roberta)[:-1])
+put("vocabulary", "empty", "")
