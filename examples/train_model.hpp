@@ -32,7 +32,8 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   index longest = 0;
   for (const features& row : run.split("train")->rows) longest = std::max(longest, std::ssize(row.input_ids));
   print_banner(run, trained, counts.all, counts.trained, training.total_steps(),
-               training_bytes(model, options.train_batch_size * longest, longest, options.threads, validation != nullptr));
+               training_bytes(model, std::min(options.train_batch_size, std::ssize(run.split("train")->rows)) * longest, longest,
+                              options.threads, validation != nullptr));
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
   begin_output(run);
 
@@ -77,7 +78,10 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
     return outcome;
   } catch (const std::exception& failure) {
     line.clear();
-    log.write("errors", {{"error", failure.what()}, {"global_step", training.state().global_step}});
+    try {
+      log.write("errors", {{"error", failure.what()}, {"global_step", training.state().global_step}});
+    } catch (const error&) {  // a full disk, say, is likely what stopped the run: the first message is the one to show
+    }
     throw;
   }
 }

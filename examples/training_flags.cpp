@@ -47,9 +47,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("eval_every_steps", &flags.eval_every_steps, "Evaluate every so many steps and keep the best parameters; 0: only at the end.")
       .between(0);
   table.add("partial_eval_number", &flags.partial_eval_number, "Validation examples that these evaluations look at.").between(1);
-  table.add("save_every_steps", &flags.save_every_steps, "Write a checkpoint every so many steps; 0: none.").between(0);
+  table.add("save_every_steps", &flags.save_every_steps, "Write a checkpoint every so many steps; 0: only when stopped.").between(0);
   table.add("resume", &flags.resume, "Go on from the last checkpoint in the output folder.");
-  table.add("force_overwrite", &flags.force_overwrite, "Run even if the output folder holds a finished run.");
+  table.add("force_overwrite", &flags.force_overwrite, "Replace the run in the output folder: its logs and results are removed.");
 
   table.group("Adapters");
   if (!multi) {
@@ -88,7 +88,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   }
 
   table.group("Machine");
-  table.add("threads", &flags.threads, "Threads to compute with; 0: one a core.").between(0);
+  table.add("threads", &flags.threads, "Threads to compute with; 0: one a core.").between(0, 1024);
   table.add("precision", &flags.precision, "Number type to compute in; auto is f32.").one_of({"auto", "f32", "f64"});
 
   table.group("");

@@ -1,8 +1,12 @@
 #include "training_run.hpp"
 
+#include <fcntl.h>
 #include <omp.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -73,6 +77,17 @@ void clear_output(const std::string& folder) {
   }
 }
 
+/// Keeps FOLDER, if there is one, to this process until it ends: a second run would take the first one's logs away.
+/// @throws config_error  another process has it
+void lock_output(const std::string& folder) {
+  static int descriptor = -1;
+  if (descriptor >= 0) return;
+  descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(std::exchange(descriptor, -1));
+  throw config_error(folder + ": another run is writing there; wait for it, or choose another --output_dir");
+}
+
 /// Files of somebody else are neither removed nor written over, whatever the flags say.
 void refuse_foreign_files(const std::string& folder) {
   if (!fs::is_directory(folder) || fs::exists(folder + "/args.json")) return;
@@ -85,7 +100,14 @@ void refuse_foreign_files(const std::string& folder) {
 
 void claim_output(training_flags& flags, ordered_json& args) {
   const std::string& folder = flags.output_dir;
+  lock_output(folder);
   refuse_foreign_files(folder);
+  const fs::path init = flags.adapter_init_path;
+  std::error_code none;
+  if (is_result(init.filename().string()) && fs::equivalent(fs::absolute(init).parent_path(), folder, none)) {
+    throw config_error("--adapter_init_path is in " + folder +
+                       ", where a new run removes what an earlier one saved; choose another --output_dir");
+  }
   const bool done = fs::exists(folder + "/DONE");
   if (done && !flags.force_overwrite) {
     throw config_error(folder + ": holds a finished run; choose another --output_dir, or give --force_overwrite to replace it");
@@ -268,6 +290,7 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
 
 void begin_output(const prepared_run& run) {
   make_folder(run.flags.output_dir);
+  lock_output(run.flags.output_dir);
   if (!run.flags.resume || fs::exists(run.file("DONE"))) clear_output(run.flags.output_dir);
   write_file(run.file("args.json"), run.args.dump(2) + "\n");
 }

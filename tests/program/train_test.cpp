@@ -1,5 +1,8 @@
 // Whole runs of the program: what they write, that they can be stopped and resumed, and how they refuse bad input.
 
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
@@ -115,6 +118,17 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
     const auto again = run_graft(tiny_run("train-adapter", task, output));
     CHECK(again.exit_code == 1);
     CHECK_THAT(again.err, Catch::Contains("holds a finished run") && Catch::Contains("--force_overwrite"));
+    const auto onto_itself = run_graft(
+        with(tiny_run("train-adapter", task, output), {"--force_overwrite", "--adapter_init_path", output + "/model.safetensors"}));
+    CHECK(onto_itself.exit_code == 1);
+    CHECK_THAT(onto_itself.err, Catch::Contains("--adapter_init_path is in " + output));
+    CHECK(graft::read_file(output + "/model.safetensors") == before);
+    const int other_run = ::open(output.c_str(), O_RDONLY | O_DIRECTORY);
+    REQUIRE(::flock(other_run, LOCK_EX) == 0);
+    const auto second = run_graft(with(tiny_run("train-adapter", task, output), {"--force_overwrite"}));
+    CHECK(second.exit_code == 1);
+    CHECK_THAT(second.err, Catch::Contains(output + ": another run is writing there"));
+    ::close(other_run);
     CHECK(graft::read_file(output + "/model.safetensors") == before);
     CHECK(run_graft(with(tiny_run("train-adapter", task, output), {"--force_overwrite"})).exit_code == 0);
     CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json"});

@@ -65,7 +65,8 @@ struct training_observer {
 
 /// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.
 inline std::int64_t steps_per_epoch(std::size_t rows, const training_options& o) {
-  const auto batches = (static_cast<std::int64_t>(rows) + o.train_batch_size - 1) / o.train_batch_size;
+  const auto count = static_cast<std::int64_t>(rows);
+  const auto batches = count / o.train_batch_size + (count % o.train_batch_size != 0);
   return batches / o.gradient_accumulation_steps;
 }
 
@@ -145,7 +146,7 @@ class trainer {
       const double loss = regression ? mean_squared_error<real>(logits_, batch_.targets, &d, scale)
                                      : cross_entropy<real>(logits_, batch_.labels, &d, scale);
       if (!std::isfinite(loss)) {
-        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(loss) +
+        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(std::abs(loss)) +
                     ": training has diverged, try a lower learning_rate");
       }
       model_.backward(dlogits_, batch_, trace_, context_);
@@ -190,7 +191,7 @@ class trainer {
       state_.best_score = score;
       state_.best_step = state_.global_step;
       best_.clear();
-      for (const auto* p : optimizer_.parameters()) best_.push_back(p->value);
+      for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value);
     }
     if (observer.evaluated) observer.evaluated({state_, std::move(*result), best});
     return true;
