@@ -72,6 +72,7 @@
 #include "graft/io/tensor_source.hpp"             // named tensors, whatever their file's format
 #include "graft/io/safetensors.hpp"               // the format that graft writes
 #include "graft/io/torch_file.hpp"                // PyTorch's, read without running code
+#include "graft/io/torch_writer.hpp"              // and written, for torch.load
 #include "graft/io/weights.hpp"                   // a Hugging Face folder, one file or several
 #include "graft/io/hf_names.hpp"                  // tensor names in one form
 #include "graft/io/model_file.hpp"                // the flat model file, and a trunk's fingerprint
@@ -84,6 +85,13 @@
 #include "graft/model/memory.hpp"                 // what a run will need
 #include "graft/model/saving.hpp"                 // parameters -> files
 #include "graft/model/description.hpp"            // what a saved file says about itself
+
+// exchange: adapters of other programs
+#include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
+#include "graft/exchange/original.hpp"            // the original system's model.p
+#include "graft/exchange/adapterhub.hpp"          // the library adapters
+#include "graft/exchange/peft.hpp"                // PEFT's LoRA
+#include "graft/exchange/open_adapter.hpp"        // any of them
 
 // optim, train, predict: the loop around it
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role

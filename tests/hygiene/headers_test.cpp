@@ -53,9 +53,10 @@ const std::map<std::string, names> below = {
     {"losses", {"ops"}},
     {"io", {"core"}},
     {"model", {"encoder", "adapters", "heads", "losses", "io"}},
+    {"exchange", {"model"}},
     {"optim", {"core"}},
     {"train", {"model", "optim"}},
-    {"predict", {"train"}},
+    {"predict", {"train", "exchange"}},
     {"plot", {"core"}},
 };
 

@@ -1,0 +1,157 @@
+#pragma once
+// One adapter, whichever file it came from: what it is, and its tensors under graft's names.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/model/description.hpp"
+
+namespace graft {
+
+/// A single adapter or low-rank update. Without a head its description has no labels: it can stand in a mix, but not answer alone.
+struct adapter_file {
+  model_description description;
+  tensor_source tensors;
+
+  bool has_head() const { return description.num_labels() > 0; }
+};
+
+using tensor_shapes = std::map<std::string, std::vector<index>>;
+
+/// Adapters of D in an encoder with CONFIG: down_project.weight (K, H), up_project.weight (H, K), biases.
+inline tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d) {
+  const index h = config.hidden_size, k = d.adapter_size;
+  tensor_shapes shapes;
+  for (index n = 0; n < config.num_hidden_layers; ++n) {
+    for (const std::string site : {"attention.output", "output"}) {
+      if (place_at(d.placement, site == "output") == adapter_place::none) continue;
+      const std::string prefix = config.model_type + ".encoder.layer." + std::to_string(n) + "." + site + ".adapter.";
+      shapes[prefix + "down_project.weight"] = {k, h};
+      shapes[prefix + "down_project.bias"] = {k};
+      shapes[prefix + "up_project.weight"] = {h, k};
+      shapes[prefix + "up_project.bias"] = {h};
+    }
+  }
+  return shapes;
+}
+
+/// The dense layers of the encoder, without ".weight", and the shapes of their weights: what can get a low-rank update.
+inline tensor_shapes dense_layers(const encoder_config& config) {
+  tensor_shapes shapes;
+  for (const auto& [name, shape] : trunk_tensors(config)) {
+    if (shape.size() == 2 && name.starts_with(config.model_type + ".encoder.")) shapes[name.substr(0, name.rfind('.'))] = shape;
+  }
+  return shapes;
+}
+
+/// Whether TARGET, the end of a name from a dot on, names LAYER.
+inline bool is_target(const std::string& layer, const std::string& target) { return layer.ends_with("." + target); }
+
+/// Low-rank updates of D: lora_A.weight (r, inputs), lora_B.weight (outputs, r).
+inline tensor_shapes lora_tensors(const encoder_config& config, const model_description& d) {
+  tensor_shapes shapes;
+  for (const auto& [layer, shape] : dense_layers(config)) {
+    for (const std::string& target : d.lora.targets) {
+      if (!is_target(layer, target)) continue;
+      shapes[layer + ".lora_A.weight"] = {d.lora.r, shape[1]};
+      shapes[layer + ".lora_B.weight"] = {shape[0], d.lora.r};
+    }
+  }
+  return shapes;
+}
+
+/// Every LayerNorm of the encoder, the embeddings' too.
+inline tensor_shapes layer_norm_tensors(const encoder_config& config) {
+  tensor_shapes shapes = trunk_tensors(config);
+  std::erase_if(shapes, [](const auto& item) { return item.first.find(".LayerNorm.") == std::string::npos; });
+  return shapes;
+}
+
+/// The layers of the head: the first, whose answer goes through tanh, and the last, with a row a label.
+struct head_names {
+  explicit head_names(const encoder_config& config)
+      : dense(config.model_type == "bert" ? "bert.pooler.dense" : "classifier.dense"),
+        out_proj(config.model_type == "bert" ? "classifier" : "classifier.out_proj") {}
+  std::string dense, out_proj;
+};
+
+inline tensor_shapes head_tensors(const encoder_config& config, index classes) {
+  const index h = config.hidden_size;
+  const head_names head(config);
+  return {{head.dense + ".weight", {h, h}},
+          {head.dense + ".bias", {h}},
+          {head.out_proj + ".weight", {classes, h}},
+          {head.out_proj + ".bias", {classes}}};
+}
+
+/// Takes the labels of a head with CLASSES rows to be called 0, 1, ...; one row is a regression.
+inline void number_labels(model_description& d, index classes) {
+  d.output = classes == 1 ? task_kind::regression : task_kind::classification;
+  for (index i = 0; i < classes && classes > 1; ++i) d.labels.push_back(std::to_string(i));
+}
+
+/// The tensors of STORED under graft's names. SHAPES has those, and THEIRS(one of them) is what the file calls it.
+/// @throws format_error  a tensor is missing, has another shape or no floating-point numbers, or is none of these
+template <class Theirs>
+tensor_source take_tensors(const tensor_source& stored, const tensor_shapes& shapes, Theirs&& theirs) {
+  tensor_shapes expected;
+  std::map<std::string, std::string> ours;
+  for (const auto& [name, shape] : shapes) {
+    const std::string their_name = theirs(name);
+    expected[their_name] = shape;
+    ours[their_name] = name;
+  }
+  stored.expect(expected);
+  tensor_source result(stored.path());
+  result.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
+    if (name.starts_with("__pad.")) return std::nullopt;
+    const tensor_info& info = stored.at(name);
+    const auto found = ours.find(name);
+    if (found == ours.end()) {
+      throw format_error(stored.path(), "holds tensor '" + name + "' of shape " + shape_text(info.shape) +
+                                            ", which graft has no use for in such an adapter");
+    }
+    if (!is_floating_point(info.type))
+      throw format_error(stored.path(), "tensor '" + name + "' holds " + std::string(dtype_name(info.type)));
+    return found->second;
+  });
+  return result;
+}
+
+/// All that an adapter as D describes it consists of; HELD is where it comes from.
+inline tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
+  tensor_shapes shapes = d.kind == "lora" ? lora_tensors(config, d) : bottleneck_tensors(config, d);
+  if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
+  if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels()));
+  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is.
+  if (config.model_type == "bert" && !held.contains("bert.pooler.dense.weight")) {
+    shapes.erase("bert.pooler.dense.weight");
+    shapes.erase("bert.pooler.dense.bias");
+  }
+  return shapes;
+}
+
+/// Writes A to PATH as graft saves an adapter.
+/// @throws backend_error  as safetensors_writer::write
+inline void write_adapter(const std::string& path, const adapter_file& a) {
+  safetensors_writer writer;
+  writer.metadata = to_metadata(a.description);
+  for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
+  writer.write(path);
+}
+
+namespace detail {
+
+/// TEXT with the first FROM in it replaced by TO.
+inline std::string replace_first(std::string text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  return at == text.npos ? text : text.replace(at, from.size(), to);
+}
+
+}  // namespace detail
+}  // namespace graft

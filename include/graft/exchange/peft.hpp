@@ -1,0 +1,133 @@
+#pragma once
+// Folders that PEFT saves of low-rank updates (LoRA).
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graft/exchange/adapter_file.hpp"
+#include "graft/exchange/adapterhub.hpp"
+#include "graft/exchange/config_fields.hpp"
+#include "graft/io/hf_names.hpp"
+
+namespace graft {
+
+namespace detail {
+
+constexpr std::string_view peft_prefix = "base_model.model.";
+
+/// Targets that name exactly those layers of the encoder which STORED has updates of: short names where every layer has one.
+inline std::vector<std::string> targets_of(const tensor_source& stored, const encoder_config& config) {
+  std::set<std::string> targets;
+  const tensor_shapes layers = dense_layers(config);
+  const auto updated = [&](const std::string& layer) { return stored.contains(layer + ".lora_A.weight"); };
+  for (const auto& [layer, shape] : layers) {
+    if (!updated(layer)) continue;
+    const std::string numbered = layer.substr(layer.find(".layer.") + 1);  // layer.0.attention.self.query
+    const std::string part = numbered.substr(numbered.find('.', 6) + 1);   // attention.self.query
+    const bool all =
+        std::all_of(layers.begin(), layers.end(), [&](const auto& other) { return !is_target(other.first, part) || updated(other.first); });
+    targets.insert(all ? part : numbered);
+  }
+  return {targets.begin(), targets.end()};
+}
+
+}  // namespace detail
+
+/// Reads the low-rank updates in FOLDER: adapter_config.json, adapter_model.safetensors or adapter_model.bin, with the head among the saved
+/// modules, if there is one; the format has no labels: they are called 0, 1, ...
+/// A scale of alpha / sqrt(r) (use_rslora) becomes the alpha that gives the same. Dropout within the updates, which counts in training
+/// only, is left out.
+/// @throws format_error  a file is missing or damaged; a field asks for what graft does not compute; a tensor is missing, of another shape
+///                       (both are named), or unknown
+/// Source: huggingface/peft, tuners/lora/config.py, utils/save_and_load.py.
+inline adapter_file read_peft(const std::string& folder, const encoder_config& config) {
+  const std::string path = (std::filesystem::path(folder) / "adapter_config.json").string();
+  const json given = read_json(path);
+  if (const auto type = required<std::string>(given, "peft_type", path); type != "LORA") {
+    throw format_error(path, "\"peft_type\" is " + type + ", LORA was expected");
+  }
+  std::set<std::string> handled{"peft_type",       "r",
+                                "lora_alpha",      "target_modules",
+                                "use_rslora",      "lora_dropout",
+                                "modules_to_save", "base_model_name_or_path",
+                                "revision",        "inference_mode",
+                                "auto_mapping",    "megatron_core",
+                                "peft_version",    "qalora_group_size"};
+  // The other ways of filling the matrices at the start change the trunk with them.
+  const json start = given.value("init_lora_weights", json());
+  if (start.is_boolean() || start == "gaussian" || start == "eva" || start == "orthogonal") handled.insert("init_lora_weights");
+  const json task = given.value("task_type", json());
+  if (task == "SEQ_CLS" || task == "FEATURE_EXTRACTION") handled.insert("task_type");
+  check_fields(given, {{"bias", "none"}}, handled, path);
+
+  const tensor_source file = detail::open_first(folder, {"adapter_model.safetensors", "adapter_model.bin"});
+  tensor_source stored(file.path());
+  stored.add_all(file, [&](const std::string& name) -> std::optional<std::string> {
+    if (!name.starts_with(detail::peft_prefix))
+      throw format_error(file.path(), "holds tensor '" + name + "', a name with base_model.model. was expected");
+    return canonical_name(name.substr(detail::peft_prefix.size()), config.model_type);
+  });
+  model_description d;
+  d.kind = "lora";
+  d.layer_norms_trained = false;
+  d.lora.r = required<index>(given, "r", path);
+  d.lora.alpha = required<double>(given, "lora_alpha", path);
+  if (d.lora.r < 1) throw format_error(path, "\"r\" is " + std::to_string(d.lora.r) + ", at least 1 was expected");
+  if (optional<bool>(given, "use_rslora", path, false)) d.lora.alpha *= std::sqrt(static_cast<double>(d.lora.r));
+  const json targets = given.value("target_modules", json());
+  d.lora.targets =
+      targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : detail::targets_of(stored, config);
+  if (lora_tensors(config, d).empty()) {
+    throw format_error(path, "\"target_modules\" is " + targets.dump() + ": no dense layer of this encoder has an update");
+  }
+  const tensor_info* out = stored.find(head_names(config).out_proj + ".weight");
+  if (out != nullptr && !out->shape.empty()) number_labels(d, out->shape[0]);
+  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
+}
+
+/// Writes A into FOLDER, which is made if need be: adapter_config.json and adapter_model.safetensors.
+/// @throws config_error  A is not low-rank       @throws backend_error  as write_file
+inline void write_peft(const std::string& folder, const adapter_file& a, const encoder_config& config) {
+  const model_description& d = a.description;
+  if (d.kind != "lora") throw config_error(a.tensors.path() + ": is no low-rank update, the only kind that is written for PEFT");
+  namespace fs = std::filesystem;
+  make_folder(folder);
+  fs::remove(fs::path(folder) / "adapter_config.json");
+  fs::remove(fs::path(folder) / "adapter_model.bin");
+  safetensors_writer writer;
+  writer.metadata = {{"format", "pt"}};
+  for (const auto& [name, info] : a.tensors.tensors()) {
+    writer.add(std::string(detail::peft_prefix) + name, info.shape, info.type, info.bytes, info.type);
+  }
+  writer.write((fs::path(folder) / "adapter_model.safetensors").string());
+  json saved = nullptr;
+  if (a.has_head()) saved = json::array({"classifier"});
+  if (a.tensors.contains("bert.pooler.dense.weight")) saved.push_back("pooler");
+  // `dense` alone would name layers of the head there, too.
+  const bool alone = std::find(d.lora.targets.begin(), d.lora.targets.end(), "dense") != d.lora.targets.end();
+  // Alpha is a whole number there, but nothing depends on it: a fraction is written as it is.
+  const bool whole = d.lora.alpha == std::floor(d.lora.alpha) && std::abs(d.lora.alpha) < 1e9;
+  const ordered_json about{{"peft_type", "LORA"},
+                           {"task_type", a.has_head() ? json("SEQ_CLS") : json()},
+                           {"base_model_name_or_path", nullptr},
+                           {"r", d.lora.r},
+                           {"lora_alpha", whole ? json(static_cast<index>(d.lora.alpha)) : json(d.lora.alpha)},
+                           {"target_modules", alone ? detail::targets_of(a.tensors, config) : d.lora.targets},
+                           {"lora_dropout", 0.0},
+                           {"bias", "none"},
+                           {"fan_in_fan_out", false},
+                           {"use_rslora", false},
+                           {"use_dora", false},
+                           {"init_lora_weights", true},
+                           {"modules_to_save", saved},
+                           {"inference_mode", true}};
+  write_file((fs::path(folder) / "adapter_config.json").string(), about.dump(2) + "\n");
+}
+
+}  // namespace graft

@@ -1,0 +1,285 @@
+#include "graft/exchange/adapterhub.hpp"
+
+#include "exchange/material.hpp"
+
+using namespace graft_test;
+using Catch::Contains;
+using graft::json;
+
+namespace {
+
+const std::string site = "roberta.encoder.layer.1.output.";
+
+/// What opening the folder NAME says after FIELD of FILE's "config" was set to VALUE.
+std::string with_field(const std::string& name, const std::string& file, const std::string& field, const json& value) {
+  const copied_folder folder(name);
+  folder.edit(file, [&](json& j) { j["config"][field] = value; });
+  return folder.refusal();
+}
+
+graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encoder_config& config, bool beside = false) {
+  const temporary_folder folder;
+  graft::write_adapterhub(folder / "out", a, config, "rte", beside);
+  auto back = graft::read_adapterhub(folder / "out", config);
+  CHECK(back.description.kind == "adapter");
+  CHECK(back.description.task_name == "rte");
+  CHECK(back.description.adapter_size == a.description.adapter_size);
+  CHECK(back.description.adapter_hidden_act == a.description.adapter_hidden_act);
+  CHECK(back.description.placement == a.description.placement);
+  CHECK(back.description.layer_norms_trained == a.description.layer_norms_trained);
+  CHECK(back.description.output == a.description.output);
+  CHECK(back.description.labels == a.description.labels);
+  check_same(a.tensors, back.tensors);
+  return back;
+}
+
+}  // namespace
+
+TEST_CASE("double_seq_bn, a torch.save file, with its head") {
+  const auto a = graft::read_adapterhub(exchange + "adapterhub_double", roberta_config());
+  CHECK(a.description.kind == "adapter");
+  CHECK(a.description.task_name == "rte");
+  CHECK(a.description.adapter_size == 4);
+  CHECK(a.description.adapter_hidden_act == graft::activation::swish);
+  CHECK(a.description.placement == graft::adapter_placement::houlsby);
+  CHECK_FALSE(a.description.layer_norms_trained);
+  CHECK(a.description.labels == std::vector<std::string>{"entailment", "not_entailment"});
+  CHECK(a.tensors.tensors().size() == 20);
+  const graft::torch_file weights(exchange + "adapterhub_double/pytorch_adapter.bin");
+  const graft::torch_file head(exchange + "adapterhub_double/pytorch_model_head.bin");
+  CHECK(a.tensors.values<float>(site + "adapter.down_project.weight") ==
+        weights.values<float>(site + "adapters.rte.adapter_down.0.weight"));
+  CHECK(a.tensors.values<float>("roberta.encoder.layer.0.attention.output.adapter.up_project.bias") ==
+        weights.values<float>("roberta.encoder.layer.0.attention.output.adapters.rte.adapter_up.bias"));
+  CHECK(a.tensors.values<float>("classifier.dense.weight") == head.values<float>("heads.rte.1.weight"));
+  CHECK(a.tensors.values<float>("classifier.out_proj.bias") == head.values<float>("heads.rte.4.bias"));
+}
+
+TEST_CASE("seq_bn, safetensors, with a reduction factor a layer") {
+  const auto a = graft::read_adapterhub(exchange + "adapterhub_single", roberta_config());
+  CHECK(a.description.adapter_size == 2);
+  CHECK(a.description.adapter_hidden_act == graft::activation::relu);
+  CHECK(a.description.placement == graft::adapter_placement::pfeiffer);
+  CHECK(a.has_head());
+  CHECK(a.tensors.tensors().size() == 12);
+  CHECK_FALSE(a.tensors.contains("roberta.encoder.layer.1.attention.output.adapter.up_project.bias"));
+}
+
+TEST_CASE("the first version's names, without a head") {
+  const auto a = graft::read_adapterhub(exchange + "adapterhub_legacy", roberta_config());
+  CHECK(a.description.task_name == "sst-2");
+  CHECK(a.description.adapter_size == 1);
+  CHECK(a.description.adapter_hidden_act == graft::activation::gelu);
+  CHECK(a.description.placement == graft::adapter_placement::houlsby);
+  CHECK_FALSE(a.has_head());
+  const graft::torch_file weights(exchange + "adapterhub_legacy/pytorch_adapter.bin");
+  CHECK(a.tensors.values<float>(site + "adapter.down_project.weight") ==
+        weights.values<float>(site + "layer_text_task_adapters.sst-2.adapter_down.0.weight"));
+}
+
+TEST_CASE("configurations by name, and weights without the model's prefix") {
+  const copied_folder folder("adapterhub_legacy");  // of size 1: at least that is what 8 // 16 becomes
+  folder.rewrite("pytorch_adapter.bin", [](std::string& name, auto&) { name.erase(0, 8); });
+  for (const char* name : {"houlsby", "double_seq_bn"}) {
+    folder.edit("adapter_config.json", [&](json& j) { j["config"] = name; });
+    const auto a = graft::read_adapterhub(folder.path(), roberta_config());
+    CHECK(a.description.placement == graft::adapter_placement::houlsby);
+    CHECK(a.description.adapter_hidden_act == graft::activation::swish);
+  }
+  folder.rewrite("pytorch_adapter.bin", [](std::string& name, auto&) {
+    if (name.find("attention.output") != name.npos) name.clear();
+  });
+  for (const char* name : {"pfeiffer", "seq_bn"}) {
+    folder.edit("adapter_config.json", [&](json& j) { j["config"] = name; });
+    const auto a = graft::read_adapterhub(folder.path(), roberta_config());
+    CHECK(a.description.placement == graft::adapter_placement::pfeiffer);
+    CHECK(a.description.adapter_hidden_act == graft::activation::relu);
+  }
+  folder.edit("adapter_config.json", [](json& j) { j["config"] = "pfeiffer+inv"; });
+  CHECK_THAT(folder.refusal(), Contains("pfeiffer+inv") && Contains("seq_bn"));
+}
+
+TEST_CASE("what is written for AdapterHub comes back: both places, every activation, sizes that do not divide, heads of all kinds") {
+  const auto config = roberta_config();
+  for (const auto act : {graft::activation::gelu, graft::activation::relu, graft::activation::swish}) {
+    auto d = houlsby();
+    d.adapter_hidden_act = act;
+    round_trip(made_adapter(config, d), config);
+  }
+  for (graft::index size = 1; size <= 9; ++size) round_trip(made_adapter(config, houlsby(size)), config);
+  auto d = houlsby(2);
+  d.placement = graft::adapter_placement::pfeiffer;
+  d.labels.clear();
+  round_trip(made_adapter(config, d), config);
+  d.output = graft::task_kind::regression;
+  round_trip(made_adapter(config, d), config);
+}
+
+TEST_CASE("sizes survive the library's own rounding, whatever the width") {
+  for (const graft::index hidden : {312, 768, 1024}) {
+    for (graft::index size = 1; size <= hidden; size += 7) {
+      const double factor = static_cast<double>(hidden) / (static_cast<double>(size) + 0.5);
+      CHECK(graft::detail::reduced_size(hidden, factor) == size);
+    }
+  }
+  CHECK(graft::detail::reduced_size(768, 16) == 48);
+  CHECK(graft::detail::reduced_size(8, 16) == 1);
+}
+
+TEST_CASE("BERT: its pooler is the head's first layer, or stays the trunk's") {
+  const auto config = bert_config();
+  round_trip(made_adapter(config, houlsby()), config);
+  const auto back = round_trip(made_adapter(config, houlsby(), "bert.pooler."), config);
+  CHECK_FALSE(back.tensors.contains("bert.pooler.dense.weight"));
+  CHECK(back.tensors.contains("classifier.weight"));
+}
+
+TEST_CASE("trained LayerNorms have no place: refused, or written beside and read again") {
+  const temporary_folder folder;
+  const auto config = roberta_config();
+  auto d = houlsby();
+  d.layer_norms_trained = true;
+  const auto a = made_adapter(config, d);
+  CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "out", a, config, "rte", false); }),
+             Contains("LayerNorms were trained") && Contains("--layer_norms_beside"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out"));
+  round_trip(a, config, true);
+}
+
+TEST_CASE("an adapter written over another leaves nothing of it") {
+  const temporary_folder folder;
+  const auto config = roberta_config();
+  auto d = houlsby();
+  d.layer_norms_trained = true;
+  graft::write_adapterhub(folder.path(), made_adapter(config, d), config, "rte", true);
+  d = houlsby();
+  d.labels.clear();
+  graft::write_adapterhub(folder.path(), made_adapter(config, d), config, "rte", false);
+  const auto back = graft::read_adapterhub(folder.path(), config);
+  CHECK_FALSE(back.has_head());
+  CHECK_FALSE(back.description.layer_norms_trained);
+}
+
+TEST_CASE("AdapterHub's form refuses low-rank updates and names that it cannot hold") {
+  const temporary_folder folder;
+  const auto config = roberta_config();
+  CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, lora()), config, "a", false); }),
+             Contains("is low-rank"));
+  for (const char* name : {"", "a.b", "a/b", "a b"}) {
+    CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, houlsby()), config, name, false); }),
+               Contains("adapter_name is \"" + std::string(name) + "\""));
+  }
+}
+
+TEST_CASE("fields that graft does not compute are refused by name") {
+  const auto message = [](const std::string& field, const json& value, const std::string& name = "adapterhub_double") {
+    return with_field(name, "adapter_config.json", field, value);
+  };
+  for (const char* field :
+       {"ln_before", "ln_after", "is_parallel", "use_gating", "phm_layer", "cross_adapter", "original_ln_before", "of_tomorrow"}) {
+    CHECK_THAT(message(field, true), Contains("adapter_config.json: \"" + std::string(field) + "\" is true"));
+  }
+  for (const char* field : {"original_ln_after", "residual_before_ln", "output_adapter"}) {
+    CHECK_THAT(message(field, false), Contains("\"" + std::string(field) + "\" is false") && Contains("true was expected"));
+  }
+  CHECK_THAT(message("residual_before_ln", "post_add"), Contains("\"residual_before_ln\" is \"post_add\""));
+  CHECK_THAT(message("original_ln_before", false, "adapterhub_single"), Contains("\"original_ln_before\" is false"));
+  CHECK_THAT(message("mh_adapter", true, "adapterhub_single"), Contains("\"original_ln_before\" is true"));
+  CHECK_THAT(message("scaling", 4.0), Contains("\"scaling\" is 4.0"));
+  CHECK_THAT(message("scaling", "learned"), Contains("\"scaling\" is \"learned\""));
+  CHECK_THAT(message("dropout", 0.1), Contains("\"dropout\" is 0.1"));
+  CHECK_THAT(message("stochastic_depth", 0.1), Contains("\"stochastic_depth\" is 0.1"));
+  CHECK_THAT(message("leave_out", {0}), Contains("\"leave_out\" is [0]"));
+  CHECK_THAT(message("inv_adapter", "nice"), Contains("\"inv_adapter\" is \"nice\""));
+  CHECK_THAT(message("invertible_adapter", {{"block_type", "nice"}}), Contains("\"invertible_adapter\""));
+  CHECK_THAT(message("architecture", "lora"), Contains("\"architecture\" is \"lora\""));
+  CHECK_THAT(message("non_linearity", "leakyrelu"), Contains("\"non_linearity\" is \"leakyrelu\""));
+  CHECK_THAT(message("non_linearity", "gelu", "adapterhub_legacy"), Contains("tanh form") && Contains("gelu_orig"));
+  CHECK_THAT(message("reduction_factor", {{"0", 2}, {"default", 4}}), Contains("several sizes"));
+  CHECK_THAT(message("reduction_factor", {{"0", 2}}), Contains("for layer 1"));
+  CHECK_THAT(message("reduction_factor", 0), Contains("\"reduction_factor\" is 0"));
+  CHECK(message("init_weights", "mam_adapter").empty());
+  CHECK(message("non_linearity", "silu").empty());
+}
+
+TEST_CASE("an adapter for another model is refused") {
+  const copied_folder folder("adapterhub_double");
+  folder.edit("adapter_config.json", [](json& j) { j["hidden_size"] = 768; });
+  CHECK_THAT(folder.refusal(), Contains("\"hidden_size\" is 768, the model's is 8"));
+  folder.edit("adapter_config.json", [](json& j) { j["model_type"] = "bert"; });
+  CHECK_THAT(folder.refusal(), Contains("is for a bert model"));
+  folder.edit("adapter_config.json", [](json& j) { j["model_type"] = "gpt2"; });
+  CHECK_THAT(folder.refusal(), Contains("\"model_type\" is \"gpt2\""));
+}
+
+TEST_CASE("heads that graft does not compute are refused by name") {
+  const auto message = [](const std::string& field, const json& value) {
+    return with_field("adapterhub_double", "head_config.json", field, value);
+  };
+  CHECK_THAT(message("head_type", "tagging"), Contains("head_config.json: \"head_type\" is \"tagging\""));
+  CHECK_THAT(message("activation_function", "relu"), Contains("\"activation_function\" is \"relu\""));
+  CHECK_THAT(message("layers", 1), Contains("\"layers\" is 1"));
+  CHECK_THAT(message("use_pooler", true), Contains("\"use_pooler\" is true"));
+  CHECK_THAT(message("bias", false), Contains("\"bias\" is false"));
+  CHECK_THAT(message("dropout_prob", 0.5), Contains("\"dropout_prob\" is 0.5"));
+  CHECK_THAT(message("multilabel", true), Contains("\"multilabel\" is true"));
+  CHECK_THAT(message("num_labels", 0), Contains("\"num_labels\" is 0"));
+  CHECK_THAT(message("num_labels", 3), Contains("label2id") && Contains("from 0 to 2"));
+  CHECK_THAT(message("label2id", {{"a", 0}, {"b", 0}}), Contains("label2id"));
+  CHECK_THAT(message("label2id", {{"a", 0}, {"b", 7}}), Contains("label2id"));
+  CHECK(message("label2id", nullptr).empty());
+}
+
+TEST_CASE("the head of RobertaForSequenceClassification, under its own names") {
+  const copied_folder folder("adapterhub_double");
+  folder.edit("head_config.json", [](json& j) {
+    j["config"] = nullptr;
+    j["model_class"] = "RobertaForSequenceClassification";
+    j["name"] = nullptr;
+    j["num_labels"] = 2;
+    j["label2id"] = {{"bad", 0}, {"good", 1}};
+  });
+  folder.rewrite("pytorch_model_head.bin", [](std::string& name, auto&) {
+    name = graft::detail::replace_first(graft::detail::replace_first(name, "heads.rte.1", "classifier.dense"), "heads.rte.4",
+                                        "classifier.out_proj");
+  });
+  const auto a = graft::read_adapterhub(folder.path(), roberta_config());
+  CHECK(a.description.labels == std::vector<std::string>{"bad", "good"});
+  CHECK(a.tensors.values<float>("classifier.out_proj.bias") ==
+        graft::read_adapterhub(exchange + "adapterhub_double", roberta_config()).tensors.values<float>("classifier.out_proj.bias"));
+  folder.edit("head_config.json", [](json& j) { j["model_class"] = "RobertaForMaskedLM"; });
+  CHECK_THAT(folder.refusal(), Contains("RobertaForMaskedLM"));
+}
+
+TEST_CASE("tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
+  const std::string up = site + "adapters.rte.adapter_up.weight";
+  const auto message = [](const std::string& file, const std::function<void(std::string&, std::vector<graft::index>&)>& change) {
+    const copied_folder folder("adapterhub_double");
+    folder.rewrite(file, change);
+    return folder.refusal();
+  };
+  const std::string adapter = "pytorch_adapter.bin", head = "pytorch_model_head.bin";
+  CHECK(message(adapter, [](auto&, auto&) {}).empty());
+  CHECK_THAT(message(adapter, [&](std::string& name, auto&) { name = name == up ? "" : name; }),
+             Contains("no tensor '" + up + "'") && Contains("(8, 4)"));
+  CHECK_THAT(message(adapter,
+                     [&](std::string& name, auto& shape) {
+                       shape = name == up ? std::vector<graft::index>{4, 8} : shape;
+                     }),
+             Contains("'" + up + "' has shape (4, 8), (8, 4) was expected"));
+  CHECK_THAT(message(head,
+                     [&](std::string& name, auto& shape) {
+                       shape = name == "heads.rte.4.weight" ? std::vector<graft::index>{8, 2} : shape;
+                     }),
+             Contains("'heads.rte.4.weight' has shape (8, 2), (2, 8) was expected"));
+  CHECK_THAT(message(head, [](std::string& name, auto&) { name = name == "heads.rte.4.bias" ? "heads.rte.5.bias" : name; }),
+             Contains("heads.rte.4.bias"));
+  const copied_folder more("adapterhub_double");
+  more.edit("adapter_config.json", [](json& j) {
+    j["config"]["mh_adapter"] = false;
+    j["config"]["original_ln_before"] = true;
+  });
+  CHECK_THAT(more.refusal(), Contains("holds tensor 'roberta.encoder.layer.0.attention.output.adapters.rte.") && Contains("of shape"));
+  std::filesystem::remove(more / "pytorch_adapter.bin");
+  CHECK_THAT(more.refusal(), Contains("none of pytorch_adapter.bin, adapter.safetensors"));
+}

@@ -1,0 +1,125 @@
+#include "graft/exchange/peft.hpp"
+
+#include "exchange/material.hpp"
+
+using namespace graft_test;
+using Catch::Contains;
+using graft::json;
+using names = std::vector<std::string>;
+
+namespace {
+
+graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encoder_config& config) {
+  const temporary_folder folder;
+  graft::write_peft(folder / "out", a, config);
+  auto back = graft::read_peft(folder / "out", config);
+  CHECK(back.description.kind == "lora");
+  CHECK(back.description.lora.r == a.description.lora.r);
+  CHECK(back.description.lora.alpha == a.description.lora.alpha);
+  CHECK(back.description.labels == a.description.labels);
+  check_same(a.tensors, back.tensors);
+  return back;
+}
+
+}  // namespace
+
+TEST_CASE("a LoRA with its head") {
+  const auto a = graft::read_peft(exchange + "peft_lora", roberta_config());
+  CHECK(a.description.kind == "lora");
+  CHECK(a.description.lora.r == 2);
+  CHECK(a.description.lora.alpha == 3);
+  CHECK(a.description.lora.targets == names{"value", "query"});
+  CHECK_FALSE(a.description.layer_norms_trained);
+  CHECK(a.description.labels == names{"0", "1"});
+  CHECK(a.tensors.tensors().size() == 12);
+  const graft::safetensors_file weights(exchange + "peft_lora/adapter_model.safetensors");
+  for (const std::string name : {"roberta.encoder.layer.1.attention.self.query.lora_A.weight", "classifier.out_proj.bias"}) {
+    CHECK(a.tensors.values<float>(name) == weights.values<float>("base_model.model." + name));
+  }
+}
+
+TEST_CASE("modules picked by a pattern, a scale of alpha / sqrt(r), a .bin, no head") {
+  const auto a = graft::read_peft(exchange + "peft_lora_pattern", roberta_config());
+  CHECK(a.description.lora.r == 4);
+  CHECK(a.description.lora.alpha == 6);
+  CHECK(a.description.lora.targets == names{"attention.output.dense", "attention.self.key", "intermediate.dense"});
+  CHECK_FALSE(a.has_head());
+  CHECK(a.tensors.tensors().size() == 12);
+}
+
+TEST_CASE("a pattern that picks some layers only is read as the layers that it picked") {
+  const copied_folder folder("peft_lora_pattern");
+  folder.rewrite("adapter_model.bin", [](std::string& name, auto&) {
+    if (name.find("layer.0.attention.self.key") != name.npos) name.clear();
+  });
+  const auto a = graft::read_peft(folder.path(), roberta_config());
+  CHECK(a.description.lora.targets == names{"attention.output.dense", "intermediate.dense", "layer.1.attention.self.key"});
+}
+
+TEST_CASE("what is written for PEFT comes back; BERT with and without its pooler") {
+  auto d = lora();
+  round_trip(made_adapter(roberta_config(), d), roberta_config());
+  d.lora = {2, 1.5, {"dense", "key"}};
+  const auto back = round_trip(made_adapter(roberta_config(), d), roberta_config());
+  CHECK(back.description.lora.targets == names{"attention.output.dense", "attention.self.key", "intermediate.dense", "output.dense"});
+  d = lora();
+  d.labels.clear();
+  round_trip(made_adapter(roberta_config(), d), roberta_config());
+  round_trip(made_adapter(bert_config(), lora()), bert_config());
+  round_trip(made_adapter(bert_config(), lora(), "bert.pooler."), bert_config());
+}
+
+TEST_CASE("PEFT's form refuses adapters") {
+  const temporary_folder folder;
+  CHECK_THAT(refusal([&] { graft::write_peft(folder / "o", made_adapter(roberta_config(), houlsby()), roberta_config()); }),
+             Contains("no low-rank update"));
+}
+
+TEST_CASE("fields that graft does not compute are refused by name") {
+  const auto message = [](const std::string& field, const json& value) {
+    const copied_folder folder("peft_lora");
+    folder.edit("adapter_config.json", [&](json& j) { j[field] = value; });
+    return folder.refusal();
+  };
+  for (const char* field : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "of_tomorrow"}) {
+    CHECK_THAT(message(field, true), Contains("adapter_config.json: \"" + std::string(field) + "\" is true"));
+  }
+  CHECK_THAT(message("bias", "all"), Contains("\"bias\" is \"all\"") && Contains("\"none\" was expected"));
+  CHECK_THAT(message("rank_pattern", {{"query", 4}}), Contains("\"rank_pattern\""));
+  CHECK_THAT(message("alpha_pattern", {{"query", 4}}), Contains("\"alpha_pattern\""));
+  CHECK_THAT(message("layers_to_transform", {0}), Contains("\"layers_to_transform\" is [0]"));
+  CHECK_THAT(message("layer_replication", {{0, 1}}), Contains("\"layer_replication\""));
+  CHECK_THAT(message("exclude_modules", "query"), Contains("\"exclude_modules\""));
+  CHECK_THAT(message("loftq_config", {{"loftq_bits", 4}}), Contains("\"loftq_config\""));
+  CHECK_THAT(message("init_lora_weights", "pissa"), Contains("\"init_lora_weights\" is \"pissa\""));
+  CHECK_THAT(message("task_type", "TOKEN_CLS"), Contains("\"task_type\" is \"TOKEN_CLS\""));
+  CHECK_THAT(message("peft_type", "IA3"), Contains("\"peft_type\" is IA3"));
+  CHECK_THAT(message("r", 0), Contains("\"r\" is 0"));
+  CHECK_THAT(message("target_modules", {"q_proj"}), Contains("\"target_modules\" is [\"q_proj\"]"));
+  CHECK(message("init_lora_weights", "gaussian").empty());
+  CHECK(message("lora_dropout", 0.5).empty());
+}
+
+TEST_CASE("tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
+  const std::string name = "roberta.encoder.layer.1.attention.self.value.lora_B.weight";
+  const auto message = [](const std::function<void(std::string&, std::vector<graft::index>&)>& change) {
+    const copied_folder folder("peft_lora_pattern");
+    folder.edit("adapter_config.json", [](json& j) { j["target_modules"] = {"key", "attention.output.dense", "intermediate.dense"}; });
+    folder.rewrite("adapter_model.bin", change);
+    return folder.refusal();
+  };
+  const std::string b = "roberta.encoder.layer.1.intermediate.dense.lora_B.weight";
+  CHECK(message([](auto&, auto&) {}).empty());
+  CHECK_THAT(message([&](std::string& n, auto&) { n = n.ends_with(b) ? "" : n; }),
+             Contains("no tensor '" + b + "'") && Contains("(12, 4)"));
+  CHECK_THAT(message([&](std::string& n, auto& shape) {
+               shape = n.ends_with(b) ? std::vector<graft::index>{4, 12} : shape;
+             }),
+             Contains("'" + b + "' has shape (4, 12), (12, 4) was expected"));
+  CHECK_THAT(message([&](std::string& n, auto&) { n = n.ends_with(b) ? n + "s" : n; }), Contains("no tensor '" + b + "'"));
+  CHECK_THAT(message([&](std::string& n, auto&) { n.erase(0, 11); }), Contains("base_model.model. was expected"));
+
+  const copied_folder fewer("peft_lora");
+  fewer.edit("adapter_config.json", [](json& j) { j["target_modules"] = {"query"}; });
+  CHECK_THAT(fewer.refusal(), Contains("holds tensor 'roberta.encoder.layer.0.attention.self.value.lora_A.weight' of shape (2, 8)"));
+}
