@@ -1,6 +1,5 @@
 // graft convert-adapter: an adapter of graft, the original system, AdapterHub or PEFT -> any other of them that can hold it.
 
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -97,9 +96,6 @@ int convert_adapter(int argc, const char* const* argv) {
   if (fs::exists(place) && !force_overwrite && (!fs::is_directory(place) || !fs::is_empty(place))) {
     throw config_error(place + ": " + (fs::is_directory(place) ? "is not empty" : "is there already") +
                        "; choose another --output_path or give --force_overwrite");
-  }
-  if (to == "graft" || to == "original") {
-    if (const auto folder = fs::path(place).parent_path(); !folder.empty()) make_folder(folder.string());
   }
   if (to == "graft") write_adapter(place, a);
   if (to == "original") write_original(place, a, config, trunk ? &*trunk : nullptr);

@@ -1,6 +1,7 @@
 #pragma once
 // One adapter, whichever file it came from: what it is, and its tensors under graft's names.
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -136,15 +137,6 @@ inline tensor_shapes adapter_tensors(const encoder_config& config, const model_d
   return shapes;
 }
 
-/// Writes A to PATH as graft saves an adapter.
-/// @throws backend_error  as safetensors_writer::write
-inline void write_adapter(const std::string& path, const adapter_file& a) {
-  safetensors_writer writer;
-  writer.metadata = to_metadata(a.description);
-  for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
-  writer.write(path);
-}
-
 namespace detail {
 
 /// TEXT with the first FROM in it replaced by TO.
@@ -153,5 +145,21 @@ inline std::string replace_first(std::string text, std::string_view from, std::s
   return at == text.npos ? text : text.replace(at, from.size(), to);
 }
 
+/// The folder that PATH lies in, made if need be.
+inline void make_folder_of(const std::string& path) {
+  if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty()) make_folder(folder.string());
+}
+
 }  // namespace detail
+
+/// Writes A to PATH as graft saves an adapter; the folder is made if need be.
+/// @throws backend_error  as safetensors_writer::write
+inline void write_adapter(const std::string& path, const adapter_file& a) {
+  safetensors_writer writer;
+  writer.metadata = to_metadata(a.description);
+  for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
+  detail::make_folder_of(path);
+  writer.write(path);
+}
+
 }  // namespace graft

@@ -39,8 +39,8 @@ inline adapter_file read_original(const std::string& path, const encoder_config&
   return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
 }
 
-/// Writes A to PATH as the original system saves an adapter, for torch.load. Every LayerNorm belongs to it: those that were not trained are
-/// taken from TRUNK.
+/// Writes A to PATH as the original system saves an adapter, for torch.load; the folder is made if need be. Every LayerNorm belongs to it:
+/// those that were not trained are taken from TRUNK.
 /// @throws config_error  the original cannot compute A: low-rank, behind the LayerNorm, not GELU; LayerNorms are needed and TRUNK is
 /// nullptr
 /// @throws backend_error  as torch_writer::write
@@ -62,6 +62,7 @@ inline void write_original(const std::string& path, const adapter_file& a, const
     trunk->expect(norms);
     for (const auto& [name, shape] : norms) writer.add(name, shape, trunk->at(name).type, trunk->at(name).bytes);
   }
+  detail::make_folder_of(path);
   writer.write(path);
 }
 
