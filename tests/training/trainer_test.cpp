@@ -190,6 +190,26 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(whole[i] == Approx(halves[i]).epsilon(1e-12));
 }
 
+TEST_CASE("parameters that are no numbers never win, whatever they score") {
+  const auto train = rows(10, 1);
+  const auto validation = rows(10, 2);
+  auto model = tiny_model();
+  auto o = options();
+  o.learning_rate = 1e30;
+  o.warmup_proportion = 0;
+  o.eval_every_steps = 1;
+  bool best = true;
+  double loss = 0;
+  graft::trainer trainer(model, two_classes(), o, train, &validation);
+  const auto evaluated = [&](const graft::evaluation_report& r) {
+    best = r.best;
+    loss = r.result.loss;
+  };
+  CHECK_THROWS_WITH(trainer.run({.evaluated = evaluated}), Catch::Contains("step 2 is nan"));
+  CHECK(std::isnan(loss));
+  CHECK_FALSE(best);
+}
+
 TEST_CASE("a checkpoint of another run, a diverged loss and too few rows are refused") {
   const graft_test::temporary_folder folder;
   const auto train = rows(10, 1);

@@ -186,7 +186,8 @@ class trainer {
     if (!result) return false;
     state_.evaluated_step = state_.global_step;
     const double score = result->metrics.major;
-    const bool best = !std::isnan(score) && (!state_.best_score || score > *state_.best_score);
+    const bool sound = std::isfinite(result->loss) && !std::isnan(score);  // a class is predicted, and may score, from NaN logits too
+    const bool best = sound && (!state_.best_score || score > *state_.best_score);
     if (best) {
       state_.best_score = score;
       state_.best_step = state_.global_step;
