@@ -1,6 +1,9 @@
 #include "graft/exchange/open_adapter.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/model/loading.hpp"
+#include "graft/model/lora.hpp"
+#include "support/golden.hpp"
 
 using namespace graft_test;
 using Catch::Contains;
@@ -47,4 +50,50 @@ TEST_CASE("what holds no single adapter is refused") {
   CHECK_THAT(message(folder.path()), Contains("is of kind \"head\""));
   graft::write_adapter(folder / "model.safetensors", made_adapter(roberta_config(), houlsby(), "classifier.dense.b"));
   CHECK_THAT(message(folder.path()), Contains("no tensor 'classifier.dense.bias'"));
+}
+
+namespace {
+
+/// The largest difference between the logits of MODEL, with the trunk and A in it, and those that PyTorch computed for
+/// golden/exchange/NAME.
+template <class M>
+double logits_error(M model, const graft::adapter_file& a, const std::string& name) {
+  graft::load_by_name(model, graft::open_weights(golden + "model/model.safetensors"));  // its head, too: some adapters have none
+  CHECK(graft::load_by_name(model, a.tensors) == static_cast<graft::index>(a.tensors.tensors().size()));
+  const auto expected = graft::read_json(exchange + "expected.json")[name];
+  const auto batches = graft_test::golden_batches(golden + "model");
+  REQUIRE(expected.size() == batches.size());
+  graft::context ctx;
+  double largest = 0;
+  for (std::size_t b = 0; b < batches.size(); ++b) {
+    graft::matrix<double> logits(batches[b].size(), 2);
+    model.forward(batches[b], logits, nullptr, ctx);
+    for (graft::index i = 0; i < logits.rows(); ++i) {
+      for (graft::index c = 0; c < 2; ++c) {
+        const double wanted = expected[b][static_cast<std::size_t>(i)][static_cast<std::size_t>(c)];
+        largest = std::max(largest, std::abs(logits(i, c) - wanted));
+      }
+    }
+  }
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("adapters of other programs give the logits that PyTorch computed for them") {
+  const auto config = roberta_config();
+  for (const std::string name :
+       {"adapterhub_double", "adapterhub_single", "adapterhub_legacy", "original", "peft_lora", "peft_lora_pattern"}) {
+    INFO(name);
+    const auto a = graft::open_adapter(exchange + name, config);
+    const auto& d = a.description;
+    if (d.kind == "lora") {
+      auto model = graft::make_plain_classifier<graft::f64>(config, 2);
+      graft::add_lora(model, d.lora);
+      CHECK(logits_error(std::move(model), a, name) < 1e-12);
+    } else {
+      CHECK(logits_error(graft::make_adapter_classifier<graft::f64>(config, 2, d.adapter_size, d.adapter_hidden_act, d.placement), a,
+                         name) < 1e-12);
+    }
+  }
 }

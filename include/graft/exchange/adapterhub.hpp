@@ -294,8 +294,7 @@ inline void write_adapterhub(const std::string& folder, const adapter_file& a, c
   const double factor = static_cast<double>(config.hidden_size) / (static_cast<double>(d.adapter_size) + 0.5);
   const bool whole = config.hidden_size % d.adapter_size == 0;
   ordered_json adapter_about = about;
-  adapter_about["config"] = {{"architecture", nullptr},
-                             {"mh_adapter", !behind},
+  adapter_about["config"] = {{"mh_adapter", !behind},
                              {"output_adapter", true},
                              {"reduction_factor", whole ? json(config.hidden_size / d.adapter_size) : json(factor)},
                              {"non_linearity", activation_name(d.adapter_hidden_act)},
