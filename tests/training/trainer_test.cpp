@@ -190,6 +190,23 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(whole[i] == Approx(halves[i]).epsilon(1e-12));
 }
 
+TEST_CASE("a run does not go on with fewer rows than it was started with") {
+  const graft_test::temporary_folder folder;
+  const auto before = rows(40, 1);
+  auto o = options();
+  o.checkpoint_path = folder / "c.safetensors";
+  std::atomic<bool> stop = false;
+  {
+    auto model = tiny_model();
+    graft::trainer trainer(model, two_classes(), o, before, nullptr);
+    trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
+  }
+  const auto after = rows(10, 1);  // two steps an epoch
+  auto model = tiny_model();
+  graft::trainer trainer(model, two_classes(), o, after, nullptr);
+  CHECK_THROWS_WITH(trainer.resume(o.checkpoint_path), Catch::Contains("epochs of 2 steps do not lead to"));
+}
+
 TEST_CASE("parameters that are no numbers never win, whatever they score") {
   const auto train = rows(10, 1);
   const auto validation = rows(10, 2);

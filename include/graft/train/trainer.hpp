@@ -101,7 +101,14 @@ class trainer {
   context& ctx() { return context_; }
 
   /// Goes on where the checkpoint PATH stands.
-  void resume(const std::string& path) { state_ = load_checkpoint(path, optimizer_, best_); }
+  /// @throws format_error  as load_checkpoint, or the checkpoint is of a run whose epochs have another length
+  void resume(const std::string& path) {
+    state_ = load_checkpoint(path, optimizer_, best_);
+    if (state_.epoch_step <= per_epoch_ && state_.epoch * per_epoch_ + state_.epoch_step == state_.global_step) return;
+    throw format_error(path, "stands at step " + std::to_string(state_.epoch_step) + " of epoch " + std::to_string(state_.epoch) + " and " +
+                                 std::to_string(state_.global_step) + " of all, which epochs of " + std::to_string(per_epoch_) +
+                                 " steps do not lead to: has the training data changed since?");
+  }
 
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
   /// At the end the model holds the best parameters.
