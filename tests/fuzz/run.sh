@@ -26,7 +26,7 @@ for reader in "$@"; do
   dictionary=$source_dir/tests/fuzz/$reader.dict
   mkdir -p "$corpus" "$crashes"
   broken=""
-  "$build/tests/fuzz/graft_fuzz_$reader" "$corpus" "$seeds" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 \
+  "$build/tests/fuzz/graft_fuzz_$reader" "$corpus" "$seeds" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=64 \
     -print_final_stats=1 -artifact_prefix="$crashes/" $([ -f "$dictionary" ] && echo "-dict=$dictionary") > "$log" 2>&1 || broken=yes
   awk -v reader="$reader" -v broken="$broken" -v log_file="$log" '
     match($0, / cov: [0-9]+/) { covered = substr($0, RSTART + 6, RLENGTH - 6); if ($2 == "INITED") start = covered }
