@@ -98,6 +98,12 @@ int export_model(int argc, const char* const* argv) {
   if (fs::exists(out) && !force_overwrite && (!fs::is_directory(out) || !fs::is_empty(out))) {
     throw config_error(output_folder + ": is not empty; choose another folder or give --force_overwrite");
   }
+  for (const fs::path& source : {fs::path(model_folder), fs::path(tokenizer_folder)}) {
+    std::error_code none;
+    if (fs::equivalent(out, source, none) || fs::equivalent(out / "model", source, none)) {
+      throw config_error(output_folder + ": would write over " + source.string() + "; choose another folder");
+    }
+  }
   const fs::path folder = out / "model";
   make_folder(folder.string());
   for (const auto* name : tokenizer_files) fs::remove(folder / name);  // those of an earlier export may be of another kind

@@ -1,5 +1,6 @@
 // The graft program: picks the sub-command, and turns what it throws into one line on stderr and an exit code.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ constexpr command commands[] = {
 };
 
 std::string help() {
-  std::string text = "usage: graft SUB-COMMAND [FLAGS]\n\nTunes frozen RoBERTa encoders with adapters, on CPUs.\n\n";
+  std::string text = "usage: graft SUB-COMMAND [FLAGS]\n\nTunes frozen RoBERTa and BERT encoders with adapters, on CPUs.\n\n";
   for (const auto& each : commands) {
     text += "  " + std::string(each.name);
     text += std::string(22 - std::string_view(each.name).size(), ' ') + each.summary + '\n';
@@ -89,7 +90,15 @@ void let_threads_sleep(char** argv) {
   ::execv("/proc/self/exe", argv);  // returns only if it cannot: then it goes on as it is
 }
 
+/// A file must not get the number of a standard stream that was closed: what is printed would go into it.
+void open_standard_streams() {
+  for (const int stream : {0, 1, 2}) {
+    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;
+  }
+}
+
 int main(int argc, char** argv) {
+  open_standard_streams();
   let_threads_sleep(argv);
   try {
     const int exit_code = run(argc, argv);

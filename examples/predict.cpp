@@ -12,6 +12,7 @@
 #include "flags.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/data/tsv.hpp"
+#include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/train/run_files.hpp"
 
@@ -35,6 +36,26 @@ std::vector<example> read_standard_input() {
   return rows;
 }
 
+/// "index  adapter  prediction  scores", for rows that different adapters answer: scores are label -> probability as JSON, {} for a
+/// regression; the bare trunk predicts nothing, its scores are the first token's last hidden state.
+std::string table(const std::vector<answer>& answers, const predictor& model) {
+  std::string text = "index\tadapter\tprediction\tscores\n";
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const answer& a = answers[i];
+    ordered_json scores = ordered_json::object();
+    if (a.adapter == predictor::bare_trunk) {
+      scores = ordered_json::array();
+      for (const double number : a.hidden_state) scores.push_back(static_cast<float>(number));
+    } else {
+      const auto& labels = model.description(a.adapter).labels;
+      for (std::size_t k = 0; k < a.probabilities.size(); ++k) scores[labels[k]] = static_cast<float>(a.probabilities[k]);
+    }
+    const bool regression = a.probabilities.empty() && a.hidden_state.empty();
+    text += std::to_string(i) + '\t' + a.adapter + '\t' + (regression ? number_text(a.value) : a.label) + '\t' + scores.dump() + '\n';
+  }
+  return text;
+}
+
 /// "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities.
 std::string table(const std::vector<answer>& answers, const std::vector<std::string>& labels) {
   std::string text = "index\tprediction";
@@ -52,39 +73,52 @@ std::string table(const std::vector<answer>& answers, const std::vector<std::str
 
 int predict(int argc, const char* const* argv) {
   trunk_files files;
-  std::string model_type, tuned, input = "-", task_path, split = "test", output;
+  std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split = "test", output;
   std::int64_t batch_size = 8, threads = 0;
   flag_table flags(
       "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
-      "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model. Prints a table of "
-      "index, label and probabilities.");
+      "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of the "
+      "original system, of AdapterHub or of PEFT. Prints a table of index, label and probabilities. With several adapters around one "
+      "encoder, each row may name the one that is to answer; the table then says which did, and holds the probabilities as JSON.");
   flags.group("Model");
   flags.add_sources();
   flags.add("model_path", &files.model_path, "The encoder that was trained around.").required();
   flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
   flags.add("model_type", &model_type, "Not needed: the configuration says it.");
-  flags.add("adapter_path", &tuned, "The model.safetensors that a trainer saved, or its output folder.").required();
+  flags.add("adapter_path", &tuned, "The model.safetensors that a trainer saved, or its output folder; or another program's adapter.");
+  flags.add("adapter_weights_path", &adapters_path, "Several, in place of one: a JSON object, name -> file or folder.");
+  flags.add(
+      "adapter", &adapter,
+      "Which of them answers rows that name none in a column \"adapter\"; none: the bare encoder, which gives hidden states. The first "
+      "if not given.");
   flags.group("Rows");
   flags.add("input", &input, "A .tsv with a header that names text_a and text_b, or a .jsonl; -: standard input, TEXT [tab TEXT] a line.");
   flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
-  flags.add("split", &split, "Which rows of the task: test, val or train.");
+  flags.add("split", &split, "Which rows of the task: test, val, train, or another that it has.");
   flags.add("output", &output, "Writes the table to this file, not to standard output.");
   flags.group("Machine");
   flags.add("eval_batch_size", &batch_size, "Rows in a batch.").between(1);
-  flags.add("threads", &threads, "Threads to compute with; 0: one a core.").between(0);
+  flags.add("threads", &threads, "Threads to compute with; 0: one a core.").between(0, 1024);
   if (!flags.parse(argc, argv)) return 0;
 
+  if (!task_path.empty() && input != "-")
+    throw usage_error("predict takes its rows from --input or from --task_config_path, not from both");
   if (threads == 0) threads = omp_get_num_procs();
   omp_set_num_threads(static_cast<int>(threads));
-  if (std::filesystem::is_directory(tuned)) tuned += "/model.safetensors";
+  const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
+  if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
+    throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
+  }
   std::vector<example> rows;
   std::string source = "standard input";
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
     if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");
     source = config.paths.at(split);
-    rows = read_examples(config.task, split, source);
+    std::size_t skipped = 0;
+    rows = read_examples(config.task, split, source, &skipped);
+    if (skipped > 0) std::cerr << "graft: " << source << ": left " << skipped << " rows out that have too few columns\n";
   } else if (input != "-") {
     source = input;
     rows = read_examples(custom_task("input", task_kind::classification, {}), "test", source);
@@ -96,16 +130,23 @@ int predict(int argc, const char* const* argv) {
   files = beside_model(files);
   if (no_tokenizer) files.tokenizer_path.clear();
 
-  const predictor model(files, tuned);
+  predictor model(files);
+  if (!tuned.empty()) model.add("tuned", tuned);
+  if (!adapters_path.empty()) {
+    for (const auto& [name, path] : read_adapter_list(adapters_path)) model.add(name, path);
+  }
+  for (example& row : rows) {
+    if (row.adapter.empty() || !several) row.adapter = adapter;
+  }
   context ctx;
   ctx.threads = static_cast<int>(threads);
-  std::vector<features> ready;
+  std::vector<answer> answers;
   try {
-    ready = model.featurize(rows, ctx.threads);
+    answers = model.predict(rows, batch_size, ctx);
   } catch (const row_error& failure) {
-    throw format_error::at_line(source, rows[failure.row()].line, failure.reason());
+    throw format_error::at_line(source, rows[static_cast<std::size_t>(failure.row())].line, failure.reason());
   }
-  const std::string text = table(model.answers(model.logits(ready, batch_size, ctx)), model.description().labels);
+  const std::string text = several ? table(answers, model) : table(answers, model.description().labels);
   if (output.empty()) {
     std::cout << text;
   } else {

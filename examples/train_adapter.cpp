@@ -1,7 +1,9 @@
-// graft train-adapter: trains, evaluates, predicts and saves one adapter, or the baselines without: everything, or the head alone.
+// graft train-adapter: trains, evaluates, predicts and saves one adapter (or low-rank update), or the baselines without: everything, or the
+// head alone.
 
 #include "commands.hpp"
-#include "graft/model/initialization.hpp"
+#include "graft/model/loading.hpp"
+#include "graft/model/lora.hpp"
 #include "train_model.hpp"
 
 namespace graft::program {
@@ -15,18 +17,33 @@ int train(prepared_run& run) {
     load_trunk(model, run.trunk);
     run.trunk = tensor_source(f.model_path);  // lets go of the mapped file
     initialize(model.head, run.seed());
-    if (!f.adapter_init_path.empty()) load_by_name(model, safetensors_file(f.adapter_init_path));
+    load_start(model, run);
     return train_model(model, run, description, trained);
   };
+  if (f.tune == "adapters" && f.adapter_method == "lora") {
+    auto model = make_plain_classifier<P>(run.config, classes);
+    model_description description = describe(run, "lora");
+    description.lora = {f.lora_r, f.lora_alpha, f.lora_target};
+    add_lora(model, description.lora);
+    initialize_lora(model, run.seed());
+    tune_lora(model);
+    return finish(model, description, "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head");
+  }
   if (f.tune == "adapters") {
     const activation act = parse_activation(f.adapter_hidden_act);
-    auto model = make_adapter_classifier<P>(run.config, classes, f.adapter_size, act);
+    const adapter_placement placement = parse_placement(f.adapter_placement);
+    const bool layer_norms = f.adapter_layer_norm == "trained";
+    auto model = make_adapter_classifier<P>(run.config, classes, f.adapter_size, act, placement);
     initialize_adapters(model, f.adapter_initializer_range, run.seed());
-    tune_adapters(model);
+    tune_adapters(model, layer_norms);
     model_description description = describe(run, "adapter");
     description.adapter_size = f.adapter_size;
     description.adapter_hidden_act = act;
-    return finish(model, description, "adapters of size " + std::to_string(f.adapter_size) + ", LayerNorms and head");
+    description.placement = placement;
+    description.layer_norms_trained = layer_norms;
+    return finish(
+        model, description,
+        f.adapter_placement + " adapters of size " + std::to_string(f.adapter_size) + (layer_norms ? ", LayerNorms" : "") + " and head");
   }
   auto model = make_plain_classifier<P>(run.config, classes);
   if (f.tune == "full") {

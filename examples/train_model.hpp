@@ -1,10 +1,13 @@
 #pragma once
 // Runs the training of any model: logs, progress, evaluation, predictions, saving. The part of a run that is templated.
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 #include <string>
 
+#include "graft/model/freezing.hpp"
+#include "graft/model/loading.hpp"
 #include "graft/model/memory.hpp"
 #include "graft/model/saving.hpp"
 #include "graft/train/progress.hpp"
@@ -109,6 +112,18 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
 }
 
 }  // namespace detail
+
+/// Reads --adapter_init_path, if it is given, into MODEL, by name, and says how much of what is trained it held.
+template <class M>
+void load_start(M& model, const prepared_run& run) {
+  const std::string& path = run.flags.adapter_init_path;
+  if (path.empty()) return;
+  const safetensors_file start(path);
+  load_by_name(model, start);
+  const auto trained = trainable_parameters(model);
+  const auto found = std::count_if(trained.begin(), trained.end(), [&](const auto* p) { return start.contains(p->name); });
+  std::printf("starts from %s: %td of the %zu tensors to train\n", path.c_str(), found, trained.size());
+}
 
 /// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0, or 130 when stopped by a signal.
 template <class M>

@@ -4,49 +4,41 @@
 #include <cstdio>
 
 #include "commands.hpp"
+#include "graft/exchange/adapter_list.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/model/initialization.hpp"
+#include "graft/model/loading.hpp"
 #include "train_model.hpp"
 
 namespace graft::program {
 namespace {
 
-/// An adapter to mix: its place in the mix, and the file it comes from.
-struct adapter_file {
-  mixed_adapter adapter;
-  safetensors_file tensors;
+/// An adapter to mix, under the name that it has in the mix.
+struct named_adapter {
+  std::string name;
+  adapter_file file;
 };
 
 /// The adapters that --adapter_weights_path names and --adapter_exclude leaves, in that order.
 /// @throws format_error  an adapter does not fit the trunk or is no adapter      @throws config_error  an excluded name is unknown
-std::vector<adapter_file> read_adapters(const prepared_run& run) {
-  const std::string& path = run.flags.adapter_weights_path;
-  const auto listed = read_json<ordered_json>(path);
-  if (!listed.is_object()) throw format_error(path, "holds no JSON object; {\"NAME\": \"FILE\", ...} was expected");
-  std::vector<std::string> excluded = run.flags.adapter_exclude;
-  std::erase(excluded, "");
-  for (const std::string& name : excluded) {
-    if (!listed.contains(name)) throw config_error("--adapter_exclude names \"" + name + "\", which " + path + " does not");
+std::vector<named_adapter> read_adapters(const prepared_run& run) {
+  auto listed = read_adapter_list(run.flags.adapter_weights_path);
+  for (const std::string& name : run.flags.adapter_exclude) {
+    const auto found = std::find_if(listed.begin(), listed.end(), [&](const auto& one) { return one.first == name; });
+    if (found != listed.end()) {
+      listed.erase(found);
+    } else if (!name.empty()) {
+      throw config_error("--adapter_exclude names \"" + name + "\", which " + run.flags.adapter_weights_path + " does not");
+    }
   }
-  std::vector<adapter_file> all;
-  for (const auto& [name, value] : listed.items()) {
-    if (std::find(excluded.begin(), excluded.end(), name) != excluded.end()) continue;
-    if (!value.is_string()) throw format_error(path, "\"" + name + "\" is " + value.dump() + ", the path of a file was expected");
-    if (name.empty() || name == "base" || name == "flex" || name.find_first_of("./") != std::string::npos) {
-      throw format_error(path, "\"" + name + "\" cannot be an adapter's name: base and flex are taken, . and / separate names");
+  std::vector<named_adapter> all;
+  for (const auto& [name, path] : listed) {
+    named_adapter one{name, open_adapter(path, run.config)};
+    if (one.file.description.kind == "lora") {
+      throw format_error(path, "is a low-rank update, which a mix cannot hold; an adapter was expected");
     }
-    std::string file = resolve_path(value.get<std::string>(), path);
-    if (std::filesystem::is_directory(file)) file += "/model.safetensors";
-    safetensors_file tensors(file);
-    mixed_adapter adapter{name};
-    if (has_description(tensors.metadata())) {
-      const model_description d = parse_description(tensors.metadata(), file);
-      if (d.kind != "adapter") throw format_error(file, "holds a tuned model of kind \"" + d.kind + "\", a single adapter was expected");
-      check_trunk(d, run.fingerprint, file);
-      adapter.act = d.adapter_hidden_act;
-    }
-    const std::string first = run.config.model_type + ".encoder.layer.0.attention.output.adapter.down_project.weight";
-    adapter.size = tensors.at(first).shape.empty() ? 0 : tensors.at(first).shape[0];
-    all.push_back({adapter, std::move(tensors)});
+    check_trunk(one.file.description, run.fingerprint, path);
+    all.push_back(std::move(one));
   }
   return all;
 }
@@ -92,7 +84,10 @@ int train(prepared_run& run) {
   const auto mode = parse_ft_mode(f.adapter_ft_mode);
   const auto files = read_adapters(run);
   multi_adapter_options mix;
-  for (const adapter_file& file : files) mix.adapters.push_back(file.adapter);
+  for (const auto& [name, file] : files) {
+    const model_description& d = file.description;
+    mix.adapters.push_back({name, d.adapter_size, d.adapter_hidden_act, d.placement});
+  }
   mix.include_base = f.adapter_include_base.value_or(mode != multi_adapter_ft_mode::flex);
   mix.include_flex = f.adapter_include_flex.value_or(mode == multi_adapter_ft_mode::flex);
   mix.flex_size = f.adapter_size;
@@ -102,12 +97,13 @@ int train(prepared_run& run) {
 
   auto model = make_multi_adapter_classifier<P>(run.config, run.tasks.task.num_labels(), mix, f.adapter_num_weight_sets);
   load_trunk(model, run.trunk);
+  for (const auto& [name, file] : files)
+    load_mixed_adapter(model, name, file.tensors, file.description.layer_norms_trained ? file.tensors : run.trunk);
   run.trunk = tensor_source(f.model_path);  // lets go of the mapped file
-  for (const adapter_file& file : files) load_mixed_adapter(model, file.adapter.name, file.tensors);
   initialize(model.head, run.seed());
   initialize_adapters(model, f.adapter_initializer_range, run.seed());
-  if (!f.adapter_init_path.empty()) load_by_name(model, safetensors_file(f.adapter_init_path));
   tune_mix(model, mode);
+  load_start(model, run);
 
   model_description description = describe(run, "multi_adapter");
   description.mix = mix;

@@ -32,7 +32,8 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("warmup_proportion", &flags.warmup_proportion, "Share of all steps that is warm-up.").between(0, 1);
   table.add("optimizer_type", &flags.optimizer_type, "AdamW, or its rectified form.").one_of({"adam", "radam"});
   table.add("adam_epsilon", &flags.adam_epsilon, "The optimizer's epsilon.").between(0);
-  table.add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters.")
+  table
+      .add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters; 0: never.")
       .between(0);
   table.add("dropout", &flags.dropout, "Dropout of the encoder, in place of both values in its configuration.").between(0, 1);
   table.add("seed", &flags.seed, "Decides order, dropout and new parameters; -1: drawn, and stored in args.json.").between(-1);
@@ -55,6 +56,23 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   if (!multi) {
     table.add("tune", &flags.tune, "What is trained: adapters, LayerNorms and head; everything, without adapters; or the head alone.")
         .one_of({"adapters", "full", "head"});
+    table
+        .add("adapter_method", &flags.adapter_method,
+             "What tunes the frozen encoder: bottleneck modules, or low-rank updates of its projections (LoRA).")
+        .one_of({"bottleneck", "lora"});
+    table
+        .add("adapter_placement", &flags.adapter_placement,
+             "Bottlenecks at both sites of a layer, before the LayerNorm, or after the feed-forward part alone, behind it.")
+        .one_of({"houlsby", "pfeiffer"});
+    table
+        .add("adapter_layer_norm", &flags.adapter_layer_norm,
+             "Whether LayerNorms are tuned with bottlenecks, as the original does, or stay the encoder's.")
+        .one_of({"trained", "frozen"});
+    table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").between(1);
+    table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.");
+    table.add(
+        "lora_target", &flags.lora_target,
+        "Projections that get an update: query, key, value, attention.output.dense, intermediate.dense, output.dense; dense: all three.");
   }
   table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.").between(1);
   table.add("adapter_hidden_act", &flags.adapter_hidden_act, "Activation inside a new adapter.");

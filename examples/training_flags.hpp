@@ -51,7 +51,13 @@ struct training_flags {
   bool force_overwrite = false;
 
   // adapters
-  std::string tune = "adapters";  // train-adapter only
+  std::string tune = "adapters";                           // train-adapter only
+  std::string adapter_method = "bottleneck";               // train-adapter only
+  std::string adapter_placement = "houlsby";               // train-adapter only
+  std::string adapter_layer_norm = "trained";              // train-adapter only
+  std::int64_t lora_r = 8;                                 // train-adapter only
+  double lora_alpha = 8;                                   // train-adapter only
+  std::vector<std::string> lora_target{"query", "value"};  // train-adapter only
   std::int64_t adapter_size = 64;
   std::string adapter_hidden_act = "gelu";
   double adapter_initializer_range = 0.0002;

@@ -29,9 +29,10 @@ extern "C" void request_stop(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Flags that may differ between a run and its resumption: they change neither numbers nor files, or name the same folder.
+/// Flags that may differ between a run and its resumption: they do not change the training, or name the same folder.
 bool may_differ(const std::string& flag) {
-  for (const char* name : {"resume", "force_overwrite", "ZZsrc", "save_every_steps", "output_dir"}) {
+  for (const char* name :
+       {"resume", "force_overwrite", "ZZsrc", "save_every_steps", "output_dir", "do_val", "do_test", "do_save", "do_save_full"}) {
     if (flag == name) return true;
   }
   return false;
@@ -194,12 +195,12 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.precision == "auto") flags.precision = "f32";
   run.args["threads"] = flags.threads;
   run.args["precision"] = flags.precision;
+  const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
+  run.args["model_config_path"] = flags.model_config_path = files.config_path;
+  run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;
   claim_output(flags, run.args);
 
   run.tasks = read_task_config(flags.task_config_path);
-  const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
-  flags.model_config_path = files.config_path;
-  flags.model_tokenizer_path = files.tokenizer_path;
   run.config = read_trunk_config(files);
   if (!flags.model_type.empty() && !flags.model_type.starts_with(run.config.model_type)) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
@@ -256,6 +257,8 @@ const std::atomic<bool>& stop_requested() {
   static const bool installed = [] {
     std::signal(SIGINT, request_stop);
     std::signal(SIGTERM, request_stop);
+    std::signal(SIGHUP, request_stop);  // the terminal was closed
+    std::signal(SIGPIPE, SIG_IGN);      // whoever read the progress has left: no reason to stop
     return true;
   }();
   (void)installed;

@@ -12,7 +12,7 @@
 #include "graft/encoder/config.hpp"
 #include "graft/io/tensor_source.hpp"
 #include "graft/model/description.hpp"
-#include "graft/predict/predictor.hpp"
+#include "graft/predict/trunk_files.hpp"
 #include "graft/train/log_writer.hpp"
 #include "graft/train/trainer.hpp"
 #include "training_flags.hpp"
@@ -50,7 +50,7 @@ model_description describe(const prepared_run& run, const std::string& kind);
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);
 
-/// Turns true at the first Ctrl-C or SIGTERM; a second one ends the program at once.
+/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once.
 const std::atomic<bool>& stop_requested();
 
 /// Prints the banner. TRAINED is in words; COUNTS and BYTES from model/memory.hpp.

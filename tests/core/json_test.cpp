@@ -30,3 +30,8 @@ TEST_CASE("a member is never bent to the type asked for") {
   CHECK_THROWS_AS(required<std::string>(object, "whole", "x"), graft::format_error);
   CHECK_THROWS_WITH(required<int>(object, "absent", "x"), "x: has no \"absent\"");
 }
+
+TEST_CASE("a member that an object names twice is refused, the same name in two objects is not") {
+  CHECK(graft::parse_json(R"({"a": {"b": 1}, "c": [{"b": 2}, {"b": 3}], "b": 4})", "f")["b"] == 4);
+  CHECK_THROWS_WITH(graft::parse_json(R"({"c": [{"b": 2, "b": 3}]})", "f"), "f: names \"b\" twice in one object");
+}

@@ -71,7 +71,8 @@ TEST_CASE("an adapter and its LayerNorms go to their place in the mix, and only 
   const auto saved = values(single);
   auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, false), 1);
   const auto fresh = values(multi);
-  graft::load_mixed_adapter(multi, "mrpc", safetensors_file(folder / "mrpc.safetensors"));
+  const safetensors_file mrpc(folder / "mrpc.safetensors");
+  graft::load_mixed_adapter(multi, "mrpc", mrpc, mrpc);
   std::size_t moved = 0;
   for (const auto& [name, value] : values(multi)) {
     INFO(name);
@@ -81,6 +82,15 @@ TEST_CASE("an adapter and its LayerNorms go to their place in the mix, and only 
     CHECK(value == (origin != name ? saved.at(origin) : fresh.at(name)));
   }
   CHECK(moved == 2 * 2 * 6);
+
+  auto trunk = graft::make_plain_classifier<f64>(config, 3);  // LayerNorms that were not trained are the trunk's
+  graft_test::randomize(trunk, 5);
+  graft::save_parameters(trunk, folder / "trunk.safetensors", {}, everything);
+  graft::load_mixed_adapter(multi, "mrpc", mrpc, safetensors_file(folder / "trunk.safetensors"));
+  const auto now = values(multi);
+  const std::string norm = "roberta.encoder.layer.1.output.";
+  CHECK(now.at(norm + "multi_adapter.layer_norm_dict.mrpc.weight") == values(trunk).at(norm + "LayerNorm.weight"));
+  CHECK(now.at(norm + "multi_adapter.adapter_dict.mrpc.up_project.weight") == saved.at(norm + "adapter.up_project.weight"));
 }
 
 TEST_CASE("what is saved is read back by name") {
@@ -121,11 +131,12 @@ TEST_CASE("a missing or misshaped tensor is refused by name, with both shapes") 
 
   auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, false), 1);
   CHECK_THROWS_WITH(
-      graft::load_mixed_adapter(multi, "rte", whole),
+      graft::load_mixed_adapter(multi, "rte", whole, whole),
       Catch::Contains("has no tensor 'roberta.encoder.layer.0.attention.output.adapter.down_project.weight', one of shape (3, 6)"));
   auto small = graft::make_adapter_classifier<f64>(config, 3, 2);
   graft::save_everything(small, folder / "c.safetensors", {});
-  CHECK_THROWS_WITH(graft::load_mixed_adapter(multi, "rte", safetensors_file(folder / "c.safetensors")),
+  const safetensors_file misfit(folder / "c.safetensors");
+  CHECK_THROWS_WITH(graft::load_mixed_adapter(multi, "rte", misfit, misfit),
                     Catch::Contains("adapter.down_project.weight' has shape (2, 6), (3, 6) was expected"));
 
   graft::safetensors_writer writer;

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
@@ -34,12 +36,19 @@ bool holds(const Json& value) {
 }  // namespace detail
 
 /// Parses TEXT, which came from PATH (named in errors only).
-/// @throws format_error  with the byte at which the text stops being JSON; or it is nested too deeply, or holds a number beyond a double
+/// @throws format_error  with the byte at which the text stops being JSON; or it is nested too deeply, holds a number beyond a double, or
+///                       an object names a member twice
 template <class Json = json>
 Json parse_json(std::string_view text, const std::string& path) {
-  const auto watch = [&](int depth, typename Json::parse_event_t, Json&) {
+  std::vector<std::unordered_set<std::string>> members;  // of the objects that are open
+  const auto watch = [&](int depth, typename Json::parse_event_t event, Json& value) {
     if (depth > detail::deepest_json) {
       throw format_error(path, "is nested more than " + std::to_string(detail::deepest_json) + " levels deep, which no such file is");
+    }
+    if (event == Json::parse_event_t::object_start) members.emplace_back();
+    if (event == Json::parse_event_t::object_end) members.pop_back();
+    if (event == Json::parse_event_t::key && !members.back().insert(value.template get<std::string>()).second) {
+      throw format_error(path, "names " + value.dump() + " twice in one object");
     }
     return true;
   };

@@ -23,14 +23,14 @@ struct parameter {
   parameter_role role = parameter_role::weight;
   bool is_vector = false;
   bool trainable = false;
-  matrix<T> value;
+  shared_matrix<T> value;
   matrix<T> grad;
 
   static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
     return {std::move(name), role, true, false, matrix<T>::Constant(1, size, fill), {}};
   }
   static parameter table(std::string name, parameter_role role, index rows, index cols) {
-    return {std::move(name), role, false, false, matrix<T>::Zero(rows, cols), {}};
+    return {std::move(name), role, false, false, shared_matrix<T>(rows, cols), {}};
   }
 
   index size() const { return value.size(); }

@@ -3,10 +3,12 @@
 
 #include <Eigen/Core>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <new>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace graft {
@@ -57,6 +59,53 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   index stride() const { return this->outerStride(); }
   const T* row_data(index r) const { return this->data() + r * stride(); }
   const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
+};
+
+/// A matrix whose memory several may use: copies have memory of their own, `share` makes one see another's. 64-byte aligned.
+template <class T>
+class shared_matrix : public view<T> {
+ public:
+  shared_matrix() : view<T>(nullptr, 0, 0) {}
+  /// Zero. Pages of a large one that are never touched take no memory.
+  shared_matrix(index rows, index cols) : view<T>(nullptr, 0, 0) {
+    constexpr std::size_t line = 64;
+    const std::size_t bytes = static_cast<std::size_t>(rows * cols) * sizeof(T) + line;
+    const std::shared_ptr<void> block(std::calloc(bytes, 1), std::free);
+    if (block == nullptr) throw std::bad_alloc();
+    void* begin = block.get();
+    std::size_t room = bytes;
+    memory_ = {block, static_cast<T*>(std::align(line, bytes - line, begin, room))};
+    see(memory_.get(), rows, cols);
+  }
+  template <class Expression>
+  shared_matrix(const Eigen::MatrixBase<Expression>& values)  // NOLINT: implicit on purpose
+      : shared_matrix(values.rows(), values.cols()) {
+    view<T>::operator=(values);
+  }
+  shared_matrix(const shared_matrix& other) : shared_matrix(static_cast<const view<T>&>(other)) {}
+  shared_matrix(shared_matrix&& other) noexcept : view<T>(nullptr, 0, 0) { *this = std::move(other); }
+  shared_matrix& operator=(const shared_matrix& other) {
+    if (this != &other) *this = shared_matrix(other);
+    return *this;
+  }
+  shared_matrix& operator=(shared_matrix&& other) noexcept {
+    see(other.data(), other.rows(), other.cols());
+    memory_ = std::move(other.memory_);
+    other.see(nullptr, 0, 0);
+    return *this;
+  }
+  using view<T>::operator=;  // into the memory that it has: shapes are equal
+
+  void share(const shared_matrix& other) {
+    memory_ = other.memory_;
+    see(memory_.get(), other.rows(), other.cols());
+  }
+
+ private:
+  /// Eigen's way to turn a map to other memory.
+  void see(T* data, index rows, index cols) { new (static_cast<view<T>*>(this)) view<T>(data, rows, cols); }
+
+  std::shared_ptr<T> memory_;
 };
 
 /// A matrix whose memory only ever grows, so that steps with other row counts do not allocate. 64-byte aligned; not initialized.

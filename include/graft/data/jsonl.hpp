@@ -25,7 +25,7 @@ std::string label_text(const Json& value, const std::string& where) {
   return {digits, std::to_chars(digits, digits + sizeof digits, value.template get<double>()).ptr};
 }
 
-/// One line of a JSONL file; other fields than the four are ignored, and null is as good as absent.
+/// One line of a JSONL file; `label` and `adapter` may stand there too; other fields are ignored, and null is as good as absent.
 /// @param where  "PATH:LINE", for errors
 /// @throws format_error  no JSON object, neither `text_a` nor `input_ids`, both, or a field of another type
 inline example parse_jsonl_row(std::string_view line, const std::string& where) {
@@ -47,6 +47,7 @@ inline example parse_jsonl_row(std::string_view line, const std::string& where) 
   }
   const json label = optional<json>(row, "label", where, json());
   if (!label.is_null()) result.label = label_text(label, where);
+  result.adapter = optional<std::string>(row, "adapter", where, "");
   return result;
 }
 

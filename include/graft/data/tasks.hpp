@@ -29,6 +29,7 @@ struct tsv_columns {
   int text_a = -1;
   int text_b = -1;
   int label = -1;
+  int adapter = -1;  // custom tasks only: see example
 };
 
 /// One part of a task's data. Parts whose name starts with "test" have no labels; labels found there are not read.
@@ -222,7 +223,7 @@ inline tsv_columns named_columns(const tsv_row& header, bool labeled, const std:
     const auto at = std::find(header.fields.begin(), header.fields.end(), name);
     return at == header.fields.end() ? -1 : static_cast<int>(at - header.fields.begin());
   };
-  const tsv_columns columns{find("text_a"), find("text_b"), labeled ? find("label") : -1};
+  const tsv_columns columns{find("text_a"), find("text_b"), labeled ? find("label") : -1, find("adapter")};
   if (columns.text_a < 0 || (labeled && columns.label < 0)) {
     throw format_error::at_line(path, header.line,
                                 std::string("the header names no column \"") + (columns.text_a < 0 ? "text_a" : "label") +
@@ -240,7 +241,7 @@ inline std::vector<example> read_tsv_examples(const task& task, const task_split
       if (task.custom()) columns = named_columns(row, split.labeled(), path);
       return;
     }
-    const auto needed = static_cast<std::size_t>(std::max({columns.text_a, columns.text_b, columns.label})) + 1;
+    const auto needed = static_cast<std::size_t>(std::max({columns.text_a, columns.text_b, columns.label, columns.adapter})) + 1;
     if (row.fields.size() < needed) {
       if (!task.skips_short_rows) {
         throw format_error::at_line(path, row.line,
@@ -255,6 +256,7 @@ inline std::vector<example> read_tsv_examples(const task& task, const task_split
     added.text_a = row.fields[static_cast<std::size_t>(columns.text_a)];
     if (columns.text_b >= 0) added.text_b = row.fields[static_cast<std::size_t>(columns.text_b)];
     if (columns.label >= 0) added.label = row.fields[static_cast<std::size_t>(columns.label)];
+    if (columns.adapter >= 0) added.adapter = row.fields[static_cast<std::size_t>(columns.adapter)];
   });
   return examples;
 }

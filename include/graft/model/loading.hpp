@@ -27,35 +27,39 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
   return count;
 }
 
-/// The pretrained encoder, and BERT's pooler: everything that is neither adapter, low-rank update, mixing weight nor fresh head. In a
-/// multi-adapter the pretrained LayerNorms are those of `base`; without base in the mix they are not used.
-template <class M>
-void load_trunk(M& model, const tensor_source& source) {
-  load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
-    const bool added = name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos;
-    if (added || !name.starts_with(model.config.model_type + ".")) return std::nullopt;
-    const std::size_t multi = name.find(".multi_adapter.");
-    if (multi == std::string::npos) return name;
-    constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";
-    if (name.compare(multi, base.size(), base) != 0) return std::nullopt;
-    return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
-  });
+/// The name under which a trunk's file has the parameter NAME of a model of MODEL_TYPE; nothing for what is added to a trunk: adapters,
+/// low-rank updates, mixing weights and fresh heads. In a multi-adapter the pretrained LayerNorms are those of `base`; without base in the
+/// mix they are not used. BERT's pooler belongs to the trunk.
+inline std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type) {
+  const bool added = name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos;
+  if (added || !name.starts_with(model_type + ".")) return std::nullopt;
+  const std::size_t multi = name.find(".multi_adapter.");
+  if (multi == std::string::npos) return name;
+  constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";
+  if (name.compare(multi, base.size(), base) != 0) return std::nullopt;
+  return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
 }
 
-/// The adapter and LayerNorms called NAME in the mix, from a single-adapter file. Its embeddings' LayerNorm and head are not used.
+/// Everything of MODEL that has a trunk_name.
+template <class M>
+void load_trunk(M& model, const tensor_source& source) {
+  load_parameters(model, source, [&](const std::string& name) { return trunk_name(name, model.config.model_type); });
+}
+
+/// The adapter called NAME in the mix from ADAPTER, a single adapter's tensors, and its LayerNorms from NORMS: the same tensors, or the
+/// trunk's where the adapter was trained with those. Its embeddings' LayerNorm and head are not used.
 template <class P>
-void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& name, const tensor_source& source) {
-  load_parameters(model, source, [&](const std::string& parameter) -> std::optional<std::string> {
-    const std::string adapter = ".multi_adapter.adapter_dict." + name + ".";
-    const std::string norm = ".multi_adapter.layer_norm_dict." + name + ".";
-    if (const auto at = parameter.find(adapter); at != std::string::npos) {
-      return parameter.substr(0, at) + ".adapter." + parameter.substr(at + adapter.size());
-    }
-    if (const auto at = parameter.find(norm); at != std::string::npos) {
-      return parameter.substr(0, at) + ".LayerNorm." + parameter.substr(at + norm.size());
-    }
-    return std::nullopt;
-  });
+void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& name, const tensor_source& adapter,
+                        const tensor_source& norms) {
+  const auto load = [&](const tensor_source& source, const std::string& part, const std::string& single) {
+    load_parameters(model, source, [&](const std::string& parameter) -> std::optional<std::string> {
+      const auto at = parameter.find(part);
+      if (at == std::string::npos) return std::nullopt;
+      return parameter.substr(0, at) + single + parameter.substr(at + part.size());
+    });
+  };
+  load(adapter, ".multi_adapter.adapter_dict." + name + ".", ".adapter.");
+  load(norms, ".multi_adapter.layer_norm_dict." + name + ".", ".LayerNorm.");
 }
 
 /// Every parameter that SOURCE has a tensor of the same name for. Returns how many.

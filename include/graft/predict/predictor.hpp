@@ -1,8 +1,10 @@
 #pragma once
-// A trained classifier in a few lines: a trunk, what was tuned around it, and texts in, answers out.
+// Trained classifiers in a few lines: one trunk, any number of adapters beside it, and texts in, answers out.
 
 #include <algorithm>
+#include <deque>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,99 +14,195 @@
 
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
-#include "graft/io/model_file.hpp"
-#include "graft/model/description.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/model/loading.hpp"
-#include "graft/text/tokenizer.hpp"
+#include "graft/model/lora.hpp"
+#include "graft/predict/trunk_files.hpp"
 #include "graft/train/evaluation.hpp"
 
 namespace graft {
 
-/// Where a trunk lies.
-struct trunk_files {
-  std::string model_path;      // flat model file, safetensors, PyTorch file, or a folder with one
-  std::string config_path;     // config.json; "": the one that the flat model file carries
-  std::string tokenizer_path;  // folder; "": none, rows bring their ids
-};
-
-/// The config of the trunk F.
-/// @throws format_error  as read_encoder_config, model_file_config
-inline encoder_config read_trunk_config(const trunk_files& f) {
-  if (!f.config_path.empty()) return read_encoder_config(f.config_path);
-  return parse_encoder_config(model_file_config(f.model_path), f.model_path);
-}
-
-/// F with what is not given looked for beside the model: its Hugging Face config.json, if there is one, and the vocabulary.
-inline trunk_files beside_model(trunk_files f) {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
-  const std::string config = (folder / "config.json").string();
-  if (f.config_path.empty() && fs::exists(config) && read_json(config).contains("hidden_size")) f.config_path = config;
-  if (f.tokenizer_path.empty()) f.tokenizer_path = folder.string();
-  return f;
-}
-
 /// One row's answer.
 struct answer {
-  std::string label;                  // the most probable; for regression the number as text
-  double value = 0;                   // its probability; for regression the number
-  std::vector<double> probabilities;  // by class id; empty for regression
+  std::string adapter{};                // which answered
+  std::string label{};                  // the most probable; for regression the number as text; "" from the bare trunk
+  double value = 0;                     // its probability; for regression the number
+  std::vector<double> probabilities{};  // by class id; empty for regression
+  std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
 };
 
-/// @throws config_error  the vocabulary is larger than the trunk's table of word embeddings
-inline void check_vocabulary(const tokenizer& t, const encoder_config& c, const std::string& tokenizer_path) {
-  if (t.size() <= c.vocab_size) return;
-  throw config_error(tokenizer_path + ": the vocabulary has " + std::to_string(t.size()) + " entries, the model only " +
-                     std::to_string(c.vocab_size) + ": they do not belong together");
+/// The tuned part at PATH: what open_adapter reads, or a mix or a whole model that graft saved.
+/// @throws format_error  as open_adapter
+inline adapter_file open_tuned(const std::string& path, const encoder_config& config) {
+  namespace fs = std::filesystem;
+  const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.safetensors").string() : path;
+  const bool foreign = fs::is_directory(path) && fs::exists(fs::path(path) / "adapter_config.json");
+  if (!foreign && fs::exists(file) && !is_torch_file(file)) {
+    const safetensors_file stored(file);
+    if (has_description(stored.metadata())) {
+      const model_description d = parse_description(stored.metadata(), file);
+      if (d.kind != "adapter" && d.kind != "lora") return {d, stored};
+    }
+  }
+  return open_adapter(path, config);
 }
 
-/// A trunk with an adapter, a mix, or a tuned model around it, ready to answer.
-/// Source: none; the embedding API of graft.   Tested: tests/program/train_test.cpp
+/// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
+/// memory for what it tuned alone. Once all are added, every call is safe from several threads, each with its own context.
+/// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
 class predictor {
  public:
-  /// TUNED_PATH is a model.safetensors that graft saved.
-  /// @throws format_error  a file is missing or damaged, does not fit the trunk, or was trained on another trunk
-  predictor(const trunk_files& files, const std::string& tuned_path)
-      : config_(read_trunk_config(files)), description_(parse_description(safetensors_file(tuned_path).metadata(), tuned_path)) {
-    const tensor_source trunk = open_model(files.model_path, config_.model_type);
-    trunk.expect(trunk_tensors(config_));
-    check_trunk(description_, fingerprint(trunk, to_json(config_), trunk_tensors(config_)), tuned_path);
+  static constexpr const char* bare_trunk = "none";
+
+  /// The trunk alone, which answers with hidden states until something is added.
+  /// @throws format_error  a file is missing or damaged, or does not fit the configuration
+  explicit predictor(const trunk_files& files) : config_(read_trunk_config(files)), trunk_(make_plain_classifier<f32>(config_, 1)) {
+    const tensor_source stored = open_model(files.model_path, config_.model_type);
+    stored.expect(trunk_tensors(config_));
+    fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_));
     if (!files.tokenizer_path.empty()) {
       tokenizer_ = tokenizer::from_folder(files.tokenizer_path);
       check_vocabulary(*tokenizer_, config_, files.tokenizer_path);
     }
-    model_.emplace(make_model());
-    std::visit([&](auto& m) { load_trunk(m, trunk); }, *model_);
-    load_tuned(tuned_path);
+    load_trunk(trunk_, stored);
   }
 
-  const model_description& description() const { return description_; }
+  /// The trunk with one tuned part.
+  predictor(const trunk_files& files, const std::string& tuned_path) : predictor(files) { add("tuned", tuned_path); }
+
+  /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none.
+  /// @throws format_error  it does not fit the trunk, was trained around another one, or has no head to answer with
+  /// @throws config_error  NAME is taken, empty or "none"
+  void add(const std::string& name, const std::string& path) {
+    if (name.empty() || name == bare_trunk || find(name) != nullptr) {
+      throw config_error("\"" + name +
+                         "\" cannot name an adapter: " + (find(name) != nullptr ? "it is taken" : "it has a meaning of its own"));
+    }
+    const adapter_file file = open_tuned(path, config_);
+    check_trunk(file.description, fingerprint_, path);
+    if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
+    tuned_part part{name, file.description, make_model(file.description)};
+    std::visit([&](auto& model) { load(model, file.tensors); }, part.model);
+    tuned_.push_back(std::move(part));
+  }
+
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const tuned_part& part : tuned_) all.push_back(part.name);
+    return all;
+  }
   const encoder_config& config() const { return config_; }
+  /// What NAME is; "" means the first.
+  /// @throws config_error  there is no adapter of that name
+  const model_description& description(const std::string& name = "") const { return require(name).description; }
 
-  /// The features of ROWS, cut to the length that was trained with.
-  std::vector<features> featurize(std::span<const example> rows, int threads = 1) const {
-    const index length = std::min(description_.max_seq_length, config_.max_sequence_length());
-    if (tokenizer_) return featurize_all(rows, *tokenizer_, length, threads);
-    return featurize_all(rows, static_cast<std::int32_t>(config_.vocab_size), length, threads);
+  /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
+  /// @throws row_error  a row that cannot be read, or names an adapter that is not there: the message lists those that are
+  std::vector<answer> predict(std::span<const example> rows, index batch_size, context& ctx) const {
+    std::map<std::string, std::vector<std::size_t>> rows_of;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::string name = !rows[i].adapter.empty() ? rows[i].adapter : tuned_.empty() ? bare_trunk : tuned_.front().name;
+      if (name != bare_trunk && find(name) == nullptr) throw row_error(static_cast<index>(i), unknown(name));
+      rows_of[name].push_back(i);
+    }
+    std::vector<answer> answers(rows.size());
+    for (const auto& [name, places] : rows_of) {
+      const auto ready = featurize(rows, places, name, ctx.threads);
+      auto own = name == bare_trunk ? hidden_states(ready, batch_size, ctx) : answers_of(require(name), ready, batch_size, ctx);
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        own[i].adapter = name;
+        answers[places[i]] = std::move(own[i]);
+      }
+    }
+    return answers;
   }
-
-  /// Logits (n, C) of ROWS. Safe from several threads, each with its own context.
-  matrix<double> logits(std::span<const features> rows, index batch_size, context& ctx) const {
-    return std::visit([&](const auto& m) { return *predict_logits(m, rows, batch_size, ctx); }, *model_);
-  }
-
-  /// Answers to rows of text (or ready-made ids), in order.
   std::vector<answer> predict(std::span<const example> rows, index batch_size = 8) const {
     context ctx;
-    const auto ready = featurize(rows);
-    return answers(logits(ready, batch_size, ctx));
+    return predict(rows, batch_size, ctx);
   }
 
-  std::vector<answer> answers(const_view<double> logits) const {
+ private:
+  using any_model = std::variant<plain_classifier<f32>, adapter_classifier<f32>, multi_adapter_classifier<f32>>;
+  struct tuned_part {
+    std::string name;
+    model_description description;
+    any_model model;
+  };
+
+  const tuned_part* find(const std::string& name) const {
+    const auto found = std::find_if(tuned_.begin(), tuned_.end(), [&](const tuned_part& part) { return part.name == name; });
+    return found == tuned_.end() ? nullptr : &*found;
+  }
+  std::string unknown(const std::string& name) const {
+    std::string known;
+    for (const tuned_part& part : tuned_) known += part.name + ", ";
+    return "there is no adapter \"" + name + "\"; known: " + known + bare_trunk;
+  }
+  const tuned_part& require(const std::string& name) const {
+    const tuned_part* part = name.empty() && !tuned_.empty() ? &tuned_.front() : find(name);
+    if (part == nullptr) throw config_error(unknown(name));
+    return *part;
+  }
+
+  any_model make_model(const model_description& d) const {
+    const index classes = d.num_labels();
+    if (d.kind == "adapter") return make_adapter_classifier<f32>(config_, classes, d.adapter_size, d.adapter_hidden_act, d.placement);
+    if (d.kind == "multi_adapter") return make_multi_adapter_classifier<f32>(config_, classes, d.mix, d.num_weight_sets);
+    auto model = make_plain_classifier<f32>(config_, classes);
+    if (d.kind == "lora") add_lora(model, d.lora);
+    return model;
+  }
+
+  /// What TUNED holds goes into MODEL's own memory; what it does not hold is the trunk's, or missing.
+  template <class M>
+  void load(M& model, const tensor_source& tuned) {
+    std::map<std::string, const shared_matrix<float>*> trunk;
+    trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p.value; });
+    model.for_each_parameter([&](auto& p) {
+      const auto shared = trunk_name(p.name, config_.model_type);
+      if (shared && !tuned.contains(p.name)) return p.value.share(*trunk.at(*shared));
+      tuned.expect({{p.name, p.shape()}});
+      tuned.read(p.name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    });
+  }
+
+  /// The features of those ROWS that stand in PLACES, cut to the length that NAME was trained with.
+  std::vector<features> featurize(std::span<const example> rows, const std::vector<std::size_t>& places, const std::string& name,
+                                  int threads) const {
+    std::vector<example> chosen;
+    for (const std::size_t place : places) chosen.push_back(rows[place]);
+    const index longest = config_.max_sequence_length();
+    const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length, longest);
+    try {
+      if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
+      return featurize_all(chosen, static_cast<std::int32_t>(config_.vocab_size), length, threads);
+    } catch (const row_error& failure) {
+      throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
+    }
+  }
+
+  std::vector<answer> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
+    std::vector<answer> all;
+    matrix<float> h;
+    for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
+      batch b;
+      for (const features& row : rows.subspan(first, std::min(rows.size() - first, static_cast<std::size_t>(batch_size)))) b.add(row);
+      h.resize(b.rows(), config_.hidden_size);
+      trunk_.trunk.forward(b, h, nullptr, ctx);
+      for (index i = 0; i < b.size(); ++i) {
+        const auto state = h.row(b.offsets[static_cast<std::size_t>(i)]);
+        all.emplace_back().hidden_state.assign(state.begin(), state.end());
+      }
+    }
+    return all;
+  }
+
+  std::vector<answer> answers_of(const tuned_part& part, std::span<const features> rows, index batch_size, context& ctx) const {
+    const matrix<double> logits = std::visit([&](const auto& model) { return *predict_logits(model, rows, batch_size, ctx); }, part.model);
     std::vector<answer> all;
     for (index r = 0; r < logits.rows(); ++r) {
       answer a;
-      if (description_.output == task_kind::regression) {
+      if (part.description.output == task_kind::regression) {
         a.value = logits(r, 0);
         a.label = std::to_string(a.value);
       } else {
@@ -112,7 +210,7 @@ class predictor {
         ops::softmax_row(p.row(0));
         index best = 0;
         a.value = p.row(0).maxCoeff(&best);
-        a.label = description_.labels[static_cast<std::size_t>(best)];
+        a.label = part.description.labels[static_cast<std::size_t>(best)];
         a.probabilities.assign(p.data(), p.data() + p.size());
       }
       all.push_back(std::move(a));
@@ -120,37 +218,11 @@ class predictor {
     return all;
   }
 
- private:
-  using any_model = std::variant<plain_classifier<f32>, adapter_classifier<f32>, multi_adapter_classifier<f32>>;
-
-  any_model make_model() const {
-    const index classes = description_.num_labels();
-    if (description_.kind == "adapter")
-      return make_adapter_classifier<f32>(config_, classes, description_.adapter_size, description_.adapter_hidden_act);
-    if (description_.kind == "multi_adapter") {
-      return make_multi_adapter_classifier<f32>(config_, classes, description_.mix, description_.num_weight_sets);
-    }
-    return make_plain_classifier<f32>(config_, classes);
-  }
-  /// Everything that the file of a tuned model holds; what it must hold but does not is an error.
-  void load_tuned(const std::string& path) {
-    const safetensors_file tuned(path);
-    std::visit(
-        [&](auto& m) {
-          m.for_each_parameter([&](auto& p) {
-            const bool tuned_only = p.name.starts_with("classifier.") || p.name.find(".adapter.") != std::string::npos ||
-                                    p.name.find(".multi_adapter.") != std::string::npos;
-            if (tuned_only) tuned.expect({{p.name, p.shape()}});
-          });
-          load_by_name(m, tuned);
-        },
-        *model_);
-  }
-
   encoder_config config_;
-  model_description description_;
+  std::string fingerprint_;
   std::optional<tokenizer> tokenizer_;
-  std::optional<any_model> model_;
+  plain_classifier<f32> trunk_;
+  std::deque<tuned_part> tuned_;  // references from `description` stay good while more are added
 };
 
 }  // namespace graft

@@ -25,8 +25,8 @@ struct training_state {
 };
 
 namespace detail {
-template <class T>
-std::span<T> elements(matrix<T>& m) {
+template <class M>
+std::span<typename M::Scalar> elements(M& m) {
   return {m.data(), static_cast<std::size_t>(m.size())};
 }
 }  // namespace detail
@@ -45,7 +45,7 @@ void save_checkpoint(const std::string& path, const training_state& state, adamw
   writer.metadata = {{"graft_checkpoint", text.dump()}};
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
-    const auto add = [&](const char* what, matrix<T>& m) {
+    const auto add = [&](const char* what, auto& m) {
       writer.add(std::string(what) + "/" + p.name, p.shape(), std::span<const T>(detail::elements(m)));
     };
     add("parameter", p.value);
@@ -74,7 +74,7 @@ training_state load_checkpoint(const std::string& path, adamw<T>& optimizer, std
   best.clear();
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
-    const auto get = [&](const char* what, matrix<T>& m) {
+    const auto get = [&](const char* what, auto& m) {
       const std::string name = std::string(what) + "/" + p.name;
       file.expect({{name, p.shape()}});
       if (file.at(name).type != dtype_of<T>()) {

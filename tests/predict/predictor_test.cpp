@@ -1,0 +1,121 @@
+// One trunk, several adapters: who answers, with what, and that they do not disturb each other.
+
+#include "graft/predict/predictor.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <thread>
+
+#include "support/golden.hpp"
+
+using graft::answer;
+using graft::example;
+using graft::predictor;
+
+namespace {
+
+const std::string golden = std::string(GRAFT_TEST_DIR) + "/golden";
+const graft::trunk_files trunk{golden + "/model/model.safetensors", golden + "/model/config.json", ""};
+
+/// The rows of the golden's batch B.
+std::vector<example> rows(std::size_t b, const std::string& adapter = "") {
+  std::vector<example> all;
+  const graft::batch batch = graft_test::golden_batches(golden + "/model")[b];
+  for (graft::index i = 0; i < batch.size(); ++i) {
+    example& row = all.emplace_back();
+    row.input_ids.assign(batch.input_ids.begin() + batch.offsets[static_cast<std::size_t>(i)],
+                         batch.input_ids.begin() + batch.offsets[static_cast<std::size_t>(i) + 1]);
+    row.adapter = adapter;
+  }
+  return all;
+}
+
+predictor everyone() {
+  predictor p(trunk);
+  for (const std::string name : {"adapterhub_double", "adapterhub_single", "peft_lora"}) p.add(name, golden + "/exchange/" + name);
+  p.add("original", golden + "/exchange/original/model.p");
+  return p;
+}
+
+void check_same(const std::vector<answer>& a, const std::vector<answer>& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CHECK(a[i].adapter == b[i].adapter);
+    CHECK(a[i].label == b[i].label);
+    REQUIRE(a[i].probabilities.size() == b[i].probabilities.size());
+    for (std::size_t c = 0; c < a[i].probabilities.size(); ++c) CHECK(std::abs(a[i].probabilities[c] - b[i].probabilities[c]) <= 1e-6);
+    REQUIRE(a[i].hidden_state.size() == b[i].hidden_state.size());
+    for (std::size_t h = 0; h < a[i].hidden_state.size(); ++h) CHECK(std::abs(a[i].hidden_state[h] - b[i].hidden_state[h]) <= 1e-5);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("adapters of every origin give, around one trunk, the answers that PyTorch computed") {
+  const predictor p = everyone();
+  const auto expected = graft::read_json(golden + "/exchange/expected.json");
+  for (const std::string& name : p.names()) {
+    for (std::size_t b = 0; b < 3; ++b) {
+      INFO(name << ", batch " << b);
+      const auto answers = p.predict(rows(b, name));
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        const double difference = expected[name][b][i][1].get<double>() - expected[name][b][i][0].get<double>();
+        const double second = 1 / (1 + std::exp(-difference));
+        CHECK(std::abs(answers[i].probabilities[1] - second) <= 2e-5);
+        CHECK(answers[i].adapter == name);
+        CHECK(answers[i].label == p.description(name).labels[second > 0.5 ? 1 : 0]);
+      }
+    }
+  }
+}
+
+TEST_CASE("rows of a batch choose their adapter, the bare trunk answers with hidden states") {
+  const predictor p = everyone();
+  auto mixed = rows(0);
+  for (auto& row : rows(1)) mixed.push_back(row);
+  const std::vector<std::string> chosen{"peft_lora", "", "none", "original", "none", "peft_lora"};
+  for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i].adapter = chosen[i];
+  const auto answers = p.predict(mixed, 2);
+  std::vector<answer> alone;
+  for (const example& row : mixed) alone.push_back(p.predict(std::vector{row})[0]);
+  check_same(answers, alone);
+  CHECK(answers[1].adapter == "adapterhub_double");
+  CHECK(answers[2].hidden_state.size() == 8);
+  CHECK(answers[2].label.empty());
+  CHECK(answers[0].hidden_state.empty());
+  check_same(predictor(trunk).predict(std::vector{rows(0)[2]}), {answers[2]});  // untouched by what stands beside it
+}
+
+TEST_CASE("an unknown adapter, a taken name and an adapter without a head are refused") {
+  predictor p = everyone();
+  auto some = rows(0);
+  some[1].adapter = "mrpc";
+  CHECK_THROWS_WITH(p.predict(some),
+                    "row 1: there is no adapter \"mrpc\"; known: adapterhub_double, adapterhub_single, peft_lora, original, none");
+  CHECK_THROWS_WITH(p.description("mrpc"), Catch::Contains("known: adapterhub_double"));
+  CHECK_THROWS_WITH(p.add("none", golden + "/exchange/peft_lora"), Catch::Contains("\"none\" cannot name an adapter"));
+  CHECK_THROWS_WITH(p.add("original", golden + "/exchange/peft_lora"), Catch::Contains("it is taken"));
+  CHECK_THROWS_WITH(p.add("legacy", golden + "/exchange/adapterhub_legacy"), Catch::Contains("has no head"));
+  CHECK(p.names().size() == 4);
+}
+
+TEST_CASE("several threads may ask at once") {
+  const predictor p = everyone();
+  const auto asked = [&](std::size_t b) {
+    auto all = rows(b);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].adapter = p.names()[(b + i) % 4];
+    return all;
+  };
+  std::vector<std::vector<answer>> expected(3), found(3);
+  for (std::size_t b = 0; b < 3; ++b) expected[b] = p.predict(asked(b));
+  std::vector<std::thread> threads;
+  for (std::size_t b = 0; b < 3; ++b) {
+    threads.emplace_back([&, b] {
+      graft::context ctx;
+      ctx.threads = 1;
+      for (int k = 0; k < 20; ++k) found[b] = p.predict(asked(b), 2, ctx);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (std::size_t b = 0; b < 3; ++b) check_same(found[b], expected[b]);
+}
