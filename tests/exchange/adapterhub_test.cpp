@@ -223,7 +223,7 @@ TEST_CASE("heads that graft does not compute are refused by name") {
   CHECK_THAT(message("bias", false), Contains("\"bias\" is false"));
   CHECK_THAT(message("dropout_prob", 0.5), Contains("\"dropout_prob\" is 0.5"));
   CHECK_THAT(message("multilabel", true), Contains("\"multilabel\" is true"));
-  CHECK_THAT(message("num_labels", 0), Contains("\"num_labels\" is 0"));
+  CHECK_THAT(message("num_labels", 0), Contains("a head for 0 labels"));
   CHECK_THAT(message("num_labels", 3), Contains("label2id") && Contains("from 0 to 2"));
   CHECK_THAT(message("label2id", {{"a", 0}, {"b", 0}}), Contains("label2id"));
   CHECK_THAT(message("label2id", {{"a", 0}, {"b", 7}}), Contains("label2id"));

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "graft/encoder/trunk_tensors.hpp"
-#include "graft/io/safetensors.hpp"
+#include "graft/io/weights.hpp"
 #include "graft/model/description.hpp"
 
 namespace graft {
@@ -90,10 +90,18 @@ inline tensor_shapes head_tensors(const encoder_config& config, index classes) {
           {head.out_proj + ".bias", {classes}}};
 }
 
-/// Takes the labels of a head with CLASSES rows to be called 0, 1, ...; one row is a regression.
-inline void number_labels(model_description& d, index classes) {
+/// Takes the labels of a head with CLASSES rows, which came from PATH, to be called 0, 1, ...; one row is a regression.
+/// @throws format_error  no row, or more than any head has
+inline void number_labels(model_description& d, index classes, const std::string& path) {
+  if (classes < 1 || classes > 100'000) throw format_error(path, "has a head for " + std::to_string(classes) + " labels");
   d.output = classes == 1 ? task_kind::regression : task_kind::classification;
   for (index i = 0; i < classes && classes > 1; ++i) d.labels.push_back(std::to_string(i));
+}
+
+/// The rows of the head among the tensors of SOURCE, under graft's names; 0 without one.
+inline index head_rows(const tensor_source& source, const encoder_config& config) {
+  const tensor_info* out = source.find(head_names(config).out_proj + ".weight");
+  return out == nullptr || out->shape.empty() ? 0 : out->shape[0];
 }
 
 /// The tensors of STORED under graft's names. SHAPES has those, and THEIRS(one of them) is what the file calls it.
@@ -143,6 +151,17 @@ namespace detail {
 inline std::string replace_first(std::string text, std::string_view from, std::string_view to) {
   const auto at = text.find(from);
   return at == text.npos ? text : text.replace(at, from.size(), to);
+}
+
+/// The weights in FOLDER under the first of NAMES that is there.
+inline tensor_source open_first(const std::string& folder, const std::vector<std::string>& names) {
+  std::string tried;
+  for (const std::string& name : names) {
+    const std::string path = (std::filesystem::path(folder) / name).string();
+    if (std::filesystem::exists(path)) return open_weights(path);
+    tried += (tried.empty() ? "" : ", ") + name;
+  }
+  throw format_error(folder, "holds no weights: none of " + tried + " is there");
 }
 
 /// The folder that PATH lies in, made if need be.

@@ -1,36 +1,21 @@
 #pragma once
 // Folders that AdapterHub's library `adapters` (before it: adapter-transformers) saves of bottleneck adapters and their heads.
 
-#include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "graft/exchange/adapter_file.hpp"
-#include "graft/exchange/config_fields.hpp"
+#include "graft/exchange/adapterhub_config.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/torch_writer.hpp"
-#include "graft/io/weights.hpp"
 
 namespace graft {
 
 namespace detail {
-
-/// The weights in FOLDER under the first of NAMES that is there.
-inline tensor_source open_first(const std::string& folder, const std::vector<std::string>& names) {
-  std::string tried;
-  for (const std::string& name : names) {
-    const std::string path = (std::filesystem::path(folder) / name).string();
-    if (std::filesystem::exists(path)) return open_weights(path);
-    tried += (tried.empty() ? "" : ", ") + name;
-  }
-  throw format_error(folder, "holds no weights: none of " + tried + " is there");
-}
 
 /// AdapterHub's name of graft's tensor NAME, for an adapter called ADAPTER.
 inline std::string adapterhub_name(const std::string& name, const std::string& adapter) {
@@ -44,167 +29,22 @@ inline std::string adapterhub_head_name(const std::string& name, const head_name
   return "heads." + adapter + (last && layers == 2 ? ".4" : ".1") + name.substr((last ? head.out_proj : head.dense).size());
 }
 
-/// What the library calls the name that a model's configuration calls so: reading `gelu` without a version means the tanh form, which
-/// graft does not compute; `gelu_orig` was the erf form then.
-inline activation adapterhub_activation(const std::string& name, bool has_version, const std::string& path) {
-  if (name == "relu") return activation::relu;
-  if (name == "swish" || name == "silu") return activation::swish;
-  if (name == (has_version ? "gelu" : "gelu_orig")) return activation::gelu;
-  throw format_error(path, "\"non_linearity\" is \"" + name + "\"" +
-                               (name == "gelu" ? " in a file without a version, where it is the tanh form" : "") +
-                               ", which graft does not compute: relu, swish or " + (has_version ? "gelu" : "gelu_orig") + " was expected");
-}
-
-/// hidden_size // FACTOR as Python computes it for floating-point numbers, and at least 1.
-inline index reduced_size(index hidden_size, double factor) {
-  const auto h = static_cast<double>(hidden_size);
-  const double quotient = (h - std::fmod(h, factor)) / factor;
-  const double whole = std::floor(quotient);
-  return std::max<index>(1, static_cast<index>(quotient - whole > 0.5 ? whole + 1 : whole));
-}
-
-/// One size for all layers from a reduction factor: a number, or one a layer ({"0": 8, "default": 16}).
-inline index adapterhub_size(const json& factor, const encoder_config& config, const std::string& path) {
-  index size = 0;
-  for (index n = 0; n < config.num_hidden_layers; ++n) {
-    const json* one = &factor;
-    if (factor.is_object()) {
-      const auto own = factor.find(std::to_string(n));
-      const auto other = factor.find("default");
-      one = own != factor.end() ? &*own : other != factor.end() ? &*other : nullptr;
-    }
-    if (one == nullptr || !one->is_number() || one->get<double>() <= 0 || one->get<double>() > 1e9) {
-      throw format_error(
-          path, "\"reduction_factor\" is " + factor.dump() + ", a positive number for layer " + std::to_string(n) + " was expected");
-    }
-    const index here = reduced_size(config.hidden_size, one->get<double>());
-    if (size != 0 && here != size) {
-      throw format_error(path, "\"reduction_factor\" is " + factor.dump() + ": adapters of several sizes, which graft does not compute");
-    }
-    size = here;
-  }
-  return size;
-}
-
-/// @throws format_error  ABOUT, a configuration of the library's, says that it is for another model
-inline void check_model(const json& about, const encoder_config& config, const std::string& path) {
-  const std::string type = encoder_model_type(about, path);
-  if (type != config.model_type) throw format_error(path, "is for a " + type + " model, the one given is " + config.model_type);
-  if (const index size = required<index>(about, "hidden_size", path); size != config.hidden_size) {
-    throw format_error(path, "\"hidden_size\" is " + std::to_string(size) + ", the model's is " + std::to_string(config.hidden_size));
-  }
-}
-
-inline model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path) {
-  json given = required<json>(about, "config", path);
-  if (given == "houlsby" || given == "double_seq_bn") {
-    given = {{"mh_adapter", true}, {"output_adapter", true}, {"non_linearity", "swish"}, {"reduction_factor", 16}};
-  } else if (given == "pfeiffer" || given == "seq_bn") {
-    given = {
-        {"mh_adapter", false}, {"output_adapter", true}, {"non_linearity", "relu"}, {"reduction_factor", 16}, {"original_ln_before", true}};
-  }
-  if (!given.is_object()) {
-    throw format_error(path, "\"config\" is " + given.dump() + ", double_seq_bn, seq_bn (or houlsby, pfeiffer) or an object was expected");
-  }
-  const bool double_bn = required<bool>(given, "mh_adapter", path);
-  json fields{{"original_ln_before", false}};
-  fields.update(given);
-  // Fields about how an adapter was first filled, and about parts that it does not have.
-  std::set<std::string> handled{"mh_adapter",
-                                "non_linearity",
-                                "reduction_factor",
-                                "init_weights",
-                                "adapter_residual_before_ln",
-                                "inv_adapter_reduction_factor",
-                                "phm_dim",
-                                "phm_c_init",
-                                "phm_init_range",
-                                "phm_rank",
-                                "phm_bias",
-                                "factorized_phm_W",
-                                "factorized_phm_rule",
-                                "shared_W_phm",
-                                "shared_phm_rule",
-                                "learn_phm",
-                                "hypercomplex_nonlinearity"};
-  // The first version named an invertible adapter in those for tasks, too, but never made it.
-  if (about.value("type", json()) == "text_task") handled.insert({"invertible_adapter", "inv_adapter"});
-  check_fields(fields,
-               {{"output_adapter", true},
-                {"original_ln_before", !double_bn},
-                {"original_ln_after", true},
-                {"residual_before_ln", true},
-                {"scaling", 1.0}},
-               handled, path);
-  if (!required<bool>(fields, "output_adapter", path)) throw format_error(path, "\"output_adapter\" is false");
-  model_description d;
-  d.kind = "adapter";
-  d.task_name = required<std::string>(about, "name", path);
-  d.adapter_size = adapterhub_size(required<json>(given, "reduction_factor", path), config, path);
-  d.adapter_hidden_act = adapterhub_activation(required<std::string>(given, "non_linearity", path), about.contains("version"), path);
-  d.placement = double_bn ? adapter_placement::houlsby : adapter_placement::pfeiffer;
-  d.layer_norms_trained = false;
-  return d;
-}
-
 /// Adds labels to D, and to TENSORS the head in FOLDER.
 inline void read_adapterhub_head(const std::string& folder, const encoder_config& config, model_description& d, tensor_source& tensors) {
   const std::string path = (std::filesystem::path(folder) / "head_config.json").string();
   const json about = read_json(path);
   check_model(about, config, path);
-  const bool bert = config.model_type == "bert";
+  const adapterhub_head h = describe_head(about, config, path);
+  number_labels(d, h.classes, path);
+  if (h.classes > 1 && !h.label2id.is_null()) d.labels = labels_by_id(h.label2id, h.classes, path);
+
   const head_names head(config);
-  const json given = required<json>(about, "config", path);
-  const bool own_class = given.is_null();  // the head of RobertaForSequenceClassification and the like, under its own names
-  int layers = bert && own_class ? 1 : 2;
-  index classes = 0;
-  json label2id;
-  if (own_class) {
-    const auto model_class = required<std::string>(about, "model_class", path);
-    if (!model_class.ends_with("ForSequenceClassification")) {
-      throw format_error(path, "\"model_class\" is " + model_class + ", a head for sequence classification was expected");
-    }
-    classes = required<index>(about, "num_labels", path);
-    label2id = about.value("label2id", json());
-  } else {
-    layers = required<int>(given, "layers", path);
-    std::map<std::string, json> needed{{"head_type", "classification"},
-                                       {"activation_function", "tanh"},
-                                       {"bias", true},
-                                       {"use_pooler", false},
-                                       {"layers", 2},
-                                       {"dropout_prob", config.hidden_dropout_prob}};
-    if (bert && layers == 1) {  // on top of the trunk's pooler
-      needed["use_pooler"] = true;
-      needed["layers"] = 1;
-      needed["activation_function"] = given.value("activation_function", json());
-    }
-    std::set<std::string> handled{"num_labels", "label2id", "id2label"};
-    if (given.value("dropout_prob", json()).is_null()) handled.insert("dropout_prob");  // the model's
-    check_fields(given, needed, handled, path);
-    classes = required<index>(given, "num_labels", path);
-    label2id = given.value("label2id", json());
-  }
-  if (classes < 1) throw format_error(path, "\"num_labels\" is " + std::to_string(classes));
-  number_labels(d, classes);
-  if (classes > 1 && !label2id.is_null()) {
-    std::vector<std::string> labels(static_cast<std::size_t>(classes));
-    for (const auto& [label, id] : required<std::map<std::string, index>>(json{{"label2id", label2id}}, "label2id", path)) {
-      if (id >= 0 && id < classes) labels[static_cast<std::size_t>(id)] = label;
-    }
-    if (label2id.size() != labels.size() || std::count(labels.begin(), labels.end(), "") != 0) {
-      throw format_error(path, "\"label2id\" is " + label2id.dump() + ", one label for each id from 0 to " + std::to_string(classes - 1) +
-                                   " was expected");
-    }
-    d.labels = labels;
-  }
+  tensor_shapes shapes = head_tensors(config, h.classes);
+  if (h.layers == 1) std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
   const tensor_source stored = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
-  tensor_shapes shapes = head_tensors(config, classes);
-  if (layers == 1) std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
-  const auto name = optional<std::string>(about, "name", path, "");
   const tensor_source taken = take_tensors(
-      stored, shapes, [&](const std::string& ours) { return own_class ? ours : adapterhub_head_name(ours, head, name, layers); });
-  tensors.add_all(taken, [](const std::string& ours) { return std::optional(ours); });
+      stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h.name, h.layers); });
+  tensors.add_all(taken, [](const std::string& name) { return std::optional(name); });
 }
 
 }  // namespace detail

@@ -34,8 +34,7 @@ inline adapter_file read_original(const std::string& path, const encoder_config&
     if (name.find(".LayerNorm.") != name.npos) d.layer_norms_trained = true;
   }
   if (d.adapter_size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
-  if (const tensor_info* out = stored.find(head.out_proj + ".weight"); out != nullptr && !out->shape.empty())
-    number_labels(d, out->shape[0]);
+  if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, path);
   return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
 }
 

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "graft/exchange/adapter_file.hpp"
-#include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/io/hf_names.hpp"
 
@@ -86,8 +85,7 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
   if (lora_tensors(config, d).empty()) {
     throw format_error(path, "\"target_modules\" is " + targets.dump() + ": no dense layer of this encoder has an update");
   }
-  const tensor_info* out = stored.find(head_names(config).out_proj + ".weight");
-  if (out != nullptr && !out->shape.empty()) number_labels(d, out->shape[0]);
+  if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, stored.path());
   return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
 }
 
