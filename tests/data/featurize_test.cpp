@@ -1,7 +1,11 @@
 #include "graft/data/featurize.hpp"
 
+#include <omp.h>
+
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <thread>
 
 #include "text/tiny_vocabularies.hpp"
 
@@ -24,6 +28,16 @@ graft::example ready_made(ids_type ids) {
   graft::example row;
   row.input_ids = std::move(ids);
   return row;
+}
+
+/// Stands in for a tokenizer, and tells how many threads ask it.
+struct thread_counter {
+  std::atomic<int>* threads;
+};
+
+graft::features featurize(const graft::example&, const thread_counter& source, graft::index) {
+  *source.threads = omp_get_num_threads();
+  return {};
 }
 
 }  // namespace
@@ -121,6 +135,22 @@ TEST_CASE("all rows: the same with any number of threads, and the first bad row 
   CHECK(graft::featurize_all(ids, 8, 4, 2)[1].input_ids == ids_type{7});
   CHECK_THROWS_WITH(graft::featurize_all(ids, 7, 4, 2), Contains("row 1: \"input_ids\" holds 7"));
   CHECK_THROWS_AS(graft::featurize_all(ids, 8, 4, 2, [](graft::index, graft::index) { throw 1; }), int);
+}
+
+TEST_CASE("as many threads as asked for share the rows, and progress is told from the calling one") {
+  const std::vector<graft::example> rows(5000);
+  std::atomic<int> threads = 0;
+  const auto caller = std::this_thread::get_id();
+  graft::index calls = 0;
+  const auto progress = [&](graft::index, graft::index) {
+    CHECK(std::this_thread::get_id() == caller);
+    ++calls;
+  };
+  CHECK(graft::featurize_all(rows, thread_counter{&threads}, 8, 3, progress).size() == 5000);
+  CHECK(threads == 3);
+  CHECK(calls >= 1);
+  graft::featurize_all(rows, thread_counter{&threads}, 8, 1, progress);
+  CHECK(threads == 1);
 }
 
 TEST_CASE("real rows give the reference's ids, tokens, lengths and segments") {

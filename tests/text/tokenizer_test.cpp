@@ -71,7 +71,7 @@ TEST_CASE("folders without a whole tokenizer are refused by name") {
   const auto refusal = [&](const std::string& message) {
     CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains(folder.path()) && Contains(message));
   };
-  refusal("holds neither vocab.json + merges.txt nor vocab.txt");
+  refusal("holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
   graft::write_file(folder / "vocab.json", "{}");
   refusal("holds neither vocab.json + merges.txt nor vocab.txt");
   for (const std::size_t special : {0, 1, 2}) {
@@ -83,6 +83,57 @@ TEST_CASE("folders without a whole tokenizer are refused by name") {
   std::filesystem::remove(folder / "vocab.json");
   graft::write_file(folder / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n");
   refusal("vocab.txt: has no \"[SEP]\"");
+}
+
+TEST_CASE("tokens added to plain files: ids after the vocabulary, flags from the files, white space on both sides goes without") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_roberta(folder, graft_test::tiny_pieces(), graft_test::tiny_merges());
+  graft::write_file(folder / "added_tokens.json", R"({"<b>": 271, "<a>": 270})");
+  const auto tokens = [&](const std::string& text) {
+    const auto model = graft::tokenizer::from_folder(folder.path());
+    CHECK(model.size() == 272);
+    CHECK(model.encode("<b>") == ids_type{271});
+    return graft_test::tokens_of(model, model.encode(text));
+  };
+  CHECK(tokens("low <a> low <mask> low") == strings{"low", "<a>", "low", "<mask>", "low"});
+  graft::write_file(folder / "special_tokens_map.json", R"({"mask_token": {"content": "<mask>", "lstrip": true}})");
+  CHECK(tokens("low <a> low <mask> low") == strings{"low", "<a>", "low", "<mask>", g + "low"});
+  graft::write_file(folder / "tokenizer_config.json",
+                    R"({"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": true,
+                        "added_tokens_decoder": {"269": {"content": "<mask>"}, "270": {"content": "<a>", "rstrip": true}}})");
+  CHECK(tokens("low <a> low <mask> low") == strings{g + "low", g, "<a>", g + "low", g, "<mask>", g + "low"});
+  graft::write_file(folder / "added_tokens.json", R"({"<b>": 272})");
+  CHECK_THROWS_WITH(tokens(""), Contains("added_tokens.json: \"<b>\" has id 272, but the vocabulary has 270 pieces"));
+}
+
+TEST_CASE("BERT's plain files: settings, another unknown token, tokens that were added") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
+  const auto tokens = [&](const std::string& config, const std::string& text) {
+    graft::write_file(folder / "tokenizer_config.json", config);
+    const auto model = graft::tokenizer::from_folder(folder.path());
+    return graft_test::tokens_of(model, model.encode(text));
+  };
+  CHECK(tokens(R"({"strip_accents": false})", "LOW caf\u00e9") == strings{"low", "[UNK]"});
+  CHECK(tokens(R"({"do_lower_case": false, "strip_accents": true})", "LOW caf\u00e9") == strings{"[UNK]", "cafe"});
+  CHECK(tokens(R"({"tokenize_chinese_chars": false})", "low\u4e16") == strings{"[UNK]"});
+  CHECK(tokens(R"({"unk_token": "stra"})", "zzz[UNK]") == strings{"stra", "stra", "stra", "stra"});
+  CHECK(tokens(R"({"added_tokens_decoder": {"14": {"content": "NewTok"}}})", "low newtok, NEWTOK") ==
+        strings{"low", "NewTok", ",", "NewTok"});
+}
+
+TEST_CASE("the plain files are read before a tokenizer.json, unless the configuration names a class that does not read them") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
+  graft::write_file(folder / "tokenizer.json", "{}");
+  CHECK(graft::tokenizer::from_folder(folder.path()).size() == 14);
+  graft::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");
+  CHECK(graft::tokenizer::from_folder(folder.path()).size() == 14);
+  graft::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains("tokenizer.json: has no \"model\": not a tokenizer.json?"));
+  std::filesystem::remove(folder / "tokenizer.json");
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()),
+                    Contains("tokenizer_config.json: \"tokenizer_class\" is \"PreTrainedTokenizer\""));
 }
 
 TEST_CASE("awkward strings give the reference's ids") {

@@ -35,3 +35,20 @@ TEST_CASE("a word of more than 100 characters is unknown") {
   CHECK(model.encode_plain(word).size() == 100);
   CHECK(model.encode_plain(word + "\u00df") == std::vector<std::int32_t>{1});
 }
+
+TEST_CASE("lower case, accents, ideographs and cleaning are settings of their own") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
+  const auto normal = [&](const std::string& text, const graft::wordpiece_settings& settings) {
+    std::string buffer;
+    return std::string(graft::wordpiece(graft::vocabulary::from_lines(folder / "vocab.txt"), settings).normalize(text, buffer));
+  };
+  CHECK(normal("\u00c9A\u0130\u4e16\tb\x01\ufffd", {}) == "eai \u4e16  b");
+  CHECK(normal("\u00c9A\u0130", {.lower_case = false}) == "\u00c9A\u0130");
+  CHECK(normal("\u00c9A\u0130", {.strip_accents = true, .lower_case = false}) == "EAI");
+  CHECK(normal("\u00c9A\u0130", {.strip_accents = false}) == "\u00e9ai\u0307");
+  CHECK(normal("\u4e16", {.handle_chinese_chars = false}) == "\u4e16");
+  CHECK(normal("a\tb\x01\u0378", {.clean_text = false}) == "a\tb\x01\u0378");
+  CHECK(normal("\u0378", {}).empty());
+  CHECK(normal("\u0378", {.drop_unassigned = false}) == "\u0378");
+}

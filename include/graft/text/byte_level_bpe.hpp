@@ -1,5 +1,5 @@
 #pragma once
-// Byte-level byte-pair encoding, as GPT-2 and RoBERTa use it: text -> ids, from vocab.json and merges.txt.
+// Byte-level byte-pair encoding, as GPT-2 and RoBERTa use it: text -> ids, from vocab.json and merges.txt or a tokenizer.json.
 
 #include <algorithm>
 #include <array>
@@ -13,6 +13,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/json.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 
@@ -130,42 +131,69 @@ class merge_table {
 
 }  // namespace detail
 
-/// Splits text into words by GPT-2's pattern and each word's bytes into pieces: of all neighbors that merges.txt can join, the pair listed
+/// What a tokenizer's files may set otherwise than RoBERTa's.
+struct byte_level_settings {
+  bool add_prefix_space = false;    // a text that does not start with a space gets one
+  bool use_regex = true;            // false: a text is one word
+  bool ignore_merges = false;       // a word that is a piece is that piece, whatever the merges make of it
+  std::string unk_token = "<unk>";  // for bytes without a piece; "": none
+};
+
+/// Splits text into words by GPT-2's pattern and each word's bytes into pieces: of all neighbors that a merge can join, the pair listed
 /// first is joined first (the leftmost on a tie), until no pair is left.   Cost: n log n for a word of n bytes; one lookup for a word
 /// that is a piece itself. `encode` may be called from several threads at once.
 /// Source: Radford et al. 2019, section 2.2; Sennrich et al. 2016.   Tested: tests/text/byte_level_bpe_test.cpp
 class byte_level_bpe {
  public:
+  /// From the lines of merges.txt.
   /// @throws format_error  a merge that is no pair, is listed twice, or whose parts or result are no pieces; a byte without a piece when
-  /// there
-  ///                       is no <unk> either
-  byte_level_bpe(vocabulary pieces, const std::string& merges_path)
-      : vocabulary_(std::move(pieces)), merges_(0), words_(static_cast<std::size_t>(vocabulary_.size())) {
-    std::array<std::int32_t, 512> byte_of;
-    byte_of.fill(-1);
-    for (std::int32_t byte = 0; byte < 256; ++byte) {
-      const std::int32_t stand_in = detail::byte_alphabet[static_cast<std::size_t>(byte)];
-      byte_of[static_cast<std::size_t>(stand_in)] = byte;
-      std::string piece;
-      detail::append_code_point(piece, stand_in);
-      const auto id = vocabulary_.find(piece);
-      byte_ids_[static_cast<std::size_t>(byte)] = id >= 0 ? id : vocabulary_.find("<unk>");
-      if (byte_ids_[static_cast<std::size_t>(byte)] < 0) {
-        throw format_error(vocabulary_.path(),
-                           "has neither a piece for byte " + std::to_string(byte) + " (\"" + piece + "\") nor \"<unk>\"");
+  ///                       there is no unk_token either
+  byte_level_bpe(vocabulary pieces, const std::string& merges_path, const byte_level_settings& settings = {})
+      : byte_level_bpe(std::move(pieces), settings) {
+    const mapped_file file(merges_path);
+    merges_ = detail::merge_table(static_cast<std::size_t>(std::ranges::count(file.text(), '\n')) + 1);
+    std::int32_t rank = 0;
+    detail::for_each_line(file.text(), [&](std::uint64_t number, std::string_view line) {
+      if (number == 1 && line.starts_with("#version")) return;
+      const auto fail = [&](const std::string& reason) { throw format_error::at_line(merges_path, number, reason); };
+      add_merge(line, rank++, fail);
+    });
+    find_whole_words();
+  }
+
+  /// From MERGES, an array of "a b" or ["a", "b"]; WHERE names it in errors.
+  /// @throws format_error  as above
+  byte_level_bpe(vocabulary pieces, const json& merges, const std::string& where, const byte_level_settings& settings)
+      : byte_level_bpe(std::move(pieces), settings) {
+    if (!merges.is_array()) throw format_error(where, "is no list of merges");
+    merges_ = detail::merge_table(merges.size());
+    std::int32_t rank = 0;
+    for (const auto& merge : merges) {
+      const auto fail = [&](const std::string& reason) { throw format_error(where, "entry " + std::to_string(rank) + ": " + reason); };
+      if (merge.is_string()) {
+        add_merge(merge.get_ref<const std::string&>(), rank, fail);
+      } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+        add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank, fail);
+      } else {
+        fail(merge.dump() + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
       }
+      ++rank;
     }
-    read_merges(merges_path);
-    find_whole_words(byte_of);
+    find_whole_words();
   }
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
 
+  /// Nothing is changed: TEXT itself.
+  std::string_view normalize(std::string_view text, std::string& /*buffer*/) const { return text; }
+
   /// Appends the ids of TEXT, which is valid UTF-8, to IDS.
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+    std::string spaced;
+    if (settings_.add_prefix_space && !text.empty() && text[0] != ' ') text = spaced.append(" ").append(text);
     scratch work;
     for (std::size_t begin = 0; begin < text.size();) {
-      const std::size_t end = detail::word_end(text, begin);
+      const std::size_t end = settings_.use_regex ? detail::word_end(text, begin) : text.size();
       const auto word = text.substr(begin, end - begin);
       const auto id = words_.find(word);
       if (id >= 0) {
@@ -224,34 +252,54 @@ class byte_level_bpe {
     for (std::int32_t at = 0; at >= 0; at = symbols[at].next) ids.push_back(symbols[at].id);
   }
 
-  void read_merges(const std::string& path) {
-    const mapped_file file(path);
-    merges_ = detail::merge_table(static_cast<std::size_t>(std::ranges::count(file.text(), '\n')) + 1);
-    std::int32_t rank = 0;
-    detail::for_each_line(file.text(), [&](std::uint64_t number, std::string_view line) {
-      if (number == 1 && line.starts_with("#version")) return;
-      const auto space = std::min(line.find(' '), line.size());
-      const std::string left(line.substr(0, space));
-      const std::string right(line.substr(std::min(space + 1, line.size())));
-      if (left.empty() || right.empty() || right.find(' ') != std::string::npos) {
-        throw format_error::at_line(path, number,
-                                    "\"" + std::string(line) + "\" is no merge: two pieces with one space between were expected");
+  byte_level_bpe(vocabulary pieces, const byte_level_settings& settings)
+      : vocabulary_(std::move(pieces)), settings_(settings), merges_(0), words_(static_cast<std::size_t>(vocabulary_.size())) {
+    const auto unk_id = settings.unk_token.empty() ? -1 : vocabulary_.find(settings.unk_token);
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      std::string piece;
+      detail::append_code_point(piece, detail::byte_alphabet[byte]);
+      const auto id = vocabulary_.find(piece);
+      byte_ids_[byte] = id >= 0 ? id : unk_id;
+      if (byte_ids_[byte] < 0) {
+        throw format_error(vocabulary_.path(), "has neither a piece for byte " + std::to_string(byte) + " (\"" + piece + "\") nor " +
+                                                   (settings.unk_token.empty() ? "an unk_token" : "\"" + settings.unk_token + "\""));
       }
-      const auto id_of = [&, this](const std::string& piece) {
-        const auto id = vocabulary_.find(piece);
-        if (id < 0) throw format_error::at_line(path, number, "\"" + piece + "\" is not in " + vocabulary_.path() + ": of another model?");
-        return id;
-      };
-      const auto left_id = id_of(left);
-      const auto right_id = id_of(right);
-      if (!merges_.insert(left_id, right_id, {rank++, id_of(left + right)})) {
-        throw format_error::at_line(path, number, "\"" + std::string(line) + "\" is listed a second time");
-      }
-    });
+    }
+  }
+
+  /// FAIL(reason) throws.
+  template <class Fail>
+  void add_merge(std::string_view line, std::int32_t rank, const Fail& fail) {
+    const auto space = std::min(line.find(' '), line.size());
+    const auto right = line.substr(std::min(space + 1, line.size()));
+    if (space == 0 || right.empty() || right.find(' ') != std::string_view::npos) {
+      fail("\"" + std::string(line) + "\" is no merge: two pieces with one space between were expected");
+    }
+    add_merge(line.substr(0, space), right, rank, fail);
+  }
+
+  template <class Fail>
+  void add_merge(std::string_view left, std::string_view right, std::int32_t rank, const Fail& fail) {
+    const auto id_of = [&, this](const std::string& piece) {
+      const auto id = vocabulary_.find(piece);
+      if (id < 0) fail("\"" + piece + "\" is not in " + vocabulary_.path() + ": of another model?");
+      return id;
+    };
+    const std::string joined = std::string(left).append(right);
+    const auto left_id = id_of(std::string(left));
+    const auto right_id = id_of(std::string(right));
+    if (!merges_.insert(left_id, right_id, {rank, id_of(joined)})) {
+      fail("\"" + std::string(left) + " " + std::string(right) + "\" is listed a second time");
+    }
   }
 
   /// Most words of a text are pieces whose own encoding is themselves: they are found here, once, and looked up whole from then on.
-  void find_whole_words(const std::array<std::int32_t, 512>& byte_of) {
+  void find_whole_words() {
+    std::array<std::int32_t, 512> byte_of;
+    byte_of.fill(-1);
+    for (std::int32_t byte = 0; byte < 256; ++byte) {
+      byte_of[static_cast<std::size_t>(detail::byte_alphabet[static_cast<std::size_t>(byte)])] = byte;
+    }
     scratch work;
     std::vector<std::int32_t> ids;
     for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
@@ -269,11 +317,12 @@ class byte_level_bpe {
       if (word.empty()) continue;
       ids.clear();
       merge(word, work, ids);
-      if (ids.size() == 1 && ids[0] == id) words_.insert(word, id);
+      if (settings_.ignore_merges || (ids.size() == 1 && ids[0] == id)) words_.insert(word, id);
     }
   }
 
   vocabulary vocabulary_;
+  byte_level_settings settings_;
   std::array<std::int32_t, 256> byte_ids_{};
   detail::merge_table merges_;
   detail::string_table words_;  // raw bytes, not stand-ins

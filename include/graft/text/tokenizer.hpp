@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,8 +15,10 @@
 #include <vector>
 
 #include "graft/core/error.hpp"
-#include "graft/core/json.hpp"
+#include "graft/text/added_tokens.hpp"
 #include "graft/text/byte_level_bpe.hpp"
+#include "graft/text/fast_tokenizer.hpp"
+#include "graft/text/tokenizer_config.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 #include "graft/text/wordpiece.hpp"
@@ -23,96 +27,138 @@ namespace graft {
 
 enum class tokenizer_family { roberta, bert };
 
-/// A vocabulary with its way of cutting text, and the ids of the special tokens. `encode` may be called from several threads at once.
+/// A vocabulary with its way of cutting text, its special tokens, and tokens that were added to it. `encode` may be called from several
+/// threads at once.
 /// Tested: tests/text/tokenizer_test.cpp
 class tokenizer {
  public:
-  /// From vocab.json + merges.txt (RoBERTa), or vocab.txt (BERT). BERT text is lower-cased as tokenizer_config.json's `do_lower_case` says;
-  /// where that is silent, as LOWER_CASE says; else if no piece but those in brackets has a letter A-Z.
-  /// @throws format_error  the folder holds neither, a file is broken (see vocabulary, byte_level_bpe), or a special token is missing
+  /// From vocab.json + merges.txt (RoBERTa) or vocab.txt (BERT); where these are absent, or tokenizer_config.json names a tokenizer_class
+  /// that does not read them, from tokenizer.json. tokenizer_config.json, special_tokens_map.json and added_tokens.json add to each.
+  /// BERT text is lower-cased as the files' `do_lower_case` says; where they are silent, as LOWER_CASE says; else if no piece but those in
+  /// brackets has a letter A-Z.
+  /// A special token's string, or an added one's, inside a text is that one id. The white space around it goes as the files' `lstrip` and
+  /// `rstrip` say; where they are silent, on both sides as in transformers 2, but on none with a tokenizer.json.
+  /// @throws format_error  the folder holds no tokenizer, a file is broken (see vocabulary, byte_level_bpe), a special token is missing,
+  ///                       or a setting cannot be honored (see read_fast_tokenizer, read_tokenizer_config)
   static tokenizer from_folder(const std::string& folder, std::optional<bool> lower_case = std::nullopt) {
     const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
     const auto has = [&](const char* name) { return std::filesystem::is_regular_file(path(name)); };
-    if (has("vocab.json") && has("merges.txt")) return byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"));
-    if (!has("vocab.txt")) throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt");
-    auto pieces = vocabulary::from_lines(path("vocab.txt"));
-    if (has("tokenizer_config.json")) {
-      const json config = read_json(path("tokenizer_config.json"));
-      if (config.contains("do_lower_case")) lower_case = required<bool>(config, "do_lower_case", path("tokenizer_config.json"));
+    const auto config = read_tokenizer_config(folder);
+    const auto is_for = [&](std::initializer_list<const char*> classes) {
+      if (config.tokenizer_class.empty() || std::ranges::find(classes, config.tokenizer_class) != classes.end()) return true;
+      if (has("tokenizer.json")) return false;
+      throw format_error(path("tokenizer_config.json"),
+                         "\"tokenizer_class\" is \"" + config.tokenizer_class + "\", which graft cannot make of the vocabulary beside it");
+    };
+    if (has("vocab.json") && has("merges.txt") && is_for({"RobertaTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer"})) {
+      byte_level_settings settings;
+      settings.add_prefix_space = config.add_prefix_space.value_or(false);
+      if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
+      return {byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings), config};
     }
-    const bool lower = lower_case.value_or(!has_upper_case(pieces));
-    return wordpiece(std::move(pieces), lower);
+    if (has("vocab.txt") && is_for({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"})) {
+      auto pieces = vocabulary::from_lines(path("vocab.txt"));
+      wordpiece_settings settings;
+      settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!has_upper_case(pieces));
+      settings.strip_accents = config.strip_accents.value_or(std::nullopt);
+      settings.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
+      if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
+      return {wordpiece(std::move(pieces), settings), config};
+    }
+    if (!has("tokenizer.json")) throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
+    auto fast = read_fast_tokenizer(path("tokenizer.json"), config);
+    tokenizer result(std::move(fast.model), config, &fast);
+    check_post_processor(fast.post_processor, path("tokenizer.json"), {result.token(result.cls_id()), result.cls_id()},
+                         {result.token(result.sep_id()), result.sep_id()});
+    return result;
   }
 
-  tokenizer(byte_level_bpe model)
-      : tokenizer(std::move(model), {"<s>", "</s>", "<pad>", "<unk>", "<mask>"}) {}  // NOLINT: implicit on purpose
-  tokenizer(wordpiece model)
-      : tokenizer(std::move(model), {"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"}) {}  // NOLINT: implicit on purpose
-
-  /// The ids of TEXT; none is added at the ends, and TEXT is not stripped. A special token's string inside TEXT is that one id, and the
-  /// white space on both sides of it goes, as in transformers 2.
+  /// The ids of TEXT; none is added at the ends, and TEXT is not stripped.
   /// @throws encoding_error  TEXT is not valid UTF-8
   std::vector<std::int32_t> encode(std::string_view text) const {
     require_utf8(text);
     std::vector<std::int32_t> ids;
-    std::size_t begin = 0;
-    for (std::size_t at = 0; (at = text.find(specials_[0].text[0], at)) != std::string_view::npos;) {
-      const auto special =
-          std::ranges::find_if(specials_, [&](const auto& token) { return token.id >= 0 && text.substr(at).starts_with(token.text); });
-      if (special == specials_.end()) {
-        ++at;
-        continue;
-      }
-      const auto before = strip_right(text.substr(begin, at - begin));
-      append(begin == 0 ? before : strip_left(before), ids);
-      ids.push_back(special->id);
-      begin = at += special->text.size();
-    }
-    append(begin == 0 ? text : strip_left(text.substr(begin)), ids);
+    std::string buffer;
+    const auto take = [&](std::int32_t id) { ids.push_back(id); };
+    std::visit(
+        [&](const auto& model) {
+          literal_.split(
+              text,
+              [&](std::string_view stretch) {
+                normalized_.split(
+                    model.normalize(stretch, buffer), [&](std::string_view part) { model.encode(part, ids); }, take);
+              },
+              take);
+        },
+        model_);
     return ids;
   }
 
-  /// The ids of TEXT exactly as it stands: special tokens' strings are text like any other.
+  /// The ids of TEXT exactly as it stands: special and added tokens' strings are text like any other.
   /// @throws encoding_error  TEXT is not valid UTF-8
   std::vector<std::int32_t> encode_plain(std::string_view text) const {
     require_utf8(text);
     std::vector<std::int32_t> ids;
-    append(text, ids);
+    std::string buffer;
+    std::visit([&](const auto& model) { model.encode(model.normalize(text, buffer), ids); }, model_);
     return ids;
   }
 
-  /// The piece as the vocabulary writes it (RoBERTa: with stand-ins for bytes, so a leading space is U+0120).
+  /// The piece as the vocabulary writes it (RoBERTa: with stand-ins for bytes, so a leading space is U+0120), or the added token.
   /// @throws error  ID is not in 0 .. size() - 1
-  const std::string& token(std::int32_t id) const { return pieces().piece(id); }
+  const std::string& token(std::int32_t id) const {
+    const auto beyond = static_cast<std::int64_t>(id) - pieces().size();
+    return beyond >= 0 && beyond < std::ssize(beyond_) ? beyond_[static_cast<std::size_t>(beyond)] : pieces().piece(id);
+  }
 
-  std::int32_t size() const { return pieces().size(); }
+  /// With added tokens.
+  std::int32_t size() const { return pieces().size() + static_cast<std::int32_t>(beyond_.size()); }
   tokenizer_family family() const {
     return std::holds_alternative<byte_level_bpe>(model_) ? tokenizer_family::roberta : tokenizer_family::bert;
   }
 
-  std::int32_t cls_id() const { return specials_[0].id; }
-  std::int32_t sep_id() const { return specials_[1].id; }
-  std::int32_t pad_id() const { return specials_[2].id; }
-  std::int32_t unk_id() const { return specials_[3].id; }   // -1: none
-  std::int32_t mask_id() const { return specials_[4].id; }  // -1: none
+  std::int32_t cls_id() const { return special_ids_[0]; }
+  std::int32_t sep_id() const { return special_ids_[1]; }
+  std::int32_t pad_id() const { return special_ids_[2]; }
+  std::int32_t unk_id() const { return special_ids_[3]; }   // -1: none
+  std::int32_t mask_id() const { return special_ids_[4]; }  // -1: none
 
  private:
-  struct special_token {
-    std::string text;
-    std::int32_t id;
-  };
-
-  /// TEXTS: cls, sep, pad, unk, mask; all open with the same character.
-  tokenizer(std::variant<byte_level_bpe, wordpiece> model, const std::array<const char*, 5>& texts) : model_(std::move(model)) {
-    for (std::size_t i = 0; i < texts.size(); ++i) specials_[i] = {texts[i], i < 3 ? pieces().require(texts[i]) : pieces().find(texts[i])};
+  /// FAST: null when MODEL is from plain files.
+  tokenizer(tokenizer_model model, const tokenizer_config& config, const fast_tokenizer* fast = nullptr) : model_(std::move(model)) {
+    auto names = family() == tokenizer_family::roberta ? std::array<std::string, 5>{"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
+                                                       : std::array<std::string, 5>{"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"};
+    std::vector<added_token> mentions;
+    if (fast != nullptr) mentions = fast->mentions;
+    if (fast != nullptr && !fast->unk_token.empty()) names[3] = fast->unk_token;
+    mentions.insert(mentions.end(), config.mentions.begin(), config.mentions.end());
+    const auto id_of = [&](const std::string& text) {
+      const auto mention = std::ranges::find_if(mentions, [&](const auto& token) { return token.text == text && token.id >= 0; });
+      return mention != mentions.end() ? mention->id : pieces().find(text);
+    };
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!config.special_tokens[i].empty()) names[i] = config.special_tokens[i];
+      special_ids_[i] = id_of(names[i]);
+      if (special_ids_[i] < 0 && i < 3) pieces().require(names[i]);
+      if (special_ids_[i] >= 0) mentions.push_back({.text = names[i], .where = pieces().path(), .special = true});
+    }
+    auto settled = settle(pieces(), mentions, fast == nullptr);
+    beyond_ = std::move(settled.beyond);
+    std::vector<searched_token> literal, normalized;
+    for (auto& token : settled.searched) {
+      if (token.normalized) {
+        std::string buffer;
+        token.text = std::visit([&](const auto& m) { return std::string(m.normalize(token.text, buffer)); }, model_);
+      }
+      (token.normalized ? normalized : literal).push_back(std::move(token));
+    }
+    const auto is_space = fast == nullptr ? detail::is_stripped : detail::is_white_space;
+    literal_ = token_finder(std::move(literal), is_space);
+    normalized_ = token_finder(std::move(normalized), is_space);
   }
 
   const vocabulary& pieces() const {
     return std::visit([](const auto& model) -> const vocabulary& { return model.pieces(); }, model_);
-  }
-
-  void append(std::string_view text, std::vector<std::int32_t>& ids) const {
-    std::visit([&](const auto& model) { model.encode(text, ids); }, model_);
   }
 
   static bool has_upper_case(const vocabulary& pieces) {
@@ -123,8 +169,11 @@ class tokenizer {
     return false;
   }
 
-  std::variant<byte_level_bpe, wordpiece> model_;
-  std::array<special_token, 5> specials_;
+  tokenizer_model model_;
+  std::vector<std::string> beyond_;  // added tokens that the vocabulary lacks; the ids go on after its own
+  std::array<std::int32_t, 5> special_ids_;
+  token_finder literal_;     // looks in the text as it is
+  token_finder normalized_;  // looks in normalized text, after the other
 };
 
 }  // namespace graft

@@ -72,22 +72,22 @@ inline void require_utf8(std::string_view text) {
   }
 }
 
-/// Valid UTF-8 without white space at its start, as Python's str.lstrip().
-inline std::string_view strip_left(std::string_view text) {
+/// Valid UTF-8 without white space at its start, as Python's str.lstrip(), or without what REMOVED is true for.
+inline std::string_view strip_left(std::string_view text, bool (*removed)(std::int32_t) = detail::is_stripped) {
   while (!text.empty()) {
     const auto first = detail::code_point_at(text, 0);
-    if (!detail::is_stripped(first.value)) break;
+    if (!removed(first.value)) break;
     text.remove_prefix(first.bytes);
   }
   return text;
 }
 
-/// Valid UTF-8 without white space at its end, as Python's str.rstrip().
-inline std::string_view strip_right(std::string_view text) {
+/// Valid UTF-8 without white space at its end, as Python's str.rstrip(), or without what REMOVED is true for.
+inline std::string_view strip_right(std::string_view text, bool (*removed)(std::int32_t) = detail::is_stripped) {
   while (!text.empty()) {
     std::size_t last = text.size() - 1;
     while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xc0) == 0x80) --last;
-    if (!detail::is_stripped(detail::code_point_at(text, last).value)) break;
+    if (!removed(detail::code_point_at(text, last).value)) break;
     text.remove_suffix(text.size() - last);
   }
   return text;

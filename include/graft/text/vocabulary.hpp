@@ -1,5 +1,5 @@
 #pragma once
-// The pieces of a tokenizer and their ids, from vocab.json or vocab.txt.
+// The pieces of a tokenizer and their ids, from vocab.json, vocab.txt or the part of a tokenizer.json.
 
 #include <bit>
 #include <cstdint>
@@ -77,8 +77,10 @@ class vocabulary {
  public:
   /// vocab.json: one object, piece -> id.
   /// @throws format_error  missing, not JSON, an id that is no integer, negative, used twice, or not below the number of pieces
-  static vocabulary from_json(const std::string& path) {
-    const json object = read_json(path);
+  static vocabulary from_json(const std::string& path) { return from_json(read_json(path), path); }
+
+  /// As above; OBJECT came from PATH.
+  static vocabulary from_json(const json& object, const std::string& path) {
     if (!object.is_object()) throw format_error(path, "holds a JSON " + std::string(object.type_name()) + ", an object was expected");
     std::vector<std::string> pieces(object.size());
     std::vector<bool> taken(object.size());

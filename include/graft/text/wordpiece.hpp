@@ -1,11 +1,13 @@
 #pragma once
-// BERT's tokenizer: text -> words -> word pieces -> ids, from vocab.txt.
+// BERT's tokenizer: text -> words -> word pieces -> ids, from vocab.txt or a tokenizer.json.
 
 #include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,11 +20,11 @@ namespace graft {
 
 namespace detail {
 
-/// NUL, U+FFFD and the categories C* but tab, line feed and carriage return: BERT drops them.
+/// NUL, U+FFFD and the categories Cc, Cf, Cs, Co but tab, line feed and carriage return: BERT drops them. Cn, unassigned, comes apart.
 inline bool is_dropped(std::int32_t value) {
   if (value < 0x80) return (value < ' ' && value != '\t' && value != '\n' && value != '\r') || value == 0x7f;
   const auto category = utf8proc_category(value);
-  return value == 0xfffd || category == UTF8PROC_CATEGORY_CN || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO);
+  return value == 0xfffd || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO);
 }
 
 /// All ASCII that is neither letter, digit, space nor control, and the categories P*.
@@ -50,86 +52,117 @@ inline bool is_ideograph(std::int32_t value) {
 
 }  // namespace detail
 
-/// Cleans TEXT, sets ideographs and punctuation apart as words, and cuts each word from its left into the longest pieces there are
-/// (`##` marks one that continues a word). A word without such a cut, or of more than 100 characters, is one [UNK].
-/// Lower-casing takes the accents off too: canonical decomposition without category Mn.
-/// `encode` may be called from several threads at once.
-/// Source: Devlin et al. 2019, its tokenization.py.   Tested: tests/text/wordpiece_test.cpp
+/// What a tokenizer's files may set; the defaults are those of bert-base-uncased.
+struct wordpiece_settings {
+  bool clean_text = true;            // control characters and U+FFFD go, all white space is a space
+  bool drop_unassigned = true;       // clean_text takes code points without a meaning, too: the original does, the tokenizers library not
+  bool handle_chinese_chars = true;  // ideographs are words of their own
+  std::optional<bool> strip_accents{};  // canonical decomposition without category Mn; unset: as lower_case
+  bool lower_case = true;
+  std::string unk_token = "[UNK]";
+  std::string continuing_subword_prefix = "##";  // marks a piece that continues a word
+  std::size_t max_input_chars_per_word = 100;
+};
+
+/// Normalizes a text, sets punctuation apart, and cuts each word from its left into the longest pieces there are. A word without such a
+/// cut, or with too many characters, is one unk_token. Its functions may be called from several threads at once.
+/// Source: Devlin et al. 2019, its tokenization.py; of the settings: BertNormalizer of the tokenizers library.
+/// Tested: tests/text/wordpiece_test.cpp
 class wordpiece {
  public:
-  /// @throws format_error  PIECES lack [UNK]
-  wordpiece(vocabulary pieces, bool lower_case)
+  /// @throws format_error  PIECES lack the unk_token
+  explicit wordpiece(vocabulary pieces, const wordpiece_settings& settings = {})
       : vocabulary_(std::move(pieces)),
         continuations_(static_cast<std::size_t>(vocabulary_.size())),
-        unk_id_(vocabulary_.require("[UNK]")),
-        lower_case_(lower_case) {
+        unk_id_(vocabulary_.require(settings.unk_token)),
+        settings_(settings),
+        strip_accents_(settings.strip_accents.value_or(settings.lower_case)) {
     for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
       const std::string_view piece = vocabulary_.piece(id);
       longest_ = std::max(longest_, piece.size());
-      if (piece.starts_with("##")) continuations_.insert(piece.substr(2), id);
+      if (piece.starts_with(settings.continuing_subword_prefix)) {
+        continuations_.insert(piece.substr(settings.continuing_subword_prefix.size()), id);
+      }
+    }
+    for (std::int32_t value = 0; value < 128; ++value) {
+      const bool upper = settings.lower_case && value >= 'A' && value <= 'Z';
+      char& entry = ascii_[static_cast<std::size_t>(value)];
+      entry = static_cast<char>(upper ? value + ('a' - 'A') : value);
+      if (settings.clean_text && detail::is_white_space(value)) entry = ' ';
+      if (settings.clean_text && detail::is_dropped(value)) entry = dropped;
     }
   }
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
-  bool lower_case() const noexcept { return lower_case_; }
 
-  /// Appends the ids of TEXT, which is valid UTF-8, to IDS.
-  void encode(std::string_view text, std::vector<std::int32_t>& ids) const {
-    std::string word;
-    const auto end_word = [&, this] {
-      if (!word.empty()) cut(word, ids);
-      word.clear();
-    };
-    const auto append = [&](std::int32_t value) {
-      if (!detail::is_punctuation(value)) {
-        detail::append_code_point(word, value);
-        return;
-      }
-      end_word();
-      detail::append_code_point(word, value);
-      end_word();
-    };
+  /// TEXT, which is valid UTF-8, cleaned, with spaces around ideographs, without accents and in lower case, as the settings say. It lies in
+  /// BUFFER.
+  std::string_view normalize(std::string_view text, std::string& buffer) const {
+    buffer.clear();
     for (std::size_t at = 0; at < text.size();) {
+      std::size_t end = at;
+      while (end < text.size() && detail::is_ascii(text[end])) ++end;
+      std::size_t size = buffer.size();
+      buffer.resize(size + (end - at));
+      for (; at < end; ++at) {
+        buffer[size] = ascii_[static_cast<std::size_t>(text[at])];
+        size += buffer[size] != dropped;
+      }
+      buffer.resize(size);
+      if (end == text.size()) break;
       const auto [value, bytes] = detail::code_point_at(text, at);
       at += bytes;
-      if (detail::is_dropped(value)) continue;
-      if (detail::is_white_space(value)) {
-        end_word();
-        continue;
-      }
-      const bool alone = detail::is_ideograph(value);
-      if (alone) end_word();
-      if (lower_case_) {
-        each_bare_letter(value, append);
-      } else {
-        append(value);
-      }
-      if (alone) end_word();
+      normalize(value, buffer);
     }
-    end_word();
+    return buffer;
+  }
+
+  /// Appends the ids of TEXT, which is normalized already, to IDS.
+  void encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+    std::size_t begin = 0;  // of the word
+    for (std::size_t at = 0; at < text.size();) {
+      const auto [value, bytes] = detail::code_point_at(text, at);
+      const bool punctuation = detail::is_punctuation(value);
+      if (punctuation || detail::is_white_space(value)) {
+        if (begin < at) cut(text.substr(begin, at - begin), ids);
+        if (punctuation) cut(text.substr(at, bytes), ids);
+        begin = at + bytes;
+      }
+      at += bytes;
+    }
+    if (begin < text.size()) cut(text.substr(begin), ids);
   }
 
  private:
-  /// Calls VISIT with each code point of VALUE's canonical decomposition, lower-cased, accents left out.
-  template <class Visit>
-  static void each_bare_letter(std::int32_t value, Visit visit) {
-    if (value < 0x80) {
-      visit(value >= 'A' && value <= 'Z' ? value + ('a' - 'A') : value);
+  static constexpr char dropped = static_cast<char>(0xff);  // no byte of UTF-8
+
+  /// Appends what is left of VALUE, which is not ASCII.
+  void normalize(std::int32_t value, std::string& buffer) const {
+    if (settings_.clean_text && detail::is_dropped(value)) return;
+    if (settings_.clean_text && settings_.drop_unassigned && utf8proc_category(value) == UTF8PROC_CATEGORY_CN) return;
+    if (settings_.clean_text && detail::is_white_space(value)) {
+      buffer += ' ';
       return;
     }
-    std::array<std::int32_t, 8> parts;  // the longest canonical decomposition has 4
+    const bool alone = settings_.handle_chinese_chars && detail::is_ideograph(value);
+    if (alone) buffer += ' ';
+    std::array<std::int32_t, 8> parts{value};  // the longest canonical decomposition has 4
+    utf8proc_ssize_t count = 1;
     int boundary = 0;
-    const auto count = utf8proc_decompose_char(value, parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
+    if (strip_accents_) count = utf8proc_decompose_char(value, parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
-      if (utf8proc_category(parts[i]) != UTF8PROC_CATEGORY_MN) visit(utf8proc_tolower(parts[i]));
+      const std::int32_t part = parts[static_cast<std::size_t>(i)];
+      if (strip_accents_ && utf8proc_category(part) == UTF8PROC_CATEGORY_MN) continue;
+      detail::append_code_point(buffer, settings_.lower_case ? utf8proc_tolower(part) : part);
+      if (settings_.lower_case && part == 0x130) detail::append_code_point(buffer, 0x307);  // the one letter that becomes two
     }
+    if (alone) buffer += ' ';
   }
 
   void cut(std::string_view word, std::vector<std::int32_t>& ids) const {
-    constexpr std::ptrdiff_t most_characters = 100;
     const auto starts_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
     const std::size_t before = ids.size();
-    bool known = std::ranges::count_if(word, starts_character) <= most_characters;
+    bool known = static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= settings_.max_input_chars_per_word;
     for (std::size_t begin = 0; known && begin < word.size();) {
       std::int32_t id = -1;
       std::size_t length = std::min(longest_, word.size() - begin);
@@ -149,10 +182,12 @@ class wordpiece {
   }
 
   vocabulary vocabulary_;
-  detail::string_table continuations_;  // without their ##
+  detail::string_table continuations_;  // without their prefix
   std::int32_t unk_id_;
-  bool lower_case_;
-  std::size_t longest_ = 0;  // bytes
+  wordpiece_settings settings_;
+  bool strip_accents_;
+  std::array<char, 128> ascii_;  // what normalizing makes of it
+  std::size_t longest_ = 0;      // bytes
 };
 
 }  // namespace graft

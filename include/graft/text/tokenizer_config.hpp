@@ -1,0 +1,134 @@
+#pragma once
+// What tokenizer_config.json, special_tokens_map.json and added_tokens.json say about a tokenizer.
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graft/core/error.hpp"
+#include "graft/core/json.hpp"
+#include "graft/text/added_tokens.hpp"
+
+namespace graft {
+
+/// The five tokens that a tokenizer has names for, in the order in which graft lists them.
+inline constexpr std::array special_token_names{"cls_token", "sep_token", "pad_token", "unk_token", "mask_token"};
+
+/// What is unset or empty, the files do not say.
+struct tokenizer_config {
+  std::string tokenizer_class;                // without "Fast" at its end
+  std::array<std::string, 5> special_tokens;  // as special_token_names
+  std::vector<added_token> mentions;
+  std::optional<bool> do_lower_case;
+  std::optional<std::optional<bool>> strip_accents;  // null: as do_lower_case
+  std::optional<bool> tokenize_chinese_chars;
+  std::optional<bool> add_prefix_space;
+};
+
+namespace detail {
+
+/// VALUE is a string, or an object with "content" and flags.
+inline added_token parse_added_token(const json& value, const std::string& where, bool special) {
+  added_token token{.text = {}, .where = where, .special = special};
+  if (value.is_string()) {
+    token.text = value.get<std::string>();
+    return token;
+  }
+  token.text = required<std::string>(value, "content", where);
+  token.special = graft::optional(value, "special", where, special);
+  token.lstrip = graft::optional(value, "lstrip", where, false);
+  token.rstrip = graft::optional(value, "rstrip", where, false);
+  token.normalized = graft::optional(value, "normalized", where, !token.special);
+  if (graft::optional(value, "single_word", where, false)) {
+    throw format_error(where, "\"single_word\" is true for \"" + token.text + "\", graft finds tokens inside words, too: set it to false");
+  }
+  return token;
+}
+
+template <class T>
+std::optional<T> stated(const json& object, const char* field, const std::string& path) {
+  const auto found = object.find(field);
+  if (found == object.end() || found->is_null()) return std::nullopt;
+  return required<T>(object, field, path);
+}
+
+/// The special tokens that OBJECT, a tokenizer_config.json or special_tokens_map.json, names.
+inline void read_special_tokens(const json& object, const std::string& path, tokenizer_config& config) {
+  const auto mention = [&](const json& value, const std::string& field) {
+    return config.mentions.emplace_back(parse_added_token(value, path + ": \"" + field + "\"", true)).text;
+  };
+  const auto has = [&](const char* field) { return object.contains(field) && !object[field].is_null(); };
+  for (std::size_t i = 0; i < special_token_names.size(); ++i) {
+    const auto* field = special_token_names[i];
+    if (!has(field)) continue;
+    auto text = mention(object[field], field);
+    auto& known = config.special_tokens[i];
+    if (!known.empty() && known != text) {
+      throw format_error(path, "\"" + std::string(field) + "\" is \"" + text + "\", but \"" + known + "\" in special_tokens_map.json");
+    }
+    known = std::move(text);
+  }
+  for (const auto* field : {"bos_token", "eos_token"}) {
+    if (has(field)) mention(object[field], field);
+  }
+  for (const auto* field : {"additional_special_tokens", "extra_special_tokens"}) {
+    if (!has(field)) continue;
+    if (!object[field].is_structured()) throw format_error(path, "\"" + std::string(field) + "\" is no list of tokens");
+    for (const auto& value : object[field]) mention(value, field);
+  }
+}
+
+}  // namespace detail
+
+/// Reads what FOLDER has of the three files. Of tokenizer_config.json, `added_tokens_decoder` has the last word on a token's flags.
+/// @throws format_error  a file is broken, two disagree about a special token's name, or a setting changes ids in a way that graft lacks
+/// Tested: tests/text/tokenizer_config_test.cpp
+inline tokenizer_config read_tokenizer_config(const std::string& folder) {
+  tokenizer_config config;
+  const auto read = [&](const char* name, auto&& take) {
+    const auto path = (std::filesystem::path(folder) / name).string();
+    if (!std::filesystem::is_regular_file(path)) return;
+    const json object = read_json(path);
+    if (!object.is_object()) throw format_error(path, "holds a JSON " + std::string(object.type_name()) + ", an object was expected");
+    take(object, path);
+  };
+  read("added_tokens.json", [&](const json& object, const std::string& path) {
+    for (const auto& [text, id] : object.items()) {
+      config.mentions.push_back({.text = text, .where = path, .id = required<std::int32_t>(object, text, path)});
+    }
+  });
+  read("special_tokens_map.json", [&](const json& object, const std::string& path) { detail::read_special_tokens(object, path, config); });
+  read("tokenizer_config.json", [&](const json& object, const std::string& path) {
+    detail::read_special_tokens(object, path, config);
+    const auto decoder = graft::optional(object, "added_tokens_decoder", path, json::object());
+    for (const auto& [key, value] : decoder.items()) {
+      const std::string where = path + ": \"added_tokens_decoder\"";
+      auto token = detail::parse_added_token(value, where, false);
+      const auto [end, code] = std::from_chars(key.data(), key.data() + key.size(), token.id);
+      if (code != std::errc() || end != key.data() + key.size() || token.id < 0)
+        throw format_error(where, "\"" + key + "\" is no token id");
+      config.mentions.push_back(std::move(token));
+    }
+    config.tokenizer_class = graft::optional(object, "tokenizer_class", path, std::string());
+    if (config.tokenizer_class.ends_with("Fast")) config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
+    config.do_lower_case = detail::stated<bool>(object, "do_lower_case", path);
+    config.tokenize_chinese_chars = detail::stated<bool>(object, "tokenize_chinese_chars", path);
+    config.add_prefix_space = detail::stated<bool>(object, "add_prefix_space", path);
+    if (object.contains("strip_accents")) config.strip_accents = detail::stated<bool>(object, "strip_accents", path);
+    if (!graft::optional(object, "do_basic_tokenize", path, true)) {
+      throw format_error(path, "\"do_basic_tokenize\" is false, graft always cuts text at white space and punctuation");
+    }
+    if (!graft::optional(object, "never_split", path, json::array()).empty()) {
+      throw format_error(path, "\"never_split\" lists words, graft has no such exceptions: make them added tokens");
+    }
+  });
+  return config;
+}
+
+}  // namespace graft
