@@ -10,7 +10,7 @@
 #include "flags.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/predict/predictor.hpp"
+#include "graft/predict/trunk_files.hpp"
 
 namespace graft::program {
 namespace {

@@ -25,8 +25,10 @@ TEST_CASE("graft's own adapters come back as they were, given as file or folder"
   auto behind = houlsby(2);
   behind.placement = graft::adapter_placement::pfeiffer;
   behind.adapter_hidden_act = graft::activation::relu;
+  auto headless = lora();
+  headless.labels.clear();
   for (const auto& config : {roberta_config(), bert_config()}) {
-    for (const auto& d : {trained, behind, lora()}) {
+    for (const auto& d : {trained, behind, lora(), headless}) {
       const auto a = made_adapter(config, d);
       graft::write_adapter(folder / "model.safetensors", a);
       for (const auto& path : {folder.path(), folder / "model.safetensors"}) {

@@ -18,7 +18,7 @@ struct model_description {
   std::string kind;
   std::string task_name;
   task_kind output = task_kind::classification;
-  std::vector<std::string> labels;  // in id order; empty for regression
+  std::vector<std::string> labels;  // in id order; empty for regression, and for an adapter or low-rank update without a head
   index max_seq_length = 128;
   std::string trunk_fingerprint{};                           // see fingerprint() in io/model_file.hpp
   index adapter_size = 0;                                    // kind "adapter"
@@ -113,7 +113,8 @@ inline model_description parse_description(const std::map<std::string, std::stri
   } else if (d.kind != "full" && d.kind != "head") {
     throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
   }
-  if (d.num_labels() < 1) throw format_error(where, "has no labels");
+  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora";
+  if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");
   return d;
 }
 
