@@ -92,6 +92,7 @@
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
 #include "graft/exchange/open_adapter.hpp"        // any of them
+#include "graft/exchange/adapter_list.hpp"        // several, by name
 
 // optim, train, predict: the loop around it
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role
