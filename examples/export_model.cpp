@@ -55,11 +55,10 @@ std::string millions(std::size_t count) {
 int export_model(int argc, const char* const* argv) {
   std::string model_type, model_folder, tokenizer_folder, output_folder;
   bool force_overwrite = false;
-  flag_table flags(
-      "export-model", "FOLDER --output_base_path OUT",
-      "Turns a Hugging Face folder (config.json; vocab.json + merges.txt or vocab.txt; model.safetensors or pytorch_model.bin, "
-      "whole or in several files) into OUT/model, the same as one file that is mapped into memory, and OUT/config.json, which "
-      "the trainers take as --ZZsrc. No code in a pytorch_model.bin is run.");
+  flag_table flags("export-model", "FOLDER --output_base_path OUT",
+                   "Turns a Hugging Face folder (config.json; vocab.json + merges.txt, vocab.txt or tokenizer.json; model.safetensors or "
+                   "pytorch_model.bin, whole or in several files) into OUT/model, the same as one file that is mapped into memory, and "
+                   "OUT/config.json, which the trainers take as --ZZsrc. No code in a pytorch_model.bin is run.");
   flags.group("Flags");
   flags.add("model_path", &model_folder, "The Hugging Face folder, if not given as FOLDER.");
   flags.add("model_tokenizer_path", &tokenizer_folder, "The folder of its vocabulary, if it is another one.");
