@@ -8,6 +8,7 @@
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/core/json.hpp"
 #include "graft/data/tasks.hpp"
+#include "graft/encoder/config.hpp"
 #include "graft/layers/low_rank.hpp"
 
 namespace graft {
@@ -83,33 +84,33 @@ inline model_description parse_description(const std::map<std::string, std::stri
   const std::string where = path + " (metadata \"graft\")";
   const json o = parse_json(text->second, where);
   if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + o["version"].dump() + ", 1 was expected");
+  const auto size = [&](const json& object, const char* field) { return detail::integer_field(object, field, where, 1, 65'536); };
   model_description d;
   d.kind = required<std::string>(o, "kind", where);
   d.task_name = required<std::string>(o, "task", where);
   d.output = required<std::string>(o, "output", where) == "regression" ? task_kind::regression : task_kind::classification;
   d.labels = required<std::vector<std::string>>(o, "labels", where);
-  d.max_seq_length = required<index>(o, "max_seq_length", where);
+  d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
   if (d.kind == "adapter") {
-    d.adapter_size = required<index>(o, "adapter_size", where);
+    d.adapter_size = size(o, "adapter_size");
     d.adapter_hidden_act = parse_activation(required<std::string>(o, "adapter_hidden_act", where));
     d.placement = parse_placement(optional<std::string>(o, "adapter_placement", where, "houlsby"));
     d.layer_norms_trained = optional<std::string>(o, "adapter_layer_norm", where, "trained") == "trained";
   } else if (d.kind == "lora") {
-    d.lora = {required<index>(o, "lora_r", where), required<double>(o, "lora_alpha", where),
-              required<std::vector<std::string>>(o, "lora_target", where)};
+    d.lora = {size(o, "lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
   } else if (d.kind == "multi_adapter") {
     for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
-      d.mix.adapters.push_back({required<std::string>(a, "name", where), required<index>(a, "size", where),
+      d.mix.adapters.push_back({required<std::string>(a, "name", where), size(a, "size"),
                                 parse_activation(required<std::string>(a, "hidden_act", where)),
                                 parse_placement(optional<std::string>(a, "placement", where, "houlsby"))});
     }
     d.mix.include_base = required<bool>(o, "include_base", where);
     d.mix.include_flex = required<bool>(o, "include_flex", where);
-    d.mix.flex_size = required<index>(o, "flex_size", where);
+    d.mix.flex_size = size(o, "flex_size");
     d.mix.flex_activation = parse_activation(required<std::string>(o, "flex_hidden_act", where));
     d.mix.mode = parse_mixing_mode(required<std::string>(o, "weight_mode", where));
-    d.num_weight_sets = required<index>(o, "num_weight_sets", where);
+    d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   } else if (d.kind != "full" && d.kind != "head") {
     throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
   }
