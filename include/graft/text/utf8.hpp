@@ -52,7 +52,7 @@ inline void append_code_point(std::string& text, std::int32_t value) {
 }
 
 /// Unicode's White_Space property, which is `\s` in a regular expression.
-inline bool is_white_space(std::int32_t value) {
+constexpr bool is_white_space(std::int32_t value) {
   if (value < 0x80) return value == ' ' || (value >= '\t' && value <= '\r');
   const auto category = utf8proc_category(value);
   return value == 0x85 || (category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP);

@@ -28,7 +28,7 @@ inline bool is_dropped(std::int32_t value) {
 }
 
 /// All ASCII that is neither letter, digit, space nor control, and the categories P*.
-inline bool is_punctuation(std::int32_t value) {
+constexpr bool is_punctuation(std::int32_t value) {
   if (value < 0x80) {
     return (value >= '!' && value <= '/') || (value >= ':' && value <= '@') || (value >= '[' && value <= '`') ||
            (value >= '{' && value <= '~');
@@ -36,6 +36,19 @@ inline bool is_punctuation(std::int32_t value) {
   const auto category = utf8proc_category(value);
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
+
+enum class bert_kind : std::uint8_t { word, space, punctuation };
+
+constexpr bert_kind bert_kind_of(std::int32_t value) {
+  if (is_punctuation(value)) return bert_kind::punctuation;
+  return is_white_space(value) ? bert_kind::space : bert_kind::word;
+}
+
+inline constexpr auto ascii_kinds_of_bert = [] {
+  std::array<bert_kind, 128> kinds{};
+  for (std::int32_t value = 0; value < 128; ++value) kinds[static_cast<std::size_t>(value)] = bert_kind_of(value);
+  return kinds;
+}();
 
 /// The ideographs that BERT makes words of their own (not kana, not Hangul).
 inline bool is_ideograph(std::int32_t value) {
@@ -102,13 +115,14 @@ class wordpiece {
     for (std::size_t at = 0; at < text.size();) {
       std::size_t end = at;
       while (end < text.size() && detail::is_ascii(text[end])) ++end;
-      std::size_t size = buffer.size();
+      const std::size_t size = buffer.size();
       buffer.resize(size + (end - at));
+      char* next = buffer.data() + size;
       for (; at < end; ++at) {
-        buffer[size] = ascii_[static_cast<std::size_t>(text[at])];
-        size += buffer[size] != dropped;
+        *next = ascii_[static_cast<std::size_t>(text[at])];
+        next += *next != dropped;
       }
-      buffer.resize(size);
+      buffer.resize(static_cast<std::size_t>(next - buffer.data()));
       if (end == text.size()) break;
       const auto [value, bytes] = detail::code_point_at(text, at);
       at += bytes;
@@ -121,14 +135,19 @@ class wordpiece {
   void encode(std::string_view text, std::vector<std::int32_t>& ids) const {
     std::size_t begin = 0;  // of the word
     for (std::size_t at = 0; at < text.size();) {
-      const auto [value, bytes] = detail::code_point_at(text, at);
-      const bool punctuation = detail::is_punctuation(value);
-      if (punctuation || detail::is_white_space(value)) {
-        if (begin < at) cut(text.substr(begin, at - begin), ids);
-        if (punctuation) cut(text.substr(at, bytes), ids);
-        begin = at + bytes;
+      auto kind = detail::ascii_kinds_of_bert[static_cast<unsigned char>(text[at]) & 0x7f];
+      std::size_t end = at + 1;
+      if (!detail::is_ascii(text[at])) {
+        const auto [value, bytes] = detail::code_point_at(text, at);
+        kind = detail::bert_kind_of(value);
+        end = at + bytes;
       }
-      at += bytes;
+      if (kind != detail::bert_kind::word) {
+        if (begin < at) cut(text.substr(begin, at - begin), ids);
+        if (kind == detail::bert_kind::punctuation) cut(text.substr(at, end - at), ids);
+        begin = end;
+      }
+      at = end;
     }
     if (begin < text.size()) cut(text.substr(begin), ids);
   }
@@ -162,7 +181,8 @@ class wordpiece {
   void cut(std::string_view word, std::vector<std::int32_t>& ids) const {
     const auto starts_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
     const std::size_t before = ids.size();
-    bool known = static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= settings_.max_input_chars_per_word;
+    const std::size_t most = settings_.max_input_chars_per_word;
+    bool known = word.size() <= most || static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= most;
     for (std::size_t begin = 0; known && begin < word.size();) {
       std::int32_t id = -1;
       std::size_t length = std::min(longest_, word.size() - begin);
