@@ -53,8 +53,7 @@ class token_finder {
       lengths_.push_back(text.size());
     }
     std::ranges::sort(lengths_, std::greater<>());
-    const auto repeated = std::ranges::unique(lengths_);
-    lengths_.erase(repeated.begin(), repeated.end());
+    lengths_.erase(std::unique(lengths_.begin(), lengths_.end()), lengths_.end());  // std::ranges::unique is too much for Clang 14
   }
 
   bool empty() const noexcept { return lengths_.empty(); }
