@@ -171,7 +171,7 @@ TEST_CASE("AdapterHub's form refuses low-rank updates and names that it cannot h
   }
 }
 
-TEST_CASE("fields that graft does not compute are refused by name") {
+TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") {
   const auto message = [](const std::string& field, const json& value, const std::string& name = "adapterhub_double") {
     return with_field(name, "adapter_config.json", field, value);
   };
@@ -251,7 +251,7 @@ TEST_CASE("the head of RobertaForSequenceClassification, under its own names") {
   CHECK_THAT(folder.refusal(), Contains("RobertaForMaskedLM"));
 }
 
-TEST_CASE("tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
+TEST_CASE("AdapterHub: tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
   const std::string up = site + "adapters.rte.adapter_up.weight";
   const auto message = [](const std::string& file, const std::function<void(std::string&, std::vector<graft::index>&)>& change) {
     const copied_folder folder("adapterhub_double");

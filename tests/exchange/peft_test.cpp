@@ -75,7 +75,7 @@ TEST_CASE("PEFT's form refuses adapters") {
              Contains("no low-rank update"));
 }
 
-TEST_CASE("fields that graft does not compute are refused by name") {
+TEST_CASE("fields of low-rank updates that graft does not compute are refused by name") {
   const auto message = [](const std::string& field, const json& value) {
     const copied_folder folder("peft_lora");
     folder.edit("adapter_config.json", [&](json& j) { j[field] = value; });
@@ -100,7 +100,7 @@ TEST_CASE("fields that graft does not compute are refused by name") {
   CHECK(message("lora_dropout", 0.5).empty());
 }
 
-TEST_CASE("tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
+TEST_CASE("PEFT: tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
   const std::string name = "roberta.encoder.layer.1.attention.self.value.lora_B.weight";
   const auto message = [](const std::function<void(std::string&, std::vector<graft::index>&)>& change) {
     const copied_folder folder("peft_lora_pattern");
