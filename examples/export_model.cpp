@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "commands.hpp"
@@ -14,6 +15,8 @@
 #include "graft/core/json.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/merge_lora.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/text/tokenizer.hpp"
 
@@ -44,6 +47,19 @@ void check_vocabulary(const std::string& folder, const encoder_config& config) {
   }
 }
 
+/// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.
+void write_head(const std::string& path, const adapter_file& lora, const std::string& print) {
+  model_description d = lora.description;
+  d.kind = "head";
+  d.trunk_fingerprint = print;
+  safetensors_writer writer;
+  writer.metadata = to_metadata(d);
+  for (const auto& [name, info] : lora.tensors.tensors()) {
+    if (name.find(".lora_") == std::string::npos) writer.add(name, info.shape, info.type, info.bytes, info.type);
+  }
+  writer.write(path);
+}
+
 std::string millions(std::size_t count) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f M", static_cast<double>(count) / 1e6);
@@ -53,7 +69,8 @@ std::string millions(std::size_t count) {
 }  // namespace
 
 int export_model(int argc, const char* const* argv) {
-  std::string model_type, model_folder, tokenizer_folder, output_folder;
+  std::string model_type, model_folder, tokenizer_folder, output_folder, lora_path;
+  bool without_tokenizer = false;
   bool force_overwrite = false;
   flag_table flags("export-model", "FOLDER --output_base_path OUT",
                    "Turns a Hugging Face folder (config.json; vocab.json + merges.txt, vocab.txt or tokenizer.json; model.safetensors or "
@@ -65,6 +82,9 @@ int export_model(int argc, const char* const* argv) {
   flags.add("model_type", &model_type, "roberta or bert (a full name such as roberta-base is fine). Read from config.json if not given.");
   flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
   flags.add("output_dir", &output_folder, "Another name for output_base_path.");
+  flags.add("merge_lora", &lora_path,
+            "A low-rank update (PEFT's folder, or graft's): it becomes part of the weights, its head a file of its own beside them.");
+  flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
   flags.positional("FOLDER", &model_folder);
   if (!flags.parse(argc, argv)) return 0;
@@ -83,12 +103,19 @@ int export_model(int argc, const char* const* argv) {
   if (!model_type.starts_with(config.model_type)) {
     throw config_error("--model_type is " + model_type + ", " + config_path + " says " + config.model_type);
   }
-  check_vocabulary(tokenizer_folder, config);
-  const tensor_source model = open_model(model_folder, config.model_type);
+  if (!without_tokenizer) check_vocabulary(tokenizer_folder, config);
+  tensor_source model = open_model(model_folder, config.model_type);
   const auto trunk = trunk_tensors(config);
+  std::optional<adapter_file> lora;
+  if (!lora_path.empty()) {
+    lora = open_adapter(lora_path, config);
+    check_trunk(lora->description, fingerprint(model, to_json(config), trunk), lora_path);
+    model = merge_lora(model, *lora);
+  }
   const std::string print = fingerprint(model, to_json(config), trunk);
   std::map<std::string, std::string> texts{{"config.json", read_file(config_path)}};
   for (const auto* name : tokenizer_files) {
+    if (without_tokenizer) break;
     const auto path = fs::path(tokenizer_folder) / name;
     if (fs::is_regular_file(path)) texts[name] = read_file(path.string());
   }
@@ -99,7 +126,7 @@ int export_model(int argc, const char* const* argv) {
   }
   for (const fs::path& source : {fs::path(model_folder), fs::path(tokenizer_folder)}) {
     std::error_code none;
-    if (fs::equivalent(out, source, none) || fs::equivalent(out / "model", source, none)) {
+    if (fs::equivalent(out, source, none)) {
       throw config_error(output_folder + ": would write over " + source.string() + "; choose another folder");
     }
   }
@@ -109,6 +136,7 @@ int export_model(int argc, const char* const* argv) {
   for (const auto& [name, text] : texts) write_file((folder / name).string(), text);
   const std::string file = (folder / "model.safetensors").string();
   write_model_file(file, model, config_json, fs::absolute(model_folder).lexically_normal().string());
+  if (lora && lora->has_head()) write_head((folder / "head.safetensors").string(), *lora, print);
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},
                              {"model_config_path", (folder / "config.json").string()},

@@ -168,7 +168,9 @@ void read_data(prepared_run& run) {
       tokens = tokenizer::from_folder(folder);
       check_vocabulary(*tokens, run.config, folder);
     }
-    run.data[split] = make_data_set(run.tasks.task, examples, path, *tokens, run.max_seq_length, threads);
+    run.data[split] = make_data_set(run.tasks.task, examples, path, *tokens, run.max_seq_length, threads, [&](index done, index all) {
+      if (all >= 20'000) std::fprintf(stderr, "\rgraft: %s: %td of %td rows encoded%s", path.c_str(), done, all, done == all ? "\n" : "");
+    });
   }
 }
 

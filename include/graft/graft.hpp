@@ -93,6 +93,7 @@
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
 #include "graft/exchange/open_adapter.hpp"        // any of them
 #include "graft/exchange/adapter_list.hpp"        // several, by name
+#include "graft/exchange/merge_lora.hpp"          // a low-rank update inside the weights
 
 // optim, train, predict: the loop around it
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role

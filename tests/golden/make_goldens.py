@@ -7,9 +7,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 F64 = torch.float64
 
 
-def write_tensors(path, tensors):
+def write_tensors(path, tensors, metadata=None):
     kinds = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
-    header, blob = {}, b""
+    header, blob = {"__metadata__": metadata} if metadata else {}, b""
     for name, tensor in tensors.items():
         data = tensor.detach().contiguous().numpy().tobytes()
         header[name] = {"dtype": kinds[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [len(blob), len(blob) + len(data)]}
@@ -413,6 +413,9 @@ def make_bert():
                 "pfeiffer": single_precision(draw_adapter(draw, model, 3, BERT, pfeiffer=True))}
     batches = draw_batches(draw, BERT)
     write_model(folder, BERT, model, adapters, batches)
+    about = {"version": 1, "kind": "adapter", "task": "pfeiffer", "output": "classification", "labels": ["0", "1"], "max_seq_length": 9, "trunk_fingerprint": "",
+             "adapter_size": 3, "adapter_hidden_act": "relu", "adapter_placement": "pfeiffer", "adapter_layer_norm": "trained"}
+    write_tensors(f"{folder}/adapter_pfeiffer.safetensors", adapters["pfeiffer"], {"graft": json.dumps(about)})
     single, pfeiffer = ({**model, **{name: value for name, value in draw_adapter(draw, model, config=BERT, pfeiffer=alone).items() if ".adapter." in name}}
                         for alone in (False, True))
     lora = dict(model)

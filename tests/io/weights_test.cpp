@@ -23,7 +23,7 @@ TEST_CASE("weights are found in a folder in Hugging Face's order, and told apart
   CHECK_THROWS_WITH(graft::open_weights(folder.path()),
                     folder.path() +
                         ": holds no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
-                        "pytorch_model.bin.index.json is there");
+                        "pytorch_model.bin.index.json, model.p is there");
   const std::string torch = GRAFT_TEST_DIR "/golden/torch/stream.bin";
   std::filesystem::copy_file(torch, folder / "pytorch_model.bin");
   CHECK(graft::open_weights(folder.path()).contains("transposed"));
@@ -31,6 +31,13 @@ TEST_CASE("weights are found in a folder in Hugging Face's order, and told apart
   CHECK(graft::open_weights(folder.path()).values<float>("a") == std::vector<float>{1});
   std::filesystem::copy_file(torch, folder / "misnamed.safetensors");
   CHECK(graft::open_weights(folder / "misnamed.safetensors").contains("transposed"));
+  for (std::size_t length = 1; length < 140; ++length) {  // a header of 128 bytes begins as a pickle does
+    const std::string name(length, 'n');
+    write_one(folder / "any.safetensors", name, 2);
+    CHECK(graft::open_weights(folder / "any.safetensors").contains(name));
+  }
+  graft::write_file(folder / "junk.bin", "not weights at all");
+  CHECK_THROWS_WITH(graft::open_weights(folder / "junk.bin"), Catch::Contains("is not a file that torch.save wrote"));
 }
 
 TEST_CASE("a model cut into several files is put together") {

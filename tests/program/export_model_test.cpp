@@ -136,3 +136,27 @@ TEST_CASE("export-model says in one line what is wrong, and writes nothing") {
   CHECK(usage.exit_code == 2);
   CHECK_THAT(usage.err, Catch::Contains("FOLDER is missing"));
 }
+
+TEST_CASE("a low-rank update merged at export answers as it does beside the encoder") {
+  const temporary_folder folder;
+  const std::string golden = GRAFT_TEST_DIR "/golden";
+  std::filesystem::create_directories(folder / "hf");
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::copy_file(golden + "/model/" + name, folder / ("hf/" + std::string(name)));
+  const auto exported = run_graft({"export-model", folder / "hf", "--output_dir", folder / "out", "--without_tokenizer", "--merge_lora",
+                                   golden + "/exchange/peft_lora"});
+  CHECK(exported.err.empty());
+  REQUIRE(exported.exit_code == 0);
+  graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 9, 2]}\n{\"input_ids\": [0, 30, 31, 32, 2]}\n");
+  const auto answers = [&](const std::string& model, const std::string& tuned) {
+    const auto result = run_graft({"predict", "--model_path", model, "--adapter_path", tuned, "--input", folder / "rows.jsonl"});
+    CHECK(result.err.empty());
+    return result.out;
+  };
+  const std::string merged = answers(folder / "out/model/model.safetensors", folder / "out/model/head.safetensors");
+  CHECK_THAT(merged, Catch::StartsWith("index\tprediction\tP(0)\tP(1)\n0\t"));
+  CHECK(merged.substr(0, 35) == answers(folder / "hf/model.safetensors", golden + "/exchange/peft_lora").substr(0, 35));
+  const auto refused = run_graft({"predict", "--model_path", folder / "hf/model.safetensors", "--adapter_path",
+                                  folder / "out/model/head.safetensors", "--input", folder / "rows.jsonl"});
+  CHECK_THAT(refused.err, Catch::Contains("was trained on another trunk"));
+}

@@ -15,6 +15,10 @@ std::vector<std::string> variant_flags(const graft::json& variant, const std::st
   const std::string name = variant["name"];
   if (name == "plain") return {"--tune", "full"};
   if (name == "single") return {};
+  if (name == "pfeiffer") return {"--adapter_placement", "pfeiffer", "--adapter_hidden_act", "relu"};
+  if (name == "lora") {
+    return {"--adapter_method", "lora", "--lora_r", std::to_string(variant["r"].get<int>()), "--lora_alpha", variant["alpha"].dump()};
+  }
   graft::ordered_json adapters;
   for (const auto& adapter : variant["adapters"]) {
     adapters[adapter.get<std::string>()] = golden + "/adapter_" + adapter.get<std::string>() + ".safetensors";
@@ -97,7 +101,10 @@ void check_golden_folder(const std::string& golden) {
 
 }  // namespace
 
-TEST_CASE("the program writes the losses of the project's own goldens") { check_golden_folder(graft_test::own_golden()); }
+TEST_CASE("the program writes the losses of the project's own goldens") {
+  check_golden_folder(graft_test::own_golden());
+  check_golden_folder(std::string(GRAFT_TEST_DIR) + "/golden/bert");
+}
 
 TEST_CASE("the program writes the losses of the original's goldens") {
   for (const std::string name : {"tiny", "three_adapters", "regression"}) {

@@ -290,10 +290,10 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
     graft::write_file(folder / "adapters.json", json);
     return with(tiny_run("train-multi-adapter", task, output), {"--adapter_weights_path", folder / "adapters.json"});
   };
-  check_refused(mix(R"({"rte": "absent.safetensors"})"), output, "absent.safetensors: cannot be opened");
+  check_refused(mix(R"({"rte": "absent.safetensors"})"), output, "absent.safetensors: is not there");
   check_refused(mix("[1]"), output, "holds no JSON object");
   check_refused(mix(R"({"base": "x"})"), output, "\"base\" cannot be an adapter's name");
-  check_refused(mix("{\"rte\": \"" + own_golden() + "/model.safetensors\"}"), output, "has no tensor");
+  check_refused(mix("{\"rte\": \"" + own_golden() + "/model.safetensors\"}"), output, "holds no adapter");
 
   const std::vector<float> numbers(4 * 20);
   graft::safetensors_writer writer;

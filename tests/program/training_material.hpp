@@ -17,11 +17,16 @@ inline std::string write_golden_task(const std::string& golden, const std::strin
   std::string rows;
   for (const auto& b : input["batches"]) {
     for (std::size_t i = 0; i < b["input_ids"].size(); ++i) {
-      graft::json ids = graft::json::array();
+      graft::json ids = graft::json::array(), types = graft::json::array();
+      const bool segments = b.contains("token_type_ids");
       for (std::size_t t = 0; t < b["input_ids"][i].size(); ++t) {
-        if (b["attention_mask"][i][t] == 1) ids.push_back(b["input_ids"][i][t]);
+        if (b["attention_mask"][i][t] != 1) continue;
+        ids.push_back(b["input_ids"][i][t]);
+        if (segments) types.push_back(b["token_type_ids"][i][t]);
       }
-      rows += graft::json{{"input_ids", ids}, {"label", b["labels"][i]}}.dump() + "\n";
+      graft::json row{{"input_ids", ids}, {"label", b["labels"][i]}};
+      if (segments) row["token_type_ids"] = types;
+      rows += row.dump() + "\n";
     }
   }
   graft::write_file(folder + "/" + name + ".jsonl", rows);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,13 +36,13 @@ inline data_set labeled(const task& task, std::span<const example> examples, std
   return {std::move(ready)};
 }
 
-/// Featurizes EXAMPLES, as featurize_all does, and labels them.
+/// Featurizes EXAMPLES, as featurize_all does, with its PROGRESS, and labels them.
 /// @throws format_error  with file and line: a text that is not UTF-8, ids that do not fit, an unknown label
 template <class Source>
 data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const Source& source,
-                       index max_seq_length, int threads) {
+                       index max_seq_length, int threads, const std::function<void(index, index)>& progress = {}) {
   try {
-    return labeled(task, examples, featurize_all(examples, source, max_seq_length, threads), path);
+    return labeled(task, examples, featurize_all(examples, source, max_seq_length, threads, progress), path);
   } catch (const row_error& failure) {
     throw format_error::at_line(path, examples[failure.row()].line, failure.reason());
   }

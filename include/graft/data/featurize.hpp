@@ -54,7 +54,8 @@ inline features featurize(const example& row, std::int32_t vocabulary_size, inde
   }
   features result;
   result.input_ids = row.input_ids;
-  result.token_type_ids.assign(row.input_ids.size(), 0);
+  result.token_type_ids = row.token_type_ids;
+  result.token_type_ids.resize(row.input_ids.size(), 0);
   return result;
 }
 

@@ -25,7 +25,22 @@ std::string label_text(const Json& value, const std::string& where) {
   return {digits, std::to_chars(digits, digits + sizeof digits, value.template get<double>()).ptr};
 }
 
-/// One line of a JSONL file; `label` and `adapter` may stand there too; other fields are ignored, and null is as good as absent.
+/// The ids in the list LIST, the member NAME of a row.
+/// @throws format_error  no list, an empty one, or something else than ids in it
+inline std::vector<std::int32_t> id_list(const json& list, const std::string& name, const std::string& where) {
+  if (!list.is_array() || list.empty()) throw format_error(where, "\"" + name + "\" is no list of token ids with at least one entry");
+  std::vector<std::int32_t> ids;
+  for (const json& id : list) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max()) {
+      throw format_error(where, "\"" + name + "\" holds " + id.dump() + ", a token id was expected");
+    }
+    ids.push_back(id.get<std::int32_t>());
+  }
+  return ids;
+}
+
+/// One line of a JSONL file. `label` and `adapter` may stand there too, and `token_type_ids` beside `input_ids`; other fields are ignored,
+/// and null is as good as absent.
 /// @param where  "PATH:LINE", for errors
 /// @throws format_error  no JSON object, neither `text_a` nor `input_ids`, both, or a field of another type
 inline example parse_jsonl_row(std::string_view line, const std::string& where) {
@@ -37,12 +52,12 @@ inline example parse_jsonl_row(std::string_view line, const std::string& where) 
     if (row.contains("text_b") && !row["text_b"].is_null()) result.text_b = required<std::string>(row, "text_b", where);
   } else {
     if (row.contains("text_a")) throw format_error(where, "has both \"text_a\" and \"input_ids\", one of them was expected");
-    if (!ids.is_array() || ids.empty()) throw format_error(where, "\"input_ids\" is no list of token ids with at least one entry");
-    for (const json& id : ids) {
-      if (!id.is_number_unsigned() || id.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max()) {
-        throw format_error(where, "\"input_ids\" holds " + id.dump() + ", a token id was expected");
-      }
-      result.input_ids.push_back(id.get<std::int32_t>());
+    result.input_ids = id_list(ids, "input_ids", where);
+    const json types = optional<json>(row, "token_type_ids", where, json());
+    if (!types.is_null()) result.token_type_ids = id_list(types, "token_type_ids", where);
+    if (!types.is_null() && result.token_type_ids.size() != result.input_ids.size()) {
+      throw format_error(where, "\"token_type_ids\" has " + std::to_string(types.size()) + " entries, \"input_ids\" " +
+                                    std::to_string(ids.size()) + ": as many were expected");
     }
   }
   const json label = optional<json>(row, "label", where, json());

@@ -25,11 +25,13 @@
 
 namespace graft {
 
-/// Whether the file PATH begins as a zip archive or a pickle does, and so cannot be safetensors.
+/// Whether the file PATH is to be read as one of torch.save: it begins as a zip archive or a pickle does and not as safetensors do, of
+/// which the ninth byte is a brace; or neither begins so, and its name does not say safetensors.
 /// @throws format_error  it cannot be opened
 inline bool is_torch_file(const std::string& path) {
   const mapped_file file(path);
-  return file.text().starts_with("PK\3\4") || file.text().starts_with("\x80");
+  if (file.text().substr(0, 9).ends_with('{')) return false;
+  return file.text().starts_with("PK\3\4") || file.text().starts_with("\x80") || !path.ends_with(".safetensors");
 }
 
 /// A dict of tensors saved by torch.save: the zip archive of PyTorch 1.6 and later or the stream of pickles before it. Tensors lie in

@@ -25,12 +25,12 @@ inline tensor_source open_shards(const std::string& index_path);
 
 /// Opens the weights at PATH: a safetensors or PyTorch file (told apart by their first bytes), the `*.index.json` of a model cut into
 /// several files, or a folder that holds one of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-/// pytorch_model.bin.index.json (the first that is there).
+/// pytorch_model.bin.index.json, or the original system's model.p (the first that is there).
 /// @throws format_error  nothing of the kind is there, or as safetensors_file and torch_file
 inline tensor_source open_weights(const std::string& path) {
   if (std::filesystem::is_directory(path)) {
     std::string tried;
-    for (const auto* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+    for (const auto* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
       const std::string candidate = (std::filesystem::path(path) / name).string();
       if (std::filesystem::exists(candidate)) return open_weights(candidate);
       tried += (tried.empty() ? "" : ", ") + std::string(name);
