@@ -17,7 +17,7 @@ int tokenize(int argc, const char* const* argv) {
                    "Reads lines of text from standard input and prints a line of token ids for each. A line is taken exactly as it is: not "
                    "stripped, no special tokens put around it, and those that stand in it, such as </s>, are text like any other.");
   flags.group("Flags");
-  flags.add("model_tokenizer_path", &folder, "The folder with vocab.json and merges.txt (RoBERTa) or vocab.txt (BERT).").required();
+  flags.add("model_tokenizer_path", &folder, "The folder with vocab.json and merges.txt (RoBERTa), vocab.txt (BERT), or a tokenizer.json.").required();
   flags.add("tokens", &tokens, "Print tokens in place of ids.");
   if (!flags.parse(argc, argv)) return 0;
 
