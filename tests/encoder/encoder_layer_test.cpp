@@ -71,7 +71,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
   CHECK(products() == std::tuple{0, false, false});
   layer.feed_site.norm.bias.trainable = true;  // above everything: no product at all
   CHECK(products() == std::tuple{0, false, false});
-  layer.feed_site.adapter.up_project.bias.trainable = true;
+  layer.feed_site.adapter->up_project.bias.trainable = true;
   CHECK(std::get<1>(products()) == false);
   CHECK(std::get<2>(products()) == false);
   layer.attention_site.norm.bias.trainable = true;  // through the second half: adapter 2, feed-forward 2

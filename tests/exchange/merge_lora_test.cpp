@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "graft/exchange/open_adapter.hpp"
+#include "graft/io/model_file.hpp"
 #include "support/golden.hpp"
 
 TEST_CASE("merging a low-rank update changes the weights that it names, and the logits as it does") {
