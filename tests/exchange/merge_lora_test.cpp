@@ -26,7 +26,7 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
 
     auto model = graft::make_plain_classifier<graft::f64>(config, 2);
     graft::load_trunk(model, merged);
-    graft::load_parameters(model, lora.tensors, [](const std::string& parameter) {
+    graft::load_parameters(model, lora.has_head() ? lora.tensors : trunk, [](const std::string& parameter) {
       return parameter.starts_with("classifier.") ? std::optional(parameter) : std::nullopt;
     });
     graft::context ctx;

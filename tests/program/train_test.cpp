@@ -298,6 +298,7 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
   const std::vector<float> numbers(4 * 20);
   graft::safetensors_writer writer;
   writer.add("roberta.encoder.layer.0.attention.output.adapter.down_project.weight", {4, 20}, std::span<const float>(numbers));
+  writer.add("roberta.encoder.layer.0.attention.output.adapter.down_project.bias", {4}, std::span(numbers).first(4));
   writer.write(folder / "wide.safetensors");
   check_refused(mix(R"({"rte": "wide.safetensors"})"), output, "(4, 20), (4, 8) was expected");
 
