@@ -190,7 +190,7 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(whole[i] == Approx(halves[i]).epsilon(1e-12));
 }
 
-TEST_CASE("a run does not go on with fewer rows than it was started with") {
+TEST_CASE("a run goes on neither with other rows than it was started with, nor with batches of another size") {
   const graft_test::temporary_folder folder;
   const auto before = rows(40, 1);
   auto o = options();
@@ -201,10 +201,14 @@ TEST_CASE("a run does not go on with fewer rows than it was started with") {
     graft::trainer trainer(model, two_classes(), o, before, nullptr);
     trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
   }
-  const auto after = rows(10, 1);  // two steps an epoch
+  auto after = before;
+  after.rows[7].input_ids.back() += 1;
   auto model = tiny_model();
-  graft::trainer trainer(model, two_classes(), o, after, nullptr);
-  CHECK_THROWS_WITH(trainer.resume(o.checkpoint_path), Catch::Contains("epochs of 2 steps do not lead to"));
+  graft::trainer changed(model, two_classes(), o, after, nullptr);
+  CHECK_THROWS_WITH(changed.resume(o.checkpoint_path), Catch::Contains("was written while other rows were trained on"));
+  o.train_batch_size = 20;
+  graft::trainer larger(model, two_classes(), o, before, nullptr);
+  CHECK_THROWS_WITH(larger.resume(o.checkpoint_path), Catch::Contains("epochs of 2 steps do not lead to"));
 }
 
 TEST_CASE("parameters that are no numbers never win, whatever they score") {

@@ -68,6 +68,13 @@ class fnv1a {
   }
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
   std::uint64_t value() const { return value_; }
+  /// The same as 16 hexadecimal digits.
+  std::string text() const {
+    constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (int shift = 60; shift >= 0; shift -= 4) text += digits[value_ >> shift & 15];
+    return text;
+  }
 
  private:
   std::uint64_t value_ = 0xcbf29ce484222325;
@@ -96,10 +103,7 @@ inline std::string fingerprint(const tensor_source& model, const json& config, c
       hash.add(std::as_bytes(std::span(values)));
     }
   }
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += digits[hash.value() >> shift & 15];
-  return text;
+  return hash.text();
 }
 
 }  // namespace graft

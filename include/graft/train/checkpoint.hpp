@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "graft/core/json.hpp"
+#include "graft/data/example.hpp"
+#include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/optim/adamw.hpp"
 
@@ -22,7 +24,20 @@ struct training_state {
   std::int64_t evaluated_step = 0;  // global step of the last evaluation
   std::optional<double> best_score;
   std::int64_t best_step = 0;
+  std::string training_data;  // rows_digest of what is trained on
 };
+
+/// 16 hexadecimal digits over ids, labels and targets of ROWS, in order.
+inline std::string rows_digest(std::span<const features> rows) {
+  fnv1a hash;
+  for (const features& row : rows) {
+    hash.add(std::as_bytes(std::span(row.input_ids)));
+    hash.add(std::as_bytes(std::span(row.token_type_ids)));
+    hash.add(std::as_bytes(std::span(&row.label, 1)));
+    hash.add(std::as_bytes(std::span(&row.target, 1)));
+  }
+  return hash.text();
+}
 
 namespace detail {
 template <class M>
@@ -41,7 +56,8 @@ void save_checkpoint(const std::string& path, const training_state& state, adamw
                           {"global_step", state.global_step},
                           {"evaluated_step", state.evaluated_step},
                           {"best_score", state.best_score ? ordered_json(*state.best_score) : ordered_json()},
-                          {"best_step", state.best_step}};
+                          {"best_step", state.best_step},
+                          {"training_data", state.training_data}};
   writer.metadata = {{"graft_checkpoint", text.dump()}};
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
@@ -71,6 +87,7 @@ training_state load_checkpoint(const std::string& path, adamw<T>& optimizer, std
   state.evaluated_step = required<std::int64_t>(o, "evaluated_step", path);
   if (!o.at("best_score").is_null()) state.best_score = required<double>(o, "best_score", path);
   state.best_step = required<std::int64_t>(o, "best_step", path);
+  state.training_data = required<std::string>(o, "training_data", path);
   best.clear();
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];

@@ -92,6 +92,7 @@ class trainer {
                          std::to_string(o.gradient_accumulation_steps) + " batches: lower gradient_accumulation_steps");
     }
     schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
+    state_.training_data = training_data_ = rows_digest(train.rows);
     context_.seed = o.seed;
     context_.threads = o.threads;
   }
@@ -101,13 +102,16 @@ class trainer {
   context& ctx() { return context_; }
 
   /// Goes on where the checkpoint PATH stands.
-  /// @throws format_error  as load_checkpoint, or the checkpoint is of a run whose epochs have another length
+  /// @throws format_error  as load_checkpoint, or the checkpoint is of a run on other rows, or whose epochs have another length
   void resume(const std::string& path) {
     state_ = load_checkpoint(path, optimizer_, best_);
+    if (state_.training_data != training_data_) {
+      throw format_error(path, "was written while other rows were trained on: has the training file changed since?");
+    }
     if (state_.epoch_step <= per_epoch_ && state_.epoch * per_epoch_ + state_.epoch_step == state_.global_step) return;
     throw format_error(path, "stands at step " + std::to_string(state_.epoch_step) + " of epoch " + std::to_string(state_.epoch) + " and " +
                                  std::to_string(state_.global_step) + " of all, which epochs of " + std::to_string(per_epoch_) +
-                                 " steps do not lead to: has the training data changed since?");
+                                 " steps do not lead to: give the batch size and accumulation that it was started with");
   }
 
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
@@ -223,6 +227,7 @@ class trainer {
   const task& task_;
   training_options options_;
   const data_set& train_;
+  std::string training_data_;
   const data_set* validation_;
   adamw<real> optimizer_;
   linear_schedule schedule_;
