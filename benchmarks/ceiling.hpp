@@ -21,11 +21,13 @@ inline double f32_ceiling() {
       const auto begin = std::chrono::steady_clock::now();
 #pragma omp parallel reduction(+ : sink)
       {
-        lanes sums[chains] = {};
+        lanes sums[chains];
+        for (int c = 0; c < chains; ++c) sums[c] = lanes{} + static_cast<float>(c + omp_get_thread_num());  // or they would be one
         lanes factor = lanes{} + 0.999F;
         const lanes addend = lanes{} + 1e-3F;
         for (int r = 0; r < rounds; ++r) {
-          for (auto& sum : sums) sum = sum * factor + addend;
+#pragma GCC unroll 16
+          for (int c = 0; c < chains; ++c) sums[c] = sums[c] * factor + addend;
         }
         for (const auto& sum : sums) sink += sum[0];
       }
