@@ -64,3 +64,12 @@ TEST_CASE("the mask is that of (seed, step, place), whatever the threads and the
   ctx.seed = 1;
   CHECK(share_equal(mask(0.3, ctx)) == Approx(chance).margin(0.02));
 }
+
+TEST_CASE("a mask goes on across the end of the lower half of the counter") {
+  const graft::random_stream stream(3, 1, 4);
+  const graft::ops::dropout_mask<float> mask(0.4, stream);
+  const std::uint64_t first = (std::uint64_t{1} << 32) - 5;
+  std::vector<float> ones(12, 1.0F), kept(12);
+  mask.apply(ones.data(), kept.data(), 12, first);
+  for (std::uint64_t i = 0; i < 12; ++i) CHECK((kept[i] != 0) == (stream.bits(first + i) >= mask.threshold));
+}

@@ -33,12 +33,18 @@ class random_stream {
   constexpr random_stream(std::uint64_t seed, std::uint64_t stream, std::uint64_t place)
       : key_(detail::mix64(detail::mix64(detail::mix64(seed) ^ stream) ^ place)) {}
 
-  /// The i-th number, uniform over 0 .. 2^32 - 1.
-  constexpr std::uint32_t bits(std::uint64_t i) const {
-    const auto low = static_cast<std::uint32_t>(i) ^ static_cast<std::uint32_t>(key_);
-    const auto high = static_cast<std::uint32_t>(i >> 32) * 0x9e3779b9u + static_cast<std::uint32_t>(key_ >> 32);
-    return detail::mix32(detail::mix32(low) + high);
+  /// The numbers i with one upper half of i, by their lower half: 32-bit arithmetic alone, which vectorizes.
+  struct block {
+    std::uint32_t low_key;
+    std::uint32_t high;
+    constexpr std::uint32_t bits(std::uint32_t low) const { return detail::mix32(detail::mix32(low ^ low_key) + high); }
+  };
+  constexpr block block_of(std::uint64_t i) const {
+    return {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(i >> 32) * 0x9e3779b9u + static_cast<std::uint32_t>(key_ >> 32)};
   }
+
+  /// The i-th number, uniform over 0 .. 2^32 - 1.
+  constexpr std::uint32_t bits(std::uint64_t i) const { return block_of(i).bits(static_cast<std::uint32_t>(i)); }
   /// Uniform over (0, 1).
   double uniform(std::uint64_t i) const { return (bits(i) + 0.5) * 0x1p-32; }
   /// Standard normal, by Box and Muller.

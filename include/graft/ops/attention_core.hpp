@@ -66,9 +66,7 @@ void attention_forward(const_view<T> q, const_view<T> k, const_view<T> v, view<T
     detail::attention_probabilities<T>(of(q), of(k), prob);
     if (drop) {
       for (index i = 0; i < length; ++i) {
-        const std::uint64_t counter = detail::probability_counter(first + i, heads, head);
-        T* row = prob.row_data(i);
-        for (index j = 0; j < length; ++j) row[j] *= mask.factor(counter + static_cast<std::uint64_t>(j));
+        mask.apply(prob.row_data(i), prob.row_data(i), length, detail::probability_counter(first + i, heads, head));
       }
     }
     of(y).noalias() = prob * of(v);
@@ -91,11 +89,8 @@ void attention_backward(const_view<T> dy, const_view<T> q, const_view<T> k, cons
     if (drop) {
       for (index i = 0; i < length; ++i) {
         const std::uint64_t counter = detail::probability_counter(first + i, heads, head);
-        for (index j = 0; j < length; ++j) {
-          const T factor = mask.factor(counter + static_cast<std::uint64_t>(j));
-          kept(i, j) = prob(i, j) * factor;
-          grad(i, j) *= factor;
-        }
+        mask.apply(prob.row_data(i), kept.row_data(i), length, counter);
+        mask.apply(grad.row_data(i), grad.row_data(i), length, counter);
       }
       of(dv).noalias() = kept.transpose() * of(dy);
     } else {

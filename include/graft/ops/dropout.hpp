@@ -1,6 +1,7 @@
 #pragma once
 // Inverted dropout whose mask is recomputed from counters, never stored.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "graft/core/context.hpp"
@@ -18,8 +19,22 @@ struct dropout_mask {
   T scale;
 
   dropout_mask(double p, random_stream s) : stream(s), threshold(static_cast<std::uint32_t>(p * 0x1p32)), scale(T(1 / (1 - p))) {}
-  /// The factor of element i: 0 or 1 / (1 - p).
-  T factor(std::uint64_t i) const { return stream.bits(i) >= threshold ? scale : T(0); }
+  /// to_c = from_c times the factor of element FIRST + c, 0 or 1 / (1 - p), for c < n; TO may be FROM.
+  void apply(const T* from, T* to, index n, std::uint64_t first) const {
+    while (n > 0) {
+      const auto low = static_cast<std::uint32_t>(first);
+      const index part = std::min(n, static_cast<index>((std::uint64_t{1} << 32) - low));
+      const random_stream::block block = stream.block_of(first);
+      const std::uint32_t least = threshold;
+      const T factor = scale;
+#pragma omp simd
+      for (std::uint32_t c = 0; c < static_cast<std::uint32_t>(part); ++c) to[c] = block.bits(low + c) >= least ? from[c] * factor : T(0);
+      from += part;
+      to += part;
+      n -= part;
+      first += static_cast<std::uint64_t>(part);
+    }
+  }
 };
 
 /// x_i *= 0 with probability p, else 1 / (1 - p), in place: forward on activations and backward on their gradients are the same call.
@@ -32,8 +47,7 @@ void dropout(view<T> x, double p, std::uint64_t place, context& ctx) {
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
       T* row = x.row_data(r);
-      const auto first = static_cast<std::uint64_t>(r) * static_cast<std::uint64_t>(x.cols());
-      for (index c = 0; c < x.cols(); ++c) row[c] *= mask.factor(first + static_cast<std::uint64_t>(c));
+      mask.apply(row, row, x.cols(), static_cast<std::uint64_t>(r) * static_cast<std::uint64_t>(x.cols()));
     }
   });
 }
