@@ -50,9 +50,6 @@ inline tensor_shapes dense_layers(const encoder_config& config) {
   return shapes;
 }
 
-/// Whether TARGET, the end of a name from a dot on, names LAYER.
-inline bool is_target(const std::string& layer, const std::string& target) { return layer.ends_with("." + target); }
-
 /// Low-rank updates of D: lora_A.weight (r, inputs), lora_B.weight (outputs, r).
 inline tensor_shapes lora_tensors(const encoder_config& config, const model_description& d) {
   tensor_shapes shapes;

@@ -16,6 +16,9 @@ struct lora_options {
   std::vector<std::string> targets{"query", "value"};
 };
 
+/// Whether TARGET, the end of a name from a dot on, names LAYER.
+inline bool is_target(const std::string& layer, const std::string& target) { return layer.ends_with("." + target); }
+
 /// y += s u B^T,   u = x A^T,   s = alpha / r: what makes W x into (W + s B A) x
 /// Backward:  du = s dy B;   dx += du A;   dA += du^T x;   dB += s dy^T u, u recomputed from x
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            A (r, I), B (O, r)

@@ -30,9 +30,9 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
   for (const std::string& target : o.targets) {
     bool found = false;
     for_each_projection(model, [&](linear<P>& layer) {
-      if (!layer.weight.name.ends_with("." + target + ".weight")) return;
-      found = true;
       const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
+      if (!is_target(prefix, target)) return;
+      found = true;
       layer.update.emplace(prefix, layer.in(), layer.out(), o.r, o.alpha);
     });
     if (!found) {
