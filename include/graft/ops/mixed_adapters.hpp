@@ -1,6 +1,7 @@
 #pragma once
 // The fused multi-adapter: all branches of a site over tiles of rows that stay in cache. Frozen branches only.
 
+#include <algorithm>
 #include <vector>
 
 #include "graft/core/context.hpp"
@@ -127,7 +128,8 @@ void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>
   view<T> activated = ctx.memory.take<T>(rows, total);
   view<T> u = ctx.memory.take<T>(rows, width);
   view<T> dsum = ctx.memory.take<T>(rows, width);
-  view<T> inner = ctx.memory.take<T>(rows, width);
+  const bool any_behind = std::any_of(branches.begin(), branches.end(), [](const auto& b) { return b.behind_norm; });
+  view<T> inner = ctx.memory.take<T>(any_behind ? rows : 0, width);
   const auto whole = [&](index begin, index end, view<T> dw_piece) {
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
