@@ -37,6 +37,7 @@ struct training_flags {
   std::optional<double> dropout;
   std::int64_t seed = -1;
   bool no_shuffle = false;
+  bool group_by_length = false;
 
   // evaluation and saving
   bool do_val = false;

@@ -192,6 +192,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
     throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
   }
+  if (flags.group_by_length && flags.no_shuffle) {
+    throw usage_error("--group_by_length changes the order of the training examples, --no_shuffle keeps it: give one of them");
+  }
   if (flags.threads == 0) flags.threads = omp_get_num_procs();
   omp_set_num_threads(static_cast<int>(flags.threads));
   if (flags.precision == "auto") flags.precision = "f32";
@@ -247,6 +250,7 @@ training_options trainer_options(const prepared_run& run) {
   o.optimizer.epsilon = f.adam_epsilon;
   o.seed = run.seed();
   o.shuffle = !f.no_shuffle;
+  o.group_by_length = f.group_by_length;
   o.eval_every_steps = f.eval_every_steps;
   o.partial_eval_number = f.partial_eval_number;
   o.save_every_steps = f.save_every_steps;

@@ -135,6 +135,7 @@ TEST_CASE("a run that stops anywhere and goes on equals one that never stopped, 
   const auto validation = rows(20, 2);
   auto o = options();
   o.gradient_accumulation_steps = 2;
+  o.group_by_length = GENERATE(false, true);
   auto whole = tiny_model();
   history uninterrupted;
   graft::trainer straight(whole, two_classes(), o, train, &validation);
@@ -188,6 +189,37 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
   const auto halves = run(4, 2);
   REQUIRE(whole.size() == halves.size());
   for (std::size_t i = 0; i < whole.size(); ++i) CHECK(whole[i] == Approx(halves[i]).epsilon(1e-12));
+}
+
+TEST_CASE("batches by length hold rows of one length where there are enough of each, within a step and over the epochs") {
+  auto train = rows(64, 1);
+  for (std::size_t i = 0; i < train.rows.size(); ++i) train.rows[i].input_ids.resize(i % 2 == 0 ? 4 : 10, 7);
+  const auto tokens = [&](std::int64_t parts, bool grouped) {
+    auto model = tiny_model();
+    auto o = options();
+    o.gradient_accumulation_steps = parts;
+    o.group_by_length = grouped;
+    std::vector<std::int64_t> all;
+    graft::trainer(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { all.push_back(r.tokens); }, {}, {}});
+    return all;
+  };
+  const auto counts = [](std::vector<std::int64_t> all) {
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  std::vector<std::int64_t> expected(12, 8 * 4);
+  expected.resize(24, 8 * 10);
+  const auto grouped = tokens(1, true);
+  CHECK(counts(grouped) == expected);
+  CHECK(counts(tokens(1, false)) != expected);
+  CHECK_FALSE(std::equal(grouped.begin(), grouped.begin() + 8, grouped.begin() + 8));  // the second epoch's order is another
+  for (const std::int64_t step : tokens(2, true)) CHECK((step == 16 * 4 || step == 8 * 14 || step == 16 * 10));
+
+  auto model = tiny_model();
+  auto o = options();
+  o.group_by_length = true;
+  o.shuffle = false;
+  CHECK_THROWS_WITH((graft::trainer(model, two_classes(), o, train, nullptr)), Catch::Contains("needs shuffle"));
 }
 
 TEST_CASE("a run goes on neither with other rows than it was started with, nor with batches of another size") {

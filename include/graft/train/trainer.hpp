@@ -35,6 +35,7 @@ struct training_options {
   adamw_options optimizer{};
   std::uint64_t seed = 0;
   bool shuffle = true;
+  bool group_by_length = false;       // batches of rows of similar length; needs `shuffle`
   std::int64_t eval_every_steps = 0;  // 0: only at the end
   index partial_eval_number = 1000;   // of the first validation rows; 0 or less: all
   std::int64_t save_every_steps = 0;  // 0: only when stopped
@@ -82,7 +83,7 @@ class trainer {
   enum class outcome : std::uint8_t { finished, stopped };
 
   /// MODEL, TRAIN and VALIDATION (nullptr: none) must outlive the trainer.
-  /// @throws config_error  there are too few rows for a single step
+  /// @throws config_error  there are too few rows for a single step, or the file's order cannot be kept
   trainer(M& model, const task& t, const training_options& o, const data_set& train, const data_set* validation)
       : model_(model), task_(t), options_(o), train_(train), validation_(validation), optimizer_(trainable_parameters(model), o.optimizer) {
     per_epoch_ = steps_per_epoch(train.rows.size(), o);
@@ -90,6 +91,10 @@ class trainer {
     if (per_epoch_ < 1) {
       throw config_error("an epoch of " + std::to_string(train.rows.size()) + " rows does not fill one step of " +
                          std::to_string(o.gradient_accumulation_steps) + " batches: lower gradient_accumulation_steps");
+    }
+    if (o.group_by_length) {
+      if (!o.shuffle) throw config_error("group_by_length changes the order of the rows: it needs shuffle");
+      for (const features& row : train.rows) lengths_.push_back(row.input_ids.size());
     }
     schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
     state_.training_data = training_data_ = rows_digest(train.rows);
@@ -121,7 +126,7 @@ class trainer {
     const auto stopped = [&] { return stop != nullptr && stop->load(); };
     if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
     while (state_.global_step < total_) {
-      const auto order = epoch_order(train_.rows.size(), options_.seed, static_cast<std::uint64_t>(state_.epoch), options_.shuffle);
+      const auto order = rows_in_order();
       while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
         if (stopped()) return stop_here(observer);
         const step_report report = step(order);
@@ -140,6 +145,17 @@ class trainer {
   }
 
  private:
+  /// The rows of the epoch at hand, in the order in which steps take them.
+  std::vector<std::size_t> rows_in_order() const {
+    const auto epoch = static_cast<std::uint64_t>(state_.epoch);
+    auto order = epoch_order(train_.rows.size(), options_.seed, epoch, options_.shuffle);
+    if (!options_.group_by_length) return order;
+    constexpr std::int64_t least = 50;  // batches: enough to sort among, few enough to stay random
+    const std::int64_t parts = options_.gradient_accumulation_steps;
+    const auto window = static_cast<std::size_t>((least + parts - 1) / parts * parts);  // whole steps
+    return grouped_by_length(std::move(order), lengths_, static_cast<std::size_t>(options_.train_batch_size), window, options_.seed, epoch);
+  }
+
   step_report step(const std::vector<std::size_t>& order) {
     const auto started = std::chrono::steady_clock::now();
     const std::int64_t parts = options_.gradient_accumulation_steps;
@@ -227,6 +243,7 @@ class trainer {
   const task& task_;
   training_options options_;
   const data_set& train_;
+  std::vector<std::size_t> lengths_;  // of the rows, where they decide the order
   std::string training_data_;
   const data_set* validation_;
   adamw<real> optimizer_;
