@@ -11,6 +11,7 @@
 
 namespace {
 
+using graft::bf16;
 using graft::f32;
 using graft::index;
 
@@ -73,54 +74,64 @@ void steps(benchmark::State& state, M& model) {
 }
 
 template <class M>
-M filled(M model) {
+void fill(M& model) {
   model.for_each_parameter([](auto& p) {
     if (p.role != graft::parameter_role::layer_norm) graft::draw_normal(p, 0.02, 1);
   });
+}
+
+template <class P>
+graft::adapter_classifier<P>& single() {
+  static auto model = [] {
+    auto m = graft::make_adapter_classifier<P>(roberta_base(), 2, 64);
+    fill(m);
+    graft::tune_adapters(m);
+    graft::pack_frozen(m, true, omp_get_max_threads());
+    return m;
+  }();
   return model;
 }
 
-graft::adapter_classifier<f32>& single() {
-  static auto model = filled(graft::make_adapter_classifier<f32>(roberta_base(), 2, 64));
-  graft::tune_adapters(model);
-  return model;
+template <class P>
+void adapter_step(benchmark::State& state) {
+  steps(state, single<P>());
 }
 
-void adapter_step(benchmark::State& state) { steps(state, single()); }
-
+template <class P>
 void mix_step(benchmark::State& state) {
   graft::multi_adapter_options o;
   for (index k = 0; k < state.range(2); ++k) o.adapters.push_back({"a" + std::to_string(k)});
-  auto model = filled(graft::make_multi_adapter_classifier<f32>(roberta_base(), 2, o, 1));
+  auto model = graft::make_multi_adapter_classifier<P>(roberta_base(), 2, o, 1);
+  fill(model);
   graft::tune_mix(model, graft::multi_adapter_ft_mode::base);
+  graft::pack_frozen(model, true, omp_get_max_threads());
   steps(state, model);
 }
 
+template <class P>
 void evaluation(benchmark::State& state) {
   const graft::batch b = sequences(state.range(0), state.range(1));
   graft::matrix<float> logits(b.size(), 2);
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
-  for (auto _ : state) single().forward(b, logits, nullptr, ctx);
-  graft_benchmark::count_operations(state, trunk_operations(single().config, b.rows()), watch.seconds());
+  for (auto _ : state) single<P>().forward(b, logits, nullptr, ctx);
+  graft_benchmark::count_operations(state, trunk_operations(single<P>().config, b.rows()), watch.seconds());
   graft_benchmark::count_tokens(state, b.rows(), watch.seconds());
 }
 
 }  // namespace
 
-BENCHMARK(adapter_step)
-    ->ArgNames({"batch", "length"})
-    ->Args({4, 128})
-    ->Args({8, 53})
-    ->Args({8, 128})
-    ->Args({32, 53})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(mix_step)
-    ->ArgNames({"batch", "length", "adapters"})
-    ->Args({8, 53, 2})
-    ->Args({8, 53, 8})
-    ->UseRealTime()
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK(evaluation)->ArgNames({"batch", "length"})->Args({8, 53})->Args({32, 53})->UseRealTime()->Unit(benchmark::kMillisecond);
+#define GRAFT_BENCHMARK_BOTH(name, arguments)                                           \
+  BENCHMARK(name<f32>)->Apply(arguments)->UseRealTime()->Unit(benchmark::kMillisecond); \
+  BENCHMARK(name<bf16>)->Apply(arguments)->UseRealTime()->Unit(benchmark::kMillisecond)
+
+void step_sizes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"batch", "length"})->Args({4, 128})->Args({8, 53})->Args({8, 128})->Args({32, 53});
+}
+void mix_sizes(benchmark::internal::Benchmark* b) { b->ArgNames({"batch", "length", "adapters"})->Args({8, 53, 2})->Args({8, 53, 8}); }
+void evaluation_sizes(benchmark::internal::Benchmark* b) { b->ArgNames({"batch", "length"})->Args({8, 53})->Args({32, 53}); }
+
+GRAFT_BENCHMARK_BOTH(adapter_step, step_sizes);
+GRAFT_BENCHMARK_BOTH(mix_step, mix_sizes);
+GRAFT_BENCHMARK_BOTH(evaluation, evaluation_sizes);
 BENCHMARK_MAIN();

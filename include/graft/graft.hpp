@@ -7,7 +7,9 @@
 // core: what every room stands on
 #include "graft/core/error.hpp"                   // the exceptions, and what their messages say
 #include "graft/core/types.hpp"                   // matrices, views, grow-only buffers
-#include "graft/core/precision.hpp"               // f32, f64: what every layer is templated on
+#include "graft/core/bfloat16.hpp"                // the 16-bit float, and rows converted to and from it
+#include "graft/core/precision.hpp"               // f32, bf16, f64: what every layer is templated on
+#include "graft/core/cpu.hpp"                     // what this processor can run
 #include "graft/core/parameter.hpp"               // a named, possibly trainable matrix
 #include "graft/core/scratch.hpp"                 // memory for temporaries
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
@@ -34,11 +36,15 @@
 #include "graft/data/batch.hpp"                   // sequences as packed rows of real tokens
 
 // gemm, ops, layers: the parts of a model, each backward under its forward
-#include "graft/gemm/gemm.hpp"                    // the one door to matrix products
+#include "graft/gemm/tiles.hpp"                   // how the factors of a product lie in memory
+#include "graft/gemm/tile_kernels.hpp"            // products of tiles, for every processor
+#include "graft/gemm/product.hpp"                 // products whose blocks go on while they are in cache
+#include "graft/gemm/gemm.hpp"                    // any two matrices
 #include "graft/ops/activation.hpp"               // element-wise functions of adapters
 #include "graft/ops/gelu.hpp"                     // the Gaussian error linear unit
 #include "graft/ops/softmax.hpp"                  // softmax over a row
 #include "graft/ops/layer_norm.hpp"               // normalization over a row
+#include "graft/ops/blocks.hpp"                   // blocks of products, in and out of matrices
 #include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
 #include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence

@@ -43,6 +43,7 @@ TEST_CASE("from the second step on nothing is allocated") {
   models.emplace_back("plain", graft_test::make_tiny_plain(config, true));
   models.emplace_back("head", graft_test::make_tiny_plain(config, false));
   models.emplace_back("single", graft_test::make_tiny_single(config));
+  models.emplace_back("multi", graft_test::make_tiny_multi(config, graft_test::tiny_mix(true, true), graft::multi_adapter_ft_mode::base));
   for (auto& [name, model] : models) {
     graft::context ctx;
     ctx.training = true;

@@ -18,7 +18,7 @@ struct attention_case {
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
     ctx.offsets = offsets;
-    graft::ops::attention_forward<double>(q, k, v, y, heads, p, 9, ctx);
+    graft::ops::attention_forward<graft::f64>(q, k, v, y, heads, p, 9, ctx);
     return y;
   }
 };
@@ -53,7 +53,7 @@ TEST_CASE("attention's gradients are its derivatives, with dropout too") {
     const auto dy = graft_test::random_matrix(9, 4, 4);
     matrix<double> dq(9, 4), dk(9, 4), dv(9, 4);
     c.forward(ctx);
-    graft::ops::attention_backward<double>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 36}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
   }

@@ -76,7 +76,7 @@ std::vector<graft::matrix<typename M::real>> mixing_weights(const M& model) {
 }
 
 template <class M>
-golden_errors run_golden(M model, const std::string& folder, const std::string& variant) {
+golden_errors run_golden(M model, const std::string& folder, const std::string& variant, bool packed) {
   using real = typename M::real;
   golden_errors e;
   const std::string path = folder + "/" + variant;
@@ -85,6 +85,7 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
   const bool regression = golden["variant"]["task"] == "reg";
   const graft::safetensors_file init(path + "/init.safetensors");
   graft::load_parameters(model, init, [](const std::string& name) { return std::optional(name); });
+  if (packed) graft::pack_frozen(model, true, 2);
 
   graft::context ctx;
   typename M::trace trace;
@@ -152,7 +153,8 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
   return e;
 }
 
-/// The model that VARIANT of the golden FOLDER describes, set to train what the variant trains; OPTIMIZED: the fused multi-adapter.
+/// The model that VARIANT of the golden FOLDER describes, set to train what the variant trains; OPTIMIZED: the fused multi-adapter,
+/// and frozen weights packed.
 template <class P>
 golden_errors run_golden_variant(const std::string& folder, const std::string& variant, bool optimized = true) {
   const auto config = graft::read_encoder_config(folder + "/config.json");
@@ -164,25 +166,25 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   if (variant == "plain") {
     auto model = graft::make_plain_classifier<P>(config, classes);
     graft::tune_everything(model);
-    return run_golden(std::move(model), folder, variant);
+    return run_golden(std::move(model), folder, variant, optimized);
   }
   if (variant == "single") {
     auto model = graft::make_adapter_classifier<P>(config, classes, size_of(site + ".adapter"));
     graft::tune_adapters(model);
-    return run_golden(std::move(model), folder, variant);
+    return run_golden(std::move(model), folder, variant, optimized);
   }
   const auto& v = golden["variant"];
   if (variant == "pfeiffer") {
     auto model = graft::make_adapter_classifier<P>(config, classes, size_of(site + ".adapter"), graft::activation::relu,
                                                    graft::adapter_placement::pfeiffer);
     graft::tune_adapters(model);
-    return run_golden(std::move(model), folder, variant);
+    return run_golden(std::move(model), folder, variant, optimized);
   }
   if (variant == "lora") {
     auto model = graft::make_plain_classifier<P>(config, classes);
     graft::add_lora(model, {v["r"], v["alpha"], {"query", "value"}});
     graft::tune_lora(model);
-    return run_golden(std::move(model), folder, variant);
+    return run_golden(std::move(model), folder, variant, optimized);
   }
   const auto mode = graft::parse_ft_mode(v["ft"].get<std::string>());
   graft::multi_adapter_options o;
@@ -200,7 +202,7 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   if (o.include_flex) o.flex_size = size_of(site + ".multi_adapter.adapter_dict.flex");
   auto model = graft::make_multi_adapter_classifier<P>(config, classes, o, v.value("sets", 1));
   graft::tune_mix(model, mode);
-  return run_golden(std::move(model), folder, variant);
+  return run_golden(std::move(model), folder, variant, optimized);
 }
 
 }  // namespace graft_test

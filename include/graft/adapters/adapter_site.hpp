@@ -56,32 +56,35 @@ class adapter_site {
   adapter_place place() const { return place_; }
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    auto* adapter_saved = s != nullptr ? &s->adapter : nullptr;
+    auto* norm_saved = s != nullptr ? &s->norm : nullptr;
     if (place_ == adapter_place::none) {
-      y = h + x;
-    } else if (place_ == adapter_place::before_norm) {
-      adapter->forward(h, y, adapter_saved, ctx);
-      y += x;
+      norm.forward(h, &x, y, norm_saved, ctx);
+      return;
+    }
+    scratch::mark mark(ctx.memory);
+    const auto add = [&](index row, index col, const auto& block) {
+      const auto of = [&](const auto& m) { return m.window(row, col, block.rows(), block.cols()); };
+      of(y) = block + of(h) + of(x);
+    };
+    auto* adapter_saved = s != nullptr ? &s->adapter : nullptr;
+    if (place_ == adapter_place::before_norm) {
+      adapter->update(h, adapter_saved, ctx, add);
     } else {
       view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
-      t = h + x;
-      norm.forward(t, t, s != nullptr ? &s->inner : nullptr, ctx);
-      adapter->update(t, y, adapter_saved, ctx);
-      y += h + x;
+      norm.forward(h, &x, t, s != nullptr ? &s->inner : nullptr, ctx);
+      adapter->update(t, adapter_saved, ctx, add);
     }
-    norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
+    norm.forward(y, y, norm_saved, ctx);
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
     scratch::mark mark(ctx.memory);
     const bool trains_adapter = adapter && is_trainable(*adapter);
     const bool inner = place_ == adapter_place::behind_norm && (dh != nullptr || dx != nullptr || is_trainable(norm));
     const bool deeper = dh != nullptr || dx != nullptr || trains_adapter || inner;
-    view<real> du = ctx.memory.take<real>(dy.rows(), dy.cols());
+    view<real> du = dx != nullptr ? *dx : ctx.memory.take<real>(dy.rows(), dy.cols());
     norm.backward(dy, s.norm, deeper ? &du : nullptr, ctx);
     if (place_ == adapter_place::before_norm) {
       if (dh != nullptr || trains_adapter) adapter->backward(du, s.adapter, dh, ctx);
-      if (dx != nullptr) *dx = du;
       return;
     }
     if (inner || trains_adapter) {
@@ -89,11 +92,10 @@ class adapter_site {
       adapter->update_backward(du, s.adapter, real(0), inner ? &dt : nullptr, ctx);
       if (inner) {
         norm.backward(dt, s.inner, &dt, ctx);
-        du += dt;
+        ops::add_rows<real>(dt, du, ctx);
       }
     }
-    if (dh != nullptr) *dh = du;
-    if (dx != nullptr) *dx = du;
+    if (dh != nullptr) convert_rows(const_view<real>(du), *dh, ctx.threads);
   }
 
   template <class F>
@@ -109,6 +111,6 @@ class adapter_site {
   adapter_place place_;
 };
 
-static_assert(site<adapter_site<f64>> && site<adapter_site<f32>>);
+static_assert(site<adapter_site<f64>> && site<adapter_site<f32>> && site<adapter_site<bf16>>);
 
 }  // namespace graft

@@ -6,6 +6,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
 #include "graft/ops/activation.hpp"
+#include "graft/ops/blocks.hpp"
 
 namespace graft {
 
@@ -18,9 +19,10 @@ template <class P>
 class bottleneck {
  public:
   using real = typename P::real;
+  using operand = typename P::operand;
   struct saved {
     typename linear<P>::saved down;
-    buffer<real> z;
+    buffer<operand> z;
     typename linear<P>::saved up;
   };
 
@@ -34,32 +36,57 @@ class bottleneck {
   activation hidden_act() const { return activation_; }
 
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
-    update(h, y, s, ctx);
-    y += h;
+    update(h, s, ctx, [&](index row, index col, const auto& block) {
+      y.window(row, col, block.rows(), block.cols()) = block + h.window(row, col, block.rows(), block.cols());
+    });
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx) { update_backward(dy, s, real(1), dh, ctx); }
 
-  /// y = U(h), for sites whose residual is not h.
-  void update(const_view<real> h, view<real> y, saved* s, context& ctx) const {
+  /// f(row, col, block) for every block of U(h), for sites that add it to something else.
+  template <class F>
+  void update(const_view<real> h, saved* s, context& ctx, F&& f) const {
     scratch::mark mark(ctx.memory);
-    view<real> activated = ctx.memory.take<real>(h.rows(), size());
-    view<real> z = s != nullptr ? s->z.resize(h.rows(), size()) : activated;
-    down_project.forward(h, z, s != nullptr ? &s->down : nullptr, ctx);
-    ops::activation_forward<real>(activation_, z, activated, ctx);
-    up_project.forward(activated, y, s != nullptr ? &s->up : nullptr, ctx);
+    down_project.keep(h, s != nullptr ? &s->down : nullptr, ctx);
+    const bool keeps = s != nullptr && up_project.reads_input();
+    view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
+    view<operand> kept = keeps ? s->up.x.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
+    const auto activated = left_factor<P>::take(h.rows(), size(), ctx);
+    down_project.forward_blocks(down_project.pack(h, ctx), ctx, [&](index row, index col, view<real> block) {
+      if (s != nullptr) ops::write_block(block, z, row, col);
+      for (index i = 0; i < block.rows(); ++i) ops::activate_row<real>(activation_, block.row(i), block.row(i));
+      if (keeps) ops::write_block(block, kept, row, col);
+      activated.store(row, col, block);
+    });
+    up_project.forward_blocks(activated, ctx, f);
   }
   /// dh = SKIP dy + dz W_down
   void update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
     scratch::mark mark(ctx.memory);
-    const bool deeper = dh != nullptr || is_trainable(down_project);
-    view<real> dz = ctx.memory.take<real>(dy.rows(), size());
-    up_project.backward(dy, s.up, deeper ? &dz : nullptr, ctx);
-    if (!deeper) return;
-    ops::activation_backward<real>(activation_, dz, s.z, dz, ctx);
-    down_project.accumulate_gradients(dz, s.down.x, ctx);
+    const bool trains = is_trainable(down_project);
+    up_project.accumulate_gradients(dy, s.up.x.get(), ctx);
+    if (dh == nullptr && !trains) return;
+    const const_view<operand> z = s.z;
+    const auto dz = left_factor<P>::take(dy.rows(), size(), ctx);
+    view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
+    up_project.backward_blocks(left_factor<P>::pack(as::is, dy, ctx), ctx, [&](index row, index col, view<real> block) {
+      real own[detail::block_side];
+      for (index i = 0; i < block.rows(); ++i) {
+        const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);
+        ops::activate_row_backward<real>(activation_, block.row(i), const_view<real>(z_row, 1, block.cols()).row(0), block.row(i));
+      }
+      if (trains) ops::write_block(block, dz_rows, row, col);
+      dz.store(row, col, block);
+    });
+    if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down.x.get(), ctx);
     if (dh == nullptr) return;
-    if (skip != real(0)) *dh = skip * dy;
-    down_project.input_gradient(dz, skip != real(0) ? real(1) : real(0), *dh, ctx);
+    down_project.backward_blocks(dz, ctx, [&](index row, index col, const auto& block) {
+      view<real> to = dh->window(row, col, block.rows(), block.cols());
+      if (skip == real(0)) {
+        to = block;
+      } else {
+        to = block + skip * dy.window(row, col, block.rows(), block.cols());
+      }
+    });
   }
 
   template <class F>
@@ -74,6 +101,6 @@ class bottleneck {
   activation activation_;
 };
 
-static_assert(layer<bottleneck<f64>> && layer<bottleneck<f32>>);
+static_assert(layer<bottleneck<f64>> && layer<bottleneck<f32>> && layer<bottleneck<bf16>>);
 
 }  // namespace graft

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,8 +56,8 @@ class multi_adapter_site {
   using real = typename P::real;
   struct saved {
     std::vector<typename adapter_site<P>::saved> branches;  // plain loop
-    ops::mixed_adapters_saved<real> fused;
-    matrix<real> w;
+    ops::mixed_adapters_saved<P> fused;
+    buffer<real> w;
     typename adapter_site<P>::saved flex;
   };
 
@@ -74,15 +76,13 @@ class multi_adapter_site {
   }
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    matrix<real> own;
-    matrix<real>& w = s != nullptr ? s->w : own;
-    w.resize(1, mix->count());
+    scratch::mark mark(ctx.memory);
+    view<real> w = s != nullptr ? s->w.resize(1, mix->count()) : ctx.memory.take<real>(1, mix->count());
     mix->forward(w);
     if (!flex) {
       mix_forward(h, x, w, y, s, ctx);
       return;
     }
-    scratch::mark mark(ctx.memory);
     view<real> c = ctx.memory.take<real>(h.rows(), h.cols());
     mix_forward(h, x, w, c, s, ctx);
     flex->forward(c, x, y, s != nullptr ? &s->flex : nullptr, ctx);
@@ -117,31 +117,38 @@ class multi_adapter_site {
   std::optional<adapter_site<P>> flex;
 
  private:
-  std::vector<ops::mixed_branch<real>> frozen_branches() const {
-    std::vector<ops::mixed_branch<real>> all;
-    for (const adapter_site<P>& b : branches) {
-      ops::mixed_branch<real> frozen{b.norm.weight.value.data(), b.norm.bias.value.data(), b.norm.eps()};
+  /// The branches as the fused kernel takes them, in scratch memory.
+  std::span<const ops::mixed_branch<P>> frozen_branches(context& ctx) const {
+    const auto all = ctx.memory.take_array<ops::mixed_branch<P>>(branches.size());
+    const auto weights = ctx.memory.take_array<ops::mixed_adapter_weights<P>>(branches.size());
+    for (std::size_t k = 0; k < branches.size(); ++k) {
+      const adapter_site<P>& b = branches[k];
+      const ops::mixed_adapter_weights<P>* own = nullptr;
       if (b.adapter) {
-        frozen.behind_norm = b.place() == adapter_place::behind_norm;
-        frozen.size = b.adapter->size();
-        frozen.act = b.adapter->hidden_act();
-        frozen.down_weight = b.adapter->down_project.weight.value.data();
-        frozen.down_bias = b.adapter->down_project.bias.value.data();
-        frozen.up_weight = b.adapter->up_project.weight.value.data();
-        frozen.up_bias = b.adapter->up_project.bias.value.data();
+        const linear<P>&down = b.adapter->down_project, &up = b.adapter->up_project;
+        const auto factor = [&](const linear<P>& l, as op) { return weight_factor<P>(l.weight, op, ctx); };
+        own = new (weights.data() + k) ops::mixed_adapter_weights<P>{b.adapter->size(),
+                                                                     b.adapter->hidden_act(),
+                                                                     b.place() == adapter_place::behind_norm,
+                                                                     factor(down, as::transposed),
+                                                                     factor(up, as::transposed),
+                                                                     factor(down, as::is),
+                                                                     factor(up, as::is),
+                                                                     down.bias.value.data(),
+                                                                     up.bias.value.data()};
       }
-      all.push_back(frozen);
+      new (all.data() + k) ops::mixed_branch<P>{b.norm.weight.value.data(), b.norm.bias.value.data(), b.norm.eps(), own};
     }
     return all;
   }
 
-  void mix_forward(const_view<real> h, const_view<real> x, const matrix<real>& w, view<real> c, saved* s, context& ctx) const {
+  void mix_forward(const_view<real> h, const_view<real> x, const_view<real> w, view<real> c, saved* s, context& ctx) const {
+    scratch::mark mark(ctx.memory);
     if (fused()) {
-      ops::mixed_adapters_forward<real>(h, x, frozen_branches(), w, c, s != nullptr ? &s->fused : nullptr, ctx);
+      ops::mixed_adapters_forward<P>(h, x, frozen_branches(ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
       return;
     }
     if (s != nullptr) s->branches.resize(branches.size());
-    scratch::mark mark(ctx.memory);
     view<real> y = ctx.memory.take<real>(h.rows(), h.cols());
     c.setZero();
     for (std::size_t k = 0; k < branches.size(); ++k) {
@@ -150,13 +157,15 @@ class multi_adapter_site {
     }
   }
   void mix_backward(const_view<real> dc, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
-    matrix<real> dw = matrix<real>::Zero(1, mix->count());
+    scratch::mark mark(ctx.memory);
+    const const_view<real> w = s.w;
+    view<real> dw = ctx.memory.take<real>(1, mix->count());
+    dw.setZero();
     if (fused()) {
-      ops::mixed_adapters_backward<real>(dc, frozen_branches(), s.fused, s.w, dw, dh, dx, ctx);
-      mix->backward(dw, s.w);
+      ops::mixed_adapters_backward<P>(dc, frozen_branches(ctx), s.fused, w, dw, dh, dx, ctx);
+      mix->backward(dw, w);
       return;
     }
-    scratch::mark mark(ctx.memory);
     view<real> dy = ctx.memory.take<real>(dc.rows(), dc.cols());
     view<real> dh_k = ctx.memory.take<real>(dc.rows(), dc.cols());
     view<real> dx_k = ctx.memory.take<real>(dc.rows(), dc.cols());
@@ -165,24 +174,26 @@ class multi_adapter_site {
     for (std::size_t k = 0; k < branches.size(); ++k) {
       const auto column = static_cast<index>(k);
       const layer_norm<P>& norm = branches[k].norm;
-      const const_view<real> xhat = s.branches[k].norm.xhat;
-      ops::sum_pieces<real>(dc.rows(), view<real>(dw).window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
+      const const_view<typename P::operand> xhat = s.branches[k].norm.xhat;
+      view<real> own = ctx.memory.take_rows<real>(ctx.threads, dc.cols());
+      ops::sum_pieces<real>(dc.rows(), dw.window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
         for (index r = begin; r < end; ++r) {
-          sum(0, 0) += (dc.row(r).array() * (xhat.row(r).array() * norm.weight.value.array() + norm.bias.value.array())).sum();
+          const const_view<real> row(ops::piece_as<real>(xhat, r, 0, dc.cols(), own.row_data(omp_get_thread_num())), 1, dc.cols());
+          sum(0, 0) += (dc.row(r).array() * (row.row(0).array() * norm.weight.value.array() + norm.bias.value.array())).sum();
         }
       });
-      dy = s.w(0, column) * dc;
+      dy = w(0, column) * dc;
       branches[k].backward(dy, s.branches[k], dh != nullptr ? &dh_k : nullptr, dx != nullptr ? &dx_k : nullptr, ctx);
       if (dh != nullptr) *dh += dh_k;
       if (dx != nullptr) *dx += dx_k;
     }
-    mix->backward(dw, s.w);
+    mix->backward(dw, w);
   }
 
   bool owns_mix_;
   bool optimized_;
 };
 
-static_assert(site<multi_adapter_site<f64>> && site<multi_adapter_site<f32>>);
+static_assert(site<multi_adapter_site<f64>> && site<multi_adapter_site<f32>> && site<multi_adapter_site<bf16>>);
 
 }  // namespace graft

@@ -20,14 +20,11 @@ class plain_site {
   /// Parameters PREFIX.LayerNorm.*
   plain_site(const std::string& prefix, index hidden_size, double eps) : norm(prefix + ".LayerNorm", hidden_size, eps) {}
 
-  void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    y = h + x;
-    norm.forward(y, y, s, ctx);
-  }
+  void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const { norm.forward(h, &x, y, s, ctx); }
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
     view<real>* first = dh != nullptr ? dh : dx;
     norm.backward(dy, s, first, ctx);
-    if (dh != nullptr && dx != nullptr) *dx = *dh;
+    if (dh != nullptr && dx != nullptr) convert_rows(const_view<real>(*dh), *dx, ctx.threads);
   }
 
   template <class F>
@@ -38,6 +35,6 @@ class plain_site {
   layer_norm<P> norm;
 };
 
-static_assert(site<plain_site<f64>> && site<plain_site<f32>>);
+static_assert(site<plain_site<f64>> && site<plain_site<f32>> && site<plain_site<bf16>>);
 
 }  // namespace graft

@@ -43,10 +43,11 @@ class weighted_sum {
   }
   void backward(const_view<real> dw, const_view<real> w) {
     if (!v.trainable) return;
-    matrix<real> dv = dw;
-    if (mode_ == mixing_mode::softmax) ops::softmax_row_backward(w.row(0), dw.row(0), dv.row(0));
-    if (mode_ == mixing_mode::gates) dv.array() *= w.array() * (real(1) - w.array());
-    v.gradient() += dv;
+    auto dv = v.gradient().row(0).array();
+    const auto mixed = w.row(0).array(), d = dw.row(0).array();
+    if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
+    if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
+    if (mode_ == mixing_mode::weights) dv += d;
   }
 
   template <class F>

@@ -4,8 +4,10 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "graft/core/cpu.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/scratch.hpp"
 #include "graft/core/types.hpp"
@@ -25,6 +27,7 @@ struct context {
   std::uint64_t seed = 0;            // of dropout
   std::uint64_t step = 0;            // of dropout: each step has its own masks
   int threads = omp_get_max_threads();
+  std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
   scratch memory{};
   work_counters counters{};
 

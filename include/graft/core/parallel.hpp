@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "graft/core/bfloat16.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {
@@ -19,6 +20,14 @@ void parallel_for(index n, index grain, int threads, F&& f) {
   }
 #pragma omp parallel for schedule(static) num_threads(threads)
   for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
+}
+
+/// TO = FROM, rounded where the types differ.
+template <class A, class B>
+void convert_rows(const const_view<A>& from, view<B> to, int threads) {
+  parallel_for(from.rows(), 16, threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) convert(from.row_data(r), to.row_data(r), from.cols());
+  });
 }
 
 }  // namespace graft

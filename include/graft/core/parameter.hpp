@@ -1,7 +1,9 @@
 #pragma once
 // A named, possibly trainable matrix of numbers.
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,12 @@ namespace graft {
 /// What a parameter is for: decides weight decay (`weight` alone has it) and the learning rate (`mixing` has its own).
 enum class parameter_role : std::uint8_t { weight, bias, layer_norm, adapter, mixing };
 
+/// A frozen weight as products read it, made once (gemm/product.hpp).
+struct packed_weight {
+  buffer<std::byte> forward;   // of y = x W^T
+  buffer<std::byte> backward;  // of dx = dy W; empty where nothing is trained
+};
+
 /// {Hugging Face name, value, gradient, trainable}. Vectors are stored as one row. `grad` holds no memory until a trainable
 /// backward needs it.
 template <class T>
@@ -25,12 +33,20 @@ struct parameter {
   bool trainable = false;
   shared_matrix<T> value;
   matrix<T> grad;
+  bool is_factor = false;  // products read it: it may be packed
+  std::shared_ptr<const packed_weight> packed{};
 
   static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
-    return {std::move(name), role, true, false, matrix<T>::Constant(1, size, fill), {}};
+    return {std::move(name), role, true, false, matrix<T>::Constant(1, size, fill), {}, false, {}};
   }
   static parameter table(std::string name, parameter_role role, index rows, index cols) {
-    return {std::move(name), role, false, false, shared_matrix<T>(rows, cols), {}};
+    return {std::move(name), role, false, false, shared_matrix<T>(rows, cols), {}, false, {}};
+  }
+  /// The weight of a layer that multiplies by it.
+  static parameter factor(std::string name, parameter_role role, index rows, index cols) {
+    parameter p = table(std::move(name), role, rows, cols);
+    p.is_factor = true;
+    return p;
   }
 
   index size() const { return value.size(); }

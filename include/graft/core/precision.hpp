@@ -1,6 +1,8 @@
 #pragma once
 // Precision tags: what every layer is templated on, and nothing else.
 
+#include "graft/core/bfloat16.hpp"
+
 namespace graft {
 
 struct eigen_backend {};
@@ -20,6 +22,13 @@ struct f32_t {
   using operand = float;
   using backend = Backend;
   static constexpr const char* name = "f32";
+};
+/// Products read bf16 and sum in f32; everything else is f32.
+struct bf16 {
+  using real = float;
+  using operand = bfloat16;
+  using backend = onednn_backend;
+  static constexpr const char* name = "bf16";
 };
 
 using f64 = f64_t<eigen_backend>;

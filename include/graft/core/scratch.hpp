@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "graft/core/types.hpp"
@@ -47,6 +49,21 @@ class scratch {
     auto* data = reinterpret_cast<T*>(blocks_[block_].data.get() + used_);
     used_ += bytes;
     return {data, rows, cols};
+  }
+
+  /// Room for COUNT objects, for the caller to construct; they are never destroyed.
+  template <class T>
+  std::span<T> take_array(std::size_t count) {
+    static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 64);
+    return {reinterpret_cast<T*>(take<std::byte>(1, static_cast<index>(count * sizeof(T))).data()), count};
+  }
+
+  /// Room for one row of COLS numbers on each of THREADS threads; every one begins on a cache line.
+  template <class T>
+  view<T> take_rows(int threads, index cols) {
+    constexpr index line = 64 / static_cast<index>(sizeof(T));
+    const index stride = (cols + line - 1) / line * line;
+    return take<T>(threads, stride).window(0, 0, threads, cols);
   }
 
   std::size_t bytes() const {

@@ -1,5 +1,8 @@
 #pragma once
-// The one door to matrix products. Layers see `multiply<P>` and nothing else.
+// The door to matrix products: `multiply` for any two matrices, and packed factors (product.hpp) for those that are read more than once or
+// whose product goes on in cache.
+
+#include <omp.h>
 
 #include <cstdint>
 
@@ -7,17 +10,76 @@
 #include "graft/core/precision.hpp"
 #include "graft/gemm/eigen.hpp"
 #include "graft/gemm/onednn.hpp"
+#include "graft/gemm/product.hpp"
 
 namespace graft {
 
-enum class as : std::uint8_t { is, transposed };
+namespace detail {
 
-/// C = op(A) op(B) + beta C,   op(A) (M, K), op(B) (K, N), C (M, N) row-major, any leading dimensions; C aliases neither A nor B.
-/// beta = 0 does not read C.   Cost: 2 M N K operations on ctx.threads threads.
-/// @throws shape_error  the dimensions do not fit
+/// Lets the libraries below use this thread alone, so that their sums do not depend on how many threads there are.
+class one_thread {
+ public:
+  one_thread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  one_thread(const one_thread&) = delete;
+  one_thread& operator=(const one_thread&) = delete;
+  ~one_thread() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+/// The library's product in pieces of C that depend on the shape alone.
 template <class P>
-void multiply(as op_a, const_view<typename P::real> a, as op_b, const_view<typename P::real> b, typename P::real beta,
-              view<typename P::real> c, context& ctx) {
+void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_view<typename P::real> b, typename P::real beta,
+                        view<typename P::real> c, int threads) {
+  using real = typename P::real;
+  constexpr index piece = 192;
+  const bool by_rows = c.rows() > c.cols();
+  const auto cut = [](const_view<real> m, bool rows, index begin, index n) {
+    return rows ? m.window(begin, 0, n, m.cols()) : m.window(0, begin, m.rows(), n);
+  };
+  parallel_for(by_rows ? c.rows() : c.cols(), piece, threads, [&](index begin, index end) {
+    const one_thread alone;
+    const index n = end - begin;
+    const const_view<real> part_a = by_rows ? cut(a, op_a == as::is, begin, n) : a;
+    const const_view<real> part_b = by_rows ? b : cut(b, op_b == as::transposed, begin, n);
+    const view<real> part_c = by_rows ? c.window(begin, 0, n, c.cols()) : c.window(0, begin, c.rows(), n);
+    gemm_backend<typename P::backend>::multiply(op_a == as::transposed, part_a, op_b == as::transposed, part_b, beta, part_c);
+  });
+}
+
+/// The product of packed factors, the shorter one on the left, whose packing may have to transpose.
+template <class P, class A, class B>
+void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, typename P::real beta, view<typename P::real> c,
+                     context& ctx) {
+  scratch::mark mark(ctx.memory);
+  const auto add = [beta](auto& to, auto value) { to = beta == 0 ? value : value + beta * to; };
+  const auto flipped = [](as op) { return op == as::is ? as::transposed : as::is; };
+  if (c.rows() > c.cols() && op_a == as::transposed) {
+    const auto left = left_factor<P>::pack(flipped(op_b), b, ctx);
+    product<P>(left, right_factor<P>::pack(flipped(op_a), a, ctx), ctx, [&](index row, index col, const auto& block) {
+      for (index j = 0; j < block.cols(); ++j) {
+        for (index i = 0; i < block.rows(); ++i) add(c(col + j, row + i), block(i, j));
+      }
+    });
+    return;
+  }
+  const auto left = left_factor<P>::pack(op_a, a, ctx);
+  product<P>(left, right_factor<P>::pack(op_b, b, ctx), ctx, [&](index row, index col, const auto& block) {
+    for (index i = 0; i < block.rows(); ++i) {
+      for (index j = 0; j < block.cols(); ++j) add(c(row + i, col + j), block(i, j));
+    }
+  });
+}
+
+}  // namespace detail
+
+/// C = op(A) op(B) + beta C,   op(A) (M, K), op(B) (K, N), C (M, N) row-major, any leading dimensions; C aliases neither A nor B. A and B
+/// are of P::real or P::operand.   beta = 0 does not read C.   Cost: 2 M N K operations on ctx.threads threads; the bits of C do not
+/// depend on how many there are.
+/// @throws shape_error  the dimensions do not fit
+template <class P, class A, class B>
+void multiply(as op_a, const_view<A> a, as op_b, const_view<B> b, typename P::real beta, view<typename P::real> c, context& ctx) {
   const index m = op_a == as::is ? a.rows() : a.cols();
   const index k = op_a == as::is ? a.cols() : a.rows();
   const index k_b = op_b == as::is ? b.rows() : b.cols();
@@ -25,9 +87,13 @@ void multiply(as op_a, const_view<typename P::real> a, as op_b, const_view<typen
   if (k != k_b || c.rows() != m || c.cols() != n) {
     throw shape_error("multiply: A is " + shape_text({m, k}) + ", B is " + shape_text({k_b, n}) + ", C is " + shape_text_of(c));
   }
-  ++ctx.counters.products;
   if (m == 0 || n == 0) return;
-  gemm_backend<typename P::backend>::multiply(op_a == as::transposed, a, op_b == as::transposed, b, beta, c);
+  if constexpr (std::is_same_v<typename P::operand, bfloat16>) {
+    detail::multiply_packed<P>(op_a, a, op_b, b, beta, c, ctx);
+  } else {
+    ++ctx.counters.products;
+    detail::multiply_in_pieces<P>(op_a, a, op_b, b, beta, c, ctx.threads);
+  }
 }
 
 }  // namespace graft

@@ -16,7 +16,8 @@ namespace graft {
 /// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh is zero but for the first tokens, where it is dpre W_d
 /// @param  h  (N, H)            @param[out] logits  (B, C)
 /// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
-/// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested: tests/heads/sequence_classification_test.cpp
+/// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
+/// tests/heads/sequence_classification_test.cpp
 template <class P>
 class sequence_classification {
  public:
@@ -60,7 +61,7 @@ class sequence_classification {
     out_proj.backward(dlogits, s.out_proj, &d, ctx);
     ops::dropout<real>(d, dropout_, place_ + 1, ctx);
     d.array() *= real(1) - t.array().square();
-    dense.accumulate_gradients(d, s.dense.x, ctx);
+    dense.accumulate_gradients(const_view<real>(d), s.dense.x.get(), ctx);
     if (dh == nullptr) return;
     view<real> dfirst = ctx.memory.take<real>(t.rows(), t.cols());
     dense.input_gradient(d, real(0), dfirst, ctx);
@@ -86,6 +87,6 @@ class sequence_classification {
   std::uint64_t place_;  // this and the next
 };
 
-static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>>);
+static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>> && layer<sequence_classification<bf16>>);
 
 }  // namespace graft

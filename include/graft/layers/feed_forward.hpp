@@ -5,6 +5,7 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/dropout.hpp"
 #include "graft/ops/gelu.hpp"
 
@@ -20,6 +21,7 @@ template <class P>
 class feed_forward {
  public:
   using real = typename P::real;
+  using operand = typename P::operand;
   struct options {
     index hidden_size;
     index intermediate_size;
@@ -28,7 +30,7 @@ class feed_forward {
   };
   struct saved {
     typename linear<P>::saved intermediate;
-    buffer<real> z;
+    buffer<operand> z;
     typename linear<P>::saved output;
   };
 
@@ -40,24 +42,45 @@ class feed_forward {
 
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
-    view<real> activated = ctx.memory.take<real>(x.rows(), options_.intermediate_size);
-    view<real> z = s != nullptr ? s->z.resize(x.rows(), options_.intermediate_size) : activated;
-    intermediate.forward(x, z, s != nullptr ? &s->intermediate : nullptr, ctx);
-    ops::gelu_forward<real>(z, activated, ctx);
-    output.forward(activated, h, s != nullptr ? &s->output : nullptr, ctx);
-    ops::dropout<real>(h, options_.hidden_dropout, options_.place, ctx);
+    intermediate.keep(x, s != nullptr ? &s->intermediate : nullptr, ctx);
+    view<operand> z = s != nullptr ? s->z.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
+    const bool keeps = s != nullptr && output.reads_input();
+    view<operand> kept = keeps ? s->output.x.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
+    const auto activated = left_factor<P>::take(x.rows(), options_.intermediate_size, ctx);
+    intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
+      if (s != nullptr) ops::write_block(block, z, row, col);
+      for (index i = 0; i < block.rows(); ++i) ops::gelu_row<real>(block.row(i), block.row(i));
+      if (keeps) ops::write_block(block, kept, row, col);
+      activated.store(row, col, block);
+    });
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, options_.hidden_size, ctx);
+    output.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
+      mask.apply(block, row, col);
+      ops::write_block(block, h, row, col);
+    });
   }
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
-    dprojected = dh;
-    ops::dropout<real>(dprojected, options_.hidden_dropout, options_.place, ctx);
-    const bool deeper = dx != nullptr || is_trainable(intermediate);
-    view<real> dz = ctx.memory.take<real>(dh.rows(), options_.intermediate_size);
-    output.backward(dprojected, s.output, deeper ? &dz : nullptr, ctx);
-    if (!deeper) return;
-    ops::gelu_backward<real>(dz, s.z, dz, ctx);
-    intermediate.accumulate_gradients(dz, s.intermediate.x, ctx);
+    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place, ctx);
+    output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
+    const bool trains = is_trainable(intermediate);
+    if (dx == nullptr && !trains) return;
+    const index rows = dh.rows();
+    const const_view<operand> z = s.z;
+    const auto dz = left_factor<P>::take(rows, options_.intermediate_size, ctx);
+    view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
+    output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
+                           [&](index row, index col, view<real> block) {
+                             real own[detail::block_side];
+                             for (index i = 0; i < block.rows(); ++i) {
+                               const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);
+                               ops::gelu_row_backward<real>(block.row(i), const_view<real>(z_row, 1, block.cols()).row(0), block.row(i));
+                             }
+                             if (trains) ops::write_block(block, dz_rows, row, col);
+                             dz.store(row, col, block);
+                           });
+    if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
     if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx);
   }
 
@@ -73,6 +96,6 @@ class feed_forward {
   options options_;
 };
 
-static_assert(layer<feed_forward<f64>> && layer<feed_forward<f32>>);
+static_assert(layer<feed_forward<f64>> && layer<feed_forward<f32>> && layer<feed_forward<bf16>>);
 
 }  // namespace graft

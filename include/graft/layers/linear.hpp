@@ -1,8 +1,12 @@
 #pragma once
 // The fully connected layer.
 
+#include <array>
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
@@ -22,45 +26,97 @@ template <class P>
 class linear {
  public:
   using real = typename P::real;
+  using operand = typename P::operand;
   struct saved {
-    buffer<real> x;
+    buffer<operand> x;
   };
 
   /// Parameters PREFIX.weight and PREFIX.bias, zero. ROLE is the weight's.
   linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight)
-      : weight(parameter<real>::table(prefix + ".weight", role, out, in)),
+      : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
         bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)) {}
 
   index in() const { return weight.value.cols(); }
   index out() const { return weight.value.rows(); }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    check_shape(x.cols() == in(), weight.name, "x", x,
-                [&] { return "weight " + shape_text_of(weight.value) + " needs " + std::to_string(in()) + " columns"; });
-    if (s != nullptr && reads_input()) s->x.assign(x);
-    multiply<P>(as::is, x, as::transposed, const_view<real>(weight.value), real(0), y, ctx);
-    parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
-      for (index r = begin; r < end; ++r) y.row(r) += bias.value;
-    });
-    if (update) update->add_forward(x, y, ctx);
+    scratch::mark mark(ctx.memory);
+    keep(x, s, ctx);
+    forward_blocks(pack(x, ctx), ctx,
+                   [&](index row, index col, const auto& block) { y.window(row, col, block.rows(), block.cols()) = block; });
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    accumulate_gradients(dy, s.x, ctx);
+    accumulate_gradients(dy, s.x.get(), ctx);
     if (dx != nullptr) input_gradient(dy, real(0), *dx, ctx);
   }
 
-  /// The two halves of backward, for callers that keep x themselves or add several input gradients up: dx = dy W + beta dx.
-  void accumulate_gradients(const_view<real> dy, const_view<real> x, context& ctx) {
+  /// The parts of forward, for callers that share x among layers, or go on with y while it is in cache: x kept and x packed ...
+  void keep(const_view<real> x, saved* s, context& ctx) const {
+    if (s != nullptr && reads_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
+  }
+  left_factor<P> pack(const_view<real> x, context& ctx) const {
+    check_shape(x.cols() == in(), weight.name, "x", x,
+                [&] { return "weight " + shape_text_of(weight.value) + " needs " + std::to_string(in()) + " columns"; });
+    return left_factor<P>::pack(as::is, x, ctx);
+  }
+  /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
+  template <class F>
+  void forward_blocks(const left_factor<P>& x, context& ctx, F&& f) const {
+    const linear* self = this;
+    forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, const auto& block) { f(row, col, block); });
+  }
+  /// The same for several layers that read the same x:  f(which, row, col, block).
+  template <std::size_t N, class F>
+  static void forward_blocks(const std::array<const linear*, N>& layers, const left_factor<P>& x, context& ctx, F&& f) {
+    scratch::mark mark(ctx.memory);
+    const auto each = [&](auto&& value) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I])...}; }
+      (std::make_index_sequence<N>());
+    };
+    const auto updates = each([&](const linear& l) { return l.update ? l.update->project(x, ctx) : view<real>(nullptr, 0, 0); });
+    const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, as::transposed, ctx); });
+    products<P>(x, std::span<const right_factor<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
+      const linear& l = *layers[static_cast<std::size_t>(which)];
+      block.rowwise() += l.bias.value.row(0).segment(col, block.cols());
+      if (l.update) l.update->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
+      f(which, row, col, block);
+    });
+  }
+
+  /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
+  template <class S, class X>
+  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     if (weight.trainable) {
       ++ctx.counters.weight_gradient_products;
       multiply<P>(as::transposed, dy, as::is, x, real(1), view<real>(weight.gradient()), ctx);
     }
-    if (bias.trainable) ops::add_column_sum<real>(dy, view<real>(bias.gradient()), ctx);
+    if (bias.trainable) ops::add_column_sum<real, S>(dy, view<real>(bias.gradient()), ctx);
     if (update) update->accumulate_gradients(dy, x, ctx);
   }
+  /// dx = dy W + beta dx
   void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
-    multiply<P>(as::is, dy, as::is, const_view<real>(weight.value), beta, dx, ctx);
-    if (update) update->add_input_gradient(dy, dx, ctx);
+    scratch::mark mark(ctx.memory);
+    input_gradient(left_factor<P>::pack(as::is, dy, ctx), beta, dx, ctx);
+  }
+  void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
+    backward_blocks(dy, ctx, [&](index row, index col, const auto& block) {
+      view<real> to = dx.window(row, col, block.rows(), block.cols());
+      if (beta == real(0)) {
+        to = block;
+      } else {
+        to = block + beta * to;
+      }
+    });
+  }
+  /// f(row, col, block) for every block of dy W.
+  template <class F>
+  void backward_blocks(const left_factor<P>& dy, context& ctx, F&& f) const {
+    scratch::mark mark(ctx.memory);
+    const view<real> du = update ? update->project_back(dy, ctx) : view<real>(nullptr, 0, 0);
+    product<P>(dy, weight_factor<P>(weight, as::is, ctx), ctx, [&](index row, index col, view<real> block) {
+      if (update) update->add_backward(du, block, row, col);
+      f(row, col, block);
+    });
   }
 
   /// Whether a gradient needs x.
@@ -78,6 +134,6 @@ class linear {
   std::optional<low_rank<P>> update;
 };
 
-static_assert(layer<linear<f64>> && layer<linear<f32>>);
+static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);
 
 }  // namespace graft

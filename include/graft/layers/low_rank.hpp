@@ -30,30 +30,38 @@ class low_rank {
 
   /// Parameters PREFIX.lora_A.weight and PREFIX.lora_B.weight, zero.
   low_rank(const std::string& prefix, index in, index out, index r, double alpha)
-      : a(parameter<real>::table(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
-        b(parameter<real>::table(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
+      : a(parameter<real>::factor(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
+        b(parameter<real>::factor(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
         scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
 
   real scale() const { return scale_; }
 
-  void add_forward(const_view<real> x, view<real> y, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    multiply<P>(as::is, project(x, ctx), as::transposed, const_view<real>(b.value), real(1), y, ctx);
+  /// s u (N, r), in scratch memory.
+  view<real> project(const left_factor<P>& x, context& ctx) const { return scaled(x, weight_factor<P>(a, as::transposed, ctx), ctx); }
+  /// du (N, r), in scratch memory.
+  view<real> project_back(const left_factor<P>& dy, context& ctx) const { return scaled(dy, weight_factor<P>(b, as::is, ctx), ctx); }
+
+  /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
+  void add_forward(const_view<real> u, view<real> block, index row, index col) const {
+    block += u.middleRows(row, block.rows()).lazyProduct(b.value.middleRows(col, block.cols()).transpose());
   }
-  void accumulate_gradients(const_view<real> dy, const_view<real> x, context& ctx) {
+  void add_backward(const_view<real> du, view<real> block, index row, index col) const {
+    block += du.middleRows(row, block.rows()).lazyProduct(a.value.middleCols(col, block.cols()));
+  }
+
+  template <class S, class X>
+  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     scratch::mark mark(ctx.memory);
     if (b.trainable) {
       ++ctx.counters.weight_gradient_products;
-      multiply<P>(as::transposed, dy, as::is, project(x, ctx), real(1), view<real>(b.gradient()), ctx);
+      const view<real> u = project(left_factor<P>::pack(as::is, x, ctx), ctx);
+      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), view<real>(b.gradient()), ctx);
     }
     if (a.trainable) {
       ++ctx.counters.weight_gradient_products;
-      multiply<P>(as::transposed, project_back(dy, ctx), as::is, x, real(1), view<real>(a.gradient()), ctx);
+      const view<real> du = project_back(left_factor<P>::pack(as::is, dy, ctx), ctx);
+      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), view<real>(a.gradient()), ctx);
     }
-  }
-  void add_input_gradient(const_view<real> dy, view<real> dx, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    multiply<P>(as::is, project_back(dy, ctx), as::is, const_view<real>(a.value), real(1), dx, ctx);
   }
 
   template <class F>
@@ -65,19 +73,11 @@ class low_rank {
   parameter<real> a, b;
 
  private:
-  /// s u
-  const_view<real> project(const_view<real> x, context& ctx) const {
-    view<real> u = ctx.memory.take<real>(x.rows(), a.value.rows());
-    multiply<P>(as::is, x, as::transposed, const_view<real>(a.value), real(0), u, ctx);
-    u *= scale_;
+  view<real> scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const {
+    view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
+    product<P>(x, w, ctx,
+               [&](index row, index col, const auto& block) { u.window(row, col, block.rows(), block.cols()) = scale_ * block; });
     return u;
-  }
-  /// du
-  const_view<real> project_back(const_view<real> dy, context& ctx) const {
-    view<real> du = ctx.memory.take<real>(dy.rows(), a.value.rows());
-    multiply<P>(as::is, dy, as::is, const_view<real>(b.value), real(0), du, ctx);
-    du *= scale_;
-    return du;
   }
 
   real scale_;

@@ -6,6 +6,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
 #include "graft/ops/attention_core.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/dropout.hpp"
 
 namespace graft {
@@ -20,6 +21,7 @@ template <class P>
 class self_attention {
  public:
   using real = typename P::real;
+  using operand = typename P::operand;
   struct options {
     index hidden_size;
     index heads;
@@ -28,8 +30,8 @@ class self_attention {
     std::uint64_t place = 0;       // this and the next are this layer's dropout places
   };
   struct saved {
-    buffer<real> x;
-    buffer<real> qkv;
+    buffer<operand> x;
+    buffer<operand> qkv;
     typename linear<P>::saved output;
   };
 
@@ -44,36 +46,43 @@ class self_attention {
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
     const index width = options_.hidden_size;
     scratch::mark mark(ctx.memory);
-    view<real> qkv = s != nullptr ? s->qkv.resize(x.rows(), 3 * width) : ctx.memory.take<real>(x.rows(), 3 * width);
+    view<operand> qkv = s != nullptr ? s->qkv.resize(x.rows(), 3 * width) : ctx.memory.take<operand>(x.rows(), 3 * width);
     const auto part = [&](index i) { return qkv.window(0, i * width, x.rows(), width); };
-    if (s != nullptr && trains_projections()) s->x.assign(x);
-    query.forward(x, part(0), nullptr, ctx);
-    key.forward(x, part(1), nullptr, ctx);
-    value.forward(x, part(2), nullptr, ctx);
-    view<real> attended = ctx.memory.take<real>(x.rows(), width);
-    ops::attention_forward<real>(part(0), part(1), part(2), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
-    output.forward(attended, h, s != nullptr ? &s->output : nullptr, ctx);
-    ops::dropout<real>(h, options_.hidden_dropout, options_.place + 1, ctx);
+    if (s != nullptr && trains_projections()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
+    linear<P>::template forward_blocks<3>(
+        {&query, &key, &value}, query.pack(x, ctx), ctx,
+        [&](index which, index row, index col, const auto& block) { ops::write_block(block, qkv, row, which * width + col); });
+    const bool keeps = s != nullptr && output.reads_input();
+    view<operand> attended = keeps ? s->output.x.resize(x.rows(), width) : ctx.memory.take<operand>(x.rows(), width);
+    ops::attention_forward<P>(part(0), part(1), part(2), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, width, ctx);
+    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx,
+                          [&](index row, index col, view<real> block) {
+                            mask.apply(block, row, col);
+                            ops::write_block(block, h, row, col);
+                          });
   }
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
     const index width = options_.hidden_size;
-    const const_view<real> qkv = s.qkv;
+    const const_view<operand> qkv = s.qkv;
     const auto part = [&](const auto& m, index i) { return m.window(0, i * width, dh.rows(), width); };
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
-    dprojected = dh;
-    ops::dropout<real>(dprojected, options_.hidden_dropout, options_.place + 1, ctx);
-    const bool deeper = dx != nullptr || is_trainable(query) || is_trainable(key) || is_trainable(value);
-    view<real> dattended = ctx.memory.take<real>(dh.rows(), width);
-    output.backward(dprojected, s.output, deeper ? &dattended : nullptr, ctx);
-    if (!deeper) return;
-    view<real> dqkv = ctx.memory.take<real>(dh.rows(), 3 * width);
-    ops::attention_backward<real>(dattended, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2),
-                                  options_.heads, options_.attention_dropout, options_.place, ctx);
+    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, ctx);
+    output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
+    if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value)) return;
+    view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
+    output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
+                           [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
+    view<operand> dqkv = ctx.memory.take<operand>(dh.rows(), 3 * width);
+    ops::attention_backward<P>(dattended, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2),
+                               options_.heads, options_.attention_dropout, options_.place, ctx);
     linear<P>* projections[] = {&query, &key, &value};
     for (index i = 0; i < 3; ++i) {
-      projections[i]->accumulate_gradients(part(dqkv, i), s.x, ctx);
-      if (dx != nullptr) projections[i]->input_gradient(part(dqkv, i), i == 0 ? beta : real(1), *dx, ctx);
+      const const_view<operand> d = part(dqkv, i);
+      projections[i]->accumulate_gradients(d, s.x.get(), ctx);
+      scratch::mark piece(ctx.memory);
+      if (dx != nullptr) projections[i]->input_gradient(left_factor<P>::pack(as::is, d, ctx), i == 0 ? beta : real(1), *dx, ctx);
     }
   }
 
@@ -92,6 +101,6 @@ class self_attention {
   options options_;
 };
 
-static_assert(layer<self_attention<f64>> && layer<self_attention<f32>>);
+static_assert(layer<self_attention<f64>> && layer<self_attention<f32>> && layer<self_attention<bf16>>);
 
 }  // namespace graft

@@ -6,13 +6,27 @@
 #include <type_traits>
 #include <vector>
 
+#include "graft/gemm/product.hpp"
 #include "graft/model/model.hpp"
 
 namespace graft {
 
 template <parameterized M>
 void set_trainable(M& part, bool trainable) {
-  part.for_each_parameter([&](auto& p) { p.trainable = trainable; });
+  part.for_each_parameter([&](auto& p) {
+    p.trainable = trainable;
+    p.packed.reset();
+  });
+}
+
+/// Packs the frozen weights of MODEL for products, on all threads: from then on they are read as they are now. BACKWARD: for training,
+/// which needs the products with their transposes too. Without this call every product packs its weight anew.
+template <class M>
+void pack_frozen(M& model, bool backward, int threads) {
+  model.for_each_parameter([&](auto& p) {
+    const bool ready = p.packed != nullptr && !(backward && p.packed->backward.empty());
+    if (p.is_factor && !p.trainable && !ready) pack_weight<typename M::precision>(p, backward, threads);
+  });
 }
 
 /// Every parameter of MODEL that is trained, in model order.

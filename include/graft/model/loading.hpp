@@ -22,6 +22,7 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
     if (!name) return;
     source.expect({{*name, p.shape()}});
     source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    p.packed.reset();
     ++count;
   });
   return count;

@@ -9,6 +9,8 @@
 
 #include "graft/core/context.hpp"
 #include "graft/core/types.hpp"
+#include "graft/gemm/product.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/dropout.hpp"
 #include "graft/ops/softmax.hpp"
 
@@ -21,31 +23,69 @@ inline std::uint64_t probability_counter(index row, index heads, index head) {
   return static_cast<std::uint64_t>(row * heads + head) << 20;
 }
 
-/// Calls f(first row, length, head, three (T, T) scratch matrices) for every head of every sequence, in parallel.
-template <class T, class F>
-void for_each_head(index heads, context& ctx, F&& f) {
+/// What a thread works in: three (T, T) matrices, and the factors of one product at a time.
+template <class P>
+struct attention_workspace {
+  using real = typename P::real;
+  using operand = typename P::operand;
+
+  view<real> prob, grad, kept;
+  operand *left, *right;
+  tile_path path;
+
+  /// Calls f(row, col, block) for the blocks of op(A) op(B).
+  template <class A, class B, class F>
+  void product(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, F&& f) {
+    left_factor<P> l(left, op_a == as::is ? a.rows() : a.cols(), op_a == as::is ? a.cols() : a.rows());
+    l.fill(op_a, a, 0, tile<operand>::panels(l.rows()));
+    serial_product<P>(l, right_factor<P>::pack(op_b, b, right, 1), path, f);
+  }
+};
+
+/// Calls f(first row, length, head, workspace) for every head of every sequence, in parallel.
+template <class P, class F>
+void for_each_head(index heads, index head_size, context& ctx, F&& f) {
+  using real = typename P::real;
+  using operand = typename P::operand;
   const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
   index longest = 0;
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
+  const index widest = std::max(longest, head_size);
   scratch::mark mark(ctx.memory);
-  // Every thread's part begins on a cache line: sums over a row depend on its alignment, and must not depend on the thread.
-  auto memory = ctx.memory.take<T>(ctx.threads, (3 * longest * longest + 15) / 16 * 16);
+  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * longest);
+  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * left_factor<P>::size(widest, widest));
+  const tile_path path = graft::detail::path_of<P>(ctx);
   const index items = sequences * heads;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(ctx.threads)
-  for (index item = 0; item < items; ++item) {
-    const index b = item / heads;
-    const index length = ctx.offsets[b + 1] - ctx.offsets[b];
-    T* own = memory.row_data(omp_get_thread_num());
-    f(ctx.offsets[b], length, item % heads, view<T>(own, length, length), view<T>(own + length * length, length, length),
-      view<T>(own + 2 * length * length, length, length));
+#pragma omp parallel num_threads(ctx.threads)
+  {
+    const graft::detail::tile_unit unit(path);
+    real* own = memory.row_data(omp_get_thread_num());
+    operand* left = factors.row_data(omp_get_thread_num());
+#pragma omp for schedule(dynamic, 1)
+    for (index item = 0; item < items; ++item) {
+      const index b = item / heads;
+      const index length = ctx.offsets[b + 1] - ctx.offsets[b];
+      const auto square = [&](index i) { return view<real>(own + i * length * length, length, length); };
+      attention_workspace<P> w{square(0), square(1), square(2), left, left + left_factor<P>::size(widest, widest), path};
+      f(ctx.offsets[b], length, item % heads, w);
+    }
   }
 }
 
+/// p = softmax(q k^T / sqrt D)
+template <class P, class Q>
+void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w) {
+  using real = typename P::real;
+  const real scale = real(1) / std::sqrt(real(q.cols()));
+  w.product(as::is, q, as::transposed, k,
+            [&](index row, index col, const auto& block) { w.prob.window(row, col, block.rows(), block.cols()) = scale * block; });
+  for (index i = 0; i < w.prob.rows(); ++i) softmax_row(w.prob.row(i));
+}
+
+/// Takes the blocks of a product into TO.
 template <class T>
-void attention_probabilities(const_view<T> q, const_view<T> k, view<T> p) {
-  p.noalias() = q * k.transpose();
-  p *= T(1) / std::sqrt(T(q.cols()));
-  for (index i = 0; i < p.rows(); ++i) softmax_row(p.row(i));
+auto write_into(view<T> to) {
+  return [to](index row, index col, const auto& block) { write_block(block, to, row, col); };
 }
 
 }  // namespace detail
@@ -55,51 +95,52 @@ void attention_probabilities(const_view<T> q, const_view<T> k, view<T> p) {
 /// @param p        dropout probability of the attention probabilities (training only)
 /// Saved: nothing beyond q, k, v; backward recomputes the probabilities.
 /// Source: Vaswani et al. 2017, eq. 1.   Tested: tests/ops/attention_core_test.cpp
-template <class T>
-void attention_forward(const_view<T> q, const_view<T> k, const_view<T> v, view<T> y, index heads, double p, std::uint64_t place,
-                       context& ctx) {
+template <class P>
+void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
+                       view<typename P::operand> y, index heads, double p, std::uint64_t place, context& ctx) {
+  using real = typename P::real;
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
-  const dropout_mask<T> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<T>(heads, ctx, [&](index first, index length, index head, view<T> prob, view<T>, view<T>) {
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
+  detail::for_each_head<P>(heads, d, ctx, [&](index first, index length, index head, auto& w) {
     const auto of = [&](const auto& m) { return m.window(first, head * d, length, d); };
-    detail::attention_probabilities<T>(of(q), of(k), prob);
+    detail::attention_probabilities<P>(of(q), of(k), w);
     if (drop) {
       for (index i = 0; i < length; ++i) {
-        mask.apply(prob.row_data(i), prob.row_data(i), length, detail::probability_counter(first + i, heads, head));
+        mask.apply(w.prob.row_data(i), w.prob.row_data(i), length, detail::probability_counter(first + i, heads, head));
       }
     }
-    of(y).noalias() = prob * of(v);
+    w.product(as::is, const_view<real>(w.prob), as::is, of(v), detail::write_into(of(y)));
   });
 }
 
 /// With P the probabilities, M the dropout factors and G = dy v^T:
 ///   dv = (P M)^T dy,   dS = P (G M - rowsum(P G M)),   dq = dS k / sqrt D,   dk = dS^T q / sqrt D.
-template <class T>
-void attention_backward(const_view<T> dy, const_view<T> q, const_view<T> k, const_view<T> v, view<T> dq, view<T> dk, view<T> dv,
-                        index heads, double p, std::uint64_t place, context& ctx) {
+template <class P>
+void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
+                        const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
+                        view<typename P::operand> dv, index heads, double p, std::uint64_t place, context& ctx) {
+  using real = typename P::real;
   const index d = q.cols() / heads;
-  const T scale = T(1) / std::sqrt(T(d));
+  const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
-  const dropout_mask<T> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<T>(heads, ctx, [&](index first, index length, index head, view<T> prob, view<T> grad, view<T> kept) {
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
+  detail::for_each_head<P>(heads, d, ctx, [&](index first, index length, index head, auto& w) {
     const auto of = [&](const auto& m) { return m.window(first, head * d, length, d); };
-    detail::attention_probabilities<T>(of(q), of(k), prob);
-    grad.noalias() = of(dy) * of(v).transpose();
+    detail::attention_probabilities<P>(of(q), of(k), w);
+    w.product(as::is, of(dy), as::transposed, of(v), detail::write_into(w.grad));
     if (drop) {
       for (index i = 0; i < length; ++i) {
         const std::uint64_t counter = detail::probability_counter(first + i, heads, head);
-        mask.apply(prob.row_data(i), kept.row_data(i), length, counter);
-        mask.apply(grad.row_data(i), grad.row_data(i), length, counter);
+        mask.apply(w.prob.row_data(i), w.kept.row_data(i), length, counter);
+        mask.apply(w.grad.row_data(i), w.grad.row_data(i), length, counter);
       }
-      of(dv).noalias() = kept.transpose() * of(dy);
-    } else {
-      of(dv).noalias() = prob.transpose() * of(dy);
     }
-    for (index i = 0; i < length; ++i) softmax_row_backward(prob.row(i), grad.row(i), grad.row(i));
-    grad *= scale;
-    of(dq).noalias() = grad * of(k);
-    of(dk).noalias() = grad.transpose() * of(q);
+    w.product(as::transposed, const_view<real>(drop ? w.kept : w.prob), as::is, of(dy), detail::write_into(of(dv)));
+    for (index i = 0; i < length; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), w.grad.row(i));
+    w.grad *= scale;
+    w.product(as::is, const_view<real>(w.grad), as::is, of(k), detail::write_into(of(dq)));
+    w.product(as::transposed, const_view<real>(w.grad), as::is, of(q), detail::write_into(of(dk)));
   });
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // Sums over rows, as bias gradients need them.
 
+#include <type_traits>
+
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
@@ -23,11 +25,17 @@ void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
   for (index p = 0; p < pieces; ++p) out += partial.row(p);
 }
 
-/// out (1, C) += column sums of x (N, C).
-template <class T>
-void add_column_sum(const_view<T> x, view<T> out, context& ctx) {
+/// out (1, C) += column sums of x (N, C), which may be kept in a shorter type.
+template <class T, class S = T>
+void add_column_sum(std::type_identity_t<const_view<S>> x, view<T> out, context& ctx) {
   sum_pieces<T>(x.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
-    for (index r = begin; r < end; ++r) sum += x.row(r);
+    T* total = sum.data();
+    const index width = x.cols();
+    for (index r = begin; r < end; ++r) {
+      const S* row = x.row_data(r);
+#pragma omp simd
+      for (index c = 0; c < width; ++c) total[c] += number(row[c]);
+    }
   });
 }
 

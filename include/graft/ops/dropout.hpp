@@ -37,19 +37,51 @@ struct dropout_mask {
   }
 };
 
+/// The mask of a whole (N, WIDTH) matrix, in training with p > 0; else none: pieces of the matrix are left as they are.
+template <class T>
+class matrix_dropout {
+ public:
+  matrix_dropout(double p, std::uint64_t place, index width, const context& ctx)
+      : active_(p > 0 && ctx.training), width_(width), mask_(active_ ? p : 0.0, ctx.stream(place)) {}
+
+  bool active() const { return active_; }
+  /// to = from times the mask, for N elements from (ROW, COL) on.
+  void apply(const T* from, T* to, index row, index col, index n) const {
+    mask_.apply(from, to, n, static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(width_) + static_cast<std::uint64_t>(col));
+  }
+  /// The block of the matrix that begins at (ROW, COL), in place.
+  void apply(view<T> block, index row, index col) const {
+    if (!active_) return;
+    for (index i = 0; i < block.rows(); ++i) apply(block.row_data(i), block.row_data(i), row + i, col, block.cols());
+  }
+
+ private:
+  bool active_;
+  index width_;
+  dropout_mask<T> mask_;
+};
+
+/// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (N, H), may be the same memory. Without dropout a copy.
+template <class T>
+void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, context& ctx) {
+  const matrix_dropout<T> mask(p, place, x.cols(), ctx);
+  if (!mask.active() && x.data() == y.data()) return;
+  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) {
+      if (mask.active()) {
+        mask.apply(x.row_data(r), y.row_data(r), r, 0, x.cols());
+      } else {
+        std::copy(x.row_data(r), x.row_data(r) + x.cols(), y.row_data(r));
+      }
+    }
+  });
+}
+
 /// x_i *= 0 with probability p, else 1 / (1 - p), in place: forward on activations and backward on their gradients are the same call.
 /// x (N, H).   Nothing happens when p = 0 or outside training.
 /// Source: Srivastava et al. 2014.   Tested: tests/ops/dropout_test.cpp
 template <class T>
 void dropout(view<T> x, double p, std::uint64_t place, context& ctx) {
-  if (p <= 0 || !ctx.training) return;
-  const dropout_mask<T> mask(p, ctx.stream(place));
-  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
-    for (index r = begin; r < end; ++r) {
-      T* row = x.row_data(r);
-      mask.apply(row, row, x.cols(), static_cast<std::uint64_t>(r) * static_cast<std::uint64_t>(x.cols()));
-    }
-  });
+  dropout<T>(x, x, p, place, ctx);
 }
-
 }  // namespace graft::ops

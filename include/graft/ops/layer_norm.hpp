@@ -1,11 +1,15 @@
 #pragma once
 // Layer normalization without its parameters' bookkeeping.
 
+#include <omp.h>
+
 #include <cmath>
+#include <type_traits>
 
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
 
 namespace graft::ops {
@@ -20,18 +24,27 @@ T normalize_row(const In& x, Out&& xhat, T eps) {
   return r;
 }
 
-/// y = g xhat + b over rows;   x, y (N, H), g, b (1, H).   xhat (N, H) and r (N, 1) are written unless null.   y may be x's memory.
-/// Source: Ba et al. 2016, eq. 3-4; torch.nn.LayerNorm.   Tested: tests/ops/layer_norm_test.cpp
-template <class T>
-void layer_norm_forward(const_view<T> x, const_view<T> g, const_view<T> b, T eps, view<T> y, view<T>* xhat, view<T>* r, context& ctx) {
+/// y = g xhat + b over rows of x, or of x + RESIDUAL where that is not null;   x, y (N, H), g, b (1, H).   xhat (N, H), which may be kept
+/// in a shorter type, and r (N, 1) are written unless null.   y may be x's memory or the residual's. Source: Ba et al. 2016, eq. 3-4;
+/// torch.nn.LayerNorm.   Tested: tests/ops/layer_norm_test.cpp
+template <class T, class S = T>
+void layer_norm_forward(const_view<T> x, const const_view<T>* residual, const_view<T> g, const_view<T> b, T eps, view<T> y,
+                        std::type_identity_t<view<S>>* xhat, view<T>* r, context& ctx) {
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
-      auto normalized = xhat != nullptr ? xhat->row(i) : y.row(i);
-      const T scale = normalize_row<T>(x.row(i), normalized, eps);
+      auto row = y.row(i);
+      if (residual != nullptr) row = x.row(i) + residual->row(i);
+      const T scale = residual != nullptr ? normalize_row<T>(row, row, eps) : normalize_row<T>(x.row(i), row, eps);
       if (r != nullptr) (*r)(i, 0) = scale;
-      y.row(i).array() = normalized.array() * g.row(0).array() + b.row(0).array();
+      if (xhat != nullptr) convert(y.row_data(i), xhat->row_data(i), y.cols());
+      row.array() = row.array() * g.row(0).array() + b.row(0).array();
     }
   });
+}
+template <class T, class S = T>
+void layer_norm_forward(const_view<T> x, const_view<T> g, const_view<T> b, T eps, view<T> y, std::type_identity_t<view<S>>* xhat,
+                        view<T>* r, context& ctx) {
+  layer_norm_forward<T, S>(x, nullptr, g, b, eps, y, xhat, r, ctx);
 }
 
 /// dx = r (u - mean(u) - xhat mean(u xhat)),   u = g dy, for one row.   dx may be dy's memory.
@@ -44,19 +57,32 @@ void normalize_row_backward(const Dy& dy, const Xhat& xhat, const G& g, T r, Dx&
 }
 
 /// dx as normalize_row_backward;   dg += sum dy xhat,   db += sum dy.   dx, dg, db: skipped when null.   dx may be dy's memory.
-template <class T>
-void layer_norm_backward(const_view<T> dy, const_view<T> xhat, const_view<T> r, const_view<T> g, view<T>* dx, view<T>* dg, view<T>* db,
-                         context& ctx) {
-  if (dg != nullptr) {
-    sum_pieces<T>(dy.rows(), *dg, ctx, [&](index begin, index end, view<T> sum) {
-      for (index i = begin; i < end; ++i) sum.array() += dy.row(i).array() * xhat.row(i).array();
-    });
+template <class T, class S = T>
+void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> xhat, const_view<T> r, const_view<T> g, view<T>* dx,
+                         view<T>* dg, view<T>* db, context& ctx) {
+  const index width = dy.cols();
+  scratch::mark mark(ctx.memory);
+  view<T> own = ctx.memory.take_rows<T>(ctx.threads, width);
+  view<T> both = ctx.memory.take<T>(1, 2 * width);  // dg, db
+  both.setZero();
+  const bool sums = dg != nullptr || db != nullptr;
+  const auto rows = [&](index begin, index end, view<T>* sum) {
+    for (index i = begin; i < end; ++i) {
+      const const_view<T> normalized(piece_as<T>(xhat, i, 0, width, own.row_data(omp_get_thread_num())), 1, width);
+      if (sum != nullptr) {
+        sum->row(0).head(width).array() += dy.row(i).array() * normalized.row(0).array();
+        sum->row(0).tail(width) += dy.row(i);
+      }
+      if (dx != nullptr) normalize_row_backward<T>(dy.row(i), normalized.row(0), g.row(0), r(i, 0), dx->row(i));
+    }
+  };
+  if (!sums) {
+    if (dx != nullptr) parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
+    return;
   }
-  if (db != nullptr) add_column_sum<T>(dy, *db, ctx);
-  if (dx == nullptr) return;
-  parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) {
-    for (index i = begin; i < end; ++i) normalize_row_backward<T>(dy.row(i), xhat.row(i), g.row(0), r(i, 0), dx->row(i));
-  });
+  sum_pieces<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
+  if (dg != nullptr) dg->row(0) += both.row(0).head(width);
+  if (db != nullptr) db->row(0) += both.row(0).tail(width);
 }
 
 }  // namespace graft::ops

@@ -1,59 +1,135 @@
 #pragma once
 // The fused multi-adapter: all branches of a site over tiles of rows that stay in cache. Frozen branches only.
 
+#include <omp.h>
+
 #include <algorithm>
-#include <vector>
+#include <span>
 
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
+#include "graft/gemm/product.hpp"
 #include "graft/ops/activation.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
 #include "graft/ops/layer_norm.hpp"
 
 namespace graft::ops {
 
-/// One frozen branch k: LN_k, and the adapter A_k unless there is none, as in the base (size 0). Borrowed memory.
-template <class T>
-struct mixed_branch {
-  const T* norm_weight;  // (H)
-  const T* norm_bias;    // (H)
-  T eps;
-  bool behind_norm = false;  // the adapter reads LN_k(h + x), not h
-  index size = 0;            // K
-  activation act = activation::gelu;
-  const T* down_weight = nullptr;  // (K, H)
-  const T* down_bias = nullptr;    // (K)
-  const T* up_weight = nullptr;    // (H, K)
-  const T* up_bias = nullptr;      // (H)
+/// The adapter of a branch, its weights ready for products. Borrowed memory.
+template <class P>
+struct mixed_adapter_weights {
+  index size;  // K
+  activation act;
+  bool behind_norm;                             // it reads LN_k(h + x), not h
+  right_factor<P> down, up;                     // of y = x W^T
+  right_factor<P> down_back, up_back;           // of dx = dy W
+  const typename P::real *down_bias, *up_bias;  // (K), (H)
 };
 
-template <class T>
+/// One frozen branch k: LN_k, and the adapter A_k unless there is none, as in the base. Borrowed memory.
+template <class P>
+struct mixed_branch {
+  const typename P::real* norm_weight;  // (H)
+  const typename P::real* norm_bias;    // (H)
+  typename P::real eps;
+  const mixed_adapter_weights<P>* adapter = nullptr;
+
+  index size() const { return adapter != nullptr ? adapter->size : 0; }
+};
+
+template <class P>
 struct mixed_adapters_saved {
-  buffer<T> sum;  // h + x (N, H)
-  buffer<T> z;    // all z_k side by side (N, sum K)
+  buffer<typename P::operand> sum;  // h + x (N, H)
+  buffer<typename P::operand> z;    // all z_k side by side (N, sum K)
 };
 
 namespace detail {
 
-inline constexpr index mixed_tile = 32;  // rows; (32, 768) f32 tiles stay in L2
+inline constexpr index mixed_tile = 64;  // rows; what a thread holds of them stays in its second-level cache
 
-template <class T>
-index total_size(const std::vector<mixed_branch<T>>& branches) {
+template <class P>
+index total_size(std::span<const mixed_branch<P>> branches) {
   index total = 0;
-  for (const auto& b : branches) total += b.size;
+  for (const auto& b : branches) total += b.size();
   return total;
 }
 
-/// u = sum + a(z) W_up^T + b_up for the rows of one tile; the base's u is the sum alone.
-template <class T, class Sum, class Z>
-void branch_output(const mixed_branch<T>& b, const Sum& sum, const Z& z, view<T> activated, view<T> u) {
-  u = sum;
-  if (b.size == 0) return;
-  for (index r = 0; r < z.rows(); ++r) activate_row<T>(b.act, z.row(r), activated.row(r));
-  u.noalias() += activated * const_view<T>(b.up_weight, u.cols(), b.size).transpose();
-  u.rowwise() += const_view<T>(b.up_bias, 1, u.cols()).row(0);
-}
+/// What one thread works in, and the products of its tile.
+template <class P>
+struct mixed_workspace {
+  using real = typename P::real;
+  using operand = typename P::operand;
+
+  view<real> u, z, own;  // (tile, H), (tile, K), one row
+  operand *input, *activated;
+  tile_path path;
+
+  /// out = in W^T, or + where ADD; in (n, .) packed by the caller.
+  void product(const left_factor<P>& in, const right_factor<P>& w, view<real> out, bool add) {
+    serial_product<P>(in, w, path, [&](index row, index col, const auto& block) {
+      auto to = out.window(row, col, block.rows(), block.cols());
+      if (add) {
+        to += block;
+      } else {
+        to = block;
+      }
+    });
+  }
+  /// u = sum + a(z) W_up^T + b_up for the rows of the tile; the base's u is the sum alone.
+  void branch_output(const mixed_branch<P>& b, const const_view<operand>& sum, const const_view<operand>& z_k) {
+    for (index r = 0; r < sum.rows(); ++r) convert(sum.row_data(r), u.row_data(r), u.cols());
+    if (b.adapter == nullptr) return;
+    const auto& a = *b.adapter;
+    view<real> active = z.window(0, 0, sum.rows(), a.size);
+    for (index r = 0; r < sum.rows(); ++r) {
+      convert(z_k.row_data(r), active.row_data(r), a.size);
+      activate_row<real>(a.act, active.row(r), active.row(r));
+    }
+    left_factor<P> in(activated, sum.rows(), a.size);
+    in.fill(as::is, active);
+    product(in, a.up, u.window(0, 0, sum.rows(), u.cols()), true);
+    u.topRows(sum.rows()).rowwise() += const_view<real>(a.up_bias, 1, u.cols()).row(0);
+  }
+};
+
+/// The workspaces of all threads, in scratch memory.
+template <class P>
+class mixed_workspaces {
+ public:
+  using real = typename P::real;
+  using operand = typename P::operand;
+
+  mixed_workspaces(std::span<const mixed_branch<P>> branches, index width, context& ctx)
+      : widest_(
+            std::max_element(branches.begin(), branches.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); })->size()),
+        width_(width),
+        path_(graft::detail::path_of<P>(ctx)),
+        reals_(ctx.memory.take_rows<real>(ctx.threads, mixed_tile * (width + widest_) + width)),
+        operands_(ctx.memory.take_rows<operand>(ctx.threads, input_size() + left_factor<P>::size(mixed_tile, widest_))) {}
+
+  tile_path path() const { return path_; }
+  mixed_workspace<P> of_this_thread() const {
+    const int thread = omp_get_thread_num();
+    real* r = reals_.row_data(thread);
+    operand* o = operands_.row_data(thread);
+    return {view<real>(r, mixed_tile, width_),
+            view<real>(r + mixed_tile * width_, mixed_tile, widest_),
+            view<real>(r + mixed_tile * (width_ + widest_), 1, width_),
+            o,
+            o + input_size(),
+            path_};
+  }
+
+ private:
+  index input_size() const { return left_factor<P>::size(mixed_tile, std::max(width_, widest_)); }
+
+  index widest_, width_;
+  tile_path path_;
+  view<real> reals_;
+  view<operand> operands_;
+};
 
 /// The gradient through a normalization replaces xhat in place: ds = r (v - mean v - xhat mean(v xhat)), v = g dy, r = SCALE.
 template <class T, class V, class Row>
@@ -68,112 +144,137 @@ void normalize_backward(const V& v, T scale, Row&& xhat) {
 /// c = sum_k w_k LN_k(h + x + U_k(t)), t = h or LN_k(h + x)          h, x, c (N, H), w (1, M)
 /// Saved: h + x and the z_k; normalizations and up-projections are recomputed by backward.
 /// Source: the same formula as the plain loop of multi_adapter_site.   Tested: tests/adapters/multi_adapter_site_test.cpp
-template <class T>
-void mixed_adapters_forward(const_view<T> h, const_view<T> x, const std::vector<mixed_branch<T>>& branches, const_view<T> w, view<T> c,
-                            mixed_adapters_saved<T>* s, context& ctx) {
+template <class P>
+void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename P::real> x, std::span<const mixed_branch<P>> branches,
+                            const_view<typename P::real> w, view<typename P::real> c, mixed_adapters_saved<P>* s, context& ctx) {
+  using real = typename P::real;
+  using operand = typename P::operand;
   const index rows = h.rows();
   const index width = h.cols();
   const index total = detail::total_size(branches);
   scratch::mark mark(ctx.memory);
-  view<T> sum = s != nullptr ? s->sum.resize(rows, width) : ctx.memory.take<T>(rows, width);
-  view<T> z = s != nullptr ? s->z.resize(rows, total) : ctx.memory.take<T>(rows, total);
-  view<T> activated = ctx.memory.take<T>(rows, total);
-  view<T> u = ctx.memory.take<T>(rows, width);
+  view<operand> sum = s != nullptr ? s->sum.resize(rows, width) : ctx.memory.take<operand>(rows, width);
+  view<operand> z = s != nullptr ? s->z.resize(rows, total) : ctx.memory.take<operand>(rows, total);
+  const detail::mixed_workspaces<P> workspaces(branches, width, ctx);
   parallel_for(rows, detail::mixed_tile, ctx.threads, [&](index begin, index end) {
+    const graft::detail::tile_unit unit(workspaces.path());
+    auto work = workspaces.of_this_thread();
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
-    of(sum) = of(h) + of(x);
+    view<real> u = work.u.window(0, 0, n, width);
+    left_factor<P> input(work.input, n, width);
+    u = of(h) + of(x);
+    for (index r = 0; r < n; ++r) convert(u.row_data(r), sum.row_data(begin + r), width);
+    bool packed_h = false;
     of(c).setZero();
     index first = 0;
-    for (index k = 0; k < static_cast<index>(branches.size()); ++k) {
-      const auto& b = branches[static_cast<std::size_t>(k)];
-      view<T> z_k = z.window(begin, first, n, b.size);
-      const const_view<T> gain(b.norm_weight, 1, width);
-      const const_view<T> shift(b.norm_bias, 1, width);
-      if (b.size > 0) {
-        const const_view<T> down(b.down_weight, b.size, width);
-        if (b.behind_norm) {
-          for (index r = begin; r < end; ++r) {
-            normalize_row<T>(sum.row(r), u.row(r), b.eps);
+    for (std::size_t k = 0; k < branches.size(); ++k) {
+      const mixed_branch<P>& b = branches[k];
+      const const_view<real> gain(b.norm_weight, 1, width);
+      const const_view<real> shift(b.norm_bias, 1, width);
+      view<operand> z_k = z.window(begin, first, n, b.size());
+      if (b.adapter != nullptr) {
+        const auto& a = *b.adapter;
+        if (a.behind_norm) {
+          for (index r = 0; r < n; ++r) {
+            convert(sum.row_data(begin + r), u.row_data(r), width);
+            normalize_row<real>(u.row(r), u.row(r), b.eps);
             u.row(r).array() = u.row(r).array() * gain.row(0).array() + shift.row(0).array();
           }
-          z_k.noalias() = of(u) * down.transpose();
-        } else {
-          z_k.noalias() = of(h) * down.transpose();
+          input.fill(as::is, u);
+          packed_h = false;
+        } else if (!packed_h) {
+          input.fill(as::is, of(h));
+          packed_h = true;
         }
-        z_k.rowwise() += const_view<T>(b.down_bias, 1, b.size).row(0);
+        serial_product<P>(input, a.down, work.path, [&](index row, index col, view<real> block) {
+          block.rowwise() += const_view<real>(a.down_bias + col, 1, block.cols()).row(0);
+          write_block(block, z_k, row, col);
+        });
       }
-      detail::branch_output<T>(b, of(sum), z_k, activated.window(begin, first, n, b.size), of(u));
-      for (index r = begin; r < end; ++r) {
-        normalize_row<T>(u.row(r), u.row(r), b.eps);
-        c.row(r).array() += w(0, k) * (u.row(r).array() * gain.row(0).array() + shift.row(0).array());
+      work.branch_output(b, of(sum), z_k);
+      for (index r = 0; r < n; ++r) {
+        normalize_row<real>(u.row(r), u.row(r), b.eps);
+        c.row(begin + r).array() += w(0, static_cast<index>(k)) * (u.row(r).array() * gain.row(0).array() + shift.row(0).array());
       }
-      first += b.size;
+      first += b.size();
     }
   });
 }
 
 /// dw_k += <dc, y_k>;   dx = sum_k (w_k dc through LN_k), and through U_k where that reads LN_k(h + x);   dh = the same, and through U_k
 /// where that reads h.   dh, dx: skipped when null.
-template <class T>
-void mixed_adapters_backward(const_view<T> dc, const std::vector<mixed_branch<T>>& branches, const mixed_adapters_saved<T>& s,
-                             const_view<T> w, view<T> dw, view<T>* dh, view<T>* dx, context& ctx) {
+template <class P>
+void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mixed_branch<P>> branches, const mixed_adapters_saved<P>& s,
+                             const_view<typename P::real> w, view<typename P::real> dw, view<typename P::real>* dh,
+                             view<typename P::real>* dx, context& ctx) {
+  using real = typename P::real;
+  using operand = typename P::operand;
   const index rows = dc.rows();
   const index width = dc.cols();
-  const index total = detail::total_size(branches);
-  const const_view<T> sum = s.sum;
-  const const_view<T> z = s.z;
+  const const_view<operand> sum = s.sum;
+  const const_view<operand> z = s.z;
   const bool inputs = dh != nullptr || dx != nullptr;
   scratch::mark mark(ctx.memory);
-  view<T> activated = ctx.memory.take<T>(rows, total);
-  view<T> u = ctx.memory.take<T>(rows, width);
-  view<T> dsum = ctx.memory.take<T>(rows, width);
-  const bool any_behind = std::any_of(branches.begin(), branches.end(), [](const auto& b) { return b.behind_norm; });
-  view<T> inner = ctx.memory.take<T>(any_behind ? rows : 0, width);
-  const auto whole = [&](index begin, index end, view<T> dw_piece) {
+  view<real> dsum = ctx.memory.take<real>(rows, width);
+  const detail::mixed_workspaces<P> workspaces(branches, width, ctx);
+  const auto whole = [&](index begin, index end, view<real> dw_piece) {
+    const graft::detail::tile_unit unit(workspaces.path());
+    auto work = workspaces.of_this_thread();
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
+    view<real> u = work.u.window(0, 0, n, width);
+    left_factor<P> input(work.input, n, width);
     if (dh != nullptr) of(*dh).setZero();
     of(dsum).setZero();
     index first = 0;
-    for (index k = 0; k < static_cast<index>(branches.size()); ++k) {
-      const auto& b = branches[static_cast<std::size_t>(k)];
-      const const_view<T> z_k = z.window(begin, first, n, b.size);
-      view<T> a_k = activated.window(begin, first, n, b.size);
-      detail::branch_output<T>(b, of(sum), z_k, a_k, of(u));
-      const const_view<T> gain(b.norm_weight, 1, width);
-      const const_view<T> shift(b.norm_bias, 1, width);
-      for (index r = begin; r < end; ++r) {
+    for (std::size_t k = 0; k < branches.size(); ++k) {
+      const mixed_branch<P>& b = branches[k];
+      const real weight = w(0, static_cast<index>(k));
+      const const_view<real> gain(b.norm_weight, 1, width);
+      const const_view<real> shift(b.norm_bias, 1, width);
+      const const_view<operand> z_k = z.window(begin, first, n, b.size());
+      work.branch_output(b, of(sum), z_k);
+      for (index r = 0; r < n; ++r) {
         auto row = u.row(r);
-        const T scale = normalize_row<T>(row, row, b.eps);
-        dw_piece(0, k) += (dc.row(r).array() * (row.array() * gain.row(0).array() + shift.row(0).array())).sum();
-        if (!inputs) continue;
-        detail::normalize_backward<T>((w(0, k) * dc.row(r).array() * gain.row(0).array()).matrix(), scale, row);
+        const real scale = normalize_row<real>(row, row, b.eps);
+        const auto dc_row = dc.row(begin + r).array();
+        dw_piece(0, static_cast<index>(k)) += (dc_row * (row.array() * gain.row(0).array() + shift.row(0).array())).sum();
+        if (inputs) detail::normalize_backward<real>((weight * dc_row * gain.row(0).array()).matrix(), scale, row);
       }
       if (inputs) {
-        of(dsum) += of(u);
-        if (b.size > 0 && (dh != nullptr || b.behind_norm)) {
-          a_k.noalias() = of(u) * const_view<T>(b.up_weight, width, b.size);
-          for (index r = 0; r < n; ++r) activate_row_backward<T>(b.act, a_k.row(r), z_k.row(r), a_k.row(r));
-          const const_view<T> down(b.down_weight, b.size, width);
-          if (b.behind_norm) {
-            of(u).noalias() = a_k * down;
-            for (index r = begin; r < end; ++r) {
-              const T scale = normalize_row<T>(sum.row(r), inner.row(r), b.eps);
-              detail::normalize_backward<T>((u.row(r).array() * gain.row(0).array()).matrix(), scale, inner.row(r));
+        of(dsum) += u;
+        if (b.adapter != nullptr && (dh != nullptr || b.adapter->behind_norm)) {
+          const auto& a = *b.adapter;
+          view<real> dz = work.z.window(0, 0, n, a.size);
+          input.fill(as::is, u);
+          work.product(input, a.up_back, dz, false);
+          for (index r = 0; r < n; ++r) {
+            const real* z_row = piece_as<real>(z_k, r, 0, a.size, work.own.data());
+            activate_row_backward<real>(a.act, dz.row(r), const_view<real>(z_row, 1, a.size).row(0), dz.row(r));
+          }
+          left_factor<P> back(work.activated, n, a.size);
+          back.fill(as::is, dz);
+          if (a.behind_norm) {
+            work.product(back, a.down_back, u, false);
+            view<real> own = work.own;
+            for (index r = 0; r < n; ++r) {
+              convert(sum.row_data(begin + r), own.data(), width);
+              const real scale = normalize_row<real>(own.row(0), own.row(0), b.eps);
+              detail::normalize_backward<real>((u.row(r).array() * gain.row(0).array()).matrix(), scale, own.row(0));
+              dsum.row(begin + r) += own.row(0);
             }
-            of(dsum) += of(inner);
           } else {
-            of(*dh).noalias() += a_k * down;
+            work.product(back, a.down_back, of(*dh), true);
           }
         }
       }
-      first += b.size;
+      first += b.size();
     }
     if (dh != nullptr) of(*dh) += of(dsum);
     if (dx != nullptr) of(*dx) = of(dsum);
   };
-  sum_pieces<T>(rows, dw, ctx, whole);
+  sum_pieces<real>(rows, dw, ctx, whole);
 }
 
 }  // namespace graft::ops

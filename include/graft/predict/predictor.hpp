@@ -65,6 +65,7 @@ class predictor {
       check_vocabulary(*tokenizer_, config_, files.tokenizer_path);
     }
     load_trunk(trunk_, stored);
+    pack_frozen(trunk_, false, omp_get_max_threads());
   }
 
   /// The trunk with one tuned part.
@@ -156,14 +157,19 @@ class predictor {
   /// What TUNED holds goes into MODEL's own memory; what it does not hold is the trunk's, or missing.
   template <class M>
   void load(M& model, const tensor_source& tuned) {
-    std::map<std::string, const shared_matrix<float>*> trunk;
-    trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p.value; });
+    std::map<std::string, const parameter<float>*> trunk;
+    trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p; });
     model.for_each_parameter([&](auto& p) {
       const auto shared = trunk_name(p.name, config_.model_type);
-      if (shared && !tuned.contains(p.name)) return p.value.share(*trunk.at(*shared));
+      if (shared && !tuned.contains(p.name)) {
+        p.value.share(trunk.at(*shared)->value);
+        p.packed = trunk.at(*shared)->packed;
+        return;
+      }
       tuned.expect({{p.name, p.shape()}});
       tuned.read(p.name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
     });
+    pack_frozen(model, false, omp_get_max_threads());
   }
 
   /// The features of those ROWS that stand in PLACES, cut to the length that NAME was trained with.

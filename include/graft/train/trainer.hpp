@@ -100,6 +100,7 @@ class trainer {
     state_.training_data = training_data_ = rows_digest(train.rows);
     context_.seed = o.seed;
     context_.threads = o.threads;
+    pack_frozen(model_, true, o.threads);
   }
 
   std::int64_t total_steps() const { return total_; }

@@ -1,0 +1,50 @@
+#pragma once
+// The 16-bit brain float: the upper half of an f32. Conversions of rows, which vectorize.
+
+#include <Eigen/Core>
+#include <bit>
+#include <cstdint>
+
+#include "graft/core/types.hpp"
+
+namespace graft {
+
+using bfloat16 = Eigen::bfloat16;
+
+namespace detail {
+
+/// Round to nearest, ties to even; NaN stays NaN.
+inline std::uint16_t bfloat16_bits(float x) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  return static_cast<std::uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
+}
+inline float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+
+inline std::uint16_t* raw(bfloat16* x) { return reinterpret_cast<std::uint16_t*>(x); }
+inline const std::uint16_t* raw(const bfloat16* x) { return reinterpret_cast<const std::uint16_t*>(x); }
+
+}  // namespace detail
+
+/// A number that is kept in either type, as it is computed with.
+inline float number(bfloat16 x) { return detail::bfloat16_value(*detail::raw(&x)); }
+inline float number(float x) { return x; }
+inline double number(double x) { return x; }
+
+/// to_i = from_i for i < n: between what is computed with and what is kept; the same type is copied.
+inline void convert(const float* from, bfloat16* to, index n) {
+  std::uint16_t* bits = detail::raw(to);
+#pragma omp simd
+  for (index i = 0; i < n; ++i) bits[i] = detail::bfloat16_bits(from[i]);
+}
+inline void convert(const bfloat16* from, float* to, index n) {
+  const std::uint16_t* bits = detail::raw(from);
+#pragma omp simd
+  for (index i = 0; i < n; ++i) to[i] = detail::bfloat16_value(bits[i]);
+}
+template <class T>
+void convert(const T* from, T* to, index n) {
+  std::copy(from, from + n, to);
+}
+
+}  // namespace graft

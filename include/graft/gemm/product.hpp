@@ -1,0 +1,288 @@
+#pragma once
+// Products of packed factors, block by block: whoever wants the product gets every block while it is in cache.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graft/core/context.hpp"
+#include "graft/core/error.hpp"
+#include "graft/core/parallel.hpp"
+#include "graft/core/parameter.hpp"
+#include "graft/core/precision.hpp"
+#include "graft/gemm/tile_kernels.hpp"
+#include "graft/gemm/tiles.hpp"
+
+namespace graft {
+
+/// How bf16 products are computed on this machine, and why not better.
+struct tile_choice {
+  tile_path path;
+  std::string refused;  // "": the best path that is granted works; else what came out wrong
+};
+
+namespace detail {
+
+/// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly.
+inline bool multiplies_right(tile_path path) {
+  constexpr index depth = 2;
+  std::vector<bfloat16> a(2 * depth * tile<bfloat16>::size), b(a.size());
+  std::vector<float> c(block_side * block_side);
+  const auto at = [](index row, index k) { return (row / 16 * depth + k / 32) * tile<bfloat16>::size; };
+  const auto left = [](index r, index k) { return static_cast<float>((3 * r + 5 * k) % 7 - 3); };
+  const auto right = [](index k, index n) { return static_cast<float>((2 * k + 7 * n) % 9 - 4); };
+  for (index i = 0; i < block_side; ++i) {
+    for (index k = 0; k < 32 * depth; ++k) {
+      a[static_cast<std::size_t>(at(i, k) + tile<bfloat16>::left(i % 16, k % 32))] = bfloat16(left(i, k));
+      b[static_cast<std::size_t>(at(i, k) + tile<bfloat16>::right(k % 32, i % 16))] = bfloat16(right(k, i));
+    }
+  }
+  {
+    const tile_unit unit(path);
+    bf16_kernel(path)(a.data(), b.data(), depth, 2, 2, c.data());
+  }
+  for (index i = 0; i < block_side; ++i) {
+    for (index j = 0; j < block_side; ++j) {
+      float sum = 0;
+      for (index k = 0; k < 32 * depth; ++k) sum += left(i, k) * right(k, j);
+      if (c[static_cast<std::size_t>(i * block_side + j)] != sum) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace detail
+
+/// Chosen once, with a self-test of the path: a wrong product makes it fall back to the next.
+inline const tile_choice& chosen_tile_path() {
+  static const tile_choice choice = [] {
+    tile_choice c{granted_tile_path(), ""};
+    while (c.path != tile_path::portable && !detail::multiplies_right(c.path)) {
+      c.refused += std::string(c.refused.empty() ? "" : ", ") + tile_path_name(c.path);
+      const bool amx = c.path == tile_path::amx;
+      c.path = amx && detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
+    }
+    return c;
+  }();
+  return choice;
+}
+
+namespace detail {
+
+template <class P>
+auto kernel_of(tile_path path) {
+  if constexpr (std::is_same_v<typename P::operand, bfloat16>) {
+    return bf16_kernel(path);
+  } else {
+    return real_kernel<typename P::operand>();
+  }
+}
+template <class P>
+tile_path path_of(const context& ctx) {
+  if constexpr (std::is_same_v<typename P::operand, bfloat16>) return ctx.tiles ? *ctx.tiles : chosen_tile_path().path;
+  return tile_path::portable;
+}
+
+}  // namespace detail
+
+/// The left factor of products, (rows, depth), in scratch memory.
+template <class P>
+class left_factor {
+ public:
+  using real = typename P::real;
+  using operand = typename P::operand;
+  using format = tile<operand>;
+
+  /// Numbers of memory that a factor needs.
+  static index size(index rows, index depth) { return format::panels(rows) * format::tiles(depth) * format::size; }
+
+  left_factor(operand* memory, index rows, index depth) : data_(memory), rows_(rows), depth_(depth) {}
+  /// Not filled: `store` does that.
+  static left_factor take(index rows, index depth, context& ctx) {
+    return {ctx.memory.take<operand>(1, size(rows, depth)).data(), rows, depth};
+  }
+  /// op(X)
+  template <class S>
+  static left_factor pack(as op, const const_view<S>& x, context& ctx) {
+    left_factor f = take(op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows(), ctx);
+    parallel_for(format::panels(f.rows_), 4, ctx.threads, [&](index begin, index end) { f.fill(op, x, begin, end); });
+    return f;
+  }
+  /// The panels BEGIN .. END - 1 of op(X), on this thread.
+  template <class S>
+  void fill(as op, const const_view<S>& x, index begin, index end) {
+    for (index p = begin; p < end; ++p) pack_left_panel(op, x, p, panel(p));
+  }
+  void fill(as op, const const_view<real>& x) { fill(op, x, 0, format::panels(rows_)); }
+
+  index rows() const { return rows_; }
+  index depth() const { return depth_; }
+  operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
+
+  /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32. Up to 32 columns, or all to the end of the depth.
+  template <class Block>
+  void store(index row, index col, const Block& block) const {
+    const index cols = block.cols();
+    for (index i = 0; i < block.rows(); ++i) {
+      operand* to = panel((row + i) / format::side) + col / format::depth * format::size + format::left((row + i) % format::side, 0);
+      const real* from = block.row_data(i);
+      for (index k = 0; k < cols; k += format::depth, to += format::size) {
+        const index n = std::min(format::depth, cols - k);
+        convert(from + k, to, n);
+        std::fill(to + n, to + format::depth, operand(0));
+      }
+    }
+  }
+
+ private:
+  operand* data_;
+  index rows_, depth_;
+};
+
+/// The right factor of products, (depth, columns): borrowed memory, scratch or a packed weight's.
+template <class P>
+class right_factor {
+ public:
+  using operand = typename P::operand;
+  using format = tile<operand>;
+
+  static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
+
+  right_factor(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
+  /// op(X)
+  template <class S>
+  static right_factor pack(as op, const const_view<S>& x, context& ctx) {
+    const index depth = op == as::is ? x.rows() : x.cols();
+    const index columns = op == as::is ? x.cols() : x.rows();
+    return pack(op, x, ctx.memory.take<operand>(1, size(depth, columns)).data(), ctx.threads);
+  }
+  template <class S>
+  static right_factor pack(as op, const const_view<S>& x, operand* memory, int threads) {
+    right_factor f(memory, op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows());
+    const index panel = format::tiles(f.depth_) * format::size;
+    parallel_for(format::panels(f.columns_), 4, threads, [&](index begin, index end) {
+      for (index p = begin; p < end; ++p) pack_right_panel(op, x, p, memory + p * panel);
+    });
+    return f;
+  }
+
+  index depth() const { return depth_; }
+  index columns() const { return columns_; }
+  const operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
+
+ private:
+  const operand* data_;
+  index depth_, columns_;
+};
+
+namespace detail {
+
+/// The blocks of LEFT's panels ROWS x RIGHT's panels COLUMNS, [begin, end) each, one after the other.
+template <class P, class F>
+void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array<index, 2> rows, std::array<index, 2> columns,
+            tile_path path, F&& f) {
+  using real = typename P::real;
+  using format = typename left_factor<P>::format;
+  const auto kernel = kernel_of<P>(path);
+  const index depth = format::tiles(left.depth());
+  alignas(64) real block[block_side * block_side];
+  for (index i = rows[0]; i < rows[1]; i += 2) {
+    const index height = std::min(block_side, left.rows() - i * format::side);
+    for (index j = columns[0]; j < columns[1]; j += 2) {
+      const index width = std::min(block_side, right.columns() - j * format::side);
+      kernel(left.panel(i), right.panel(j), depth, height > format::side ? 2 : 1, width > format::side ? 2 : 1, block);
+      f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Calls f(i, row, col, block) for every block of LEFT RIGHTS[i], up to (32, 32) and each once, on ctx.threads threads; ROW and COL say
+/// where in the product it lies, multiples of 32. Every element is summed along the depth in one order, whatever the number of threads.
+/// Cost: 2 rows depth columns operations; the largest right factor is read once for every 128 rows.
+template <class P, class F>
+void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, F&& f) {
+  using format = typename left_factor<P>::format;
+  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
+  const index panel_bytes =
+      std::max<index>(1, format::tiles(left.depth())) * format::size * static_cast<index>(sizeof(typename P::operand));
+  const index wide = std::max<index>(2, cache / panel_bytes / 2 * 2);
+  const index row_panels = format::panels(left.rows());
+  index columns = 0;
+  for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
+  index high = 8;
+  while (high > 2 &&
+         ((row_panels + high - 1) / high) * ((columns + wide - 1) / wide) * static_cast<index>(rights.size()) < 4 * ctx.threads) {
+    high /= 2;
+  }
+  const index down = (row_panels + high - 1) / high;
+  const index across = (columns + wide - 1) / wide;
+  const index items = down * across * static_cast<index>(rights.size());
+  const tile_path path = detail::path_of<P>(ctx);
+  ctx.counters.products += rights.size();
+  const auto item = [&](index n) {
+    const index which = n / (down * across);
+    const index j = n % (down * across) / down * wide;
+    const index i = n % down * high;
+    const auto& right = rights[static_cast<std::size_t>(which)];
+    const index end = std::min(format::panels(right.columns()), j + wide);
+    detail::blocks(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path,
+                   [&](index row, index col, const auto& block) { f(which, row, col, block); });
+  };
+  if (items <= 1 || ctx.threads <= 1) {
+    const detail::tile_unit unit(path);
+    for (index n = 0; n < items; ++n) item(n);
+    return;
+  }
+#pragma omp parallel num_threads(ctx.threads)
+  {
+    const detail::tile_unit unit(path);
+#pragma omp for schedule(dynamic, 1)
+    for (index n = 0; n < items; ++n) item(n);
+  }
+}
+/// The same for one right factor:  f(row, col, block).
+template <class P, class F>
+void product(const left_factor<P>& left, const right_factor<P>& right, context& ctx, F&& f) {
+  products<P>(left, {&right, 1}, ctx, [&](index, index row, index col, const auto& block) { f(row, col, block); });
+}
+/// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
+template <class P, class F>
+void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, F&& f) {
+  using format = typename left_factor<P>::format;
+  detail::blocks(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, f);
+}
+
+/// The right factor of y = x W^T (op transposed) or dx = dy W (is): packed once where W is frozen and was packed, else now.
+template <class P>
+right_factor<P> weight_factor(const parameter<typename P::real>& w, as op, context& ctx) {
+  using operand = typename P::operand;
+  const index depth = op == as::is ? w.value.rows() : w.value.cols();
+  const index columns = op == as::is ? w.value.cols() : w.value.rows();
+  if (w.packed != nullptr && !w.trainable) {
+    const auto& packed = op == as::is ? w.packed->backward : w.packed->forward;
+    if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.get().data()), depth, columns};
+  }
+  return right_factor<P>::pack(op, const_view<typename P::real>(w.value), ctx);
+}
+
+/// Packs the value of W for products; BACKWARD: for the gradients of its inputs too.
+template <class P>
+void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
+  using operand = typename P::operand;
+  auto packed = std::make_shared<packed_weight>();
+  const auto fill = [&](as op, buffer<std::byte>& to, index depth, index columns) {
+    to.resize(1, right_factor<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
+    right_factor<P>::pack(op, const_view<typename P::real>(w.value), reinterpret_cast<operand*>(to.get().data()), threads);
+  };
+  fill(as::transposed, packed->forward, w.value.cols(), w.value.rows());
+  if (backward) fill(as::is, packed->backward, w.value.rows(), w.value.cols());
+  w.packed = packed;
+}
+
+}  // namespace graft
