@@ -15,6 +15,7 @@
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/train/run_files.hpp"
+#include "precision.hpp"
 
 namespace graft::program {
 namespace {
@@ -38,7 +39,8 @@ std::vector<example> read_standard_input() {
 
 /// "index  adapter  prediction  scores", for rows that different adapters answer: scores are label -> probability as JSON, {} for a
 /// regression; the bare trunk predicts nothing, its scores are the first token's last hidden state.
-std::string table(const std::vector<answer>& answers, const predictor& model) {
+template <class P>
+std::string table(const std::vector<answer>& answers, const basic_predictor<P>& model) {
   std::string text = "index\tadapter\tprediction\tscores\n";
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const answer& a = answers[i];
@@ -69,11 +71,42 @@ std::string table(const std::vector<answer>& answers, const std::vector<std::str
   return text;
 }
 
+/// What predict was asked for, apart from the rows.
+struct question {
+  trunk_files files;
+  std::string tuned, adapters_path, adapter, source;
+  std::int64_t batch_size = 8, threads = 0;
+  bool several = false;
+};
+
+/// The table of answers to ROWS, computed in P.
+template <class P>
+std::string answer_rows(const question& q, std::vector<example> rows) {
+  basic_predictor<P> model(q.files);
+  if (!q.tuned.empty()) model.add("tuned", q.tuned);
+  if (!q.adapters_path.empty()) {
+    for (const auto& [name, path] : read_adapter_list(q.adapters_path)) model.add(name, path);
+  }
+  for (example& row : rows) {
+    if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
+  }
+  context ctx;
+  ctx.threads = static_cast<int>(q.threads);
+  std::vector<answer> answers;
+  try {
+    answers = model.predict(rows, q.batch_size, ctx);
+  } catch (const row_error& failure) {
+    throw format_error::at_line(q.source, rows[static_cast<std::size_t>(failure.row())].line, failure.reason());
+  }
+  return q.several ? table(answers, model) : table(answers, model.description().labels);
+}
+
 }  // namespace
 
 int predict(int argc, const char* const* argv) {
   trunk_files files;
   std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split = "test", output;
+  std::string precision = "auto";
   std::int64_t batch_size = 8, threads = 0;
   flag_table flags(
       "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
@@ -100,6 +133,8 @@ int predict(int argc, const char* const* argv) {
   flags.group("Machine");
   flags.add("eval_batch_size", &batch_size, "Rows in a batch.").between(1);
   flags.add("threads", &threads, "Threads to compute with; 0: one a core.").between(0, 1024);
+  flags.add("precision", &precision, "Number type of products: f32, or bf16. auto: bf16 where matrix tiles work, else f32.")
+      .one_of({"auto", "f32", "bf16"});
   if (!flags.parse(argc, argv)) return 0;
 
   if (!task_path.empty() && input != "-")
@@ -130,23 +165,8 @@ int predict(int argc, const char* const* argv) {
   files = beside_model(files);
   if (no_tokenizer) files.tokenizer_path.clear();
 
-  predictor model(files);
-  if (!tuned.empty()) model.add("tuned", tuned);
-  if (!adapters_path.empty()) {
-    for (const auto& [name, path] : read_adapter_list(adapters_path)) model.add(name, path);
-  }
-  for (example& row : rows) {
-    if (row.adapter.empty() || !several) row.adapter = adapter;
-  }
-  context ctx;
-  ctx.threads = static_cast<int>(threads);
-  std::vector<answer> answers;
-  try {
-    answers = model.predict(rows, batch_size, ctx);
-  } catch (const row_error& failure) {
-    throw format_error::at_line(source, rows[static_cast<std::size_t>(failure.row())].line, failure.reason());
-  }
-  const std::string text = several ? table(answers, model) : table(answers, model.description().labels);
+  const question q{files, tuned, adapters_path, adapter, source, batch_size, threads, several};
+  const std::string text = choose_precision(precision).name == "bf16" ? answer_rows<bf16>(q, rows) : answer_rows<f32>(q, rows);
   if (output.empty()) {
     std::cout << text;
   } else {

@@ -64,6 +64,7 @@ int train_adapter(int argc, const char* const* argv) {
   add_training_flags(table, flags, false);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-adapter", table, flags);
+  if (run.flags.precision == "bf16") return train<bf16>(run);
   return run.flags.precision == "f64" ? train<f64>(run) : train<f32>(run);
 }
 

@@ -108,7 +108,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
 
   table.group("Machine");
   table.add("threads", &flags.threads, "Threads to compute with; 0: one a core.").between(0, 1024);
-  table.add("precision", &flags.precision, "Number type to compute in; auto is f32.").one_of({"auto", "f32", "f64"});
+  table
+      .add("precision", &flags.precision,
+           "Number type of products: f32, bf16 (the rest stays f32), or f64 to check with. auto: bf16 where matrix tiles work, else f32.")
+      .one_of({"auto", "f32", "bf16", "f64"});
 
   table.group("");
   auto& unused = flags.without_effect;

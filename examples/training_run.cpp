@@ -16,6 +16,7 @@
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/version.hpp"
+#include "precision.hpp"
 
 namespace graft::program {
 namespace {
@@ -187,7 +188,7 @@ std::string amount(double value) {
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
-  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, {}};
+  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}};
   training_flags& flags = run.flags;
   if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
     throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
@@ -197,7 +198,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   }
   if (flags.threads == 0) flags.threads = omp_get_num_procs();
   omp_set_num_threads(static_cast<int>(flags.threads));
-  if (flags.precision == "auto") flags.precision = "f32";
+  const chosen_precision precision = choose_precision(flags.precision);
+  flags.precision = precision.name;
+  run.precision_reason = precision.reason;
   run.args["threads"] = flags.threads;
   run.args["precision"] = flags.precision;
   const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
@@ -292,7 +295,7 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
     std::printf("\n");
   }
   std::printf("  machine  %lld thread%s, %s, about %.2f GB of memory\n", static_cast<long long>(f.threads), f.threads == 1 ? "" : "s",
-              f.precision.c_str(), static_cast<double>(bytes) / 1e9);
+              run.precision_reason.c_str(), static_cast<double>(bytes) / 1e9);
   std::printf("  output   %s, seed %lld\n", f.output_dir.c_str(), static_cast<long long>(f.seed));
   std::fflush(stdout);
 }

@@ -29,6 +29,7 @@ struct prepared_run {
   tensor_source trunk;  // until the model is loaded
   std::string fingerprint;
   index max_seq_length = 0;
+  std::string precision_reason;
   std::map<std::string, data_set> data;  // split -> rows, of the splits that this run needs
 
   const data_set* split(const std::string& name) const {

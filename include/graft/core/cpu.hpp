@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "graft/core/error.hpp"
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -50,11 +52,16 @@ inline bool hides_tile_shapes() { return false; }
 }  // namespace detail
 
 /// The best path that the processor and the operating system grant, and GRAFT_TILES allows: amx, avx512 or portable (the highest wanted).
+/// @throws config_error  GRAFT_TILES is something else
 inline tile_path granted_tile_path() {
   const char* variable = std::getenv("GRAFT_TILES");
-  const std::string_view highest = variable == nullptr ? "" : variable;
+  const std::string_view highest = variable == nullptr ? "amx" : variable;
+  if (highest != "amx" && highest != "avx512" && highest != "portable") {
+    throw config_error("the environment variable GRAFT_TILES is \"" + std::string(highest) +
+                       "\", the best path that it allows was expected: amx, avx512 or portable");
+  }
   if (highest == "portable") return tile_path::portable;
-  if (highest != "avx512" && detail::has_amx()) return tile_path::amx;
+  if (highest == "amx" && detail::has_amx()) return tile_path::amx;
   return detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 // Matrices, views and grow-only buffers. Everything is row-major; a row is a token unless a docstring says otherwise.
 
+#include <sys/mman.h>
+
 #include <Eigen/Core>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -91,6 +94,7 @@ class shared_matrix : public view<T> {
   shared_matrix& operator=(shared_matrix&& other) noexcept {
     see(other.data(), other.rows(), other.cols());
     memory_ = std::move(other.memory_);
+    borrowed_ = other.borrowed_;
     other.see(nullptr, 0, 0);
     return *this;
   }
@@ -98,7 +102,28 @@ class shared_matrix : public view<T> {
 
   void share(const shared_matrix& other) {
     memory_ = other.memory_;
+    borrowed_ = other.borrowed_;
     see(memory_.get(), other.rows(), other.cols());
+  }
+  /// Sees memory of somebody else's, as large as its own, which OWNER keeps alive.
+  void borrow(T* data, const std::shared_ptr<const void>& owner) {
+    memory_ = std::shared_ptr<T>(std::const_pointer_cast<void>(owner), data);
+    borrowed_ = true;
+    see(data, this->rows(), this->cols());
+  }
+  /// Before values are changed: leaves borrowed memory for a copy.
+  void own() {
+    if (borrowed_) *this = shared_matrix(*this);
+  }
+  /// Tells the operating system that the values are not needed for a while: pages that still are as in the file that they were mapped from
+  /// give their memory back, and come again when they are read.
+  void rest() const {
+#ifdef MADV_PAGEOUT
+    constexpr std::uintptr_t page = 4096;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(this->data()) + page - 1) / page * page;
+    const auto end = (reinterpret_cast<std::uintptr_t>(this->data()) + static_cast<std::size_t>(this->size()) * sizeof(T)) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
+#endif
   }
 
  private:
@@ -106,6 +131,7 @@ class shared_matrix : public view<T> {
   void see(T* data, index rows, index cols) { new (static_cast<view<T>*>(this)) view<T>(data, rows, cols); }
 
   std::shared_ptr<T> memory_;
+  bool borrowed_ = false;
 };
 
 /// A matrix whose memory only ever grows, so that steps with other row counts do not allocate. 64-byte aligned; not initialized.

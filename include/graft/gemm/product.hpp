@@ -283,6 +283,7 @@ void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
   fill(as::transposed, packed->forward, w.value.cols(), w.value.rows());
   if (backward) fill(as::is, packed->backward, w.value.rows(), w.value.cols());
   w.packed = packed;
+  w.value.rest();
 }
 
 }  // namespace graft

@@ -30,7 +30,8 @@ inline tensor_source open_shards(const std::string& index_path);
 inline tensor_source open_weights(const std::string& path) {
   if (std::filesystem::is_directory(path)) {
     std::string tried;
-    for (const auto* name : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
+    for (const auto* name :
+         {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
       const std::string candidate = (std::filesystem::path(path) / name).string();
       if (std::filesystem::exists(candidate)) return open_weights(candidate);
       tried += (tried.empty() ? "" : ", ") + std::string(name);

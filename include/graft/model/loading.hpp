@@ -1,10 +1,12 @@
 #pragma once
 // Tensors from files into a model's parameters, by name.
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "graft/io/tensor_source.hpp"
 #include "graft/model/model.hpp"
@@ -12,16 +14,26 @@
 namespace graft {
 
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
-/// Returns how many were read.
+/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: the parameter sees the mapped file,
+/// which must not be changed in place while the model lives (graft replaces files, it never changes them).
 /// @throws format_error  a tensor is missing, or has another shape than the parameter
 template <class M, class Rename>
 index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
   index count = 0;
+  const std::shared_ptr<const void> memory = source.memory();
   model.for_each_parameter([&](auto& p) {
     const std::optional<std::string> name = rename(p.name);
     if (!name) return;
     source.expect({{*name, p.shape()}});
-    source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    using real = std::remove_reference_t<decltype(p.value(0, 0))>;
+    constexpr index large = 1 << 16;
+    real* in_place = p.size() >= large ? source.in_place<real>(*name) : nullptr;
+    if (in_place != nullptr) {
+      p.value.borrow(in_place, memory);
+    } else {
+      p.value.own();
+      source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    }
     p.packed.reset();
     ++count;
   });

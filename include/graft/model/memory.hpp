@@ -48,11 +48,13 @@ index site_numbers(const multi_adapter_site<P>& s, index h) {
 
 }  // namespace detail
 
-/// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: values, gradients, Adam's moments and the best
-/// copy, saved activations, scratch. An estimate, somewhat high when batches are shorter: code and file caches are not in it.
+/// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: packed weights, other values, gradients, Adam's
+/// moments and the best copy, saved activations, scratch. An estimate, somewhat high when batches are shorter: code and file caches are not
+/// in it.
 template <class M>
 std::int64_t training_bytes(const M& model, index rows, index sequence, int threads, bool keeps_best) {
   using real = typename M::real;
+  using operand = typename M::precision::operand;
   const encoder_config& c = model.config;
   const index h = c.hidden_size;
   const parameter_counts n = count_parameters(model);
@@ -69,9 +71,18 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }
-  const index scratch = rows * (5 * h + c.intermediate_size + 3 * h) + 3 * sequence * sequence * threads;
-  const std::int64_t numbers = n.all + n.trained * (keeps_best ? 4 : 3) + static_cast<std::int64_t>(rows) * per_row + scratch;
-  return numbers * static_cast<std::int64_t>(sizeof(real));
+  std::int64_t packed = 0;
+  std::int64_t rest = n.trained * (keeps_best ? 4 : 3);
+  const_cast<M&>(model).for_each_parameter([&](const auto& p) {
+    if (p.is_factor && !p.trainable) {
+      packed += 2 * p.size();
+    } else {
+      rest += p.size();
+    }
+  });
+  rest += rows * 6 * h + 3 * sequence * sequence * threads;
+  packed += static_cast<std::int64_t>(rows) * (per_row + c.intermediate_size + 5 * h);
+  return rest * static_cast<std::int64_t>(sizeof(real)) + packed * static_cast<std::int64_t>(sizeof(operand));
 }
 
 }  // namespace graft

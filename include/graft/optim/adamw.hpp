@@ -44,7 +44,8 @@ class adamw {
   };
 
   adamw(std::vector<parameter<T>*> parameters, const adamw_options& o) : parameters_(std::move(parameters)), options_(o) {
-    for (const auto* p : parameters_) {
+    for (auto* p : parameters_) {
+      p->value.own();
       state_.push_back({matrix<T>::Zero(p->value.rows(), p->value.cols()), matrix<T>::Zero(p->value.rows(), p->value.cols())});
     }
   }

@@ -50,13 +50,15 @@ inline adapter_file open_tuned(const std::string& path, const encoder_config& co
 /// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
 /// memory for what it tuned alone. Once all are added, every call is safe from several threads, each with its own context.
 /// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
-class predictor {
+/// P is the number type of products (core/precision.hpp).
+template <class P>
+class basic_predictor {
  public:
   static constexpr const char* bare_trunk = "none";
 
   /// The trunk alone, which answers with hidden states until something is added.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
-  explicit predictor(const trunk_files& files) : config_(read_trunk_config(files)), trunk_(make_plain_classifier<f32>(config_, 1)) {
+  explicit basic_predictor(const trunk_files& files) : config_(read_trunk_config(files)), trunk_(make_plain_classifier<P>(config_, 1)) {
     const tensor_source stored = open_model(files.model_path, config_.model_type);
     stored.expect(trunk_tensors(config_));
     fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_));
@@ -69,7 +71,7 @@ class predictor {
   }
 
   /// The trunk with one tuned part.
-  predictor(const trunk_files& files, const std::string& tuned_path) : predictor(files) { add("tuned", tuned_path); }
+  basic_predictor(const trunk_files& files, const std::string& tuned_path) : basic_predictor(files) { add("tuned", tuned_path); }
 
   /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none.
   /// @throws format_error  it does not fit the trunk, was trained around another one, or has no head to answer with
@@ -123,7 +125,7 @@ class predictor {
   }
 
  private:
-  using any_model = std::variant<plain_classifier<f32>, adapter_classifier<f32>, multi_adapter_classifier<f32>>;
+  using any_model = std::variant<plain_classifier<P>, adapter_classifier<P>, multi_adapter_classifier<P>>;
   struct tuned_part {
     std::string name;
     model_description description;
@@ -147,9 +149,9 @@ class predictor {
 
   any_model make_model(const model_description& d) const {
     const index classes = d.num_labels();
-    if (d.kind == "adapter") return make_adapter_classifier<f32>(config_, classes, d.adapter_size, d.adapter_hidden_act, d.placement);
-    if (d.kind == "multi_adapter") return make_multi_adapter_classifier<f32>(config_, classes, d.mix, d.num_weight_sets);
-    auto model = make_plain_classifier<f32>(config_, classes);
+    if (d.kind == "adapter") return make_adapter_classifier<P>(config_, classes, d.adapter_size, d.adapter_hidden_act, d.placement);
+    if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config_, classes, d.mix, d.num_weight_sets);
+    auto model = make_plain_classifier<P>(config_, classes);
     if (d.kind == "lora") add_lora(model, d.lora);
     return model;
   }
@@ -157,7 +159,7 @@ class predictor {
   /// What TUNED holds goes into MODEL's own memory; what it does not hold is the trunk's, or missing.
   template <class M>
   void load(M& model, const tensor_source& tuned) {
-    std::map<std::string, const parameter<float>*> trunk;
+    std::map<std::string, const parameter<typename P::real>*> trunk;
     trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p; });
     model.for_each_parameter([&](auto& p) {
       const auto shared = trunk_name(p.name, config_.model_type);
@@ -189,7 +191,7 @@ class predictor {
 
   std::vector<answer> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
     std::vector<answer> all;
-    matrix<float> h;
+    matrix<typename P::real> h;
     for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
       batch b;
       for (const features& row : rows.subspan(first, std::min(rows.size() - first, static_cast<std::size_t>(batch_size)))) b.add(row);
@@ -227,8 +229,10 @@ class predictor {
   encoder_config config_;
   std::string fingerprint_;
   std::optional<tokenizer> tokenizer_;
-  plain_classifier<f32> trunk_;
+  plain_classifier<P> trunk_;
   std::deque<tuned_part> tuned_;  // references from `description` stay good while more are added
 };
+
+using predictor = basic_predictor<f32>;
 
 }  // namespace graft

@@ -1,0 +1,32 @@
+#pragma once
+// Which number type the program computes in, and why.
+
+#include <cstdio>
+#include <string>
+
+#include "graft/gemm/product.hpp"
+
+namespace graft::program {
+
+/// auto: bf16 where matrix tiles work, else f32.
+struct chosen_precision {
+  std::string name;    // f32, bf16 or f64
+  std::string reason;  // for people
+};
+
+/// Says on standard error when the processor's bf16 instructions failed their self-test.
+/// @throws config_error  the environment variable GRAFT_TILES has a value of no meaning
+inline chosen_precision choose_precision(const std::string& wanted) {
+  const tile_choice& tiles = chosen_tile_path();
+  if (!tiles.refused.empty()) {
+    std::fprintf(stderr, "graft: %s gave a wrong product in the self-test and is not used: bf16 runs on %s\n", tiles.refused.c_str(),
+                 tile_path_name(tiles.path));
+  }
+  const std::string path = tile_path_name(tiles.path);
+  if (wanted == "bf16") return {"bf16", "bf16 on " + path};
+  if (wanted != "auto") return {wanted, wanted};
+  if (tiles.path == tile_path::amx) return {"bf16", "bf16 on " + path + " (auto)"};
+  return {"f32", "f32 (auto: no matrix tiles here; --precision bf16 would run on " + path + ")"};
+}
+
+}  // namespace graft::program
