@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "support/random_values.hpp"
+#include "support/tile_paths.hpp"
 
 using graft::as;
 using graft::const_view;
@@ -106,10 +107,9 @@ void check_refusals() {
 
 TEST_CASE("products in f64 agree with a loop for every transpose and ragged shape") { check_all<graft::f64>(); }
 TEST_CASE("products in f32 agree with a loop for every transpose and ragged shape") { check_all<graft::f32>(); }
-TEST_CASE("products in bf16 agree with a loop over rounded factors, in plain code and with what this processor has") {
-  check_all<graft::bf16>(graft::tile_path::portable);
-  if (graft::detail::has_avx512_bf16()) check_all<graft::bf16>(graft::tile_path::avx512);
-  check_all<graft::bf16>();
+TEST_CASE("products in bf16 agree with a loop over rounded factors, on every path") {
+  const graft_test::tile_paths paths;
+  for (const auto path : paths) check_all<graft::bf16>(path);
 }
 TEST_CASE("products whose shapes do not fit are refused") {
   check_refusals<graft::f64>();

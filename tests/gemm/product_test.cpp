@@ -1,0 +1,203 @@
+// Packed factors, and products that hand out their blocks.
+
+#include "graft/gemm/product.hpp"
+
+#include <catch2/catch.hpp>
+#include <limits>
+#include <tuple>
+
+#include "support/random_values.hpp"
+#include "support/tile_paths.hpp"
+
+using graft::as;
+using graft::const_view;
+using graft::left_factor;
+using graft::matrix;
+using graft::right_factor;
+using graft::view;
+
+namespace {
+
+/// As a product of P reads it.
+template <class P>
+matrix<double> rounded(const matrix<typename P::real>& m) {
+  return m.template cast<typename P::operand>().template cast<double>();
+}
+
+/// The largest error of C against A B in double, as a share of K eps |A| |B|, K the depth and two more, eps of the sums' type.
+template <class P>
+double bounded_error(const matrix<typename P::real>& c, const matrix<double>& a, const matrix<double>& b) {
+  const matrix<double> exact = a * b;
+  const matrix<double> sizes = a.cwiseAbs() * b.cwiseAbs();
+  const double unit = static_cast<double>(a.cols() + 2) * static_cast<double>(std::numeric_limits<typename P::real>::epsilon());
+  double worst = 0;
+  for (graft::index i = 0; i < c.rows(); ++i) {
+    for (graft::index j = 0; j < c.cols(); ++j) {
+      const double error = std::abs(static_cast<double>(c(i, j)) - exact(i, j));
+      if (!(error <= 1e300)) return 1e300;
+      if (error > 0) worst = std::max(worst, error / (unit * sizes(i, j)));
+    }
+  }
+  return worst;
+}
+
+/// op(A) op(B) from packed factors; every element must come exactly once.
+template <class P>
+matrix<typename P::real> packed_product(as op_a, const matrix<typename P::real>& a, as op_b, const matrix<typename P::real>& b,
+                                        graft::context& ctx) {
+  using real = typename P::real;
+  graft::scratch::mark mark(ctx.memory);
+  const auto left = left_factor<P>::pack(op_a, const_view<real>(a), ctx);
+  const auto right = right_factor<P>::pack(op_b, const_view<real>(b), ctx);
+  matrix<real> c = matrix<real>::Zero(left.rows(), right.columns());
+  matrix<real> count = c;
+  graft::product<P>(left, right, ctx, [&](graft::index row, graft::index col, const auto& block) {
+    c.block(row, col, block.rows(), block.cols()) += block;
+    count.block(row, col, block.rows(), block.cols()).array() += 1;
+  });
+  CHECK((count.array() == 1).all());
+  return c;
+}
+
+template <class P>
+void check_products(graft::context& ctx, const std::vector<std::tuple<graft::index, graft::index, graft::index>>& shapes) {
+  using real = typename P::real;
+  for (const auto& [m, k, n] : shapes) {
+    for (const as op_a : {as::is, as::transposed}) {
+      for (const as op_b : {as::is, as::transposed}) {
+        const bool flip_a = op_a == as::transposed, flip_b = op_b == as::transposed;
+        const auto a = graft_test::random_matrix<real>(flip_a ? k : m, flip_a ? m : k, 1);
+        const auto b = graft_test::random_matrix<real>(flip_b ? n : k, flip_b ? k : n, 2);
+        INFO(P::name << ", (" << m << ", " << k << ", " << n << "), A " << (flip_a ? "transposed" : "as it is") << ", B "
+                     << (flip_b ? "transposed" : "as it is"));
+        matrix<double> left = rounded<P>(a), right = rounded<P>(b);
+        if (flip_a) left = left.transpose().eval();
+        if (flip_b) right = right.transpose().eval();
+        CHECK(bounded_error<P>(packed_product<P>(op_a, a, op_b, b, ctx), left, right) <= 1);
+      }
+    }
+  }
+}
+
+/// Everything from 1 to 40 in one of the three dimensions, and shapes of more than one panel, tile and chunk in all.
+std::vector<std::tuple<graft::index, graft::index, graft::index>> ragged_shapes() {
+  std::vector<std::tuple<graft::index, graft::index, graft::index>> shapes{{33, 65, 49}, {64, 64, 64}, {150, 40, 300}, {2, 700, 3}};
+  for (graft::index i = 1; i <= 40; ++i) {
+    shapes.emplace_back(i, 5, 3);
+    shapes.emplace_back(3, i, 5);
+    shapes.emplace_back(5, 3, i);
+  }
+  return shapes;
+}
+
+}  // namespace
+
+TEST_CASE("packed products in f32 and f64 agree with a product in double on ragged shapes") {
+  graft::context ctx;
+  check_products<graft::f64>(ctx, ragged_shapes());
+  check_products<graft::f32>(ctx, ragged_shapes());
+}
+
+TEST_CASE("packed products in bf16 agree with a product in double of the rounded factors, on every path") {
+  const graft_test::tile_paths paths;
+  for (const auto path : paths) {
+    INFO(graft::tile_path_name(path));
+    graft::context ctx;
+    ctx.tiles = path;
+    check_products<graft::bf16>(ctx, ragged_shapes());
+  }
+}
+
+TEST_CASE("AMX machine code is what runs on the AMX path") {
+  const graft_test::tile_paths paths;
+  if (!graft_test::tile_emulator::needed()) return;  // then nothing can be counted
+  const auto before = graft_test::tile_emulator::executed();
+  CHECK(graft::detail::multiplies_right(graft::tile_path::amx));
+  CHECK(graft_test::tile_emulator::executed() > before + 16);  // two tiles deep, four products and loads each
+}
+
+TEST_CASE("a path that multiplies wrong fails the self-test, others pass it") {
+  const graft_test::tile_paths paths;
+  for (const auto path : paths) {
+    INFO(graft::tile_path_name(path));
+    CHECK(graft::detail::multiplies_right(path));
+    CHECK_FALSE(graft::detail::multiplies_right(path, 1));
+  }
+}
+
+TEST_CASE("what the factors' rounding costs is bounded by their sizes") {
+  graft::context ctx;
+  const auto a = graft_test::random_matrix<float>(20, 100, 1);
+  const auto b = graft_test::random_matrix<float>(100, 30, 2);
+  const matrix<float> c = packed_product<graft::bf16>(as::is, a, as::is, b, ctx);
+  const matrix<double> exact = a.cast<double>() * b.cast<double>();
+  const matrix<double> sizes = a.cast<double>().cwiseAbs() * b.cast<double>().cwiseAbs();
+  const double unit = std::pow(2.0, -8);  // half a unit in the last of 8 places, for each of the two factors
+  CHECK(((c.cast<double>() - exact).array().abs() <= unit * 1.01 * sizes.array()).all());
+}
+
+TEST_CASE("the bits of a product do not depend on the number of threads") {
+  const auto a = graft_test::random_matrix<float>(200, 130, 1);
+  const auto b = graft_test::random_matrix<float>(130, 170, 2);
+  const auto check = [&]<class P>(P) {
+    graft::context ctx;
+    ctx.threads = 1;
+    const matrix<float> one = packed_product<P>(as::is, a, as::is, b, ctx);
+    for (const int threads : {2, 3, 5}) {
+      ctx.threads = threads;
+      CHECK(packed_product<P>(as::is, a, as::is, b, ctx) == one);
+    }
+  };
+  check(graft::f32{});
+  check(graft::bf16{});
+}
+
+TEST_CASE("a left factor takes blocks as they come from a product") {
+  graft::context ctx;
+  const auto check = [&]<class P>(P) {
+    using real = typename P::real;
+    for (const auto& [rows, depth] : {std::pair<graft::index, graft::index>{70, 37}, {16, 64}, {1, 1}, {33, 100}}) {
+      const auto x = graft_test::random_matrix<real>(rows, depth, 1);
+      const auto packed = left_factor<P>::pack(as::is, const_view<real>(x), ctx);
+      const auto stored = left_factor<P>::take(rows, depth, ctx);
+      const const_view<real> all(x);
+      for (graft::index row = 0; row < rows; row += 32) {
+        for (graft::index col = 0; col < depth; col += 32) {
+          stored.store(row, col, all.window(row, col, std::min<graft::index>(32, rows - row), std::min<graft::index>(32, depth - col)));
+        }
+      }
+      using format = graft::tile<typename P::operand>;
+      for (graft::index r = 0; r < rows; ++r) {  // rows that the last panel lacks may hold anything
+        for (graft::index k = 0; k < format::tiles(depth) * format::depth; ++k) {
+          const graft::index at = k / format::depth * format::size + format::left(r % 16, k % format::depth);
+          CHECK(stored.panel(r / 16)[at] == packed.panel(r / 16)[at]);
+        }
+      }
+    }
+  };
+  check(graft::f64{});
+  check(graft::f32{});
+  check(graft::bf16{});
+}
+
+TEST_CASE("a weight that was packed gives the products of its value, until it is trained") {
+  graft::context ctx;
+  auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, 40, 50);
+  w.value = graft_test::random_matrix<float>(40, 50, 1);
+  const auto x = graft_test::random_matrix<float>(9, 50, 2);
+  const auto forward = [&] {
+    matrix<float> y(9, 40);
+    const auto left = left_factor<graft::f32>::pack(as::is, const_view<float>(x), ctx);
+    graft::product<graft::f32>(
+        left, graft::weight_factor<graft::f32>(w, as::transposed, ctx), ctx,
+        [&](graft::index row, graft::index col, const auto& block) { y.block(row, col, block.rows(), block.cols()) = block; });
+    return y;
+  };
+  const matrix<float> before = forward();
+  graft::pack_weight<graft::f32>(w, true, 2);
+  CHECK(forward() == before);
+  w.value *= 2;
+  CHECK(forward() == before);  // what was packed counts
+  w.trainable = true;
+  CHECK(forward() == 2 * before);
+}

@@ -1,0 +1,32 @@
+#pragma once
+// Every way of computing bf16 products that can be tried here.
+
+#include <memory>
+#include <vector>
+
+#include "graft/core/cpu.hpp"
+#include "support/tile_emulator.hpp"
+
+namespace graft_test {
+
+/// The paths that this processor runs, and AMX everywhere: where tiles are refused, their machine code is emulated while this lives.
+class tile_paths {
+ public:
+  tile_paths() {
+    if (graft::detail::has_avx512_bf16()) all_.push_back(graft::tile_path::avx512);
+#if defined(__x86_64__) && defined(__linux__)
+    if (tile_emulator::needed()) emulator_ = std::make_unique<tile_emulator>();
+    all_.push_back(graft::tile_path::amx);
+#endif
+  }
+  auto begin() const { return all_.begin(); }
+  auto end() const { return all_.end(); }
+
+ private:
+  std::vector<graft::tile_path> all_{graft::tile_path::portable};
+#if defined(__x86_64__) && defined(__linux__)
+  std::unique_ptr<tile_emulator> emulator_;
+#endif
+};
+
+}  // namespace graft_test
