@@ -27,8 +27,9 @@ struct tile_choice {
 
 namespace detail {
 
-/// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly.
-inline bool multiplies_right(tile_path path) {
+/// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly. FAULT is added to one number of
+/// the result, for tests.
+inline bool multiplies_right(tile_path path, float fault = 0) {
   constexpr index depth = 2;
   std::vector<bfloat16> a(2 * depth * tile<bfloat16>::size), b(a.size());
   std::vector<float> c(block_side * block_side);
@@ -45,6 +46,7 @@ inline bool multiplies_right(tile_path path) {
     const tile_unit unit(path);
     bf16_kernel(path)(a.data(), b.data(), depth, 2, 2, c.data());
   }
+  c.back() += fault;
   for (index i = 0; i < block_side; ++i) {
     for (index j = 0; j < block_side; ++j) {
       float sum = 0;
