@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <type_traits>
+
+#include "graft/gemm/product.hpp"
 
 namespace graft_benchmark {
 
@@ -40,11 +43,75 @@ inline double f32_ceiling() {
   return best;
 }
 
+/// The same for bf16 products on PATH: tile products, or what else PATH has, without loads. Plain code has no ceiling of its own.
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512bf16"))) inline float avx512_chains(int rounds) {
+  __m512 sums[16];
+  for (int c = 0; c < 16; ++c) sums[c] = _mm512_set1_ps(static_cast<float>(c));
+  const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3c003c00));
+  for (int r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < 16; ++c) sums[c] = _mm512_dpbf16_ps(sums[c], factor, factor);
+  }
+  float total = 0;
+  for (const auto& sum : sums) total += _mm512_cvtss_f32(sum);
+  return total;
+}
+__attribute__((target("amx-tile,amx-bf16"))) inline float amx_chains(int rounds) {
+  const graft::detail::tile_unit unit(graft::tile_path::amx);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  for (int r = 0; r < rounds; ++r) {
+    _tile_dpbf16ps(0, 4, 5);
+    _tile_dpbf16ps(1, 4, 5);
+    _tile_dpbf16ps(2, 4, 5);
+    _tile_dpbf16ps(3, 4, 5);
+  }
+  return 0;
+}
+#endif
+inline double bf16_ceiling(graft::tile_path path) {
+#if defined(__x86_64__)
+  if (path == graft::tile_path::portable) return f32_ceiling();
+  static const double best = [&] {
+    const bool amx = path == graft::tile_path::amx;
+    const int rounds = 1 << 18;
+    const double operations = amx ? 4 * 2.0 * 16 * 16 * 32 : 16 * 2.0 * 32;  // in a round
+    double rate = 0;
+    for (int repeat = 0; repeat < 5; ++repeat) {
+      float sink = 0;
+      const auto begin = std::chrono::steady_clock::now();
+#pragma omp parallel reduction(+ : sink)
+      sink += amx ? amx_chains(rounds) : avx512_chains(rounds);
+      benchmark::DoNotOptimize(sink);
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      rate = std::max(rate, operations * rounds * omp_get_max_threads() / seconds.count());
+    }
+    return rate;
+  }();
+  return best;
+#else
+  return f32_ceiling();
+#endif
+}
+
+/// The ceiling of products in P.
+template <class P>
+double ceiling() {
+  if constexpr (std::is_same_v<P, graft::bf16>) return bf16_ceiling(graft::chosen_tile_path().path);
+  return f32_ceiling();
+}
+
 /// From its making on: the time that a benchmark's loop takes. The ceiling is measured before.
 class stopwatch {
  public:
   stopwatch() {
     f32_ceiling();
+    bf16_ceiling(graft::chosen_tile_path().path);
     begin_ = std::chrono::steady_clock::now();
   }
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
@@ -54,10 +121,11 @@ class stopwatch {
 };
 
 /// GFLOP/s of FLOPS operations an iteration, and their share of the ceiling in percent.
-inline void count_operations(benchmark::State& state, double flops, double seconds) {
+template <class P = graft::f32>
+void count_operations(benchmark::State& state, double flops, double seconds) {
   const double rate = flops * static_cast<double>(state.iterations()) / seconds;
   state.counters["GFLOP/s"] = rate / 1e9;
-  state.counters["%ceiling"] = 100 * rate / f32_ceiling();
+  state.counters["%ceiling"] = 100 * rate / ceiling<P>();
 }
 
 /// TOKENS rows an iteration.

@@ -1,6 +1,9 @@
-// Matrix products of a roberta-base step, by rows: y = x W^T (forward), dx = dy W (input), dW = dy^T x (weight).
+// Matrix products of a roberta-base step, by rows: y = x W^T (forward), dx = dy W (input), dW = dy^T x (weight), in f32 by oneDNN; and the
+// first of them from packed weights, in f32 and bf16, by graft and by oneDNN.
 
 #include "graft/gemm/gemm.hpp"
+
+#include <dnnl.hpp>
 
 #include "ceiling.hpp"
 
@@ -33,6 +36,54 @@ void weight(benchmark::State& state) {
   multiply(state, as::transposed, values::Random(rows, out), as::is, values::Random(rows, in), out, in, rows);
 }
 
+/// y = x W^T as layers compute it: W packed beforehand, x packed in the measured time, y written block by block.
+template <class P>
+void packed_forward(benchmark::State& state) {
+  const index rows = state.range(0), out = state.range(1), in = state.range(2);
+  auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, out, in);
+  w.value = values::Random(out, in);
+  graft::pack_weight<P>(w, false, omp_get_max_threads());
+  const values x = values::Random(rows, in);
+  values y(rows, out);
+  view<float> to(y);
+  graft::context ctx;
+  const graft_benchmark::stopwatch watch;
+  for (auto _ : state) {
+    graft::scratch::mark mark(ctx.memory);
+    const auto left = graft::left_factor<P>::pack(as::is, const_view<float>(x), ctx);
+    graft::product<P>(left, graft::weight_factor<P>(w, as::transposed, ctx), ctx,
+                      [&](index row, index col, const auto& block) { to.window(row, col, block.rows(), block.cols()) = block; });
+  }
+  graft_benchmark::count_operations<P>(state, 2.0 * static_cast<double>(rows * out * in), watch.seconds());
+}
+
+#if DNNL_VERSION_MAJOR == 2
+/// The same in oneDNN: bf16, W in the layout that it likes best, x converted in the measured time.
+void onednn_bf16_forward(benchmark::State& state) {
+  const index rows = state.range(0), out = state.range(1), in = state.range(2);
+  using dnnl::memory;
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const memory::desc plain({rows, in}, memory::data_type::f32, memory::format_tag::ab);
+  const memory::desc x_type({rows, in}, memory::data_type::bf16, memory::format_tag::ab);
+  const memory::desc y_type({rows, out}, memory::data_type::f32, memory::format_tag::ab);
+  const memory::desc any({in, out}, memory::data_type::bf16, memory::format_tag::any);
+  const dnnl::matmul::primitive_desc chosen(dnnl::matmul::desc(x_type, any, y_type), engine);
+  const dnnl::matmul product(chosen);
+  values x_values = values::Random(rows, in);
+  memory source(plain, engine, x_values.data()), x(x_type, engine), w(chosen.weights_desc(), engine), y(y_type, engine);
+  const dnnl::reorder convert(source, x);
+  const graft_benchmark::stopwatch watch;
+  for (auto _ : state) {
+    convert.execute(stream, source, x);
+    product.execute(stream, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_DST, y}});
+    stream.wait();
+  }
+  state.SetLabel(chosen.impl_info_str());
+  graft_benchmark::count_operations<graft::bf16>(state, 2.0 * static_cast<double>(rows * out * in), watch.seconds());
+}
+#endif
+
 void shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"rows", "out", "in"})->UseRealTime()->Unit(benchmark::kMicrosecond);
   for (const index rows : {64, 256, 1024, 4096}) {
@@ -42,7 +93,17 @@ void shapes(benchmark::internal::Benchmark* b) {
 
 }  // namespace
 
+BENCHMARK(packed_forward<graft::f32>)->Apply(shapes);
+BENCHMARK(packed_forward<graft::bf16>)->Apply(shapes);
+#if DNNL_VERSION_MAJOR == 2
+BENCHMARK(onednn_bf16_forward)->Apply(shapes);
+#endif
 BENCHMARK(forward)->Apply(shapes);
 BENCHMARK(input)->Apply(shapes);
 BENCHMARK(weight)->Apply(shapes);
-BENCHMARK_MAIN();
+
+int main(int argc, char** argv) {
+  if (graft::detail::hides_tile_shapes()) dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -14,6 +14,7 @@
 #include "graft/core/scratch.hpp"                 // memory for temporaries
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
+#include "graft/core/profile.hpp"                 // where the time of a step goes
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
 #include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "graft/core/cpu.hpp"
+#include "graft/core/profile.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/scratch.hpp"
 #include "graft/core/types.hpp"
@@ -28,6 +29,7 @@ struct context {
   std::uint64_t step = 0;            // of dropout: each step has its own masks
   int threads = omp_get_max_threads();
   std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
+  profile* times = nullptr;          // where the time goes is added here
   scratch memory{};
   work_counters counters{};
 

@@ -92,6 +92,7 @@ void multiply(as op_a, const_view<A> a, as op_b, const_view<B> b, typename P::re
     detail::multiply_packed<P>(op_a, a, op_b, b, beta, c, ctx);
   } else {
     ++ctx.counters.products;
+    const timed time(ctx.times, operation::library_product);
     detail::multiply_in_pieces<P>(op_a, a, op_b, b, beta, c, ctx.threads);
   }
 }

@@ -110,6 +110,7 @@ class left_factor {
   /// op(X)
   template <class S>
   static left_factor pack(as op, const const_view<S>& x, context& ctx) {
+    const timed time(ctx.times, operation::packing);
     left_factor f = take(op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows(), ctx);
     parallel_for(format::panels(f.rows_), 4, ctx.threads, [&](index begin, index end) { f.fill(op, x, begin, end); });
     return f;
@@ -158,6 +159,7 @@ class right_factor {
   /// op(X)
   template <class S>
   static right_factor pack(as op, const const_view<S>& x, context& ctx) {
+    const timed time(ctx.times, operation::packing);
     const index depth = op == as::is ? x.rows() : x.cols();
     const index columns = op == as::is ? x.cols() : x.rows();
     return pack(op, x, ctx.memory.take<operand>(1, size(depth, columns)).data(), ctx.threads);
@@ -186,7 +188,7 @@ namespace detail {
 /// The blocks of LEFT's panels ROWS x RIGHT's panels COLUMNS, [begin, end) each, one after the other.
 template <class P, class F>
 void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array<index, 2> rows, std::array<index, 2> columns,
-            tile_path path, F&& f) {
+            tile_path path, profile* times, F&& f) {
   using real = typename P::real;
   using format = typename left_factor<P>::format;
   const auto kernel = kernel_of<P>(path);
@@ -196,7 +198,12 @@ void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array
     const index height = std::min(block_side, left.rows() - i * format::side);
     for (index j = columns[0]; j < columns[1]; j += 2) {
       const index width = std::min(block_side, right.columns() - j * format::side);
+      const auto started = times != nullptr ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
       kernel(left.panel(i), right.panel(j), depth, height > format::side ? 2 : 1, width > format::side ? 2 : 1, block);
+      if (times != nullptr) {
+        times->kernel_nanoseconds += std::chrono::nanoseconds(std::chrono::steady_clock::now() - started).count();
+        times->kernel_operations += 2 * height * width * left.depth();
+      }
       f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
     }
   }
@@ -209,6 +216,7 @@ void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array
 /// Cost: 2 rows depth columns operations; the largest right factor is read once for every 128 rows.
 template <class P, class F>
 void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, F&& f) {
+  const timed time(ctx.times, operation::product);
   using format = typename left_factor<P>::format;
   constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
   const index panel_bytes =
@@ -233,7 +241,7 @@ void products(const left_factor<P>& left, std::span<const right_factor<P>> right
     const index i = n % down * high;
     const auto& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(format::panels(right.columns()), j + wide);
-    detail::blocks(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path,
+    detail::blocks(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path, ctx.times,
                    [&](index row, index col, const auto& block) { f(which, row, col, block); });
   };
   if (items <= 1 || ctx.threads <= 1) {
@@ -257,7 +265,7 @@ void product(const left_factor<P>& left, const right_factor<P>& right, context& 
 template <class P, class F>
 void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, F&& f) {
   using format = typename left_factor<P>::format;
-  detail::blocks(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, f);
+  detail::blocks(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
 }
 
 /// The right factor of y = x W^T (op transposed) or dx = dy W (is): packed once where W is frozen and was packed, else now.

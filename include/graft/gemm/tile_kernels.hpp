@@ -145,6 +145,7 @@ __attribute__((target("amx-tile,amx-bf16"))) void amx_block(const bfloat16* a, c
   constexpr int line = 64;  // bytes from one row of a tile to the next
   constexpr int row = block_side * sizeof(float);
   const index panel = depth * tile<bfloat16>::size;
+  asm volatile("" : : : "memory");  // GCC does not know that the loads below read what was packed above
   _tile_zero(0);
   if constexpr (Columns == 2) _tile_zero(1);
   if constexpr (Rows == 2) _tile_zero(2);

@@ -47,6 +47,7 @@ template <class P, class F>
 void for_each_head(index heads, index head_size, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
+  const timed time(ctx.times, operation::attention);
   const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
   index longest = 0;
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);

@@ -28,6 +28,7 @@ void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
 /// out (1, C) += column sums of x (N, C), which may be kept in a shorter type.
 template <class T, class S = T>
 void add_column_sum(std::type_identity_t<const_view<S>> x, view<T> out, context& ctx) {
+  const timed time(ctx.times, operation::column_sum);
   sum_pieces<T>(x.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
     T* total = sum.data();
     const index width = x.cols();

@@ -64,6 +64,7 @@ class matrix_dropout {
 /// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (N, H), may be the same memory. Without dropout a copy.
 template <class T>
 void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, context& ctx) {
+  const timed time(ctx.times, operation::dropout);
   const matrix_dropout<T> mask(p, place, x.cols(), ctx);
   if (!mask.active() && x.data() == y.data()) return;
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {

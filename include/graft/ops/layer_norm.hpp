@@ -60,6 +60,7 @@ void normalize_row_backward(const Dy& dy, const Xhat& xhat, const G& g, T r, Dx&
 template <class T, class S = T>
 void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> xhat, const_view<T> r, const_view<T> g, view<T>* dx,
                          view<T>* dg, view<T>* db, context& ctx) {
+  const timed time(ctx.times, operation::normalization);
   const index width = dy.cols();
   scratch::mark mark(ctx.memory);
   view<T> own = ctx.memory.take_rows<T>(ctx.threads, width);

@@ -149,6 +149,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
                             const_view<typename P::real> w, view<typename P::real> c, mixed_adapters_saved<P>* s, context& ctx) {
   using real = typename P::real;
   using operand = typename P::operand;
+  const timed time(ctx.times, operation::mixed_adapters);
   const index rows = h.rows();
   const index width = h.cols();
   const index total = detail::total_size(branches);
@@ -210,6 +211,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
                              view<typename P::real>* dx, context& ctx) {
   using real = typename P::real;
   using operand = typename P::operand;
+  const timed time(ctx.times, operation::mixed_adapters);
   const index rows = dc.rows();
   const index width = dc.cols();
   const const_view<operand> sum = s.sum;

@@ -1,0 +1,63 @@
+// Where the time of a training step goes, operator by operator:  graft_benchmark_breakdown [BATCH [LENGTH [STEPS]]]
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "ceiling.hpp"
+#include "models.hpp"
+
+namespace {
+
+/// Prints the table of one model; the times are means over STEPS steps.
+template <class P, class M>
+void print(const char* what, M model, const graft::batch& b, int steps) {
+  graft_benchmark::training<M> training(model);
+  graft::profile times;
+  training.step(b);
+  training.ctx.times = &times;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < steps; ++i) training.step(b);
+  const double step = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / steps;
+
+  const double kernels = static_cast<double>(times.kernel_nanoseconds) * 1e-9 / steps / training.ctx.threads;
+  const double rate = static_cast<double>(times.kernel_operations) / static_cast<double>(times.kernel_nanoseconds) * training.ctx.threads;
+  const double ceiling = graft_benchmark::ceiling<P>() * 1e-9;
+  std::printf("%s, %s%s%s: %td rows, %d threads, %.1f ms a step, %.0f tokens/s\n", what, P::name,
+              std::is_same_v<P, graft::bf16> ? " on " : "",
+              std::is_same_v<P, graft::bf16> ? graft::tile_path_name(graft::chosen_tile_path().path) : "", b.rows(), training.ctx.threads,
+              1e3 * step, static_cast<double>(b.rows()) / step);
+  const auto line = [&](const char* name, double seconds) {
+    std::printf("  %-28s %9.2f ms %6.1f %%\n", name, 1e3 * seconds, 100 * seconds / step);
+  };
+  double known = 0;
+  for (std::size_t i = 0; i < times.seconds.size(); ++i) {
+    const double seconds = times.seconds[i] / steps;
+    known += seconds;
+    if (i == static_cast<std::size_t>(graft::operation::product)) {
+      line("products: kernels", kernels);
+      line("products: their blocks, waits", seconds - kernels);
+    } else {
+      line(graft::operation_names[i], seconds);
+    }
+  }
+  line("the rest", step - known);
+  std::printf("  kernels run at %.0f GFLOP/s, %.0f %% of the ceiling of %.0f\n\n", rate, 100 * rate / ceiling, ceiling);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto number = [&](int i, int fallback) { return argc > i ? std::atoi(argv[i]) : fallback; };
+  const int batch = number(1, 8), length = number(2, 53), steps = number(3, 5);
+  if (batch < 1 || length < 1 || length > 512 || steps < 1) {
+    std::fprintf(stderr, "usage: graft_benchmark_breakdown [BATCH [LENGTH, up to 512 [STEPS]]]\n");
+    return 2;
+  }
+  const graft::batch b = graft_benchmark::sequences(batch, length);
+  print<graft::f32>("one adapter", graft_benchmark::adapter_model<graft::f32>(), b, steps);
+  print<graft::bf16>("one adapter", graft_benchmark::adapter_model<graft::bf16>(), b, steps);
+  print<graft::f32>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::f32>(2), b, steps);
+  print<graft::bf16>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::bf16>(2), b, steps);
+  return 0;
+}

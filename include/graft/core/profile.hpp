@@ -1,0 +1,51 @@
+#pragma once
+// Where the time of a step goes, for whoever asks: a context that holds no profile measures nothing.
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace graft {
+
+/// What is told apart. A product's time holds what is done with its blocks: biases, GELU, residuals, dropout, rounding.
+enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product };
+
+inline constexpr std::array operation_names{"products", "packing of factors", "attention",      "LayerNorm",
+                                            "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)"};
+
+/// Seconds of the calling thread by operation, summed over calls; and, of the products, what the kernels alone took on all threads
+/// together.
+struct profile {
+  std::array<double, operation_names.size()> seconds{};
+  std::atomic<std::int64_t> kernel_nanoseconds{0};
+  std::atomic<std::int64_t> kernel_operations{0};  // multiplications and additions, padding not counted
+
+  void clear() {
+    seconds.fill(0);
+    kernel_nanoseconds = kernel_operations = 0;
+  }
+};
+
+/// Adds the time that it lives to OPERATION of a profile, if there is one.
+class timed {
+ public:
+  timed(profile* p, operation o) : profile_(p), operation_(o) {
+    if (profile_ != nullptr) started_ = std::chrono::steady_clock::now();
+  }
+  timed(const timed&) = delete;
+  timed& operator=(const timed&) = delete;
+  ~timed() {
+    if (profile_ == nullptr) return;
+    profile_->seconds[static_cast<std::size_t>(operation_)] +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  }
+
+ private:
+  profile* profile_;
+  operation operation_;
+  std::chrono::steady_clock::time_point started_;
+};
+
+}  // namespace graft
