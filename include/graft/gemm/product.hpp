@@ -134,7 +134,11 @@ class left_factor {
       operand* to = panel((row + i) / format::side) + col / format::depth * format::size + format::left((row + i) % format::side, 0);
       const real* from = block.row_data(i);
       for (index k = 0; k < cols; k += format::depth, to += format::size) {
-        const index n = std::min(format::depth, cols - k);
+        const index n = cols - k;
+        if (n >= format::depth) {
+          convert<format::depth>(from + k, to);
+          continue;
+        }
         convert(from + k, to, n);
         std::fill(to + n, to + format::depth, operand(0));
       }

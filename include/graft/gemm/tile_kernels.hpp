@@ -111,7 +111,7 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
 #pragma GCC unroll 16
   for (auto& sum : s) sum = _mm512_setzero_ps();
   for (index t = 0; t < depth; ++t) {
-    const auto* left = reinterpret_cast<const int*>(a + t * tile<bfloat16>::size);
+    const auto* left = reinterpret_cast<const four_bytes*>(a + t * tile<bfloat16>::size);
     const bfloat16* right = b + t * tile<bfloat16>::size;
 #pragma GCC unroll 2
     for (index pair = 0; pair < tile<bfloat16>::depth / 2; ++pair) {

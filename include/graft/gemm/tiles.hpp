@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "graft/core/bfloat16.hpp"
 #include "graft/core/types.hpp"
@@ -33,63 +35,106 @@ struct tile {
 
 namespace detail {
 
-/// The part of SOURCE that is element (0, 0) of a tile and on: LENGTH (<= 16) rows or columns of the factor, REACH (<= depth) deep.
-/// `along` elements lie between neighbors of one row or column, `across` between rows or columns.
-template <class T, class S>
-void pack_tile_left(as op, const S* source, index stride, index length, index reach, T* out) {
-  using format = tile<T>;
-  if (length < format::side || reach < format::depth) std::fill(out, out + format::size, T(0));
-  if (op == as::is) {
-    for (index r = 0; r < length; ++r) convert(source + r * stride, out + format::left(r, 0), reach);
-    return;
+/// 16 numbers, or pairs of bf16, of 4 bytes each.
+typedef std::uint32_t four_bytes __attribute__((may_alias));                                  // NOLINT: aliases drop attributes
+typedef std::uint32_t sixteen_units __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT
+
+/// to (16, 16) = the transpose of from; neither the same memory.
+inline void transpose_units(const four_bytes* from, four_bytes* to) {
+#if defined(__AVX512F__)
+  sixteen_units row[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) row[i] = *reinterpret_cast<const sixteen_units*>(from + 16 * i);
+  const auto swap_blocks = [&]<std::uint32_t... C>(std::integer_sequence<std::uint32_t, C...>, auto distance) {
+    constexpr std::uint32_t d = decltype(distance)::value;
+    constexpr sixteen_units upper{((C & d) != 0 ? 16 + C - d : C)...};
+    constexpr sixteen_units lower{((C & d) != 0 ? 16 + C : C + d)...};
+#pragma GCC unroll 16
+    for (std::uint32_t i = 0; i < 16; ++i) {
+      if ((i & d) != 0) continue;
+      const sixteen_units a = row[i], b = row[i + d];
+      row[i] = __builtin_shuffle(a, b, upper);
+      row[i + d] = __builtin_shuffle(a, b, lower);
+    }
+  };
+  constexpr auto all = std::make_integer_sequence<std::uint32_t, 16>();
+  swap_blocks(all, std::integral_constant<std::uint32_t, 8>());
+  swap_blocks(all, std::integral_constant<std::uint32_t, 4>());
+  swap_blocks(all, std::integral_constant<std::uint32_t, 2>());
+  swap_blocks(all, std::integral_constant<std::uint32_t, 1>());
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) *reinterpret_cast<sixteen_units*>(to + 16 * i) = row[i];
+#else
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < 16; ++j) to[16 * i + j] = from[16 * j + i];
   }
-  T rows[format::depth][format::side];
-  for (index k = 0; k < reach; ++k) convert(source + k * stride, rows[k], length);
-  for (index r = 0; r < length; ++r) {
-    for (index k = 0; k < reach; ++k) out[format::left(r, k)] = rows[k][r];
+#endif
+}
+
+/// pairs (16 pairs, 16) = rows 0 and 1, 2 and 3, ... of SOURCE (32, 16) side by side.
+template <class S>
+void pair_rows(const S* source, index stride, four_bytes* pairs) {
+  for (index k = 0; k < 32; k += 2, pairs += 16) {
+    bfloat16 even[16], odd[16];
+    convert<16>(source + k * stride, even);
+    convert<16>(source + (k + 1) * stride, odd);
+    const std::uint16_t *first = raw(even), *second = raw(odd);
+#pragma omp simd
+    for (index c = 0; c < 16; ++c) pairs[c] = static_cast<std::uint32_t>(first[c]) | static_cast<std::uint32_t>(second[c]) << 16;
   }
 }
 
+/// A whole tile that is transposed on the way: of a left factor (depth, 16) -> (16, depth), of a right one (16, depth) -> (depth, 16).
 template <class T, class S>
-void pack_tile_right(as op, const S* source, index stride, index length, index reach, T* out) {
+void pack_transposed(const S* source, index stride, bool left, T* out) {
   using format = tile<T>;
-  if (length < format::side || reach < format::depth) std::fill(out, out + format::size, T(0));
-  if (op == as::transposed) {
-    T columns[format::side][format::depth];
-    for (index c = 0; c < length; ++c) convert(source + c * stride, columns[c], reach);
-    if constexpr (sizeof(T) == 2) {
-      if (reach == format::depth && length == format::side) {
-        auto* pairs = reinterpret_cast<std::uint32_t*>(out);
-        for (index k = 0; k < format::depth / 2; ++k) {
-          for (index c = 0; c < format::side; ++c) std::memcpy(pairs + k * format::side + c, &columns[c][2 * k], sizeof(std::uint32_t));
-        }
-        return;
-      }
-    }
-    for (index k = 0; k < reach; ++k) {
-      for (index c = 0; c < length; ++c) out[format::right(k, c)] = columns[c][k];
-    }
-    return;
-  }
+  alignas(64) T own[format::size];
+  const index n = left ? format::side : format::depth;
+  bool paired = false;
   if constexpr (sizeof(T) == 2) {
-    T even[format::side]{}, odd[format::side]{};
-    for (index k = 0; k < reach; k += 2) {
-      convert(source + k * stride, even, length);
-      if (k + 1 < reach)
-        convert(source + (k + 1) * stride, odd, length);
-      else
-        std::fill(odd, odd + format::side, T(0));
-      auto* pairs = raw(out + format::right(k, 0));
-      const std::uint16_t *first = raw(even), *second = raw(odd);
-#pragma omp simd
-      for (index c = 0; c < format::side; ++c) {
-        pairs[2 * c] = first[c];
-        pairs[2 * c + 1] = second[c];
-      }
+    paired = left;
+    if (paired) pair_rows(source, stride, reinterpret_cast<four_bytes*>(own));
+  }
+  for (index i = 0; !paired && i < format::size / n; ++i) convert(source + i * stride, own + i * n, n);
+  if constexpr (sizeof(T) == 8) {
+    const index rows = left ? format::depth : format::side, cols = format::size / rows;
+    for (index i = 0; i < cols; ++i) {
+      for (index k = 0; k < rows; ++k) out[i * rows + k] = own[k * cols + i];
     }
   } else {
-    for (index k = 0; k < reach; ++k) convert(source + k * stride, out + format::right(k, 0), length);
+    transpose_units(reinterpret_cast<const four_bytes*>(own), reinterpret_cast<four_bytes*>(out));
   }
+}
+
+/// The whole tile that begins at SOURCE.
+template <class T, class S>
+void pack_whole_tile(bool left, as op, const S* source, index stride, T* out) {
+  using format = tile<T>;
+  if (op == as::transposed) {
+    pack_transposed(source, stride, left, out);
+  } else if (left) {
+    for (index r = 0; r < format::side; ++r) convert<format::depth>(source + r * stride, out + format::left(r, 0));
+  } else if constexpr (sizeof(T) == 2) {
+    pair_rows(source, stride, reinterpret_cast<four_bytes*>(out));
+  } else {
+    for (index k = 0; k < format::depth; ++k) convert<format::side>(source + k * stride, out + format::right(k, 0));
+  }
+}
+
+/// The tile that begins at SOURCE, of which there are LENGTH (<= 16) rows or columns of the factor, REACH (<= depth) deep.
+template <class T, class S>
+void pack_tile(bool left, as op, const S* source, index stride, index length, index reach, T* out) {
+  using format = tile<T>;
+  if (length == format::side && reach == format::depth) {
+    pack_whole_tile(left, op, source, stride, out);
+    return;
+  }
+  const bool rows_go_deep = left == (op == as::is);
+  const index rows = rows_go_deep ? length : reach, columns = rows_go_deep ? reach : length;
+  const index width = rows_go_deep ? format::depth : format::side;
+  alignas(64) S whole[format::size] = {};
+  for (index r = 0; r < rows; ++r) std::copy(source + r * stride, source + r * stride + columns, whole + r * width);
+  pack_whole_tile(left, op, whole, width, out);
 }
 
 }  // namespace detail
@@ -103,7 +148,7 @@ void pack_left_panel(as op, const const_view<S>& source, index p, T* out) {
   const index first = p * format::side;
   for (index t = 0; t < k; t += format::depth, out += format::size) {
     const S* begin = op == as::is ? source.row_data(first) + t : source.row_data(t) + first;
-    detail::pack_tile_left(op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
+    detail::pack_tile(true, op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
   }
 }
 
@@ -116,7 +161,7 @@ void pack_right_panel(as op, const const_view<S>& source, index p, T* out) {
   const index first = p * format::side;
   for (index t = 0; t < k; t += format::depth, out += format::size) {
     const S* begin = op == as::is ? source.row_data(t) + first : source.row_data(first) + t;
-    detail::pack_tile_right(op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
+    detail::pack_tile(false, op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
   }
 }
 

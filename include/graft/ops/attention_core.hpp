@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "graft/core/context.hpp"
 #include "graft/core/types.hpp"
@@ -22,6 +23,9 @@ namespace detail {
 inline std::uint64_t probability_counter(index row, index heads, index head) {
   return static_cast<std::uint64_t>(row * heads + head) << 20;
 }
+
+/// Rows of probabilities begin at whole cache lines.
+inline index padded(index length) { return (length + 15) / 16 * 16; }
 
 /// What a thread works in: three (T, T) matrices, and the factors of one product at a time.
 template <class P>
@@ -53,7 +57,7 @@ void for_each_head(index heads, index head_size, context& ctx, F&& f) {
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
   const index widest = std::max(longest, head_size);
   scratch::mark mark(ctx.memory);
-  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * longest);
+  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * padded(longest));
   view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * left_factor<P>::size(widest, widest));
   const tile_path path = graft::detail::path_of<P>(ctx);
   const index items = sequences * heads;
@@ -66,7 +70,8 @@ void for_each_head(index heads, index head_size, context& ctx, F&& f) {
     for (index item = 0; item < items; ++item) {
       const index b = item / heads;
       const index length = ctx.offsets[b + 1] - ctx.offsets[b];
-      const auto square = [&](index i) { return view<real>(own + i * length * length, length, length); };
+      const index stride = padded(length);
+      const auto square = [&](index i) { return view<real>(own + i * length * stride, length, length, stride); };
       attention_workspace<P> w{square(0), square(1), square(2), left, left + left_factor<P>::size(widest, widest), path};
       f(ctx.offsets[b], length, item % heads, w);
     }
@@ -80,7 +85,12 @@ void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, att
   const real scale = real(1) / std::sqrt(real(q.cols()));
   w.product(as::is, q, as::transposed, k,
             [&](index row, index col, const auto& block) { w.prob.window(row, col, block.rows(), block.cols()) = scale * block; });
-  for (index i = 0; i < w.prob.rows(); ++i) softmax_row(w.prob.row(i));
+  const index length = w.prob.rows();
+  const view<real> whole(w.prob.data(), length, padded(length));
+  for (index i = 0; i < length; ++i) {  // nothing is left over from whole vectors: what is too much vanishes
+    std::fill(whole.row_data(i) + length, whole.row_data(i) + padded(length), std::numeric_limits<real>::lowest());
+    softmax_row(view<real>(whole.row_data(i), 1, padded(length)).row(0));
+  }
 }
 
 /// Takes the blocks of a product into TO.
