@@ -55,7 +55,7 @@ class model_holder : public graft_test::tiny_model {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {
       n += numbers(l.attention.x) + numbers(l.attention.qkv) + numbers(l.attention.output) + numbers(l.attention_site);
-      n += numbers(l.feed.intermediate) + numbers(l.feed.z) + numbers(l.feed.output) + numbers(l.feed_site);
+      n += numbers(l.feed.intermediate) + numbers(l.feed.slope) + numbers(l.feed.output) + numbers(l.feed_site);
     }
     return n;
   }

@@ -68,3 +68,20 @@ TEST_CASE("gelu in f32 is as exact as f32 is, whatever the threads") {
   graft::ops::gelu_forward<float>(x32, other, ctx);
   CHECK((other.array() == y32.array()).all());
 }
+
+TEST_CASE("gelu and its slope in one pass are the two of two passes; in 8 bits the slope is near") {
+  constexpr graft::index n = 1000;
+  matrix<double> x(1, n), y(1, n), s(1, n), y_alone(1, n), s_alone(1, n);
+  for (graft::index i = 0; i < n; ++i) x(0, i) = -8 + 16.0 * static_cast<double>(i) / n;
+  graft::context ctx;
+  graft::ops::gelu_with_slope(x.data(), y.data(), s.data(), n);
+  graft::ops::gelu_forward<double>(x, y_alone, ctx);
+  graft::ops::gelu_backward<double>(matrix<double>::Ones(1, n).eval(), x, s_alone, ctx);
+  CHECK((y - y_alone).cwiseAbs().maxCoeff() <= 1e-15);
+  CHECK((s - s_alone).cwiseAbs().maxCoeff() <= 1e-15);
+  matrix<float> single = s.cast<float>(), d = matrix<float>::Constant(1, n, 2);
+  std::vector<std::uint8_t> kept(n);
+  graft::ops::keep_slope(single.data(), kept.data(), n);
+  graft::ops::scale_by_slope(d.data(), kept.data(), n);
+  CHECK((d - 2 * single).cwiseAbs().maxCoeff() <= 2 * 0.0025F);
+}

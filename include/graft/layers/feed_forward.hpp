@@ -14,7 +14,7 @@ namespace graft {
 /// h = drop(gelu(z) W_2^T + b_2),   z = x W_1^T + b_1
 /// Backward:  dz = (dh W_2) gelu'(z);   dx = dz W_1 + beta dx
 /// @param  x  (N, H) rows are tokens            @param[out] h  (N, H)            W_1 (F, H), W_2 (H, F)
-/// Saved: z (N, F); x and gelu(z) only when the weights that read them are trained.
+/// Saved: gelu'(z) (N, F); x and gelu(z) only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, eq. 2, with GELU; transformers' RobertaIntermediate and RobertaOutput.dense.
 /// Tested: tests/layers/feed_forward_test.cpp
 template <class P>
@@ -22,6 +22,7 @@ class feed_forward {
  public:
   using real = typename P::real;
   using operand = typename P::operand;
+  using slope = typename P::slope;
   struct options {
     index hidden_size;
     index intermediate_size;
@@ -30,7 +31,7 @@ class feed_forward {
   };
   struct saved {
     typename linear<P>::saved intermediate;
-    buffer<operand> z;
+    buffer<typename P::slope> slope;
     typename linear<P>::saved output;
   };
 
@@ -43,13 +44,20 @@ class feed_forward {
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     intermediate.keep(x, s != nullptr ? &s->intermediate : nullptr, ctx);
-    view<operand> z = s != nullptr ? s->z.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
+    view<slope> slopes = s != nullptr ? s->slope.resize(x.rows(), options_.intermediate_size) : view<slope>(nullptr, 0, 0);
     const bool keeps = s != nullptr && output.reads_input();
     view<operand> kept = keeps ? s->output.x.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
     const auto activated = left_factor<P>::take(x.rows(), options_.intermediate_size, ctx);
     intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
-      if (s != nullptr) ops::write_block(block, z, row, col);
-      for (index i = 0; i < block.rows(); ++i) ops::gelu_row<real>(block.row(i), block.row(i));
+      real own[detail::block_side];
+      for (index i = 0; i < block.rows(); ++i) {
+        if (s == nullptr) {
+          ops::gelu_row<real>(block.row(i), block.row(i));
+        } else {
+          ops::gelu_with_slope(block.row_data(i), block.row_data(i), own, block.cols());
+          ops::keep_slope(own, slopes.row_data(row + i) + col, block.cols());
+        }
+      }
       if (keeps) ops::write_block(block, kept, row, col);
       activated.store(row, col, block);
     });
@@ -67,16 +75,13 @@ class feed_forward {
     const bool trains = is_trainable(intermediate);
     if (dx == nullptr && !trains) return;
     const index rows = dh.rows();
-    const const_view<operand> z = s.z;
+    const const_view<slope> slopes = s.slope;
     const auto dz = left_factor<P>::take(rows, options_.intermediate_size, ctx);
     view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
     output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
                            [&](index row, index col, view<real> block) {
-                             real own[detail::block_side];
-                             for (index i = 0; i < block.rows(); ++i) {
-                               const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);
-                               ops::gelu_row_backward<real>(block.row(i), const_view<real>(z_row, 1, block.cols()).row(0), block.row(i));
-                             }
+                             for (index i = 0; i < block.rows(); ++i)
+                               ops::scale_by_slope(block.row_data(i), slopes.row_data(row + i) + col, block.cols());
                              if (trains) ops::write_block(block, dz_rows, row, col);
                              dz.store(row, col, block);
                            });

@@ -60,13 +60,15 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const parameter_counts n = count_parameters(model);
   const index lowest = model.trunk.lowest_trainable();
   index per_row = lowest < 0 ? h + 1 : 0;
+  index slopes = 0;
   for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
     if (attention) per_row += 3 * h + (layer.attention.query.reads_input() ? h : 0) + (layer.attention.output.reads_input() ? h : 0);
     if (feed) {
-      per_row += c.intermediate_size + (layer.feed.intermediate.reads_input() ? h : 0) +
+      slopes += c.intermediate_size;
+      per_row += (layer.feed.intermediate.reads_input() ? h : 0) +
                  (layer.feed.output.reads_input() ? c.intermediate_size : 0);
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
@@ -82,7 +84,8 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   });
   rest += rows * 6 * h + 3 * sequence * sequence * threads;
   packed += static_cast<std::int64_t>(rows) * (per_row + c.intermediate_size + 5 * h);
-  return rest * static_cast<std::int64_t>(sizeof(real)) + packed * static_cast<std::int64_t>(sizeof(operand));
+  return rest * static_cast<std::int64_t>(sizeof(real)) + packed * static_cast<std::int64_t>(sizeof(operand)) +
+         static_cast<std::int64_t>(rows) * slopes * static_cast<std::int64_t>(sizeof(typename M::precision::slope));
 }
 
 }  // namespace graft
