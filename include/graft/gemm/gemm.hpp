@@ -53,23 +53,23 @@ template <class P, class A, class B>
 void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, typename P::real beta, view<typename P::real> c,
                      context& ctx) {
   scratch::mark mark(ctx.memory);
-  const auto add = [beta](auto& to, auto value) { to = beta == 0 ? value : value + beta * to; };
   const auto flipped = [](as op) { return op == as::is ? as::transposed : as::is; };
-  if (c.rows() > c.cols() && op_a == as::transposed) {
-    const auto left = left_factor<P>::pack(flipped(op_b), b, ctx);
-    product<P>(left, right_factor<P>::pack(flipped(op_a), a, ctx), ctx, [&](index row, index col, const auto& block) {
-      for (index j = 0; j < block.cols(); ++j) {
-        for (index i = 0; i < block.rows(); ++i) add(c(col + j, row + i), block(i, j));
-      }
-    });
-    return;
-  }
-  const auto left = left_factor<P>::pack(op_a, a, ctx);
-  product<P>(left, right_factor<P>::pack(op_b, b, ctx), ctx, [&](index row, index col, const auto& block) {
+  const bool turned = c.rows() > c.cols() && op_a == as::transposed;
+  const auto add = [&](index row, index col, const auto& block) {
     for (index i = 0; i < block.rows(); ++i) {
-      for (index j = 0; j < block.cols(); ++j) add(c(row + i, col + j), block(i, j));
+      const auto* from = block.row_data(i);
+      auto* to = turned ? c.row_data(col) + row + i : c.row_data(row + i) + col;
+      const index step = turned ? c.stride() : 1;
+      for (index j = 0; j < block.cols(); ++j, to += step) *to = beta == 0 ? from[j] : from[j] + beta * *to;
     }
-  });
+  };
+  if (turned) {
+    const auto left = left_factor<P>::pack(flipped(op_b), b, ctx);
+    product<P>(left, right_factor<P>::pack(flipped(op_a), a, ctx), ctx, add);
+  } else {
+    const auto left = left_factor<P>::pack(op_a, a, ctx);
+    product<P>(left, right_factor<P>::pack(op_b, b, ctx), ctx, add);
+  }
 }
 
 }  // namespace detail

@@ -231,7 +231,7 @@ void products(const left_factor<P>& left, std::span<const right_factor<P>> right
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
   index high = 8;
   while (high > 2 &&
-         ((row_panels + high - 1) / high) * ((columns + wide - 1) / wide) * static_cast<index>(rights.size()) < 4 * ctx.threads) {
+         ((row_panels + high - 1) / high) * ((columns + wide - 1) / wide) * static_cast<index>(rights.size()) < 12 * ctx.threads) {
     high /= 2;
   }
   const index down = (row_panels + high - 1) / high;

@@ -1,6 +1,7 @@
 #pragma once
 // The fully connected layer.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -77,7 +78,13 @@ class linear {
     const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, as::transposed, ctx); });
     products<P>(x, std::span<const right_factor<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
-      block.rowwise() += l.bias.value.row(0).segment(col, block.cols());
+      const real* bias = l.bias.value.data() + col;
+      const index width = block.cols();
+      for (index i = 0; i < block.rows(); ++i) {
+        real* to = block.row_data(i);
+#pragma omp simd
+        for (index c = 0; c < width; ++c) to[c] += bias[c];
+      }
       if (l.update) l.update->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
       f(which, row, col, block);
     });
@@ -100,11 +107,16 @@ class linear {
   }
   void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
     backward_blocks(dy, ctx, [&](index row, index col, const auto& block) {
-      view<real> to = dx.window(row, col, block.rows(), block.cols());
-      if (beta == real(0)) {
-        to = block;
-      } else {
-        to = block + beta * to;
+      const index width = block.cols();
+      for (index i = 0; i < block.rows(); ++i) {
+        const real* from = block.row_data(i);
+        real* to = dx.row_data(row + i) + col;
+        if (beta == real(0)) {
+          std::copy(from, from + width, to);
+          continue;
+        }
+#pragma omp simd
+        for (index c = 0; c < width; ++c) to[c] = from[c] + beta * to[c];
       }
     });
   }
