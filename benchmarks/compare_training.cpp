@@ -29,6 +29,7 @@
 
 namespace {
 
+using graft::bf16;
 using graft::f32;
 using graft::index;
 using graft::json;
@@ -160,7 +161,8 @@ void serve(const std::string& path, const std::string& rows, const std::string& 
   const auto load = [&](auto& model) {
     graft::load_trunk(model, file);
     load_added(model, file);
-    file = graft::tensor_source(path);  // lets go of the mapped file
+    file = graft::tensor_source(path);
+    graft::pack_frozen(model, true, omp_get_max_threads());
   };
   if (setup == "adapter") {
     auto model = graft::make_adapter_classifier<P>(config, classes, adapter_size);
@@ -184,7 +186,8 @@ int main(int argc, char** argv) try {
   const std::vector<std::string> args(argv + 1, argv + argc);
   const auto is = [&](std::string_view command, std::size_t count) { return args.size() == count + 1 && args[0] == command; };
   // A precision is a line here.
-  const std::map<std::string, void (*)(const std::string&, const std::string&, const std::string&)> precisions = {{"f32", serve<f32>}};
+  const std::map<std::string, void (*)(const std::string&, const std::string&, const std::string&)> precisions = {{"bf16", serve<bf16>},
+                                                                                                                  {"f32", serve<f32>}};
   if (is("rows", 3)) {
     print_rows(args[1], args[2], args[3]);
   } else if (is("write_model", 1)) {

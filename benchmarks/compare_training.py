@@ -506,7 +506,7 @@ def main():
     a("--quick", action="store_true", help="MRPC, batch 8, 3 steps a cell")
     a("--steps", type=int, default=7, help="measured steps a cell, after 2 that are not")
     a("--tasks", default="mrpc,rte")
-    a("--precisions", default="f32", help="graft's, with commas; the first is the one that is compared (default %(default)s)")
+    a("--precisions", default="bf16,f32", help="graft's, with commas; the first is the one that is compared (default %(default)s)")
     a("--json", help="write everything that was measured there")
     a("--shared", default=os.environ.get("GRAFT_SHARED", os.path.join(here, "..", "..", "shared")), help="folder with data/")
     a("--python", default="/usr/bin/python3", help="the Python that has PyTorch (default %(default)s)")

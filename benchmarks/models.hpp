@@ -80,7 +80,8 @@ graft::multi_adapter_classifier<P> mix_model(index adapters) {
 template <class M>
 class training {
  public:
-  explicit training(M& model) : model_(model), parameters_(graft::trainable_parameters(model)), optimizer_(parameters_, {}) {
+  explicit training(M& model, double rate = 1e-4)
+      : model_(model), rate_(rate), parameters_(graft::trainable_parameters(model)), optimizer_(parameters_, {}) {
     ctx.training = true;
   }
 
@@ -96,13 +97,14 @@ class training {
     const double loss = graft::cross_entropy<float>(logits_, b.labels, &d);
     model_.backward(dlogits_, b, trace_, ctx);
     graft::clip_gradients(parameters_, 1.0);
-    optimizer_.step(1e-4, 1e-2, ctx.threads);
+    optimizer_.step(rate_, 1e-2, ctx.threads);
     optimizer_.zero_gradients();
     return loss;
   }
 
  private:
   M& model_;
+  double rate_;
   std::vector<graft::parameter<float>*> parameters_;
   graft::adamw<float> optimizer_;
   typename M::trace trace_;
