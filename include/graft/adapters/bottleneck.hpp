@@ -43,8 +43,7 @@ class bottleneck {
   void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx) { update_backward(dy, s, real(1), dh, ctx); }
 
   /// f(row, col, block) for every block of U(h), for sites that add it to something else.
-  template <class F>
-  void update(const_view<real> h, saved* s, context& ctx, F&& f) const {
+  void update(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
     scratch::mark mark(ctx.memory);
     down_project.keep(h, s != nullptr ? &s->down : nullptr, ctx);
     const bool keeps = s != nullptr && up_project.reads_input();

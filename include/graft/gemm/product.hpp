@@ -11,6 +11,7 @@
 
 #include "graft/core/context.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/function_view.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/parameter.hpp"
 #include "graft/core/precision.hpp"
@@ -187,12 +188,18 @@ class right_factor {
   index depth_, columns_;
 };
 
+/// What takes the blocks of a product, (row, col, block), or of one of several, (which, row, col, block). The block may be written to.
+template <class P>
+using block_function = function_view<void(index, index, view<typename P::real>)>;
+template <class P>
+using blocks_function = function_view<void(index, index, index, view<typename P::real>)>;
+
 namespace detail {
 
 /// The blocks of LEFT's panels ROWS x RIGHT's panels COLUMNS, [begin, end) each, one after the other.
-template <class P, class F>
+template <class P>
 void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array<index, 2> rows, std::array<index, 2> columns,
-            tile_path path, profile* times, F&& f) {
+            tile_path path, profile* times, block_function<P> f) {
   using real = typename P::real;
   using format = typename left_factor<P>::format;
   const auto kernel = kernel_of<P>(path);
@@ -218,8 +225,8 @@ void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array
 /// Calls f(i, row, col, block) for every block of LEFT RIGHTS[i], up to (32, 32) and each once, on ctx.threads threads; ROW and COL say
 /// where in the product it lies, multiples of 32. Every element is summed along the depth in one order, whatever the number of threads.
 /// Cost: 2 rows depth columns operations; the largest right factor is read once for every 128 rows.
-template <class P, class F>
-void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, F&& f) {
+template <class P>
+void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, blocks_function<P> f) {
   const timed time(ctx.times, operation::product);
   using format = typename left_factor<P>::format;
   constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
@@ -245,8 +252,8 @@ void products(const left_factor<P>& left, std::span<const right_factor<P>> right
     const index i = n % down * high;
     const auto& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(format::panels(right.columns()), j + wide);
-    detail::blocks(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path, ctx.times,
-                   [&](index row, index col, const auto& block) { f(which, row, col, block); });
+    detail::blocks<P>(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path, ctx.times,
+                      [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
   if (items <= 1 || ctx.threads <= 1) {
     const detail::tile_unit unit(path);
@@ -261,15 +268,15 @@ void products(const left_factor<P>& left, std::span<const right_factor<P>> right
   }
 }
 /// The same for one right factor:  f(row, col, block).
-template <class P, class F>
-void product(const left_factor<P>& left, const right_factor<P>& right, context& ctx, F&& f) {
-  products<P>(left, {&right, 1}, ctx, [&](index, index row, index col, const auto& block) { f(row, col, block); });
+template <class P>
+void product(const left_factor<P>& left, const right_factor<P>& right, context& ctx, block_function<P> f) {
+  products<P>(left, {&right, 1}, ctx, [&](index, index row, index col, view<typename P::real> block) { f(row, col, block); });
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
-template <class P, class F>
-void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, F&& f) {
+template <class P>
+void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, block_function<P> f) {
   using format = typename left_factor<P>::format;
-  detail::blocks(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
+  detail::blocks<P>(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
 }
 
 /// The right factor of y = x W^T (op transposed) or dx = dy W (is): packed once where W is frozen and was packed, else now.

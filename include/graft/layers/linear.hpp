@@ -61,14 +61,13 @@ class linear {
     return left_factor<P>::pack(as::is, x, ctx);
   }
   /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
-  template <class F>
-  void forward_blocks(const left_factor<P>& x, context& ctx, F&& f) const {
+  void forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const {
     const linear* self = this;
-    forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, const auto& block) { f(row, col, block); });
+    forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, view<real> block) { f(row, col, block); });
   }
   /// The same for several layers that read the same x:  f(which, row, col, block).
-  template <std::size_t N, class F>
-  static void forward_blocks(const std::array<const linear*, N>& layers, const left_factor<P>& x, context& ctx, F&& f) {
+  template <std::size_t N>
+  static void forward_blocks(const std::array<const linear*, N>& layers, const left_factor<P>& x, context& ctx, blocks_function<P> f) {
     scratch::mark mark(ctx.memory);
     const auto each = [&](auto&& value) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I])...}; }
@@ -121,8 +120,7 @@ class linear {
     });
   }
   /// f(row, col, block) for every block of dy W.
-  template <class F>
-  void backward_blocks(const left_factor<P>& dy, context& ctx, F&& f) const {
+  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const {
     scratch::mark mark(ctx.memory);
     const view<real> du = update ? update->project_back(dy, ctx) : view<real>(nullptr, 0, 0);
     product<P>(dy, weight_factor<P>(weight, as::is, ctx), ctx, [&](index row, index col, view<real> block) {

@@ -68,8 +68,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     if (attention) per_row += 3 * h + (layer.attention.query.reads_input() ? h : 0) + (layer.attention.output.reads_input() ? h : 0);
     if (feed) {
       slopes += c.intermediate_size;
-      per_row += (layer.feed.intermediate.reads_input() ? h : 0) +
-                 (layer.feed.output.reads_input() ? c.intermediate_size : 0);
+      per_row += (layer.feed.intermediate.reads_input() ? h : 0) + (layer.feed.output.reads_input() ? c.intermediate_size : 0);
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }

@@ -38,8 +38,8 @@ struct attention_workspace {
   tile_path path;
 
   /// Calls f(row, col, block) for the blocks of op(A) op(B).
-  template <class A, class B, class F>
-  void product(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, F&& f) {
+  template <class A, class B>
+  void product(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, block_function<P> f) {
     left_factor<P> l(left, op_a == as::is ? a.rows() : a.cols(), op_a == as::is ? a.cols() : a.rows());
     l.fill(op_a, a, 0, tile<operand>::panels(l.rows()));
     serial_product<P>(l, right_factor<P>::pack(op_b, b, right, 1), path, f);

@@ -1,0 +1,31 @@
+#pragma once
+// A callable that somebody else owns, without its type: what takes one is compiled once, not once a lambda.
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace graft {
+
+template <class Signature>
+class function_view;
+
+/// Refers to a callable for as long as that lives; a call costs a jump.
+template <class Result, class... Arguments>
+class function_view<Result(Arguments...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, function_view> && std::is_invocable_r_v<Result, F&, Arguments...>)
+      function_view(F&& f)  // NOLINT: implicit on purpose
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))), call_([](void* object, Arguments... arguments) -> Result {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Arguments>(arguments)...);
+        }) {}
+
+  Result operator()(Arguments... arguments) const { return call_(object_, std::forward<Arguments>(arguments)...); }
+
+ private:
+  void* object_;
+  Result (*call_)(void*, Arguments...);
+};
+
+}  // namespace graft
