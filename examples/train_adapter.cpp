@@ -15,7 +15,7 @@ int train(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto finish = [&](auto& model, const model_description& description, const std::string& trained) {
     load_trunk(model, run.trunk);
-    run.trunk = tensor_source(f.model_path);  // lets go of the mapped file
+    run.trunk = tensor_source(f.model_path);
     initialize(model.head, run.seed());
     load_start(model, run);
     return train_model(model, run, description, trained);

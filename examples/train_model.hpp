@@ -136,6 +136,7 @@ int train_model(M& model, const prepared_run& run, const model_description& desc
     const parameter_counts counts = count_parameters(model);
     print_banner(run, trained, counts.all, counts.trained, 0, counts.all * static_cast<std::int64_t>(sizeof(typename M::real)));
     begin_output(run);
+    pack_frozen(model, false, options.threads);
   }
   if (run.flags.do_save) save_tuned(model, run.file("model.safetensors"), to_metadata(description));
   if (run.flags.do_save_full) save_everything(model, run.file("model_full.safetensors"), to_metadata(description));

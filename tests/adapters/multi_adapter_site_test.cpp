@@ -212,3 +212,33 @@ TEST_CASE("names tell the parts of a mix, a shared mix is visited at its owner a
   multi_adapter_site<f64> borrower("b", 4, 1e-5, options({3}, true, false), site.mix, false);
   borrower.for_each_parameter([](const auto& p) { CHECK(p.role != graft::parameter_role::mixing); });
 }
+
+TEST_CASE("the fused mix equals the plain loop in bf16, with adapters wider than the model too") {
+  for (const graft::index size : {5, 70, 256}) {
+    INFO("adapters of " << size);
+    CHECK(fused_error<graft::bf16>(options({size, 3}, true, false), 200, 32, 4) <= 0.06);
+  }
+}
+
+TEST_CASE("sites compute the same inside a team of threads that somebody else made") {
+  auto site = make_site<graft::f32>(options({9, 3}, true, false), 20);
+  graft_test::randomize(site, 1);
+  freeze_mixed(site);
+  const auto h = graft_test::random_matrix<float>(64, 20, 51);
+  const auto x = graft_test::random_matrix<float>(64, 20, 52);
+  matrix<float> expected(64, 20);
+  graft::context alone;
+  alone.threads = 1;
+  site.forward(h, x, expected, nullptr, alone);
+  int wrong = 0;
+#pragma omp parallel for num_threads(4) reduction(+ : wrong)
+  for (int i = 0; i < 16; ++i) {
+    graft::context ctx;
+    ctx.threads = 1;
+    matrix<float> y(64, 20);
+    typename multi_adapter_site<graft::f32>::saved s;
+    site.forward(h, x, y, &s, ctx);
+    wrong += y != expected;
+  }
+  CHECK(wrong == 0);
+}

@@ -81,16 +81,19 @@ TEST_CASE("what is kept is what training_bytes counts, and nothing of the trunk 
     INFO(name);
     graft::context ctx;
     model->learn(tiny_batch({4, 1, 6}), ctx);
-    // What the estimate adds for each row, without scratch (8 H + F).
-    const auto per_row = (model->training_bytes(2 * rows, 6, 1, false) - model->training_bytes(rows, 6, 1, false)) / rows / 8 - (8 * 6 + 8);
+    // What the estimate adds for each row, without scratch (11 H + F).
+    const auto per_row =
+        (model->training_bytes(2 * rows, 6, 1, false) - model->training_bytes(rows, 6, 1, false)) / rows / 8 - (11 * 6 + 8);
     CHECK(model->trunk_numbers() == rows * per_row);
     CHECK(model->all_numbers() - model->trunk_numbers() == 3 * 3 * 6);  // head: two inputs and t of three sequences
     if (name == "head") CHECK(model->trunk_numbers() == 0);
     std::int64_t values = 0, trained = 0;
     for (auto* p : model->parameters()) values += p->size();
     for (auto* p : model->trained()) trained += p->size();
-    CHECK(model->training_bytes(0, 0, 1, false) == 8 * (values + 3 * trained));
-    CHECK(model->training_bytes(0, 0, 1, true) == 8 * (values + 4 * trained));
+    const std::int64_t bytes = model->training_bytes(0, 0, 1, false);
+    CHECK(bytes >= 8 * (values + 3 * trained));  // frozen weights count twice where backward goes through them
+    CHECK(bytes <= 8 * (2 * values - trained + 3 * trained));
+    CHECK(model->training_bytes(0, 0, 1, true) == bytes + 8 * trained);
   }
 }
 

@@ -117,8 +117,8 @@ class multi_adapter_site {
   std::optional<adapter_site<P>> flex;
 
  private:
-  /// The branches as the fused kernel takes them, in scratch memory.
-  std::span<const ops::mixed_branch<P>> frozen_branches(context& ctx) const {
+  /// The branches as the fused kernel takes them, in scratch memory; what only BACKWARD reads is left out without it.
+  std::span<const ops::mixed_branch<P>> frozen_branches(bool backward, context& ctx) const {
     const auto all = ctx.memory.take_array<ops::mixed_branch<P>>(branches.size());
     const auto weights = ctx.memory.take_array<ops::mixed_adapter_weights<P>>(branches.size());
     for (std::size_t k = 0; k < branches.size(); ++k) {
@@ -126,7 +126,9 @@ class multi_adapter_site {
       const ops::mixed_adapter_weights<P>* own = nullptr;
       if (b.adapter) {
         const linear<P>&down = b.adapter->down_project, &up = b.adapter->up_project;
-        const auto factor = [&](const linear<P>& l, as op) { return weight_factor<P>(l.weight, op, ctx); };
+        const auto factor = [&](const linear<P>& l, as op) {
+          return op == as::is && !backward ? right_factor<P>(nullptr, 0, 0) : weight_factor<P>(l.weight, op, ctx);
+        };
         own = new (weights.data() + k) ops::mixed_adapter_weights<P>{b.adapter->size(),
                                                                      b.adapter->hidden_act(),
                                                                      b.place() == adapter_place::behind_norm,
@@ -145,7 +147,7 @@ class multi_adapter_site {
   void mix_forward(const_view<real> h, const_view<real> x, const_view<real> w, view<real> c, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     if (fused()) {
-      ops::mixed_adapters_forward<P>(h, x, frozen_branches(ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
+      ops::mixed_adapters_forward<P>(h, x, frozen_branches(false, ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
       return;
     }
     if (s != nullptr) s->branches.resize(branches.size());
@@ -162,7 +164,7 @@ class multi_adapter_site {
     view<real> dw = ctx.memory.take<real>(1, mix->count());
     dw.setZero();
     if (fused()) {
-      ops::mixed_adapters_backward<P>(dc, frozen_branches(ctx), s.fused, w, dw, dh, dx, ctx);
+      ops::mixed_adapters_backward<P>(dc, frozen_branches(true, ctx), s.fused, w, dw, dh, dx, ctx);
       mix->backward(dw, w);
       return;
     }

@@ -19,7 +19,7 @@
 
 namespace graft {
 
-/// A file mapped into memory for as long as the object lives. Whoever writes there writes into a copy of the page, never into the file.
+/// A file mapped read-only into memory for as long as the object lives.
 /// @throws format_error  the path is missing, a directory, or cannot be opened or mapped
 class mapped_file {
  public:
@@ -33,7 +33,7 @@ class mapped_file {
     }
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ > 0) {
-      void* address = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
+      void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
       if (address == MAP_FAILED) {
         const std::string reason = std::strerror(errno);
         ::close(descriptor);

@@ -10,15 +10,13 @@
 
 namespace graft {
 
-/// Calls f(begin, end) for consecutive pieces of 0 .. n - 1 that hold at most GRAIN items. f must not throw.
+/// Calls f(begin, end) for consecutive pieces of 0 .. n - 1 that hold at most GRAIN items. f must not throw. Inside f,
+/// omp_get_thread_num() is below THREADS, even where the caller is one of a team of its own.
 template <class F>
 void parallel_for(index n, index grain, int threads, F&& f) {
   const index pieces = (n + grain - 1) / grain;
-  if (pieces <= 1 || threads <= 1) {
-    for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(threads)
+  const int team = pieces > 1 && threads > 1 ? threads : 1;
+#pragma omp parallel for schedule(static) num_threads(team)
   for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
 }
 

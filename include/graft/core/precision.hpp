@@ -28,7 +28,7 @@ struct f32_t {
   using backend = Backend;
   static constexpr const char* name = "f32";
 };
-/// Products read bf16 and sum in f32; everything else is f32.
+/// Products read bf16 and sum in f32, and what is kept for backward is bf16 too; the rest is f32.
 struct bf16 {
   using real = float;
   using operand = bfloat16;

@@ -64,7 +64,8 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
 };
 
-/// A matrix whose memory several may use: copies have memory of their own, `share` makes one see another's. 64-byte aligned.
+/// A matrix whose memory several may use: copies have memory of their own, `share` makes one see another's. 64-byte aligned,
+/// unless it is borrowed.
 template <class T>
 class shared_matrix : public view<T> {
  public:
@@ -105,25 +106,24 @@ class shared_matrix : public view<T> {
     borrowed_ = other.borrowed_;
     see(memory_.get(), other.rows(), other.cols());
   }
-  /// Sees memory of somebody else's, as large as its own, which OWNER keeps alive.
-  void borrow(T* data, const std::shared_ptr<const void>& owner) {
-    memory_ = std::shared_ptr<T>(std::const_pointer_cast<void>(owner), data);
+  /// Sees memory of somebody else's, as large as its own, which OWNER keeps alive and nobody writes to: a mapped file.
+  void borrow(const T* data, const std::shared_ptr<const void>& owner) {
+    T* seen = const_cast<T*>(data);
+    memory_ = std::shared_ptr<T>(std::const_pointer_cast<void>(owner), seen);
     borrowed_ = true;
-    see(data, this->rows(), this->cols());
+    see(seen, this->rows(), this->cols());
   }
   /// Before values are changed: leaves borrowed memory for a copy.
   void own() {
     if (borrowed_) *this = shared_matrix(*this);
   }
-  /// Tells the operating system that the values are not needed for a while: pages that still are as in the file that they were mapped from
-  /// give their memory back, and come again when they are read.
+  /// Borrowed values are not needed for a while: their pages leave this process, and come again when they are read.
   void rest() const {
-#ifdef MADV_PAGEOUT
+    if (!borrowed_) return;
     constexpr std::uintptr_t page = 4096;
     const auto begin = (reinterpret_cast<std::uintptr_t>(this->data()) + page - 1) / page * page;
     const auto end = (reinterpret_cast<std::uintptr_t>(this->data()) + static_cast<std::size_t>(this->size()) * sizeof(T)) / page * page;
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_PAGEOUT);
-#endif
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 
  private:

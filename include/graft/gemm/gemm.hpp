@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <exception>
 
 #include "graft/core/context.hpp"
 #include "graft/core/precision.hpp"
@@ -38,14 +39,21 @@ void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_
   const auto cut = [](const_view<real> m, bool rows, index begin, index n) {
     return rows ? m.window(begin, 0, n, m.cols()) : m.window(0, begin, m.rows(), n);
   };
+  std::exception_ptr failure;  // of any thread
   parallel_for(by_rows ? c.rows() : c.cols(), piece, threads, [&](index begin, index end) {
     const one_thread alone;
     const index n = end - begin;
     const const_view<real> part_a = by_rows ? cut(a, op_a == as::is, begin, n) : a;
     const const_view<real> part_b = by_rows ? b : cut(b, op_b == as::transposed, begin, n);
     const view<real> part_c = by_rows ? c.window(begin, 0, n, c.cols()) : c.window(0, begin, c.rows(), n);
-    gemm_backend<typename P::backend>::multiply(op_a == as::transposed, part_a, op_b == as::transposed, part_b, beta, part_c);
+    try {
+      gemm_backend<typename P::backend>::multiply(op_a == as::transposed, part_a, op_b == as::transposed, part_b, beta, part_c);
+    } catch (...) {
+#pragma omp critical(graft_multiply_failed)
+      failure = std::current_exception();
+    }
   });
+  if (failure) std::rethrow_exception(failure);
 }
 
 /// The product of packed factors, the shorter one on the left, whose packing may have to transpose.

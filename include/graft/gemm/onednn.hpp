@@ -14,7 +14,8 @@ namespace graft {
 template <>
 struct gemm_backend<onednn_backend> {
   /// Where CPUID hides the shapes of tiles that it promises, oneDNN must not try them: it would run into an illegal instruction.
-  /// Source: uxlfoundation/oneDNN issue 5689.
+  /// Only its f32 products are used here, which have no tiles: where somebody used oneDNN before, and it can no longer be told, all is
+  /// well. Source: uxlfoundation/oneDNN issue 5689.
   static bool keep_from_hidden_tiles() {
     return detail::hides_tile_shapes() && dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core_bf16) == dnnl_success;
   }

@@ -79,13 +79,13 @@ class tensor_source {
     convert(info.type, info.bytes, dtype_of<T>(), reinterpret_cast<std::byte*>(out.data()));
   }
 
-  /// Where the tensor NAME lies, when its numbers are of type T and aligned as a matrix is; else nullptr. `memory` keeps it alive.
+  /// Where the tensor NAME lies, when its numbers are of type T and aligned as such are; else nullptr. `memory` keeps it alive.
   template <class T>
-  T* in_place(const std::string& name) const {
+  const T* in_place(const std::string& name) const {
     const tensor_info& info = at(name);
-    const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % 64 == 0;
+    const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % alignof(T) == 0;
     if (info.type != dtype_of<T>() || !aligned) return nullptr;
-    return const_cast<T*>(reinterpret_cast<const T*>(info.bytes.data()));
+    return reinterpret_cast<const T*>(info.bytes.data());
   }
   std::shared_ptr<const void> memory() const { return std::make_shared<std::vector<std::shared_ptr<const void>>>(owners_); }
 

@@ -16,17 +16,31 @@ void set_trainable(M& part, bool trainable) {
   part.for_each_parameter([&](auto& p) {
     p.trainable = trainable;
     p.packed.reset();
+    if (trainable) p.value.own();
   });
 }
 
+namespace detail {
+template <class P, class Part>
+void pack_frozen_part(Part& part, bool backward, int threads) {
+  part.for_each_parameter([&](auto& p) {
+    const bool ready = p.packed != nullptr && !(backward && p.packed->backward.empty());
+    if (p.is_factor && !p.trainable && !ready) pack_weight<P>(p, backward, threads);
+  });
+}
+}  // namespace detail
+
 /// Packs the frozen weights of MODEL for products, on all threads: from then on they are read as they are now. BACKWARD: for training,
-/// which needs the products with their transposes too. Without this call every product packs its weight anew.
+/// which needs the products with their transposes too, from the lowest trained layer up. Without this call every product packs its weight
+/// anew.
 template <class M>
 void pack_frozen(M& model, bool backward, int threads) {
-  model.for_each_parameter([&](auto& p) {
-    const bool ready = p.packed != nullptr && !(backward && p.packed->backward.empty());
-    if (p.is_factor && !p.trainable && !ready) pack_weight<typename M::precision>(p, backward, threads);
-  });
+  using precision = typename M::precision;
+  const index lowest = backward ? model.trunk.lowest_trainable() : 0;
+  for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
+    detail::pack_frozen_part<precision>(model.trunk.layers[static_cast<std::size_t>(l)], backward && l >= lowest, threads);
+  }
+  detail::pack_frozen_part<precision>(model.head, backward, threads);
 }
 
 /// Every parameter of MODEL that is trained, in model order.

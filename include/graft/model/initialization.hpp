@@ -15,6 +15,7 @@ void draw(parameter<T>& p, std::uint64_t seed, Number&& number) {
   std::uint64_t place = 0xcbf29ce484222325u;  // FNV-1a
   for (const char c : p.name) place = (place ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   const random_stream stream(seed, 0, place);
+  p.value.own();
   for (index i = 0; i < p.size(); ++i) p.value.data()[i] = static_cast<T>(number(stream, static_cast<std::uint64_t>(i)));
 }
 

@@ -14,8 +14,9 @@
 namespace graft {
 
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
-/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: the parameter sees the mapped file,
-/// which must not be changed in place while the model lives (graft replaces files, it never changes them).
+/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: the parameter sees the mapped file. It
+/// is to be read only, until `value.own()`, which training calls; and the file must not be changed in place while the model lives (graft
+/// replaces files, it never changes them).
 /// @throws format_error  a tensor is missing, or has another shape than the parameter
 template <class M, class Rename>
 index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
@@ -27,7 +28,7 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
     source.expect({{*name, p.shape()}});
     using real = std::remove_reference_t<decltype(p.value(0, 0))>;
     constexpr index large = 1 << 16;
-    real* in_place = p.size() >= large ? source.in_place<real>(*name) : nullptr;
+    const real* in_place = p.size() >= large ? source.in_place<real>(*name) : nullptr;
     if (in_place != nullptr) {
       p.value.borrow(in_place, memory);
     } else {

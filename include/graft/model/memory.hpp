@@ -48,7 +48,8 @@ index site_numbers(const multi_adapter_site<P>& s, index h) {
 
 }  // namespace detail
 
-/// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: packed weights, other values, gradients, Adam's
+/// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: packed weights (whose values are in the mapped
+/// file), other values, gradients, Adam's
 /// moments and the best copy, saved activations, scratch. An estimate, somewhat high when batches are shorter: code and file caches are not
 /// in it.
 template <class M>
@@ -74,13 +75,16 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   }
   std::int64_t packed = 0;
   std::int64_t rest = n.trained * (keeps_best ? 4 : 3);
-  const_cast<M&>(model).for_each_parameter([&](const auto& p) {
-    if (p.is_factor && !p.trainable) {
-      packed += 2 * p.size();
-    } else {
-      rest += p.size();
-    }
-  });
+  const auto count = [&](const auto& part, bool backward) {
+    const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
+      const bool frozen_factor = p.is_factor && !p.trainable;
+      packed += frozen_factor ? (backward ? 2 : 1) * p.size() : 0;
+      rest += frozen_factor ? 0 : p.size();
+    });
+  };
+  count(model.trunk.embedded, false);
+  for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
+  count(model.head, true);
   rest += rows * 6 * h + 3 * sequence * sequence * threads;
   packed += static_cast<std::int64_t>(rows) * (per_row + c.intermediate_size + 5 * h);
   return rest * static_cast<std::int64_t>(sizeof(real)) + packed * static_cast<std::int64_t>(sizeof(operand)) +

@@ -4,9 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "graft/core/context.hpp"
 #include "graft/core/error.hpp"
-#include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
 #include "graft/ops/gelu.hpp"
 
@@ -59,22 +57,6 @@ void activate_row_backward(activation a, const Dy& dy, const X& x, Dx&& dx) {
       break;
     }
   }
-}
-
-/// activate_row over the rows of x, y (N, K).
-template <class T>
-void activation_forward(activation a, const_view<T> x, view<T> y, context& ctx) {
-  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
-    for (index r = begin; r < end; ++r) activate_row<T>(a, x.row(r), y.row(r));
-  });
-}
-
-/// activate_row_backward over the rows of dy, x, dx (N, K).
-template <class T>
-void activation_backward(activation a, const_view<T> dy, const_view<T> x, view<T> dx, context& ctx) {
-  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
-    for (index r = begin; r < end; ++r) activate_row_backward<T>(a, dy.row(r), x.row(r), dx.row(r));
-  });
 }
 
 }  // namespace ops

@@ -9,11 +9,13 @@
 
 namespace graft::ops {
 
+inline constexpr index sum_piece = 64;  // rows
+
 /// out += sum of f(row begin .. end - 1) over pieces of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
 /// Pieces are summed in order, so the result does not depend on the number of threads.
 template <class T, class F>
 void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
-  constexpr index grain = 64;
+  constexpr index grain = sum_piece;
   const index pieces = (rows + grain - 1) / grain;
   scratch::mark mark(ctx.memory);
   auto partial = ctx.memory.take<T>(pieces, out.cols());

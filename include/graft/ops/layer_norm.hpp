@@ -30,6 +30,7 @@ T normalize_row(const In& x, Out&& xhat, T eps) {
 template <class T, class S = T>
 void layer_norm_forward(const_view<T> x, const const_view<T>* residual, const_view<T> g, const_view<T> b, T eps, view<T> y,
                         std::type_identity_t<view<S>>* xhat, view<T>* r, context& ctx) {
+  const timed time(ctx.times, operation::normalization);
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       auto row = y.row(i);

@@ -47,7 +47,7 @@ struct mixed_adapters_saved {
 
 namespace detail {
 
-inline constexpr index mixed_tile = 64;  // rows; what a thread holds of them stays in its second-level cache
+inline constexpr index mixed_tile = sum_piece;  // rows, those of one piece of a sum; what a thread holds of them stays in cache
 
 template <class P>
 index total_size(std::span<const mixed_branch<P>> branches) {
@@ -62,7 +62,7 @@ struct mixed_workspace {
   using real = typename P::real;
   using operand = typename P::operand;
 
-  view<real> u, z, own;  // (tile, H), (tile, K), one row
+  view<real> u, z, own;  // (tile, H), (tile, K), one row of either
   operand *input, *activated;
   tile_path path;
 
@@ -106,7 +106,7 @@ class mixed_workspaces {
             std::max_element(branches.begin(), branches.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); })->size()),
         width_(width),
         path_(graft::detail::path_of<P>(ctx)),
-        reals_(ctx.memory.take_rows<real>(ctx.threads, mixed_tile * (width + widest_) + width)),
+        reals_(ctx.memory.take_rows<real>(ctx.threads, mixed_tile * (width + widest_) + std::max(width, widest_))),
         operands_(ctx.memory.take_rows<operand>(ctx.threads, input_size() + left_factor<P>::size(mixed_tile, widest_))) {}
 
   tile_path path() const { return path_; }
@@ -116,7 +116,7 @@ class mixed_workspaces {
     operand* o = operands_.row_data(thread);
     return {view<real>(r, mixed_tile, width_),
             view<real>(r + mixed_tile * width_, mixed_tile, widest_),
-            view<real>(r + mixed_tile * (width_ + widest_), 1, width_),
+            view<real>(r + mixed_tile * (width_ + widest_), 1, std::max(width_, widest_)),
             o,
             o + input_size(),
             path_};
@@ -259,7 +259,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
           back.fill(as::is, dz);
           if (a.behind_norm) {
             work.product(back, a.down_back, u, false);
-            view<real> own = work.own;
+            view<real> own = work.own.window(0, 0, 1, width);
             for (index r = 0; r < n; ++r) {
               convert(sum.row_data(begin + r), own.data(), width);
               const real scale = normalize_row<real>(own.row(0), own.row(0), b.eps);

@@ -74,7 +74,7 @@ inline std::int64_t steps_per_epoch(std::size_t rows, const training_options& o)
 /// Trains what is trainable in a model, keeps the best parameters, and can stop and go on at any step.
 ///
 /// A step reads `accumulation` batches, each loss divided by that number; an epoch's last batches that do not fill a step are left
-/// out, the short last batch is not. With the same seed and thread count the same bits come out, resumed or not.
+/// out, the short last batch is not. With the same seed the same bits come out, resumed or not.
 /// Tested: tests/training/trainer_test.cpp
 template <class M>
 class trainer {
