@@ -79,3 +79,31 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
   layer.attention.value.bias.trainable = true;  // through everything: adapter 2 more, the attention's output 1
   CHECK(products() == std::tuple{7, true, true});
 }
+
+TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradients") {
+  auto layer = make_layer(0);
+  graft_test::randomize(layer, 1);
+  const auto x = graft_test::random_matrix(7, 4, 2);
+  auto ctx = training_context();
+  const auto sequences = static_cast<graft::index>(ctx.offsets.size()) - 1;
+  matrix<double> all(7, 4), dx_all(7, 4), firsts(sequences, 4), dx(7, 4);
+  matrix<double> dy_all = matrix<double>::Zero(7, 4);
+  const auto dy = graft_test::random_matrix(sequences, 4, 3);
+  for (graft::index b = 0; b < sequences; ++b) dy_all.row(ctx.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
+  const auto gradients = [&](matrix<double>& y, const matrix<double>& d, matrix<double>& to) {
+    layer.for_each_parameter([](auto& p) { p.grad.resize(0, 0); });
+    adapted_layer::saved s;
+    layer.forward(x, y, &s, ctx);
+    graft::view<double> out(to);
+    layer.backward(d, s, &out, ctx);
+    return graft_test::gradients_of(layer);
+  };
+  const auto expected = gradients(all, dy_all, dx_all);
+  const auto found = gradients(firsts, dy, dx);
+  for (graft::index b = 0; b < sequences; ++b) {
+    CHECK(graft_test::largest_difference(firsts.row(b), all.row(ctx.offsets[static_cast<std::size_t>(b)])) <= 1e-14);
+  }
+  CHECK(graft_test::largest_difference(dx, dx_all) <= 1e-13);
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(graft_test::largest_difference(found[i], expected[i]) <= 1e-12);
+}

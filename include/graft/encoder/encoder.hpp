@@ -11,7 +11,7 @@ namespace graft {
 
 /// x_0 = embeddings(batch);   x_l+1 = layer_l(x_l)
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
-/// @param  b  N packed tokens in B sequences            @param[out] y  (N, H)
+/// @param  b  N packed tokens in B sequences            @param[out] y  (N, H), or (B, H): of the first tokens alone, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
 /// Source: transformers' RobertaModel and BertModel, without pooler.   Tested: tests/model/gradient_test.cpp, invariants_test.cpp
 template <class P, site Site>
@@ -46,6 +46,9 @@ class encoder {
   }
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx) const {
+    check_shape(y.rows() == b.rows() || y.rows() == b.size(), "encoder", "y", y, [&] {
+      return shape_text({b.rows(), hidden_size_}) + " or " + shape_text({b.size(), hidden_size_}) + " is needed";
+    });
     ctx.offsets = b.offsets;
     const index depth = static_cast<index>(layers.size());
     const index lowest = s != nullptr ? lowest_trainable() : 0;
@@ -63,7 +66,7 @@ class encoder {
     ctx.offsets = b.offsets;
     const index lowest = lowest_trainable();
     scratch::mark mark(ctx.memory);
-    view<real> gradients[] = {ctx.memory.take<real>(dy.rows(), dy.cols()), ctx.memory.take<real>(dy.rows(), dy.cols())};
+    view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};
     const index depth = static_cast<index>(layers.size());
     for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
       const const_view<real> dy_l = l + 1 == depth ? dy : const_view<real>(gradients[(l + 1) % 2]);

@@ -8,12 +8,15 @@
 #include "graft/encoder/config.hpp"
 #include "graft/layers/feed_forward.hpp"
 #include "graft/layers/self_attention.hpp"
+#include "graft/ops/blocks.hpp"
 
 namespace graft {
 
 /// m = site_1(attention(x), x);   y = site_2(feed_forward(m), m)            (post-LayerNorm: the LayerNorms are in the sites)
 /// Backward goes down only as far as something is trained or dx is wanted.
-/// @param  x  (N, H) rows are tokens            @param[out] y  (N, H)
+/// @param  x  (N, H) rows are tokens            @param[out] y  (N, H), or (B, H): of the first tokens of ctx.offsets' B sequences alone,
+/// for
+///            which nothing behind the attention itself is computed for the others
 /// Saved: what the four parts save; a part below everything that is trained saves nothing.
 /// Source: transformers' RobertaLayer.   Tested: tests/encoder/encoder_layer_test.cpp
 template <class P, site Site>
@@ -42,10 +45,13 @@ class encoder_layer {
     const bool attention_kept = s != nullptr && (s->wants_dx || is_trainable(attention));
     const bool feed_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(feed));
     scratch::mark mark(ctx.memory);
-    view<real> h = ctx.memory.take<real>(x.rows(), x.cols());
-    view<real> middle = ctx.memory.take<real>(x.rows(), x.cols());
+    const bool all = y.rows() == x.rows();
+    view<real> h = ctx.memory.take<real>(y.rows(), x.cols());
+    view<real> middle = ctx.memory.take<real>(y.rows(), x.cols());
+    view<real> firsts = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
+    if (!all) ops::gather_first_rows<real>(x, firsts, ctx);
     attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx);
-    attention_site.forward(h, x, middle, s != nullptr ? &s->attention_site : nullptr, ctx);
+    attention_site.forward(h, all ? x : const_view<real>(firsts), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
     feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx);
     feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
   }
@@ -59,7 +65,10 @@ class encoder_layer {
     feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_first_half ? &dmiddle : nullptr, ctx);
     if (into_feed) feed.backward(dh, s.feed, into_first_half ? &dmiddle : nullptr, ctx, real(1));
     if (!into_first_half) return;
-    attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, dx, ctx);
+    const bool all = dx == nullptr || dx->rows() == dy.rows();
+    view<real> dfirsts = ctx.memory.take<real>(all ? 0 : dy.rows(), dy.cols());
+    attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, all ? dx : &dfirsts, ctx);
+    if (!all) ops::scatter_first_rows<real>(dfirsts, *dx, ctx);
     if (into_attention) attention.backward(dh, s.attention, dx, ctx, real(1));
   }
 

@@ -14,7 +14,7 @@ namespace graft {
 /// logits = drop(tanh(drop(h[first]) W_d^T + b_d)) W_o^T + b_o,   h[first] the first token of every sequence.   Regression: C = 1.
 /// BERT: the dense layer is the pretrained pooler, tuned with the head, and its input is not dropped.
 /// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh is zero but for the first tokens, where it is dpre W_d
-/// @param  h  (N, H)            @param[out] logits  (B, C)
+/// @param  h  (N, H), or (B, H): the first tokens alone            @param[out] logits  (B, C)
 /// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
 /// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
 /// tests/heads/sequence_classification_test.cpp
@@ -45,7 +45,7 @@ class sequence_classification {
     const index sequences = logits.rows();
     scratch::mark mark(ctx.memory);
     view<real> first = ctx.memory.take<real>(sequences, h.cols());
-    for (index b = 0; b < sequences; ++b) first.row(b) = h.row(ctx.offsets[b]);
+    for (index b = 0; b < sequences; ++b) first.row(b) = h.row(first_row(h, sequences, b, ctx));
     ops::dropout<real>(first, first_dropout_, place_, ctx);
     view<real> t = ctx.memory.take<real>(sequences, h.cols());
     dense.forward(first, t, s != nullptr ? &s->dense : nullptr, ctx);
@@ -67,7 +67,7 @@ class sequence_classification {
     dense.input_gradient(d, real(0), dfirst, ctx);
     ops::dropout<real>(dfirst, first_dropout_, place_, ctx);
     dh->setZero();
-    for (index b = 0; b < t.rows(); ++b) dh->row(ctx.offsets[b]) = dfirst.row(b);
+    for (index b = 0; b < t.rows(); ++b) dh->row(first_row(*dh, t.rows(), b, ctx)) = dfirst.row(b);
   }
 
   template <class F>
@@ -79,6 +79,10 @@ class sequence_classification {
   linear<P> dense, out_proj;
 
  private:
+  template <class View>
+  static index first_row(const View& h, index sequences, index b, const context& ctx) {
+    return h.rows() == sequences ? b : ctx.offsets[static_cast<std::size_t>(b)];
+  }
   static bool has_pooler(const encoder_config& c) { return c.model_type == "bert"; }
 
   bool pretrained_dense_;

@@ -13,7 +13,7 @@ namespace graft {
 
 /// Self-attention of packed sequences:  q, k, v = x W_q^T + b_q, ...;  h = drop(attention(q, k, v) W_o^T + b_o)
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
-/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (N, H)
+/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (N, H), or (B, H): of the first tokens alone
 /// Saved: q, k, v (N, 3 H); x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -53,10 +53,13 @@ class self_attention {
         {&query, &key, &value}, query.pack(x, ctx), ctx,
         [&](index which, index row, index col, const auto& block) { ops::write_block(block, qkv, row, which * width + col); });
     const bool keeps = s != nullptr && output.reads_input();
-    view<operand> attended = keeps ? s->output.x.resize(x.rows(), width) : ctx.memory.take<operand>(x.rows(), width);
+    view<operand> projected = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
+    const bool all = h.rows() == x.rows();
+    view<operand> attended = all ? projected : ctx.memory.take<operand>(x.rows(), width);
     ops::attention_forward<P>(part(0), part(1), part(2), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
+    if (!all) ops::gather_first_rows<operand>(attended, projected, ctx);
     const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, width, ctx);
-    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx,
+    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(projected), ctx), ctx,
                           [&](index row, index col, view<real> block) {
                             mask.apply(block, row, col);
                             ops::write_block(block, h, row, col);
@@ -65,7 +68,8 @@ class self_attention {
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
     const index width = options_.hidden_size;
     const const_view<operand> qkv = s.qkv;
-    const auto part = [&](const auto& m, index i) { return m.window(0, i * width, dh.rows(), width); };
+    const index rows = qkv.rows();
+    const auto part = [&](const auto& m, index i) { return m.window(0, i * width, rows, width); };
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
     ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, ctx);
@@ -74,9 +78,11 @@ class self_attention {
     view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
     output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
                            [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
-    view<operand> dqkv = ctx.memory.take<operand>(dh.rows(), 3 * width);
-    ops::attention_backward<P>(dattended, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2),
-                               options_.heads, options_.attention_dropout, options_.place, ctx);
+    view<operand> dqkv = ctx.memory.take<operand>(rows, 3 * width);
+    view<operand> dall = dh.rows() == rows ? dattended : ctx.memory.take<operand>(rows, width);
+    if (dh.rows() != rows) ops::scatter_first_rows<operand>(dattended, dall, ctx);
+    ops::attention_backward<P>(dall, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2), options_.heads,
+                               options_.attention_dropout, options_.place, ctx);
     linear<P>* projections[] = {&query, &key, &value};
     for (index i = 0; i < 3; ++i) {
       const const_view<operand> d = part(dqkv, i);

@@ -41,7 +41,7 @@ class classifier {
       return shape_text({b.size(), head.classes()}) + " is needed";
     });
     scratch::mark mark(ctx.memory);
-    view<real> h = ctx.memory.take<real>(b.rows(), config.hidden_size);
+    view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others
     trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx);
     head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
   }
@@ -49,7 +49,7 @@ class classifier {
     ctx.offsets = b.offsets;
     const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers;
     scratch::mark mark(ctx.memory);
-    view<real> dh = ctx.memory.take<real>(deeper ? b.rows() : 0, config.hidden_size);
+    view<real> dh = ctx.memory.take<real>(deeper ? b.size() : 0, config.hidden_size);
     head.backward(dlogits, t.head, deeper ? &dh : nullptr, ctx);
     if (deeper) trunk.backward(dh, b, t.trunk, ctx);
   }

@@ -1,6 +1,8 @@
 #pragma once
 // Moving blocks of products in and out of matrices that may be kept in a shorter type.
 
+#include <algorithm>
+#include <cstddef>
 #include <type_traits>
 
 #include "graft/core/bfloat16.hpp"
@@ -25,6 +27,23 @@ const T* piece_as(const const_view<S>& m, index row, index col, index n, T* own)
   } else {
     convert(from, own, n);
     return own;
+  }
+}
+
+/// to (B, .) = the rows of FROM (N, .) where the B sequences of ctx.offsets begin.
+template <class T>
+void gather_first_rows(const const_view<T>& from, view<T> to, const context& ctx) {
+  for (index b = 0; b < to.rows(); ++b) {
+    const T* row = from.row_data(ctx.offsets[static_cast<std::size_t>(b)]);
+    std::copy(row, row + to.cols(), to.row_data(b));
+  }
+}
+/// The way back: TO (N, .) is zero but for those rows.
+template <class T>
+void scatter_first_rows(const const_view<T>& from, view<T> to, const context& ctx) {
+  for (index r = 0; r < to.rows(); ++r) std::fill(to.row_data(r), to.row_data(r) + to.cols(), T(0));
+  for (index b = 0; b < from.rows(); ++b) {
+    std::copy(from.row_data(b), from.row_data(b) + from.cols(), to.row_data(ctx.offsets[static_cast<std::size_t>(b)]));
   }
 }
 

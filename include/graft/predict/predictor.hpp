@@ -195,10 +195,10 @@ class basic_predictor {
     for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
       batch b;
       for (const features& row : rows.subspan(first, std::min(rows.size() - first, static_cast<std::size_t>(batch_size)))) b.add(row);
-      h.resize(b.rows(), config_.hidden_size);
+      h.resize(b.size(), config_.hidden_size);
       trunk_.trunk.forward(b, h, nullptr, ctx);
       for (index i = 0; i < b.size(); ++i) {
-        const auto state = h.row(b.offsets[static_cast<std::size_t>(i)]);
+        const auto state = h.row(i);
         all.emplace_back().hidden_state.assign(state.begin(), state.end());
       }
     }
