@@ -40,10 +40,13 @@ inline graft::batch sequences(index count, index length) {
   return b;
 }
 
-/// Operations of the trunk's matrix products for a forward; a backward to the lowest layer has as many again.
-inline double trunk_operations(const graft::encoder_config& c, index tokens) {
+/// Operations of the trunk's matrix products for a forward; a backward to the lowest layer has as many again. Behind its attention the last
+/// layer computes one token of a sequence.
+inline double trunk_operations(const graft::encoder_config& c, const graft::batch& b) {
   const double h = static_cast<double>(c.hidden_size), f = static_cast<double>(c.intermediate_size);
-  return 2.0 * static_cast<double>(tokens * c.num_hidden_layers) * (4 * h * h + 2 * h * f);
+  const double before = 3 * h * h, behind = h * h + 2 * h * f;
+  const double tokens = static_cast<double>(b.rows() * c.num_hidden_layers);
+  return 2.0 * (tokens * (before + behind) - static_cast<double>(b.rows() - b.size()) * behind);
 }
 
 /// Random values.

@@ -5,6 +5,7 @@
 #include "ceiling.hpp"
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/adapters/plain_site.hpp"
+#include "graft/model/freezing.hpp"
 
 namespace {
 
@@ -38,6 +39,7 @@ void fill(Layer& layer, bool trainable) {
     p.value.setRandom();
     p.trainable = trainable;
   });
+  if (!trainable) graft::detail::pack_frozen_part<f32>(layer, true, omp_get_max_threads());
 }
 
 void plain(benchmark::State& state) {

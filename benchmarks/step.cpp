@@ -16,7 +16,7 @@ void steps(benchmark::State& state, M& model) {
   training.step(b);  // the first one allocates
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) benchmark::DoNotOptimize(training.step(b));
-  graft_benchmark::count_operations<P>(state, 2 * graft_benchmark::trunk_operations(model.config, b.rows()), watch.seconds());
+  graft_benchmark::count_operations<P>(state, 2 * graft_benchmark::trunk_operations(model.config, b), watch.seconds());
   graft_benchmark::count_tokens(state, b.rows(), watch.seconds());
 }
 
@@ -45,7 +45,7 @@ void evaluation(benchmark::State& state) {
   single<P>().forward(b, logits, nullptr, ctx);
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) single<P>().forward(b, logits, nullptr, ctx);
-  graft_benchmark::count_operations<P>(state, graft_benchmark::trunk_operations(single<P>().config, b.rows()), watch.seconds());
+  graft_benchmark::count_operations<P>(state, graft_benchmark::trunk_operations(single<P>().config, b), watch.seconds());
   graft_benchmark::count_tokens(state, b.rows(), watch.seconds());
 }
 

@@ -68,7 +68,7 @@ class bottleneck {
     const auto dz = left_factor<P>::take(dy.rows(), size(), ctx);
     view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
     up_project.backward_blocks(left_factor<P>::pack(as::is, dy, ctx), ctx, [&](index row, index col, view<real> block) {
-      real own[detail::block_side];
+      alignas(64) real own[detail::block_side];
       for (index i = 0; i < block.rows(); ++i) {
         const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);
         ops::activate_row_backward<real>(activation_, block.row(i), const_view<real>(z_row, 1, block.cols()).row(0), block.row(i));

@@ -49,7 +49,7 @@ class feed_forward {
     view<operand> kept = keeps ? s->output.x.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
     const auto activated = left_factor<P>::take(x.rows(), options_.intermediate_size, ctx);
     intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
-      real own[detail::block_side];
+      alignas(64) real own[detail::block_side];
       for (index i = 0; i < block.rows(); ++i) {
         if (s == nullptr) {
           ops::gelu_row<real>(block.row(i), block.row(i));

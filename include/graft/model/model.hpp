@@ -17,7 +17,7 @@ namespace graft {
 /// logits = head(trunk(batch))
 /// Backward:  dlogits through head and trunk to every trained parameter, and no deeper.
 /// @param  b  B packed sequences            @param[out] logits  (B, C)
-/// Saved: `trace`, what head and trunk save and the last hidden states (N, H).
+/// Saved: `trace`, what head and trunk save.
 /// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
 /// Tested: tests/model/gradient_test.cpp, golden_test.cpp, invariants_test.cpp
 template <class P, site Site>

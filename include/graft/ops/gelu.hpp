@@ -37,7 +37,7 @@ void gelu_with_slope(const T* x, T* y, T* s, index n) {
   for (index first = 0; first < n; first += piece) {
     const index count = std::min(piece, n - first);
     const values in(x + first, count);
-    T memory[piece];
+    alignas(64) T memory[piece];
     results phi(memory, count);
     phi = T(0.5) * (T(1) + (in * T(1 / std::numbers::sqrt2)).erf());
     results(s + first, count) = phi + in * density * (T(-0.5) * in.square()).exp();
@@ -52,7 +52,8 @@ template <class T, class S>
 void keep_slope(const T* s, S* to, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
-    for (index i = 0; i < n; ++i) to[i] = static_cast<std::uint8_t>((s[i] - least_slope) * (255 / slope_range) + 0.5F);
+    for (index i = 0; i < n; ++i)
+      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>((s[i] - least_slope) * (255 / slope_range) + 0.5F));
   } else {
     std::copy(s, s + n, to);
   }
@@ -62,7 +63,7 @@ template <class T, class S>
 void scale_by_slope(T* d, const S* s, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
-    for (index i = 0; i < n; ++i) d[i] *= static_cast<float>(s[i]) * (slope_range / 255) + least_slope;
+    for (index i = 0; i < n; ++i) d[i] *= static_cast<float>(static_cast<std::int32_t>(s[i])) * (slope_range / 255) + least_slope;
   } else {
 #pragma omp simd
     for (index i = 0; i < n; ++i) d[i] *= s[i];
