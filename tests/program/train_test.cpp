@@ -237,6 +237,7 @@ TEST_CASE("bad input to a trainer is one line, and nothing is written") {
   check_refused(with(run, {"--no_such_flag"}), output, "unknown flag --no_such_flag", 2);
   check_refused(flag("learning_rate", "fast"), output, "--learning_rate", 2);
   check_refused(with(run, {"--resume"}), output, "no checkpoint.safetensors");
+  check_refused(with(run, {"--group_by_length", "--no_shuffle"}), output, "give one of them", 2);
   check_refused(flag("adapter_hidden_act", "magic"), output, "adapter_hidden_act");
 
   // a trunk that is cut short, or not that of its config
