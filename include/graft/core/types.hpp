@@ -74,8 +74,7 @@ class shared_matrix : public view<T> {
   shared_matrix(index rows, index cols) : view<T>(nullptr, 0, 0) {
     constexpr std::size_t line = 64;
     const std::size_t bytes = static_cast<std::size_t>(rows * cols) * sizeof(T) + line;
-    const std::shared_ptr<void> block(std::calloc(bytes, 1), std::free);
-    if (block == nullptr) throw std::bad_alloc();
+    const std::shared_ptr<void> block = zeroed(bytes);
     void* begin = block.get();
     std::size_t room = bytes;
     memory_ = {block, static_cast<T*>(std::align(line, bytes - line, begin, room))};
@@ -127,6 +126,18 @@ class shared_matrix : public view<T> {
   }
 
  private:
+  /// A large block comes from the operating system and goes back there: the heap would keep it, and its pages, for later.
+  static std::shared_ptr<void> zeroed(std::size_t bytes) {
+    constexpr std::size_t large = std::size_t{1} << 20;
+    if (bytes < large) {
+      void* memory = std::calloc(bytes, 1);
+      if (memory == nullptr) throw std::bad_alloc();
+      return {memory, std::free};
+    }
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    return {memory, [bytes](void* begin) { ::munmap(begin, bytes); }};
+  }
   /// Eigen's way to turn a map to other memory.
   void see(T* data, index rows, index cols) { new (static_cast<view<T>*>(this)) view<T>(data, rows, cols); }
 
