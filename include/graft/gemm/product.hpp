@@ -119,7 +119,7 @@ class left_factor {
   /// The panels BEGIN .. END - 1 of op(X), on this thread.
   template <class S>
   void fill(as op, const const_view<S>& x, index begin, index end) {
-    for (index p = begin; p < end; ++p) pack_left_panel(op, x, p, panel(p));
+    for (index p = begin; p < end; ++p) pack_panel(true, op, x, p, panel(p));
   }
   void fill(as op, const const_view<real>& x) { fill(op, x, 0, format::panels(rows_)); }
 
@@ -174,7 +174,7 @@ class right_factor {
     right_factor f(memory, op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows());
     const index panel = format::tiles(f.depth_) * format::size;
     parallel_for(format::panels(f.columns_), 4, threads, [&](index begin, index end) {
-      for (index p = begin; p < end; ++p) pack_right_panel(op, x, p, memory + p * panel);
+      for (index p = begin; p < end; ++p) pack_panel(false, op, x, p, memory + p * panel);
     });
     return f;
   }

@@ -9,7 +9,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#define GRAFT_X86 1
 #endif
 
 namespace graft::detail {
@@ -91,7 +90,7 @@ void plain_block(const T* a, const T* b, index depth, T* c) {
 }
 inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) { bf16_block(a, b, depth, c); }
 
-#ifdef GRAFT_X86
+#if defined(__x86_64__)
 
 template <class T>
 __attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c) {
@@ -182,7 +181,7 @@ inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, int ro
 /// The fastest kernel for f32 or f64 that this processor runs.
 template <class T>
 tile_kernel<T, T> real_kernel() {
-#ifdef GRAFT_X86
+#if defined(__x86_64__)
   static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (avx512) return one_by_one<avx512_block<T>, T, T>;
@@ -192,7 +191,7 @@ tile_kernel<T, T> real_kernel() {
 }
 
 inline tile_kernel<bfloat16, float> bf16_kernel(tile_path path) {
-#ifdef GRAFT_X86
+#if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (path == tile_path::amx) return amx_blocks;
   if (path == tile_path::avx512) return one_by_one<avx512_bf16_block, bfloat16, float>;
@@ -205,14 +204,14 @@ inline tile_kernel<bfloat16, float> bf16_kernel(tile_path path) {
 class tile_unit {
  public:
   explicit tile_unit(tile_path path) : used_(path == tile_path::amx) {
-#ifdef GRAFT_X86
+#if defined(__x86_64__)
     if (used_) configure_tile_unit();
 #endif
   }
   tile_unit(const tile_unit&) = delete;
   tile_unit& operator=(const tile_unit&) = delete;
   ~tile_unit() {
-#ifdef GRAFT_X86
+#if defined(__x86_64__)
     if (used_) release_tile_unit();
 #endif
   }

@@ -17,7 +17,7 @@ enum class as : std::uint8_t { is, transposed };
 /// columns and all of the depth, follow each other; what a factor lacks is zero.
 ///   left:   element (r, k) at depth r + k
 ///   right:  element (k, c) at 16 k + c; bf16: at 32 (k / 2) + 2 c + k % 2, pairs side by side, as the processors' instructions want it
-/// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS and VDPBF16PS.   Tested: tests/gemm/tiles_test.cpp
+/// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS and VDPBF16PS.   Tested: tests/gemm/product_test.cpp
 template <class T>
 struct tile {
   static constexpr index side = 16;
@@ -139,29 +139,17 @@ void pack_tile(bool left, as op, const S* source, index stride, index length, in
 
 }  // namespace detail
 
-/// Panel P of the left factor op(SOURCE) (N, K), into OUT.
+/// Panel P of the left factor op(SOURCE) (N, K), or, not LEFT, of the right factor op(SOURCE) (K, N), into OUT.
 template <class T, class S>
-void pack_left_panel(as op, const const_view<S>& source, index p, T* out) {
+void pack_panel(bool left, as op, const const_view<S>& source, index p, T* out) {
   using format = tile<T>;
-  const index n = op == as::is ? source.rows() : source.cols();
-  const index k = op == as::is ? source.cols() : source.rows();
+  const bool rows_go_deep = left == (op == as::is);
+  const index n = rows_go_deep ? source.rows() : source.cols();
+  const index k = rows_go_deep ? source.cols() : source.rows();
   const index first = p * format::side;
   for (index t = 0; t < k; t += format::depth, out += format::size) {
-    const S* begin = op == as::is ? source.row_data(first) + t : source.row_data(t) + first;
-    detail::pack_tile(true, op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
-  }
-}
-
-/// Panel P of the right factor op(SOURCE) (K, N), into OUT.
-template <class T, class S>
-void pack_right_panel(as op, const const_view<S>& source, index p, T* out) {
-  using format = tile<T>;
-  const index n = op == as::is ? source.cols() : source.rows();
-  const index k = op == as::is ? source.rows() : source.cols();
-  const index first = p * format::side;
-  for (index t = 0; t < k; t += format::depth, out += format::size) {
-    const S* begin = op == as::is ? source.row_data(t) + first : source.row_data(first) + t;
-    detail::pack_tile(false, op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
+    const S* begin = rows_go_deep ? source.row_data(first) + t : source.row_data(t) + first;
+    detail::pack_tile(left, op, begin, source.stride(), std::min(format::side, n - first), std::min(format::depth, k - t), out);
   }
 }
 

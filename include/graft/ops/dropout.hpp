@@ -85,4 +85,5 @@ template <class T>
 void dropout(view<T> x, double p, std::uint64_t place, context& ctx) {
   dropout<T>(x, x, p, place, ctx);
 }
+
 }  // namespace graft::ops
