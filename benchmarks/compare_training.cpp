@@ -20,12 +20,8 @@
 
 #include "graft/data/data_set.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/losses/losses.hpp"
-#include "graft/model/freezing.hpp"
-#include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
-#include "graft/optim/adamw.hpp"
-#include "graft/optim/schedule.hpp"
+#include "models.hpp"
 
 namespace {
 
@@ -36,20 +32,6 @@ using graft::json;
 using graft::ordered_json;
 
 constexpr index classes = 2, adapter_size = 64, max_seq_length = 128;
-
-const json roberta_base = {{"model_type", "roberta"},
-                           {"vocab_size", 50265},
-                           {"hidden_size", 768},
-                           {"num_hidden_layers", 12},
-                           {"num_attention_heads", 12},
-                           {"intermediate_size", 3072},
-                           {"max_position_embeddings", 514},
-                           {"type_vocab_size", 1},
-                           {"layer_norm_eps", 1e-5},
-                           {"hidden_dropout_prob", 0.1},
-                           {"attention_probs_dropout_prob", 0.1},
-                           {"hidden_act", "gelu"},
-                           {"pad_token_id", 1}};
 
 void print_rows(const std::string& glue, const std::string& name, const std::string& tokenizer) {
   for (const graft::task_config& found : graft::find_glue_tasks(glue)) {
@@ -67,10 +49,11 @@ void print_rows(const std::string& glue, const std::string& name, const std::str
 }
 
 void write_model(const std::string& path) {
-  const graft::encoder_config config = graft::parse_encoder_config(roberta_base, "roberta-base");
+  const graft::encoder_config config = graft_benchmark::roberta_base();
   auto model = graft::make_adapter_classifier<f32>(config, classes, adapter_size);
   graft::safetensors_writer writer(64);
-  writer.metadata = {{"graft_format", std::string(graft::model_file_version)}, {"config", roberta_base.dump()}, {"source", "random"}};
+  writer.metadata = {
+      {"graft_format", std::string(graft::model_file_version)}, {"config", graft::to_json(config).dump()}, {"source", "random"}};
   model.for_each_parameter([&](auto& p) {
     if (p.role != graft::parameter_role::layer_norm) graft::draw_normal(p, 0.02, 1);
     writer.add(p.name, p.shape(), std::span<const float>(p.value.data(), static_cast<std::size_t>(p.size())));
@@ -81,7 +64,7 @@ void write_model(const std::string& path) {
 std::vector<graft::features> read_rows(const std::string& path) {
   std::vector<graft::features> rows;
   for (const graft::example& row : graft::read_jsonl(path)) {
-    rows.push_back(graft::featurize(row, roberta_base["vocab_size"].get<std::int32_t>(), max_seq_length));
+    rows.push_back(graft::featurize(row, static_cast<std::int32_t>(graft_benchmark::roberta_base().vocab_size), max_seq_length));
     rows.back().label = std::stoi(row.label.value());
   }
   return rows;
@@ -91,52 +74,35 @@ std::vector<graft::features> read_rows(const std::string& path) {
 template <class M>
 class worker {
  public:
-  using real = typename M::real;
-  worker(M& model, std::vector<graft::features> rows)
-      : model_(model), rows_(std::move(rows)), optimizer_(graft::trainable_parameters(model), {}) {}
+  worker(M& model, std::vector<graft::features> rows) : model_(model), rows_(std::move(rows)), training_(model) {}
 
   ordered_json answer(const json& request) {
     const auto begin = std::chrono::steady_clock::now();
     const auto first = request.at("first").get<std::size_t>(), count = request.at("batch").get<std::size_t>();
     batch_.clear();
     for (std::size_t i = first; i < first + count; ++i) batch_.add(rows_[i % rows_.size()]);
-    logits_.resize(batch_.size(), classes);
     const bool train = request.at("do") == "train";
-    context_.training = train;
+    training_.ctx.training = train;
     ordered_json result;
     if (train) {
-      result["loss"] = step();
+      result["loss"] = training_.step(batch_);
     } else {
-      model_.forward(batch_, logits_, nullptr, context_);
+      logits_.resize(batch_.size(), classes);
+      model_.forward(batch_, logits_, nullptr, training_.ctx);
     }
     result["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     result["rows"] = batch_.size();
     result["tokens"] = batch_.rows();
-    if (!train) result["logits"] = std::vector<real>(logits_.data(), logits_.data() + logits_.size());
+    if (!train) result["logits"] = std::vector<float>(logits_.data(), logits_.data() + logits_.size());
     return result;
   }
 
  private:
-  double step() {
-    ++context_.step;
-    dlogits_.resize(batch_.size(), classes);
-    model_.forward(batch_, logits_, &trace_, context_);
-    graft::view<real> d = dlogits_;
-    const double loss = graft::cross_entropy<real>(logits_, batch_.labels, &d);
-    model_.backward(dlogits_, batch_, trace_, context_);
-    graft::clip_gradients(optimizer_.parameters(), 1.0);
-    optimizer_.step(1e-4, 1e-2, context_.threads);
-    optimizer_.zero_gradients();
-    return loss;
-  }
-
   M& model_;
   std::vector<graft::features> rows_;
-  graft::adamw<real> optimizer_;
-  typename M::trace trace_;
-  graft::matrix<real> logits_, dlogits_;
+  graft_benchmark::training<M> training_;
+  graft::matrix<float> logits_;
   graft::batch batch_;
-  graft::context context_;
 };
 
 template <class M>
