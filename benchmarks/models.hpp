@@ -2,11 +2,11 @@
 // The model and the batches that whole steps are measured with: roberta-base's shape, random weights.
 
 #include "graft/core/context.hpp"
-#include "graft/losses/losses.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
+#include "graft/train/trainer.hpp"
 
 namespace graft_benchmark {
 
@@ -93,12 +93,8 @@ class training {
   /// Forward, loss, backward, clipping, AdamW.
   double step(const graft::batch& b) {
     ++ctx.step;
-    logits_.resize(b.size(), 2);
-    dlogits_.resize(b.size(), 2);
-    model_.forward(b, logits_, &trace_, ctx);
-    graft::view<float> d = dlogits_;
-    const double loss = graft::cross_entropy<float>(logits_, b.labels, &d);
-    model_.backward(dlogits_, b, trace_, ctx);
+    const index tokens = graft::training_options().tokens_at_once;
+    const double loss = gradient_.add(model_, b, graft::task_kind::classification, 1.0F, tokens, ctx).loss;
     graft::clip_gradients(parameters_, 1.0);
     optimizer_.step(rate_, 1e-2, ctx.threads);
     optimizer_.zero_gradients();
@@ -110,8 +106,7 @@ class training {
   double rate_;
   std::vector<graft::parameter<float>*> parameters_;
   graft::adamw<float> optimizer_;
-  typename M::trace trace_;
-  graft::matrix<float> logits_, dlogits_;
+  graft::batch_gradient<M> gradient_;
 };
 
 }  // namespace graft_benchmark

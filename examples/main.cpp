@@ -82,11 +82,12 @@ int failed(std::string message, int exit_code) {
 
 }  // namespace
 
-/// Makes threads sleep at barriers. By default they spin, and when another process keeps a core busy each barrier then costs
-/// milliseconds. The OpenMP run-time reads its settings before main, so the program starts itself anew with them.
+/// Makes threads spin at barriers for some microseconds, then sleep. By default they spin on, and when another process keeps a core busy
+/// each barrier then costs milliseconds; asleep at once, they wake up late for the many short products of a step. The OpenMP run-time
+/// reads its settings before main, so the program starts itself anew with them.
 void let_threads_sleep(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::setenv("GOMP_SPINCOUNT", "3000", 1);
   ::execv("/proc/self/exe", argv);  // returns only if it cannot: then it goes on as it is
 }
 

@@ -24,6 +24,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("train_batch_size", &flags.train_batch_size, "Examples in a batch.").between(1);
   table.add("gradient_accumulation_steps", &flags.gradient_accumulation_steps, "Batches whose gradients make one optimizer step.")
       .between(1);
+  table
+      .add("tokens_at_once", &flags.tokens_at_once,
+           "Larger batches go through the model in parts of about so many tokens: less memory, the same step to rounding; 0: never.")
+      .between(0);
   table.add("num_train_epochs", &flags.num_train_epochs, "Passes over the training set.").between(0);
   table.add("max_steps", &flags.max_steps, "Optimizer steps in all, in place of num_train_epochs; -1: not used.").between(-1);
   table.add("learning_rate", &flags.learning_rate, "The highest rate: it rises to this in the warm-up, then falls linearly to 0.")

@@ -27,6 +27,8 @@ struct context {
   std::span<const index> offsets{};  // (B + 1) first row of every sequence, and the end
   std::uint64_t seed = 0;            // of dropout
   std::uint64_t step = 0;            // of dropout: each step has its own masks
+  index tokens_before = 0;           // of the batch of which this is a part: its masks are cut out of the batch's
+  index sequences_before = 0;
   int threads = omp_get_max_threads();
   std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
   profile* times = nullptr;          // where the time goes is added here
@@ -34,6 +36,8 @@ struct context {
   work_counters counters{};
 
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }
+  /// Where in the whole batch a matrix of ROWS rows begins, a row for each token or for each sequence.
+  index rows_before(index rows) const { return !offsets.empty() && rows == offsets.back() ? tokens_before : sequences_before; }
 };
 
 }  // namespace graft

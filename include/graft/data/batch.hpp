@@ -28,6 +28,18 @@ struct batch {
     labels.clear();
     targets.clear();
   }
+  /// Becomes the sequences FIRST .. LAST - 1 of WHOLE.
+  batch& assign(const batch& whole, index first, index last) {
+    const index begin = whole.offsets[static_cast<std::size_t>(first)], end = whole.offsets[static_cast<std::size_t>(last)];
+    const auto cut = [](const auto& from, index a, index b, auto& to) { to.assign(from.begin() + a, from.begin() + b); };
+    cut(whole.input_ids, begin, end, input_ids);
+    cut(whole.token_type_ids, begin, end, token_type_ids);
+    cut(whole.offsets, first, last + 1, offsets);
+    for (index& offset : offsets) offset -= begin;
+    cut(whole.labels, first, last, labels);
+    cut(whole.targets, first, last, targets);
+    return *this;
+  }
   void add(const features& row) {
     input_ids.insert(input_ids.end(), row.input_ids.begin(), row.input_ids.end());
     token_type_ids.insert(token_type_ids.end(), row.token_type_ids.begin(), row.token_type_ids.end());

@@ -61,7 +61,7 @@ class feed_forward {
       if (keeps) ops::write_block(block, kept, row, col);
       activated.store(row, col, block);
     });
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, options_.hidden_size, ctx);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, h.rows(), options_.hidden_size, ctx);
     output.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
       mask.apply(block, row, col);
       ops::write_block(block, h, row, col);

@@ -58,7 +58,7 @@ class self_attention {
     view<operand> attended = all ? projected : ctx.memory.take<operand>(x.rows(), width);
     ops::attention_forward<P>(part(0), part(1), part(2), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
     if (!all) ops::gather_first_rows<operand>(attended, projected, ctx);
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, width, ctx);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, h.rows(), width, ctx);
     output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(projected), ctx), ctx,
                           [&](index row, index col, view<real> block) {
                             mask.apply(block, row, col);

@@ -118,7 +118,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
     detail::attention_probabilities<P>(of(q), of(k), w);
     if (drop) {
       for (index i = 0; i < length; ++i) {
-        mask.apply(w.prob.row_data(i), w.prob.row_data(i), length, detail::probability_counter(first + i, heads, head));
+        mask.apply(w.prob.row_data(i), w.prob.row_data(i), length, detail::probability_counter(ctx.tokens_before + first + i, heads, head));
       }
     }
     w.product(as::is, const_view<real>(w.prob), as::is, of(v), detail::write_into(of(y)));
@@ -142,7 +142,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     w.product(as::is, of(dy), as::transposed, of(v), detail::write_into(w.grad));
     if (drop) {
       for (index i = 0; i < length; ++i) {
-        const std::uint64_t counter = detail::probability_counter(first + i, heads, head);
+        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + first + i, heads, head);
         mask.apply(w.prob.row_data(i), w.kept.row_data(i), length, counter);
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), length, counter);
       }

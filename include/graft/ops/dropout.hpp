@@ -37,17 +37,17 @@ struct dropout_mask {
   }
 };
 
-/// The mask of a whole (N, WIDTH) matrix, in training with p > 0; else none: pieces of the matrix are left as they are.
+/// The mask of a whole (ROWS, WIDTH) matrix, in training with p > 0; else none: pieces of the matrix are left as they are.
 template <class T>
 class matrix_dropout {
  public:
-  matrix_dropout(double p, std::uint64_t place, index width, const context& ctx)
-      : active_(p > 0 && ctx.training), width_(width), mask_(active_ ? p : 0.0, ctx.stream(place)) {}
+  matrix_dropout(double p, std::uint64_t place, index rows, index width, const context& ctx)
+      : active_(p > 0 && ctx.training), before_(ctx.rows_before(rows)), width_(width), mask_(active_ ? p : 0.0, ctx.stream(place)) {}
 
   bool active() const { return active_; }
   /// to = from times the mask, for N elements from (ROW, COL) on.
   void apply(const T* from, T* to, index row, index col, index n) const {
-    mask_.apply(from, to, n, static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(width_) + static_cast<std::uint64_t>(col));
+    mask_.apply(from, to, n, static_cast<std::uint64_t>((before_ + row) * width_ + col));
   }
   /// The block of the matrix that begins at (ROW, COL), in place.
   void apply(view<T> block, index row, index col) const {
@@ -57,7 +57,7 @@ class matrix_dropout {
 
  private:
   bool active_;
-  index width_;
+  index before_, width_;
   dropout_mask<T> mask_;
 };
 
@@ -65,7 +65,7 @@ class matrix_dropout {
 template <class T>
 void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, context& ctx) {
   const timed time(ctx.times, operation::dropout);
-  const matrix_dropout<T> mask(p, place, x.cols(), ctx);
+  const matrix_dropout<T> mask(p, place, x.rows(), x.cols(), ctx);
   if (!mask.active() && x.data() == y.data()) return;
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {

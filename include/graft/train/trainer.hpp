@@ -16,6 +16,7 @@
 #include "graft/model/freezing.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
+#include "graft/train/batch_gradient.hpp"
 #include "graft/train/checkpoint.hpp"
 #include "graft/train/evaluation.hpp"
 
@@ -27,6 +28,7 @@ struct training_options {
   std::int64_t num_train_epochs = 3;
   std::int64_t max_steps = -1;  // -1: by epochs
   std::int64_t gradient_accumulation_steps = 1;
+  index tokens_at_once = 1024;  // larger batches go through in parts (batch_gradient.hpp); 0: never
   double learning_rate = 1e-5;
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;
@@ -165,21 +167,13 @@ class trainer {
     for (std::int64_t part = 0; part < parts; ++part) {
       fill_batch(order, state_.epoch_step * parts + part);
       context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
-      logits_.resize(batch_.size(), model_.head.classes());
-      dlogits_.resize(batch_.size(), model_.head.classes());
-      model_.forward(batch_, logits_, &trace_, context_);
-      view<real> d = dlogits_;
-      const bool regression = task_.kind == task_kind::regression;
-      const real scale = real(1) / static_cast<real>(parts);
-      const double loss = regression ? mean_squared_error<real>(logits_, batch_.targets, &d, scale)
-                                     : cross_entropy<real>(logits_, batch_.labels, &d, scale);
-      if (!std::isfinite(loss)) {
-        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(std::abs(loss)) +
+      const auto result = gradient_.add(model_, batch_, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+      if (!std::isfinite(result.loss)) {
+        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(std::abs(result.loss)) +
                     ": training has diverged, try a lower learning_rate");
       }
-      model_.backward(dlogits_, batch_, trace_, context_);
-      report.loss += loss / static_cast<double>(parts);
-      report.entropy += (regression ? 0 : prediction_entropy<real>(logits_)) / static_cast<double>(parts);
+      report.loss += result.loss / static_cast<double>(parts);
+      report.entropy += result.entropy / static_cast<double>(parts);
       report.examples += batch_.size();
       report.tokens += batch_.rows();
     }
@@ -254,9 +248,8 @@ class trainer {
   training_state state_;
   std::vector<matrix<real>> best_;
   context context_;
-  typename M::trace trace_;
   batch batch_;
-  matrix<real> logits_, dlogits_;
+  batch_gradient<M> gradient_;
 };
 
 }  // namespace graft

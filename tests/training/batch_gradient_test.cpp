@@ -1,0 +1,75 @@
+// A batch in parts gives the loss and the gradients of the whole.
+
+#include "graft/train/batch_gradient.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "graft/model/freezing.hpp"
+#include "training/tiny_task.hpp"
+
+using graft::f64;
+using graft::task_kind;
+
+namespace {
+
+using model_type = graft::adapter_classifier<f64>;
+
+model_type model_of(graft::index classes, double dropout) {
+  auto c = graft_test::tiny_config();
+  c.hidden_dropout_prob = c.attention_probs_dropout_prob = dropout;
+  auto model = graft::make_adapter_classifier<f64>(c, classes, 4);
+  graft_test::draw_weights(model);
+  graft::tune_adapters(model);
+  return model;
+}
+
+struct outcome {
+  double loss, entropy;
+  graft::matrix<double> gradients;  // of all parameters, one after the other
+  graft::index parts;
+};
+
+outcome gradients_of(model_type model, const graft::batch& b, task_kind kind, graft::index tokens) {
+  graft::context ctx;
+  ctx.training = true;
+  ctx.seed = 3;
+  graft::batch_gradient<model_type> gradient;
+  const auto products = ctx.counters.weight_gradient_products;
+  const auto result = gradient.add(model, b, kind, 0.5, tokens, ctx);
+  outcome o{result.loss, result.entropy, {}, static_cast<graft::index>(ctx.counters.weight_gradient_products - products)};
+  const auto trained = graft::trainable_parameters(model);
+  graft::index size = 0;
+  for (const auto* p : trained) size += p->size();
+  o.gradients.resize(1, size);
+  size = 0;
+  for (auto* p : trained) {
+    for (graft::index i = 0; i < p->size(); ++i) o.gradients(0, size++) = p->gradient().data()[i];
+  }
+  o.parts /= 2 * 2 * 2 + 2;  // products of one backward: two layers of two adapters of two weights, and the head's two
+  CHECK(ctx.tokens_before == 0);
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("a batch in parts gives the loss and the gradients of the whole, dropout included") {
+  const auto kind = GENERATE(task_kind::classification, task_kind::regression);
+  const double dropout = GENERATE(0.0, 0.3);
+  graft::batch b;
+  for (auto& row : graft_test::rows(9, 5).rows) {
+    row.target = static_cast<double>(row.input_ids.size());
+    b.add(row);
+  }
+  const auto model = model_of(kind == task_kind::regression ? 1 : 2, dropout);
+  const outcome whole = gradients_of(model, b, kind, 0);
+  CHECK(whole.parts == 1);
+  CHECK((whole.entropy == 0) == (kind == task_kind::regression));
+  CHECK(gradients_of(model, b, kind, b.rows()).gradients == whole.gradients);
+  const graft::index tokens = GENERATE(1, 11, 30, 40);
+  const outcome parts = gradients_of(model, b, kind, tokens);
+  CHECK(parts.parts > 1);
+  CHECK(parts.parts <= std::min<graft::index>((b.rows() + tokens - 1) / tokens, 9));
+  CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
+  CHECK(parts.entropy == Approx(whole.entropy).epsilon(1e-12));
+  CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
+}
