@@ -63,13 +63,12 @@ class adapter_site {
     }
     scratch::mark mark(ctx.memory);
     const auto add = [&](index row, index col, const auto& block) {
-      const index width = block.cols();
-      for (index i = 0; i < block.rows(); ++i) {
+      for_each_row(block, [&](index i, auto width) {
         const real *u = block.row_data(i), *own = h.row_data(row + i) + col, *residual = x.row_data(row + i) + col;
         real* to = y.row_data(row + i) + col;
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] = u[c] + own[c] + residual[c];
-      }
+      });
     };
     auto* adapter_saved = s != nullptr ? &s->adapter : nullptr;
     if (place_ == adapter_place::before_norm) {

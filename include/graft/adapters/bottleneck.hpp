@@ -79,13 +79,12 @@ class bottleneck {
     if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down.x.get(), ctx);
     if (dh == nullptr) return;
     down_project.backward_blocks(dz, ctx, [&](index row, index col, const auto& block) {
-      const index width = block.cols();
-      for (index i = 0; i < block.rows(); ++i) {
+      for_each_row(block, [&](index i, auto width) {
         const real *from = block.row_data(i), *own = dy.row_data(row + i) + col;
         real* to = dh->row_data(row + i) + col;
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] = from[c] + skip * own[c];
-      }
+      });
     });
   }
 

@@ -35,18 +35,18 @@ inline float number(float x) { return x; }
 inline double number(double x) { return x; }
 
 /// to_i = from_i for i < n: between what is computed with and what is kept; the same type is copied.
-inline void convert(const float* from, bfloat16* to, index n) {
+[[gnu::always_inline]] inline void convert(const float* from, bfloat16* to, index n) {
   std::uint16_t* bits = detail::raw(to);
 #pragma omp simd
   for (index i = 0; i < n; ++i) bits[i] = detail::bfloat16_bits(from[i]);
 }
-inline void convert(const bfloat16* from, float* to, index n) {
+[[gnu::always_inline]] inline void convert(const bfloat16* from, float* to, index n) {
   const std::uint16_t* bits = detail::raw(from);
 #pragma omp simd
   for (index i = 0; i < n; ++i) to[i] = detail::bfloat16_value(bits[i]);
 }
 template <class T>
-void convert(const T* from, T* to, index n) {
+[[gnu::always_inline]] inline void convert(const T* from, T* to, index n) {
   std::copy(from, from + n, to);
 }
 

@@ -92,6 +92,17 @@ tile_path path_of(const context& ctx) {
 
 }  // namespace detail
 
+/// Calls f(i, width) for every row i of the BLOCK of a product. The width of a whole block is a constant, so that loops over it become
+/// straight code.
+template <class Block, class F>
+[[gnu::always_inline]] inline void for_each_row(const Block& block, F&& f) {
+  if (block.cols() == detail::block_side) {
+    for (index i = 0; i < block.rows(); ++i) f(i, std::integral_constant<index, detail::block_side>());
+  } else {
+    for (index i = 0; i < block.rows(); ++i) f(i, block.cols());
+  }
+}
+
 /// The left factor of products, (rows, depth), in scratch memory.
 template <class P>
 class left_factor {
@@ -130,12 +141,11 @@ class left_factor {
   /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32. Up to 32 columns, or all to the end of the depth.
   template <class Block>
   void store(index row, index col, const Block& block) const {
-    const index cols = block.cols();
-    for (index i = 0; i < block.rows(); ++i) {
+    for_each_row(block, [&](index i, auto width) {
       operand* to = panel((row + i) / format::side) + col / format::depth * format::size + format::left((row + i) % format::side, 0);
       const real* from = block.row_data(i);
-      for (index k = 0; k < cols; k += format::depth, to += format::size) {
-        const index n = cols - k;
+      for (index k = 0; k < width; k += format::depth, to += format::size) {
+        const index n = width - k;
         if (n >= format::depth) {
           convert<format::depth>(from + k, to);
           continue;
@@ -143,7 +153,7 @@ class left_factor {
         convert(from + k, to, n);
         std::fill(to + n, to + format::depth, operand(0));
       }
-    }
+    });
   }
 
  private:

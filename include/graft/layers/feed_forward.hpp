@@ -50,14 +50,14 @@ class feed_forward {
     const auto activated = left_factor<P>::take(x.rows(), options_.intermediate_size, ctx);
     intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
       alignas(64) real own[detail::block_side];
-      for (index i = 0; i < block.rows(); ++i) {
+      for_each_row(block, [&](index i, auto width) {
         if (s == nullptr) {
           ops::gelu_row<real>(block.row(i), block.row(i));
         } else {
-          ops::gelu_with_slope(block.row_data(i), block.row_data(i), own, block.cols());
-          ops::keep_slope(own, slopes.row_data(row + i) + col, block.cols());
+          ops::gelu_with_slope(block.row_data(i), block.row_data(i), own, width);
+          ops::keep_slope(own, slopes.row_data(row + i) + col, width);
         }
-      }
+      });
       if (keeps) ops::write_block(block, kept, row, col);
       activated.store(row, col, block);
     });
@@ -78,13 +78,12 @@ class feed_forward {
     const const_view<slope> slopes = s.slope;
     const auto dz = left_factor<P>::take(rows, options_.intermediate_size, ctx);
     view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
-    output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
-                           [&](index row, index col, view<real> block) {
-                             for (index i = 0; i < block.rows(); ++i)
-                               ops::scale_by_slope(block.row_data(i), slopes.row_data(row + i) + col, block.cols());
-                             if (trains) ops::write_block(block, dz_rows, row, col);
-                             dz.store(row, col, block);
-                           });
+    output.backward_blocks(
+        left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx, [&](index row, index col, view<real> block) {
+          for_each_row(block, [&](index i, auto width) { ops::scale_by_slope(block.row_data(i), slopes.row_data(row + i) + col, width); });
+          if (trains) ops::write_block(block, dz_rows, row, col);
+          dz.store(row, col, block);
+        });
     if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
     if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx);
   }

@@ -12,6 +12,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
 #include "graft/layers/low_rank.hpp"
+#include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
 
 namespace graft {
@@ -43,8 +44,7 @@ class linear {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     keep(x, s, ctx);
-    forward_blocks(pack(x, ctx), ctx,
-                   [&](index row, index col, const auto& block) { y.window(row, col, block.rows(), block.cols()) = block; });
+    forward_blocks(pack(x, ctx), ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
     accumulate_gradients(dy, s.x.get(), ctx);
@@ -78,12 +78,11 @@ class linear {
     products<P>(x, std::span<const right_factor<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
       const real* bias = l.bias.value.data() + col;
-      const index width = block.cols();
-      for (index i = 0; i < block.rows(); ++i) {
+      for_each_row(block, [&](index i, auto width) {
         real* to = block.row_data(i);
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] += bias[c];
-      }
+      });
       if (l.update) l.update->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
       f(which, row, col, block);
     });
@@ -106,17 +105,16 @@ class linear {
   }
   void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
     backward_blocks(dy, ctx, [&](index row, index col, const auto& block) {
-      const index width = block.cols();
-      for (index i = 0; i < block.rows(); ++i) {
+      if (beta == real(0)) {
+        ops::write_block(block, dx, row, col);
+        return;
+      }
+      for_each_row(block, [&](index i, auto width) {
         const real* from = block.row_data(i);
         real* to = dx.row_data(row + i) + col;
-        if (beta == real(0)) {
-          std::copy(from, from + width, to);
-          continue;
-        }
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] = from[c] + beta * to[c];
-      }
+      });
     });
   }
   /// f(row, col, block) for every block of dy W.

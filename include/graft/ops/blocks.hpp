@@ -9,13 +9,14 @@
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/types.hpp"
+#include "graft/gemm/product.hpp"
 
 namespace graft::ops {
 
 /// Writes BLOCK into TO, from (ROW, COL) on.
 template <class T, class S>
 void write_block(const view<T>& block, view<S> to, index row, index col) {
-  for (index i = 0; i < block.rows(); ++i) convert(block.row_data(i), to.row_data(row + i) + col, block.cols());
+  for_each_row(block, [&](index i, auto width) { convert(block.row_data(i), to.row_data(row + i) + col, width); });
 }
 
 /// N numbers of M from (ROW, COL) on, as T: where they lie, or converted into OWN.

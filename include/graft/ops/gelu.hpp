@@ -29,7 +29,7 @@ void gelu_row_backward(const Dy& dy, const X& x, Dx&& dx) {
 
 /// y = gelu(x) and s = gelu'(x) for n numbers, which share Phi; y may be x's memory.
 template <class T>
-void gelu_with_slope(const T* x, T* y, T* s, index n) {
+[[gnu::always_inline]] inline void gelu_with_slope(const T* x, T* y, T* s, index n) {
   using values = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
   using results = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
   constexpr T density = T(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
@@ -49,7 +49,7 @@ void gelu_with_slope(const T* x, T* y, T* s, index n) {
 inline constexpr float least_slope = -0.13F, slope_range = 1.26F;
 
 template <class T, class S>
-void keep_slope(const T* s, S* to, index n) {
+[[gnu::always_inline]] inline void keep_slope(const T* s, S* to, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
     for (index i = 0; i < n; ++i)
@@ -60,7 +60,7 @@ void keep_slope(const T* s, S* to, index n) {
 }
 /// d_i *= the slope kept at s_i
 template <class T, class S>
-void scale_by_slope(T* d, const S* s, index n) {
+[[gnu::always_inline]] inline void scale_by_slope(T* d, const S* s, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
     for (index i = 0; i < n; ++i) d[i] *= static_cast<float>(static_cast<std::int32_t>(s[i])) * (slope_range / 255) + least_slope;
