@@ -95,7 +95,7 @@ class training {
     ++ctx.step;
     const index tokens = graft::training_options().tokens_at_once;
     const double loss = gradient_.add(model_, b, graft::task_kind::classification, 1.0F, tokens, ctx).loss;
-    graft::clip_gradients(parameters_, 1.0);
+    graft::clip_gradients(parameters_, 1.0, ctx);
     optimizer_.step(rate_, 1e-2, ctx.threads);
     optimizer_.zero_gradients();
     return loss;

@@ -1,6 +1,7 @@
 #include "graft/optim/schedule.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 using graft::parameter;
 using graft::parameter_role;
@@ -27,17 +28,34 @@ TEST_CASE("gradients are clipped by their common norm") {
   auto b = parameter<double>::vector("b", parameter_role::mixing, 1);
   auto none = parameter<double>::vector("c", parameter_role::weight, 1);
   const std::vector<parameter<double>*> all{&a, &b, &none};
+  graft::context ctx;
   const auto set = [&] {
     a.gradient() << 3, 0;
     b.gradient() << -4;
   };
   set();
-  CHECK(graft::clip_gradients(all, 0.0) == 5);  // only measures
+  CHECK(graft::clip_gradients(all, 0.0, ctx) == 5);  // only measures
   CHECK(a.grad(0, 0) == 3);
-  CHECK(graft::clip_gradients(all, 10.0) == 5);
+  CHECK(graft::clip_gradients(all, 10.0, ctx) == 5);
   CHECK(b.grad(0, 0) == -4);
-  CHECK(graft::clip_gradients(all, 1.0) == 5);
+  CHECK(graft::clip_gradients(all, 1.0, ctx) == 5);
   CHECK(a.grad(0, 0) == Approx(3 / 5.000001).epsilon(1e-14));
   CHECK(b.grad(0, 0) == Approx(-4 / 5.000001).epsilon(1e-14));
   CHECK(none.grad.size() == 0);
+}
+
+TEST_CASE("the norm is that of all gradients, and the same bits on any number of threads") {
+  auto a = parameter<float>::vector("a", parameter_role::weight, 50'001);
+  double sum = 0;
+  for (graft::index i = 0; i < a.size(); ++i) {
+    a.gradient().data()[i] = static_cast<float>(std::sin(static_cast<double>(i)));
+    sum += static_cast<double>(a.grad.data()[i]) * static_cast<double>(a.grad.data()[i]);
+  }
+  graft::context ctx;
+  ctx.threads = 1;
+  const double norm = graft::clip_gradients<float>({&a}, 0.0, ctx);
+  CHECK(norm == Approx(std::sqrt(sum)).epsilon(1e-12));
+  ctx.threads = 3;
+  CHECK(graft::clip_gradients<float>({&a}, 1.0, ctx) == norm);
+  CHECK(graft::clip_gradients<float>({&a}, 0.0, ctx) == Approx(1).epsilon(1e-5));
 }

@@ -129,7 +129,7 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
       }
       if (compared != grads.tensors().size() || compared != parameters.size()) e.gradients = 1e9;  // not the same parameters are trained
     }
-    const double norm = graft::clip_gradients(parameters, 1.0);
+    const double norm = graft::clip_gradients(parameters, 1.0, ctx);
     e.norms = std::max(e.norms, std::abs(norm - expected["grad_norm"].get<double>()) / norm);
     const double factor = schedule.factor(static_cast<std::int64_t>(k) + 1);
     optimizer.step(1e-3 * factor, 0.01 * factor, ctx.threads);

@@ -60,15 +60,21 @@ void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_
 template <class P, class A, class B>
 void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, typename P::real beta, view<typename P::real> c,
                      context& ctx) {
+  using real = typename P::real;
   scratch::mark mark(ctx.memory);
   const auto flipped = [](as op) { return op == as::is ? as::transposed : as::is; };
   const bool turned = c.rows() > c.cols() && op_a == as::transposed;
   const auto add = [&](index row, index col, const auto& block) {
-    for (index i = 0; i < block.rows(); ++i) {
-      const auto* from = block.row_data(i);
-      auto* to = turned ? c.row_data(col) + row + i : c.row_data(row + i) + col;
-      const index step = turned ? c.stride() : 1;
-      for (index j = 0; j < block.cols(); ++j, to += step) *to = beta == 0 ? from[j] : from[j] + beta * *to;
+    const auto to = turned ? c.window(col, row, block.cols(), block.rows()) : c.window(row, col, block.rows(), block.cols());
+    const index across = turned ? block.stride() : 1, down = turned ? 1 : block.stride();
+    for (index i = 0; i < to.rows(); ++i) {
+      const real* from = block.data() + i * down;
+      real* own = to.row_data(i);
+      if (beta == 0) {
+        for (index j = 0; j < to.cols(); ++j) own[j] = from[j * across];
+      } else {
+        for (index j = 0; j < to.cols(); ++j) own[j] = from[j * across] + beta * own[j];
+      }
     }
   };
   if (turned) {

@@ -206,27 +206,74 @@ using blocks_function = function_view<void(index, index, index, view<typename P:
 
 namespace detail {
 
-/// The blocks of LEFT's panels ROWS x RIGHT's panels COLUMNS, [begin, end) each, one after the other.
+/// The factors that a sum of products LEFTS[t] RIGHTS[t] is made of, all of the same rows and columns.
 template <class P>
-void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array<index, 2> rows, std::array<index, 2> columns,
-            tile_path path, profile* times, block_function<P> f) {
+struct factor_pairs {
+  std::span<const left_factor<P>> lefts;
+  std::span<const right_factor<P>> rights;
+};
+
+/// The blocks of LEFTS' panels ROWS x RIGHTS' panels COLUMNS, [begin, end) each, one after the other.
+template <class P>
+void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
+            block_function<P> f) {
   using real = typename P::real;
   using format = typename left_factor<P>::format;
   const auto kernel = kernel_of<P>(path);
-  const index depth = format::tiles(left.depth());
-  alignas(64) real block[block_side * block_side];
+  const index all_rows = factors.lefts[0].rows(), all_columns = factors.rights[0].columns();
+  alignas(64) real block[block_side * block_side], term[block_side * block_side];
   for (index i = rows[0]; i < rows[1]; i += 2) {
-    const index height = std::min(block_side, left.rows() - i * format::side);
+    const index height = std::min(block_side, all_rows - i * format::side);
     for (index j = columns[0]; j < columns[1]; j += 2) {
-      const index width = std::min(block_side, right.columns() - j * format::side);
+      const index width = std::min(block_side, all_columns - j * format::side);
       const auto started = times != nullptr ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-      kernel(left.panel(i), right.panel(j), depth, height > format::side ? 2 : 1, width > format::side ? 2 : 1, block);
+      for (std::size_t t = 0; t < factors.lefts.size(); ++t) {
+        const index depth = factors.lefts[t].depth();
+        kernel(factors.lefts[t].panel(i), factors.rights[t].panel(j), format::tiles(depth), height > format::side ? 2 : 1,
+               width > format::side ? 2 : 1, t == 0 ? block : term);
+        if (t > 0) {
+#pragma omp simd
+          for (index n = 0; n < block_side * block_side; ++n) block[n] += term[n];
+        }
+        if (times != nullptr) times->kernel_operations += 2 * height * width * depth;
+      }
       if (times != nullptr) {
         times->kernel_nanoseconds += std::chrono::nanoseconds(std::chrono::steady_clock::now() - started).count();
-        times->kernel_operations += 2 * height * width * left.depth();
       }
       f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
     }
+  }
+}
+
+/// Calls f(which, rows, columns, path) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads. DEPTH numbers
+/// lie in a row or column of the factors. The right factor is read once for every 128 rows.
+template <class P, class F>
+void hand_out(index row_panels, index column_panels, index depth, index count, context& ctx, F&& f) {
+  using format = typename left_factor<P>::format;
+  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
+  const index panel_bytes = std::max<index>(1, format::tiles(depth)) * format::size * static_cast<index>(sizeof(typename P::operand));
+  const index wide = std::max<index>(2, cache / panel_bytes / 2 * 2);
+  const index across = (column_panels + wide - 1) / wide;
+  index high = 8;
+  while (high > 2 && ((row_panels + high - 1) / high) * across * count < 12 * ctx.threads) high /= 2;
+  const index down = (row_panels + high - 1) / high;
+  const index items = down * across * count;
+  const tile_path path = path_of<P>(ctx);
+  ctx.counters.products += static_cast<std::uint64_t>(count);
+  const auto item = [&](index n) {
+    const index i = n % down * high, j = n % (down * across) / down * wide;
+    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)}, path);
+  };
+  if (items <= 1 || ctx.threads <= 1) {
+    const tile_unit unit(path);
+    for (index n = 0; n < items; ++n) item(n);
+    return;
+  }
+#pragma omp parallel num_threads(ctx.threads)
+  {
+    const tile_unit unit(path);
+#pragma omp for schedule(dynamic, 1)
+    for (index n = 0; n < items; ++n) item(n);
   }
 }
 
@@ -234,59 +281,43 @@ void blocks(const left_factor<P>& left, const right_factor<P>& right, std::array
 
 /// Calls f(i, row, col, block) for every block of LEFT RIGHTS[i], up to (32, 32) and each once, on ctx.threads threads; ROW and COL say
 /// where in the product it lies, multiples of 32. Every element is summed along the depth in one order, whatever the number of threads.
-/// Cost: 2 rows depth columns operations; the largest right factor is read once for every 128 rows.
+/// Cost: 2 rows depth columns operations a product.
 template <class P>
 void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, blocks_function<P> f) {
   const timed time(ctx.times, operation::product);
   using format = typename left_factor<P>::format;
-  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
-  const index panel_bytes =
-      std::max<index>(1, format::tiles(left.depth())) * format::size * static_cast<index>(sizeof(typename P::operand));
-  const index wide = std::max<index>(2, cache / panel_bytes / 2 * 2);
-  const index row_panels = format::panels(left.rows());
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
-  index high = 8;
-  while (high > 2 &&
-         ((row_panels + high - 1) / high) * ((columns + wide - 1) / wide) * static_cast<index>(rights.size()) < 12 * ctx.threads) {
-    high /= 2;
-  }
-  const index down = (row_panels + high - 1) / high;
-  const index across = (columns + wide - 1) / wide;
-  const index items = down * across * static_cast<index>(rights.size());
-  const tile_path path = detail::path_of<P>(ctx);
-  ctx.counters.products += rights.size();
-  const auto item = [&](index n) {
-    const index which = n / (down * across);
-    const index j = n % (down * across) / down * wide;
-    const index i = n % down * high;
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
     const auto& right = rights[static_cast<std::size_t>(which)];
-    const index end = std::min(format::panels(right.columns()), j + wide);
-    detail::blocks<P>(left, right, {i, std::min(row_panels, i + high)}, {j, end}, path, ctx.times,
+    column_panels[1] = std::min(column_panels[1], format::panels(right.columns()));
+    detail::blocks<P>({{&left, 1}, {&right, 1}}, row_panels, column_panels, path, ctx.times,
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
-  if (items <= 1 || ctx.threads <= 1) {
-    const detail::tile_unit unit(path);
-    for (index n = 0; n < items; ++n) item(n);
-    return;
-  }
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const detail::tile_unit unit(path);
-#pragma omp for schedule(dynamic, 1)
-    for (index n = 0; n < items; ++n) item(n);
-  }
+  detail::hand_out<P>(format::panels(left.rows()), columns, left.depth(), std::ssize(rights), ctx, piece);
+}
+/// The blocks of sum_t LEFTS[t] RIGHTS[t], as many of each.
+template <class P>
+void summed_product(std::span<const left_factor<P>> lefts, std::span<const right_factor<P>> rights, context& ctx, block_function<P> f) {
+  const timed time(ctx.times, operation::product);
+  using format = typename left_factor<P>::format;
+  index depth = 0;
+  for (const auto& left : lefts) depth += left.depth();
+  const auto piece = [&](index, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
+    detail::blocks<P>({lefts, rights}, row_panels, column_panels, path, ctx.times, f);
+  };
+  detail::hand_out<P>(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), depth, 1, ctx, piece);
 }
 /// The same for one right factor:  f(row, col, block).
 template <class P>
 void product(const left_factor<P>& left, const right_factor<P>& right, context& ctx, block_function<P> f) {
-  products<P>(left, {&right, 1}, ctx, [&](index, index row, index col, view<typename P::real> block) { f(row, col, block); });
+  summed_product<P>({&left, 1}, {&right, 1}, ctx, f);
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
 template <class P>
 void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, block_function<P> f) {
   using format = typename left_factor<P>::format;
-  detail::blocks<P>(left, right, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
+  detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
 }
 
 /// The right factor of y = x W^T (op transposed) or dx = dy W (is): packed once where W is frozen and was packed, else now.

@@ -104,7 +104,12 @@ class linear {
     input_gradient(left_factor<P>::pack(as::is, dy, ctx), beta, dx, ctx);
   }
   void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
-    backward_blocks(dy, ctx, [&](index row, index col, const auto& block) {
+    input_gradient<1>({this}, {dy}, beta, dx, ctx);
+  }
+  template <std::size_t N>
+  static void input_gradient(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, real beta, view<real> dx,
+                             context& ctx) {
+    backward_blocks<N>(layers, dys, ctx, [&](index row, index col, const auto& block) {
       if (beta == real(0)) {
         ops::write_block(block, dx, row, col);
         return;
@@ -118,11 +123,23 @@ class linear {
     });
   }
   /// f(row, col, block) for every block of dy W.
-  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const {
+  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const { backward_blocks<1>({this}, {dy}, ctx, f); }
+  /// The same for several layers that read the same x: of the sum of all dy W.
+  template <std::size_t N>
+  static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, context& ctx,
+                              block_function<P> f) {
     scratch::mark mark(ctx.memory);
-    const view<real> du = update ? update->project_back(dy, ctx) : view<real>(nullptr, 0, 0);
-    product<P>(dy, weight_factor<P>(weight, as::is, ctx), ctx, [&](index row, index col, view<real> block) {
-      if (update) update->add_backward(du, block, row, col);
+    const auto each = [&](auto&& value) {
+      return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I], dys[I])...}; }
+      (std::make_index_sequence<N>());
+    };
+    const auto updates = each(
+        [&](const linear& l, const left_factor<P>& dy) { return l.update ? l.update->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
+    const auto factors = each([&](const linear& l, const left_factor<P>&) { return weight_factor<P>(l.weight, as::is, ctx); });
+    summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
+      for (std::size_t i = 0; i < N; ++i) {
+        if (layers[i]->update) layers[i]->update->add_backward(updates[i], block, row, col);
+      }
       f(row, col, block);
     });
   }

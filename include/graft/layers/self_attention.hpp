@@ -84,12 +84,10 @@ class self_attention {
     ops::attention_backward<P>(dall, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2), options_.heads,
                                options_.attention_dropout, options_.place, ctx);
     linear<P>* projections[] = {&query, &key, &value};
-    for (index i = 0; i < 3; ++i) {
-      const const_view<operand> d = part(dqkv, i);
-      projections[i]->accumulate_gradients(d, s.x.get(), ctx);
-      scratch::mark piece(ctx.memory);
-      if (dx != nullptr) projections[i]->input_gradient(left_factor<P>::pack(as::is, d, ctx), i == 0 ? beta : real(1), *dx, ctx);
-    }
+    for (index i = 0; i < 3; ++i) projections[i]->accumulate_gradients(const_view<operand>(part(dqkv, i)), s.x.get(), ctx);
+    if (dx == nullptr) return;
+    const auto packed = [&](index i) { return left_factor<P>::pack(as::is, const_view<operand>(part(dqkv, i)), ctx); };
+    linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(0), packed(1), packed(2)}, beta, *dx, ctx);
   }
 
   template <class F>

@@ -1,16 +1,14 @@
 #pragma once
 // AdamW and rectified Adam with decoupled weight decay, by parameter role.
 
-#include <omp.h>
-
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "graft/core/parallel.hpp"
 #include "graft/core/parameter.hpp"
+#include "graft/optim/pieces.hpp"
 
 namespace graft {
 
@@ -69,13 +67,12 @@ class adamw {
       scale = adaptive ? scale * std::sqrt((rho_t - 4) * (rho_t - 2) * rho / ((rho - 4) * (rho - 2) * rho_t))
                        : 1 / (1 - std::pow(options_.beta1, t));
     }
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      parameter<T>& p = *parameters_[i];
-      if (p.grad.size() == 0) continue;
+    detail::for_each_piece(parameters_, threads, [&](std::size_t i, index, index begin, index end) {
+      const parameter<T>& p = *parameters_[i];
       const double own_rate = p.role == parameter_role::mixing ? mixing_rate : rate;
       const double wd = p.role == parameter_role::weight ? options_.weight_decay : 0;
-      update(p, state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, threads);
-    }
+      update(*parameters_[i], state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, begin, end);
+    });
   }
 
   void zero_gradients() {
@@ -83,22 +80,22 @@ class adamw {
   }
 
  private:
-  void update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, int threads) {
+  void update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const {
     const T b1 = T(options_.beta1);
     const T b2 = T(options_.beta2);
     const T eps = T(options_.epsilon);
-    T* const value = p.value.data();
-    const T* const g = p.grad.data();
-    T* const m = s.m.data();
-    T* const v = s.v.data();
-    parallel_for(p.size(), 16384, threads, [=](index begin, index end) {
-      for (index i = begin; i < end; ++i) {
-        m[i] = b1 * m[i] + (T(1) - b1) * g[i];
-        v[i] = b2 * v[i] + (T(1) - b2) * g[i] * g[i];
-        const T moved = value[i] - step_size * (adaptive ? m[i] / (std::sqrt(v[i]) + eps) : m[i]);
-        value[i] = moved - decay * moved;
-      }
-    });
+    using numbers = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
+    const auto piece = [&](T* all) { return numbers(all + begin, end - begin); };
+    const numbers g = piece(p.grad.data());
+    numbers value = piece(p.value.data()), m = piece(s.m.data()), v = piece(s.v.data());
+    m = b1 * m + (T(1) - b1) * g;
+    v = b2 * v + (T(1) - b2) * g.square();
+    if (adaptive) {
+      value -= step_size * m / (v.sqrt() + eps);
+    } else {
+      value -= step_size * m;
+    }
+    value -= decay * value;
   }
 
   std::vector<parameter<T>*> parameters_;

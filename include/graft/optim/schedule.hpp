@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
+#include "graft/core/context.hpp"
 #include "graft/core/parameter.hpp"
+#include "graft/optim/pieces.hpp"
 
 namespace graft {
 
@@ -24,17 +27,29 @@ struct linear_schedule {
 };
 
 /// Scales all gradients by min(1, limit / (norm + 1e-6)), norm the L2 norm over all of them; limit <= 0: only measures. Returns the norm.
+/// It is summed in pieces, in order, so that it does not depend on the number of threads.
 /// Source: torch.nn.utils.clip_grad_norm_.   Tested: tests/optim/schedule_test.cpp
 template <class T>
-double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit) {
-  double sum = 0;
-  for (const auto* p : parameters) {
-    if (p->grad.size() > 0) sum += p->grad.template cast<double>().squaredNorm();
-  }
-  const double norm = std::sqrt(sum);
+double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit, context& ctx) {
+  scratch::mark mark(ctx.memory);
+  index pieces = 0;
+  for (const auto* p : parameters) pieces += detail::parameter_pieces(p->grad.size());
+  double* const squares = ctx.memory.take<double>(1, pieces).data();
+  detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index piece, index begin, index end) {
+    const T* const g = parameters[i]->grad.data();
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (index k = begin; k < end; ++k) sum += static_cast<double>(g[k]) * static_cast<double>(g[k]);
+    squares[piece] = sum;
+  });
+  const double norm = std::sqrt(std::accumulate(squares, squares + pieces, 0.0));
   const double factor = limit / (norm + 1e-6);
   if (limit > 0 && factor < 1) {
-    for (auto* p : parameters) p->grad *= static_cast<T>(factor);
+    detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
+      T* const g = parameters[i]->grad.data();
+#pragma omp simd
+      for (index k = begin; k < end; ++k) g[k] *= static_cast<T>(factor);
+    });
   }
   return norm;
 }

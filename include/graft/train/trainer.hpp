@@ -177,7 +177,7 @@ class trainer {
       report.examples += batch_.size();
       report.tokens += batch_.rows();
     }
-    report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm);
+    report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm, context_);
     const double factor = schedule_.factor(state_.global_step + 1);
     report.learning_rate = options_.learning_rate * factor;
     optimizer_.step(report.learning_rate, options_.mixing_learning_rate * factor, options_.threads);
