@@ -273,7 +273,7 @@ class Bench:
         self.environment = {
             "OMP_NUM_THREADS": str(THREADS),
             "OPENBLAS_NUM_THREADS": str(THREADS),
-            "OMP_WAIT_POLICY": "passive",  # who waits for its turn must not spin
+            "GOMP_SPINCOUNT": "3000",  # as graft runs; who waits for its turn must not spin on
         }
         self.cells = []
 
