@@ -40,13 +40,13 @@ inline graft::batch sequences(index count, index length) {
   return b;
 }
 
-/// Operations of the trunk's matrix products for a forward; a backward to the lowest layer has as many again. Behind its attention the last
-/// layer computes one token of a sequence.
+/// Operations of the trunk's matrix products for a forward; a backward to the lowest layer has as many again. Of the last layer's
+/// queries, and of all behind its attention, one token of a sequence is computed.
 inline double trunk_operations(const graft::encoder_config& c, const graft::batch& b) {
   const double h = static_cast<double>(c.hidden_size), f = static_cast<double>(c.intermediate_size);
   const double before = 3 * h * h, behind = h * h + 2 * h * f;
   const double tokens = static_cast<double>(b.rows() * c.num_hidden_layers);
-  return 2.0 * (tokens * (before + behind) - static_cast<double>(b.rows() - b.size()) * behind);
+  return 2.0 * (tokens * (before + behind) - static_cast<double>(b.rows() - b.size()) * (h * h + behind));
 }
 
 /// Random values.

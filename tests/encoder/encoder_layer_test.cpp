@@ -66,7 +66,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
     layer.forward(x, y, &s, ctx);
     ctx.counters = {};
     layer.backward(dy, s, nullptr, ctx);
-    return std::tuple{ctx.counters.products, !s.attention.qkv.empty(), !s.feed.slope.empty()};
+    return std::tuple{ctx.counters.products, !s.attention.kv.empty(), !s.feed.slope.empty()};
   };
   CHECK(products() == std::tuple{0, false, false});
   layer.feed_site.norm.bias.trainable = true;  // above everything: no product at all

@@ -54,7 +54,7 @@ class model_holder : public graft_test::tiny_model {
   graft::index trunk_numbers() const override {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {
-      n += numbers(l.attention.x) + numbers(l.attention.qkv) + numbers(l.attention.output) + numbers(l.attention_site);
+      n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) + numbers(l.attention_site);
       n += numbers(l.feed.intermediate) + numbers(l.feed.slope) + numbers(l.feed.output) + numbers(l.feed_site);
     }
     return n;

@@ -59,6 +59,25 @@ TEST_CASE("attention's gradients are its derivatives, with dropout too") {
   }
 }
 
+TEST_CASE("attention of the first tokens alone is that of all, cut down, with its derivatives and its dropout") {
+  for (const double p : {0.0, 0.4}) {
+    INFO("dropout " << p);
+    graft::context ctx;
+    ctx.training = true;
+    auto c = random_case({0, 3, 4, 9});
+    c.p = p;
+    const matrix<double> all = c.forward(ctx);
+    const std::vector<int> firsts{0, 3, 4};
+    c.q = matrix<double>(c.q(firsts, Eigen::all));
+    CHECK(c.forward(ctx).isApprox(all(firsts, Eigen::all), 1e-14));
+    const auto dy = graft_test::random_matrix(3, 4, 4);
+    matrix<double> dq(3, 4), dk(9, 4), dv(9, 4);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
+    graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 12}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
+                                  [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
+  }
+}
+
 TEST_CASE("attention's context agrees with PyTorch's") {
   const graft_test::layer_golden golden("self_attention");
   const auto project = [&](const std::string& name) -> matrix<double> {

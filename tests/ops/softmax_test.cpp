@@ -26,7 +26,7 @@ TEST_CASE("softmax's gradient is its derivative, in place") {
   matrix<double> p = s;
   graft::ops::softmax_row(p.row(0));
   matrix<double> ds = dp;
-  graft::ops::softmax_row_backward(p.row(0), ds.row(0), ds.row(0));
+  graft::ops::softmax_row_backward(p.row(0), ds.row(0), 1.0, ds.row(0));
   CHECK(std::abs(ds.sum()) <= 1e-15);
   graft_test::check_derivatives({{"s", s.data(), ds.data(), s.size()}}, [&] {
     p = s;

@@ -13,8 +13,9 @@ namespace graft {
 
 /// Self-attention of packed sequences:  q, k, v = x W_q^T + b_q, ...;  h = drop(attention(q, k, v) W_o^T + b_o)
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
-/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (N, H), or (B, H): of the first tokens alone
-/// Saved: q, k, v (N, 3 H); x and the context only when the weights that read them are trained.
+/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (N, H), or (B, H): of the first tokens alone,
+/// whose queries then are the only ones
+/// Saved: q (as many rows as h), k and v (N, 2 H); x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
 template <class P>
@@ -31,7 +32,7 @@ class self_attention {
   };
   struct saved {
     buffer<operand> x;
-    buffer<operand> qkv;
+    buffer<operand> q, kv;
     typename linear<P>::saved output;
   };
 
@@ -45,21 +46,32 @@ class self_attention {
 
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
     const index width = options_.hidden_size;
-    scratch::mark mark(ctx.memory);
-    view<operand> qkv = s != nullptr ? s->qkv.resize(x.rows(), 3 * width) : ctx.memory.take<operand>(x.rows(), 3 * width);
-    const auto part = [&](index i) { return qkv.window(0, i * width, x.rows(), width); };
-    if (s != nullptr && trains_projections()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
-    linear<P>::template forward_blocks<3>(
-        {&query, &key, &value}, query.pack(x, ctx), ctx,
-        [&](index which, index row, index col, const auto& block) { ops::write_block(block, qkv, row, which * width + col); });
-    const bool keeps = s != nullptr && output.reads_input();
-    view<operand> projected = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
     const bool all = h.rows() == x.rows();
-    view<operand> attended = all ? projected : ctx.memory.take<operand>(x.rows(), width);
-    ops::attention_forward<P>(part(0), part(1), part(2), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
-    if (!all) ops::gather_first_rows<operand>(attended, projected, ctx);
+    scratch::mark mark(ctx.memory);
+    const auto room = [&](buffer<operand> saved::*kept, index rows, index cols) {
+      return s != nullptr ? (s->*kept).resize(rows, cols) : ctx.memory.take<operand>(rows, cols);
+    };
+    view<operand> q = room(&saved::q, h.rows(), width), kv = room(&saved::kv, x.rows(), 2 * width);
+    const auto part = [&](index i) { return kv.window(0, i * width, x.rows(), width); };
+    const auto write = [&](index which, index row, index col, const auto& block) {
+      ops::write_block(block, which == 0 ? q : part(which - 1), row, col);
+    };
+    if (s != nullptr && trains_projections()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
+    const auto packed = query.pack(x, ctx);
+    if (all) {
+      linear<P>::template forward_blocks<3>({&query, &key, &value}, packed, ctx, write);
+    } else {
+      view<real> firsts = ctx.memory.take<real>(h.rows(), width);
+      ops::gather_first_rows<real>(x, firsts, ctx);
+      query.forward_blocks(query.pack(firsts, ctx), ctx, [&](index row, index col, const auto& block) { write(0, row, col, block); });
+      linear<P>::template forward_blocks<2>(
+          {&key, &value}, packed, ctx, [&](index which, index row, index col, const auto& block) { write(which + 1, row, col, block); });
+    }
+    const bool keeps = s != nullptr && output.reads_input();
+    view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
+    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
     const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, h.rows(), width, ctx);
-    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(projected), ctx), ctx,
+    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx,
                           [&](index row, index col, view<real> block) {
                             mask.apply(block, row, col);
                             ops::write_block(block, h, row, col);
@@ -67,8 +79,8 @@ class self_attention {
   }
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
     const index width = options_.hidden_size;
-    const const_view<operand> qkv = s.qkv;
-    const index rows = qkv.rows();
+    const const_view<operand> kv = s.kv;
+    const index rows = kv.rows();
     const auto part = [&](const auto& m, index i) { return m.window(0, i * width, rows, width); };
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
@@ -78,16 +90,26 @@ class self_attention {
     view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
     output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
                            [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
-    view<operand> dqkv = ctx.memory.take<operand>(rows, 3 * width);
-    view<operand> dall = dh.rows() == rows ? dattended : ctx.memory.take<operand>(rows, width);
-    if (dh.rows() != rows) ops::scatter_first_rows<operand>(dattended, dall, ctx);
-    ops::attention_backward<P>(dall, part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dqkv, 0), part(dqkv, 1), part(dqkv, 2), options_.heads,
+    view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(rows, 2 * width);
+    const const_view<operand> dk = part(dkv, 0), dv = part(dkv, 1);
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
                                options_.attention_dropout, options_.place, ctx);
-    linear<P>* projections[] = {&query, &key, &value};
-    for (index i = 0; i < 3; ++i) projections[i]->accumulate_gradients(const_view<operand>(part(dqkv, i)), s.x.get(), ctx);
+    const bool all = dh.rows() == rows;
+    view<operand> firsts = ctx.memory.take<operand>(!all && query.reads_input() ? dh.rows() : 0, width);
+    if (firsts.rows() > 0) ops::gather_first_rows<operand>(s.x, firsts, ctx);
+    query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(firsts), ctx);
+    key.accumulate_gradients(dk, s.x.get(), ctx);
+    value.accumulate_gradients(dv, s.x.get(), ctx);
     if (dx == nullptr) return;
-    const auto packed = [&](index i) { return left_factor<P>::pack(as::is, const_view<operand>(part(dqkv, i)), ctx); };
-    linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(0), packed(1), packed(2)}, beta, *dx, ctx);
+    const auto packed = [&](const const_view<operand>& d) { return left_factor<P>::pack(as::is, d, ctx); };
+    if (all) {
+      linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx);
+    } else {
+      linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx);
+      view<real> dfirsts = ctx.memory.take<real>(dh.rows(), width);
+      query.input_gradient(packed(dq), real(0), dfirsts, ctx);
+      ops::add_to_first_rows<real>(dfirsts, *dx, ctx);
+    }
   }
 
   template <class F>

@@ -46,13 +46,20 @@ struct attention_workspace {
   }
 };
 
-/// Calls f(first row, length, head, workspace) for every head of every sequence, in parallel.
+/// One head of one sequence.
+struct attention_item {
+  index first, length, head;   // the sequence's rows among the keys
+  index first_query, queries;  // and its rows among the queries: all of them, or only its first token
+};
+
+/// Calls f(item, workspace) for every head of every sequence, in parallel. QUERIES rows: all, or one a sequence.
 template <class P, class F>
-void for_each_head(index heads, index head_size, context& ctx, F&& f) {
+void for_each_head(index queries, index heads, index head_size, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
   const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
+  const bool all = queries == ctx.offsets.back();
   index longest = 0;
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
   const index widest = std::max(longest, head_size);
@@ -67,13 +74,14 @@ void for_each_head(index heads, index head_size, context& ctx, F&& f) {
     real* own = memory.row_data(omp_get_thread_num());
     operand* left = factors.row_data(omp_get_thread_num());
 #pragma omp for schedule(dynamic, 1)
-    for (index item = 0; item < items; ++item) {
-      const index b = item / heads;
-      const index length = ctx.offsets[b + 1] - ctx.offsets[b];
+    for (index n = 0; n < items; ++n) {
+      const index b = n / heads;
+      const index first = ctx.offsets[b], length = ctx.offsets[b + 1] - first;
+      const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1};
       const index stride = padded(length);
-      const auto square = [&](index i) { return view<real>(own + i * length * stride, length, length, stride); };
-      attention_workspace<P> w{square(0), square(1), square(2), left, left + left_factor<P>::size(widest, widest), path};
-      f(ctx.offsets[b], length, item % heads, w);
+      const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
+      attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + left_factor<P>::size(widest, widest), path};
+      f(item, w);
     }
   }
 }
@@ -83,11 +91,17 @@ template <class P, class Q>
 void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
-  w.product(as::is, q, as::transposed, k,
-            [&](index row, index col, const auto& block) { w.prob.window(row, col, block.rows(), block.cols()) = scale * block; });
-  const index length = w.prob.rows();
-  const view<real> whole(w.prob.data(), length, padded(length));
-  for (index i = 0; i < length; ++i) {  // nothing is left over from whole vectors: what is too much vanishes
+  w.product(as::is, q, as::transposed, k, [&](index row, index col, const auto& block) {
+    for_each_row(block, [&](index i, auto width) {
+      const real* from = block.row_data(i);
+      real* to = w.prob.row_data(row + i) + col;
+#pragma omp simd
+      for (index c = 0; c < width; ++c) to[c] = scale * from[c];
+    });
+  });
+  const index length = k.rows();
+  const view<real> whole(w.prob.data(), q.rows(), padded(length));
+  for (index i = 0; i < q.rows(); ++i) {  // nothing is left over from whole vectors: what is too much vanishes
     std::fill(whole.row_data(i) + length, whole.row_data(i) + padded(length), std::numeric_limits<real>::lowest());
     softmax_row(view<real>(whole.row_data(i), 1, padded(length)).row(0));
   }
@@ -102,8 +116,9 @@ auto write_into(view<T> to) {
 }  // namespace detail
 
 /// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v.
-/// @param q, k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1      @param[out] y  (N, H)
-/// @param p        dropout probability of the attention probabilities (training only)
+/// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1
+/// @param q     (N, H), or (B, H): of the first tokens alone      @param[out] y  as many rows as q
+/// @param p     dropout probability of the attention probabilities (training only)
 /// Saved: nothing beyond q, k, v; backward recomputes the probabilities.
 /// Source: Vaswani et al. 2017, eq. 1.   Tested: tests/ops/attention_core_test.cpp
 template <class P>
@@ -113,20 +128,23 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<P>(heads, d, ctx, [&](index first, index length, index head, auto& w) {
-    const auto of = [&](const auto& m) { return m.window(first, head * d, length, d); };
-    detail::attention_probabilities<P>(of(q), of(k), w);
+  detail::for_each_head<P>(q.rows(), heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
+    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
+    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
     if (drop) {
-      for (index i = 0; i < length; ++i) {
-        mask.apply(w.prob.row_data(i), w.prob.row_data(i), length, detail::probability_counter(ctx.tokens_before + first + i, heads, head));
+      for (index i = 0; i < item.queries; ++i) {
+        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first + i, heads, item.head);
+        mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
       }
     }
-    w.product(as::is, const_view<real>(w.prob), as::is, of(v), detail::write_into(of(y)));
+    w.product(as::is, const_view<real>(w.prob), as::is, of_keys(v), detail::write_into(of_queries(y)));
   });
 }
 
 /// With P the probabilities, M the dropout factors and G = dy v^T:
 ///   dv = (P M)^T dy,   dS = P (G M - rowsum(P G M)),   dq = dS k / sqrt D,   dk = dS^T q / sqrt D.
+/// @param dy  as many rows as q            @param[out] dq  the same; dk, dv  (N, H)
 template <class P>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
@@ -136,22 +154,22 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
   const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<P>(heads, d, ctx, [&](index first, index length, index head, auto& w) {
-    const auto of = [&](const auto& m) { return m.window(first, head * d, length, d); };
-    detail::attention_probabilities<P>(of(q), of(k), w);
-    w.product(as::is, of(dy), as::transposed, of(v), detail::write_into(w.grad));
+  detail::for_each_head<P>(q.rows(), heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
+    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
+    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
+    w.product(as::is, of_queries(dy), as::transposed, of_keys(v), detail::write_into(w.grad));
     if (drop) {
-      for (index i = 0; i < length; ++i) {
-        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + first + i, heads, head);
-        mask.apply(w.prob.row_data(i), w.kept.row_data(i), length, counter);
-        mask.apply(w.grad.row_data(i), w.grad.row_data(i), length, counter);
+      for (index i = 0; i < item.queries; ++i) {
+        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first + i, heads, item.head);
+        mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
+        mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
       }
     }
-    w.product(as::transposed, const_view<real>(drop ? w.kept : w.prob), as::is, of(dy), detail::write_into(of(dv)));
-    for (index i = 0; i < length; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), w.grad.row(i));
-    w.grad *= scale;
-    w.product(as::is, const_view<real>(w.grad), as::is, of(k), detail::write_into(of(dq)));
-    w.product(as::transposed, const_view<real>(w.grad), as::is, of(q), detail::write_into(of(dk)));
+    w.product(as::transposed, const_view<real>(drop ? w.kept : w.prob), as::is, of_queries(dy), detail::write_into(of_keys(dv)));
+    for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
+    w.product(as::is, const_view<real>(w.grad), as::is, of_keys(k), detail::write_into(of_queries(dq)));
+    w.product(as::transposed, const_view<real>(w.grad), as::is, of_queries(q), detail::write_into(of_keys(dk)));
   });
 }
 

@@ -47,6 +47,11 @@ void scatter_first_rows(const const_view<T>& from, view<T> to, const context& ct
     std::copy(from.row_data(b), from.row_data(b) + from.cols(), to.row_data(ctx.offsets[static_cast<std::size_t>(b)]));
   }
 }
+/// y's rows of those += x's.
+template <class T>
+void add_to_first_rows(const const_view<T>& x, view<T> y, const context& ctx) {
+  for (index b = 0; b < x.rows(); ++b) y.row(ctx.offsets[static_cast<std::size_t>(b)]) += x.row(b);
+}
 
 /// y += x over rows.
 template <class T>

@@ -12,11 +12,11 @@ void softmax_row(Row&& s) {
   s /= s.sum();
 }
 
-/// ds = p (dp - <dp, p>), for one row; ds may be dp's memory.
-template <class P, class Dp, class Ds>
-void softmax_row_backward(const P& p, const Dp& dp, Ds&& ds) {
-  const auto projection = dp.dot(p);
-  ds.array() = p.array() * (dp.array() - projection);
+/// ds = SCALE p (dp - <dp, p>), for one row; ds may be dp's memory.
+template <class P, class Dp, class T, class Ds>
+void softmax_row_backward(const P& p, const Dp& dp, T scale, Ds&& ds) {
+  const T projection = dp.dot(p);
+  ds.array() = scale * p.array() * (dp.array() - projection);
 }
 
 }  // namespace graft::ops
