@@ -105,10 +105,12 @@
 
 // optim, train, predict: the loop around it
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role
+#include "graft/optim/pieces.hpp"                 // one loop over the elements of all parameters
 #include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
+#include "graft/train/batch_gradient.hpp"         // a batch's loss and gradients, in parts
 #include "graft/train/trainer.hpp"                // the training loop
 #include "graft/train/log_writer.hpp"             // the logs of a run
 #include "graft/train/progress.hpp"               // one line that tells how far it is

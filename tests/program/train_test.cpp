@@ -69,6 +69,22 @@ int interrupt(std::vector<std::string> flags, const std::string& output, std::si
 
 }  // namespace
 
+TEST_CASE("batches that go through in parts give the same run, dropout included") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const auto losses = [&](const std::string& name, const std::string& tokens) {
+    const std::string output = folder / name;
+    REQUIRE(run_graft(with(tiny_run("train-adapter", task, output), {"--dropout", "0.2", "--precision", "f64", "--tokens_at_once", tokens}))
+                .exit_code == 0);
+    std::vector<double> all;
+    for (const auto& entry : graft_test::read_log(output, "loss_train")) all.push_back(entry["loss_val"].get<double>());
+    return all;
+  };
+  const auto whole = losses("whole", "0"), parts = losses("parts", "1");
+  REQUIRE(whole.size() == parts.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) CHECK(parts[i] == Approx(whole[i]).epsilon(1e-10));
+}
+
 TEST_CASE("an adapter run writes its files, and exactly the trained parameters") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
