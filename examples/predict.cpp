@@ -166,7 +166,7 @@ int predict(int argc, const char* const* argv) {
   if (no_tokenizer) files.tokenizer_path.clear();
 
   const question q{files, tuned, adapters_path, adapter, source, batch_size, threads, several};
-  const std::string text = choose_precision(precision).name == "bf16" ? answer_rows<bf16>(q, rows) : answer_rows<f32>(q, rows);
+  const std::string text = in_precision(choose_precision(precision).name, [&]<class P>(P) { return answer_rows<P>(q, rows); });
   if (output.empty()) {
     std::cout << text;
   } else {

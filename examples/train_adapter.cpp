@@ -4,13 +4,14 @@
 #include "commands.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
+#include "precision.hpp"
 #include "train_model.hpp"
 
 namespace graft::program {
 namespace {
 
 template <class P>
-int train(prepared_run& run) {
+int train_one(prepared_run& run) {
   const index classes = run.tasks.task.num_labels();
   const training_flags& f = run.flags;
   const auto finish = [&](auto& model, const model_description& description, const std::string& trained) {
@@ -64,8 +65,7 @@ int train_adapter(int argc, const char* const* argv) {
   add_training_flags(table, flags, false);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-adapter", table, flags);
-  if (run.flags.precision == "bf16") return train<bf16>(run);
-  return run.flags.precision == "f64" ? train<f64>(run) : train<f32>(run);
+  return in_precision(run.flags.precision, [&]<class P>(P) { return train_one<P>(run); });
 }
 
 }  // namespace graft::program

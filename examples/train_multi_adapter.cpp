@@ -8,6 +8,7 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
+#include "precision.hpp"
 #include "train_model.hpp"
 
 namespace graft::program {
@@ -79,7 +80,7 @@ std::string trained_text(multi_adapter_ft_mode mode, bool flex) {
 }
 
 template <class P>
-int train(prepared_run& run) {
+int train_mix(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto mode = parse_ft_mode(f.adapter_ft_mode);
   const auto files = read_adapters(run);
@@ -129,8 +130,7 @@ int train_multi_adapter(int argc, const char* const* argv) {
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-multi-adapter", table, flags);
-  if (run.flags.precision == "bf16") return train<bf16>(run);
-  return run.flags.precision == "f64" ? train<f64>(run) : train<f32>(run);
+  return in_precision(run.flags.precision, [&]<class P>(P) { return train_mix<P>(run); });
 }
 
 }  // namespace graft::program
