@@ -4,9 +4,13 @@
 
 #include <catch2/catch.hpp>
 
+#include "exchange/material.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/model/saving.hpp"
 #include "support/golden.hpp"
+#include "support/random_values.hpp"
 
 TEST_CASE("merging a low-rank update changes the weights that it names, and the logits as it does") {
   const std::string golden = std::string(GRAFT_TEST_DIR) + "/golden";
@@ -43,4 +47,28 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
   }
   const auto adapter = graft::open_adapter(golden + "/exchange/original/model.p", config);
   CHECK_THROWS_WITH(graft::merge_lora(trunk, adapter), Catch::Contains("is an adapter, which cannot become part of the weights"));
+}
+
+TEST_CASE("weights that an update was merged into are saved as they are, packed or not") {
+  const graft_test::temporary_folder folder;
+  auto config = graft::read_encoder_config(std::string(GRAFT_TEST_DIR) + "/golden/model/config.json");
+  config.num_hidden_layers = 1;
+  config.hidden_size = 256;  // a weight is large enough to be read where it lies
+  auto model = graft::make_plain_classifier<graft::f32>(config, 2);
+  graft_test::randomize(model, 5, false);
+  graft::save_everything(model, folder / "trunk.safetensors", {});
+  const graft::safetensors_file trunk(folder / "trunk.safetensors");
+
+  const auto merged = graft::merge_lora(trunk, graft_test::made_adapter(config, graft_test::lora()));
+  graft::load_trunk(model, merged);
+  graft::pack_frozen(model, false, 1);
+  graft::save_everything(model, folder / "merged.safetensors", {});
+  const graft::safetensors_file saved(folder / "merged.safetensors");
+  std::size_t changed = 0;
+  for (const auto& [name, info] : merged.tensors()) {
+    INFO(name);
+    CHECK(saved.values<float>(name) == merged.values<float>(name));
+    changed += merged.values<float>(name) != trunk.values<float>(name);
+  }
+  CHECK(changed == 2);
 }

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/io/torch_file.hpp"
+#include "graft/io/torch_writer.hpp"
+#include "graft/model/freezing.hpp"
 #include "graft/model/saving.hpp"
 #include "model/tiny_model.hpp"
 #include "support/random_values.hpp"
@@ -145,4 +148,44 @@ TEST_CASE("a missing or misshaped tensor is refused by name, with both shapes") 
   writer.write(folder / "d.safetensors");
   CHECK_THROWS_WITH(graft::load_by_name(plain, safetensors_file(folder / "d.safetensors")),
                     Catch::Contains("holds no tensor with a name that this model knows"));
+}
+
+TEST_CASE("large weights stay what they are when they are packed, wherever they lie") {
+  const graft_test::temporary_folder folder;
+  auto c = config;
+  c.num_hidden_layers = 1;
+  c.num_attention_heads = 2;
+  c.hidden_size = 256;  // a square weight is large: it is read where it lies in a file
+  auto first = graft::make_plain_classifier<graft::f32>(c, 2);
+  graft_test::randomize(first, 3, false);
+
+  graft::torch_writer writer;
+  std::map<std::string, graft::matrix<float>> stored, expected;
+  const std::string query = "roberta.encoder.layer.0.attention.self.query.weight";
+  first.for_each_parameter([&](const auto& p) {
+    expected[p.name] = p.value;
+    stored[p.name] = p.name == query ? graft::matrix<float>(p.value.transpose()) : graft::matrix<float>(p.value);
+  });
+  first.for_each_parameter([&](const auto& p) {
+    const auto& m = stored.at(p.name);
+    writer.add(p.name, p.shape(), std::span<const float>(m.data(), static_cast<std::size_t>(m.size())));
+  });
+  writer.write(folder / "model.bin");
+  // torch.save keeps a transposed tensor's storage as it was: its strides are exchanged.
+  std::string bytes = graft::read_file(folder / "model.bin");
+  const std::size_t name = bytes.find(query), strides = bytes.find(std::string("(J\0\1\0\0J\1\0\0\0t", 12), name);
+  REQUIRE(strides - name < 400);
+  bytes.replace(strides, 12, std::string("(J\1\0\0\0J\0\1\0\0t", 12));
+  graft::write_file(folder / "model.bin", bytes);
+
+  auto model = graft::make_plain_classifier<graft::f32>(c, 2);
+  graft::load_by_name(model, graft::torch_file(folder / "model.bin"));
+  graft::pack_frozen(model, true, 1);
+  graft::save_everything(model, folder / "saved.safetensors", {});
+  const safetensors_file saved(folder / "saved.safetensors");
+  for (const auto& [name_of, value] : expected) {
+    INFO(name_of);
+    const auto numbers = saved.values<float>(name_of);
+    CHECK(std::equal(numbers.begin(), numbers.end(), value.data(), value.data() + value.size()));
+  }
 }

@@ -8,8 +8,11 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -62,10 +65,31 @@ class mapped_file {
   std::size_t size() const noexcept { return size_; }
   std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
 
+  /// Whether PART, not empty, lies in this mapping.
+  bool holds(std::span<const std::byte> part) const noexcept {
+    const auto begin = reinterpret_cast<std::uintptr_t>(part.data()), own = reinterpret_cast<std::uintptr_t>(data_);
+    return !part.empty() && begin >= own && begin - own < size_ && part.size() <= size_ - (begin - own);
+  }
+  /// PART of this mapping is not needed for a while: its pages leave this process, and come again from the file when they are read.
+  void rest(std::span<const std::byte> part) const noexcept {
+    if (!holds(part)) return;
+    constexpr std::uintptr_t page = 4096;
+    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
+    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
  private:
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// Numbers that lie in a mapped file, which stays mapped as long as they are kept.
+template <class T>
+struct mapped_numbers {
+  std::shared_ptr<const mapped_file> file;
+  const T* data;
 };
 
 /// The whole file as a string.

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/dtype.hpp"
 
@@ -79,15 +81,17 @@ class tensor_source {
     convert(info.type, info.bytes, dtype_of<T>(), reinterpret_cast<std::byte*>(out.data()));
   }
 
-  /// Where the tensor NAME lies, when its numbers are of type T and aligned as such are; else nullptr. `memory` keeps it alive.
+  /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing.
   template <class T>
-  const T* in_place(const std::string& name) const {
+  std::optional<mapped_numbers<T>> in_file(const std::string& name) const {
     const tensor_info& info = at(name);
     const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % alignof(T) == 0;
-    if (info.type != dtype_of<T>() || !aligned) return nullptr;
-    return reinterpret_cast<const T*>(info.bytes.data());
+    if (info.type != dtype_of<T>() || !aligned) return std::nullopt;
+    for (const auto& file : files_) {
+      if (file->holds(info.bytes)) return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
+    }
+    return std::nullopt;
   }
-  std::shared_ptr<const void> memory() const { return std::make_shared<std::vector<std::shared_ptr<const void>>>(owners_); }
 
   /// The tensor NAME as a vector, row-major. Errors as `read`.
   template <class T>
@@ -115,6 +119,7 @@ class tensor_source {
   void add(const std::string& name, tensor_info info) {
     if (!tensors_.emplace(name, std::move(info)).second) throw format_error(path_, "holds tensor '" + name + "' twice");
   }
+  void keep(std::shared_ptr<const mapped_file> file) { files_.push_back(std::move(file)); }
   void keep(std::shared_ptr<const void> memory) { owners_.push_back(std::move(memory)); }
   void set_metadata(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
 
@@ -122,6 +127,7 @@ class tensor_source {
   /// @throws format_error  two tensors get one name
   template <class Rename>
   void add_all(const tensor_source& other, Rename&& rename) {
+    files_.insert(files_.end(), other.files_.begin(), other.files_.end());
     owners_.insert(owners_.end(), other.owners_.begin(), other.owners_.end());
     for (const auto& [name, info] : other.tensors_) {
       if (const auto renamed = rename(name)) add(*renamed, info);
@@ -132,7 +138,8 @@ class tensor_source {
   std::string path_;
   std::map<std::string, tensor_info> tensors_;
   std::map<std::string, std::string> metadata_;
-  std::vector<std::shared_ptr<const void>> owners_;
+  std::vector<std::shared_ptr<const mapped_file>> files_;
+  std::vector<std::shared_ptr<const void>> owners_;  // of what lies elsewhere
 };
 
 }  // namespace graft

@@ -21,16 +21,15 @@ namespace graft {
 template <class M, class Rename>
 index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
   index count = 0;
-  const std::shared_ptr<const void> memory = source.memory();
   model.for_each_parameter([&](auto& p) {
     const std::optional<std::string> name = rename(p.name);
     if (!name) return;
     source.expect({{*name, p.shape()}});
     using real = std::remove_reference_t<decltype(p.value(0, 0))>;
     constexpr index large = 1 << 16;
-    const real* in_place = p.size() >= large ? source.in_place<real>(*name) : nullptr;
-    if (in_place != nullptr) {
-      p.value.borrow(in_place, memory);
+    const auto in_file = p.size() >= large ? source.in_file<real>(*name) : std::nullopt;
+    if (in_file) {
+      p.value.borrow(in_file->data, in_file->file);
     } else {
       p.value.own();
       source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
