@@ -18,6 +18,7 @@
 #include "graft/core/profile.hpp"                 // where the time of a step goes
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
+#include "graft/core/mapping.hpp"                 // which files are mapped into memory where
 #include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step
 #include "graft/core/json.hpp"                    // JSON with errors that name file, place and field
 

@@ -1,12 +1,34 @@
 #include "graft/core/file.hpp"
 
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "graft/core/json.hpp"
 #include "support/shared.hpp"
 
 using graft_test::temporary_folder;
+
+namespace {
+
+std::ptrdiff_t entries(const std::string& folder) {
+  return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
+}
+
+unsigned mode_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777;
+}
+
+}  // namespace
 
 TEST_CASE("a file is replaced in one step, or not at all") {
   const temporary_folder folder;
@@ -18,7 +40,58 @@ TEST_CASE("a file is replaced in one step, or not at all") {
     abandoned.write("half");
   }
   CHECK(graft::read_file(path) == "first");
-  CHECK_FALSE(std::filesystem::exists(path + ".tmp"));
+  CHECK(entries(folder.path()) == 1);
+}
+
+TEST_CASE("what others put under the name of an unfinished file is neither followed nor lost") {
+  const temporary_folder folder;
+  graft::write_file(folder / "theirs", "mine");
+  const std::string taken = graft::temporary_name(folder / "a.txt", graft::process_token());
+  std::filesystem::create_symlink("theirs", taken);
+  graft::write_file(folder / "a.txt", "new");
+  CHECK(graft::read_file(folder / "a.txt") == "new");
+  CHECK(graft::read_file(folder / "theirs") == "mine");
+  CHECK(std::filesystem::is_symlink(taken));
+  CHECK(entries(folder.path()) == 3);
+}
+
+TEST_CASE("threads that write one file at once leave one of the texts") {
+  const temporary_folder folder;
+  const std::string path = folder / "a.txt";
+  std::vector<std::thread> threads;
+  for (char c : {'a', 'b', 'c'}) {
+    threads.emplace_back([&path, c] {
+      for (int i = 0; i < 5; ++i) graft::write_file(path, std::string(10'000, c));
+    });
+  }
+  for (auto& each : threads) each.join();
+  const std::string text = graft::read_file(path);
+  CHECK(text == std::string(10'000, text[0]));
+  CHECK(entries(folder.path()) == 1);
+}
+
+TEST_CASE("a new file has the mode that the umask leaves, a replaced one keeps its own") {
+  const temporary_folder folder;
+  const mode_t before = ::umask(027);
+  graft::write_file(folder / "a", "");
+  ::umask(before);
+  CHECK(mode_of(folder / "a") == 0640);
+  ::chmod((folder / "a").c_str(), 0600);
+  graft::write_file(folder / "a", "text");
+  CHECK(mode_of(folder / "a") == 0600);
+  if (::geteuid() == 0 && ::chown((folder / "a").c_str(), 65534, 65534) == 0) {
+    graft::write_file(folder / "a", "text");
+    struct stat status {};
+    ::stat((folder / "a").c_str(), &status);
+    CHECK(status.st_uid == 65534);
+  }
+}
+
+TEST_CASE("names of every length that a folder can hold are written") {
+  const temporary_folder folder;
+  const std::string path = folder / std::string(255, 'n');
+  graft::write_file(path, "text");
+  CHECK(graft::read_file(path) == "text");
 }
 
 TEST_CASE("devices are written to, and links stay: neither is replaced by a file") {
@@ -27,7 +100,7 @@ TEST_CASE("devices are written to, and links stay: neither is replaced by a file
   graft::write_file(folder / "device", "text");
   CHECK(std::filesystem::read_symlink(folder / "device") == "/dev/null");
   CHECK(std::filesystem::is_character_file("/dev/null"));
-  CHECK_FALSE(std::filesystem::exists(folder / "device.tmp"));
+  CHECK(entries(folder.path()) == 1);
 
   graft::write_file(folder / "target", "old");
   std::filesystem::create_symlink("target", folder / "link");
@@ -42,9 +115,81 @@ TEST_CASE("a missing file, a folder and a full disk are refused by name") {
   CHECK_THROWS_WITH(graft::read_file(folder.path()), Catch::Contains("is a directory"));
   CHECK_THROWS_AS(graft::write_file(folder / "no/such/folder", ""), graft::backend_error);
   if (std::filesystem::exists("/dev/full")) {
-    std::filesystem::create_symlink("/dev/full", folder / "full.tmp");
+    std::filesystem::create_symlink("/dev/full", folder / "full");
     CHECK_THROWS_WITH(graft::write_file(folder / "full", "text"), Catch::Contains("No space left"));
   }
+}
+
+TEST_CASE("what is no file is called by its kind, and never waited for") {
+  const temporary_folder folder;
+  const auto refused = [](const std::string& path, const std::string& why) {
+    INFO(path);
+    CHECK_THROWS_WITH(graft::mapped_file(path), Catch::Contains(path + ": ") && Catch::Contains(why));
+    CHECK_THROWS_WITH(graft::read_file(path), Catch::Contains(path + ": ") && Catch::Contains(why));
+  };
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  refused(folder / "pipe", "is a pipe, a file was expected");
+  refused("/dev/null", "is a device, a file was expected");
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  struct sockaddr_un address {};
+  address.sun_family = AF_UNIX;
+  const std::string place = folder / "socket";
+  place.copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(socket, reinterpret_cast<const struct sockaddr*>(&address), sizeof address) == 0);
+  refused(folder / "socket", "is a socket");
+  ::close(socket);
+  std::filesystem::create_symlink("../blobs/0123", folder / "model.safetensors");
+  refused(folder / "model.safetensors", "is a link to ../blobs/0123, where there is no file");
+  CHECK_THROWS_WITH(graft::write_file(folder.path(), ""), Catch::Contains("is a directory"));
+}
+
+TEST_CASE("a stream reads files, devices, and pipes as they come") {
+  const temporary_folder folder;
+  const auto all = [](const std::string& path) {
+    graft::input_stream stream(path);
+    std::string text;
+    char piece[7];
+    while (const std::size_t got = stream.read(piece, sizeof piece)) text.append(piece, got);
+    return text;
+  };
+  graft::write_file(folder / "file", "some words");
+  CHECK(all(folder / "file") == "some words");
+  CHECK(all("/dev/null").empty());
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::thread writer([&] {  // opens it only after a while, and writes in pieces
+    const int descriptor = ::open((folder / "pipe").c_str(), O_WRONLY | O_CLOEXEC);
+    for (const char* piece : {"some ", "words"}) {
+      ::usleep(20'000);
+      if (::write(descriptor, piece, 5) != 5) break;
+    }
+    ::close(descriptor);
+  });
+  CHECK(all(folder / "pipe") == "some words");
+  writer.join();
+  CHECK_THROWS_WITH(graft::input_stream(folder.path()), Catch::Contains("is a directory"));
+  CHECK_THROWS_WITH(graft::input_stream(folder / "absent"), Catch::Contains("cannot be opened"));
+}
+
+TEST_CASE("mappings are found by address, and files that changed under them by name") {
+  const temporary_folder folder;
+  const std::string path = folder / "mapped";
+  graft::write_file(path, "first");
+  const char* inside = nullptr;
+  {
+    const graft::mapped_file file(path);
+    inside = file.text().data() + 2;
+    REQUIRE(graft::mapping_registry::path_at(inside) != nullptr);
+    CHECK(graft::mapping_registry::path_at(inside) == path);
+    CHECK(graft::mapping_registry::changed_files().empty());
+    std::filesystem::resize_file(path, 3);
+    CHECK(graft::mapping_registry::changed_files() == std::vector<std::string>{path});
+    graft::mapping_registry::accept(path);
+    CHECK(graft::mapping_registry::changed_files().empty());
+    graft::write_file(path, "other");
+    CHECK(graft::mapping_registry::changed_files() == std::vector<std::string>{path});
+  }
+  CHECK(graft::mapping_registry::path_at(inside) == nullptr);
+  CHECK(graft::mapping_registry::changed_files().empty());
 }
 
 TEST_CASE("JSON errors name the file and the place") {

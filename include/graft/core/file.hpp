@@ -1,7 +1,8 @@
 #pragma once
-// Files as the rest of graft needs them: read whole, mapped, or written under a temporary name and renamed.
+// Files as the rest of graft needs them: read whole or as they come, mapped, or written under another name and renamed.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,45 +21,100 @@
 #include <utility>
 
 #include "graft/core/error.hpp"
+#include "graft/core/mapping.hpp"
 
 namespace graft {
 
+namespace detail {
+
+/// Closes itself.
+class descriptor {
+ public:
+  explicit descriptor(int number = -1) : number_(number) {}
+  descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  descriptor& operator=(descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~descriptor() { close(); }
+  int number() const noexcept { return number_; }
+  explicit operator bool() const noexcept { return number_ >= 0; }
+  /// False, and errno set, when what was written could not be stored.
+  bool close() noexcept {
+    const int number = std::exchange(number_, -1);
+    return number < 0 || ::close(number) == 0;
+  }
+
+ private:
+  int number_;
+};
+
+/// What stands at STATUS when it is not a regular file: "a directory".
+inline std::string kind_of_file(const struct stat& status) {
+  if (S_ISDIR(status.st_mode)) return "a directory";
+  if (S_ISFIFO(status.st_mode)) return "a pipe";
+  if (S_ISSOCK(status.st_mode)) return "a socket";
+  return "a device";
+}
+
+/// Opens PATH to be read, without ever waiting for somebody to write.
+/// @throws format_error  it is not there, or may not be read
+inline descriptor open_to_read(const std::string& path) {
+  descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (opened) return opened;
+  const int reason = errno;
+  struct stat status {};
+  std::error_code none;
+  if (reason == ENOENT && ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) {
+    throw format_error(path, "is a link to " + std::filesystem::read_symlink(path, none).string() +
+                                 ", where there is no file (a download that was not finished, or a copy of the link alone?)");
+  }
+  if (::stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) throw format_error(path, "is a socket, a file was expected");
+  throw format_error(path, std::string("cannot be opened: ") + std::strerror(reason));
+}
+
+/// @throws format_error  OPENED is no regular file
+inline struct stat regular_file_status(const descriptor& opened, const std::string& path) {
+  struct stat status {};
+  if (::fstat(opened.number(), &status) != 0) throw format_error(path, std::string("cannot be read: ") + std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) throw format_error(path, "is " + kind_of_file(status) + ", a file was expected");
+  return status;
+}
+
+}  // namespace detail
+
 /// A file mapped read-only into memory for as long as the object lives.
-/// @throws format_error  the path is missing, a directory, or cannot be opened or mapped
+/// @throws format_error  the path is missing, a directory, pipe, socket or device, or cannot be opened or mapped
 class mapped_file {
  public:
   explicit mapped_file(const std::string& path) : path_(path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw format_error(path, std::string("cannot be opened: ") + std::strerror(errno));
-    struct stat status {};
-    if (::fstat(descriptor, &status) != 0 || S_ISDIR(status.st_mode)) {
-      ::close(descriptor);
-      throw format_error(path, "is a directory, a file was expected");
-    }
+    const detail::descriptor opened = detail::open_to_read(path);
+    const struct stat status = detail::regular_file_status(opened, path);
     size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ > 0) {
-      void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-      if (address == MAP_FAILED) {
-        const std::string reason = std::strerror(errno);
-        ::close(descriptor);
-        throw format_error(path, "cannot be mapped into memory: " + reason);
-      }
-      data_ = static_cast<const std::byte*>(address);
-    }
-    ::close(descriptor);
+    if (size_ == 0) return;
+    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened.number(), 0);
+    if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
+    data_ = static_cast<const std::byte*>(address);
+    place_ = mapping_registry::add(data_, size_, path, file_identity(status));
   }
   mapped_file(mapped_file&& other) noexcept
-      : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : path_(std::move(other.path_)),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        place_(std::exchange(other.place_, nullptr)) {}
   mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(place_, other.place_);
     return *this;
   }
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
   ~mapped_file() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ == nullptr) return;
+    mapping_registry::remove(place_);
+    ::munmap(const_cast<std::byte*>(data_), size_);
   }
 
   const std::string& path() const noexcept { return path_; }
@@ -83,6 +140,43 @@ class mapped_file {
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  mapping_registry::place* place_ = nullptr;
+};
+
+/// A file, or a pipe or device, for which /dev/stdin and what a shell makes of <(COMMAND) stand, read as it comes.
+/// @throws format_error  it is not there, a directory, or a pipe that nobody opens to write for ten seconds; reading fails
+class input_stream {
+ public:
+  explicit input_stream(const std::string& path) : path_(path), opened_(detail::open_to_read(path)) {
+    struct stat status {};
+    if (::fstat(opened_.number(), &status) != 0) fail();
+    if (S_ISDIR(status.st_mode)) throw format_error(path, "is a directory, a file was expected");
+    if (S_ISFIFO(status.st_mode)) {
+      // A pipe is readable once there is something in it, or once a writer has come and gone.
+      struct pollfd one {
+        opened_.number(), POLLIN, 0
+      };
+      if (::poll(&one, 1, 10'000) == 0) throw format_error(path, "is a pipe into which nobody has written for ten seconds");
+    }
+    const int flags = ::fcntl(opened_.number(), F_GETFL);
+    if (flags < 0 || ::fcntl(opened_.number(), F_SETFL, flags & ~O_NONBLOCK) < 0) fail();
+  }
+
+  /// Reads up to COUNT bytes to INTO; how many they were, 0 at the end.
+  std::size_t read(char* into, std::size_t count) {
+    for (;;) {
+      const ssize_t got = ::read(opened_.number(), into, count);
+      if (got >= 0) return static_cast<std::size_t>(got);
+      if (errno != EINTR) fail();
+    }
+  }
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  [[noreturn]] void fail() const { throw format_error(path_, std::string("cannot be read: ") + std::strerror(errno)); }
+
+  std::string path_;
+  detail::descriptor opened_;
 };
 
 /// Numbers that lie in a mapped file, which stays mapped as long as they are kept.
@@ -93,54 +187,106 @@ struct mapped_numbers {
 };
 
 /// The whole file as a string.
-/// @throws format_error  as mapped_file
-inline std::string read_file(const std::string& path) { return std::string(mapped_file(path).text()); }
+/// @throws format_error  as mapped_file, or reading fails
+inline std::string read_file(const std::string& path) {
+  const detail::descriptor opened = detail::open_to_read(path);
+  const struct stat status = detail::regular_file_status(opened, path);
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t size = 0;
+  for (;;) {
+    if (size == text.size()) text.resize(size + 4096);  // one byte more than its size says tells whether it has grown
+    const ssize_t got = ::read(opened.number(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw format_error(path, std::string("cannot be read: ") + std::strerror(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  return text;
+}
 
 /// Makes a folder and its parents.
 /// @throws backend_error  it cannot be made (no permission, a file stands in the way, a read-only or full disk)
 inline void make_folder(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (code || !std::filesystem::is_directory(path)) {
+  std::error_code none;
+  if (code || !std::filesystem::is_directory(path, none)) {
     throw backend_error(path + ": cannot be made a folder: " + (code ? code.message() : "a file stands there") +
                         "; choose another output folder");
   }
 }
 
-/// Writes PATH under the name `PATH.tmp` and renames it in `commit()`, so a reader never meets a half-written file.
-/// Without `commit()` the temporary file is removed and whatever stood at PATH stays. A link stays a link: what it leads to is
+/// What this process puts into the names of its unfinished files: 16 hexadecimal digits that no other process has.
+inline const std::string& process_token() {
+  static const std::string token = [] {
+    std::random_device random;
+    constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (int i = 0; i < 16; ++i) text += digits[random() & 15];
+    return text;
+  }();
+  return token;
+}
+
+/// Where `atomic_file` writes what will become PATH in the process with TOKEN, or where it goes if that is taken.
+inline std::string temporary_name(const std::string& path, const std::string& token) {
+  const std::filesystem::path whole(path);
+  const std::string name = whole.filename().string().substr(0, 200);  // a file name has 255 bytes at most
+  return (whole.parent_path() / ("." + name + "." + token + ".tmp")).string();
+}
+
+/// Writes PATH under another name in the same folder and renames it in `commit()`, so a reader never meets a half-written file, and what
+/// stood at PATH is there until the new one is on the disk. Without `commit()` it stays. A process that is killed leaves
+/// `temporary_name(PATH, process_token())` at worst.
+///
+/// What is replaced keeps its mode, and its owner where this process may give files away. A link stays a link: what it leads to is
 /// replaced. A device or pipe, /dev/stdout for one, is written to as it is.
-/// @throws backend_error  the folder is not writable, or the disk is full
+/// @throws backend_error  a directory is there, the folder is not writable, or the disk is full
 class atomic_file {
  public:
   explicit atomic_file(const std::string& path) : path_(path) {
     std::error_code code;
-    const auto status = std::filesystem::status(path, code);
-    const bool device = std::filesystem::is_other(status);
-    if (!device) {
-      if (std::filesystem::is_symlink(path, code) && std::filesystem::exists(status)) path_ = std::filesystem::canonical(path).string();
-      temporary_ = path_ + ".tmp";
+    struct stat status {};
+    const bool there = ::stat(path.c_str(), &status) == 0;
+    if (there && S_ISDIR(status.st_mode)) throw backend_error(path + ": cannot be written: is a directory, a file was expected");
+    if (there && !S_ISREG(status.st_mode)) {
+      opened_ = detail::descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+      if (!opened_) fail(errno);
+      return;
     }
-    descriptor_ =
-        device ? ::open(path_.c_str(), O_WRONLY | O_CLOEXEC) : ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) throw backend_error(path + ": cannot be written: " + std::strerror(errno));
+    if (there && std::filesystem::is_symlink(path, code)) {
+      path_ = std::filesystem::canonical(path, code).string();
+      if (code) fail(code.value());
+    }
+    const std::string folder = std::filesystem::path(path_).parent_path().string();
+    folder_ = detail::descriptor(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder_ && errno != EACCES) fail(errno);  // one may be allowed to write there and not to look
+    const std::string name = temporary_name(path_, process_token());
+    for (int again = 0; !opened_; ++again) {  // two threads may be at the same file
+      temporary_ = again == 0 ? name : name + std::to_string(again);
+      opened_ = detail::descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, there ? 0600 : 0666));
+      if (!opened_ && (errno != EEXIST || again == 100)) {
+        const int reason = errno;
+        temporary_.clear();
+        fail(reason);
+      }
+    }
+    if (!there) return;
+    if (::geteuid() == 0 && ::fchown(opened_.number(), status.st_uid, status.st_gid) != 0 && errno == EIO) abandon(errno);
+    if (::fchmod(opened_.number(), status.st_mode & 07777) != 0 && errno == EIO) abandon(errno);  // some file systems have no modes
   }
   atomic_file(const atomic_file&) = delete;
   atomic_file& operator=(const atomic_file&) = delete;
-  ~atomic_file() {
-    if (descriptor_ >= 0) {
-      ::close(descriptor_);
-      remove_temporary();
-    }
-  }
+  ~atomic_file() { remove_temporary(); }
 
   void write(const void* bytes, std::size_t count) {
     const char* next = static_cast<const char*>(bytes);
     while (count > 0) {
-      const ssize_t written = ::write(descriptor_, next, count);
+      const ssize_t written = ::write(opened_.number(), next, count);
       if (written < 0) {
         if (errno == EINTR) continue;
-        throw backend_error(path_ + ": cannot be written: " + std::strerror(errno));
+        fail(errno);
       }
       next += written;
       count -= static_cast<std::size_t>(written);
@@ -150,26 +296,32 @@ class atomic_file {
 
   /// Flushes to the disk, closes, and puts the file in its place.
   void commit() {
-    const int descriptor = std::exchange(descriptor_, -1);
-    const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS;
-    const int sync_error = errno;
-    const bool closed = ::close(descriptor) == 0;
-    const bool renamed = temporary_.empty() || (synced && closed && ::rename(temporary_.c_str(), path_.c_str()) == 0);
-    if (!synced || !closed || !renamed) {
-      const std::string reason = std::strerror(synced ? errno : sync_error);
-      remove_temporary();
-      throw backend_error(path_ + ": cannot be written: " + reason);
-    }
+    if (!synced(opened_)) abandon(errno);
+    if (!opened_.close()) abandon(errno);
+    if (temporary_.empty()) return;
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) abandon(errno);
+    temporary_.clear();
+    if (folder_ && !synced(folder_)) fail(errno);  // it is there, but may not be after a power cut
   }
 
  private:
+  /// Pipes cannot be flushed, nor can folders of some file systems.
+  static bool synced(const detail::descriptor& d) {
+    return ::fsync(d.number()) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP;
+  }
+  [[noreturn]] void fail(int reason) const { throw backend_error(path_ + ": cannot be written: " + std::strerror(reason)); }
+  [[noreturn]] void abandon(int reason) {
+    remove_temporary();
+    fail(reason);
+  }
   void remove_temporary() {
-    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+    if (!temporary_.empty()) ::unlink(std::exchange(temporary_, "").c_str());
   }
 
   std::string path_;
-  std::string temporary_;  // "": written directly
-  int descriptor_ = -1;
+  std::string temporary_;  // "": none, or not any more
+  detail::descriptor opened_;
+  detail::descriptor folder_;
 };
 
 /// Replaces PATH by TEXT in one step.
