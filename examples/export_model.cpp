@@ -19,6 +19,7 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/text/tokenizer.hpp"
+#include "machine.hpp"
 
 namespace graft::program {
 namespace {
@@ -110,6 +111,7 @@ int export_model(int argc, const char* const* argv) {
   if (!lora_path.empty()) {
     lora = open_adapter(lora_path, config);
     check_trunk(lora->description, fingerprint(model, to_json(config), trunk), lora_path);
+    start_threads(0);
     model = merge_lora(model, *lora);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);

@@ -1,7 +1,5 @@
 // graft predict: a trunk, what was tuned around it, and rows of text -> labels and probabilities.
 
-#include <omp.h>
-
 #include <filesystem>
 #include <iostream>
 #include <iterator>
@@ -15,6 +13,7 @@
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/train/run_files.hpp"
+#include "machine.hpp"
 #include "precision.hpp"
 
 namespace graft::program {
@@ -132,15 +131,14 @@ int predict(int argc, const char* const* argv) {
   flags.add("output", &output, "Writes the table to this file, not to standard output.");
   flags.group("Machine");
   flags.add("eval_batch_size", &batch_size, "Rows in a batch.").between(1);
-  flags.add("threads", &threads, "Threads to compute with; 0: one a core.").between(0, 1024);
+  flags.add("threads", &threads, threads_help).between(0, most_threads);
   flags.add("precision", &precision, "Number type of products: f32, or bf16. auto: bf16 where matrix tiles work, else f32.")
       .one_of({"auto", "f32", "bf16"});
   if (!flags.parse(argc, argv)) return 0;
 
   if (!task_path.empty() && input != "-")
     throw usage_error("predict takes its rows from --input or from --task_config_path, not from both");
-  if (threads == 0) threads = omp_get_num_procs();
-  omp_set_num_threads(static_cast<int>(threads));
+  threads = start_threads(threads);
   const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
   if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
     throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");

@@ -1,5 +1,7 @@
 #include "training_flags.hpp"
 
+#include "machine.hpp"
+
 namespace graft::program {
 
 void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
@@ -111,7 +113,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   }
 
   table.group("Machine");
-  table.add("threads", &flags.threads, "Threads to compute with; 0: one a core.").between(0, 1024);
+  table.add("threads", &flags.threads, threads_help).between(0, most_threads);
   table
       .add("precision", &flags.precision,
            "Number type of products: f32, bf16 (the rest stays f32), or f64 to check with. auto: bf16 where matrix tiles work, else f32.")

@@ -1,7 +1,6 @@
 #include "training_run.hpp"
 
 #include <fcntl.h>
-#include <omp.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/version.hpp"
+#include "machine.hpp"
 #include "precision.hpp"
 
 namespace graft::program {
@@ -196,8 +196,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.group_by_length && flags.no_shuffle) {
     throw usage_error("--group_by_length changes the order of the training examples, --no_shuffle keeps it: give one of them");
   }
-  if (flags.threads == 0) flags.threads = omp_get_num_procs();
-  omp_set_num_threads(static_cast<int>(flags.threads));
+  flags.threads = start_threads(flags.threads);
   const chosen_precision precision = choose_precision(flags.precision);
   flags.precision = precision.name;
   run.precision_reason = precision.reason;

@@ -6,6 +6,8 @@
 
 // core: what every room stands on
 #include "graft/core/error.hpp"                   // the exceptions, and what their messages say
+#include "graft/core/number_text.hpp"             // numbers as text, whatever the locale
+#include "graft/core/printable.hpp"               // foreign text, fit for a line of a terminal
 #include "graft/core/types.hpp"                   // matrices, views, grow-only buffers
 #include "graft/core/bfloat16.hpp"                // the 16-bit float, and rows converted to and from it
 #include "graft/core/precision.hpp"               // f32, bf16, f64: what every layer is templated on

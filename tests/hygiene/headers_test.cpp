@@ -106,6 +106,16 @@ TEST_CASE("the library neither ends the program, nor asserts, nor prints to the 
   }
 }
 
+TEST_CASE("no number is written or read in the way of the host program's locale") {
+  // printf's %f, streams, strtod and stod know a decimal comma, <cctype> and <regex> other letters; core/number_text.hpp does not.
+  const std::regex forbidden(
+      R"re(%[-+ #0-9.*]*[aefgAEFG]\b|<(sstream|iostream|iomanip|regex|locale|cctype)>|\b(strto[dfl]\w*|ato[fil]|sto[dfil]\w*|isalpha|isdigit|isspace)\s*\()re");
+  for (const auto& [header, included] : headers()) {
+    INFO(header);
+    CHECK_FALSE(std::regex_search(graft::read_file(root / "include" / header), forbidden));
+  }
+}
+
 TEST_CASE("nothing is marked as left to do") {
   const std::regex unfinished("TO(DO)|FIX(ME)");  // in brackets, so that it does not find itself
   for (const char* folder : {"include", "examples", "tests", "benchmarks", "docs"}) {

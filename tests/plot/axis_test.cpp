@@ -4,12 +4,6 @@
 
 using labels = std::vector<std::string>;
 
-TEST_CASE("numbers are written with a fixed number of decimals") {
-  CHECK(graft::fixed_text(0.125, 2) == "0.12");
-  CHECK(graft::fixed_text(-0.0001, 1) == "0.0");
-  CHECK(graft::fixed_text(-1.5, 1) == "-1.5");
-  CHECK(graft::fixed_text(1e22, 0) == "10000000000000000000000");
-}
 
 TEST_CASE("a value axis ends at round ticks around the data") {
   const auto a = graft::value_axis({0.03, 0.78}, 5);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/number_text.hpp"
 #include "graft/data/example.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/data/sampler.hpp"
@@ -55,7 +56,7 @@ inline std::vector<example> training_subset(std::vector<example> examples, std::
                                             std::optional<double> fraction, std::uint64_t seed) {
   if (number && fraction) throw config_error("train_examples_number and train_examples_fraction exclude each other: give one");
   if (fraction && !(*fraction > 0 && *fraction <= 1)) {
-    throw config_error("train_examples_fraction is " + std::to_string(*fraction) + ", a number above 0 and up to 1 was expected");
+    throw config_error("train_examples_fraction is " + number_text(*fraction) + ", a number above 0 and up to 1 was expected");
   }
   const std::size_t n = examples.size();
   const std::size_t kept = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));

@@ -2,22 +2,14 @@
 // Axes: round ticks, and labels that stay short.
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "graft/core/number_text.hpp"
 #include "graft/plot/series.hpp"
 
 namespace graft {
-
-/// VALUE with exactly DECIMALS digits after the point, the same on every machine and locale ("-0.0" is written "0.0").
-inline std::string fixed_text(double value, int decimals) {
-  char text[400];
-  std::string out(text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, decimals).ptr);
-  if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) out.erase(0, 1);
-  return out;
-}
 
 /// One axis: the values `low`..`high`, where the ticks lie and what stands beside them. `unit` (" (×10⁻⁵)" or "") belongs to the axis'
 /// name.

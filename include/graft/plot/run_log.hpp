@@ -2,6 +2,7 @@
 // Reads back what a run logged: `RUN/<unix seconds>/KEY.zlog`, merged over resumed parts, and the JSON files beside them.
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -90,7 +91,9 @@ inline int site_of(const std::string& key, const std::string& where) {
   if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != std::string::npos) {
     throw format_error(where, "\"weights\" has a member \"" + key + "\", layer_00, layer_01, ... were expected");
   }
-  return std::stoi(digits);
+  int site = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), site);
+  return site;
 }
 
 using step_values = std::map<std::int64_t, double>;
@@ -144,7 +147,9 @@ class run_log_reader {
       for (const auto& entry : std::filesystem::directory_iterator(log_.folder)) {
         const std::string name = entry.path().filename().string();
         const bool is_time = name.find_first_not_of("0123456789") == std::string::npos && name.size() < 19;
-        if (is_time && entry.is_directory()) parts_.emplace_back(std::stoll(name), entry.path().string());
+        std::int64_t second = 0;
+        std::from_chars(name.data(), name.data() + name.size(), second);
+        if (is_time && entry.is_directory()) parts_.emplace_back(second, entry.path().string());
       }
     } catch (const std::filesystem::filesystem_error& failure) {
       throw format_error(log_.folder, "cannot be read: " + failure.code().message());

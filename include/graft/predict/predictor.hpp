@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "graft/core/number_text.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/open_adapter.hpp"
@@ -212,7 +213,7 @@ class basic_predictor {
       answer a;
       if (part.description.output == task_kind::regression) {
         a.value = logits(r, 0);
-        a.label = std::to_string(a.value);
+        a.label = fixed_text(a.value, 6);
       } else {
         matrix<double> p = logits.row(r);
         ops::softmax_row(p.row(0));

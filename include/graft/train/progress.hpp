@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/number_text.hpp"
+
 namespace graft {
 
 /// What a progress line tells.
@@ -27,26 +29,16 @@ struct progress_state {
 
 /// "45 s", "12:05" (minutes), "3:07:00" (hours)
 inline std::string format_duration(double seconds) {
-  const auto whole = static_cast<long long>(std::llround(std::clamp(seconds, 0.0, 3.6e9)));
-  char text[40];
-  if (whole < 60) {
-    std::snprintf(text, sizeof text, "%lld s", whole);
-  } else if (whole < 3600) {
-    std::snprintf(text, sizeof text, "%lld:%02lld", whole / 60, whole % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
-  }
-  return text;
+  const auto whole = std::llround(std::clamp(seconds, 0.0, 3.6e9));
+  const auto two_digits = [](long long number) { return (number < 10 ? ":0" : ":") + std::to_string(number); };
+  if (whole < 60) return std::to_string(whole) + " s";
+  if (whole < 3600) return std::to_string(whole / 60) + two_digits(whole % 60);
+  return std::to_string(whole / 3600) + two_digits(whole / 60 % 60) + two_digits(whole % 60);
 }
 
 /// The line for STATE in at most WIDTH columns (bytes: it is plain ASCII), with a bar in front if BAR. In a narrow place it does
 /// without the bar, then without learning rate, speed, time left, loss.
 inline std::string format_progress(const progress_state& state, std::size_t width, bool bar) {
-  const auto number = [](const char* format, double value) {
-    char text[64];
-    std::snprintf(text, sizeof text, format, value);
-    return std::string(text);
-  };
   struct part {
     int rank;  // the highest goes first when there is no room
     std::string text;
@@ -54,9 +46,10 @@ inline std::string format_progress(const progress_state& state, std::size_t widt
   const std::string total = std::to_string(state.total);
   std::string step = std::to_string(state.step);
   step.insert(0, total.size() - std::min(total.size(), step.size()), ' ');
-  std::vector<part> parts{{0, step + "/" + total}, {1, number("loss %.4f", state.loss)}, {4, number("lr %.2e", state.learning_rate)}};
+  std::vector<part> parts{
+      {0, step + "/" + total}, {1, "loss " + fixed_text(state.loss, 4)}, {4, "lr " + scientific_text(state.learning_rate, 2)}};
   if (state.examples_per_second)
-    parts.push_back({3, number(*state.examples_per_second < 100 ? "%.1f ex/s" : "%.0f ex/s", *state.examples_per_second)});
+    parts.push_back({3, fixed_text(*state.examples_per_second, *state.examples_per_second < 100 ? 1 : 0) + " ex/s"});
   if (state.seconds_left) parts.push_back({2, format_duration(*state.seconds_left) + " left"});
 
   const auto joined = [&] {

@@ -1,23 +1,16 @@
 #pragma once
 // What a run leaves besides its logs and parameters: metrics and predictions.
 
-#include <charconv>
 #include <string>
 
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/number_text.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/train/evaluation.hpp"
 #include "graft/train/metrics.hpp"
 
 namespace graft {
-
-/// The shortest text that reads back as VALUE.
-inline std::string number_text(double value) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
-  return {text, end};
-}
 
 /// {"loss": ..., "metrics": {"major": ..., "minor": {...}}}
 inline void write_metrics(const std::string& path, const evaluation& e) {
