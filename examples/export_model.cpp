@@ -94,7 +94,7 @@ int export_model(int argc, const char* const* argv) {
     throw format_error(model_folder, fs::exists(model_folder) ? "is a file, a Hugging Face folder was expected" : "is no folder");
   }
   const std::string config_path = (fs::path(model_folder) / "config.json").string();
-  if (!fs::exists(config_path)) throw format_error(model_folder, "holds no config.json: not a Hugging Face folder?");
+  if (!is_there(config_path)) throw format_error(model_folder, "holds no config.json: not a Hugging Face folder?");
   if (tokenizer_folder.empty()) tokenizer_folder = model_folder;
 
   // Everything is read and checked before anything is written.
@@ -119,7 +119,7 @@ int export_model(int argc, const char* const* argv) {
   for (const auto* name : tokenizer_files) {
     if (without_tokenizer) break;
     const auto path = fs::path(tokenizer_folder) / name;
-    if (fs::is_regular_file(path)) texts[name] = read_file(path.string());
+    if (is_there(path)) texts[name] = read_file(path.string());
   }
 
   const fs::path out = fs::absolute(output_folder).lexically_normal();

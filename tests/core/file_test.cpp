@@ -192,6 +192,30 @@ TEST_CASE("mappings are found by address, and files that changed under them by n
   CHECK(graft::mapping_registry::changed_files().empty());
 }
 
+TEST_CASE("what downloads leave in place of a file is called by its name") {
+  const temporary_folder folder;
+  const auto refused = [&](const std::string& text, const char* word) {
+    graft::write_file(folder / "file", text);
+    CHECK_THROWS_WITH(graft::read_file(folder / "file"), Catch::Contains("file: is ") && Catch::Contains(word));
+    CHECK_THROWS_WITH(graft::mapped_file(folder / "file"), Catch::Contains("file: is ") && Catch::Contains(word));
+  };
+  refused("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "Git LFS pointer");
+  refused("\n<!DOCTYPE HTML>\n<title>404</title>", "web page");
+  refused("<html lang=\"en\">", "web page");
+  refused(std::string("\x1f\x8b\x08\x00", 4) + "rest of it", "gunzip");
+  const auto read = [&](const std::string& text) {
+    graft::write_file(folder / "file", text);
+    return graft::read_file(folder / "file") == text;
+  };
+  CHECK(read("version https://example.org\n"));
+  CHECK(read("<p>html</p>"));
+  CHECK(read(std::string("\x1f\x8b\x08\0\0\0\0\0{", 9)));  // a safetensors file with a header of 559,903 bytes
+  CHECK(read(""));
+  std::filesystem::create_symlink("nowhere", folder / "link");
+  CHECK(graft::is_there(folder / "link"));
+  CHECK_FALSE(graft::is_there(folder / "absent"));
+}
+
 TEST_CASE("JSON errors name the file and the place") {
   const temporary_folder folder;
   graft::write_file(folder / "bad.json", "{\"a\": 1,");

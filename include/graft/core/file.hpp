@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,12 @@
 #include "graft/core/mapping.hpp"
 
 namespace graft {
+
+/// Whether anything has the name PATH, even a link that leads nowhere: opening it then says what is the matter with it.
+inline bool is_there(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, none));
+}
 
 namespace detail {
 
@@ -73,11 +80,32 @@ inline descriptor open_to_read(const std::string& path) {
   throw format_error(path, std::string("cannot be opened: ") + std::strerror(reason));
 }
 
-/// @throws format_error  OPENED is no regular file
+/// Refuses what downloads leave in place of a file, whatever the file was to be: START are the first bytes of PATH.
+/// @throws format_error  a Git LFS pointer, a web page, or a compressed file
+inline void refuse_stand_in(std::string_view start, const std::string& path) {
+  if (start.starts_with("version https://git-lfs.github.com/")) {
+    throw format_error(path, "is a Git LFS pointer, a few lines in place of the file: run `git lfs pull` in its folder, or download it");
+  }
+  std::string lower(start);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  const auto text = std::string_view(lower).substr(std::min(lower.find_first_not_of(" \r\n\t"), lower.size()));
+  if (text.starts_with("<!doctype html") || text.starts_with("<html")) {
+    throw format_error(path, "is a web page, not the file itself: the download brought a page about it; download it again");
+  }
+  // A safetensors file may begin with the same three bytes; its ninth is a brace.
+  if (start.starts_with("\x1f\x8b\x08") && !start.substr(0, 9).ends_with('{')) {
+    throw format_error(path, "is compressed (gzip): unpack it first, with gunzip or tar");
+  }
+}
+
+/// @throws format_error  OPENED is no regular file, or a stand-in for one
 inline struct stat regular_file_status(const descriptor& opened, const std::string& path) {
   struct stat status {};
   if (::fstat(opened.number(), &status) != 0) throw format_error(path, std::string("cannot be read: ") + std::strerror(errno));
   if (!S_ISREG(status.st_mode)) throw format_error(path, "is " + kind_of_file(status) + ", a file was expected");
+  char start[64];
+  const ssize_t got = ::pread(opened.number(), start, sizeof start, 0);
+  if (got > 0) refuse_stand_in({start, static_cast<std::size_t>(got)}, path);
   return status;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/io/tensor_source.hpp"
@@ -17,6 +18,18 @@
 namespace graft {
 
 namespace detail {
+
+/// ", but PATH" of a download in FOLDER that was broken off, if there is one.
+inline std::string broken_download(const std::string& folder) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".incomplete") || name.ends_with(".part") || name.ends_with(".crdownload")) {
+      return ", but " + name + ", a download that was broken off: start it again";
+    }
+  }
+  return "";
+}
 
 /// The tensors of every file that the weight_map of a `*.index.json` names.
 inline tensor_source open_shards(const std::string& index_path);
@@ -33,10 +46,10 @@ inline tensor_source open_weights(const std::string& path) {
     for (const auto* name :
          {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
       const std::string candidate = (std::filesystem::path(path) / name).string();
-      if (std::filesystem::exists(candidate)) return open_weights(candidate);
+      if (is_there(candidate)) return open_weights(candidate);
       tried += (tried.empty() ? "" : ", ") + std::string(name);
     }
-    throw format_error(path, "holds no weights: none of " + tried + " is there");
+    throw format_error(path, "holds no weights: none of " + tried + " is there" + detail::broken_download(path));
   }
   if (path.ends_with(".index.json")) return detail::open_shards(path);
   if (is_torch_file(path)) return torch_file(path);

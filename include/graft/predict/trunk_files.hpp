@@ -28,7 +28,7 @@ inline trunk_files beside_model(trunk_files f) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
   const std::string config = (folder / "config.json").string();
-  if (f.config_path.empty() && fs::exists(config) && read_json(config).contains("hidden_size")) f.config_path = config;
+  if (f.config_path.empty() && is_there(config) && read_json(config).contains("hidden_size")) f.config_path = config;
   if (f.tokenizer_path.empty()) f.tokenizer_path = folder.string();
   return f;
 }

@@ -42,7 +42,7 @@ class tokenizer {
   ///                       or a setting cannot be honored (see read_fast_tokenizer, read_tokenizer_config)
   static tokenizer from_folder(const std::string& folder, std::optional<bool> lower_case = std::nullopt) {
     const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
-    const auto has = [&](const char* name) { return std::filesystem::is_regular_file(path(name)); };
+    const auto has = [&](const char* name) { return is_there(path(name)); };
     const auto config = read_tokenizer_config(folder);
     const auto is_for = [&](std::initializer_list<const char*> classes) {
       if (config.tokenizer_class.empty() || std::ranges::find(classes, config.tokenizer_class) != classes.end()) return true;

@@ -93,7 +93,7 @@ inline tokenizer_config read_tokenizer_config(const std::string& folder) {
   tokenizer_config config;
   const auto read = [&](const char* name, auto&& take) {
     const auto path = (std::filesystem::path(folder) / name).string();
-    if (!std::filesystem::is_regular_file(path)) return;
+    if (!is_there(path)) return;
     const json object = read_json(path);
     if (!object.is_object()) throw format_error(path, "holds a JSON " + std::string(object.type_name()) + ", an object was expected");
     take(object, path);
