@@ -84,7 +84,7 @@ int convert_adapter(int argc, const char* const* argv) {
   std::optional<tensor_source> trunk;
   if (!files.model_path.empty()) {
     trunk = open_model(files.model_path, config.model_type);
-    const std::string print = fingerprint(*trunk, to_json(config), trunk_tensors(config));
+    const std::string print = fingerprint(*trunk, to_json(config), trunk_tensors(config, *trunk));
     check_trunk(a.description, print, input);
     a.description.trunk_fingerprint = print;
   }

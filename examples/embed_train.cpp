@@ -22,7 +22,7 @@ int main(int argc, char** argv) try {
   auto model = graft::make_adapter_classifier<graft::f32>(config, task.num_labels(), size);
   graft::load_trunk(model, trunk);
   graft::initialize_adapters(model, 0.0002, 1);
-  graft::initialize(model.head, 1);
+  graft::initialize(model.head, 1, !graft::brings_pooler(trunk));
   graft::tune_adapters(model);
 
   graft::trainer trainer(model, task, {.num_train_epochs = 2, .learning_rate = 1e-3, .eval_every_steps = 10}, train, &validation);
@@ -30,7 +30,7 @@ int main(int argc, char** argv) try {
     std::cout << "step " << r.state.global_step << ": " << r.result.metrics.major << (r.best ? ", the best so far\n" : "\n");
   }});
   graft::model_description description{.kind = "adapter", .task_name = task.name, .output = task.kind, .labels = task.labels};
-  description.trunk_fingerprint = graft::fingerprint(trunk, graft::to_json(config), graft::trunk_tensors(config));
+  description.trunk_fingerprint = graft::fingerprint(trunk, graft::to_json(config), graft::trunk_tensors(config, trunk));
   description.adapter_size = size;
   graft::save_tuned(model, argv[3], graft::to_metadata(description));
 } catch (const std::exception& failure) {

@@ -106,7 +106,7 @@ int export_model(int argc, const char* const* argv) {
   }
   if (!without_tokenizer) check_vocabulary(tokenizer_folder, config);
   tensor_source model = open_model(model_folder, config.model_type);
-  const auto trunk = trunk_tensors(config);
+  const auto trunk = trunk_tensors(config, model);
   std::optional<adapter_file> lora;
   if (!lora_path.empty()) {
     lora = open_adapter(lora_path, config);

@@ -16,8 +16,8 @@ int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto finish = [&](auto& model, const model_description& description, const std::string& trained) {
     load_trunk(model, run.trunk);
+    start_head(model, run);
     run.trunk = tensor_source(f.model_path);
-    initialize(model.head, run.seed());
     load_start(model, run);
     return train_model(model, run, description, trained);
   };

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "graft/model/freezing.hpp"
+#include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/memory.hpp"
 #include "graft/model/saving.hpp"
@@ -113,6 +114,17 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
 }
 
 }  // namespace detail
+
+/// A fresh head for MODEL, with a fresh pooler where a BERT brings none, which is said.
+template <class M>
+void start_head(M& model, const prepared_run& run) {
+  const bool fresh_pooler = model.head.pretrained_dense() && !brings_pooler(run.trunk);
+  initialize(model.head, run.seed(), fresh_pooler);
+  if (fresh_pooler && run.flags.adapter_init_path.empty()) {
+    std::fprintf(stderr, "graft: %s: brings no pooler, as masked-LM pretraining leaves it: a fresh one is trained and saved with the head\n",
+                 run.flags.model_path.c_str());
+  }
+}
 
 /// Reads --adapter_init_path, if it is given, into MODEL, by name, and says how much of what is trained it held.
 template <class M>

@@ -100,8 +100,8 @@ int train_mix(prepared_run& run) {
   load_trunk(model, run.trunk);
   for (const auto& [name, file] : files)
     load_mixed_adapter(model, name, file.tensors, file.description.layer_norms_trained ? file.tensors : run.trunk);
+  start_head(model, run);
   run.trunk = tensor_source(f.model_path);
-  initialize(model.head, run.seed());
   initialize_adapters(model, f.adapter_initializer_range, run.seed());
   tune_mix(model, mode);
   load_start(model, run);

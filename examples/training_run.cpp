@@ -219,7 +219,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
                        std::to_string(run.config.max_sequence_length()));
   }
   run.trunk = open_model(flags.model_path, run.config.model_type);
-  run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config));
+  run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
   read_data(run);
   return run;
 }

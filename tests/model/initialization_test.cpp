@@ -25,6 +25,16 @@ TEST_CASE("fresh weights are normal with the deviation asked for, and depend on 
   CHECK((single.weight.value.cast<double>() - a.weight.value).cwiseAbs().maxCoeff() <= 1e-7);
 }
 
+TEST_CASE("BERT's pooler is fresh where the encoder brings none, and only there") {
+  auto model = graft::make_plain_classifier<f64>(graft_test::tiny_bert(), 3);
+  graft::initialize(model.head, 1);
+  CHECK(model.head.dense.weight.value.isZero(0));
+  graft::initialize(model.head, 1, true);
+  const double largest = model.head.dense.weight.value.cwiseAbs().maxCoeff();
+  CHECK((largest > 0.005 && largest < 0.12));
+  CHECK(model.head.dense.bias.value.isZero(0));
+}
+
 TEST_CASE("fresh adapters and heads are small, the rest is left alone") {
   auto single = graft::make_adapter_classifier<f64>(graft_test::tiny_config(), 3, 4);
   graft::initialize_adapters(single, 0.0002, 1);

@@ -6,7 +6,10 @@
 #include <cmath>
 #include <thread>
 
+#include "graft/model/saving.hpp"
 #include "support/golden.hpp"
+#include "support/shared.hpp"
+#include "support/tiny_folder.hpp"
 
 using graft::answer;
 using graft::example;
@@ -118,4 +121,50 @@ TEST_CASE("several threads may ask at once") {
   }
   for (auto& thread : threads) thread.join();
   for (std::size_t b = 0; b < 3; ++b) check_same(found[b], expected[b]);
+}
+
+TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
+  const graft_test::temporary_folder folder;
+  const auto without = [](const std::string& name) -> std::optional<std::string> {
+    if (name.starts_with("bert.pooler.")) return std::nullopt;
+    return name;
+  };
+  graft_test::write_tiny_folder(folder / "whole", "bert");
+  graft_test::write_tiny_folder(folder / "mlm", "bert", graft::json::object(), without);
+  const auto files = [&](const std::string& name) { return graft::beside_model({folder / (name + "/model.safetensors"), "", ""}); };
+  const std::vector<example> texts{{.text_a = "a b"}, {.text_a = "c"}};
+  predictor whole(files("whole")), mlm(files("mlm"));
+  check_same(mlm.predict(texts), whole.predict(texts));
+
+  const graft::encoder_config config = graft::read_encoder_config(folder / "whole/config.json");
+  auto model = graft::make_plain_classifier<graft::f32>(config, 2);
+  const graft::safetensors_file weights(folder / "whole/model.safetensors");
+  graft::load_trunk(model, weights);
+  graft::initialize(model.head, 1);
+  graft::model_description d;
+  d.kind = "head";
+  d.labels = {"no", "yes"};
+  const auto save = [&](const std::string& name, bool pooler) {
+    graft::save_parameters(model, folder / name, graft::to_metadata(d), [&](const auto& p) {
+      return p.name.starts_with("classifier.") || (pooler && p.name.starts_with("bert.pooler."));
+    });
+  };
+  save("with", true);
+  save("without", false);
+  mlm.add("with", folder / "with");
+  whole.add("with", folder / "without");
+  check_same(mlm.predict(texts), whole.predict(texts));
+  CHECK_THROWS_WITH(mlm.add("without", folder / "without"),
+                    Catch::Contains("without: brings no pooler (bert.pooler.dense.*), and neither does the encoder"));
+
+  const auto print_of = [&](const std::string& name) -> std::string {
+    const auto source = graft::open_model(folder / name, "bert");
+    return graft::fingerprint(source, graft::to_json(config), graft::trunk_tensors(config, source));
+  };
+  CHECK(print_of("whole") != print_of("mlm"));
+  graft_test::write_tiny_folder(folder / "half", "bert", graft::json::object(), [](const std::string& name) -> std::optional<std::string> {
+    if (name == "bert.pooler.dense.bias") return std::nullopt;
+    return name;
+  });
+  CHECK_THROWS_WITH(print_of("half"), Catch::Contains("has no tensor 'bert.pooler.dense.bias'"));
 }

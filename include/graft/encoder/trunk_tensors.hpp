@@ -40,4 +40,18 @@ inline std::map<std::string, std::vector<index>> trunk_tensors(const encoder_con
   return shapes;
 }
 
+/// Whether MODEL, a tensor_source, brings BERT's pooler: masked-LM pretraining leaves none.
+template <class Source>
+bool brings_pooler(const Source& model) {
+  return model.contains("bert.pooler.dense.weight") || model.contains("bert.pooler.dense.bias");
+}
+
+/// The tensors of the trunk MODEL: as above, without a pooler where it brings none.
+template <class Source>
+std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& config, const Source& model) {
+  auto shapes = trunk_tensors(config);
+  if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return item.first.starts_with("bert.pooler."); });
+  return shapes;
+}
+
 }  // namespace graft

@@ -1,9 +1,14 @@
 #pragma once
 // Tensor names in one form, whichever of their spellings over the years a Hugging Face file uses.
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "graft/core/error.hpp"
 
 namespace graft {
 
@@ -33,5 +38,64 @@ inline std::optional<std::string> canonical_name(std::string name, std::string_v
   replace_end(".beta", ".bias");
   return name;
 }
+
+/// What stands before the names of an encoder: the names of wrappers around it, `module._orig_mod.`, and perhaps its own, `bert.`.
+class name_prefix {
+ public:
+  /// What stands before the table of word embeddings among NAMES, those of the file PATH.
+  /// @throws format_error  there are several encoders, or it is none of the known wrappers
+  template <class Names>
+  name_prefix(const Names& names, std::string_view model_type, const std::string& path) : own_(std::string(model_type) + ".") {
+    constexpr std::string_view table = "embeddings.word_embeddings.weight";
+    std::vector<std::string> found;
+    for (const auto& [name, unused] : names) {
+      const std::string start = name.substr(0, name.size() - std::min(name.size(), table.size()));
+      if (name.ends_with(table) && (start.empty() || start.ends_with('.'))) found.push_back(start);
+    }
+    if (found.size() > 1) {
+      throw format_error(path, "holds several encoders, " + found[0] + table.data() + " is one's and " + found[1] + table.data() +
+                                   " another's: save one of them alone");
+    }
+    if (found.empty()) return;
+    std::size_t at = 0;
+    bool own = found[0].empty(), other = false;
+    for (std::size_t before = std::string::npos; at != before;) {
+      before = at;
+      for (const std::string_view word : {"module.", "_orig_mod.", "model.", "encoder.", "bert.", "roberta."}) {
+        if (!std::string_view(found[0]).substr(at).starts_with(word)) continue;
+        at += word.size();
+        ends_.push_back(at);
+        own |= word == own_;
+        other |= word != own_ && (word == "bert." || word == "roberta.");
+        break;
+      }
+    }
+    if (at != found[0].size() || (other && !own)) {
+      throw format_error(path, "calls the encoder's tensors " + found[0] + "*, " + own_ + "* was expected" +
+                                   (at == found[0].size() ? " by its config.json"
+                                                          : ": rename them (module., _orig_mod., model. and encoder. are taken off)"));
+    }
+    text_ = found[0];
+  }
+
+  /// The canonical_name of NAME without the prefix; nothing, too, for what is called like a part of the encoder without being in it.
+  std::optional<std::string> canonical(const std::string& name) const {
+    const std::string_view type = std::string_view(own_).substr(0, own_.size() - 1);
+    if (text_.empty() || text_ == own_) return canonical_name(name, type);
+    if (name.starts_with(text_)) return canonical_name(name.substr(text_.size()), type);
+    // Heads stand beside the encoder, inside the outer wrappers.
+    std::size_t off = 0;
+    for (const std::size_t end : ends_) {
+      if (name.starts_with(text_.substr(0, end))) off = end;
+    }
+    auto renamed = canonical_name(name.substr(off), type);
+    if (renamed && renamed->starts_with(own_)) return std::nullopt;
+    return renamed;
+  }
+
+ private:
+  std::string own_, text_;
+  std::vector<std::size_t> ends_;  // of each word in text_
+};
 
 }  // namespace graft

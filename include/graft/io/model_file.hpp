@@ -37,7 +37,7 @@ inline void write_model_file(const std::string& path, const tensor_source& model
 
 /// Opens the model at PATH, a flat model file or whatever open_weights takes, under canonical names.
 /// @param model_type  "roberta" or "bert"
-/// @throws format_error  as open_weights, or the file is of a version that this graft does not read
+/// @throws format_error  as open_weights and name_prefix, or the file is of a version that this graft does not read
 inline tensor_source open_model(const std::string& path, std::string_view model_type) {
   const tensor_source stored = open_weights(path);
   const auto version = stored.metadata().find("graft_format");
@@ -47,7 +47,8 @@ inline tensor_source open_model(const std::string& path, std::string_view model_
   }
   tensor_source model(path);
   model.set_metadata(stored.metadata());
-  model.add_all(stored, [&](const std::string& name) { return canonical_name(name, model_type); });
+  const name_prefix prefix(stored.tensors(), model_type, path);
+  model.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
   return model;
 }
 

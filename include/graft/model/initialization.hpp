@@ -36,10 +36,11 @@ void initialize(bottleneck<P>& adapter, double deviation, std::uint64_t seed) {
   initialize(adapter.down_project, deviation, seed);
   initialize(adapter.up_project, deviation, seed);
 }
-/// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head.
+/// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head. FRESH_POOLER:
+/// a BERT's dense layer does not, either (see brings_pooler).
 template <class P>
-void initialize(sequence_classification<P>& head, std::uint64_t seed) {
-  if (!head.pretrained_dense()) initialize(head.dense, 0.02, seed);
+void initialize(sequence_classification<P>& head, std::uint64_t seed, bool fresh_pooler = false) {
+  if (!head.pretrained_dense() || fresh_pooler) initialize(head.dense, 0.02, seed);
   initialize(head.out_proj, 0.02, seed);
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/tensor_source.hpp"
 #include "graft/model/model.hpp"
 
@@ -53,10 +54,14 @@ inline std::optional<std::string> trunk_name(const std::string& name, const std:
   return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
 }
 
-/// Everything of MODEL that has a trunk_name.
+/// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none.
 template <class M>
 void load_trunk(M& model, const tensor_source& source) {
-  load_parameters(model, source, [&](const std::string& name) { return trunk_name(name, model.config.model_type); });
+  const bool pooler = brings_pooler(source);
+  load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
+    if (!pooler && name.starts_with("bert.pooler.")) return std::nullopt;
+    return trunk_name(name, model.config.model_type);
+  });
 }
 
 /// The adapter called NAME in the mix from ADAPTER, a single adapter's tensors, and its LayerNorms from NORMS: the same tensors, or the

@@ -61,8 +61,8 @@ class basic_predictor {
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
   explicit basic_predictor(const trunk_files& files) : config_(read_trunk_config(files)), trunk_(make_plain_classifier<P>(config_, 1)) {
     const tensor_source stored = open_model(files.model_path, config_.model_type);
-    stored.expect(trunk_tensors(config_));
-    fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_));
+    fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_, stored));  // all of them are there, it says
+    lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
     if (!files.tokenizer_path.empty()) {
       tokenizer_ = tokenizer::from_folder(files.tokenizer_path);
       check_vocabulary(*tokenizer_, config_, files.tokenizer_path);
@@ -85,6 +85,9 @@ class basic_predictor {
     const adapter_file file = open_tuned(path, config_);
     check_trunk(file.description, fingerprint_, path);
     if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
+    if (lacks_pooler_ && !brings_pooler(file.tensors)) {
+      throw format_error(path, "brings no pooler (bert.pooler.dense.*), and neither does the encoder: it cannot answer around this one");
+    }
     tuned_part part{name, file.description, make_model(file.description)};
     std::visit([&](auto& model) { load(model, file.tensors); }, part.model);
     tuned_.push_back(std::move(part));
@@ -229,6 +232,7 @@ class basic_predictor {
 
   encoder_config config_;
   std::string fingerprint_;
+  bool lacks_pooler_ = false;
   std::optional<tokenizer> tokenizer_;
   plain_classifier<P> trunk_;
   std::deque<tuned_part> tuned_;  // references from `description` stay good while more are added
