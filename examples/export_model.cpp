@@ -123,6 +123,8 @@ int export_model(int argc, const char* const* argv) {
   }
 
   const fs::path out = fs::absolute(output_folder).lexically_normal();
+  storable(out.string(), "output_base_path");
+  storable(fs::absolute(model_folder).string(), "model_path");
   if (fs::exists(out) && !force_overwrite && (!fs::is_directory(out) || !fs::is_empty(out))) {
     throw config_error(output_folder + ": is not empty; choose another folder or give --force_overwrite");
   }

@@ -1,6 +1,9 @@
 #include "flags.hpp"
 
+#include <utf8proc.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cxxopts.hpp>
@@ -8,6 +11,9 @@
 #include <numeric>
 #include <sstream>
 #include <type_traits>
+
+#include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 
 namespace graft::program {
 namespace {
@@ -19,6 +25,8 @@ template <class T>
 constexpr bool is_optional = false;
 template <class T>
 constexpr bool is_optional<std::optional<T>> = true;
+
+constexpr std::array<const char*, 3> path_endings{"_path", "_dir", "_base"};
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
 
@@ -104,16 +112,32 @@ std::string nearest(std::string_view name, const std::vector<std::string>& names
   return best;
 }
 
+const std::string& storable(const std::string& text, const std::string& flag) {
+  for (std::size_t at = 0; at < text.size();) {
+    utf8proc_int32_t c = 0;
+    const auto bytes =
+        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at, static_cast<utf8proc_ssize_t>(text.size() - at), &c);
+    if (bytes <= 0) {
+      throw usage_error("--" + flag + ": " + quoted(printable(text)) +
+                        " is not UTF-8, and what it names is written down as JSON, which is: give it another name, or a link with one");
+    }
+    at += static_cast<std::size_t>(bytes);
+  }
+  return text;
+}
+
+bool flag::is_path() const {
+  return std::any_of(path_endings.begin(), path_endings.end(), [&](const char* ending) { return name_.ends_with(ending); }) ||
+         name_ == "input" || name_ == "output" || name_ == "ZZsrc";
+}
+
 std::string flag::placeholder() const {
   if (!choices_.empty()) return joined(choices_, "|");
   if (is_switch()) return default_ == false ? "" : "0|1";
   if (std::holds_alternative<std::int64_t*>(value_) || std::holds_alternative<std::optional<std::int64_t>*>(value_)) return "N";
   if (std::holds_alternative<double*>(value_) || std::holds_alternative<std::optional<double>*>(value_)) return "X";
   if (std::holds_alternative<std::vector<std::string>*>(value_)) return name_ == "ZZsrc" ? "FILE" : "A,B,...";
-  for (const char* ending : {"_path", "_dir", "_base"}) {
-    if (name_.ends_with(ending)) return "PATH";
-  }
-  return "TEXT";
+  return is_path() ? "PATH" : "TEXT";
 }
 
 std::string flag::default_text() const {
@@ -137,14 +161,8 @@ void flag::assign(const std::string& text) {
   std::visit([&](auto* value) { read(*value, text); }, value_);
   const ordered_json now = json();
   if (now.is_number() && !(now.get<double>() >= least_ && now.get<double>() <= most_)) {
-    std::ostringstream message;
-    message << text << " is out of range: ";
-    if (std::isinf(most_)) {
-      message << least_ << " or more is expected";
-    } else {
-      message << least_ << " to " << most_ << " is expected";
-    }
-    throw config_error(message.str());
+    throw config_error(text + " is out of range: " + number_text(least_) +
+                       (std::isinf(most_) ? " or more is expected" : " to " + number_text(most_) + " is expected"));
   }
   if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), text) == choices_.end()) {
     throw config_error(quoted(text) + " is none of " + joined(choices_, ", "));
@@ -201,6 +219,7 @@ void flag_table::apply_file(const std::string& path) {
 void flag_table::apply(flag& target, const std::string& text) {
   if (text.starts_with("--")) throw usage_error("--" + target.name() + " needs a value, " + text + " is a flag" + see_help());
   try {
+    if (!target.is_path() && !(positional_ && &target == &*positional_)) storable(text, target.name());
     target.assign(text);
   } catch (const config_error& failure) {
     throw usage_error("--" + target.name() + ": " + failure.what() + see_help());
@@ -308,7 +327,11 @@ std::string flag_table::help() const {
 ordered_json flag_table::values() const {
   ordered_json object = ordered_json::object();
   for (const auto& group : groups_) {
-    for (const auto& each : group.flags) object[each.name()] = each.json();
+    for (const auto& each : group.flags) {
+      const ordered_json& value = object[each.name()] = each.json();
+      if (value.is_string()) storable(value.get_ref<const std::string&>(), each.name());
+      for (const auto& part : value.is_array() ? value : ordered_json()) storable(part.get_ref<const std::string&>(), each.name());
+    }
   }
   return object;
 }

@@ -24,6 +24,10 @@ class usage_error : public error {
 /// The entry of NAMES with the fewest edits to NAME, or "" when none is near.
 std::string nearest(std::string_view name, const std::vector<std::string>& names);
 
+/// TEXT, which came from FLAG and is to be stored as JSON.
+/// @throws usage_error  it is not UTF-8, which JSON is
+const std::string& storable(const std::string& text, const std::string& flag);
+
 /// One flag. It writes into the variable that it was added with; that variable's type is the flag's kind, its value the default.
 class flag {
  public:
@@ -45,6 +49,8 @@ class flag {
   bool is_required() const { return required_; }
   bool has_effect() const { return !without_effect_; }
   bool is_default() const { return json() == default_; }
+  /// Names a file or folder: any bytes, as the file system has them.
+  bool is_path() const;
   /// What stands behind the flag in --help: "N", "a|b", "PATH".
   std::string placeholder() const;
   std::string default_text() const;
@@ -99,6 +105,7 @@ class flag_table {
 
   std::string help() const;
   /// Every flag with its value, for args.json. Such a file can be given to --ZZsrc.
+  /// @throws usage_error  as storable
   ordered_json values() const;
 
  private:

@@ -1,19 +1,27 @@
 // The graft program: picks the sub-command, and turns what it throws into one line on stderr and an exit code.
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
+#include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "commands.hpp"
 #include "flags.hpp"
+#include "graft/core/json.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/version.hpp"
+#include "machine.hpp"
 
 namespace {
 
@@ -74,20 +82,62 @@ int run(int argc, const char* const* argv) {
 }
 
 /// "graft: MESSAGE", on one line whatever the message holds.
-int failed(std::string message, int exit_code) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  std::cerr << "graft: " << message << '\n';
+int failed(std::string_view message, int exit_code) {
+  std::cerr << "graft: " << graft::printable(message, 4000) << '\n';
   return exit_code;
+}
+
+/// Says in one line what THROWN is about; the exit code.
+int failed(const std::exception_ptr& thrown) {
+  const std::string unexpected = "; graft did not expect this: please report it, with the command and what it reads";
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const usage_error& failure) {
+    return failed(failure.what(), 2);
+  } catch (const graft::error& failure) {
+    return failed(failure.what(), 1);
+  } catch (const std::bad_alloc&) {
+    const auto limit = memory_limit();
+    return failed(
+        "out of memory" +
+            (limit ? " (this process may have " + graft::fixed_text(*limit / 1e9, 2) + " GB: ulimit -v, or the container's limit)" : "") +
+            ": give it more, or ask for less at once (a smaller --train_batch_size, --tokens_at_once, --eval_batch_size or "
+            "--max_seq_length, fewer --threads, shorter files)",
+        1);
+  } catch (const std::length_error&) {
+    return failed("a size is larger than any memory" + unexpected, 1);
+  } catch (const std::filesystem::filesystem_error& failure) {
+    const std::string other = failure.path2().empty() ? "" : " (and " + failure.path2().string() + ")";
+    return failed(failure.path1().string() + other + ": " + failure.code().message() + ": look at what stands there, and who may use it",
+                  1);
+  } catch (const std::system_error& failure) {
+    return failed("the operating system refused: " + failure.code().message(), 1);
+  } catch (const graft::json::exception& failure) {
+    if (failure.id == 316)
+      return failed("a name or text that is not UTF-8 would have to be written as JSON: give it another name, in UTF-8", 1);
+    return failed("a JSON file holds a value of another kind than expected (json error " + std::to_string(failure.id) + ")" + unexpected,
+                  1);
+  } catch (const std::exception& failure) {
+    return failed(failure.what() + unexpected, 1);
+  } catch (...) {
+    return failed("an unknown failure" + unexpected, 1);
+  }
+}
+
+/// What is thrown where nothing can catch it, on a thread of a team for one, ends the program with its line all the same.
+[[noreturn]] void end_with_line() {
+  std::_Exit(failed(std::current_exception() ? std::current_exception() : std::make_exception_ptr(graft::error("ended without a reason"))));
 }
 
 }  // namespace
 
 /// Makes threads spin at barriers for some microseconds, then sleep. By default they spin on, and when another process keeps a core busy
 /// each barrier then costs milliseconds; asleep at once, they wake up late for the many short products of a step. The OpenMP run-time
-/// reads its settings before main, so the program starts itself anew with them.
+/// reads its settings before main, so the program starts itself anew with them, unless /proc/self/exe is not this program but a loader
+/// that was told to run it, or it runs with more rights than who started it.
 void let_threads_sleep(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("GOMP_SPINCOUNT", "3000", 1);
+  if (::getauxval(AT_BASE) == 0 || ::getauxval(AT_SECURE) != 0 || ::setenv("GOMP_SPINCOUNT", "3000", 1) != 0) return;
   ::execv("/proc/self/exe", argv);  // returns only if it cannot: then it goes on as it is
 }
 
@@ -101,15 +151,12 @@ void open_standard_streams() {
 int main(int argc, char** argv) {
   open_standard_streams();
   let_threads_sleep(argv);
+  std::set_terminate(end_with_line);
   try {
     const int exit_code = run(argc, argv);
     if (!std::cout.flush()) throw graft::backend_error("standard output cannot be written");
     return exit_code;
-  } catch (const usage_error& failure) {
-    return failed(failure.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return failed("out of memory", 1);
-  } catch (const std::exception& failure) {
-    return failed(failure.what(), 1);
+  } catch (...) {
+    return failed(std::current_exception());
   }
 }

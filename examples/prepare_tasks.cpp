@@ -56,6 +56,7 @@ int prepare_tasks(int argc, const char* const* argv) {
   flags.add("output_base_path", &output_folder, "Where the folder configs is made.").required();
   if (!flags.parse(argc, argv)) return 0;
 
+  storable(std::filesystem::absolute(glue_folder).string(), "input_base_path");
   const auto found = find_glue_tasks(glue_folder);
   std::string table = "task       train       val      test\n";
   for (const auto& config : found) table += table_row(config) + '\n';

@@ -91,7 +91,7 @@ TEST_CASE("files give flags: later ones win, and the command line wins over all"
   CHECK(run.flags.adapter_exclude == std::vector<std::string>{"x", "y"});
   CHECK_FALSE(run.flags.adapter_use_optimized);
   CHECK(run.flags.model_type == "roberta-base");
-  CHECK(run.table.values()["ZZsrc"] == graft::json{folder / "a.json", folder / "b.json"});
+  CHECK(run.table.values()["ZZsrc"] == graft::ordered_json{folder / "a.json", folder / "b.json"});
 }
 
 TEST_CASE("a required flag may come from a file") {

@@ -63,5 +63,16 @@ TEST_CASE("an error is one line on stderr, exit code 1, even when its text has m
   CHECK(result.exit_code == 1);
   CHECK(result.out.empty());
   CHECK(is_one_line_error(result.err));
-  CHECK_THAT(result.err, Catch::Contains("no such folder"));
+  CHECK_THAT(result.err, Catch::Contains("no\\nsuch folder"));
+}
+
+TEST_CASE("names never reach a terminal as commands to it, and long ones are cut") {
+  const auto escape = run_graft({"tokenize", "--model_tokenizer_path", "a\x1b[2J\xe9\u202e"});
+  CHECK(is_one_line_error(escape.err));
+  CHECK_THAT(escape.err, Catch::Contains("a\\x1b[2J\\xe9\\u202e"));
+  const auto long_name = run_graft({"tokenize", "--model_tokenizer_path", std::string(100'000, 'a')});
+  CHECK(long_name.exit_code == 1);
+  CHECK(is_one_line_error(long_name.err));
+  CHECK(long_name.err.size() < 5000);
+  CHECK_THAT(long_name.err, Catch::Contains("name too long"));
 }
