@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "flags.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/predict/trunk_files.hpp"
@@ -101,7 +102,7 @@ int convert_adapter(int argc, const char* const* argv) {
   if (to == "original") write_original(place, a, config, trunk ? &*trunk : nullptr);
   if (to == "adapterhub") write_adapterhub(place, a, config, name, beside);
   if (to == "peft") write_peft(place, a, config);
-  std::cout << "adapter  " << summary(a.description) << '\n' << "written  " << place << '\n';
+  std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(place, 4000) << '\n';
   return 0;
 }
 

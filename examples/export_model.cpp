@@ -13,6 +13,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/merge_lora.hpp"
@@ -151,7 +152,7 @@ int export_model(int argc, const char* const* argv) {
   for (const auto& [name, shape] : trunk) parameters += static_cast<std::size_t>(element_count(shape));
   std::cout << "model       " << config.model_type << ", " << config.num_hidden_layers << " layers of " << config.hidden_size << ", "
             << millions(parameters) << " parameters, fingerprint " << print << '\n'
-            << "file        " << file << ", " << millions(fs::file_size(file)) << "B\n"
+            << "file        " << printable(file, 4000) << ", " << millions(fs::file_size(file)) << "B\n"
             << "vocabulary  " << config.vocab_size << " entries\n"
             << "train with  --ZZsrc " << (out / "config.json").string() << '\n';
   return 0;

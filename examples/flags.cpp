@@ -119,7 +119,7 @@ const std::string& storable(const std::string& text, const std::string& flag) {
         utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at, static_cast<utf8proc_ssize_t>(text.size() - at), &c);
     if (bytes <= 0) {
       throw usage_error("--" + flag + ": " + quoted(printable(text)) +
-                        " is not UTF-8, and what it names is written down as JSON, which is: give it another name, or a link with one");
+                        " is not UTF-8, as the JSON files that graft writes must be: give it another name, or a link with one");
     }
     at += static_cast<std::size_t>(bytes);
   }

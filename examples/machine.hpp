@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -119,20 +120,22 @@ inline std::optional<std::int64_t> processor_quota(const std::filesystem::path& 
   return least;
 }
 
-/// The bytes of memory that control groups and `ulimit -v` let this process have; nothing when they set no limit.
-inline std::optional<double> memory_limit(const std::filesystem::path& root = "/") {
-  std::optional<double> least;
-  const auto take = [&](double bytes) { least = std::min(least.value_or(bytes), bytes); };
+/// The bytes of memory that this process may have: what the machine has, or less by its control groups or `ulimit -v`.
+inline double memory_limit(const std::filesystem::path& root = "/") {
+  double least = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
   for (const auto& folder : detail::control_groups("memory", root)) {
-    for (const char* name : {"memory.max", "memory.limit_in_bytes"}) {
+    for (const char* name : {"memory.max", "memory.limit_in_bytes"}) {  // "max", or about 2^63, where there is no limit
       const auto bytes = detail::whole_number(detail::first_line(folder / name));
-      if (bytes && *bytes > 0 && *bytes < INT64_MAX / 2) take(static_cast<double>(*bytes));  // version 1 writes about 2^63 for "no limit"
+      if (bytes && *bytes > 0) least = std::min(least, static_cast<double>(*bytes));
     }
   }
   struct rlimit limit {};
-  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) take(static_cast<double>(limit.rlim_cur));
+  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) least = std::min(least, static_cast<double>(limit.rlim_cur));
   return least;
 }
+
+inline constexpr const char* less_memory =
+    "a smaller --train_batch_size, --tokens_at_once, --eval_batch_size or --max_seq_length, or fewer --threads, need less";
 
 /// The number of threads that OMP_NUM_THREADS (VALUE; null when it is not set) names: the first of a list counts. Nothing when it names
 /// none; WARNING says so then, unless it is empty.

@@ -97,13 +97,9 @@ int failed(const std::exception_ptr& thrown) {
   } catch (const graft::error& failure) {
     return failed(failure.what(), 1);
   } catch (const std::bad_alloc&) {
-    const auto limit = memory_limit();
-    return failed(
-        "out of memory" +
-            (limit ? " (this process may have " + graft::fixed_text(*limit / 1e9, 2) + " GB: ulimit -v, or the container's limit)" : "") +
-            ": give it more, or ask for less at once (a smaller --train_batch_size, --tokens_at_once, --eval_batch_size or "
-            "--max_seq_length, fewer --threads, shorter files)",
-        1);
+    return failed("out of memory: this process may have " + graft::fixed_text(memory_limit() / 1e9, 2) +
+                      " GB (the machine's memory, ulimit -v, or a container's limit); " + less_memory,
+                  1);
   } catch (const std::length_error&) {
     return failed("a size is larger than any memory" + unexpected, 1);
   } catch (const std::filesystem::filesystem_error& failure) {

@@ -6,6 +6,7 @@
 
 #include "commands.hpp"
 #include "flags.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/plot/report.hpp"
 
 namespace graft::program {
@@ -24,8 +25,8 @@ int plot(int argc, const char* const* argv) {
 
   if (output_folder.empty()) output_folder = (std::filesystem::path(run_folder) / "plots").string();
   const plot_files written = write_plots(run_folder, output_folder);
-  for (const auto& warning : written.warnings) std::cerr << "graft: " << warning << '\n';
-  for (const auto& file : written.files) std::cout << file << '\n';
+  for (const auto& warning : written.warnings) std::cerr << "graft: " << printable(warning, 4000) << '\n';
+  for (const auto& file : written.files) std::cout << printable(file, 4000) << '\n';
   return 0;
 }
 

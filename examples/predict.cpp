@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "flags.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/data/tsv.hpp"
 #include "graft/exchange/adapter_list.hpp"
@@ -36,6 +37,9 @@ std::vector<example> read_standard_input() {
   return rows;
 }
 
+/// TEXT as it can stand in a table: a label may hold a tab.
+std::string cell(const std::string& text) { return printable(text, std::string::npos); }
+
 /// "index  adapter  prediction  scores", for rows that different adapters answer: scores are label -> probability as JSON, {} for a
 /// regression; the bare trunk predicts nothing, its scores are the first token's last hidden state.
 template <class P>
@@ -52,7 +56,8 @@ std::string table(const std::vector<answer>& answers, const basic_predictor<P>& 
       for (std::size_t k = 0; k < a.probabilities.size(); ++k) scores[labels[k]] = static_cast<float>(a.probabilities[k]);
     }
     const bool regression = a.probabilities.empty() && a.hidden_state.empty();
-    text += std::to_string(i) + '\t' + a.adapter + '\t' + (regression ? number_text(a.value) : a.label) + '\t' + scores.dump() + '\n';
+    text += std::to_string(i) + '\t' + cell(a.adapter) + '\t' + (regression ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() +
+            '\n';
   }
   return text;
 }
@@ -60,10 +65,10 @@ std::string table(const std::vector<answer>& answers, const basic_predictor<P>& 
 /// "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities.
 std::string table(const std::vector<answer>& answers, const std::vector<std::string>& labels) {
   std::string text = "index\tprediction";
-  for (const std::string& label : labels) text += "\tP(" + label + ")";
+  for (const std::string& label : labels) text += "\tP(" + cell(label) + ")";
   text += '\n';
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    text += std::to_string(i) + "\t" + (labels.empty() ? number_text(answers[i].value) : answers[i].label);
+    text += std::to_string(i) + "\t" + (labels.empty() ? number_text(answers[i].value) : cell(answers[i].label));
     for (const double p : answers[i].probabilities) text += "\t" + number_text(p);
     text += '\n';
   }
@@ -151,7 +156,7 @@ int predict(int argc, const char* const* argv) {
     source = config.paths.at(split);
     std::size_t skipped = 0;
     rows = read_examples(config.task, split, source, &skipped);
-    if (skipped > 0) std::cerr << "graft: " << source << ": left " << skipped << " rows out that have too few columns\n";
+    if (skipped > 0) std::cerr << "graft: " << printable(source, 4000) << ": left " << skipped << " rows out that have too few columns\n";
   } else if (input != "-") {
     source = input;
     rows = read_examples(custom_task("input", task_kind::classification, {}), "test", source);

@@ -9,6 +9,7 @@
 #include "commands.hpp"
 #include "flags.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/tasks.hpp"
 
@@ -64,7 +65,7 @@ int prepare_tasks(int argc, const char* const* argv) {
   const std::string folder = (std::filesystem::absolute(output_folder) / "configs").lexically_normal().string();
   make_folder(folder);
   for (const auto& config : found) write_task_config(config, folder + '/' + config.task.name + ".json");
-  std::cout << table << "configurations in " << folder << '\n';
+  std::cout << table << "configurations in " << printable(folder, 4000) << '\n';
   return 0;
 }
 

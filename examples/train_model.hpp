@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "graft/core/printable.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
@@ -135,7 +136,7 @@ void load_start(M& model, const prepared_run& run) {
   load_by_name(model, start);
   const auto trained = trainable_parameters(model);
   const auto found = std::count_if(trained.begin(), trained.end(), [&](const auto* p) { return start.contains(p->name); });
-  std::printf("starts from %s: %td of the %zu tensors to train\n", path.c_str(), found, trained.size());
+  std::printf("starts from %s: %td of the %zu tensors to train\n", printable(path, 4000).c_str(), found, trained.size());
 }
 
 /// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0, or 130 when stopped by a signal.

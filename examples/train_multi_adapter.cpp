@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "commands.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/model/initialization.hpp"
@@ -68,7 +69,7 @@ void print_weights(const ordered_json& sites, const std::vector<std::string>& na
     for (const auto& site : sites) sum += site[name].get<double>();
     char number[64];
     std::snprintf(number, sizeof number, " %.3f", sum / static_cast<double>(sites.size()));
-    text += (text.empty() ? "" : ", ") + name + number;
+    text += (text.empty() ? "" : ", ") + printable(name) + number;
   }
   std::printf("mixing weights, mean over %zu layers: %s\n", sites.size() / 2, text.c_str());
 }

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 
+#include "graft/core/printable.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
@@ -152,7 +153,8 @@ void read_data(prepared_run& run) {
     const std::string& path = run.tasks.paths.at(split);
     std::size_t skipped = 0;
     auto examples = read_examples(run.tasks.task, split, path, &skipped);
-    if (skipped > 0) std::fprintf(stderr, "graft: %s: left %zu rows out that have too few columns\n", path.c_str(), skipped);
+    if (skipped > 0)
+      std::fprintf(stderr, "graft: %s: left %zu rows out that have too few columns\n", printable(path, 4000).c_str(), skipped);
     if (split == "train") {
       std::optional<std::size_t> number;
       if (flags.train_examples_number) number = static_cast<std::size_t>(*flags.train_examples_number);
@@ -170,7 +172,8 @@ void read_data(prepared_run& run) {
       check_vocabulary(*tokens, run.config, folder);
     }
     run.data[split] = make_data_set(run.tasks.task, examples, path, *tokens, run.max_seq_length, threads, [&](index done, index all) {
-      if (all >= 20'000) std::fprintf(stderr, "\rgraft: %s: %td of %td rows encoded%s", path.c_str(), done, all, done == all ? "\n" : "");
+      if (all >= 20'000)
+        std::fprintf(stderr, "\rgraft: %s: %td of %td rows encoded%s", printable(path, 4000).c_str(), done, all, done == all ? "\n" : "");
     });
   }
 }
@@ -281,7 +284,7 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
   for (const auto& [name, set] : run.data) rows += (rows.empty() ? "" : ", ") + std::to_string(set.rows.size()) + " " + name;
   const double share = all > 0 ? 100.0 * static_cast<double>(trained_count) / static_cast<double>(all) : 0;
   std::printf("graft %d.%d.%d %s\n", GRAFT_VERSION_MAJOR, GRAFT_VERSION_MINOR, GRAFT_VERSION_PATCH, run.command.c_str());
-  std::printf("  task     %s: %s examples\n", run.tasks.task.name.c_str(), rows.c_str());
+  std::printf("  task     %s: %s examples\n", printable(run.tasks.task.name).c_str(), rows.c_str());
   std::printf("  model    %s, %td layers of %td, %s parameters, fingerprint %s\n", run.config.model_type.c_str(),
               run.config.num_hidden_layers, run.config.hidden_size, amount(static_cast<double>(all)).c_str(), run.fingerprint.c_str());
   if (f.do_train) {
@@ -296,7 +299,11 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
   }
   std::printf("  machine  %lld thread%s, %s, about %.2f GB of memory\n", static_cast<long long>(f.threads), f.threads == 1 ? "" : "s",
               run.precision_reason.c_str(), static_cast<double>(bytes) / 1e9);
-  std::printf("  output   %s, seed %lld\n", f.output_dir.c_str(), static_cast<long long>(f.seed));
+  if (const double limit = memory_limit(); static_cast<double>(bytes) > limit) {
+    std::fprintf(stderr, "graft: about %.2f GB of memory are needed, this process may have %.2f GB: it may be ended for that; %s\n",
+                 static_cast<double>(bytes) / 1e9, limit / 1e9, less_memory);
+  }
+  std::printf("  output   %s, seed %lld\n", printable(f.output_dir, 4000).c_str(), static_cast<long long>(f.seed));
   std::fflush(stdout);
 }
 

@@ -171,3 +171,10 @@ TEST_CASE("help groups the flags, shows defaults, choices and what is required, 
   for (std::size_t at = 0, end = 0; (end = help.find('\n', at)) != std::string::npos; at = end + 1) longest = std::max(longest, end - at);
   CHECK(longest <= 96);
 }
+
+TEST_CASE("a text that is not UTF-8 is refused by its flag where it would be stored") {
+  CHECK_THAT(message({"--adapter_exclude", "a\xe9"}), Catch::StartsWith("--adapter_exclude: \"a\\xe9\" is not UTF-8"));
+  const parsed path({"--adapter_init_path", "a\xe9"});  // a file may have such a name ...
+  CHECK(path.flags.adapter_init_path == "a\xe9");
+  CHECK_THROWS_WITH(path.table.values(), Catch::StartsWith("--adapter_init_path: \"a\\xe9\" is not UTF-8"));  // ... but args.json cannot say it
+}

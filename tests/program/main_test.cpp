@@ -74,5 +74,4 @@ TEST_CASE("names never reach a terminal as commands to it, and long ones are cut
   CHECK(long_name.exit_code == 1);
   CHECK(is_one_line_error(long_name.err));
   CHECK(long_name.err.size() < 5000);
-  CHECK_THAT(long_name.err, Catch::Contains("name too long"));
 }

@@ -6,6 +6,7 @@
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/train/evaluation.hpp"
 #include "graft/train/metrics.hpp"
@@ -27,13 +28,14 @@ inline void write_logits(const std::string& path, const_view<double> logits) {
   write_file(path, text);
 }
 
-/// A GLUE submission: a header, then index and label (or number) of every test example.
+/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t.
 inline void write_submission(const std::string& path, const task& t, const_view<double> logits) {
   std::string text = "index\tprediction\n";
   const auto classes = predicted_classes(logits);
   for (index r = 0; r < logits.rows(); ++r) {
-    const std::string answer = t.kind == task_kind::regression ? number_text(logits(r, 0))
-                                                               : t.labels[static_cast<std::size_t>(classes[static_cast<std::size_t>(r)])];
+    const std::string answer = t.kind == task_kind::regression
+                                   ? number_text(logits(r, 0))
+                                   : printable(t.labels[static_cast<std::size_t>(classes[static_cast<std::size_t>(r)])], std::string::npos);
     text += std::to_string(r) + "\t" + answer + "\n";
   }
   write_file(path, text);
