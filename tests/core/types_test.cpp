@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 #include <cstdint>
+#include <utility>
+
+#include "graft/core/scratch.hpp"
 
 TEST_CASE("a window is a part of the same memory") {
   graft::matrix<int> m(3, 4);
@@ -73,4 +76,27 @@ TEST_CASE("a shared matrix is copied with its numbers, moved and shared with its
   user = copy;  // takes numbers into memory of its own
   CHECK(user.data() != memory);
   CHECK(user == copy);
+}
+
+TEST_CASE("a size whose bytes wrap around is refused, in every kind of memory") {
+  constexpr graft::index huge = graft::index{1} << 62;
+  CHECK(graft::matrix_bytes(3, 5, 8) == 120);
+  CHECK(graft::matrix_bytes(huge, 0, 8) == 0);
+  for (const auto& [rows, cols] : {std::pair{huge, graft::index{4}},
+                                   {huge, graft::index{1}},
+                                   {graft::index{1} << 32, graft::index{1} << 32},
+                                   {graft::index{-1}, graft::index{1}},
+                                   {graft::index{2}, graft::index{-2}}}) {
+    graft::buffer<double> b;
+    CHECK_THROWS_AS(graft::matrix_bytes(rows, cols, 8), graft::shape_error);
+    CHECK_THROWS_AS(graft::shared_matrix<double>(rows, cols), graft::shape_error);
+    CHECK_THROWS_AS(b.resize(rows, cols), graft::shape_error);
+    CHECK(b.empty());
+    graft::scratch arena;
+    CHECK_THROWS_AS(arena.take<double>(rows, cols), graft::shape_error);
+    CHECK(arena.bytes() == 0);
+  }
+  CHECK_THROWS_WITH(graft::matrix_bytes(huge, 4, 4), "a matrix of shape (4611686018427387904, 4) is larger than any memory");
+  graft::scratch arena;
+  CHECK_THROWS_AS(arena.take_array<double>(std::size_t{1} << 61), graft::shape_error);
 }

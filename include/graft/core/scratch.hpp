@@ -35,7 +35,7 @@ class scratch {
   /// An uninitialized (rows, cols) matrix, 64-byte aligned, valid until the enclosing mark ends.
   template <class T>
   view<T> take(index rows, index cols) {
-    const std::size_t bytes = (static_cast<std::size_t>(rows * cols) * sizeof(T) + 63) / 64 * 64;
+    const std::size_t bytes = (matrix_bytes(rows, cols, sizeof(T)) + 63) / 64 * 64;
     while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size) {
       ++block_;
       used_ = 0;
@@ -55,7 +55,7 @@ class scratch {
   template <class T>
   std::span<T> take_array(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 64);
-    return {reinterpret_cast<T*>(take<std::byte>(1, static_cast<index>(count * sizeof(T))).data()), count};
+    return {reinterpret_cast<T*>(take<std::byte>(static_cast<index>(count), static_cast<index>(sizeof(T))).data()), count};
   }
 
   /// Room for one row of COLS numbers on each of THREADS threads; every one begins on a cache line.

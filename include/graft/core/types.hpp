@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "graft/core/error.hpp"
+
 namespace graft {
 
 using index = Eigen::Index;
@@ -23,6 +25,18 @@ inline std::string shape_text(const std::vector<index>& shape) {
   std::string text = "(";
   for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
   return text + ")";
+}
+
+/// Bytes of a matrix (ROWS, COLS) of elements of UNIT bytes: what memory is asked for goes through here, so that no product wraps around.
+/// @throws shape_error  a size is negative, or the product is larger than any memory
+inline std::size_t matrix_bytes(index rows, index cols, std::size_t unit) {
+  index bytes = 0;
+  constexpr index most = index{1} << 56;  // beyond any address, with room for what is added to it
+  if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &bytes) ||
+      __builtin_mul_overflow(bytes, static_cast<index>(unit), &bytes) || bytes > most) {
+    throw shape_error("a matrix of shape " + shape_text({rows, cols}) + " is larger than any memory");
+  }
+  return static_cast<std::size_t>(bytes);
 }
 
 template <class T>
@@ -73,7 +87,7 @@ class shared_matrix : public view<T> {
   /// Zero. Pages of a large one that are never touched take no memory.
   shared_matrix(index rows, index cols) : view<T>(nullptr, 0, 0) {
     constexpr std::size_t line = 64;
-    const std::size_t bytes = static_cast<std::size_t>(rows * cols) * sizeof(T) + line;
+    const std::size_t bytes = matrix_bytes(rows, cols, sizeof(T)) + line;
     const std::shared_ptr<void> block = zeroed(bytes);
     void* begin = block.get();
     std::size_t room = bytes;
@@ -153,7 +167,7 @@ class buffer {
  public:
   /// Makes the buffer (rows, cols); what it held is lost.
   view<T> resize(index rows, index cols) {
-    const std::size_t needed = static_cast<std::size_t>(rows * cols);
+    const std::size_t needed = matrix_bytes(rows, cols, sizeof(T)) / sizeof(T);
     if (needed > capacity_) {
       data_.reset();
       data_.reset(static_cast<T*>(::operator new[](needed * sizeof(T), std::align_val_t{64})));

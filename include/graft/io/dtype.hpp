@@ -2,46 +2,172 @@
 // The element types of stored tensors, and conversion between the floating-point ones.
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
+
+#include "graft/core/error.hpp"
 
 namespace graft {
 
 static_assert(std::endian::native == std::endian::little, "weight files are little-endian and are read in place");
 
-/// Element type of a stored tensor, under the names of safetensors.
-enum class dtype { f64, f32, f16, bf16, i64, i32, i16, i8, u64, u32, u16, u8, boolean };
+/// Element type of a stored tensor, under the names of safetensors. Those behind `boolean` have no C++ type here: a tensor of such a type
+/// is carried along as bytes, and never computed with.
+enum class dtype : std::uint8_t {
+  f64,
+  f32,
+  f16,
+  bf16,
+  i64,
+  i32,
+  i16,
+  i8,
+  u64,
+  u32,
+  u16,
+  u8,
+  boolean,
+  c64,
+  f8_e4m3,
+  f8_e5m2,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  f6_e2m3,
+  f6_e3m2,
+  f4
+};
+
+/// Stands for the C++ type of stored forms that have none here.
+struct no_number {};
 
 namespace detail {
 
 struct dtype_row {
   dtype type;
   std::string_view name;
-  std::size_t size;  // bytes an element
+  std::size_t bits;  // an element
 };
 
 inline constexpr dtype_row dtype_table[] = {
-    {dtype::f64, "F64", 8}, {dtype::f32, "F32", 4}, {dtype::f16, "F16", 2},      {dtype::bf16, "BF16", 2}, {dtype::i64, "I64", 8},
-    {dtype::i32, "I32", 4}, {dtype::i16, "I16", 2}, {dtype::i8, "I8", 1},        {dtype::u64, "U64", 8},   {dtype::u32, "U32", 4},
-    {dtype::u16, "U16", 2}, {dtype::u8, "U8", 1},   {dtype::boolean, "BOOL", 1},
+    {dtype::f64, "F64", 64},
+    {dtype::f32, "F32", 32},
+    {dtype::f16, "F16", 16},
+    {dtype::bf16, "BF16", 16},
+    {dtype::i64, "I64", 64},
+    {dtype::i32, "I32", 32},
+    {dtype::i16, "I16", 16},
+    {dtype::i8, "I8", 8},
+    {dtype::u64, "U64", 64},
+    {dtype::u32, "U32", 32},
+    {dtype::u16, "U16", 16},
+    {dtype::u8, "U8", 8},
+    {dtype::boolean, "BOOL", 8},
+    {dtype::c64, "C64", 64},
+    {dtype::f8_e4m3, "F8_E4M3", 8},
+    {dtype::f8_e5m2, "F8_E5M2", 8},
+    {dtype::f8_e8m0, "F8_E8M0", 8},
+    {dtype::f8_e4m3fnuz, "F8_E4M3FNUZ", 8},
+    {dtype::f8_e5m2fnuz, "F8_E5M2FNUZ", 8},
+    {dtype::f6_e2m3, "F6_E2M3", 6},
+    {dtype::f6_e3m2, "F6_E3M2", 6},
+    {dtype::f4, "F4", 4},
 };
+
+constexpr bool is_dtype_table_in_order() {
+  for (std::size_t i = 0; i < std::size(dtype_table); ++i) {
+    if (static_cast<std::size_t>(dtype_table[i].type) != i) return false;
+  }
+  return true;
+}
+static_assert(is_dtype_table_in_order());
 
 }  // namespace detail
 
 /// "F32", "BF16", ...
-constexpr std::string_view dtype_name(dtype type) { return detail::dtype_table[static_cast<int>(type)].name; }
+constexpr std::string_view dtype_name(dtype type) { return detail::dtype_table[static_cast<std::size_t>(type)].name; }
 
-/// Bytes an element.
-constexpr std::size_t dtype_size(dtype type) { return detail::dtype_table[static_cast<int>(type)].size; }
+constexpr std::size_t dtype_bits(dtype type) { return detail::dtype_table[static_cast<std::size_t>(type)].bits; }
 
-constexpr bool is_floating_point(dtype type) { return type <= dtype::bf16; }
+/// Bytes an element, of a type that has whole ones.
+constexpr std::size_t dtype_size(dtype type) { return dtype_bits(type) / 8; }
+
+/// Bytes of COUNT elements; nothing when there is no such number: COUNT is negative, or they do not fill whole bytes or are too many.
+constexpr std::optional<std::size_t> stored_bytes(dtype type, std::int64_t count) {
+  std::int64_t bits = 0;
+  const std::int64_t unit = static_cast<std::int64_t>(dtype_bits(type));
+  if (count < 0) return std::nullopt;
+  if (unit % 8 == 0) {
+    if (__builtin_mul_overflow(count, unit / 8, &bits)) return std::nullopt;
+    return static_cast<std::size_t>(bits);
+  }
+  if (__builtin_mul_overflow(count, unit, &bits) || bits % 8 != 0) return std::nullopt;
+  return static_cast<std::size_t>(bits / 8);
+}
+
+/// F(std::type_identity<T>), T the C++ type that TYPE stands for, or no_number. The one place that tells stored types apart.
+template <class F>
+constexpr decltype(auto) visit_dtype(dtype type, F&& f) {
+  switch (type) {
+    case dtype::f64:
+      return f(std::type_identity<double>());
+    case dtype::f32:
+      return f(std::type_identity<float>());
+    case dtype::f16:
+      return f(std::type_identity<Eigen::half>());
+    case dtype::bf16:
+      return f(std::type_identity<Eigen::bfloat16>());
+    case dtype::i64:
+      return f(std::type_identity<std::int64_t>());
+    case dtype::i32:
+      return f(std::type_identity<std::int32_t>());
+    case dtype::i16:
+      return f(std::type_identity<std::int16_t>());
+    case dtype::i8:
+      return f(std::type_identity<std::int8_t>());
+    case dtype::u64:
+      return f(std::type_identity<std::uint64_t>());
+    case dtype::u32:
+      return f(std::type_identity<std::uint32_t>());
+    case dtype::u16:
+      return f(std::type_identity<std::uint16_t>());
+    case dtype::u8:
+      return f(std::type_identity<std::uint8_t>());
+    case dtype::boolean:
+      return f(std::type_identity<bool>());
+    case dtype::c64:
+    case dtype::f8_e4m3:
+    case dtype::f8_e5m2:
+    case dtype::f8_e8m0:
+    case dtype::f8_e4m3fnuz:
+    case dtype::f8_e5m2fnuz:
+    case dtype::f6_e2m3:
+    case dtype::f6_e3m2:
+    case dtype::f4:
+      return f(std::type_identity<no_number>());
+  }
+  throw error("a tensor is of element type " + std::to_string(static_cast<int>(type)) + ", which there is not");
+}
+
+namespace detail {
+template <class T>
+inline constexpr bool is_stored_float = std::is_floating_point_v<T> || std::is_same_v<T, Eigen::half> || std::is_same_v<T, Eigen::bfloat16>;
+}  // namespace detail
+
+/// Whether weights may be of that type: F64, F32, F16 or BF16.
+constexpr bool is_floating_point(dtype type) {
+  return visit_dtype(type, []<class T>(std::type_identity<T>) { return detail::is_stored_float<T>; });
+}
 
 /// The type called NAME, or nothing when graft does not know it.
 constexpr std::optional<dtype> parse_dtype(std::string_view name) {
@@ -78,23 +204,52 @@ constexpr dtype dtype_of() {
   }
 }
 
-/// Calls F with a value of the C++ type that TYPE, a floating-point type, stands for.
+/// Calls F with a value of the C++ type that TYPE stands for.
+/// @throws error  TYPE is none of F64, F32, F16 and BF16
 template <class F>
 void visit_floating_point(dtype type, F&& f) {
-  switch (type) {
-    case dtype::f64:
-      return f(double{});
-    case dtype::f32:
-      return f(float{});
-    case dtype::f16:
-      return f(Eigen::half{});
-    default:
-      return f(Eigen::bfloat16{});
-  }
+  visit_dtype(type, [&]<class T>(std::type_identity<T>) {
+    if constexpr (detail::is_stored_float<T>) {
+      f(T{});
+    } else {
+      throw error("numbers of type " + std::string(dtype_name(type)) + " are asked for as F64, F32, F16 or BF16");
+    }
+  });
+}
+
+/// The place of the first of the floating-point numbers BYTES (of type TYPE, at any alignment) that is NaN or infinite, or nothing.
+/// Such are those whose exponent is all ones. Cost: one pass, at about the speed of memory.
+inline std::optional<std::size_t> find_not_finite(dtype type, std::span<const std::byte> bytes) {
+  std::optional<std::size_t> found;
+  visit_floating_point(type, [&]<class T>(T) {
+    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+    constexpr bits exponent = std::is_same_v<T, double>        ? static_cast<bits>(0x7ff0'0000'0000'0000U)
+                              : std::is_same_v<T, float>       ? static_cast<bits>(0x7f80'0000U)
+                              : std::is_same_v<T, Eigen::half> ? bits{0x7c00U}
+                                                               : bits{0x7f80U};
+    const auto is_bad = [&](std::size_t i) {
+      bits number;
+      std::memcpy(&number, bytes.data() + i * sizeof(T), sizeof(T));
+      return static_cast<bits>(number & exponent) == exponent;
+    };
+    const std::size_t count = bytes.size() / sizeof(T);
+    constexpr std::size_t chunk = 4096;  // looked at together, without a branch
+    for (std::size_t begin = 0; begin < count && !found; begin += chunk) {
+      const std::size_t end = std::min(count, begin + chunk);
+      bits any = 0;
+#pragma omp simd reduction(| : any)
+      for (std::size_t i = begin; i < end; ++i) any = static_cast<bits>(any | static_cast<bits>(is_bad(i)));
+      for (std::size_t i = begin; any != 0 && i < end && !found; ++i) {
+        if (is_bad(i)) found = i;
+      }
+    }
+  });
+  return found;
 }
 
 /// Converts the floating-point elements FROM (of type FROM_TYPE, at any alignment) to TO_TYPE, rounding to nearest.
 /// @param[out] to  room for as many elements of TO_TYPE
+/// @throws error  one of the types is no floating-point type
 inline void convert(dtype from_type, std::span<const std::byte> from, dtype to_type, std::byte* to) {
   if (from_type == to_type) {
     if (!from.empty()) std::memcpy(to, from.data(), from.size());

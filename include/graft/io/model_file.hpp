@@ -45,7 +45,7 @@ inline tensor_source open_model(const std::string& path, std::string_view model_
     throw format_error(path, "is a flat model file of version " + version->second + ", version " + std::string(model_file_version) +
                                  " was expected: export the model again");
   }
-  tensor_source model(path);
+  tensor_source model(stored.path());
   model.set_metadata(stored.metadata());
   const name_prefix prefix(stored.tensors(), model_type, path);
   model.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });

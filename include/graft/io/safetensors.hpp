@@ -123,12 +123,12 @@ class safetensors_file : public tensor_source {
                                      std::to_string(data.size()) + " bytes of data was expected (cut short?)");
     }
     const index count = element_count(info.shape);
-    index needed = 0;
-    if (count < 0 || __builtin_mul_overflow(count, static_cast<index>(dtype_size(*type)), &needed) || needed != offsets[1] - offsets[0]) {
+    const auto needed = stored_bytes(*type, count);
+    if (!needed || static_cast<index>(*needed) != offsets[1] - offsets[0]) {
       throw format_error(path(), who + " of shape " + shape_text(info.shape) + " and dtype " + std::string(dtype_name(*type)) + " has " +
                                      std::to_string(offsets[1] - offsets[0]) + " bytes of data, which does not fit");
     }
-    info.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), static_cast<std::size_t>(needed));
+    info.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), *needed);
     return info;
   }
 
@@ -167,7 +167,7 @@ class safetensors_writer {
   /// Adds BYTES, elements of type HELD, to be stored as STORED (another type than HELD only between floating-point types).
   /// @throws shape_error  SHAPE does not fit the number of bytes      @throws error  NAME was added before
   void add(const std::string& name, const std::vector<index>& shape, dtype held, std::span<const std::byte> bytes, dtype stored) {
-    if (element_count(shape) * static_cast<index>(dtype_size(held)) != static_cast<index>(bytes.size())) {
+    if (stored_bytes(held, element_count(shape)) != bytes.size()) {
       throw shape_error("tensor '" + name + "' of shape " + shape_text(shape) + " and dtype " + std::string(dtype_name(held)) + " has " +
                         std::to_string(bytes.size()) + " bytes of data, which does not fit");
     }
@@ -190,14 +190,14 @@ class safetensors_writer {
   void write(const std::string& path) const {
     auto order = entries_;
     std::stable_sort(order.begin(), order.end(),
-                     [](const entry& a, const entry& b) { return dtype_size(a.stored) > dtype_size(b.stored); });
+                     [](const entry& a, const entry& b) { return dtype_bits(a.stored) > dtype_bits(b.stored); });
     if (alignment_ > 8) order = filled(order);
 
     ordered_json header = ordered_json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::size_t offset = 0;
     for (const auto& e : order) {
-      const std::size_t end = offset + e.stored_bytes();
+      const std::size_t end = offset + e.size();
       header[e.name] = {{"dtype", dtype_name(e.stored)}, {"shape", e.shape}, {"data_offsets", {offset, end}}};
       offset = end;
     }
@@ -220,7 +220,7 @@ class safetensors_writer {
     dtype held;
     std::span<const std::byte> bytes;
     dtype stored;
-    std::size_t stored_bytes() const { return bytes.size() / dtype_size(held) * dtype_size(stored); }
+    std::size_t size() const { return held == stored ? bytes.size() : bytes.size() / dtype_size(held) * dtype_size(stored); }
   };
 
   std::vector<entry> filled(const std::vector<entry>& order) const {
@@ -229,7 +229,7 @@ class safetensors_writer {
     std::size_t pads = 0;
     for (const auto& e : order) {
       result.push_back(e);
-      const std::size_t gap = (alignment_ - e.stored_bytes() % alignment_) % alignment_;
+      const std::size_t gap = (alignment_ - e.size() % alignment_) % alignment_;
       if (gap == 0 || &e == &order.back()) continue;
       result.push_back({"__pad." + std::to_string(pads++), {static_cast<index>(gap)}, dtype::u8, {zeros.data(), gap}, dtype::u8});
     }

@@ -1,13 +1,18 @@
 #pragma once
 // Named tensors as they lie in a weights file, whatever its format: the one interface that everything reads weights through.
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,10 +36,20 @@ inline index element_count(const std::vector<index>& shape) {
 struct tensor_info {
   dtype type = dtype::f32;
   std::vector<index> shape;
-  std::span<const std::byte> bytes;  ///< element_count(shape) * dtype_size(type) bytes
+  std::span<const std::byte> bytes;  ///< stored_bytes(type, element_count(shape)) of them
 
-  index count() const { return static_cast<index>(bytes.size() / dtype_size(type)); }
+  index count() const { return element_count(shape); }
 };
+
+/// Where element NUMBER, counted row by row, of a tensor of SHAPE is: "(2, 0)".
+inline std::string place_text(const std::vector<index>& shape, std::size_t number) {
+  std::vector<index> at(shape.size());
+  for (std::size_t d = shape.size(); d-- > 0;) {
+    at[d] = static_cast<index>(number % static_cast<std::size_t>(shape[d]));
+    number /= static_cast<std::size_t>(shape[d]);
+  }
+  return shape_text(at);
+}
 
 /// Named tensors and the memory (mapped files, copies) that they lie in. Copies share that memory.
 class tensor_source {
@@ -65,7 +80,8 @@ class tensor_source {
   std::span<const std::byte> bytes(const std::string& name) const { return at(name).bytes; }
 
   /// Copies the tensor NAME to OUT. Into double or float from F64, F32, F16 or BF16; into an integer type from exactly that type.
-  /// @throws format_error  no such tensor, another number of elements than OUT has, or a type that is not converted
+  /// @throws format_error  no such tensor, another number of elements than OUT has, a type that is not converted, or one of the numbers is
+  ///                       NaN, infinite, or too large for a T
   template <class T>
   void read(const std::string& name, std::span<T> out) const {
     const auto& info = at(name);
@@ -73,12 +89,31 @@ class tensor_source {
       throw format_error(path_, "tensor '" + name + "' has shape " + shape_text(info.shape) + ", " + std::to_string(out.size()) +
                                     " elements were expected");
     }
-    if (std::is_integral_v<T> ? info.type != dtype_of<T>() : !is_floating_point(info.type)) {
-      throw format_error(path_, "tensor '" + name + "' holds " + std::string(dtype_name(info.type)) + ", " +
-                                    (std::is_integral_v<T> ? std::string(dtype_name(dtype_of<T>())) : "F64, F32, F16 or BF16") +
-                                    " was expected");
+    if constexpr (std::is_integral_v<T>) {
+      if (info.type != dtype_of<T>()) {
+        throw format_error(path_, "tensor '" + name + "' holds " + std::string(dtype_name(info.type)) + ", " +
+                                      std::string(dtype_name(dtype_of<T>())) + " was expected");
+      }
+      if (!out.empty()) std::memcpy(out.data(), info.bytes.data(), info.bytes.size());
+    } else {
+      expect_numbers(name, info);
+      constexpr std::size_t chunk = 4096;  // looked at while it is in cache
+      const std::size_t unit = dtype_size(info.type);
+      for (std::size_t begin = 0; begin < out.size(); begin += chunk) {
+        const auto part = out.subspan(begin, std::min(chunk, out.size() - begin));
+        convert(info.type, info.bytes.subspan(begin * unit, part.size() * unit), dtype_of<T>(), reinterpret_cast<std::byte*>(part.data()));
+        if (const auto found = find_not_finite(dtype_of<T>(), std::as_bytes(part)))
+          refuse_number(name, info, begin + *found, dtype_of<T>());
+      }
     }
-    convert(info.type, info.bytes, dtype_of<T>(), reinterpret_cast<std::byte*>(out.data()));
+  }
+
+  /// Checks that the numbers of the tensor NAME are finite, for those who read them where they lie.
+  /// @throws format_error  naming the tensor and the place of the first that is not, or it holds no floating-point numbers
+  void check_finite(const std::string& name) const {
+    const auto& info = at(name);
+    expect_numbers(name, info);
+    if (const auto found = find_not_finite(info.type, info.bytes)) refuse_number(name, info, *found, info.type);
   }
 
   /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing.
@@ -101,8 +136,9 @@ class tensor_source {
     return out;
   }
 
-  /// Checks that every tensor of SHAPES is here and has its shape.
-  /// @throws format_error  naming the first one that is missing or differs, and both shapes
+  /// Checks that every tensor of SHAPES is here, has its shape, and is of a type that weights have. Everything that reads weights begins
+  /// so.
+  /// @throws format_error  naming the first one that is missing or differs, and both shapes or the type
   void expect(const std::map<std::string, std::vector<index>>& shapes) const {
     for (const auto& [name, shape] : shapes) {
       const auto* info = find(name);
@@ -111,6 +147,7 @@ class tensor_source {
         throw format_error(path_, "tensor '" + name + "' has shape " + shape_text(info->shape) + ", " + shape_text(shape) +
                                       " was expected (does the config belong to these weights?)");
       }
+      expect_numbers(name, *info);
     }
   }
 
@@ -135,6 +172,25 @@ class tensor_source {
   }
 
  private:
+  void expect_numbers(const std::string& name, const tensor_info& info) const {
+    if (is_floating_point(info.type)) return;
+    throw format_error(path_, "tensor '" + name + "' holds " + std::string(dtype_name(info.type)) +
+                                  ", F64, F32, F16 or BF16 was expected (quantized weights, or another tensor under this name?)");
+  }
+  /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
+  [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const {
+    const std::size_t unit = dtype_size(info.type);
+    double number = 0;
+    convert(info.type, info.bytes.subspan(place * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", number);
+    const std::string what = std::isnan(number) ? "NaN" : std::isinf(number) ? (number > 0 ? "infinity" : "-infinity") : text;
+    throw format_error(path_, "tensor '" + name + "' holds " + what + " at " + place_text(info.shape, place) +
+                                  (std::isfinite(number) ? ", which is too large for " + std::string(dtype_name(wanted))
+                                                         : ", a finite number was expected") +
+                                  ": the file is damaged, or training had diverged when it was saved");
+  }
+
   std::string path_;
   std::map<std::string, tensor_info> tensors_;
   std::map<std::string, std::string> metadata_;

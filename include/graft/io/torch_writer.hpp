@@ -43,7 +43,7 @@ class torch_writer {
   /// Adds BYTES, row-major elements of the floating-point type TYPE.
   /// @throws shape_error  SHAPE does not fit the number of bytes      @throws error  NAME was added before, or another type
   void add(const std::string& name, const std::vector<index>& shape, dtype type, std::span<const std::byte> bytes) {
-    if (element_count(shape) * static_cast<index>(dtype_size(type)) != static_cast<index>(bytes.size())) {
+    if (stored_bytes(type, element_count(shape)) != bytes.size()) {
       throw shape_error("tensor '" + name + "' of shape " + shape_text(shape) + " and dtype " + std::string(dtype_name(type)) + " has " +
                         std::to_string(bytes.size()) + " bytes of data, which does not fit");
     }
