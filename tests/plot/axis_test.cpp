@@ -4,7 +4,6 @@
 
 using labels = std::vector<std::string>;
 
-
 TEST_CASE("a value axis ends at round ticks around the data") {
   const auto a = graft::value_axis({0.03, 0.78}, 5);
   CHECK(a.low == Approx(0).margin(1e-12));

@@ -100,3 +100,12 @@ TEST_CASE("a hundred thousand points make a small picture, the same every time")
   CHECK(text.size() < 60000);
   CHECK(text == picture_of(log, "loss"));
 }
+
+TEST_CASE("the smallest and the largest numbers can be written with a power of ten") {
+  using graft::detail::scientific;
+  CHECK(scientific(0.0000104) == "1.04×10⁻⁵");
+  CHECK(scientific(1e-5) == "1×10⁻⁵");
+  CHECK(scientific(2.5e12) == "2.5×10¹²");
+  CHECK(scientific(5e-324) == "4.94×10⁻³²⁴");
+  CHECK(scientific(1e300) == "1×10³⁰⁰");
+}

@@ -2,13 +2,22 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "plot/run_folder.hpp"
 
 using namespace graft_test;
 
 namespace {
+
+/// The file PATH as it is: the library takes a web page for a download that went wrong.
+std::string text_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 /// A run whose names, arguments and logs hold everything that could break out of XML.
 void fill_awkward(const run_folder& run) {
@@ -38,22 +47,21 @@ TEST_CASE("pictures and report are written, the same every time, with the warnin
   for (std::size_t i = 0; i < names.size(); ++i) CHECK(written.files[i] == run.folder / ("plots/new/" + names[i]));
   REQUIRE(written.warnings.size() == 1);
   graft::write_plots(run.path(), run.folder / "again");
-  for (const auto& name : names)
-    CHECK(graft::read_file(run.folder / ("plots/new/" + name)) == graft::read_file(run.folder / ("again/" + name)));
+  for (const auto& name : names) CHECK(text_of(run.folder / ("plots/new/" + name)) == text_of(run.folder / ("again/" + name)));
 }
 
 TEST_CASE("the report holds pictures, arguments, metrics and warnings, all escaped, and needs nothing from elsewhere") {
   const run_folder run;
   fill_awkward(run);
   const auto written = graft::write_plots(run.path(), run.folder / "plots");
-  const std::string html = graft::read_file(written.files.back());
+  const std::string html = text_of(written.files.back());
   CHECK_THAT(html, Catch::Contains("<dt>output_dir</dt><dd>&lt;/dd&gt;&lt;script&gt;alert(1)&lt;/script&gt;</dd>"));
   CHECK_THAT(html, Catch::Contains("<dt>adapter_exclude</dt><dd>[&quot;a&quot;,&quot;b&quot;]</dd>"));
   CHECK_THAT(html, Catch::Contains("<b>0.5123</b><span>loss</span>") && Catch::Contains("<b>0.7500</b><span>acc</span>"));
   CHECK_THAT(html, Catch::Contains("<b>null</b><span>mcc</span>") && Catch::Contains("half-written"));
   CHECK_THAT(html, Catch::Contains("prefers-color-scheme: dark"));
   CHECK_THAT(html, !Catch::Contains("<script") && !Catch::Contains("src=") && !Catch::Contains("href=") && !Catch::Contains("url("));
-  for (std::size_t i = 0; i + 1 < written.files.size(); ++i) CHECK_THAT(html, Catch::Contains(graft::read_file(written.files[i])));
+  for (std::size_t i = 0; i + 1 < written.files.size(); ++i) CHECK_THAT(html, Catch::Contains(text_of(written.files[i])));
 }
 
 TEST_CASE("a run without arguments and metrics says so") {
@@ -61,7 +69,7 @@ TEST_CASE("a run without arguments and metrics says so") {
   run.write("1/loss_train.zlog", loss_row(1, "0.5"));
   const auto written = graft::write_plots(run.path(), run.folder / "plots");
   CHECK(written.files.size() == 2);
-  CHECK_THAT(graft::read_file(written.files.back()), Catch::Contains("No val_metrics.json") && Catch::Contains("No args.json"));
+  CHECK_THAT(text_of(written.files.back()), Catch::Contains("No val_metrics.json") && Catch::Contains("No args.json"));
 }
 
 TEST_CASE("nothing is made when there is nothing to draw, and an unwritable folder is refused") {
@@ -71,6 +79,25 @@ TEST_CASE("nothing is made when there is nothing to draw, and an unwritable fold
   run.write("1/loss_train.zlog", loss_row(1, "0.5"));
   run.write("plots", "a file");
   CHECK_THROWS_AS(graft::write_plots(run.path(), run.folder / "plots"), graft::backend_error);
+}
+
+TEST_CASE("nothing is written through a link that somebody left in the folder of a run") {
+  namespace fs = std::filesystem;
+  const run_folder run;
+  const temporary_folder elsewhere;
+  run.write("1/loss_train.zlog", loss_row(1, "0.5"));
+  fs::create_directory_symlink(elsewhere.path(), run.folder / "plots");
+  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("plots: is a link, "));
+  CHECK_THROWS_WITH(graft::write_plots(run.path() + "/", run.folder / "plots/"), Catch::Contains("plots: is a link, "));
+  CHECK(fs::is_empty(elsewhere.path()));
+  fs::remove(run.folder / "plots");
+  fs::create_directory(run.folder / "plots");
+  graft::write_file(elsewhere / "precious", "mine");
+  fs::create_symlink(elsewhere / "precious", run.folder / "plots/loss.svg");
+  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is a link, "));
+  CHECK(text_of(elsewhere / "precious") == "mine");
+  fs::create_directory_symlink(elsewhere.path(), elsewhere / "own");  // a link of the user's own, outside the run, is followed
+  CHECK(graft::write_plots(run.path(), elsewhere / "own").files.size() == 2);
 }
 
 TEST_CASE("every file is well-formed XML") {

@@ -1,7 +1,10 @@
 #include "graft/plot/run_log.hpp"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 
 #include "plot/run_folder.hpp"
 
@@ -75,6 +78,92 @@ TEST_CASE("a half-written last line is skipped with a warning, a whole one witho
   log = graft::read_run_log(run.path());
   CHECK(log.loss.x == values{1, 2});
   CHECK(log.warnings.empty());
+}
+
+TEST_CASE("bare NaN is told from the word in a text") {
+  using graft::detail::without_bare_nan;
+  CHECK(without_bare_nan(R"({"a":NaN,"b": [-Infinity,Infinity,1]})") == R"({"a":null,"b": [null,null,1]})");
+  CHECK(without_bare_nan(R"({"a: NaN":": NaN \" NaN","b":NaN})") == R"({"a: NaN":": NaN \" NaN","b":null})");
+  CHECK(without_bare_nan("\"open \\") == "\"open \\");
+}
+
+TEST_CASE("a gap of many rows is one point, and so is a weight that is never there") {
+  const run_folder run;
+  std::string rows;
+  for (int step = 0; step < 100; ++step) {
+    const std::string own = "\"layer_0" + std::to_string(step / 50) + "\":{\"a" + std::to_string(step / 50) + "\":0.5}";
+    rows += weights_row(step, own);
+  }
+  run.write("1/weights.zlog", rows);
+  const auto log = graft::read_run_log(run.path());
+  CHECK(log.site_weights.at(0)[0].size() == 51);
+  CHECK(log.site_weights.at(0)[0].x.back() == 50);
+  CHECK(log.site_weights.at(1)[1].size() == 51);
+  CHECK(log.site_weights.at(1)[1].x[1] == 50);
+  for (const auto& never : {log.site_weights.at(0)[1], log.site_weights.at(1)[0]}) {
+    REQUIRE(never.size() == 1);
+    CHECK(std::isnan(never.y[0]));
+  }
+}
+
+TEST_CASE("a mix of more adapters and places than can be drawn is cut, with a word") {
+  const run_folder run;
+  std::string rows;
+  for (int i = 0; i < 300; ++i) {
+    rows +=
+        weights_row(i, "\"layer_" + std::to_string(i) + "\":{\"" + (i == 0 ? std::string(10000, 'n') : "n" + std::to_string(i)) + "\":1}");
+  }
+  run.write("1/weights.zlog", rows);
+  const auto log = graft::read_run_log(run.path());
+  CHECK(log.site_weights.size() == 128);
+  REQUIRE(log.adapters.size() == 128);
+  CHECK(log.adapters[0].size() < 320);
+  REQUIRE(log.warnings.size() == 1);
+  CHECK_THAT(log.warnings[0], Catch::Contains("the first 128 adapters and 128 places"));
+}
+
+TEST_CASE("steps may go back, and be as large as they can be") {
+  const run_folder run;
+  run.write("1/loss_train.zlog", loss_row(5, "5") + loss_row(3, "3") + loss_row(5, "50") + loss_row(4, "1e999") +
+                                     "{\"global_step\":9223372036854775807,\"loss_val\":1e300}\n");
+  run.write("1/weights.zlog",
+            weights_row(7, "\"layer_00\":{\"a\":1}") + weights_row(2, "\"layer_00\":{\"a\":2}") + weights_row(7, "\"layer_00\":{\"a\":3}"));
+  CHECK_THROWS_WITH(graft::read_run_log(run.path()), Catch::Contains("loss_train.zlog:4: "));
+  run.write("1/loss_train.zlog", loss_row(5, "5") + loss_row(3, "3") + loss_row(5, "50") + "{\"global_step\":9223372036854775807}\n");
+  const auto log = graft::read_run_log(run.path());
+  CHECK(log.loss.y[0] == 3);
+  CHECK(log.loss.y[1] == 50);
+  CHECK(log.loss.x[2] == 9223372036854775807.0);
+  CHECK(log.weight_steps == values{2, 7});
+  CHECK(log.site_weights.at(0)[0].y == values{2, 3});
+}
+
+TEST_CASE("what is no log is refused in moments, whatever its size") {
+  const run_folder run;
+  const auto refuses = [&](const std::string& name, const std::string& text, const std::string& message) {
+    run.write(name, text);
+    CHECK_THROWS_WITH(graft::read_run_log(run.path()), Catch::Contains(name + message));
+    std::filesystem::remove_all(run.folder / name);
+  };
+  run.write("1/loss_train.zlog", loss_row(1, "5"));
+  refuses("2/loss_train.zlog", std::string(80'000, '['), ":1: is nested more than 100 levels deep");
+  std::string deep;
+  for (int i = 0; i < 80'000; ++i) deep += "{\"a\":";
+  refuses("2/weights.zlog", deep, ":1: is nested more than 100 levels deep");
+  std::string many = "{\"a\":0";
+  for (int i = 0; i < 200'000; ++i) many += ",\"k" + std::to_string(i) + "\":0";
+  refuses("2/loss_train.zlog", many + "}\n", ":1: has an object of more than 1000 members");
+  refuses("2/loss_train.zlog", std::string(5 << 20, 'a') + "\n", ":1: is a line of 5242880 bytes");
+  refuses("args.json", std::string(5 << 20, ' '), ": has 5242880 bytes");
+  std::string bare = "{\"global_step\":1,\"x\":[0";
+  for (int i = 0; i < 200'000; ++i) bare += ",NaN";
+  run.write("2/loss_train.zlog", bare + "]}\n");
+  CHECK(std::isnan(graft::read_run_log(run.path()).loss.y[0]));
+  std::filesystem::create_directories(run.folder / "3/loss_train.zlog");
+  CHECK_THROWS_WITH(graft::read_run_log(run.path()), Catch::Contains("3/loss_train.zlog: is a directory, a file was expected"));
+  std::filesystem::remove(run.folder / "3/loss_train.zlog");
+  REQUIRE(::mkfifo((run.folder / "3/loss_train.zlog").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(graft::read_run_log(run.path()), Catch::Contains("3/loss_train.zlog: is a pipe"));
 }
 
 TEST_CASE("garbage in a log is refused by file and line") {

@@ -9,6 +9,7 @@ TEST_CASE("text is escaped, and made legal XML") {
   CHECK(graft::escaped(std::string("a\0b\x1b[c", 6)) == "a\uFFFDb\uFFFD[c");
   CHECK(graft::escaped("\xff half \xe2\x82") == "\uFFFD half \uFFFD\uFFFD");
   CHECK(graft::escaped("\uFFFE") == "\uFFFD");
+  CHECK(graft::escaped("a\x7f\u0085\u202Eb") == "a\uFFFD\uFFFD\uFFFDb");
 }
 
 TEST_CASE("long names keep their start and their end") {

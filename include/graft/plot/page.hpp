@@ -2,10 +2,13 @@
 // What the pictures of a run have in common: their frame, their steps, and how numbers read in them.
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <vector>
 
+#include "graft/core/number_text.hpp"
 #include "graft/plot/axis.hpp"
 #include "graft/plot/chart.hpp"
 #include "graft/plot/run_log.hpp"
@@ -46,11 +49,15 @@ inline std::string plain(double value) {
 
 /// 0.0000104 -> "1.04×10⁻⁵"
 inline std::string scientific(double value) {
-  const int exponent = static_cast<int>(std::floor(std::log10(value) + 1e-9));
-  std::string mantissa = fixed_text(value / std::pow(10.0, exponent), 2);
-  mantissa.erase(mantissa.find_last_not_of('0') + 1);
-  if (mantissa.back() == '.') mantissa.pop_back();
-  return mantissa + "×10" + superscript(exponent);
+  const std::string text = scientific_text(value, 2);  // "1.04e-05"
+  const std::size_t e = text.find('e');
+  if (e == std::string::npos) return text;
+  std::string mantissa = text.substr(0, text.find_last_not_of("0.", e - 1) + 1);
+  if (mantissa.empty()) mantissa = "0";
+  const bool negative = text[e + 1] == '-';
+  int exponent = 0;
+  std::from_chars(text.data() + e + 2, text.data() + text.size(), exponent);
+  return mantissa + "×10" + superscript(negative ? -exponent : exponent);
 }
 
 inline extent extent_of(const std::vector<double>& values) {

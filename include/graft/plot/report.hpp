@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "graft/core/file.hpp"
@@ -107,16 +108,34 @@ inline std::string report_html(const run_log& log, const std::vector<picture>& s
   return html + "</main>\n</body>\n</html>\n";
 }
 
+namespace detail {
+
+/// In the folder of a run, which may be anybody's, links are not followed to write: they could lead to any file of the user.
+inline void refuse_link(const std::string& path) {
+  std::error_code none;
+  if (std::filesystem::is_symlink(path, none)) {
+    throw backend_error(path + ": is a link, to which pictures are not written; remove it, or name another folder with --output_dir");
+  }
+}
+
+}  // namespace detail
+
 /// Draws the logs of the run in RUN_FOLDER into OUTPUT_FOLDER (made when absent): NAME.svg for each picture, and report.html.
 /// @throws format_error   as read_run_log, or args.json or val_metrics.json is not JSON
-/// @throws backend_error  OUTPUT_FOLDER cannot be written
+/// @throws backend_error  OUTPUT_FOLDER cannot be written, is a link inside RUN_FOLDER, or holds a link where a file is to be written
 inline plot_files write_plots(const std::string& run_folder, const std::string& output_folder) {
   const run_log log = read_run_log(run_folder);
   const std::vector<picture> drawn = pictures(log);
+  const std::filesystem::path place = std::filesystem::absolute(output_folder) / "";  // with or without a slash at its end
+  std::error_code none;
+  if (std::filesystem::equivalent(place.parent_path().parent_path() / "", std::filesystem::path(run_folder) / "", none)) {
+    detail::refuse_link(place.parent_path().string());
+  }
   make_folder(output_folder);
   plot_files out{{}, log.warnings};
   const auto put = [&](const std::string& name, const std::string& text) {
     out.files.push_back((std::filesystem::path(output_folder) / name).string());
+    detail::refuse_link(out.files.back());
     write_file(out.files.back(), text);
   };
   for (const picture& p : drawn) put(p.name + ".svg", p.svg_text);

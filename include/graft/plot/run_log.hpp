@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/plot/series.hpp"
 
 namespace graft {
@@ -30,9 +32,10 @@ struct run_log {
   series validation;                              // train_val: score by global_step
   std::optional<std::pair<double, double>> best;  // step and score: train_val_best
 
-  std::vector<std::string> adapters;                // in the order of the mix, `base` where the run has it
-  std::vector<double> weight_steps;                 // global_step of every row of `weights`
-  std::map<int, std::vector<series>> site_weights;  // by site (2 x layer, + 1 after feed-forward): a series an adapter over weight_steps
+  std::vector<std::string> adapters;  // in the order of the mix, `base` where the run has it
+  std::vector<double> weight_steps;   // global_step of every row of `weights`
+  std::map<int, std::vector<series>>
+      site_weights;  // by site (2 x layer, + 1 after feed-forward): a series an adapter, with a gap where rows do not name it
 
   ordered_json args;                  // args.json, null when absent
   ordered_json metrics;               // val_metrics.json, null when absent
@@ -41,16 +44,53 @@ struct run_log {
 
 namespace detail {
 
-/// Python's json module writes NaN and Infinity as bare words, which JSON does not have: they become null.
+// No line of a log, and no file beside it, that graft or the original writes comes near these sizes; what is drawn of a mix is as much as
+// a page can show.
+inline constexpr std::size_t longest_line = std::size_t{4} << 20;
+inline constexpr std::size_t most_members = 1000;
+inline constexpr std::size_t most_adapters = 128;
+inline constexpr std::size_t most_sites = 128;
+
+/// VALUE as it can stand in a message.
+inline std::string excerpt(const ordered_json& value) {
+  return printable(value.dump(-1, ' ', false, ordered_json::error_handler_t::replace), 100);
+}
+
+/// Python's json module writes NaN and Infinity as bare words, which JSON does not have: outside of strings they become null.
 inline std::string without_bare_nan(std::string_view line) {
-  std::string text(line);
-  for (const std::string word : {"NaN", "-Infinity", "Infinity"}) {
-    for (const std::string before : {":", ": "}) {
-      const std::string found = before + word;
-      for (std::size_t at = text.find(found); at != std::string::npos; at = text.find(found, at)) text.replace(at, found.size(), ":null");
+  std::string text;
+  text.reserve(line.size());
+  for (bool in_string = false; !line.empty();) {
+    std::size_t used = 1;
+    const auto word = [&](std::string_view bare) { return line.starts_with(bare) ? bare.size() : 0; };
+    if (const std::size_t bare = in_string ? 0 : std::max({word("NaN"), word("Infinity"), word("-Infinity")}); bare > 0) {
+      text += "null";
+      line.remove_prefix(bare);
+      continue;
     }
+    if (in_string && line[0] == '\\') used = std::min<std::size_t>(2, line.size());
+    if (line[0] == '"') in_string = !in_string;
+    text += line.substr(0, used);
+    line.remove_prefix(used);
   }
   return text;
+}
+
+/// The row that LINE holds, discarded when it is no JSON. An object is searched from its start for each of its names: it may not have many.
+/// @throws format_error  LINE holds more than a row of a log can
+inline ordered_json parse_row(std::string_view line, const std::string& where) {
+  std::vector<std::size_t> members;  // of the objects that are open
+  const auto watch = [&](int depth, ordered_json::parse_event_t event, ordered_json&) {
+    if (depth > deepest_json)
+      throw format_error(where, "is nested more than " + std::to_string(deepest_json) + " levels deep, which no log is");
+    if (event == ordered_json::parse_event_t::object_start) members.push_back(0);
+    if (event == ordered_json::parse_event_t::object_end) members.pop_back();
+    if (event == ordered_json::parse_event_t::key && ++members.back() > most_members) {
+      throw format_error(where, "has an object of more than " + std::to_string(most_members) + " members, which no log has");
+    }
+    return true;
+  };
+  return ordered_json::parse(line, watch, false);
 }
 
 /// Calls USE(row, "PATH:LINE") for every row of the file PATH. A last line that a killed run left half-written is skipped with a warning.
@@ -63,9 +103,13 @@ void read_rows(const std::string& path, std::vector<std::string>& warnings, Use 
     const std::string_view line = rest.substr(0, end);
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    auto row = ordered_json::parse(line, nullptr, false);
-    if (row.is_discarded()) row = ordered_json::parse(without_bare_nan(line), nullptr, false);
     const std::string where = path + ":" + std::to_string(line_number);
+    if (line.size() > longest_line) {
+      throw format_error(where, "is a line of " + std::to_string(line.size()) + " bytes; no log has lines of more than " +
+                                    std::to_string(longest_line) + ": is it a log?");
+    }
+    auto row = parse_row(line, where);
+    if (row.is_discarded()) row = parse_row(without_bare_nan(line), where);
     if (row.is_discarded() && end == std::string_view::npos) {
       warnings.push_back(where + ": the last line is half-written (was the run killed?) and was skipped");
     } else if (row.is_discarded()) {
@@ -76,12 +120,27 @@ void read_rows(const std::string& path, std::vector<std::string>& warnings, Use 
   }
 }
 
-inline std::int64_t global_step(const ordered_json& row, const std::string& member, const std::string& where) {
-  return required<std::int64_t>(required<ordered_json>(row, member, where), "global_step", where);
+/// The member FIELD of ROW, an object or a value to look into.
+inline const ordered_json& member(const ordered_json& row, const std::string& field, const std::string& where) {
+  if (!row.is_object()) throw format_error(where, "holds a JSON " + std::string(row.type_name()) + ", an object was expected");
+  const auto found = row.find(field);
+  if (found == row.end()) throw format_error(where, "has no \"" + field + "\"");
+  return *found;
 }
 
-inline double number_or_nan(const ordered_json& object, const std::string& field, const std::string& where) {
-  return optional<double>(object, field, where, std::numeric_limits<double>::quiet_NaN());
+inline std::int64_t global_step(const ordered_json& row, const std::string& field, const std::string& where) {
+  return required<std::int64_t>(member(row, field, where), "global_step", where);
+}
+
+inline double number_or_nan(const ordered_json& value, const std::string& field, const std::string& where) {
+  if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (!value.is_number()) throw format_error(where, "\"" + field + "\" is " + excerpt(value) + ", a number or null was expected");
+  return value.get<double>();
+}
+
+inline double number_or_nan_at(const ordered_json& row, const std::string& field, const std::string& where) {
+  const auto found = row.find(field);
+  return number_or_nan(found == row.end() ? ordered_json() : *found, field, where);
 }
 
 /// "layer_07" -> 7
@@ -89,17 +148,34 @@ inline int site_of(const std::string& key, const std::string& where) {
   const std::string prefix = "layer_";
   const std::string digits = key.starts_with(prefix) ? key.substr(prefix.size()) : "";
   if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != std::string::npos) {
-    throw format_error(where, "\"weights\" has a member \"" + key + "\", layer_00, layer_01, ... were expected");
+    throw format_error(where, "\"weights\" has a member \"" + printable(key) + "\", layer_00, layer_01, ... were expected");
   }
   int site = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), site);
   return site;
 }
 
-using step_values = std::map<std::int64_t, double>;
+using step_value = std::pair<std::int64_t, double>;
+using step_values = std::vector<step_value>;
+
+/// ROWS by step, of several for one step the last.
+template <class Row>
+void merge_steps(std::vector<Row>& rows) {
+  const auto by_step = [](const Row& a, const Row& b) { return a.first < b.first; };
+  if (!std::is_sorted(rows.begin(), rows.end(), by_step)) std::stable_sort(rows.begin(), rows.end(), by_step);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + 1 < rows.size() && rows[i + 1].first == rows[i].first) continue;
+    if (kept != i) rows[kept] = std::move(rows[i]);
+    ++kept;
+  }
+  rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(kept), rows.end());
+}
 
 inline series as_series(const step_values& values) {
   series out;
+  out.x.reserve(values.size());
+  out.y.reserve(values.size());
   for (const auto& [step, value] : values) out.add(static_cast<double>(step), value);
   return out;
 }
@@ -112,8 +188,9 @@ inline std::optional<std::pair<double, double>> best_of(const step_values& logge
     if (drawable(score) && (!best || score > best->second)) best = {static_cast<double>(step), score};
   };
   for (const auto& [step, score] : logged_best) {
-    const auto now = validation.find(step);
-    if (now == validation.end() || now->second == score) take(step, score);
+    const auto now = std::lower_bound(validation.begin(), validation.end(), step_value(step, 0),
+                                      [](const step_value& a, const step_value& b) { return a.first < b.first; });
+    if (now == validation.end() || now->first != step || now->second == score) take(step, score);
   }
   if (!best) {
     for (const auto& [step, score] : validation) take(step, score);
@@ -162,15 +239,16 @@ class run_log_reader {
   void for_each_row(const std::string& key, Use use) {
     for (const auto& part : parts_) {
       const std::string path = part.second + "/" + key + ".zlog";
-      if (std::filesystem::exists(path)) read_rows(path, log_.warnings, use);
+      if (is_there(path)) read_rows(path, log_.warnings, use);
     }
   }
 
   step_values read_score_log(const std::string& key) {
     step_values out;
     for_each_row(key, [&](const ordered_json& row, const std::string& where) {
-      out[global_step(row, "train_global_state", where)] = number_or_nan(row, "score", where);
+      out.emplace_back(global_step(row, "train_global_state", where), number_or_nan_at(row, "score", where));
     });
+    merge_steps(out);
     return out;
   }
 
@@ -179,9 +257,11 @@ class run_log_reader {
     step_values rate;
     for_each_row("loss_train", [&](const ordered_json& row, const std::string& where) {
       const auto step = required<std::int64_t>(row, "global_step", where);
-      loss[step] = number_or_nan(row, "loss_val", where);
-      if (row.contains("learning_rate")) rate[step] = number_or_nan(row, "learning_rate", where);
+      loss.emplace_back(step, number_or_nan_at(row, "loss_val", where));
+      if (row.contains("learning_rate")) rate.emplace_back(step, number_or_nan_at(row, "learning_rate", where));
     });
+    merge_steps(loss);
+    merge_steps(rate);
     log_.loss = as_series(loss);
     log_.learning_rate = as_series(rate);
     const step_values validation = read_score_log("train_val");
@@ -189,44 +269,92 @@ class run_log_reader {
     log_.best = best_of(read_score_log("train_val_best"), validation);
   }
 
+  /// The place of NAME in the mix; nothing when there are too many.
+  std::optional<std::size_t> adapter_number(const std::string& name) {
+    const auto known = adapter_numbers_.find(name);
+    if (known != adapter_numbers_.end()) return known->second;
+    if (log_.adapters.size() == most_adapters) {
+      left_out_ = true;
+      return {};
+    }
+    log_.adapters.push_back(printable(name));
+    return adapter_numbers_[name] = log_.adapters.size() - 1;
+  }
+
+  bool takes_site(int site) {
+    if (log_.site_weights.contains(site)) return true;
+    if (log_.site_weights.size() < most_sites) return log_.site_weights[site], true;
+    left_out_ = true;
+    return false;
+  }
+
   void read_weights() {
-    std::map<std::int64_t, std::map<std::pair<int, std::size_t>, double>> rows;  // step -> (site, adapter) -> weight
-    std::map<std::string, std::size_t> adapter_index;
+    struct weight {
+      int site;
+      int adapter;
+      double value;
+    };
+    std::vector<std::pair<std::int64_t, std::vector<weight>>> rows;
     for_each_row("weights", [&](const ordered_json& row, const std::string& where) {
-      auto& weights = rows[global_step(row, "tgs", where)];
-      weights.clear();
-      const auto sites = required<ordered_json>(row, "weights", where);
-      if (!sites.is_object()) throw format_error(where, "\"weights\" is " + sites.dump() + ", an object of sites was expected");
+      auto& weights = rows.emplace_back(global_step(row, "tgs", where), std::vector<weight>()).second;
+      const ordered_json& sites = member(row, "weights", where);
+      if (!sites.is_object()) throw format_error(where, "\"weights\" is " + excerpt(sites) + ", an object of sites was expected");
       for (const auto& [key, mix] : sites.items()) {
         const int site = site_of(key, where);
-        if (!mix.is_object()) throw format_error(where, "\"" + key + "\" is " + mix.dump() + ", an object of weights was expected");
-        for (const auto& [name, unused] : mix.items()) {
-          const auto [known, is_new] = adapter_index.emplace(name, log_.adapters.size());
-          if (is_new) log_.adapters.push_back(name);
-          weights[{site, known->second}] = number_or_nan(mix, name, where);
-          log_.site_weights[site];
+        if (!mix.is_object()) throw format_error(where, "\"" + key + "\" is " + excerpt(mix) + ", an object of weights was expected");
+        for (const auto& [name, value] : mix.items()) {
+          const double number = number_or_nan(value, printable(name), where);
+          const auto adapter = adapter_number(name);
+          if (adapter && takes_site(site)) weights.push_back({site, static_cast<int>(*adapter), number});
         }
       }
+      weights.shrink_to_fit();
     });
+    merge_steps(rows);
+    if (left_out_) {
+      log_.warnings.push_back(log_.folder + ": mixes more adapters at more places than a picture can show: drawn are the first " +
+                              std::to_string(most_adapters) + " adapters and " + std::to_string(most_sites) + " places");
+    }
     for (auto& [site, lines] : log_.site_weights) lines.resize(log_.adapters.size());
-    for (const auto& [step, weights] : rows) {
-      log_.weight_steps.push_back(static_cast<double>(step));
-      for (auto& [site, lines] : log_.site_weights) {
-        for (std::size_t i = 0; i < lines.size(); ++i) {
-          const auto found = weights.find({site, i});
-          lines[i].add(static_cast<double>(step), found == weights.end() ? std::numeric_limits<double>::quiet_NaN() : found->second);
-        }
+    // A weight that a row does not name is a gap; a gap of many rows is one point, so that no series has more points than twice its
+    // weights.
+    std::map<std::pair<int, int>, std::size_t> next;  // the row after the last one that named this site and adapter
+    const auto gap = [&](series& line, std::size_t row) {
+      if (line.empty() || !std::isnan(line.y.back()))
+        line.add(static_cast<double>(rows[row].first), std::numeric_limits<double>::quiet_NaN());
+    };
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      log_.weight_steps.push_back(static_cast<double>(rows[r].first));
+      for (const weight& w : rows[r].second) {
+        series& line = log_.site_weights.at(w.site)[static_cast<std::size_t>(w.adapter)];
+        std::size_t& expected = next[{w.site, w.adapter}];
+        if (expected < r) gap(line, expected);
+        if (expected <= r) line.add(static_cast<double>(rows[r].first), w.value);
+        expected = r + 1;
+      }
+      rows[r].second = {};
+    }
+    for (auto& [site, lines] : log_.site_weights) {
+      for (std::size_t k = 0; k < lines.size(); ++k) {
+        const std::size_t expected = next[{site, static_cast<int>(k)}];
+        if (expected < rows.size()) gap(lines[k], expected);
       }
     }
   }
 
   ordered_json json_beside(const std::string& name) const {
     const std::string path = log_.folder + "/" + name;
-    return std::filesystem::exists(path) ? read_json<ordered_json>(path) : ordered_json();
+    if (!is_there(path)) return {};
+    const mapped_file file(path);
+    if (file.size() > longest_line)
+      throw format_error(path, "has " + std::to_string(file.size()) + " bytes, which no file of this name has");
+    return parse_json<ordered_json>(file.text(), path);
   }
 
   run_log log_;
   std::vector<std::pair<std::int64_t, std::string>> parts_;
+  std::map<std::string, std::size_t> adapter_numbers_;
+  bool left_out_ = false;  // sites or adapters
 };
 
 }  // namespace detail

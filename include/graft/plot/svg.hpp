@@ -13,20 +13,21 @@
 #include <string_view>
 #include <vector>
 
+#include "graft/core/printable.hpp"
 #include "graft/plot/axis.hpp"
 
 namespace graft {
 
 namespace detail {
 
-/// The code points of TEXT; bytes that are not UTF-8, and characters that XML 1.0 forbids, become U+FFFD.
+/// The code points of TEXT; bytes that are not UTF-8, control characters, and what else XML 1.0 forbids become U+FFFD.
 inline std::u32string xml_characters(std::string_view text) {
   std::u32string out;
   while (!text.empty()) {
     utf8proc_int32_t c = 0;
     const auto used =
         utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &c);
-    const bool allowed = used > 0 && (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') && c != 0xFFFE && c != 0xFFFF;
+    const bool allowed = used > 0 && (!is_control(c) || c == '\t' || c == '\n' || c == '\r') && c != 0xFFFE && c != 0xFFFF;
     out += allowed ? static_cast<char32_t>(c) : U'\uFFFD';
     text.remove_prefix(used > 0 ? static_cast<std::size_t>(used) : 1);
   }
