@@ -22,6 +22,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/version.hpp"
 #include "machine.hpp"
+#include "standard_input.hpp"
 
 namespace {
 
@@ -137,10 +138,11 @@ void let_threads_sleep(char** argv) {
   ::execv("/proc/self/exe", argv);  // returns only if it cannot: then it goes on as it is
 }
 
-/// A file must not get the number of a standard stream that was closed: what is printed would go into it.
+/// A file must not get the number of a standard stream that was closed: what is printed would go into it. What stands there instead can
+/// be neither read from, if it is the input, nor written to, so that both are errors.
 void open_standard_streams() {
   for (const int stream : {0, 1, 2}) {
-    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) return;
+    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY) < 0) return;
   }
 }
 
@@ -150,7 +152,7 @@ int main(int argc, char** argv) {
   std::set_terminate(end_with_line);
   try {
     const int exit_code = run(argc, argv);
-    if (!std::cout.flush()) throw graft::backend_error("standard output cannot be written");
+    flush_output();
     return exit_code;
   } catch (...) {
     return failed(std::current_exception());

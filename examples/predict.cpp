@@ -1,108 +1,192 @@
 // graft predict: a trunk, what was tuned around it, and rows of text -> labels and probabilities.
 
+#include <algorithm>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <iostream>
-#include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands.hpp"
 #include "flags.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/printable.hpp"
-#include "graft/data/tasks.hpp"
-#include "graft/data/tsv.hpp"
+#include "graft/data/example_reader.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/train/run_files.hpp"
 #include "machine.hpp"
 #include "precision.hpp"
+#include "standard_input.hpp"
 
 namespace graft::program {
 namespace {
 
-/// Lines of TEXT [tab TEXT], without a header.
-std::vector<example> read_standard_input() {
-  const std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  std::vector<example> rows;
-  for_each_tsv_row(text, "standard input", [&](const tsv_row& row) {
+/// Gives the next row, false when there is none.
+using row_source = std::function<bool(example&)>;
+
+/// Lines of TEXT [tab TEXT], without a header, as they come.
+row_source rows_of_standard_input() {
+  return [rows = std::make_shared<tsv_reader>(standard_input()), row = tsv_row(), any = false](example& next) mutable {
+    if (!rows->next(row)) {
+      if (!any) throw format_error(rows->path(), "is empty, at least one row was expected");
+      return false;
+    }
+    any = true;
     if (row.fields.size() > 2) {
-      throw format_error::at_line("standard input", row.line,
+      throw format_error::at_line(rows->path(), row.line,
                                   "has " + std::to_string(row.fields.size()) + " tab-separated texts, one or two were expected");
     }
-    example& added = rows.emplace_back();
-    added.line = row.line;
-    added.text_a = row.fields[0];
-    if (row.fields.size() == 2) added.text_b = row.fields[1];
-  });
-  return rows;
+    next = example();
+    next.line = row.line;
+    next.text_a = row.fields[0];
+    if (row.fields.size() == 2) next.text_b = row.fields[1];
+    return true;
+  };
+}
+
+/// The rows of SPLIT in PATH. A file is read whole first, so that a row that cannot be read is found before the first answer; a pipe is
+/// read as it comes.
+row_source rows_of_file(const task& task, const std::string& split, const std::string& path) {
+  if (!std::filesystem::is_regular_file(path)) {
+    return [rows = std::make_shared<example_reader>(task, split, path)](example& next) { return rows->next(next); };
+  }
+  const auto rows = std::make_shared<std::vector<example>>(read_examples(task, split, path));
+  return [rows, at = std::size_t{0}](example& next) mutable {
+    if (at == rows->size()) return false;
+    next = std::move((*rows)[at++]);
+    return true;
+  };
 }
 
 /// TEXT as it can stand in a table: a label may hold a tab.
 std::string cell(const std::string& text) { return printable(text, std::string::npos); }
 
-/// "index  adapter  prediction  scores", for rows that different adapters answer: scores are label -> probability as JSON, {} for a
-/// regression; the bare trunk predicts nothing, its scores are the first token's last hidden state.
+/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities. With SEVERAL, where
+/// different adapters answer: "index  adapter  prediction  scores", scores are label -> probability as JSON, {} for a regression; the bare
+/// trunk predicts nothing, its scores are the first token's last hidden state.
 template <class P>
-std::string table(const std::vector<answer>& answers, const basic_predictor<P>& model) {
-  std::string text = "index\tadapter\tprediction\tscores\n";
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const answer& a = answers[i];
+class answer_table {
+ public:
+  answer_table(const basic_predictor<P>& model, bool several) : model_(model), several_(several) {
+    if (!several_) labels_ = model.description().labels;
+  }
+  std::string header() const {
+    if (several_) return "index\tadapter\tprediction\tscores\n";
+    std::string text = "index\tprediction";
+    for (const std::string& label : labels_) text += "\tP(" + cell(label) + ")";
+    return text + '\n';
+  }
+  std::string row(const answer& a) {
+    const std::string start = std::to_string(count_++) + '\t';
+    if (several_) return start + cell(a.adapter) + '\t' + several_row(a);
+    std::string text = start + (labels_.empty() ? number_text(a.value) : cell(a.label));
+    for (const double p : a.probabilities) text += "\t" + number_text(p);
+    return text + '\n';
+  }
+
+ private:
+  std::string several_row(const answer& a) const {
     ordered_json scores = ordered_json::object();
     if (a.adapter == predictor::bare_trunk) {
       scores = ordered_json::array();
       for (const double number : a.hidden_state) scores.push_back(static_cast<float>(number));
     } else {
-      const auto& labels = model.description(a.adapter).labels;
+      const auto& labels = model_.description(a.adapter).labels;
       for (std::size_t k = 0; k < a.probabilities.size(); ++k) scores[labels[k]] = static_cast<float>(a.probabilities[k]);
     }
     const bool regression = a.probabilities.empty() && a.hidden_state.empty();
-    text += std::to_string(i) + '\t' + cell(a.adapter) + '\t' + (regression ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() +
-            '\n';
+    return (regression ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() + '\n';
   }
-  return text;
-}
 
-/// "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities.
-std::string table(const std::vector<answer>& answers, const std::vector<std::string>& labels) {
-  std::string text = "index\tprediction";
-  for (const std::string& label : labels) text += "\tP(" + cell(label) + ")";
-  text += '\n';
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    text += std::to_string(i) + "\t" + (labels.empty() ? number_text(answers[i].value) : cell(answers[i].label));
-    for (const double p : answers[i].probabilities) text += "\t" + number_text(p);
-    text += '\n';
-  }
-  return text;
-}
-
-/// What predict was asked for, apart from the rows.
-struct question {
-  trunk_files files;
-  std::string tuned, adapters_path, adapter, source;
-  std::int64_t batch_size = 8, threads = 0;
-  bool several = false;
+  const basic_predictor<P>& model_;
+  bool several_;
+  std::vector<std::string> labels_;
+  std::size_t count_ = 0;
 };
 
-/// The table of answers to ROWS, computed in P.
+/// What predict was asked for.
+struct question {
+  trunk_files files;
+  std::string tuned, adapters_path, adapter, source, output;
+  std::int64_t batch_size = 8, threads = 0;
+  bool several = false;
+  row_source next_row;
+};
+
+/// Some rows in order, and why there are no more of them, if not for want of rows.
+struct window {
+  std::vector<example> rows;
+  std::exception_ptr failure;
+};
+
+window read_window(const question& q) {
+  window w;
+  const auto size = static_cast<std::size_t>(q.batch_size * std::max<std::int64_t>(1, 128 / q.batch_size));  // whole batches
+  try {
+    for (example row; w.rows.size() < size && q.next_row(row);) w.rows.push_back(std::move(row));
+  } catch (const error&) {
+    w.failure = std::current_exception();
+  }
+  if (w.failure && w.rows.empty()) std::rethrow_exception(w.failure);
+  return w;
+}
+
+/// The answers to the rows of W, up to the first that has none.
 template <class P>
-std::string answer_rows(const question& q, std::vector<example> rows) {
+std::vector<answer> answers_to(window& w, const question& q, const basic_predictor<P>& model, context& ctx) {
+  for (example& row : w.rows) {
+    if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
+  }
+  while (!w.rows.empty()) {
+    try {
+      return model.predict(w.rows, q.batch_size, ctx);
+    } catch (const row_error& failure) {
+      const auto bad = static_cast<std::size_t>(failure.row());
+      w.failure = std::make_exception_ptr(format_error::at_line(q.source, w.rows[bad].line, failure.reason()));
+      w.rows.resize(bad);
+    }
+  }
+  return {};
+}
+
+/// Writes the table of answers, computed in P, row after row in the order of the rows; of more rows than a window holds, as they come. A row
+/// that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
+template <class P>
+void answer_rows(question& q) {
+  window w = read_window(q);
+  const bool all_ids = std::all_of(w.rows.begin(), w.rows.end(), [](const example& row) { return !row.input_ids.empty(); });
+  const bool no_tokenizer = all_ids && q.files.tokenizer_path.empty();
+  q.files = beside_model(q.files);
+  if (no_tokenizer) q.files.tokenizer_path.clear();
+
   basic_predictor<P> model(q.files);
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) model.add(name, path);
   }
-  for (example& row : rows) {
-    if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
-  }
   context ctx;
   ctx.threads = static_cast<int>(q.threads);
-  std::vector<answer> answers;
-  try {
-    answers = model.predict(rows, q.batch_size, ctx);
-  } catch (const row_error& failure) {
-    throw format_error::at_line(q.source, rows[static_cast<std::size_t>(failure.row())].line, failure.reason());
+  std::optional<atomic_file> file;
+  if (!q.output.empty()) file.emplace(q.output);
+  const auto write = [&](const std::string& text) {
+    if (file) return file->write(text);
+    std::cout << text;
+    flush_output();
+  };
+  answer_table<P> table(model, q.several);
+  std::string text = table.header();
+  for (; !w.rows.empty(); w = read_window(q)) {
+    for (const answer& a : answers_to(w, q, model, ctx)) text += table.row(a);
+    write(text);
+    text.clear();
+    if (w.failure) std::rethrow_exception(w.failure);
   }
-  return q.several ? table(answers, model) : table(answers, model.description().labels);
+  if (file) file->commit();
 }
 
 }  // namespace
@@ -148,33 +232,19 @@ int predict(int argc, const char* const* argv) {
   if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
     throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
   }
-  std::vector<example> rows;
-  std::string source = "standard input";
+  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}};
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
     if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");
-    source = config.paths.at(split);
-    std::size_t skipped = 0;
-    rows = read_examples(config.task, split, source, &skipped);
-    if (skipped > 0) std::cerr << "graft: " << printable(source, 4000) << ": left " << skipped << " rows out that have too few columns\n";
+    q.source = config.paths.at(split);
+    q.next_row = rows_of_file(config.task, split, q.source);
   } else if (input != "-") {
-    source = input;
-    rows = read_examples(custom_task("input", task_kind::classification, {}), "test", source);
+    q.source = input;
+    q.next_row = rows_of_file(custom_task("input", task_kind::classification, {}), "test", q.source);
   } else {
-    rows = read_standard_input();
+    q.next_row = rows_of_standard_input();
   }
-  const bool all_ids = std::all_of(rows.begin(), rows.end(), [](const example& row) { return !row.input_ids.empty(); });
-  const bool no_tokenizer = all_ids && files.tokenizer_path.empty();
-  files = beside_model(files);
-  if (no_tokenizer) files.tokenizer_path.clear();
-
-  const question q{files, tuned, adapters_path, adapter, source, batch_size, threads, several};
-  const std::string text = in_precision(choose_precision(precision).name, [&]<class P>(P) { return answer_rows<P>(q, rows); });
-  if (output.empty()) {
-    std::cout << text;
-  } else {
-    write_file(output, text);
-  }
+  in_precision(choose_precision(precision).name, [&]<class P>(P) { return answer_rows<P>(q), 0; });
   return 0;
 }
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "commands.hpp"
 #include "flags.hpp"
@@ -18,18 +20,19 @@ namespace {
 
 std::string right_aligned(const std::string& text) { return std::string(10 - std::min<std::size_t>(10, text.size()), ' ') + text; }
 
-/// "rte       2490       277      3000", and what else the task has: MNLI's mismatched files.
+/// "rte       2490       277      3000", and what else the task has: MNLI's mismatched files. NOTES gets what was left out.
 /// @throws format_error  a file cannot be read, has a short row or an unknown label
-std::string table_row(const task_config& config) {
+std::string table_row(const task_config& config, std::vector<std::string>& notes) {
   std::string row = config.task.name + std::string(6 - config.task.name.size(), ' ');
-  std::size_t skipped = 0;
   for (const auto& split : config.task.splits) {
     const auto path = config.paths.find(split.name);
     std::string count = "-";
     if (path != config.paths.end()) {
+      std::vector<std::uint64_t> skipped;
       const auto examples = read_examples(config.task, split.name, path->second, &skipped);
       labeled(config.task, examples, std::vector<features>(examples.size()), path->second);
       count = std::to_string(examples.size());
+      if (!skipped.empty()) notes.push_back(printable(path->second, 4000) + ": " + skipped_rows_text(skipped));
     }
     const bool usual = split.name == "train" || split.name == "val" || split.name == "test";
     if (usual) {
@@ -38,7 +41,6 @@ std::string table_row(const task_config& config) {
       row += "  " + split.name + ' ' + count;
     }
   }
-  if (skipped > 0) row += "  (" + std::to_string(skipped) + " rows with too few columns left out)";
   return row;
 }
 
@@ -50,7 +52,7 @@ int prepare_tasks(int argc, const char* const* argv) {
   flag_table flags("prepare-tasks", "--input_base_path FOLDER --output_base_path FOLDER",
                    "Finds the GLUE tasks in a folder (CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, each a folder with train.tsv, "
                    "dev.tsv and test.tsv, or .jsonl), reads all their rows, and writes OUTPUT/configs/TASK.json for each: what "
-                   "--task_config_path of the trainers takes.");
+                   "--task_config_path of the trainers takes. What looks like a task's and is not used is named on standard error.");
   flags.group("Folders");
   flags.add("input_base_path", &glue_folder, "The folder of the tasks' folders.").required();
   flags.add("glue_dir", &glue_folder, "Another name for input_base_path.");
@@ -58,13 +60,14 @@ int prepare_tasks(int argc, const char* const* argv) {
   if (!flags.parse(argc, argv)) return 0;
 
   storable(std::filesystem::absolute(glue_folder).string(), "input_base_path");
-  const auto found = find_glue_tasks(glue_folder);
+  auto found = find_glue_tasks(glue_folder);
   std::string table = "task       train       val      test\n";
-  for (const auto& config : found) table += table_row(config) + '\n';
+  for (const auto& config : found.tasks) table += table_row(config, found.notes) + '\n';
 
   const std::string folder = (std::filesystem::absolute(output_folder) / "configs").lexically_normal().string();
   make_folder(folder);
-  for (const auto& config : found) write_task_config(config, folder + '/' + config.task.name + ".json");
+  for (const auto& config : found.tasks) write_task_config(config, folder + '/' + config.task.name + ".json");
+  for (const std::string& note : found.notes) std::cerr << "graft: " << note << '\n';
   std::cout << table << "configurations in " << printable(folder, 4000) << '\n';
   return 0;
 }

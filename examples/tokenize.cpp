@@ -1,13 +1,14 @@
 // graft tokenize: lines of text on stdin -> their token ids, or tokens, on stdout.
 
-#include <cstdint>
 #include <iostream>
 #include <string>
+#include <string_view>
 
 #include "commands.hpp"
 #include "flags.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/text/tokenizer.hpp"
+#include "standard_input.hpp"
 
 namespace graft::program {
 
@@ -15,8 +16,8 @@ int tokenize(int argc, const char* const* argv) {
   std::string folder;
   bool tokens = false;
   flag_table flags("tokenize", "--model_tokenizer_path FOLDER [--tokens] < TEXT",
-                   "Reads lines of text from standard input and prints a line of token ids for each. A line is taken exactly as it is: not "
-                   "stripped, no special tokens put around it, and those that stand in it, such as </s>, are text like any other.");
+                   "Reads lines of text from standard input and prints a line of token ids for each, as they come. A line, which ends in "
+                   "\\n or \\r\\n, is taken exactly as it is: not stripped, no special tokens put around it, and those that stand in it, such as </s>, are text like any other.");
   flags.group("Flags");
   flags.add("model_tokenizer_path", &folder, "The folder with vocab.json and merges.txt (RoBERTa), vocab.txt (BERT), or a tokenizer.json.")
       .required();
@@ -24,16 +25,17 @@ int tokenize(int argc, const char* const* argv) {
   if (!flags.parse(argc, argv)) return 0;
 
   const auto model = tokenizer::from_folder(folder);
-  std::string line;
-  for (std::uint64_t number = 1; std::getline(std::cin, line); ++number) {
-    std::string output;
-    try {
-      for (const auto id : model.encode_plain(line))
-        output += (output.empty() ? "" : " ") + (tokens ? printable(model.token(id), std::string::npos) : std::to_string(id));
-    } catch (const encoding_error& failure) {
-      throw format_error::at_line("standard input", number, failure.what());
+  line_reader lines = standard_input();
+  lines.allow_nul();
+  std::string output;
+  for (std::string_view line; lines.next(line);) {
+    output.clear();
+    for (const auto id : model.encode_plain(line)) {
+      if (!output.empty()) output += ' ';
+      output += tokens ? printable(model.token(id), std::string::npos) : std::to_string(id);
     }
-    std::cout << output << '\n';
+    output += '\n';
+    if (!std::cout.write(output.data(), static_cast<std::streamsize>(output.size())) || lines.ahead().empty()) flush_output();
   }
   return 0;
 }

@@ -151,10 +151,9 @@ void read_data(prepared_run& run) {
   std::optional<tokenizer> tokens;
   for (const std::string& split : wanted_splits(flags, run.tasks)) {
     const std::string& path = run.tasks.paths.at(split);
-    std::size_t skipped = 0;
+    std::vector<std::uint64_t> skipped;
     auto examples = read_examples(run.tasks.task, split, path, &skipped);
-    if (skipped > 0)
-      std::fprintf(stderr, "graft: %s: left %zu rows out that have too few columns\n", printable(path, 4000).c_str(), skipped);
+    if (!skipped.empty()) std::fprintf(stderr, "graft: %s: %s\n", printable(path, 4000).c_str(), skipped_rows_text(skipped).c_str());
     if (split == "train") {
       std::optional<std::size_t> number;
       if (flags.train_examples_number) number = static_cast<std::size_t>(*flags.train_examples_number);
@@ -162,8 +161,8 @@ void read_data(prepared_run& run) {
     }
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
     if (all_ids) {
-      const auto size = static_cast<std::int32_t>(run.config.vocab_size);
-      run.data[split] = make_data_set(run.tasks.task, examples, path, size, run.max_seq_length, threads);
+      const known_ids ids(static_cast<std::int32_t>(run.config.vocab_size), run.config.pad_token_id);
+      run.data[split] = make_data_set(run.tasks.task, examples, path, ids, run.max_seq_length, threads);
       continue;
     }
     if (!tokens) {

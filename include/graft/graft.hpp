@@ -32,9 +32,12 @@
 
 // data: tokens -> batches
 #include "graft/data/example.hpp"                 // a row before and after tokenizing
+#include "graft/data/fields.hpp"                  // what a row may hold, and under which names
+#include "graft/data/lines.hpp"                   // lines of a file or pipe, as they come
 #include "graft/data/tsv.hpp"                     // rows from tab-separated files
 #include "graft/data/jsonl.hpp"                   // rows from JSON lines
 #include "graft/data/tasks.hpp"                   // the GLUE tasks, and anyone's own
+#include "graft/data/example_reader.hpp"          // the examples of a task's split
 #include "graft/data/featurize.hpp"               // rows -> ids of the right length
 #include "graft/data/data_set.hpp"                // a split, ready to train on
 #include "graft/data/sampler.hpp"                 // the order of an epoch

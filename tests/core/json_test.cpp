@@ -17,6 +17,37 @@ TEST_CASE("JSON that no file holds is refused in one line") {
   CHECK_THROWS_WITH(parse_json("{\"a\" 1}", "x.json"), "x.json: byte 5: is not valid JSON (cut short, or not a JSON file?)");
 }
 
+TEST_CASE("what is not JSON is called by its name, with the place") {
+  const auto told = [](const std::string& text, const std::string& what) { CHECK_THROWS_WITH(parse_json(text, "x.json"), Catch::Contains(what)); };
+  told(R"({"a": NaN})", "x.json: byte 6: is not valid JSON: it holds NaN, which JSON does not have");
+  told(R"({"a": -Infinity})", "holds Infinity, which JSON does not have");
+  told(R"({"a": True})", "as Python prints it");
+  told(R"({'a': 1})", "x.json: byte 1: is not valid JSON: it has single quotes");
+  told(R"({"a": 1,})", "a comma before a closing bracket");
+  told(R"({"a": "\udc00"})", "half of a surrogate pair");
+  told(R"({"a": "\ud83d x"})", "half of a surrogate pair");
+  told(R"({"a": "C:\x"})", "a backslash that begins no escape");
+  told("{\"a\": \"b\tc\"}", "a control character inside a string");
+  told("{\"a\": \"\xE9\"}", "a string that is not UTF-8");
+  told(R"({"a": 1)", "x.json: byte 7: is not valid JSON: it ends in the middle");
+  told("{} {}", "goes on behind the end");
+  CHECK_THROWS_WITH(parse_json("{\"a\" 1}", "rows.jsonl", 7), "rows.jsonl:7: column 6: is not valid JSON (cut short, or not a JSON file?)");
+}
+
+TEST_CASE("a value in a message is short, and cannot touch the terminal") {
+  const std::string text = std::string(1000, 'a') + "\x1b[31m";
+  CHECK(graft::shown(json(text)).size() < 120);
+  CHECK(graft::shown(json("a\x7f\xE2\x80\xAE\xFF")).find('\x7f') == std::string::npos);
+  CHECK_THROWS_WITH(required<int>(json{{"n", text}}, "n", "x"), Catch::Contains("\"n\" is \"aaa") && Catch::Contains("..."));
+}
+
+TEST_CASE("an ordered object of very many members is refused before it takes a minute") {
+  std::string text = "{\"k\":0";
+  for (int i = 0; i < 20'000; ++i) text += ",\"" + std::to_string(i) + "\":0";
+  CHECK_THROWS_WITH(parse_json<graft::ordered_json>(text + "}", "x.json"), "x.json: has an object of more than 10000 members, which no such file has");
+  CHECK(parse_json(text + "}", "x.json").size() == 20'001);
+}
+
 TEST_CASE("a member is never bent to the type asked for") {
   const json object{{"whole", 3}, {"part", 2.5}, {"huge", 1e300}, {"large", 1ull << 63}, {"negative", -1}, {"yes", true}};
   CHECK(required<int>(object, "whole", "x") == 3);

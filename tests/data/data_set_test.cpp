@@ -13,8 +13,8 @@ graft::example ids(std::vector<std::int32_t> input_ids) {
   return row;
 }
 
-graft::data_set make(const graft::task& task, std::vector<graft::example> rows) {
-  return graft::make_data_set(task, rows, "f", std::int32_t{9}, 4, 1);
+graft::data_set make(const graft::task& task, std::vector<graft::example> rows, std::int32_t pad = -1) {
+  return graft::make_data_set(task, rows, "f", graft::known_ids(9, pad), 4, 1);
 }
 
 std::vector<graft::example> numbered(std::size_t n) {
@@ -46,6 +46,16 @@ TEST_CASE("examples get their ids and their labels as numbers") {
   CHECK_THROWS_WITH(make(score, {second}), "f:8: label \"good\", a number was expected");
   outside.line = 12;
   CHECK_THROWS_WITH(make(classes, {first, outside}), Catch::StartsWith("f:12: ") && Catch::Contains("9"));
+}
+
+TEST_CASE("padding that no attention_mask told is refused, not attended to") {
+  const auto task = graft::custom_task("r", graft::task_kind::regression, {});
+  CHECK_THROWS_WITH(make(task, {ids({5, 1, 1})}, 1), Catch::Contains("\"input_ids\" ends with 1, the id of padding"));
+  CHECK_THROWS_WITH(make(task, {ids({1, 5})}, 1), Catch::Contains("\"input_ids\" begins with 1, the id of padding"));
+  CHECK(make(task, {ids({5, 1, 5})}, 1).rows.size() == 1);
+  graft::example told = ids({5, 1});
+  told.masked = true;
+  CHECK(make(task, {told}, 1).rows[0].input_ids.size() == 2);
 }
 
 TEST_CASE("a subset of the training examples is random, in file order, and decided by the seed") {

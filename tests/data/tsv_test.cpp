@@ -4,12 +4,20 @@
 #include <string>
 #include <vector>
 
+#include "support/shared.hpp"
+
 TEST_CASE("rows are cut at tabs and nowhere else") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "f", "a\t\"b\r\n\tx\none, two\t\"\"c\"\td\"\nlast\n\t \n");
+  graft::tsv_reader reader{graft::line_reader(folder / "f")};
   std::vector<std::vector<std::string>> rows;
-  graft::for_each_tsv_row("a\t\"b\r\n\t\n\none, two\t\"\"c\"\td\"", "f", [&](const graft::tsv_row& row) {
+  graft::tsv_row row;
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(reader.next(row));
     rows.emplace_back(row.fields.begin(), row.fields.end());
     CHECK(row.line == rows.size());
-  });
-  const std::vector<std::vector<std::string>> wanted{{"a", "\"b"}, {"", ""}, {""}, {"one, two", "\"\"c\"", "d\""}};
+  }
+  const std::vector<std::vector<std::string>> wanted{{"a", "\"b"}, {"", "x"}, {"one, two", "\"\"c\"", "d\""}, {"last"}};
   CHECK(rows == wanted);
+  CHECK_THROWS_WITH(reader.next(row), Catch::Contains("f:5: holds nothing but tabs"));
 }

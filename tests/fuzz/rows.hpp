@@ -25,7 +25,8 @@ inline void read_rows(const std::vector<graft::task>& tasks, const std::string& 
   for (const auto& task : tasks) {
     for (const auto& split : task.splits) {
       attempt([&] {
-        const auto rows = graft::read_examples(task, split.name, path);
+        std::vector<std::uint64_t> skipped;
+        const auto rows = graft::read_examples(task, split.name, path, &skipped);
         for (const auto& ready : graft::make_data_set(task, rows, path, tiny_roberta(), 16, 1).rows) {
           require(!ready.input_ids.empty() && ready.input_ids.size() <= 16 && ready.token_type_ids.size() == ready.input_ids.size());
         }

@@ -1,6 +1,8 @@
 #pragma once
 // JSON from files, with errors that name the file, the place and the field.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/printable.hpp"
 
 namespace graft {
 
@@ -22,6 +25,32 @@ namespace detail {
 
 /// Copies and prints of a JSON value go as deep as it is nested; no file that graft reads comes near this depth.
 inline constexpr int deepest_json = 100;
+/// An ordered object is searched from its start for each of its names; no file that graft reads in order comes near this number.
+inline constexpr std::size_t most_ordered_members = 10'000;
+
+/// What is wrong with TEXT at byte AT, where the parser stopped and said WHAT: "it holds NaN, which JSON does not have; ..."; "" if unknown
+inline std::string why_no_json(std::string_view text, std::size_t at, const std::string& what) {
+  const std::string_view rest = text.substr(std::min(at, text.size()));
+  const auto says = [&](const char* part) { return what.find(part) != std::string::npos; };
+  const std::size_t last = text.substr(0, at).find_last_not_of(" \t\r\n");
+  if (says("surrogate")) return "it holds half of a surrogate pair (\\ud800 to \\udfff without its other half); write U+FFFD in its place";
+  if (says("ill-formed UTF-8")) return "it holds a string that is not UTF-8; convert it to UTF-8";
+  if (says("control character")) return "it holds a control character inside a string; write it as \\n, \\t or \\u and four digits";
+  if (says("invalid string: forbidden") || says("after backslash") || says("invalid string: '\\u'")) {
+    return "it holds a backslash that begins no escape; write \\\\ for a backslash";
+  }
+  if (rest.empty()) return "it ends in the middle of a value; was it cut short?";
+  if (rest.starts_with("NaN") || rest.starts_with("Inf")) {
+    return "it holds " + std::string(rest.substr(0, rest[0] == 'N' ? 3 : 8)) + ", which JSON does not have; write a number or null";
+  }
+  if (rest.starts_with("True") || rest.starts_with("False") || rest.starts_with("None")) {
+    return "a value is written as Python prints it; json.dumps writes JSON (true, false, null)";
+  }
+  if (rest[0] == '\'') return "it has single quotes, JSON's are double ones (\")";
+  if ((rest[0] == '}' || rest[0] == ']') && last < text.size() && text[last] == ',') return "it has a comma before a closing bracket, which JSON does not allow";
+  if (says("expected end of input")) return "it goes on behind the end of its value";
+  return "";
+}
 
 /// Whether VALUE is a T as it stands: an integer type takes neither fractions nor what is out of its range, which get() would bend.
 template <class T, class Json>
@@ -35,29 +64,46 @@ bool holds(const Json& value) {
 
 }  // namespace detail
 
-/// Parses TEXT, which came from PATH (named in errors only).
-/// @throws format_error  with the byte at which the text stops being JSON; or it is nested too deeply, holds a number beyond a double, or
-///                       an object names a member twice
+/// VALUE as it can stand in a message: in one line, without control characters, and of a long one the beginning and the end.
+template <class Json>
+std::string shown(const Json& value, std::size_t limit = 100) {
+  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace), limit);
+}
+
+/// Parses TEXT, which came from PATH (named in errors only), and is its line LINE if that is not 0.
+/// @throws format_error  with the byte, or the line and its column, at which the text stops being JSON, and why; or it is nested too
+///                       deeply, holds a number beyond a double, or an object names a member twice
 template <class Json = json>
-Json parse_json(std::string_view text, const std::string& path) {
+Json parse_json(std::string_view text, const std::string& path, std::uint64_t line = 0) {
+  const auto refuse = [&](const std::string& message) -> format_error {
+    return line > 0 ? format_error::at_line(path, line, message) : format_error(path, message);
+  };
   std::vector<std::unordered_set<std::string>> members;  // of the objects that are open
   const auto watch = [&](int depth, typename Json::parse_event_t event, Json& value) {
     if (depth > detail::deepest_json) {
-      throw format_error(path, "is nested more than " + std::to_string(detail::deepest_json) + " levels deep, which no such file is");
+      throw refuse("is nested more than " + std::to_string(detail::deepest_json) + " levels deep, which no such file is");
     }
     if (event == Json::parse_event_t::object_start) members.emplace_back();
     if (event == Json::parse_event_t::object_end) members.pop_back();
-    if (event == Json::parse_event_t::key && !members.back().insert(value.template get<std::string>()).second) {
-      throw format_error(path, "names " + value.dump() + " twice in one object");
+    if (event != Json::parse_event_t::key) return true;
+    if (!members.back().insert(value.template get<std::string>()).second) throw refuse("names " + shown(value) + " twice in one object");
+    if constexpr (std::is_same_v<Json, ordered_json>) {
+      if (members.back().size() > detail::most_ordered_members) {
+        throw refuse("has an object of more than " + std::to_string(detail::most_ordered_members) + " members, which no such file has");
+      }
     }
     return true;
   };
   try {
     return Json::parse(text, watch);
   } catch (const nlohmann::detail::parse_error& failure) {
-    throw format_error::at_byte(path, failure.byte == 0 ? 0 : failure.byte - 1, "is not valid JSON (cut short, or not a JSON file?)");
+    const std::size_t at = failure.byte == 0 ? 0 : failure.byte - 1;
+    const std::string reason = detail::why_no_json(text, at, failure.what());
+    const std::string why = "is not valid JSON" + (reason.empty() ? " (cut short, or not a JSON file?)" : ": " + reason);
+    if (line > 0) throw refuse("column " + std::to_string(at + 1) + ": " + why);
+    throw format_error::at_byte(path, at, why);
   } catch (const nlohmann::detail::out_of_range&) {
-    throw format_error(path, "holds a number that is too large, one below 1.8e308 was expected");
+    throw refuse("holds a number that is too large, one below 1.8e308 was expected");
   }
 }
 
@@ -79,7 +125,7 @@ T required(const Json& object, const std::string& field, const std::string& path
     if (detail::holds<T>(*found)) return found->template get<T>();
   } catch (const nlohmann::detail::exception&) {  // refused below
   }
-  throw format_error(path, "\"" + field + "\" is " + found->dump() + ", a value of another type was expected");
+  throw format_error(path, "\"" + field + "\" is " + shown(*found) + ", a value of another type was expected");
 }
 
 /// As `required`, but FALLBACK when the member is absent or null.

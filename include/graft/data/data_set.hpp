@@ -14,6 +14,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/data/example.hpp"
+#include "graft/data/example_reader.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/data/sampler.hpp"
 #include "graft/data/tasks.hpp"
@@ -32,7 +33,7 @@ inline data_set labeled(const task& task, std::span<const example> examples, std
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const example& row = examples[i];
     if (row.label && task.kind == task_kind::classification) ready[i].label = label_id(task, *row.label, path, row.line);
-    if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(*row.label, path, row.line);
+    if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(task, *row.label, path, row.line);
   }
   return {std::move(ready)};
 }

@@ -14,6 +14,7 @@ struct example {
   std::optional<std::string> text_b;
   std::vector<std::int32_t> input_ids;       // special tokens included, no padding; empty: text is to be tokenized
   std::vector<std::int32_t> token_type_ids;  // beside input_ids; empty: all 0
+  bool masked = false;                       // an attention_mask told the real ids from padding, which was left out
   std::optional<std::string> label;          // as written; absent in test files
   std::string adapter;                       // which is to answer, when there are several; "": not said
   std::uint64_t line = 0;                    // in its file, from 1; for error messages

@@ -38,18 +38,30 @@ inline void truncate_pair(std::vector<std::int32_t>& a, std::vector<std::int32_t
   while (a.size() + b.size() > length) (a.size() >= b.size() ? a : b).pop_back();
 }
 
+/// What ids a model knows, for rows that bring their own.
+struct known_ids {
+  known_ids(std::int32_t vocabulary_size, std::int32_t padding = -1) : count(vocabulary_size), pad(padding) {}  // implicit: a size will do
+  std::int32_t count;
+  std::int32_t pad;  // -1: not known
+};
+
 /// The features of a row that brings its ids; its label and target are left unknown.
-/// @throws config_error  the row has no ids (only text), more than MAX_SEQ_LENGTH, or one outside 0 .. VOCABULARY_SIZE - 1
-inline features featurize(const example& row, std::int32_t vocabulary_size, index max_seq_length) {
+/// @throws config_error  the row has no ids (only text), more than MAX_SEQ_LENGTH, or one that KNOWN has not; or it begins or ends with
+///                       padding, which no attention_mask told
+inline features featurize(const example& row, const known_ids& known, index max_seq_length) {
   if (row.input_ids.empty()) throw config_error("has no \"input_ids\", and there is no tokenizer for its text");
+  if (!row.masked && row.input_ids.size() > 1 && (row.input_ids.front() == known.pad || row.input_ids.back() == known.pad)) {
+    throw config_error("\"input_ids\" " + std::string(row.input_ids.back() == known.pad ? "ends" : "begins") + " with " +
+                       std::to_string(known.pad) + ", the id of padding: leave padding out, or give an \"attention_mask\" beside it");
+  }
   if (std::ssize(row.input_ids) > max_seq_length) {
     throw config_error("has " + std::to_string(row.input_ids.size()) + " \"input_ids\", the longest allowed (max_seq_length) is " +
                        std::to_string(max_seq_length));
   }
   for (const auto id : row.input_ids) {
-    if (id < 0 || id >= vocabulary_size) {
+    if (id < 0 || id >= known.count) {
       throw config_error("\"input_ids\" holds " + std::to_string(id) + ", the vocabulary has ids 0 to " +
-                         std::to_string(vocabulary_size - 1));
+                         std::to_string(known.count - 1));
     }
   }
   features result;
@@ -64,7 +76,7 @@ inline features featurize(const example& row, std::int32_t vocabulary_size, inde
 /// (two separators after a single text, too: what the published adapters were trained with). Ready-made ids are checked and kept.
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens
 inline features featurize(const example& row, const tokenizer& tokens, index max_seq_length) {
-  if (!row.input_ids.empty()) return featurize(row, tokens.size(), max_seq_length);
+  if (!row.input_ids.empty()) return featurize(row, known_ids(tokens.size(), tokens.pad_id()), max_seq_length);
   const bool roberta = tokens.family() == tokenizer_family::roberta;
   const index specials = 2 + (row.text_b ? 1 : 0) + (roberta ? 1 : 0);
   if (max_seq_length < specials) {
@@ -95,7 +107,7 @@ inline features featurize(const example& row, const tokenizer& tokens, index max
 }
 
 /// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row, in order, by THREADS threads; SOURCE is a tokenizer or, where all rows bring
-/// their ids, the size of the vocabulary. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and then and
+/// their ids, known_ids. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and then and
 /// at the end.
 /// @throws row_error  for the first row that `featurize` refuses, whatever the number of threads
 /// Tested: tests/data/featurize_test.cpp

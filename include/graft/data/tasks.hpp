@@ -1,5 +1,5 @@
 #pragma once
-// What a task is (labels, columns, metrics), the nine GLUE tasks, anyone's own, and how their examples are read.
+// What a task is (labels, columns, metrics), the nine GLUE tasks, and anyone's own.
 
 #include <algorithm>
 #include <charconv>
@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -15,10 +16,10 @@
 
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/core/types.hpp"
-#include "graft/data/example.hpp"
 #include "graft/data/jsonl.hpp"
-#include "graft/data/tsv.hpp"
 
 namespace graft {
 
@@ -51,6 +52,8 @@ struct task {
   std::vector<task_split> splits;
   std::string glue_folder = "";  // "" for a custom task
   bool skips_short_rows = false;
+  double least = -std::numeric_limits<double>::infinity();  // of a regression's targets
+  double most = std::numeric_limits<double>::infinity();
 
   bool custom() const { return glue_folder.empty(); }
   /// C, the columns of the logits: classes, or 1 for regression.
@@ -67,7 +70,7 @@ std::string listed(const Range& range, Text&& text) {
   return result;
 }
 
-inline std::string quoted(const std::string& text) { return '"' + text + '"'; }
+inline std::string quoted(const std::string& text) { return '"' + printable(text, 60) + '"'; }
 
 }  // namespace detail
 
@@ -91,7 +94,10 @@ inline const std::vector<task>& glue_tasks() {
          {"pearson", "spearmanr", "pearson_and_spearman"},
          "pearson_and_spearman",
          usual({7, 8, 9}, {7, 8}),
-         "STS-B"},
+         "STS-B",
+         false,
+         0,
+         5},
         {"qqp", classes, digits, with_f1, "acc_and_f1", usual({3, 4, 5}, pair), "QQP", true},
         {"mnli",
          classes,
@@ -141,11 +147,17 @@ inline std::string resolve_path(const std::string& path, const std::string& name
 inline task_config read_task_config(const std::string& path) {
   const json object = read_json(path);
   const auto name = required<std::string>(object, "task", path);
+  for (const auto& [field, value] : object.items()) {
+    const bool own = field == "kind" || field == "labels";
+    if (field == "task" || field == "name" || field == "paths" || (own && name == "custom")) continue;
+    throw format_error(path, "has \"" + printable(field, 60) + "\", " +
+                                 (own ? "which only a task \"custom\" has: a task of GLUE brings its own" : "which graft does not know; known are task, name, kind, labels, paths"));
+  }
   task_config config;
   if (name == "custom") {
     const auto kind = required<std::string>(object, "kind", path);
     if (kind != "classification" && kind != "regression") {
-      throw format_error(path, "\"kind\" is \"" + kind + "\", \"classification\" or \"regression\" was expected");
+      throw format_error(path, "\"kind\" is \"" + printable(kind, 60) + "\", \"classification\" or \"regression\" was expected");
     }
     std::vector<std::string> labels;
     for (const json& label : optional<std::vector<json>>(object, "labels", path, {})) labels.push_back(label_text(label, path));
@@ -155,6 +167,10 @@ inline task_config read_task_config(const std::string& path) {
     if (kind == "classification" && (labels.size() < 2 || twice)) {
       throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], two or more different ones were expected");
     }
+    for (const std::string& label : labels) {
+      if (printable(label, label.size()) == label) continue;
+      throw format_error(path, "\"labels\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
+    }
     if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");
     config.task = custom_task(required<std::string>(object, "name", path),
                               kind == "regression" ? task_kind::regression : task_kind::classification, labels);
@@ -162,7 +178,7 @@ inline task_config read_task_config(const std::string& path) {
     const auto& known = glue_tasks();
     const auto found = std::find_if(known.begin(), known.end(), [&](const task& t) { return t.name == name; });
     if (found == known.end()) {
-      throw format_error(path, "\"task\" is \"" + name + "\", expected one of " +
+      throw format_error(path, "\"task\" is \"" + printable(name, 60) + "\", expected one of " +
                                    detail::listed(known, [](const task& t) { return t.name; }) + ", custom");
     }
     config.task = *found;
@@ -171,7 +187,7 @@ inline task_config read_task_config(const std::string& path) {
   for (const auto& [split, file] : required<std::map<std::string, std::string>>(object, "paths", path)) {
     if (std::none_of(splits.begin(), splits.end(), [&wanted = split](const task_split& s) { return s.name == wanted; })) {
       throw format_error(
-          path, "\"paths\" has \"" + split + "\", expected some of " + detail::listed(splits, [](const task_split& s) { return s.name; }));
+          path, "\"paths\" has \"" + printable(split, 60) + "\", expected some of " + detail::listed(splits, [](const task_split& s) { return s.name; }));
     }
     config.paths[split] = resolve_path(file, path);
   }
@@ -191,107 +207,114 @@ inline void write_task_config(const task_config& config, const std::string& path
   write_file(path, object.dump(2) + "\n");
 }
 
-/// The GLUE tasks whose files lie in FOLDER under their published names (RTE/train.tsv, SST-2/dev.tsv, ...; .jsonl will do as
-/// well), each with absolute paths to the files that are there.
-/// @throws format_error  there are none
-inline std::vector<task_config> find_glue_tasks(const std::string& folder) {
-  const auto root = std::filesystem::absolute(folder).lexically_normal();
-  std::vector<task_config> found;
-  for (const task& candidate : glue_tasks()) {
-    task_config config{candidate, {}};
-    for (const task_split& split : candidate.splits) {
-      for (const char* extension : {".jsonl", ".tsv"}) {
-        const auto file = root / candidate.glue_folder / (split.stem + extension);
-        if (std::filesystem::is_regular_file(file)) config.paths[split.name] = file.string();
-      }
-    }
-    if (!config.paths.empty()) found.push_back(config);
-  }
-  if (found.empty()) {
-    throw format_error(folder, std::string(std::filesystem::is_directory(root) ? "holds no GLUE files" : "is not a folder") +
-                                   "; expected train.tsv, dev.tsv or test.tsv in at least one of its folders " +
-                                   detail::listed(glue_tasks(), [](const task& t) { return t.glue_folder; }));
-  }
-  return found;
-}
+/// The GLUE tasks that lie in a folder.
+struct glue_folder {
+  std::vector<task_config> tasks;  // with absolute paths to the files that are there
+  std::vector<std::string> notes;  // what looks like a task's and is not used, and why; a line each
+};
 
 namespace detail {
 
-/// The columns that HEADER, the first row of a custom TSV, names.
-inline tsv_columns named_columns(const tsv_row& header, bool labeled, const std::string& path) {
-  const auto find = [&](std::string_view name) {
-    const auto at = std::find(header.fields.begin(), header.fields.end(), name);
-    return at == header.fields.end() ? -1 : static_cast<int>(at - header.fields.begin());
-  };
-  const tsv_columns columns{find("text_a"), find("text_b"), labeled ? find("label") : -1, find("adapter")};
-  if (columns.text_a < 0 || (labeled && columns.label < 0)) {
-    throw format_error::at_line(path, header.line,
-                                std::string("the header names no column \"") + (columns.text_a < 0 ? "text_a" : "label") +
-                                    "\"; tab-separated names were expected: text_a, text_b (optional), label");
+/// "sst2" for "SST-2" and "sst_2".
+inline std::string bare_name(const std::string& name) {
+  std::string bare;
+  for (const char c : name) {
+    if (c >= 'A' && c <= 'Z') bare += static_cast<char>(c - 'A' + 'a');
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) bare += c;
   }
-  return columns;
+  return bare;
 }
 
-inline std::vector<example> read_tsv_examples(const task& task, const task_split& split, const std::string& path, std::size_t* skipped) {
-  const mapped_file file(path);
-  std::vector<example> examples;
-  tsv_columns columns = split.columns;
-  for_each_tsv_row(file.text(), path, [&](const tsv_row& row) {
-    if (row.line == 1 && split.header) {
-      if (task.custom()) columns = named_columns(row, split.labeled(), path);
-      return;
-    }
-    const auto needed = static_cast<std::size_t>(std::max({columns.text_a, columns.text_b, columns.label, columns.adapter})) + 1;
-    if (row.fields.size() < needed) {
-      if (!task.skips_short_rows) {
-        throw format_error::at_line(path, row.line,
-                                    "has " + std::to_string(row.fields.size()) + " tab-separated column(s), " + std::to_string(needed) +
-                                        " needed for " + task.name + " " + split.name);
-      }
-      if (skipped != nullptr) ++*skipped;
-      return;
-    }
-    example& added = examples.emplace_back();
-    added.line = row.line;
-    added.text_a = row.fields[static_cast<std::size_t>(columns.text_a)];
-    if (columns.text_b >= 0) added.text_b = row.fields[static_cast<std::size_t>(columns.text_b)];
-    if (columns.label >= 0) added.label = row.fields[static_cast<std::size_t>(columns.label)];
-    if (columns.adapter >= 0) added.adapter = row.fields[static_cast<std::size_t>(columns.adapter)];
-  });
-  return examples;
+/// The GLUE task that a folder called NAME may be of, under whatever spelling; null if none.
+inline const task* glue_task_like(const std::string& name) {
+  const std::string bare = bare_name(name);
+  for (const task& candidate : glue_tasks()) {
+    if (bare == bare_name(candidate.glue_folder) || bare == candidate.name) return &candidate;
+    if (candidate.name == "mnli" && bare.starts_with("multinli")) return &candidate;
+  }
+  return nullptr;
 }
 
-inline std::vector<example> read_jsonl_examples(const task_split& split, const std::string& path) {
-  std::vector<example> examples = read_jsonl(path);
-  for (example& row : examples) {
-    if (!split.labeled()) row.label.reset();
-    if (split.labeled() && !row.label) throw format_error::at_line(path, row.line, "has no \"label\"");
+/// The names of the files in FOLDER that look like rows, in order, a few of them: "a.tsv, b.txt".
+inline std::string row_files(const std::filesystem::path& folder, const std::vector<std::string>& but) {
+  std::vector<std::string> names;
+  std::error_code none;
+  for (std::filesystem::directory_iterator entry(folder, none), end; entry != end; entry.increment(none)) {
+    const std::string name = entry->path().filename().string(), extension = entry->path().extension().string();
+    const bool rows = extension == ".tsv" || extension == ".jsonl" || extension == ".txt" || extension == ".csv" || extension == ".json" ||
+                      extension == ".parquet" || extension == ".arrow" || extension == ".gz" || extension == ".zip";
+    if (rows && std::find(but.begin(), but.end(), name) == but.end()) names.push_back(printable(name, 60));
   }
-  return examples;
+  std::sort(names.begin(), names.end());
+  const std::size_t more = names.size() > 5 ? names.size() - 5 : 0;
+  names.resize(names.size() - more);
+  return listed(names, [](const std::string& name) { return name; }) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
 }
 
 }  // namespace detail
 
-/// The examples of SPLIT in the file PATH, in file order: .tsv in GLUE's form (for a custom task: with a header that names text_a,
-/// text_b and label), or .jsonl. All rows of a split that is not a test split have labels.
-/// @param[in,out] skipped  raised by the number of rows left out for want of columns, which happens for QQP alone
-/// @throws format_error  unreadable, another extension, no rows, a short row, or what the two formats refuse
-/// @throws config_error  the task has no such split
-inline std::vector<example> read_examples(const task& task, const std::string& split_name, const std::string& path,
-                                          std::size_t* skipped = nullptr) {
-  const auto split = std::find_if(task.splits.begin(), task.splits.end(), [&](const task_split& s) { return s.name == split_name; });
-  if (split == task.splits.end()) throw config_error("task " + task.name + " has no split \"" + split_name + "\"");
-  const std::string extension = std::filesystem::path(path).extension().string();
-  std::vector<example> examples;
-  if (extension == ".tsv") {
-    examples = detail::read_tsv_examples(task, *split, path, skipped);
-  } else if (extension == ".jsonl") {
-    examples = detail::read_jsonl_examples(*split, path);
-  } else {
-    throw format_error(path, "ends in \"" + extension + "\", a .tsv or .jsonl file was expected");
+/// The GLUE tasks whose files lie in FOLDER under their published names (RTE/train.tsv, SST-2/dev.tsv, ...; .jsonl will do as well), and
+/// what was found and is not used.
+/// @throws format_error  there are none; the message holds the notes
+inline glue_folder find_glue_tasks(const std::string& folder) {
+  namespace fs = std::filesystem;
+  const auto root = fs::absolute(folder).lexically_normal();
+  std::error_code none;
+  glue_folder found;
+  const auto note = [&](const fs::path& path, const std::string& what) {
+    found.notes.push_back(printable((fs::path(folder) / path).lexically_normal().string()) + ": " + what);
+  };
+  for (const task& candidate : glue_tasks()) {
+    task_config config{candidate, {}};
+    const fs::path& own = candidate.glue_folder;
+    std::vector<std::string> used;
+    std::string absent;
+    for (const task_split& split : candidate.splits) {
+      for (const char* extension : {".jsonl", ".tsv"}) {
+        const auto file = root / own / (split.stem + extension);
+        if (!fs::is_regular_file(file, none)) continue;
+        if (config.paths.contains(split.name)) note(own / (split.stem + ".jsonl"), "is not used, " + split.stem + ".tsv beside it is");
+        config.paths[split.name] = file.string();
+        used.push_back(file.filename().string());
+      }
+      if (!config.paths.contains(split.name)) absent += (absent.empty() ? "" : ", ") + split.stem + ".tsv";
+    }
+    const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
+    if (fs::is_directory(root / own, none) && (used.empty() || no_train != no_val || !config.paths.contains("test"))) {
+      const std::string others = detail::row_files(root / own, used);
+      const std::string what = (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);
+      const bool raw = candidate.name == "mrpc" && others.find("msr_paraphrase") != std::string::npos;
+      if (used.empty() || no_train != no_val || !others.empty()) {
+        note(own, what + (raw ? ", the corpus as published, of which GLUE's download script makes train.tsv, dev.tsv and test.tsv" : ""));
+      }
+    }
+    if (!config.paths.empty()) found.tasks.push_back(config);
   }
-  if (examples.empty()) throw format_error(path, "holds no rows");
-  return examples;
+  std::vector<fs::path> others;
+  for (fs::directory_iterator entry(root, none), end; entry != end; entry.increment(none)) others.push_back(entry->path());
+  std::sort(others.begin(), others.end());
+  for (const fs::path& other : others) {
+    const std::string name = other.filename().string();
+    const task* const like = detail::glue_task_like(name);
+    const bool is_folder = fs::is_directory(other, none);
+    if (!is_folder && (like == nullptr || other.has_extension())) continue;
+    if (like != nullptr && name == like->glue_folder && is_folder) continue;
+    if (like != nullptr) {
+      note(name, is_folder ? "is not used: the folder of the task " + like->name + " is called " + like->glue_folder : "is not used: it is no folder");
+    } else if (!detail::row_files(other, {}).empty()) {
+      note(name, "is not used: it is the folder of none of the nine tasks");
+    }
+  }
+  if (found.tasks.empty()) {
+    const auto text = [](const std::string& line) { return line; };
+    const bool one_task = fs::exists(root / "train.tsv", none) || fs::exists(root / "dev.tsv", none);
+    throw format_error(folder, std::string(fs::is_directory(root, none) ? "holds no GLUE files" : "is not a folder") +
+                                   "; expected train.tsv, dev.tsv or test.tsv in at least one of its folders " +
+                                   detail::listed(glue_tasks(), [](const task& t) { return t.glue_folder; }) +
+                                   (one_task ? "; it has train.tsv or dev.tsv itself: give the folder above it" : "") +
+                                   (found.notes.empty() ? "" : "; " + detail::listed(found.notes, text)));
+  }
+  return found;
 }
 
 /// The class id of the label TEXT, which stands in line LINE of PATH.
@@ -299,19 +322,29 @@ inline std::vector<example> read_examples(const task& task, const std::string& s
 inline std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
   const auto found = std::find(task.labels.begin(), task.labels.end(), text);
   if (found == task.labels.end()) {
-    throw format_error::at_line(path, line, "label \"" + text + "\", expected one of " + detail::listed(task.labels, detail::quoted));
+    const bool number = !text.empty() && text.find_first_not_of("-0123456789") == std::string::npos;
+    const bool numbered = std::all_of(task.labels.begin(), task.labels.end(), [](const std::string& label) {
+      return label.find_first_not_of("-0123456789") == std::string::npos;
+    });
+    throw format_error::at_line(path, line,
+                                "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
+                                    (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : ""));
   }
   return static_cast<std::int32_t>(found - task.labels.begin());
 }
 
-/// The regression target TEXT, which stands in line LINE of PATH.
-/// @throws format_error  it is no finite decimal number, or something stands around it
-inline double regression_target(const std::string& text, const std::string& path, std::uint64_t line) {
+/// TASK's regression target TEXT, which stands in line LINE of PATH.
+/// @throws format_error  it is no finite decimal number, something stands around it, or it is outside the task's range
+inline double regression_target(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
   double value = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, code] = std::from_chars(text.data(), end, value);
   if (code != std::errc() || stop != end || !std::isfinite(value)) {
-    throw format_error::at_line(path, line, "label \"" + text + "\", a number was expected");
+    throw format_error::at_line(path, line, "label \"" + printable(text, 60) + "\", a number was expected");
+  }
+  if (value < task.least || value > task.most) {
+    throw format_error::at_line(path, line, "label \"" + text + "\", a number from " + number_text(task.least) + " to " +
+                                                number_text(task.most) + " was expected for " + task.name);
   }
   return value;
 }

@@ -187,7 +187,7 @@ class basic_predictor {
     const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length, longest);
     try {
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
-      return featurize_all(chosen, static_cast<std::int32_t>(config_.vocab_size), length, threads);
+      return featurize_all(chosen, known_ids(static_cast<std::int32_t>(config_.vocab_size), config_.pad_token_id), length, threads);
     } catch (const row_error& failure) {
       throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
     }

@@ -1,6 +1,7 @@
 #pragma once
 // What a run leaves besides its logs and parameters: metrics and predictions.
 
+#include <algorithm>
 #include <string>
 
 #include "graft/core/file.hpp"
@@ -28,13 +29,14 @@ inline void write_logits(const std::string& path, const_view<double> logits) {
   write_file(path, text);
 }
 
-/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t.
+/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t. A number outside the
+/// task's range, STS-B's 0 to 5, becomes the range's nearest end.
 inline void write_submission(const std::string& path, const task& t, const_view<double> logits) {
   std::string text = "index\tprediction\n";
   const auto classes = predicted_classes(logits);
   for (index r = 0; r < logits.rows(); ++r) {
     const std::string answer = t.kind == task_kind::regression
-                                   ? number_text(logits(r, 0))
+                                   ? number_text(std::clamp(logits(r, 0), t.least, t.most))
                                    : printable(t.labels[static_cast<std::size_t>(classes[static_cast<std::size_t>(r)])], std::string::npos);
     text += std::to_string(r) + "\t" + answer + "\n";
   }
