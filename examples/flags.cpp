@@ -178,7 +178,7 @@ void flag::assign(const ordered_json& member) {
   const bool is_text = is_list || std::holds_alternative<std::string*>(value_);
   if (is_text != member.is_string()) {
     const char* const kind = is_list ? "a list of texts" : is_text ? "a text" : is_switch() ? "true or false" : "a number";
-    throw config_error(member.dump() + " is not " + kind);
+    throw config_error(shown(member) + " is not " + kind);
   }
   assign(is_text ? member.get<std::string>() : member.dump());
 }

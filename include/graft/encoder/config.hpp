@@ -40,10 +40,10 @@ namespace detail {
 inline index integer_field(const json& object, const std::string& field, const std::string& path, index least, index most) {
   const auto value = required<json>(object, field, path);
   const std::string expected = ", a whole number from " + std::to_string(least) + " to " + std::to_string(most) + " was expected";
-  if (!value.is_number_integer()) throw format_error(path, "\"" + field + "\" is " + value.dump() + expected);
+  if (!value.is_number_integer()) throw format_error(path, "\"" + field + "\" is " + shown(value) + expected);
   const bool too_large = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(most);
   if (too_large || value.get<std::int64_t>() < least || value.get<std::int64_t>() > most) {
-    throw format_error(path, "\"" + field + "\" is " + value.dump() + expected);
+    throw format_error(path, "\"" + field + "\" is " + shown(value) + expected);
   }
   return value.get<index>();
 }
@@ -51,7 +51,7 @@ inline index integer_field(const json& object, const std::string& field, const s
 inline double fraction_field(const json& object, const std::string& field, const std::string& path, double fallback) {
   const auto value = optional<json>(object, field, path, json(fallback));
   if (!value.is_number() || value.get<double>() < 0 || value.get<double>() >= 1) {
-    throw format_error(path, "\"" + field + "\" is " + value.dump() + ", a number from 0 to less than 1 was expected");
+    throw format_error(path, "\"" + field + "\" is " + shown(value) + ", a number from 0 to less than 1 was expected");
   }
   return value.get<double>();
 }

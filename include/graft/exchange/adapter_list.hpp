@@ -18,7 +18,7 @@ inline std::vector<std::pair<std::string, std::string>> read_adapter_list(const 
   if (!listed.is_object()) throw format_error(path, "holds no JSON object; {\"NAME\": \"FILE\", ...} was expected");
   std::vector<std::pair<std::string, std::string>> all;
   for (const auto& [name, value] : listed.items()) {
-    if (!value.is_string()) throw format_error(path, "\"" + name + "\" is " + value.dump() + ", the path of a file was expected");
+    if (!value.is_string()) throw format_error(path, "\"" + name + "\" is " + shown(value) + ", the path of a file was expected");
     const bool taken = name == "base" || name == "flex" || name == "none";
     if (name.empty() || taken || name.find_first_of("./\t") != std::string::npos) {
       throw format_error(path, "\"" + name + "\" cannot be an adapter's name: base, flex and none are taken, . and / separate names");

@@ -45,11 +45,11 @@ inline index adapterhub_size(const json& factor, const encoder_config& config, c
     }
     if (one == nullptr || !one->is_number() || one->get<double>() <= 0 || one->get<double>() > 1e9) {
       throw format_error(
-          path, "\"reduction_factor\" is " + factor.dump() + ", a positive number for layer " + std::to_string(n) + " was expected");
+          path, "\"reduction_factor\" is " + shown(factor) + ", a positive number for layer " + std::to_string(n) + " was expected");
     }
     const index here = reduced_size(config.hidden_size, one->get<double>());
     if (size != 0 && here != size) {
-      throw format_error(path, "\"reduction_factor\" is " + factor.dump() + ": adapters of several sizes, which graft does not compute");
+      throw format_error(path, "\"reduction_factor\" is " + shown(factor) + ": adapters of several sizes, which graft does not compute");
     }
     size = here;
   }
@@ -74,7 +74,7 @@ inline model_description describe_adapterhub(const json& about, const encoder_co
         {"mh_adapter", false}, {"output_adapter", true}, {"non_linearity", "relu"}, {"reduction_factor", 16}, {"original_ln_before", true}};
   }
   if (!given.is_object()) {
-    throw format_error(path, "\"config\" is " + given.dump() + ", double_seq_bn, seq_bn (or houlsby, pfeiffer) or an object was expected");
+    throw format_error(path, "\"config\" is " + shown(given) + ", double_seq_bn, seq_bn (or houlsby, pfeiffer) or an object was expected");
   }
   const bool double_bn = required<bool>(given, "mh_adapter", path);
   json fields{{"original_ln_before", false}};
@@ -168,7 +168,7 @@ inline std::vector<std::string> labels_by_id(const json& label2id, index classes
   }
   if (label2id.size() != labels.size() || std::count(labels.begin(), labels.end(), "") != 0) {
     throw format_error(
-        path, "\"label2id\" is " + label2id.dump() + ", one label for each id from 0 to " + std::to_string(classes - 1) + " was expected");
+        path, "\"label2id\" is " + shown(label2id) + ", one label for each id from 0 to " + std::to_string(classes - 1) + " was expected");
   }
   return labels;
 }

@@ -23,8 +23,8 @@ inline void check_fields(const json& object, const std::map<std::string, json>& 
     if (handled.contains(field)) continue;
     const auto only = needed.find(field);
     if (only != needed.end() ? value == only->second : is_off(value)) continue;
-    throw format_error(path, "\"" + field + "\" is " + value.dump() + ", which graft does not compute: " +
-                                 (only != needed.end() ? only->second.dump() : "an adapter without it") + " was expected");
+    throw format_error(path, "\"" + field + "\" is " + shown(value) + ", which graft does not compute: " +
+                                 (only != needed.end() ? shown(only->second) : "an adapter without it") + " was expected");
   }
 }
 

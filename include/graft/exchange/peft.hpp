@@ -83,7 +83,7 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
   d.lora.targets =
       targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : detail::targets_of(stored, config);
   if (lora_tensors(config, d).empty()) {
-    throw format_error(path, "\"target_modules\" is " + targets.dump() + ": no dense layer of this encoder has an update");
+    throw format_error(path, "\"target_modules\" is " + shown(targets) + ": no dense layer of this encoder has an update");
   }
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, stored.path());
   return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};

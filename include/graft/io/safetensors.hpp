@@ -53,7 +53,7 @@ inline std::vector<index> natural_numbers(const json& list, const std::string& w
       if (fine) numbers.push_back(item.get<index>());
     }
   }
-  if (!fine) throw format_error(path, what + " is " + list.dump() + ", a list of whole numbers was expected");
+  if (!fine) throw format_error(path, what + " is " + shown(list) + ", a list of whole numbers was expected");
   return numbers;
 }
 
@@ -115,11 +115,11 @@ class safetensors_file : public tensor_source {
     };
     const json& type_name = field("dtype");
     const auto type = type_name.is_string() ? parse_dtype(type_name.get<std::string>()) : std::nullopt;
-    if (!type) throw format_error(path(), who + " has dtype " + type_name.dump() + ", which graft does not know");
+    if (!type) throw format_error(path(), who + " has dtype " + shown(type_name) + ", which graft does not know");
     tensor_info info{*type, detail::natural_numbers(field("shape"), who + ": \"shape\"", path()), {}};
     const auto offsets = detail::natural_numbers(field("data_offsets"), who + ": \"data_offsets\"", path());
     if (offsets.size() != 2 || offsets[0] > offsets[1] || static_cast<std::size_t>(offsets[1]) > data.size()) {
-      throw format_error(path(), who + " has data_offsets " + field("data_offsets").dump() + ", a range inside the " +
+      throw format_error(path(), who + " has data_offsets " + shown(field("data_offsets")) + ", a range inside the " +
                                      std::to_string(data.size()) + " bytes of data was expected (cut short?)");
     }
     const index count = element_count(info.shape);

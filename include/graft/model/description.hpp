@@ -83,7 +83,7 @@ inline model_description parse_description(const std::map<std::string, std::stri
   }
   const std::string where = path + " (metadata \"graft\")";
   const json o = parse_json(text->second, where);
-  if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + o["version"].dump() + ", 1 was expected");
+  if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + shown(o["version"]) + ", 1 was expected");
   const auto size = [&](const json& object, const char* field) { return detail::integer_field(object, field, where, 1, 65'536); };
   model_description d;
   d.kind = required<std::string>(o, "kind", where);

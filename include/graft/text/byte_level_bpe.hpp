@@ -175,7 +175,7 @@ class byte_level_bpe {
       } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
         add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank, fail);
       } else {
-        fail(merge.dump() + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
+        fail(shown(merge) + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
       }
       ++rank;
     }

@@ -44,10 +44,10 @@ struct json_section {
     const json& found = at(field).value;
     if (std::ranges::find(values, found) != values.end()) return;
     std::string wanted;
-    for (const auto& one : values) wanted += (wanted.empty() ? "" : " or ") + one.dump();
+    for (const auto& one : values) wanted += (wanted.empty() ? "" : " or ") + shown(one);
     // What may be long is named by its type.
-    const std::string short_form = !found.is_structured()   ? found.dump()
-                                   : found.contains("type") ? "of type " + found["type"].dump()
+    const std::string short_form = !found.is_structured()   ? shown(found)
+                                   : found.contains("type") ? "of type " + shown(found["type"])
                                                             : "an " + std::string(found.type_name());
     throw format_error(where, "\"" + field + "\" is " + short_form + ", graft takes " + wanted + " only");
   }

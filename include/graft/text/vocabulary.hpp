@@ -86,7 +86,7 @@ class vocabulary {
     std::vector<bool> taken(object.size());
     for (const auto& [piece, value] : object.items()) {
       const auto fail = [&, &name = piece, &number = value](const std::string& reason) {
-        throw format_error(path, "\"" + name + "\" has id " + number.dump() + reason);
+        throw format_error(path, "\"" + name + "\" has id " + shown(number) + reason);
       };
       if (!value.is_number_integer()) fail(", an integer was expected");
       if (!value.is_number_unsigned()) fail(", ids cannot be negative");
