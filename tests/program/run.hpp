@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graft/core/file.hpp"
@@ -22,11 +23,10 @@ struct outcome {
   std::string err;
 };
 
-/// Runs `graft ARGUMENTS...` with INPUT on standard input.
-inline outcome run_graft(std::vector<std::string> arguments, const std::string& input = "") {
+/// Runs `graft ARGUMENTS...` with its standard input and output connected to these files; "" closes the stream.
+inline outcome run_graft_between(std::vector<std::string> arguments, const std::string& in, const std::string& out) {
   const temporary_folder folder;
-  const std::string names[] = {folder / "in", folder / "out", folder / "err"};
-  graft::write_file(names[0], input);
+  const std::string err = folder / "err";
   arguments.insert(arguments.begin(), GRAFT_PROGRAM);
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
@@ -34,15 +34,31 @@ inline outcome run_graft(std::vector<std::string> arguments, const std::string& 
 
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, 0, names[0].c_str(), O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, 1, names[1].c_str(), O_WRONLY | O_CREAT, 0600);
-  ::posix_spawn_file_actions_addopen(&files, 2, names[2].c_str(), O_WRONLY | O_CREAT, 0600);
+  const auto connect = [&](int stream, const std::string& path, int flags) {
+    if (path.empty()) {
+      ::posix_spawn_file_actions_addclose(&files, stream);
+    } else {
+      ::posix_spawn_file_actions_addopen(&files, stream, path.c_str(), flags, 0600);
+    }
+  };
+  connect(0, in, O_RDONLY);
+  connect(1, out, O_WRONLY | O_CREAT);
+  connect(2, err, O_WRONLY | O_CREAT);
   pid_t child = 0;
   const int failed = ::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
   int status = 0;
   if (failed != 0 || ::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot run " GRAFT_PROGRAM);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), graft::read_file(names[1]), graft::read_file(names[2])};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), "", graft::read_file(err)};
+}
+
+/// Runs `graft ARGUMENTS...` with INPUT on standard input.
+inline outcome run_graft(std::vector<std::string> arguments, const std::string& input = "") {
+  const temporary_folder folder;
+  graft::write_file(folder / "in", input);
+  outcome result = run_graft_between(std::move(arguments), folder / "in", folder / "out");
+  result.out = graft::read_file(folder / "out");
+  return result;
 }
 
 /// True for text that is "graft: ..." and one line.
