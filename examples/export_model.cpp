@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "commands.hpp"
 #include "flags.hpp"
@@ -19,6 +20,7 @@
 #include "graft/exchange/merge_lora.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/predict/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "machine.hpp"
 
@@ -29,25 +31,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* tokenizer_files[] = {
     "vocab.json", "merges.txt", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
-
-/// @throws format_error  the vocabulary in FOLDER cannot be that of the model which CONFIG describes
-void check_vocabulary(const std::string& folder, const encoder_config& config) {
-  const auto tokens = tokenizer::from_folder(folder);
-  const std::string family = tokens.family() == tokenizer_family::roberta ? "roberta" : "bert";
-  if (family != config.model_type) {
-    throw format_error(folder, "holds the vocabulary of a " + family + " model, its config.json says " + config.model_type);
-  }
-  // A table may be rounded up to a convenient number of rows, but not by more than that.
-  const index spare = config.vocab_size - tokens.size();
-  if (spare < 0 || spare >= 128) {
-    throw format_error(folder, "holds a vocabulary of " + std::to_string(tokens.size()) + " entries, the config.json says " +
-                                   std::to_string(config.vocab_size) + ": they do not belong together");
-  }
-  if (tokens.pad_id() != config.pad_token_id) {
-    throw format_error(folder, "holds a vocabulary with padding id " + std::to_string(tokens.pad_id()) + ", the config.json says " +
-                                   std::to_string(config.pad_token_id) + ": they do not belong together");
-  }
-}
 
 /// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.
 void write_head(const std::string& path, const adapter_file& lora, const std::string& print) {
@@ -105,7 +88,8 @@ int export_model(int argc, const char* const* argv) {
   if (!model_type.starts_with(config.model_type)) {
     throw config_error("--model_type is " + model_type + ", " + config_path + " says " + config.model_type);
   }
-  if (!without_tokenizer) check_vocabulary(tokenizer_folder, config);
+  std::optional<tokenizer> tokens;
+  if (!without_tokenizer) tokens = read_vocabulary(tokenizer_folder, config);
   tensor_source model = open_model(model_folder, config.model_type);
   const auto trunk = trunk_tensors(config, model);
   std::optional<adapter_file> lora;
@@ -148,12 +132,13 @@ int export_model(int argc, const char* const* argv) {
                              {"model_tokenizer_path", folder.string()}};
   write_file((out / "config.json").string(), sources.dump(2) + "\n");
 
+  if (tokens) print_notes(tokens->notes());
   std::size_t parameters = 0;
   for (const auto& [name, shape] : trunk) parameters += static_cast<std::size_t>(element_count(shape));
   std::cout << "model       " << config.model_type << ", " << config.num_hidden_layers << " layers of " << config.hidden_size << ", "
             << millions(parameters) << " parameters, fingerprint " << print << '\n'
             << "file        " << printable(file, 4000) << ", " << millions(fs::file_size(file)) << "B\n"
-            << "vocabulary  " << config.vocab_size << " entries\n"
+            << "vocabulary  " << (tokens ? std::to_string(tokens->size()) + " entries, " : "") << config.vocab_size << " rows\n"
             << "train with  --ZZsrc " << (out / "config.json").string() << '\n';
   return 0;
 }

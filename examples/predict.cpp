@@ -165,6 +165,7 @@ void answer_rows(question& q) {
   if (no_tokenizer) q.files.tokenizer_path.clear();
 
   basic_predictor<P> model(q.files);
+  print_notes(model.notes());
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) model.add(name, path);

@@ -17,7 +17,8 @@ int tokenize(int argc, const char* const* argv) {
   bool tokens = false;
   flag_table flags("tokenize", "--model_tokenizer_path FOLDER [--tokens] < TEXT",
                    "Reads lines of text from standard input and prints a line of token ids for each, as they come. A line, which ends in "
-                   "\\n or \\r\\n, is taken exactly as it is: not stripped, no special tokens put around it, and those that stand in it, such as </s>, are text like any other.");
+                   "\\n or \\r\\n, is taken exactly as it is: not stripped, no special tokens put around it, and those that stand in it, "
+                   "such as </s>, are text like any other.");
   flags.group("Flags");
   flags.add("model_tokenizer_path", &folder, "The folder with vocab.json and merges.txt (RoBERTa), vocab.txt (BERT), or a tokenizer.json.")
       .required();
@@ -25,6 +26,7 @@ int tokenize(int argc, const char* const* argv) {
   if (!flags.parse(argc, argv)) return 0;
 
   const auto model = tokenizer::from_folder(folder);
+  print_notes(model.notes());
   line_reader lines = standard_input();
   lines.allow_nul();
   std::string output;

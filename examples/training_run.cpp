@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <random>
 
+#include "commands.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
@@ -161,14 +162,12 @@ void read_data(prepared_run& run) {
     }
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
     if (all_ids) {
-      const known_ids ids(static_cast<std::int32_t>(run.config.vocab_size), run.config.pad_token_id);
-      run.data[split] = make_data_set(run.tasks.task, examples, path, ids, run.max_seq_length, threads);
+      run.data[split] = make_data_set(run.tasks.task, examples, path, known_ids_of(run.config), run.max_seq_length, threads);
       continue;
     }
     if (!tokens) {
-      const std::string& folder = flags.model_tokenizer_path;
-      tokens = tokenizer::from_folder(folder);
-      check_vocabulary(*tokens, run.config, folder);
+      tokens = read_vocabulary(flags.model_tokenizer_path, run.config);
+      print_notes(tokens->notes());
     }
     run.data[split] = make_data_set(run.tasks.task, examples, path, *tokens, run.max_seq_length, threads, [&](index done, index all) {
       if (all >= 20'000)

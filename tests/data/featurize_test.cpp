@@ -42,6 +42,22 @@ graft::features featurize(const graft::example&, const thread_counter& source, g
 
 }  // namespace
 
+TEST_CASE("texts and ready-made rows use no row that the encoder lacks") {
+  auto model = graft_test::tiny_bert();
+  CHECK(graft::featurize(texts("low", "low"), model, 16).token_type_ids == ids_type{0, 0, 0, 1, 1});
+  model.fit({8, 0, 1});
+  CHECK(graft::featurize(texts("low lower", "low"), model, 16).token_type_ids == ids_type(7, 0));
+  CHECK_THROWS_WITH(graft::featurize(texts("low!"), model, 16),
+                    "\"!\" in the text has id 10, the encoder has rows for 8 alone: do the vocabulary and the model belong together?");
+  CHECK_THROWS_WITH(graft::featurize(ready_made({8}), model, 16), "\"input_ids\" holds 8, the vocabulary has ids 0 to 7");
+  auto row = ready_made({1, 2});
+  row.token_type_ids = {0, 1};
+  CHECK(graft::featurize(row, 9, 16).token_type_ids == ids_type{0, 1});
+  CHECK_THROWS_WITH(graft::featurize(row, model, 16), "\"token_type_ids\" holds 1, the encoder has segments 0 to 0");
+  row.token_type_ids = {0, -1};
+  CHECK_THROWS_WITH(graft::featurize(row, 9, 16), Contains("\"token_type_ids\" holds -1"));
+}
+
 TEST_CASE("RoBERTa features: two separators between and, as trained, after a single text") {
   const auto model = graft_test::tiny_roberta();
   const auto tokens = [&](const graft::example& row, graft::index length = 128) {

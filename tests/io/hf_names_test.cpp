@@ -1,7 +1,6 @@
 #include "graft/io/hf_names.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <map>
 
 using graft::canonical_name;
@@ -43,8 +42,9 @@ TEST_CASE("what wrappers put before the names comes off, from the heads too") {
   using strings = std::vector<std::string>;
   const std::string table = "embeddings.word_embeddings.weight", layer = "encoder.layer.0.output.LayerNorm.gamma";
   const strings bare{"bert." + table, "bert.encoder.layer.0.output.LayerNorm.weight"};
-  for (const std::string start : {"", "bert.", "module.", "module.bert.", "module._orig_mod.bert.", "_orig_mod.module.", "model.", "encoder.",
-                                  "model.encoder.", "encoder.bert.", "module.model.encoder.bert.", "bert.model.", "roberta.bert."}) {
+  for (const std::string start :
+       {"", "bert.", "module.", "module.bert.", "module._orig_mod.bert.", "_orig_mod.module.", "model.", "encoder.", "model.encoder.",
+        "encoder.bert.", "module.model.encoder.bert.", "bert.model.", "roberta.bert."}) {
     INFO(start);
     CHECK(canonical({start + table, start + layer}, "bert") == bare);
   }

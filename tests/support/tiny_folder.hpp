@@ -38,11 +38,19 @@ inline void write_vocabulary(const std::string& folder, const std::string& kind,
 /// file, or that it does not.
 inline void write_tiny_folder(
     const std::string& folder, const std::string& kind, const graft::json& fields = graft::json::object(),
-    const std::function<std::optional<std::string>(const std::string&)>& rename = [](const std::string& name) { return std::optional(name); }) {
+    const std::function<std::optional<std::string>(const std::string&)>& rename = [](const std::string& name) {
+      return std::optional(name);
+    }) {
   const bool bert = kind == "bert";
-  graft::json config{{"model_type", kind},      {"vocab_size", 20},           {"hidden_size", 6},
-                     {"num_hidden_layers", 2},  {"num_attention_heads", 2},   {"intermediate_size", 10},
-                     {"type_vocab_size", bert ? 2 : 1}, {"max_position_embeddings", 140}, {"pad_token_id", bert ? 0 : 1}};
+  graft::json config{{"model_type", kind},
+                     {"vocab_size", 20},
+                     {"hidden_size", 6},
+                     {"num_hidden_layers", 2},
+                     {"num_attention_heads", 2},
+                     {"intermediate_size", 10},
+                     {"type_vocab_size", bert ? 2 : 1},
+                     {"max_position_embeddings", 140},
+                     {"pad_token_id", bert ? 0 : 1}};
   config.update(fields);
   std::filesystem::create_directories(folder);
   graft::write_file(folder + "/config.json", config.dump());

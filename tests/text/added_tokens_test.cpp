@@ -77,11 +77,26 @@ TEST_CASE("ids that contradict each other are refused with the file that says so
     CHECK_THROWS_WITH(graft::settle(pieces, mentions, false), Contains(message));
   };
   refusal({{.text = "", .where = "f"}}, "f: an added token is empty");
-  refusal({{.text = "<d>", .where = "f"}}, "f: \"<d>\" has no id, neither in");
   refusal({{.text = "a", .where = "f", .id = 3}}, "f: \"a\" has id 3, but 0 elsewhere");
   refusal({{.text = "<d>", .where = "f", .id = 3}, {.text = "<d>", .where = "g", .id = 4}}, "g: \"<d>\" has id 4, but 3 elsewhere");
   refusal({{.text = "<d>", .where = "f", .id = 1}}, "f: \"<d>\" has id 1, which \"b\" has already");
   refusal({{.text = "<d>", .where = "f", .id = 3}, {.text = "<e>", .where = "g", .id = 3}},
           "g: \"<e>\" has id 3, which \"<d>\" has already");
   refusal({{.text = "<d>", .where = "f", .id = 4}}, "f: \"<d>\" has id 4, but the vocabulary has 3 pieces");
+}
+
+TEST_CASE("tokens that no file gives an id get the next ones, in order") {
+  const auto settled = graft::settle(three_pieces(),
+                                     {{.text = "<f>", .where = "f"},
+                                      {.text = "b", .where = "f"},
+                                      {.text = "<d>", .where = "f", .id = 3},
+                                      {.text = "<e>", .where = "f"},
+                                      {.text = "<f>", .where = "g", .special = true}},
+                                     false);
+  CHECK(settled.beyond == std::vector<std::string>{"<d>", "<f>", "<e>"});
+  for (const auto& token : settled.searched) {
+    if (token.text == "<e>") CHECK(token.id == 5);
+    if (token.text == "<f>") CHECK(token.id == 4);
+    if (token.text == "b") CHECK(token.id == 1);
+  }
 }

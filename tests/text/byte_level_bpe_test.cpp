@@ -74,5 +74,23 @@ TEST_CASE("broken merges are refused with file and line") {
   refusal("l \u4e16\n", "1: \"\u4e16\" is not in");
   refusal("xy l\n", "1: \"xy\" is not in");
   refusal("l o\r\nx y\r\n", "2: \"xy\" is not in");
-  refusal("l o\nl o\n", "2: \"l o\" is listed a second time");
+  refusal("\nl o\n", "1: \"\" is no merge");
+}
+
+TEST_CASE("merges: none, blank lines at the end, and one that is listed twice") {
+  const graft_test::temporary_folder folder;
+  const auto tokens = [&](const std::string& merges, std::size_t notes = 0) {
+    graft_test::write_roberta(folder, graft_test::tiny_pieces(), merges);
+    const auto model = graft::tokenizer::from_folder(folder.path());
+    CHECK(model.notes().size() == notes);
+    std::string text;
+    for (const auto& token : graft_test::tokens_of(model, model.encode_plain("lower"))) text += token + "|";
+    return text;
+  };
+  for (const std::string none : {"", "\n", "#version: 0.2", "#version: 0.2\n", "#version: 0.2\r\n\r\n"})
+    CHECK(tokens(none) == "l|o|w|e|r|");
+  CHECK(tokens("#version: 0.2\nl o\ne r\n\n\n") == "lo|w|er|");
+  CHECK(tokens("l o\ne w\nl o\nlo w\n", 1) == "low|e|r|");
+  // The last place counts: "l o" no longer comes before "e r", but it still comes before "lo w".
+  CHECK(tokens("l o\nlo w\nl o\n", 1) == "low|e|r|");
 }

@@ -63,8 +63,27 @@ TEST_CASE("what the files contradict or graft lacks is refused by name") {
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"7x": {"content": "m"}}})", "\"7x\" is no token id");
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"-7": {"content": "m"}}})", "\"-7\" is no token id");
   refusal("tokenizer_config.json", R"({"do_lower_case": "yes"})", "\"do_lower_case\" is \"yes\"");
-  refusal("tokenizer_config.json", R"({"do_basic_tokenize": false})", "\"do_basic_tokenize\" is false");
-  refusal("tokenizer_config.json", R"({"never_split": ["x"]})", "\"never_split\" lists words");
-  graft::write_file(folder / "special_tokens_map.json", R"({"cls_token": "<s>"})");
-  refusal("tokenizer_config.json", R"({"cls_token": "[CLS]"})", "\"cls_token\" is \"[CLS]\", but \"<s>\" in special_tokens_map.json");
+}
+
+TEST_CASE("what does not count is noted: settings of old tokenizers, and the other name of a special token") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "tokenizer_config.json", R"({"do_basic_tokenize": false, "never_split": ["x"], "model_max_length": 1e30})");
+  auto config = graft::read_tokenizer_config(folder.path());
+  REQUIRE(config.notes.size() == 2);
+  CHECK_THAT(config.notes[0], Contains("tokenizer_config.json: \"do_basic_tokenize\" is not heeded"));
+  CHECK_THAT(config.notes[1], Contains("tokenizer_config.json: \"never_split\" is not heeded"));
+
+  graft::write_file(folder / "special_tokens_map.json", R"({"cls_token": "<s>", "sep_token": "</s>"})");
+  graft::write_file(folder / "tokenizer_config.json", R"({"cls_token": "[CLS]", "sep_token": "</s>"})");
+  config = graft::read_tokenizer_config(folder.path());
+  CHECK(config.special_tokens[0] == "<s>");
+  REQUIRE(config.notes.size() == 1);
+  CHECK_THAT(config.notes[0], Contains("\"cls_token\" is \"[CLS]\", but \"<s>\" in special_tokens_map.json: the latter counts"));
+  for (const auto& token : config.mentions) CHECK(token.text != "[CLS]");
+
+  graft::write_file(folder / "tokenizer_config.json", R"({"cls_token": "[CLS]", "added_tokens_decoder": {}})");
+  config = graft::read_tokenizer_config(folder.path());
+  CHECK(config.special_tokens[0] == "[CLS]");
+  CHECK_THAT(config.notes.at(0), Contains("the first counts"));
+  for (const auto& token : config.mentions) CHECK(token.text != "<s>");
 }

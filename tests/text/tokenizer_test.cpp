@@ -74,7 +74,7 @@ TEST_CASE("folders without a whole tokenizer are refused by name") {
   refusal("holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
   graft::write_file(folder / "vocab.json", "{}");
   refusal("holds neither vocab.json + merges.txt nor vocab.txt");
-  for (const std::size_t special : {0, 1, 2}) {
+  for (const std::size_t special : {0, 2}) {
     auto pieces = graft_test::tiny_pieces();
     const auto missing = std::exchange(pieces[special], "unused");
     graft_test::write_roberta(folder, pieces, graft_test::tiny_merges());
@@ -122,13 +122,79 @@ TEST_CASE("BERT's plain files: settings, another unknown token, tokens that were
         strings{"low", "NewTok", ",", "NewTok"});
 }
 
-TEST_CASE("the plain files are read before a tokenizer.json, unless the configuration names a class that does not read them") {
+TEST_CASE("a tokenizer.json counts where the plain files beside it say something else, which is noted") {
+  const graft_test::temporary_folder folder;
+  const auto pieces = graft_test::tiny_pieces();
+  graft_test::write_roberta(folder, pieces, graft_test::tiny_merges());
+  const auto plain = graft::tokenizer::from_folder(folder.path());
+  graft::json file{{"added_tokens", {{{"id", 0}, {"content", "<s>"}}}},
+                   {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+                   {"model", {{"type", "BPE"}, {"merges", graft::json::array()}}}};
+  for (std::size_t id = 0; id < pieces.size(); ++id) file["model"]["vocab"][pieces[id]] = id;
+  graft::detail::for_each_line(graft_test::tiny_merges(), [&](std::uint64_t number, std::string_view line) {
+    if (number > 1) file["model"]["merges"].push_back(std::string(line));
+  });
+  const auto read = [&](const graft::json& one) {
+    graft::write_file(folder / "tokenizer.json", one.dump());
+    return graft::tokenizer::from_folder(folder.path());
+  };
+  CHECK(read(file).notes().empty());
+  CHECK(read(file).encode(" low <mask> low") == plain.encode(" low <mask> low"));  // as plain files strip it
+
+  const auto counts = [&](const graft::json& one, const std::string& message) {
+    for (const char* about : {"{}", R"({"tokenizer_class": "RobertaTokenizer"})"}) {
+      graft::write_file(folder / "tokenizer_config.json", about);
+      const auto model = read(one);
+      REQUIRE(model.notes().size() == 1);
+      CHECK_THAT(model.notes()[0], Contains(message) && Contains("tokenizer.json counts, as in transformers"));
+      CHECK(model.layout() == graft::roberta_layout);
+    }
+    return read(one);
+  };
+  auto other = file;
+  std::swap(other["model"]["vocab"]["lo"], other["model"]["vocab"]["er"]);
+  CHECK(counts(other, "vocab.json: gives \"er\" id 263, but 260 is the one in tokenizer.json").encode_plain("lo") ==
+        plain.encode_plain("er"));
+  other = file;
+  other["added_tokens"].push_back({{"id", 270}, {"content", "<new>"}});
+  CHECK(counts(other, "vocab.json: gives \"<new>\" no id, but 270 is").encode("<new>") == ids_type{270});
+  other = file;
+  std::swap(other["model"]["merges"][0], other["model"]["merges"][3]);
+  counts(other, "vocab.json: lies with a merges.txt without \"e r\" at that place");
+  other = file;
+  other["model"]["merges"].erase(8);
+  counts(other, "merges.txt of other length");
+  graft::write_file(folder / "vocab.json", "version https://git-lfs.github.com/spec/v1\n");
+  counts(file, "vocab.json: is a Git LFS pointer");
+  graft::write_file(folder / "tokenizer.json", "{}");
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains("tokenizer.json: has no \"model\""));
+}
+
+TEST_CASE("the class that the files name decides what is read of them, and how pairs are laid out") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_roberta(folder, graft_test::tiny_pieces(), graft_test::tiny_merges());
+  graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
+  const auto read = [&](const std::string& name) {
+    graft::write_file(folder / "tokenizer_config.json", graft::json{{"tokenizer_class", name}}.dump());
+    return graft::tokenizer::from_folder(folder.path());
+  };
+  CHECK(read("BertTokenizerFast").family() == graft::tokenizer_family::bert);
+  CHECK(read("BertTokenizer").layout() == graft::bert_layout);
+  CHECK(read("DistilBertTokenizer").layout() == graft::text_layout{1, 0});
+  CHECK(read("RobertaTokenizer").family() == graft::tokenizer_family::roberta);
+  CHECK(read("BartTokenizer").layout() == graft::roberta_layout);
+  CHECK_THROWS_WITH(read("T5Tokenizer"), Contains("tokenizer_config.json: \"tokenizer_class\" is \"T5Tokenizer\", which graft cannot"));
+  auto model = read("BertTokenizer");
+  CHECK(model.known().count == 14);
+  model.fit({12, 0, 1});
+  CHECK(model.known().count == 12);
+  CHECK(model.layout() == graft::text_layout{1, 0});
+}
+
+TEST_CASE("a tokenizer.json is read alone where the configuration names a class that does not read plain files") {
   const graft_test::temporary_folder folder;
   graft::write_file(folder / "vocab.txt", graft_test::tiny_bert_pieces);
   graft::write_file(folder / "tokenizer.json", "{}");
-  CHECK(graft::tokenizer::from_folder(folder.path()).size() == 14);
-  graft::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");
-  CHECK(graft::tokenizer::from_folder(folder.path()).size() == 14);
   graft::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
   CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains("tokenizer.json: has no \"model\": not a tokenizer.json?"));
   std::filesystem::remove(folder / "tokenizer.json");

@@ -34,12 +34,51 @@ TEST_CASE("broken vocabularies are refused by name") {
   refusal(R"({"a": 0.5})", "\"a\" has id 0.5, an integer was expected");
   refusal(R"({"a": "0"})", "an integer was expected");
   refusal(R"({"a": -1})", "\"a\" has id -1, ids cannot be negative");
-  refusal(R"({"a": 0, "b": 0})", "\"b\" has id 0, which \"a\" has already");
-  refusal(R"({"a": 0, "b": 2})", "\"b\" has id 2, but 2 pieces need the ids 0, 1, 2, ... without gaps");
+  refusal(R"({"a": 0, "b": 300032})", "\"b\" has id 300032, which is far beyond a vocabulary of 2 pieces");
+  refusal(R"({"a": 18446744073709551615})", "\"a\" has id 18446744073709551615, which is far beyond");
   CHECK_THROWS_WITH(graft::vocabulary::from_json(folder / "absent"), Contains("cannot be opened"));
 
-  graft::write_file(folder / "vocab.txt", "a\nb\na\n");
-  CHECK_THROWS_WITH(graft::vocabulary::from_lines(folder / "vocab.txt"), Contains("vocab.txt: \"a\" stands there twice, with ids 0 and 2"));
   graft::write_file(folder / "vocab.txt", "a\n\xff\n");
   CHECK_THROWS_WITH(graft::vocabulary::from_lines(folder / "vocab.txt"), Contains("vocab.txt: text is not valid UTF-8 at byte 2"));
+}
+
+TEST_CASE("vocab.txt: ids count lines, blank ones too; the last of two lines counts; what stands at the ends of lines does not") {
+  const graft_test::temporary_folder folder;
+  const auto read = [&](const std::string& text) {
+    graft::write_file(folder / "vocab.txt", text);
+    return graft::vocabulary::from_lines(folder / "vocab.txt");
+  };
+  auto pieces = read("a\nb\na\nc\na\nb\n");
+  CHECK(pieces.size() == 6);
+  CHECK(pieces.find("a") == 4);
+  CHECK(pieces.find("b") == 5);
+  CHECK(pieces.piece(0) == "a");
+  CHECK(pieces.piece(4) == "a");
+  REQUIRE(pieces.notes().size() == 1);
+  CHECK_THAT(pieces.notes()[0],
+             Contains("vocab.txt: \"a\" stands there twice, with ids 2 and 4 (and so on, 3 times): the last one counts"));
+  pieces = read("a\n\n  \nb\n");
+  CHECK(pieces.size() == 4);
+  CHECK(pieces.find("b") == 3);
+  REQUIRE(pieces.notes().size() == 1);
+  CHECK_THAT(pieces.notes()[0], Contains("vocab.txt:2: is a blank line"));
+  pieces = read("\xef\xbb\xbf[PAD]\r\na \r\nb\t\u3000\n c\n\n\n");
+  CHECK(pieces.size() == 6);
+  CHECK(pieces.find("[PAD]") == 0);
+  CHECK(pieces.find("a") == 1);
+  CHECK(pieces.find("b") == 2);
+  CHECK(pieces.find(" c") == 3);
+  CHECK(pieces.notes().empty());
+}
+
+TEST_CASE("vocab.json: ids may leave gaps, and two pieces may have one") {
+  const auto pieces = graft::vocabulary::from_json(graft::json::parse(R"({"a": 0, "b": 7, "c": 7})"), "vocab.json");
+  CHECK(pieces.size() == 8);
+  CHECK(pieces.find("a") == 0);
+  CHECK(pieces.find("b") == 7);
+  CHECK(pieces.find("c") == 7);
+  CHECK(pieces.piece(3).empty());
+  CHECK(pieces.find("") == -1);
+  REQUIRE(pieces.notes().size() == 1);
+  CHECK_THAT(pieces.notes()[0], Contains("vocab.json: \"b\" has id 7, as \"c\" has"));
 }

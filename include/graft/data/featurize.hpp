@@ -38,16 +38,9 @@ inline void truncate_pair(std::vector<std::int32_t>& a, std::vector<std::int32_t
   while (a.size() + b.size() > length) (a.size() >= b.size() ? a : b).pop_back();
 }
 
-/// What ids a model knows, for rows that bring their own.
-struct known_ids {
-  known_ids(std::int32_t vocabulary_size, std::int32_t padding = -1) : count(vocabulary_size), pad(padding) {}  // implicit: a size will do
-  std::int32_t count;
-  std::int32_t pad;  // -1: not known
-};
-
 /// The features of a row that brings its ids; its label and target are left unknown.
-/// @throws config_error  the row has no ids (only text), more than MAX_SEQ_LENGTH, or one that KNOWN has not; or it begins or ends with
-///                       padding, which no attention_mask told
+/// @throws config_error  the row has no ids (only text), more than MAX_SEQ_LENGTH, or an id or segment that KNOWN has not; or it begins or
+///                       ends with padding, which no attention_mask told
 inline features featurize(const example& row, const known_ids& known, index max_seq_length) {
   if (row.input_ids.empty()) throw config_error("has no \"input_ids\", and there is no tokenizer for its text");
   if (!row.masked && row.input_ids.size() > 1 && (row.input_ids.front() == known.pad || row.input_ids.back() == known.pad)) {
@@ -60,8 +53,13 @@ inline features featurize(const example& row, const known_ids& known, index max_
   }
   for (const auto id : row.input_ids) {
     if (id < 0 || id >= known.count) {
-      throw config_error("\"input_ids\" holds " + std::to_string(id) + ", the vocabulary has ids 0 to " +
-                         std::to_string(known.count - 1));
+      throw config_error("\"input_ids\" holds " + std::to_string(id) + ", the vocabulary has ids 0 to " + std::to_string(known.count - 1));
+    }
+  }
+  for (const auto segment : row.token_type_ids) {
+    if (segment < 0 || segment >= known.segments) {
+      throw config_error("\"token_type_ids\" holds " + std::to_string(segment) + ", the encoder has segments 0 to " +
+                         std::to_string(known.segments - 1));
     }
   }
   features result;
@@ -73,12 +71,13 @@ inline features featurize(const example& row, const known_ids& known, index max_
 
 /// The features of any row; its label and target are left unknown. Texts are stripped, tokenized and cut so that the whole fits
 ///   RoBERTa  <s> A </s></s> B </s>  or  <s> A </s></s>          BERT  [CLS] A [SEP] B [SEP]  or  [CLS] A [SEP],  B with segment id 1
-/// (two separators after a single text, too: what the published adapters were trained with). Ready-made ids are checked and kept.
+/// (two separators after a single text, too: what the published adapters were trained with), by the tokenizer's layout(). Ready-made ids
+/// are checked and kept.
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens
 inline features featurize(const example& row, const tokenizer& tokens, index max_seq_length) {
-  if (!row.input_ids.empty()) return featurize(row, known_ids(tokens.size(), tokens.pad_id()), max_seq_length);
-  const bool roberta = tokens.family() == tokenizer_family::roberta;
-  const index specials = 2 + (row.text_b ? 1 : 0) + (roberta ? 1 : 0);
+  if (!row.input_ids.empty()) return featurize(row, tokens.known(), max_seq_length);
+  const text_layout& layout = tokens.layout();
+  const index specials = 1 + layout.separators + (row.text_b ? 1 : 0);
   if (max_seq_length < specials) {
     throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need " +
                        std::to_string(specials));
@@ -96,13 +95,18 @@ inline features featurize(const example& row, const tokenizer& tokens, index max
   ids.reserve(a.size() + b.size() + static_cast<std::size_t>(specials));
   ids.push_back(tokens.cls_id());
   ids.insert(ids.end(), a.begin(), a.end());
-  ids.insert(ids.end(), roberta ? 2 : 1, tokens.sep_id());
+  ids.insert(ids.end(), static_cast<std::size_t>(layout.separators), tokens.sep_id());
   result.token_type_ids.assign(ids.size(), 0);
   if (row.text_b) {
     ids.insert(ids.end(), b.begin(), b.end());
     ids.push_back(tokens.sep_id());
   }
-  result.token_type_ids.resize(ids.size(), roberta ? 0 : 1);
+  result.token_type_ids.resize(ids.size(), layout.second_segment);
+  const auto beyond = std::ranges::find_if(ids, [&](std::int32_t id) { return id >= tokens.known().count; });
+  if (beyond != ids.end()) {
+    throw config_error("\"" + tokens.token(*beyond) + "\" in the text has id " + std::to_string(*beyond) + ", the encoder has rows for " +
+                       std::to_string(tokens.known().count) + " alone: do the vocabulary and the model belong together?");
+  }
   return result;
 }
 

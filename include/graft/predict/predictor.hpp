@@ -64,8 +64,7 @@ class basic_predictor {
     fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_, stored));  // all of them are there, it says
     lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
     if (!files.tokenizer_path.empty()) {
-      tokenizer_ = tokenizer::from_folder(files.tokenizer_path);
-      check_vocabulary(*tokenizer_, config_, files.tokenizer_path);
+      tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
     }
     load_trunk(trunk_, stored);
     pack_frozen(trunk_, false, omp_get_max_threads());
@@ -99,6 +98,8 @@ class basic_predictor {
     return all;
   }
   const encoder_config& config() const { return config_; }
+  /// What the user should know of the vocabulary: a line each.
+  std::vector<std::string> notes() const { return tokenizer_ ? tokenizer_->notes() : std::vector<std::string>(); }
   /// What NAME is; "" means the first.
   /// @throws config_error  there is no adapter of that name
   const model_description& description(const std::string& name = "") const { return require(name).description; }
@@ -187,7 +188,7 @@ class basic_predictor {
     const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length, longest);
     try {
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
-      return featurize_all(chosen, known_ids(static_cast<std::int32_t>(config_.vocab_size), config_.pad_token_id), length, threads);
+      return featurize_all(chosen, known_ids_of(config_), length, threads);
     } catch (const row_error& failure) {
       throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
     }

@@ -103,8 +103,9 @@ struct settled_tokens {
   std::vector<std::string> beyond;  // those that the vocabulary lacks: number I has the id `pieces.size()` + I
 };
 
-/// Gives every token of MENTIONS one id, that of PIECES or one beyond them. STRIP: what lstrip and rstrip are where no mention says.
-/// @throws format_error  a token without id, with two, or with one that another has; ids beyond PIECES with a gap between
+/// Gives every token of MENTIONS one id, that of PIECES or one beyond them; one without an id gets the next, in the order of the mentions.
+/// STRIP: what lstrip and rstrip are where no mention says.
+/// @throws format_error  a token with two ids, or with one that another has; ids beyond PIECES with a gap between
 /// Tested: tests/text/added_tokens_test.cpp
 inline settled_tokens settle(const vocabulary& pieces, const std::vector<added_token>& mentions, bool strip) {
   std::map<std::string, std::int32_t> ids;
@@ -119,7 +120,10 @@ inline settled_tokens settle(const vocabulary& pieces, const std::vector<added_t
     };
     if (id != token.id) fail(", but " + std::to_string(id) + " elsewhere");
     if (piece >= 0) continue;
-    if (id < pieces.size()) fail(", which \"" + pieces.piece(id) + "\" has already");
+    if (id < pieces.size()) {
+      fail(pieces.piece(id).empty() ? ", which lies within the vocabulary and is no piece's"
+                                    : ", which \"" + pieces.piece(id) + "\" has already");
+    }
     const auto other = beyond.emplace(id, &token).first->second;
     if (other->text != token.text) fail(", which \"" + other->text + "\" has already");
   }
@@ -131,6 +135,10 @@ inline settled_tokens settle(const vocabulary& pieces, const std::vector<added_t
     }
     result.beyond.push_back(token->text);
   }
+  for (const auto& token : mentions) {
+    if (pieces.find(token.text) >= 0 || !ids.emplace(token.text, pieces.size() + std::ssize(result.beyond)).second) continue;
+    result.beyond.push_back(token.text);
+  }
   std::map<std::string, added_token> merged;
   for (const auto& token : mentions) {
     added_token& all = merged[token.text];
@@ -140,9 +148,6 @@ inline settled_tokens settle(const vocabulary& pieces, const std::vector<added_t
     if (token.normalized) all.normalized = token.normalized;
     const auto known = ids.find(token.text);
     all.id = known != ids.end() ? known->second : pieces.find(token.text);
-    if (all.id < 0) {
-      throw format_error(token.where, "\"" + token.text + "\" has no id, neither in " + pieces.path() + " nor as an added token");
-    }
   }
   for (const auto& [text, token] : merged) {
     const bool normalized = token.normalized.value_or(!token.special);

@@ -102,12 +102,12 @@ class merge_table {
 
   explicit merge_table(std::size_t merges) : slots_(std::bit_ceil(2 * merges + 2)) {}
 
-  /// False, and nothing is changed, when the pair is there already.
+  /// False when the pair was there already: VALUE counts now.
   bool insert(std::int32_t left, std::int32_t right, merge value) {
     slot& place = slots_[place_of(key_of(left, right))];
-    if (place.value.rank != no_rank) return false;
+    const bool fresh = place.value.rank == no_rank;
     place = {key_of(left, right), value};
-    return true;
+    return fresh;
   }
   merge find(std::int32_t left, std::int32_t right) const { return slots_[place_of(key_of(left, right))].value; }
 
@@ -145,19 +145,21 @@ struct byte_level_settings {
 /// Source: Radford et al. 2019, section 2.2; Sennrich et al. 2016.   Tested: tests/text/byte_level_bpe_test.cpp
 class byte_level_bpe {
  public:
-  /// From the lines of merges.txt.
-  /// @throws format_error  a merge that is no pair, is listed twice, or whose parts or result are no pieces; a byte without a piece when
-  ///                       there is no unk_token either
+  /// From the lines of merges.txt; blank ones at its end do not count. Of a merge that is listed twice the last place counts.
+  /// @throws format_error  a merge that is no pair, or whose parts or result are no pieces; a byte without a piece when there is no
+  ///                       unk_token either
   byte_level_bpe(vocabulary pieces, const std::string& merges_path, const byte_level_settings& settings = {})
       : byte_level_bpe(std::move(pieces), settings) {
     const mapped_file file(merges_path);
-    merges_ = detail::merge_table(static_cast<std::size_t>(std::ranges::count(file.text(), '\n')) + 1);
+    const auto text = file.text().substr(0, file.text().find_last_not_of("\r\n") + 1);
+    merges_ = detail::merge_table(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
     std::int32_t rank = 0;
-    detail::for_each_line(file.text(), [&](std::uint64_t number, std::string_view line) {
+    detail::for_each_line(text, [&](std::uint64_t number, std::string_view line) {
       if (number == 1 && line.starts_with("#version")) return;
       const auto fail = [&](const std::string& reason) { throw format_error::at_line(merges_path, number, reason); };
       add_merge(line, rank++, fail);
     });
+    finish_merges(merges_path, rank);
     find_whole_words();
   }
 
@@ -179,10 +181,28 @@ class byte_level_bpe {
       }
       ++rank;
     }
+    finish_merges(where, rank);
     find_whole_words();
   }
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
+  /// How many merges were listed.
+  std::int32_t merges() const noexcept { return listed_; }
+  /// Whether MERGE, "a b" or ["a", "b"], has RANK.
+  bool has_merge(const json& merge, std::int32_t rank) const {
+    std::string left, right;
+    if (merge.is_string()) {
+      const auto& text = merge.get_ref<const std::string&>();
+      const auto space = std::min(text.find(' '), text.size());
+      left = text.substr(0, space);
+      right = text.substr(std::min(space + 1, text.size()));
+    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+      left = merge[0].get<std::string>();
+      right = merge[1].get<std::string>();
+    }
+    const auto left_id = vocabulary_.find(left), right_id = vocabulary_.find(right);
+    return left_id >= 0 && right_id >= 0 && merges_.find(left_id, right_id).rank == rank;
+  }
 
   /// Nothing is changed: TEXT itself.
   std::string_view normalize(std::string_view text, std::string& /*buffer*/) const { return text; }
@@ -288,9 +308,11 @@ class byte_level_bpe {
     const std::string joined = std::string(left).append(right);
     const auto left_id = id_of(std::string(left));
     const auto right_id = id_of(std::string(right));
-    if (!merges_.insert(left_id, right_id, {rank, id_of(joined)})) {
-      fail("\"" + std::string(left) + " " + std::string(right) + "\" is listed a second time");
-    }
+    if (!merges_.insert(left_id, right_id, {rank, id_of(joined)})) doubled_ = std::string(left) + " " + std::string(right);
+  }
+  void finish_merges(const std::string& where, std::int32_t listed) {
+    listed_ = listed;
+    if (!doubled_.empty()) vocabulary_.note(where + ": \"" + doubled_ + "\" is listed twice: its last place counts");
   }
 
   /// Most words of a text are pieces whose own encoding is themselves: they are found here, once, and looked up whole from then on.
@@ -317,7 +339,7 @@ class byte_level_bpe {
       if (word.empty()) continue;
       ids.clear();
       merge(word, work, ids);
-      if (settings_.ignore_merges || (ids.size() == 1 && ids[0] == id)) words_.insert(word, id);
+      if ((settings_.ignore_merges && vocabulary_.find(piece) == id) || (ids.size() == 1 && ids[0] == id)) words_.insert(word, id);
     }
   }
 
@@ -325,6 +347,8 @@ class byte_level_bpe {
   byte_level_settings settings_;
   std::array<std::int32_t, 256> byte_ids_{};
   detail::merge_table merges_;
+  std::int32_t listed_ = 0;
+  std::string doubled_;         // a merge that is listed twice, the last such
   detail::string_table words_;  // raw bytes, not stand-ins
 };
 

@@ -131,12 +131,46 @@ inline fast_tokenizer read_fast_tokenizer(const std::string& path, const tokeniz
   return finish(wordpiece(std::move(pieces), settings));
 }
 
-/// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP.
-/// @throws format_error  it is of an unknown kind, or puts others
-inline void check_post_processor(const json& post_processor, const std::string& path, const std::pair<std::string, std::int32_t>& cls,
-                                 const std::pair<std::string, std::int32_t>& sep) {
+/// What stands between two texts, and what segment the second is: RoBERTa's  <s> A </s></s> B </s>  or BERT's  [CLS] A [SEP] B [SEP].
+struct text_layout {
+  int separators = 2;
+  std::int32_t second_segment = 0;
+  bool operator==(const text_layout&) const = default;
+};
+inline constexpr text_layout roberta_layout{2, 0}, bert_layout{1, 1};
+
+namespace detail {
+
+/// The layout of PAIR, the template of two texts.
+/// @throws format_error  neither of the two above
+inline text_layout layout_of(const json& pair, const std::string& cls, const std::string& sep, const std::string& where) {
+  std::string found;  // C: cls, S: sep, A, B: the texts
+  std::int32_t second_segment = 0;
+  for (const auto& item : pair.is_array() ? pair : json::array()) {
+    const bool text = item.contains("Sequence");
+    const json about = text ? item["Sequence"] : item.value("SpecialToken", json::object());
+    const auto id = required<std::string>(about, "id", where);
+    found += text ? id : id == cls ? "C" : id == sep ? "S" : "?";
+    if (text && id == "B") second_segment = graft::optional(about, "type_id", where, 0);
+  }
+  const int separators = found == "CASBS" ? 1 : found == "CASSBS" ? 2 : 0;
+  if (separators == 0 || second_segment < 0 || second_segment > 1) {
+    throw format_error(where, "lays pairs out otherwise than graft can: " + cls + " A " + sep + " B " + sep + ", or with two " + sep +
+                                  " between, and B in segment 0 or 1");
+  }
+  return {separators, second_segment};
+}
+
+}  // namespace detail
+
+/// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP. Returns the
+/// layout of pairs, USUAL if it does not say.
+/// @throws format_error  it is of an unknown kind, puts others, or lays pairs out in another way
+inline text_layout check_post_processor(const json& post_processor, const std::string& path,
+                                        const std::pair<std::string, std::int32_t>& cls, const std::pair<std::string, std::int32_t>& sep,
+                                        const text_layout& usual) {
   const detail::json_section section{post_processor, path + ": \"post_processor\""};
-  if (post_processor.is_null()) return;
+  if (post_processor.is_null()) return usual;
   const auto refuse = [&](const std::string& found, std::int32_t id) {
     throw format_error(section.where, "puts \"" + found + "\" (id " + std::to_string(id) + ") around a text, graft puts \"" + cls.first +
                                           "\" (" + std::to_string(cls.second) + ") and \"" + sep.first + "\" (" +
@@ -156,7 +190,10 @@ inline void check_post_processor(const json& post_processor, const std::string& 
         if (named_id(text, id) != cls && named_id(text, id) != sep) refuse(text, id);
       }
     }
+    if (post_processor.contains("pair"))
+      return detail::layout_of(post_processor["pair"], cls.first, sep.first, section.where + ": \"pair\"");
   }
+  return type == "RobertaProcessing" ? roberta_layout : type == "BertProcessing" ? bert_layout : usual;
 }
 
 }  // namespace graft

@@ -27,49 +27,84 @@ namespace graft {
 
 enum class tokenizer_family { roberta, bert };
 
+/// What ids an encoder has rows for.
+struct known_ids {
+  known_ids(std::int32_t vocabulary_size, std::int32_t padding = -1, std::int32_t segment_rows = 2)  // implicit: a size will do
+      : count(vocabulary_size), pad(padding), segments(segment_rows) {}
+  std::int32_t count;
+  std::int32_t pad;  // -1: not known
+  std::int32_t segments;
+};
+
 /// A vocabulary with its way of cutting text, its special tokens, and tokens that were added to it. `encode` may be called from several
 /// threads at once.
 /// Tested: tests/text/tokenizer_test.cpp
 class tokenizer {
  public:
-  /// From vocab.json + merges.txt (RoBERTa) or vocab.txt (BERT); where these are absent, or tokenizer_config.json names a tokenizer_class
-  /// that does not read them, from tokenizer.json. tokenizer_config.json, special_tokens_map.json and added_tokens.json add to each.
-  /// BERT text is lower-cased as the files' `do_lower_case` says; where they are silent, as LOWER_CASE says; else if no piece but those in
-  /// brackets has a letter A-Z.
-  /// A special token's string, or an added one's, inside a text is that one id. The white space around it goes as the files' `lstrip` and
-  /// `rstrip` say; where they are silent, on both sides as in transformers 2, but on none with a tokenizer.json.
+  /// From vocab.json + merges.txt (RoBERTa) or vocab.txt (BERT), if tokenizer_config.json names a tokenizer_class that reads them or none;
+  /// else from tokenizer.json. A tokenizer.json that gives pieces other ids than the plain files counts, which is noted, as in
+  /// transformers. tokenizer_config.json, special_tokens_map.json and added_tokens.json add to each. BERT text is lower-cased as the files'
+  /// `do_lower_case` says; where they are silent, as LOWER_CASE says; else if no piece but those in brackets has a letter A-Z. A special
+  /// token's string, or an added one's, inside a text is that one id. The white space around it goes as the files' `lstrip` and `rstrip`
+  /// say; where they are silent, on both sides as in transformers 2, but on none with a tokenizer.json.
   /// @throws format_error  the folder holds no tokenizer, a file is broken (see vocabulary, byte_level_bpe), a special token is missing,
   ///                       or a setting cannot be honored (see read_fast_tokenizer, read_tokenizer_config)
   static tokenizer from_folder(const std::string& folder, std::optional<bool> lower_case = std::nullopt) {
     const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
     const auto has = [&](const char* name) { return is_there(path(name)); };
     const auto config = read_tokenizer_config(folder);
-    const auto is_for = [&](std::initializer_list<const char*> classes) {
-      if (config.tokenizer_class.empty() || std::ranges::find(classes, config.tokenizer_class) != classes.end()) return true;
-      if (has("tokenizer.json")) return false;
-      throw format_error(path("tokenizer_config.json"),
-                         "\"tokenizer_class\" is \"" + config.tokenizer_class + "\", which graft cannot make of the vocabulary beside it");
+    const auto in = [&](std::initializer_list<const char*> classes) {
+      return std::ranges::find(classes, config.tokenizer_class) != classes.end();
     };
-    if (has("vocab.json") && has("merges.txt") && is_for({"RobertaTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer"})) {
-      byte_level_settings settings;
-      settings.add_prefix_space = config.add_prefix_space.value_or(false);
-      if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
-      return {byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings), config};
+    const bool any = config.tokenizer_class.empty();
+    const bool of_roberta = in({"RobertaTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer"});
+    const bool of_bert = in({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"});
+    const text_layout of_class = of_roberta ? roberta_layout : text_layout{1, in({"DistilBertTokenizer"}) ? 0 : 1};
+    const auto laid_out = [&](tokenizer made, const text_layout& otherwise) {
+      made.layout_ = of_roberta || of_bert ? of_class : otherwise;
+      made.class_ = config.tokenizer_class;
+      return made;
+    };
+    std::optional<tokenizer> plain;
+    std::string reason;  // why tokenizer.json counts and the plain files do not
+    try {
+      if ((any || of_roberta) && has("vocab.json") && has("merges.txt")) {
+        byte_level_settings settings;
+        settings.add_prefix_space = config.add_prefix_space.value_or(false);
+        if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
+        plain = laid_out({byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings), config}, roberta_layout);
+      } else if ((any || of_bert) && has("vocab.txt")) {
+        auto pieces = vocabulary::from_lines(path("vocab.txt"));
+        wordpiece_settings settings;
+        settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!has_upper_case(pieces));
+        settings.strip_accents = config.strip_accents.value_or(std::nullopt);
+        settings.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
+        if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
+        plain = laid_out({wordpiece(std::move(pieces), settings), config}, bert_layout);
+      }
+    } catch (const format_error& failure) {
+      if (!has("tokenizer.json")) throw;
+      reason = failure.what();
     }
-    if (has("vocab.txt") && is_for({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"})) {
-      auto pieces = vocabulary::from_lines(path("vocab.txt"));
-      wordpiece_settings settings;
-      settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!has_upper_case(pieces));
-      settings.strip_accents = config.strip_accents.value_or(std::nullopt);
-      settings.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
-      if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
-      return {wordpiece(std::move(pieces), settings), config};
+    if (!has("tokenizer.json")) {
+      if (plain) return std::move(*plain);
+      if (has("vocab.txt") || (has("vocab.json") && has("merges.txt"))) {
+        throw format_error(path("tokenizer_config.json"), "\"tokenizer_class\" is \"" + config.tokenizer_class +
+                                                              "\", which graft cannot make of the vocabulary beside it");
+      }
+      throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
     }
-    if (!has("tokenizer.json")) throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
+    if (plain) {
+      reason = plain->contradiction(read_json(path("tokenizer.json")));
+      if (reason.empty()) return std::move(*plain);
+    }
     auto fast = read_fast_tokenizer(path("tokenizer.json"), config);
     tokenizer result(std::move(fast.model), config, &fast);
-    check_post_processor(fast.post_processor, path("tokenizer.json"), {result.token(result.cls_id()), result.cls_id()},
-                         {result.token(result.sep_id()), result.sep_id()});
+    const auto usual = result.family() == tokenizer_family::roberta ? roberta_layout : bert_layout;
+    const auto layout = check_post_processor(fast.post_processor, path("tokenizer.json"), {result.token(result.cls_id()), result.cls_id()},
+                                             {result.token(result.sep_id()), result.sep_id()}, usual);
+    result = laid_out(std::move(result), any ? usual : layout);
+    if (!reason.empty()) result.notes_.push_back(reason + ": " + path("tokenizer.json") + " counts, as in transformers");
     return result;
   }
 
@@ -113,13 +148,30 @@ class tokenizer {
 
   /// With added tokens.
   std::int32_t size() const { return pieces().size() + static_cast<std::int32_t>(beyond_.size()); }
+  /// How special tokens stand around texts. It goes by the class that the files name, if they name one, else by the family.
+  const text_layout& layout() const { return layout_; }
+  /// The `tokenizer_class` that the files name, without "Fast" at its end; "": none.
+  const std::string& named_class() const { return class_; }
+  /// What the user should know of: a line each.
+  const std::vector<std::string>& notes() const { return notes_; }
+  void note(std::string text) { notes_.push_back(std::move(text)); }
+
+  /// Texts are for an encoder with rows for IDS: `featurize` gives out no others. With one segment both texts of a pair are 0.
+  void fit(const known_ids& ids) {
+    count_ = ids.count;
+    segments_ = ids.segments;
+    if (segments_ < 2) layout_.second_segment = 0;
+  }
+  /// What the encoder has rows for: two segments and the ids of the tokenizer, unless `fit` was told.
+  known_ids known() const { return {count_ < 0 ? size() : count_, pad_id(), segments_}; }
+
   tokenizer_family family() const {
     return std::holds_alternative<byte_level_bpe>(model_) ? tokenizer_family::roberta : tokenizer_family::bert;
   }
 
   std::int32_t cls_id() const { return special_ids_[0]; }
   std::int32_t sep_id() const { return special_ids_[1]; }
-  std::int32_t pad_id() const { return special_ids_[2]; }
+  std::int32_t pad_id() const { return special_ids_[2]; }   // -1: none
   std::int32_t unk_id() const { return special_ids_[3]; }   // -1: none
   std::int32_t mask_id() const { return special_ids_[4]; }  // -1: none
 
@@ -139,10 +191,16 @@ class tokenizer {
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (!config.special_tokens[i].empty()) names[i] = config.special_tokens[i];
       special_ids_[i] = id_of(names[i]);
-      if (special_ids_[i] < 0 && i < 3) pieces().require(names[i]);
+      if (special_ids_[i] < 0 && i < 2) pieces().require(names[i]);
       if (special_ids_[i] >= 0) mentions.push_back({.text = names[i], .where = pieces().path(), .special = true});
     }
+    notes_ = config.notes;
+    notes_.insert(notes_.end(), pieces().notes().begin(), pieces().notes().end());
     auto settled = settle(pieces(), mentions, fast == nullptr);
+    for (std::size_t i = 2; i < names.size(); ++i) {  // one that is named and no piece got the next id
+      const auto place = std::ranges::find(settled.searched, names[i], &searched_token::text);
+      if (place != settled.searched.end()) special_ids_[i] = place->id;
+    }
     beyond_ = std::move(settled.beyond);
     std::vector<searched_token> literal, normalized;
     for (auto& token : settled.searched) {
@@ -155,6 +213,43 @@ class tokenizer {
     const auto is_space = fast == nullptr ? detail::is_stripped : detail::is_white_space;
     literal_ = token_finder(std::move(literal), is_space);
     normalized_ = token_finder(std::move(normalized), is_space);
+  }
+
+  /// Where FILE, a tokenizer.json, contradicts these plain files: in an id or a merge; "" if nowhere.
+  std::string contradiction(const json& file) const {
+    const auto id_of = [&](const std::string& text) {
+      const auto place = std::ranges::find(beyond_, text);
+      return place == beyond_.end() ? pieces().find(text) : pieces().size() + static_cast<std::int32_t>(place - beyond_.begin());
+    };
+    const auto differs = [&](const std::string& text, const json& id) {
+      const auto own = id_of(text);
+      if (id == own) return std::string();
+      return pieces().path() + ": gives \"" + text + "\" " + (own < 0 ? "no id" : "id " + std::to_string(own)) + ", but " + id.dump() +
+             " is the one in tokenizer.json";
+    };
+    const json model = file.is_object() ? file.value("model", json()) : json();
+    const json pieces_there = model.is_object() ? model.value("vocab", json()) : json();
+    if (!pieces_there.is_object()) return pieces().path() + ": has pieces, and tokenizer.json a model without any";
+    for (const auto& [text, id] : pieces_there.items()) {
+      if (auto found = differs(text, id); !found.empty()) return found;
+    }
+    const json added = file.value("added_tokens", json());
+    for (const json& token : added.is_array() ? added : json::array()) {
+      const json text = token.is_object() ? token.value("content", json()) : json();
+      if (!text.is_string()) continue;
+      if (auto found = differs(text.get<std::string>(), token.value("id", json())); !found.empty()) return found;
+    }
+    const auto* bytes = std::get_if<byte_level_bpe>(&model_);
+    const json merges = model.value("merges", json());
+    if (bytes != nullptr && merges.is_array()) {
+      std::int32_t rank = 0;
+      for (const json& merge : merges) {
+        if (!bytes->has_merge(merge, rank++))
+          return pieces().path() + ": lies with a merges.txt without " + merge.dump() + " at that place";
+      }
+      if (rank != bytes->merges()) return pieces().path() + ": lies with a merges.txt of other length than the list";
+    }
+    return "";
   }
 
   const vocabulary& pieces() const {
@@ -172,6 +267,10 @@ class tokenizer {
   tokenizer_model model_;
   std::vector<std::string> beyond_;  // added tokens that the vocabulary lacks; the ids go on after its own
   std::array<std::int32_t, 5> special_ids_;
+  text_layout layout_;
+  std::string class_;
+  std::vector<std::string> notes_;
+  std::int32_t count_ = -1, segments_ = 2;
   token_finder literal_;     // looks in the text as it is
   token_finder normalized_;  // looks in normalized text, after the other
 };

@@ -29,6 +29,7 @@ struct tokenizer_config {
   std::optional<std::optional<bool>> strip_accents;  // null: as do_lower_case
   std::optional<bool> tokenize_chinese_chars;
   std::optional<bool> add_prefix_space;
+  std::vector<std::string> notes;  // what is not heeded, a line each
 };
 
 namespace detail {
@@ -58,8 +59,9 @@ std::optional<T> stated(const json& object, const char* field, const std::string
   return required<T>(object, field, path);
 }
 
-/// The special tokens that OBJECT, a tokenizer_config.json or special_tokens_map.json, names.
-inline void read_special_tokens(const json& object, const std::string& path, tokenizer_config& config) {
+/// The special tokens that OBJECT, a tokenizer_config.json or special_tokens_map.json, names. Where CONFIG has another name already,
+/// OVERRULES says which counts.
+inline void read_special_tokens(const json& object, const std::string& path, tokenizer_config& config, bool overrules) {
   const auto mention = [&](const json& value, const std::string& field) {
     return config.mentions.emplace_back(parse_added_token(value, path + ": \"" + field + "\"", true)).text;
   };
@@ -67,12 +69,16 @@ inline void read_special_tokens(const json& object, const std::string& path, tok
   for (std::size_t i = 0; i < special_token_names.size(); ++i) {
     const auto* field = special_token_names[i];
     if (!has(field)) continue;
-    auto text = mention(object[field], field);
     auto& known = config.special_tokens[i];
+    const auto text = parse_added_token(object[field], path + ": \"" + field + "\"", true).text;
     if (!known.empty() && known != text) {
-      throw format_error(path, "\"" + std::string(field) + "\" is \"" + text + "\", but \"" + known + "\" in special_tokens_map.json");
+      config.notes.push_back(path + ": \"" + field + "\" is \"" + text + "\", but \"" + known +
+                             "\" in special_tokens_map.json: " + (overrules ? "the first" : "the latter") + " counts, as in transformers");
+      if (!overrules) continue;
+      std::erase_if(config.mentions,
+                    [&](const added_token& one) { return one.text == known && one.where.ends_with("\"" + std::string(field) + "\""); });
     }
-    known = std::move(text);
+    known = mention(object[field], field);
   }
   for (const auto* field : {"bos_token", "eos_token"}) {
     if (has(field)) mention(object[field], field);
@@ -87,7 +93,9 @@ inline void read_special_tokens(const json& object, const std::string& path, tok
 }  // namespace detail
 
 /// Reads what FOLDER has of the three files. Of tokenizer_config.json, `added_tokens_decoder` has the last word on a token's flags.
-/// @throws format_error  a file is broken, two disagree about a special token's name, or a setting changes ids in a way that graft lacks
+/// Of two names for a special token special_tokens_map.json's counts, unless there is an `added_tokens_decoder`. `do_basic_tokenize` and
+/// `never_split` are not heeded, as in transformers 5. All that is noted.
+/// @throws format_error  a file is broken, or a setting changes ids in a way that graft lacks
 /// Tested: tests/text/tokenizer_config_test.cpp
 inline tokenizer_config read_tokenizer_config(const std::string& folder) {
   tokenizer_config config;
@@ -103,9 +111,10 @@ inline tokenizer_config read_tokenizer_config(const std::string& folder) {
       config.mentions.push_back({.text = text, .where = path, .id = required<std::int32_t>(object, text, path)});
     }
   });
-  read("special_tokens_map.json", [&](const json& object, const std::string& path) { detail::read_special_tokens(object, path, config); });
+  read("special_tokens_map.json",
+       [&](const json& object, const std::string& path) { detail::read_special_tokens(object, path, config, false); });
   read("tokenizer_config.json", [&](const json& object, const std::string& path) {
-    detail::read_special_tokens(object, path, config);
+    detail::read_special_tokens(object, path, config, object.contains("added_tokens_decoder"));
     const auto decoder = graft::optional(object, "added_tokens_decoder", path, json::object());
     for (const auto& [key, value] : decoder.items()) {
       const std::string where = path + ": \"added_tokens_decoder\"";
@@ -122,10 +131,10 @@ inline tokenizer_config read_tokenizer_config(const std::string& folder) {
     config.add_prefix_space = detail::stated<bool>(object, "add_prefix_space", path);
     if (object.contains("strip_accents")) config.strip_accents = detail::stated<bool>(object, "strip_accents", path);
     if (!graft::optional(object, "do_basic_tokenize", path, true)) {
-      throw format_error(path, "\"do_basic_tokenize\" is false, graft always cuts text at white space and punctuation");
+      config.notes.push_back(path + ": \"do_basic_tokenize\" is not heeded, as in transformers 5: text is cut at punctuation");
     }
     if (!graft::optional(object, "never_split", path, json::array()).empty()) {
-      throw format_error(path, "\"never_split\" lists words, graft has no such exceptions: make them added tokens");
+      config.notes.push_back(path + ": \"never_split\" is not heeded, as in transformers 5: make its words added tokens");
     }
   });
   return config;

@@ -1,6 +1,7 @@
 #pragma once
 // The pieces of a tokenizer and their ids, from vocab.json, vocab.txt or the part of a tokenizer.json.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <functional>
@@ -72,18 +73,19 @@ void for_each_line(std::string_view text, Visit visit) {
 
 }  // namespace detail
 
-/// Pieces with ids 0 .. size() - 1, each id once.
+/// Pieces with ids below size(). Some ids may have no piece ("").
 class vocabulary {
  public:
-  /// vocab.json: one object, piece -> id.
-  /// @throws format_error  missing, not JSON, an id that is no integer, negative, used twice, or not below the number of pieces
+  /// vocab.json: one object, piece -> id. Of two pieces with one id both have it; ids may leave gaps.
+  /// @throws format_error  missing, not JSON, an id that is no integer, negative, or far above the number of pieces
   static vocabulary from_json(const std::string& path) { return from_json(read_json(path), path); }
 
   /// As above; OBJECT came from PATH.
   static vocabulary from_json(const json& object, const std::string& path) {
     if (!object.is_object()) throw format_error(path, "holds a JSON " + std::string(object.type_name()) + ", an object was expected");
-    std::vector<std::string> pieces(object.size());
-    std::vector<bool> taken(object.size());
+    const std::uint64_t most = 16 * static_cast<std::uint64_t>(object.size()) + 300'000;  // a vocabulary that was cut down has gaps
+    std::vector<entry> entries;
+    std::int32_t size = 0;
     for (const auto& [piece, value] : object.items()) {
       const auto fail = [&, &name = piece, &number = value](const std::string& reason) {
         throw format_error(path, "\"" + name + "\" has id " + shown(number) + reason);
@@ -91,16 +93,16 @@ class vocabulary {
       if (!value.is_number_integer()) fail(", an integer was expected");
       if (!value.is_number_unsigned()) fail(", ids cannot be negative");
       const auto id = value.template get<std::uint64_t>();
-      if (id >= pieces.size()) fail(", but " + std::to_string(pieces.size()) + " pieces need the ids 0, 1, 2, ... without gaps");
-      if (taken[id]) fail(", which \"" + pieces[id] + "\" has already");
-      taken[id] = true;
-      pieces[id] = piece;
+      if (id >= most) fail(", which is far beyond a vocabulary of " + std::to_string(object.size()) + " pieces");
+      entries.push_back({piece, static_cast<std::int32_t>(id)});
+      size = std::max(size, static_cast<std::int32_t>(id) + 1);
     }
-    return {path, std::move(pieces)};
+    return {path, size, std::move(entries)};
   }
 
-  /// vocab.txt: a piece a line, ids from 0.
-  /// @throws format_error  missing, not UTF-8, or a piece stands on two lines
+  /// vocab.txt: a piece a line, without the white space at its end; ids are the numbers of lines, from 0. A piece that stands there twice
+  /// has its last id. A byte-order mark is no part of the first piece.
+  /// @throws format_error  missing, or not UTF-8
   static vocabulary from_lines(const std::string& path) {
     const mapped_file file(path);
     try {
@@ -108,10 +110,27 @@ class vocabulary {
     } catch (const encoding_error& failure) {
       throw format_error(path, failure.what());
     }
-    std::vector<std::string> pieces;
-    detail::for_each_line(file.text(), [&](std::uint64_t, std::string_view line) { pieces.emplace_back(line); });
-    return {path, std::move(pieces)};
+    auto text = file.text();
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+    std::vector<entry> entries;
+    std::uint64_t blank = 0, last = 0;  // the first blank line, the last one that is not
+    detail::for_each_line(text, [&](std::uint64_t number, std::string_view line) {
+      const auto piece = strip_right(line, detail::is_white_space);
+      entries.push_back({std::string(piece), static_cast<std::int32_t>(number - 1)});
+      if (!piece.empty()) last = number;
+      if (piece.empty() && blank == 0) blank = number;
+    });
+    const auto size = static_cast<std::int32_t>(entries.size());
+    vocabulary result(path, size, std::move(entries));
+    if (blank != 0 && blank < last) {
+      result.note(path + ":" + std::to_string(blank) + ": is a blank line: it takes an id, and the pieces below it have theirs one higher");
+    }
+    return result;
   }
+
+  /// What its reader should know of: a line each.
+  const std::vector<std::string>& notes() const noexcept { return notes_; }
+  void note(std::string text) { notes_.push_back(std::move(text)); }
 
   const std::string& path() const noexcept { return path_; }
   std::int32_t size() const noexcept { return static_cast<std::int32_t>(pieces_.size()); }
@@ -135,19 +154,35 @@ class vocabulary {
   }
 
  private:
-  vocabulary(const std::string& path, std::vector<std::string> pieces) : path_(path), pieces_(std::move(pieces)), ids_(pieces_.size()) {
-    for (std::int32_t id = 0; id < size(); ++id) {
-      const auto& piece = pieces_[static_cast<std::size_t>(id)];
+  struct entry {
+    std::string piece;
+    std::int32_t id;
+  };
+
+  vocabulary(const std::string& path, std::int32_t size, std::vector<entry> entries)
+      : path_(path), pieces_(static_cast<std::size_t>(size)), ids_(entries.size()) {
+    std::size_t twice = 0;
+    std::string first;
+    for (std::size_t i = entries.size(); i-- > 0;) {  // from the end: the last one counts
+      auto& [piece, id] = entries[i];
+      std::string& place = pieces_[static_cast<std::size_t>(id)];
       if (!ids_.insert(piece, id)) {
-        throw format_error(path,
-                           "\"" + piece + "\" stands there twice, with ids " + std::to_string(find(piece)) + " and " + std::to_string(id));
+        if (!piece.empty() && ++twice == 1) {
+          first = "\"" + piece + "\" stands there twice, with ids " + std::to_string(id) + " and " + std::to_string(find(piece));
+        }
+      } else if (!place.empty() && ++twice == 1) {
+        first = "\"" + piece + "\" has id " + std::to_string(id) + ", as \"" + place + "\" has";
       }
+      if (place.empty()) place = std::move(piece);
     }
+    if (twice == 0) return;
+    note(path + ": " + first + (twice > 1 ? " (and so on, " + std::to_string(twice) + " times)" : "") + ": the last one counts");
   }
 
   std::string path_;
   std::vector<std::string> pieces_;
   detail::string_table ids_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace graft

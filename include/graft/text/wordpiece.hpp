@@ -93,7 +93,7 @@ class wordpiece {
     for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
       const std::string_view piece = vocabulary_.piece(id);
       longest_ = std::max(longest_, piece.size());
-      if (piece.starts_with(settings.continuing_subword_prefix)) {
+      if (piece.starts_with(settings.continuing_subword_prefix) && vocabulary_.find(piece) == id) {
         continuations_.insert(piece.substr(settings.continuing_subword_prefix.size()), id);
       }
     }
