@@ -18,7 +18,7 @@ int train_one(prepared_run& run) {
     load_trunk(model, run.trunk);
     start_head(model, run);
     run.trunk = tensor_source(f.model_path);
-    load_start(model, run);
+    load_start(model, run, description);
     return train_model(model, run, description, trained);
   };
   if (f.tune == "adapters" && f.adapter_method == "lora") {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "graft/core/printable.hpp"
+#include "graft/exchange/start.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
@@ -127,16 +128,25 @@ void start_head(M& model, const prepared_run& run) {
   }
 }
 
-/// Reads --adapter_init_path, if it is given, into MODEL, by name, and says how much of what is trained it held.
+/// Reads --adapter_init_path, if it is given, into MODEL, which DESCRIPTION describes, and says how much of what is trained it held and what
+/// was not as it stands there.
 template <class M>
-void load_start(M& model, const prepared_run& run) {
+void load_start(M& model, const prepared_run& run, const model_description& description) {
   const std::string& path = run.flags.adapter_init_path;
   if (path.empty()) return;
-  const safetensors_file start(path);
-  load_by_name(model, start);
-  const auto trained = trainable_parameters(model);
-  const auto found = std::count_if(trained.begin(), trained.end(), [&](const auto* p) { return start.contains(p->name); });
-  std::printf("starts from %s: %td of the %zu tensors to train\n", printable(path, 4000).c_str(), found, trained.size());
+  fitted_start start = fit_start(open_start(path, run.config), description, run.config);
+  const taken_start taken = start_from(model, start.tensors);
+  if (!taken.of_the_mix.empty()) {
+    start.notes.push_back("its mixed adapters are not those of --adapter_weights_path (" + std::to_string(taken.of_the_mix.size()) +
+                          " tensors differ, the first of them " + taken.of_the_mix[0] + "): its own count");
+  }
+  if (!taken.fresh.empty()) {
+    start.notes.push_back(std::to_string(taken.fresh.size()) + " tensors to train are not taken from it and start as they would without it, the first of them " +
+                          taken.fresh[0]);
+  }
+  std::printf("starts from %s: %td of the %zu tensors to train\n", printable(path, 4000).c_str(), taken.trained,
+              static_cast<std::size_t>(taken.trained) + taken.fresh.size());
+  for (const std::string& note : start.notes) std::printf("  %s\n", printable(note, 4000).c_str());
 }
 
 /// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0, or 130 when stopped by a signal.

@@ -105,11 +105,11 @@ int train_mix(prepared_run& run) {
   run.trunk = tensor_source(f.model_path);
   initialize_adapters(model, f.adapter_initializer_range, run.seed());
   tune_mix(model, mode);
-  load_start(model, run);
 
   model_description description = describe(run, "multi_adapter");
   description.mix = mix;
   description.num_weight_sets = f.adapter_num_weight_sets;
+  load_start(model, run, description);
   const auto names = mix.mixed_names();
   model_hooks hooks;
   hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {

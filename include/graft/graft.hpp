@@ -105,7 +105,9 @@
 #include "graft/exchange/original.hpp"            // the original system's model.p
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
+#include "graft/exchange/checkpoint.hpp"          // encoders with a head, tuned elsewhere
 #include "graft/exchange/open_adapter.hpp"        // any of them
+#include "graft/exchange/start.hpp"               // what a run starts from, fitted to it
 #include "graft/exchange/adapter_list.hpp"        // several, by name
 #include "graft/exchange/merge_lora.hpp"          // a low-rank update inside the weights
 

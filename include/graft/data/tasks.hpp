@@ -74,6 +74,19 @@ inline std::string quoted(const std::string& text) { return '"' + printable(text
 
 }  // namespace detail
 
+/// @throws format_error  one of LABELS, which came from PATH, is there twice, or holds a character that would break the
+///                       tables that answers stand in
+inline void check_labels(const std::vector<std::string>& labels, const std::string& path) {
+  std::vector<std::string> sorted = labels;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) throw format_error(path, "\"labels\" has " + detail::quoted(*twice) + " twice");
+  for (const std::string& label : labels) {
+    if (printable(label, label.size()) == label) continue;
+    throw format_error(path, "\"labels\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
+  }
+}
+
 /// The nine GLUE tasks, with the folders, files and columns of the published archives (CoLA's train and dev have no header).
 inline const std::vector<task>& glue_tasks() {
   static const std::vector<task> tasks = [] {
@@ -167,10 +180,7 @@ inline task_config read_task_config(const std::string& path) {
     if (kind == "classification" && (labels.size() < 2 || twice)) {
       throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], two or more different ones were expected");
     }
-    for (const std::string& label : labels) {
-      if (printable(label, label.size()) == label) continue;
-      throw format_error(path, "\"labels\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
-    }
+    check_labels(labels, path);
     if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");
     config.task = custom_task(required<std::string>(object, "name", path),
                               kind == "regression" ? task_kind::regression : task_kind::classification, labels);

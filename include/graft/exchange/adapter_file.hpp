@@ -14,7 +14,7 @@
 
 namespace graft {
 
-/// A single adapter or low-rank update. Without a head its description has no labels: it can stand in a mix, but not answer alone.
+/// An adapter, a low-rank update or whatever else was tuned. Without a head its description has no labels: it cannot answer alone.
 struct adapter_file {
   model_description description;
   tensor_source tensors;
@@ -92,6 +92,7 @@ inline tensor_shapes head_tensors(const encoder_config& config, index classes) {
 inline void number_labels(model_description& d, index classes, const std::string& path) {
   if (classes < 1 || classes > 100'000) throw format_error(path, "has a head for " + std::to_string(classes) + " labels");
   d.output = classes == 1 ? task_kind::regression : task_kind::classification;
+  d.labels_said = false;
   for (index i = 0; i < classes && classes > 1; ++i) d.labels.push_back(std::to_string(i));
 }
 
@@ -129,9 +130,54 @@ tensor_source take_tensors(const tensor_source& stored, const tensor_shapes& sha
   return result;
 }
 
-/// All that an adapter as D describes it consists of; HELD is where it comes from.
+/// Calls F(name, shape) for every tensor of a mix as D describes it, its head's left out: adapter after adapter, so that an F that refuses what
+/// is not there ends a long list that nothing stands behind.
+/// @throws format_error  PATH, which D came from, promises sets of mixing weights that these layers cannot be cut into
+template <class F>
+void for_each_mix_tensor(const encoder_config& config, const model_description& d, const std::string& path, F&& f) {
+  const index h = config.hidden_size, layers = config.num_hidden_layers;
+  const index sets = d.num_weight_sets == -1 ? layers : d.num_weight_sets;
+  if (sets < 1 || layers % sets != 0 || d.mix.count() < 1) {
+    throw format_error(path, "says that it is a mix of " + std::to_string(d.mix.count()) + " with \"num_weight_sets\" " +
+                                 std::to_string(d.num_weight_sets) + ", which an encoder of " + std::to_string(layers) + " layers cannot be");
+  }
+  const auto site_prefix = [&](index layer, const std::string& site) {
+    return config.model_type + ".encoder.layer." + std::to_string(layer) + "." + site + ".multi_adapter.";
+  };
+  const auto branch = [&](const std::string& name, index size, adapter_placement placement) {
+    for (index n = 0; n < layers; ++n) {
+      for (const std::string site : {"attention.output", "output"}) {
+        const std::string prefix = site_prefix(n, site), adapter = prefix + "adapter_dict." + name + ".";
+        if (size > 0 && place_at(placement, site == "output") != adapter_place::none) {
+          f(adapter + "down_project.weight", {size, h});
+          f(adapter + "down_project.bias", {size});
+          f(adapter + "up_project.weight", {h, size});
+          f(adapter + "up_project.bias", {h});
+        }
+        f(prefix + "layer_norm_dict." + name + ".weight", {h});
+        f(prefix + "layer_norm_dict." + name + ".bias", {h});
+      }
+    }
+  };
+  for (const mixed_adapter& a : d.mix.adapters) branch(a.name, a.size, a.placement);
+  if (d.mix.include_base) branch("base", 0, adapter_placement::houlsby);
+  if (d.mix.include_flex) branch("flex", d.mix.flex_size, adapter_placement::houlsby);
+  for (index n = 0; n < layers; n += layers / sets) f(site_prefix(n, "attention.output") + "weighted_sum.weights", {d.mix.count()});
+}
+
+/// All that an adapter, or whatever else D describes, consists of; HELD is where it comes from.
+/// @throws format_error  D is a mix that HELD lacks tensors of
 inline tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
-  tensor_shapes shapes = d.kind == "lora" ? lora_tensors(config, d) : bottleneck_tensors(config, d);
+  tensor_shapes shapes;
+  if (d.kind == "adapter") shapes = bottleneck_tensors(config, d);
+  if (d.kind == "lora") shapes = lora_tensors(config, d);
+  if (d.kind == "full") shapes = trunk_tensors(config);
+  if (d.kind == "multi_adapter") {
+    for_each_mix_tensor(config, d, held.path(), [&](const std::string& name, const std::vector<index>& shape) {
+      held.expect({{name, shape}});
+      shapes[name] = shape;
+    });
+  }
   if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
   if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels()));
   // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is.

@@ -36,7 +36,10 @@ inline void read_adapterhub_head(const std::string& folder, const encoder_config
   check_model(about, config, path);
   const adapterhub_head h = describe_head(about, config, path);
   number_labels(d, h.classes, path);
-  if (h.classes > 1 && !h.label2id.is_null()) d.labels = labels_by_id(h.label2id, h.classes, path);
+  if (const auto labels = labels_by_id(h.labels, h.classes, path); h.classes > 1 && !labels.empty()) {
+    d.labels = labels;
+    d.labels_said = true;
+  }
 
   const head_names head(config);
   tensor_shapes shapes = head_tensors(config, h.classes);

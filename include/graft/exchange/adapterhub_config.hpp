@@ -123,7 +123,7 @@ struct adapterhub_head {
   int layers = 2;          // 1: on top of BERT's pooler, which is the trunk's
   bool own_names = false;  // a head of RobertaForSequenceClassification and the like, under its names there
   index classes = 0;
-  json label2id;
+  json labels;  // what holds label2id or id2label
 };
 
 inline adapterhub_head describe_head(const json& about, const encoder_config& config, const std::string& path) {
@@ -154,23 +154,9 @@ inline adapterhub_head describe_head(const json& about, const encoder_config& co
     }
     check_fields(given, needed, handled, path);
   }
-  const json& labels = h.own_names ? about : given;
-  h.classes = required<index>(labels, "num_labels", path);
-  h.label2id = labels.value("label2id", json());
+  h.labels = h.own_names ? about : given;
+  h.classes = required<index>(h.labels, "num_labels", path);
   return h;
-}
-
-/// The labels in the order of their ids, {"no": 0, "yes": 1}.
-inline std::vector<std::string> labels_by_id(const json& label2id, index classes, const std::string& path) {
-  std::vector<std::string> labels(static_cast<std::size_t>(classes));
-  for (const auto& [label, id] : required<std::map<std::string, index>>(json{{"label2id", label2id}}, "label2id", path)) {
-    if (id >= 0 && id < classes) labels[static_cast<std::size_t>(id)] = label;
-  }
-  if (label2id.size() != labels.size() || std::count(labels.begin(), labels.end(), "") != 0) {
-    throw format_error(
-        path, "\"label2id\" is " + shown(label2id) + ", one label for each id from 0 to " + std::to_string(classes - 1) + " was expected");
-  }
-  return labels;
 }
 
 }  // namespace graft::detail

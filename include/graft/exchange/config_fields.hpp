@@ -1,12 +1,18 @@
 #pragma once
 // Configurations of other programs: what graft would not compute as they say is refused, by name.
 
+#include <charconv>
+#include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "graft/core/error.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/types.hpp"
+#include "graft/data/tasks.hpp"
 
 namespace graft {
 
@@ -26,6 +32,60 @@ inline void check_fields(const json& object, const std::map<std::string, json>& 
     throw format_error(path, "\"" + field + "\" is " + shown(value) + ", which graft does not compute: " +
                                  (only != needed.end() ? shown(only->second) : "an adapter without it") + " was expected");
   }
+}
+
+namespace detail {
+
+/// VALUE, a number or the text of one, as an id below COUNT; nothing if it is none.
+inline std::optional<std::size_t> label_id(const json& value, index count) {
+  std::size_t id = 0;
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const auto end = text.data() + text.size();
+    if (const auto [stop, failed] = std::from_chars(text.data(), end, id); failed != std::errc() || stop != end) return std::nullopt;
+  } else if (value.is_number_unsigned()) {
+    id = value.get<std::size_t>();
+  } else {
+    return std::nullopt;
+  }
+  return id < static_cast<std::size_t>(count) ? std::optional(id) : std::nullopt;
+}
+
+}  // namespace detail
+
+/// The COUNT labels of a head in the order of their ids, as OBJECT, a configuration of Hugging Face's, gives them in "label2id"
+/// ({"no": 0, "yes": 1}), in "id2label" ({"0": "no", "1": "yes"}) or in both; empty when in neither, or when they are LABEL_0, LABEL_1, ..., the
+/// names that stand for none.
+/// @throws format_error  an id without a label, a label without an id, or the two contradict each other
+inline std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path) {
+  std::vector<std::string> labels;
+  for (const std::string field : {"label2id", "id2label"}) {
+    const json given = object.value(field, json());
+    if (given.is_null()) continue;
+    std::vector<std::string> found(static_cast<std::size_t>(count));
+    std::size_t known = 0;
+    for (const auto& [key, value] : given.items()) {
+      const bool by_label = field == "label2id";
+      const auto id = detail::label_id(by_label ? value : json(key), count);
+      if (!id || !(by_label || value.is_string()) || !found[*id].empty()) break;
+      found[*id] = by_label ? key : value.get<std::string>();
+      ++known;
+    }
+    if (!given.is_object() || known != given.size() || known != found.size()) {
+      throw format_error(path, "\"" + field + "\" is " + given.dump() + ", one label for each id from 0 to " + std::to_string(count - 1) +
+                                   " was expected");
+    }
+    if (!labels.empty() && labels != found) {
+      throw format_error(path, "\"label2id\" and \"id2label\" give different labels to one id: " + json(labels).dump() + " and " +
+                                   json(found).dump() + ", in the order of ids");
+    }
+    labels = found;
+  }
+  check_labels(labels, path);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] != "LABEL_" + std::to_string(i)) return labels;
+  }
+  return {};
 }
 
 }  // namespace graft

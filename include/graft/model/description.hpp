@@ -1,8 +1,11 @@
 #pragma once
 // What a saved adapter, mix or model is, as it stands in its file's metadata.
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graft/adapters/multi_adapter_site.hpp"
@@ -20,8 +23,9 @@ struct model_description {
   std::string task_name;
   task_kind output = task_kind::classification;
   std::vector<std::string> labels;  // in id order; empty for regression, and for an adapter or low-rank update without a head
-  index max_seq_length = 128;
-  std::string trunk_fingerprint{};                           // see fingerprint() in io/model_file.hpp
+  bool labels_said = true;          // if not, they are numbers that stand for whatever the file did not say
+  std::optional<index> max_seq_length{};                     // at which sequences were cut in training, where that is known
+  std::string trunk_fingerprint{};                           // see fingerprint() in io/model_file.hpp; "": unknown
   index adapter_size = 0;                                    // kind "adapter"
   multi_adapter_options mix{};                               // kind "multi_adapter"
   index num_weight_sets = 1;                                 // kind "multi_adapter"
@@ -44,7 +48,7 @@ inline std::map<std::string, std::string> to_metadata(const model_description& d
                  {"task", d.task_name},
                  {"output", d.output == task_kind::regression ? "regression" : "classification"},
                  {"labels", d.labels},
-                 {"max_seq_length", d.max_seq_length},
+                 {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
                  {"trunk_fingerprint", d.trunk_fingerprint}};
   if (d.kind == "adapter") {
     o["adapter_size"] = d.adapter_size;
@@ -75,6 +79,54 @@ inline std::map<std::string, std::string> to_metadata(const model_description& d
 
 inline bool has_description(const std::map<std::string, std::string>& metadata) { return metadata.contains("graft"); }
 
+namespace detail {
+
+/// What PARSE makes of the text FIELD of OBJECT.
+/// @throws format_error  it is no text, or PARSE refuses it
+template <class Parse>
+auto parsed_field(const json& object, const std::string& field, const std::string& path, Parse&& parse, const char* fallback = nullptr) {
+  const auto text = fallback == nullptr ? required<std::string>(object, field, path) : optional<std::string>(object, field, path, fallback);
+  try {
+    return parse(text);
+  } catch (const config_error& failure) {
+    throw format_error(path, "\"" + field + "\": " + failure.what());
+  }
+}
+
+/// "yes" or "no" of FIELD as true or false.
+inline bool choice_field(const json& object, const std::string& field, const std::string& path, const char* yes, const char* no,
+                         const char* fallback = nullptr) {
+  return parsed_field(
+      object, field, path,
+      [&](const std::string& text) {
+        if (text != yes && text != no) throw config_error("is \"" + text + "\", " + yes + " or " + no + " was expected");
+        return text == yes;
+      },
+      fallback);
+}
+
+inline multi_adapter_options mix_of(const json& o, const std::string& where) {
+  multi_adapter_options mix;
+  const auto size = [&](const json& object, const char* field) { return integer_field(object, field, where, 1, 65'536); };
+  for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
+    mix.adapters.push_back({required<std::string>(a, "name", where), size(a, "size"), parsed_field(a, "hidden_act", where, parse_activation),
+                            parsed_field(a, "placement", where, parse_placement, "houlsby")});
+  }
+  mix.include_base = required<bool>(o, "include_base", where);
+  mix.include_flex = required<bool>(o, "include_flex", where);
+  mix.flex_size = size(o, "flex_size");
+  mix.flex_activation = parsed_field(o, "flex_hidden_act", where, parse_activation);
+  mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
+  std::vector<std::string> names = mix.mixed_names();
+  std::sort(names.begin(), names.end());
+  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
+    throw format_error(where, "\"adapters\" names " + json(*twice).dump() + " twice");
+  }
+  return mix;
+}
+
+}  // namespace detail
+
 /// @throws format_error  METADATA, of the file PATH, holds no description or one that is incomplete
 inline model_description parse_description(const std::map<std::string, std::string>& metadata, const std::string& path) {
   const auto text = metadata.find("graft");
@@ -84,32 +136,28 @@ inline model_description parse_description(const std::map<std::string, std::stri
   const std::string where = path + " (metadata \"graft\")";
   const json o = parse_json(text->second, where);
   if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + shown(o["version"]) + ", 1 was expected");
-  const auto size = [&](const json& object, const char* field) { return detail::integer_field(object, field, where, 1, 65'536); };
   model_description d;
   d.kind = required<std::string>(o, "kind", where);
   d.task_name = required<std::string>(o, "task", where);
-  d.output = required<std::string>(o, "output", where) == "regression" ? task_kind::regression : task_kind::classification;
+  const bool regression = detail::choice_field(o, "output", where, "regression", "classification");
+  d.output = regression ? task_kind::regression : task_kind::classification;
   d.labels = required<std::vector<std::string>>(o, "labels", where);
-  d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
+  check_labels(d.labels, where);
+  if (regression && !d.labels.empty()) throw format_error(where, "has labels, which a regression does not have");
+  if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
+    d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
+  }
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
+  const auto size = [&](const char* field) { return detail::integer_field(o, field, where, 1, 65'536); };
   if (d.kind == "adapter") {
-    d.adapter_size = size(o, "adapter_size");
-    d.adapter_hidden_act = parse_activation(required<std::string>(o, "adapter_hidden_act", where));
-    d.placement = parse_placement(optional<std::string>(o, "adapter_placement", where, "houlsby"));
-    d.layer_norms_trained = optional<std::string>(o, "adapter_layer_norm", where, "trained") == "trained";
+    d.adapter_size = size("adapter_size");
+    d.adapter_hidden_act = detail::parsed_field(o, "adapter_hidden_act", where, parse_activation);
+    d.placement = detail::parsed_field(o, "adapter_placement", where, parse_placement, "houlsby");
+    d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
   } else if (d.kind == "lora") {
-    d.lora = {size(o, "lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
+    d.lora = {size("lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
   } else if (d.kind == "multi_adapter") {
-    for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
-      d.mix.adapters.push_back({required<std::string>(a, "name", where), size(a, "size"),
-                                parse_activation(required<std::string>(a, "hidden_act", where)),
-                                parse_placement(optional<std::string>(a, "placement", where, "houlsby"))});
-    }
-    d.mix.include_base = required<bool>(o, "include_base", where);
-    d.mix.include_flex = required<bool>(o, "include_flex", where);
-    d.mix.flex_size = size(o, "flex_size");
-    d.mix.flex_activation = parse_activation(required<std::string>(o, "flex_hidden_act", where));
-    d.mix.mode = parse_mixing_mode(required<std::string>(o, "weight_mode", where));
+    d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   } else if (d.kind != "full" && d.kind != "head") {
     throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");

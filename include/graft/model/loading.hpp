@@ -1,12 +1,17 @@
 #pragma once
 // Tensors from files into a model's parameters, by name.
 
+#include <algorithm>
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/tensor_source.hpp"
@@ -90,6 +95,79 @@ index load_by_name(M& model, const tensor_source& source) {
   });
   if (count == 0) throw format_error(source.path(), "holds no tensor with a name that this model knows");
   return count;
+}
+
+/// What a model took from the tensors that it starts from.
+struct taken_start {
+  index trained = 0;                    // of the parameters that are trained
+  std::vector<std::string> fresh;       // those parameters that are trained and were not there
+  std::vector<std::string> of_the_mix;  // mixed adapters' that are not trained and held other values before
+};
+
+namespace detail {
+
+/// Whether the tensor NAME of SOURCE holds the values of P.
+template <class real>
+bool holds_values(const tensor_source& source, const std::string& name, const parameter<real>& p) {
+  const auto count = static_cast<std::size_t>(p.size());
+  const auto in_file = source.in_file<real>(name);
+  const std::vector<real> copy = in_file ? std::vector<real>() : source.values<real>(name);
+  const real* stored = in_file ? in_file->data : copy.data();
+  return std::equal(stored, stored + count, p.value.data());
+}
+
+}  // namespace detail
+
+/// Starts MODEL, which holds its trunk and in which is set what will be trained, from SOURCE: every tensor goes to the parameter of its name.
+/// Those of the trunk that are not trained must be as they are: the model would be saved without them.
+/// @throws format_error  not a single one is taken, one has no place in MODEL or another shape, or one that is not trained differs
+template <class M>
+taken_start start_from(M& model, const tensor_source& source) {
+  using parameter_type = parameter<typename M::real>;
+  const std::string& type = model.config.model_type;
+  std::map<std::string, const parameter_type*> own, of_trunk;
+  model.for_each_parameter([&](auto& p) {
+    own[p.name] = &p;
+    if (const auto name = trunk_name(p.name, type)) of_trunk[*name] = &p;
+  });
+  const auto trunk = trunk_tensors(model.config);
+  taken_start taken;
+  std::set<std::string> wanted;
+  std::vector<std::string> without_place;
+  for (const auto& [name, info] : source.tensors()) {
+    if (name.starts_with("__pad.")) continue;
+    const auto mine = own.find(name);
+    const auto base = of_trunk.find(name);  // of a mix: its LayerNorms have names of their own there
+    if (mine == own.end() && base == of_trunk.end()) {
+      if (!trunk.contains(name)) without_place.push_back(name);
+      continue;
+    }
+    const parameter_type& p = mine != own.end() ? *mine->second : *base->second;
+    source.expect({{name, p.shape()}});
+    if (p.trainable && mine != own.end()) {
+      wanted.insert(name);
+    } else if (!detail::holds_values(source, name, p)) {
+      if (name.find(".multi_adapter.") == name.npos) {
+        throw format_error(source.path(), "tensor '" + name + "' differs from the encoder's, and this run does not train it: give the "
+                                          "--model_path that it belongs to, or train the whole encoder (--tune full)");
+      }
+      taken.of_the_mix.push_back(name);
+      wanted.insert(name);
+    }
+  }
+  if (!without_place.empty()) {
+    throw format_error(source.path(), "has " + std::to_string(without_place.size()) + " of " + std::to_string(source.tensors().size()) +
+                                          " tensors that have no place in what this run trains, the first of them '" + without_place[0] + "'");
+  }
+  load_parameters(model, source, [&](const std::string& name) { return wanted.contains(name) ? std::optional(name) : std::nullopt; });
+  model.for_each_parameter([&](auto& p) {
+    if (!p.trainable) return;
+    wanted.contains(p.name) ? void(++taken.trained) : taken.fresh.push_back(p.name);
+  });
+  if (taken.trained == 0 && taken.of_the_mix.empty()) {
+    throw format_error(source.path(), "holds no tensor that this run trains");
+  }
+  return taken;
 }
 
 }  // namespace graft

@@ -32,22 +32,6 @@ struct answer {
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
 };
 
-/// The tuned part at PATH: what open_adapter reads, or a mix or a whole model that graft saved.
-/// @throws format_error  as open_adapter
-inline adapter_file open_tuned(const std::string& path, const encoder_config& config) {
-  namespace fs = std::filesystem;
-  const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.safetensors").string() : path;
-  const bool foreign = fs::is_directory(path) && fs::exists(fs::path(path) / "adapter_config.json");
-  if (!foreign && fs::exists(file) && !is_torch_file(file)) {
-    const safetensors_file stored(file);
-    if (has_description(stored.metadata())) {
-      const model_description d = parse_description(stored.metadata(), file);
-      if (d.kind != "adapter" && d.kind != "lora") return {d, stored};
-    }
-  }
-  return open_adapter(path, config);
-}
-
 /// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
 /// memory for what it tuned alone. Once all are added, every call is safe from several threads, each with its own context.
 /// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
@@ -185,7 +169,7 @@ class basic_predictor {
     std::vector<example> chosen;
     for (const std::size_t place : places) chosen.push_back(rows[place]);
     const index longest = config_.max_sequence_length();
-    const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length, longest);
+    const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
     try {
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
       return featurize_all(chosen, known_ids_of(config_), length, threads);
