@@ -82,8 +82,14 @@ inline graft::adapter_file made_adapter(const graft::encoder_config& config, con
   graft::adapter_file a{d, graft::tensor_source("made")};
   graft::tensor_source all("all");
   all.add("bert.pooler.dense.weight", {});  // so that it is wanted
+  const auto described = [&] {
+    if (d.kind != "multi_adapter") return graft::adapter_tensors(config, d, all);
+    graft::tensor_shapes shapes = graft::head_tensors(config, d.num_labels());
+    graft::for_each_mix_tensor(config, d, "made", [&](const auto& name, const auto& shape) { shapes[name] = shape; });
+    return shapes;
+  };
   float next = 0;
-  for (const auto& [name, shape] : graft::adapter_tensors(config, d, all)) {
+  for (const auto& [name, shape] : described()) {
     if (name.starts_with(without)) continue;
     const auto values = std::make_shared<std::vector<float>>(static_cast<std::size_t>(graft::element_count(shape)));
     for (float& v : *values) v = next += 0.25F;

@@ -149,20 +149,20 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
       for (const std::string site : {"attention.output", "output"}) {
         const std::string prefix = site_prefix(n, site), adapter = prefix + "adapter_dict." + name + ".";
         if (size > 0 && place_at(placement, site == "output") != adapter_place::none) {
-          f(adapter + "down_project.weight", {size, h});
-          f(adapter + "down_project.bias", {size});
-          f(adapter + "up_project.weight", {h, size});
-          f(adapter + "up_project.bias", {h});
+          f(adapter + "down_project.weight", std::vector<index>{size, h});
+          f(adapter + "down_project.bias", std::vector<index>{size});
+          f(adapter + "up_project.weight", std::vector<index>{h, size});
+          f(adapter + "up_project.bias", std::vector<index>{h});
         }
-        f(prefix + "layer_norm_dict." + name + ".weight", {h});
-        f(prefix + "layer_norm_dict." + name + ".bias", {h});
+        f(prefix + "layer_norm_dict." + name + ".weight", std::vector<index>{h});
+        f(prefix + "layer_norm_dict." + name + ".bias", std::vector<index>{h});
       }
     }
   };
   for (const mixed_adapter& a : d.mix.adapters) branch(a.name, a.size, a.placement);
   if (d.mix.include_base) branch("base", 0, adapter_placement::houlsby);
   if (d.mix.include_flex) branch("flex", d.mix.flex_size, adapter_placement::houlsby);
-  for (index n = 0; n < layers; n += layers / sets) f(site_prefix(n, "attention.output") + "weighted_sum.weights", {d.mix.count()});
+  for (index n = 0; n < layers; n += layers / sets) f(site_prefix(n, "attention.output") + "weighted_sum.weights", std::vector<index>{d.mix.count()});
 }
 
 /// All that an adapter, or whatever else D describes, consists of; HELD is where it comes from.

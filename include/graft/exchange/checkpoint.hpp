@@ -63,11 +63,10 @@ inline std::optional<adapter_file> read_checkpoint(const std::string& path, cons
   if (const std::string other = detail::other_head(*about, where); !other.empty()) {
     throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
   }
-  const encoder_config own = parse_encoder_config(*about, where);
-  for (const auto& [field, value] : to_json(own).items()) {
-    const json given = to_json(config)[field];
-    if (field.find("dropout") == field.npos && value != given) {
-      throw format_error(where, "\"" + field + "\" is " + value.dump() + ", the given encoder's is " + given.dump() +
+  const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
+  for (const auto& [field, value] : own.items()) {
+    if (field.find("dropout") == field.npos && value != given[field]) {
+      throw format_error(where, "\"" + field + "\" is " + value.dump() + ", the given encoder's is " + given[field].dump() +
                                     ": they are different encoders");
     }
   }
