@@ -66,7 +66,7 @@ inline std::optional<adapter_file> read_checkpoint(const std::string& path, cons
   const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
   for (const auto& [field, value] : own.items()) {
     if (field.find("dropout") == field.npos && value != given[field]) {
-      throw format_error(where, "\"" + field + "\" is " + value.dump() + ", the given encoder's is " + given[field].dump() +
+      throw format_error(where, "\"" + field + "\" is " + shown(value) + ", the given encoder's is " + shown(given[field]) +
                                     ": they are different encoders");
     }
   }

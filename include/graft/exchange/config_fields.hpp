@@ -72,12 +72,12 @@ inline std::vector<std::string> labels_by_id(const json& object, index count, co
       ++known;
     }
     if (!given.is_object() || known != given.size() || known != found.size()) {
-      throw format_error(path, "\"" + field + "\" is " + given.dump() + ", one label for each id from 0 to " + std::to_string(count - 1) +
+      throw format_error(path, "\"" + field + "\" is " + shown(given) + ", one label for each id from 0 to " + std::to_string(count - 1) +
                                    " was expected");
     }
     if (!labels.empty() && labels != found) {
-      throw format_error(path, "\"label2id\" and \"id2label\" give different labels to one id: " + json(labels).dump() + " and " +
-                                   json(found).dump() + ", in the order of ids");
+      throw format_error(path, "\"label2id\" and \"id2label\" give different labels to one id: " + shown(json(labels)) + " and " +
+                                   shown(json(found)) + ", in the order of ids");
     }
     labels = found;
   }

@@ -120,7 +120,7 @@ inline multi_adapter_options mix_of(const json& o, const std::string& where) {
   std::vector<std::string> names = mix.mixed_names();
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
-    throw format_error(where, "\"adapters\" names " + json(*twice).dump() + " twice");
+    throw format_error(where, "\"adapters\" names " + shown(json(*twice)) + " twice");
   }
   return mix;
 }
