@@ -68,6 +68,14 @@ TEST_CASE("weights: a missing final weight is named so, and has no length") {
              Catch::Contains(">n/a<") && Catch::Contains("width=\"0\" height=\"10\"") && !Catch::Contains("nan"));
 }
 
+TEST_CASE("weights: numbers too small to tell apart have bars without length") {
+  auto log = mix_log({"rte", "base"}, 2);
+  for (auto& [site, lines] : log.site_weights) {
+    for (auto& line : lines) line.y = {0, 0, 5e-324};
+  }
+  CHECK_THAT(picture_of(log, "weights"), !Catch::Contains("nan") && !Catch::Contains("inf"));
+}
+
 TEST_CASE("loss: long runs are smoothed and say how, short ones are not") {
   graft::run_log log;
   for (int i = 1; i <= 1000; ++i) log.loss.add(i, 1.0 / i);

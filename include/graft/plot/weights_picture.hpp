@@ -85,7 +85,7 @@ class weights_drawing {
   void draw_bars(svg& page, const weight_set& set, double x, double y) const {
     extent winner;
     for (const series& line : set.lines) winner.include(line.y.back());
-    const double scale = finals_.high > finals_.low ? bar_width_ / (finals_.high - finals_.low) : 0;
+    const double scale = finals_.high - finals_.low > 1e-290 ? bar_width_ / (finals_.high - finals_.low) : 0;
     const double zero = x + 26 + names_width_ + 8 - finals_.low * scale;
     const double above = (plot_height_ - row_height_ * static_cast<double>(set.lines.size())) / 2;
     for (std::size_t k = 0; k < set.lines.size(); ++k) {
