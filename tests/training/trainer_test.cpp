@@ -3,6 +3,7 @@
 #include "graft/train/trainer.hpp"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "support/shared.hpp"
 #include "training/tiny_task.hpp"
@@ -182,10 +183,11 @@ TEST_CASE("batches by length hold rows of one length where there are enough of e
   CHECK_THROWS_WITH((graft::trainer(model, two_classes(), o, train, nullptr)), Catch::Contains("needs shuffle"));
 }
 
-TEST_CASE("a run goes on neither with other rows than it was started with, nor with batches of another size") {
+TEST_CASE("a run goes on neither with other rows than it was started with, nor with other options that change numbers") {
   const graft_test::temporary_folder folder;
   const auto before = rows(40, 1);
   auto o = options();
+  o.identity["trunk"] = "\"one\"";
   o.checkpoint_path = folder / "c.safetensors";
   std::atomic<bool> stop = false;
   {
@@ -193,14 +195,66 @@ TEST_CASE("a run goes on neither with other rows than it was started with, nor w
     graft::trainer trainer(model, two_classes(), o, before, nullptr);
     trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
   }
+  const auto refused = [&](const graft::training_options& now, const graft::data_set& train, const std::string& why) {
+    auto model = tiny_model();
+    graft::trainer trainer(model, two_classes(), now, train, nullptr);
+    CHECK_THROWS_WITH(trainer.resume(o.checkpoint_path), Catch::Contains("c.safetensors: is of another run: ") && Catch::Contains(why));
+  };
   auto after = before;
   after.rows[7].input_ids.back() += 1;
+  refused(o, after, "training rows are not the same as then");
+  const auto with = [&](auto&& change) {
+    auto now = o;
+    change(now);
+    return now;
+  };
+  refused(with([](auto& now) { now.train_batch_size = 20; }), before, "train_batch_size is 20 and was 8");
+  refused(with([](auto& now) { now.learning_rate = 1; }), before, "learning_rate is 1.0 and was 0.005");
+  refused(with([](auto& now) { now.seed = 12; }), before, "seed is 12 and was 11");
+  refused(with([](auto& now) { now.identity["trunk"] = "\"two\""; }), before, "trunk is \"two\" and was \"one\"");
+
+  // what changes no number may change
+  auto now = o;
+  now.threads = 1;
+  now.eval_batch_size = 3;
+  now.save_every_steps = 1;
   auto model = tiny_model();
-  graft::trainer changed(model, two_classes(), o, after, nullptr);
-  CHECK_THROWS_WITH(changed.resume(o.checkpoint_path), Catch::Contains("was written while other rows were trained on"));
-  o.train_batch_size = 20;
-  graft::trainer larger(model, two_classes(), o, before, nullptr);
-  CHECK_THROWS_WITH(larger.resume(o.checkpoint_path), Catch::Contains("epochs of 2 steps do not lead to"));
+  graft::trainer trainer(model, two_classes(), now, before, nullptr);
+  trainer.resume(o.checkpoint_path);
+  CHECK(trainer.state().global_step == 3);
+}
+
+TEST_CASE("a run that is evaluated on the way goes on with the validation rows it began with") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1), validation = rows(20, 2), other = rows(20, 3);
+  auto o = options();
+  o.checkpoint_path = folder / "c.safetensors";
+  std::atomic<bool> stop = false;
+  {
+    auto model = tiny_model();
+    graft::trainer trainer(model, two_classes(), o, train, &validation);
+    trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
+  }
+  auto model = tiny_model();
+  graft::trainer changed(model, two_classes(), o, train, &other);
+  CHECK_THROWS_WITH(changed.resume(o.checkpoint_path), Catch::Contains("validation rows are not the same as then"));
+}
+
+TEST_CASE("a checkpoint that cannot be written ends training only when nobody is told") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1);
+  auto o = options();
+  o.save_every_steps = 2;
+  o.checkpoint_path = folder / "absent/c.safetensors";
+  std::vector<std::string> failures;
+  auto model = tiny_model();
+  graft::trainer trainer(model, two_classes(), o, train, nullptr);
+  using outcome = graft::trainer<model_type>::outcome;
+  CHECK(trainer.run({.not_saved = [&](const graft::backend_error& e) { failures.emplace_back(e.what()); }}) == outcome::finished);
+  CHECK(failures.size() == 7);
+  CHECK_THAT(failures.at(0), Catch::Contains("absent/c.safetensors: cannot be written"));
+  auto second = tiny_model();
+  CHECK_THROWS_AS((graft::trainer(second, two_classes(), o, train, nullptr).run({})), graft::backend_error);
 }
 
 TEST_CASE("parameters that are no numbers never win, whatever they score") {
@@ -218,12 +272,72 @@ TEST_CASE("parameters that are no numbers never win, whatever they score") {
     best = r.best;
     loss = r.result.loss;
   };
-  CHECK_THROWS_WITH(trainer.run({.evaluated = evaluated}), Catch::Contains("step 2 is nan"));
+  CHECK(trainer.run({.evaluated = evaluated}) == graft::trainer<model_type>::outcome::diverged);
+  CHECK(trainer.diverged()->step == 2);
+  CHECK(trainer.diverged()->what == "the loss is nan");
   CHECK(std::isnan(loss));
   CHECK_FALSE(best);
 }
 
-TEST_CASE("a checkpoint of another run, a diverged loss and too few rows are refused") {
+TEST_CASE("training that diverges ends with the best parameters, and its checkpoints stay from before") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1);
+  auto o = options();
+  o.eval_every_steps = 2;
+  o.save_every_steps = 1;
+  o.num_train_epochs = 1;
+  o.shuffle = false;
+  o.checkpoint_path = folder / "c.safetensors";
+  const bool in_loss = GENERATE(true, false);
+  std::vector<graft::matrix<float>> at_two;
+  auto model = tiny_model();
+  graft::trainer trainer(model, two_classes(), o, train, &train);
+  std::int64_t saved = 0;
+  const auto after = [&](const graft::step_report& r) {
+    if (r.global_step == 2) at_two = trained_values(model);
+    if (r.global_step != 3) return;
+    if (in_loss) {
+      model.head.out_proj.bias.value(0, 0) = std::numeric_limits<float>::infinity();
+    } else {
+      model.head.out_proj.bias.gradient()(0, 0) = std::numeric_limits<float>::infinity();
+    }
+  };
+  const auto outcome = trainer.run({.step = after, .saved = [&](const graft::training_state& s) { saved = s.global_step; }});
+  CHECK(outcome == graft::trainer<model_type>::outcome::diverged);
+  CHECK(trainer.diverged()->usable);
+  if (in_loss) {
+    CHECK(saved == 2);  // what step 3 left is found when it is to be saved
+    CHECK_THAT(trainer.diverged()->what, Catch::Contains("out_proj.bias holds numbers that are not finite"));
+  } else {
+    CHECK(saved == 3);
+    CHECK(trainer.diverged()->step == 4);
+    CHECK(trainer.diverged()->what == "the norm of the gradients is infinite");
+  }
+  CHECK(same_bits(trained_values(model), at_two));
+  auto next = tiny_model();
+  graft::trainer goes_on(next, two_classes(), o, train, &train);
+  goes_on.resume(o.checkpoint_path);
+  CHECK(goes_on.state().global_step == saved);
+}
+
+TEST_CASE("parameters that may not be kept are neither evaluated nor saved") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1);
+  auto o = options();
+  o.save_every_steps = 2;
+  o.checkpoint_path = folder / "c.safetensors";
+  auto model = tiny_model();
+  graft::trainer trainer(model, two_classes(), o, train, &train);
+  bool evaluated = false;
+  graft::training_observer observer;
+  observer.evaluated = [&](const graft::evaluation_report&) { evaluated = true; };
+  observer.keep = [] { throw graft::format_error("m", "has changed"); };
+  CHECK_THROWS_WITH(trainer.run(observer), "m: has changed");
+  CHECK_FALSE(evaluated);
+  CHECK_FALSE(std::filesystem::exists(o.checkpoint_path));
+}
+
+TEST_CASE("a file that is no checkpoint, too few rows and a start that is no number are refused") {
   const graft_test::temporary_folder folder;
   const auto train = rows(10, 1);
   auto model = tiny_model();
@@ -235,5 +349,8 @@ TEST_CASE("a checkpoint of another run, a diverged loss and too few rows are ref
   CHECK_THROWS_AS((graft::trainer(model, two_classes(), o, train, nullptr)), graft::config_error);
   o = options();
   model.head.out_proj.bias.value(0, 0) = std::numeric_limits<float>::quiet_NaN();
-  CHECK_THROWS_WITH(graft::trainer(model, two_classes(), o, train, nullptr).run({}), Catch::Contains("step 1 is nan"));
+  graft::trainer spoilt(model, two_classes(), o, train, nullptr);
+  CHECK(spoilt.run({}) == graft::trainer<model_type>::outcome::diverged);
+  CHECK(spoilt.diverged()->step == 1);
+  CHECK_FALSE(spoilt.diverged()->usable);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,13 +25,31 @@ struct training_state {
   std::int64_t evaluated_step = 0;  // global step of the last evaluation
   std::optional<double> best_score;
   std::int64_t best_step = 0;
-  std::string training_data;  // rows_digest of what is trained on
 };
+
+/// What the numbers of a run depend on: name -> value, or digest of what is read. "learning_rate" -> "0.001", "training rows" -> 16 digits.
+using run_identity = std::map<std::string, std::string>;
+
+/// What differs between BEFORE and NOW among the names that both have, in words: "learning_rate is 0.1 and was 0.001"; "": nothing.
+inline std::string changed_since(const run_identity& before, const run_identity& now) {
+  std::string text;
+  for (const auto& [name, value] : now) {
+    const auto old = before.find(name);
+    if (old == before.end() || old->second == value) continue;
+    text += (text.empty() ? "" : "; ") + name;
+    // Digests say nothing to a reader; what they are of has a name in words.
+    text += name.find(' ') != std::string::npos ? std::string(name.ends_with('s') ? " are not the same as then" : " is not the same as then")
+                                                : " is " + value + " and was " + old->second;
+  }
+  return text;
+}
 
 /// 16 hexadecimal digits over ids, labels and targets of ROWS, in order.
 inline std::string rows_digest(std::span<const features> rows) {
   fnv1a hash;
   for (const features& row : rows) {
+    const std::uint64_t length = row.input_ids.size();
+    hash.add(std::as_bytes(std::span(&length, 1)));
     hash.add(std::as_bytes(std::span(row.input_ids)));
     hash.add(std::as_bytes(std::span(row.token_type_ids)));
     hash.add(std::as_bytes(std::span(&row.label, 1)));
@@ -46,10 +65,11 @@ std::span<typename M::Scalar> elements(M& m) {
 }
 }  // namespace detail
 
-/// Writes STATE, the parameters and moments of OPTIMIZER, and BEST (empty: no best yet) to PATH in one step.
+/// Writes STATE, the parameters and moments of OPTIMIZER, and BEST (empty: no best yet) of the run IDENTITY to PATH in one step.
 /// @throws backend_error  as safetensors_writer::write
 template <class T>
-void save_checkpoint(const std::string& path, const training_state& state, adamw<T>& optimizer, std::vector<matrix<T>>& best) {
+void save_checkpoint(const std::string& path, const run_identity& identity, const training_state& state, adamw<T>& optimizer,
+                     std::vector<matrix<T>>& best) {
   safetensors_writer writer;
   const ordered_json text{{"epoch", state.epoch},
                           {"epoch_step", state.epoch_step},
@@ -57,7 +77,7 @@ void save_checkpoint(const std::string& path, const training_state& state, adamw
                           {"evaluated_step", state.evaluated_step},
                           {"best_score", state.best_score ? ordered_json(*state.best_score) : ordered_json()},
                           {"best_step", state.best_step},
-                          {"training_data", state.training_data}};
+                          {"run", identity}};
   writer.metadata = {{"graft_checkpoint", text.dump()}};
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
@@ -73,21 +93,26 @@ void save_checkpoint(const std::string& path, const training_state& state, adamw
 }
 
 /// Reads what save_checkpoint wrote.
-/// @throws format_error  damaged, or of a run with other trained parameters or another precision
+/// @throws format_error  damaged, or of another run than IDENTITY: what differs is named
 template <class T>
-training_state load_checkpoint(const std::string& path, adamw<T>& optimizer, std::vector<matrix<T>>& best) {
+training_state load_checkpoint(const std::string& path, const run_identity& identity, adamw<T>& optimizer, std::vector<matrix<T>>& best) {
   const safetensors_file file(path);
   const auto text = file.metadata().find("graft_checkpoint");
   if (text == file.metadata().end()) throw format_error(path, "is not a checkpoint of graft");
   const json o = parse_json(text->second, path);
+  if (!o.contains("run")) {
+    throw format_error(path, "does not say which rows and flags it belongs to, as earlier versions of graft did not: start anew");
+  }
+  if (const std::string changed = changed_since(required<run_identity>(o, "run", path), identity); !changed.empty()) {
+    throw format_error(path, "is of another run: " + changed + "; a run goes on only as it was started");
+  }
   training_state state;
   state.epoch = required<std::int64_t>(o, "epoch", path);
   state.epoch_step = required<std::int64_t>(o, "epoch_step", path);
   state.global_step = required<std::int64_t>(o, "global_step", path);
   state.evaluated_step = required<std::int64_t>(o, "evaluated_step", path);
-  if (!o.at("best_score").is_null()) state.best_score = required<double>(o, "best_score", path);
+  if (o.contains("best_score") && !o["best_score"].is_null()) state.best_score = required<double>(o, "best_score", path);
   state.best_step = required<std::int64_t>(o, "best_step", path);
-  state.training_data = required<std::string>(o, "training_data", path);
   best.clear();
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];

@@ -42,6 +42,7 @@ struct training_options {
   index partial_eval_number = 1000;   // of the first validation rows; 0 or less: all
   std::int64_t save_every_steps = 0;  // 0: only when stopped
   std::string checkpoint_path{};      // "": no checkpoints
+  run_identity identity{};            // what else the numbers depend on (the trunk, say): a checkpoint is of one such run
   int threads = omp_get_max_threads();
 };
 
@@ -64,6 +65,15 @@ struct training_observer {
   std::function<void(const step_report&)> step{};
   std::function<void(const evaluation_report&)> evaluated{};
   std::function<void(const training_state&)> saved{};
+  std::function<void(const backend_error&)> not_saved{};  // a checkpoint could not be written: training goes on. Empty: it throws
+  std::function<void()> keep{};  // before parameters are evaluated, saved or handed over; throws when they are not to be
+};
+
+/// Why training ended early: at STEP, WHAT was no finite number.
+struct divergence {
+  std::int64_t step = 0;
+  std::string what{};  // "the loss is nan"
+  bool usable = true;  // the model holds finite parameters, of an earlier step
 };
 
 /// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.
@@ -82,7 +92,7 @@ template <class M>
 class trainer {
  public:
   using real = typename M::real;
-  enum class outcome : std::uint8_t { finished, stopped };
+  enum class outcome : std::uint8_t { finished, stopped, diverged };
 
   /// MODEL, TRAIN and VALIDATION (nullptr: none) must outlive the trainer.
   /// @throws config_error  there are too few rows for a single step, or the file's order cannot be kept
@@ -99,7 +109,7 @@ class trainer {
       for (const features& row : train.rows) lengths_.push_back(row.input_ids.size());
     }
     schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
-    state_.training_data = training_data_ = rows_digest(train.rows);
+    identity_ = identity(train, validation);
     context_.seed = o.seed;
     context_.threads = o.threads;
     pack_frozen(model_, true, o.threads);
@@ -109,13 +119,13 @@ class trainer {
   const training_state& state() const { return state_; }
   context& ctx() { return context_; }
 
+  /// Set when `run` has returned `diverged`.
+  const std::optional<divergence>& diverged() const { return diverged_; }
+
   /// Goes on where the checkpoint PATH stands.
-  /// @throws format_error  as load_checkpoint, or the checkpoint is of a run on other rows, or whose epochs have another length
+  /// @throws format_error  as load_checkpoint: the rows, options or whatever else the numbers depend on are not those it was written with
   void resume(const std::string& path) {
-    state_ = load_checkpoint(path, optimizer_, best_);
-    if (state_.training_data != training_data_) {
-      throw format_error(path, "was written while other rows were trained on: has the training file changed since?");
-    }
+    state_ = load_checkpoint(path, identity_, optimizer_, best_);
     if (state_.epoch_step <= per_epoch_ && state_.epoch * per_epoch_ + state_.epoch_step == state_.global_step) return;
     throw format_error(path, "stands at step " + std::to_string(state_.epoch_step) + " of epoch " + std::to_string(state_.epoch) + " and " +
                                  std::to_string(state_.global_step) + " of all, which epochs of " + std::to_string(per_epoch_) +
@@ -123,8 +133,8 @@ class trainer {
   }
 
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
-  /// At the end the model holds the best parameters.
-  /// @throws error  the loss is no longer a finite number
+  /// At the end the model holds the best parameters. So it does when the loss or the gradients of a step are no finite numbers: that step is
+  /// not taken, and no checkpoint written any more.
   outcome run(const training_observer& observer, const std::atomic<bool>* stop = nullptr) {
     const auto stopped = [&] { return stop != nullptr && stop->load(); };
     if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
@@ -132,10 +142,11 @@ class trainer {
       const auto order = rows_in_order();
       while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
         if (stopped()) return stop_here(observer);
-        const step_report report = step(order);
-        if (observer.step) observer.step(report);
+        const std::optional<step_report> report = step(order);
+        if (!report) return end_early();
+        if (observer.step) observer.step(*report);
         if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
-        if (options_.save_every_steps > 0 && state_.global_step % options_.save_every_steps == 0) save(observer);
+        if (options_.save_every_steps > 0 && state_.global_step % options_.save_every_steps == 0 && !save(observer)) return end_early();
       }
       if (state_.epoch_step == per_epoch_) {
         ++state_.epoch;
@@ -143,8 +154,9 @@ class trainer {
       }
     }
     if (validation_ != nullptr && state_.evaluated_step != state_.global_step && !evaluate_now(observer, stop)) return stop_here(observer);
+    if (observer.keep) observer.keep();
     use_best();
-    return outcome::finished;
+    return finite_parameters() ? outcome::finished : end_early();
   }
 
  private:
@@ -159,7 +171,8 @@ class trainer {
     return grouped_by_length(std::move(order), lengths_, static_cast<std::size_t>(options_.train_batch_size), window, options_.seed, epoch);
   }
 
-  step_report step(const std::vector<std::size_t>& order) {
+  /// Nothing, and `diverged_` says why, when the step cannot be taken.
+  std::optional<step_report> step(const std::vector<std::size_t>& order) {
     const auto started = std::chrono::steady_clock::now();
     const std::int64_t parts = options_.gradient_accumulation_steps;
     step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
@@ -168,16 +181,14 @@ class trainer {
       fill_batch(order, state_.epoch_step * parts + part);
       context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
       const auto result = gradient_.add(model_, batch_, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
-      if (!std::isfinite(result.loss)) {
-        throw error("the loss at step " + std::to_string(state_.global_step + 1) + " is " + std::to_string(std::abs(result.loss)) +
-                    ": training has diverged, try a lower learning_rate");
-      }
+      if (!finite(result.loss, "the loss")) return std::nullopt;
       report.loss += result.loss / static_cast<double>(parts);
       report.entropy += result.entropy / static_cast<double>(parts);
       report.examples += batch_.size();
       report.tokens += batch_.rows();
     }
     report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm, context_);
+    if (!finite(report.gradient_norm, "the norm of the gradients")) return std::nullopt;
     const double factor = schedule_.factor(state_.global_step + 1);
     report.learning_rate = options_.learning_rate * factor;
     optimizer_.step(report.learning_rate, options_.mixing_learning_rate * factor, options_.threads);
@@ -186,6 +197,61 @@ class trainer {
     ++state_.epoch_step;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     return report;
+  }
+
+  bool finite(double value, const char* what) {
+    if (std::isfinite(value)) return true;
+    diverged_ = {state_.global_step + 1, what + std::string(std::isnan(value) ? " is nan" : " is infinite")};
+    optimizer_.zero_gradients();
+    return false;
+  }
+
+  bool finite_parameters() {
+    for (const auto* p : optimizer_.parameters()) {
+      if (!p->value.allFinite()) {
+        diverged_ = {state_.global_step, p->name + " holds numbers that are not finite"};
+        return false;
+      }
+    }
+    return true;
+  }
+
+  outcome end_early() {
+    use_best();
+    const divergence first = *diverged_;
+    const bool usable = finite_parameters();
+    diverged_ = first;
+    diverged_->usable = usable;
+    return outcome::diverged;
+  }
+
+  /// All that the numbers of this run depend on.
+  run_identity identity(const data_set& train, const data_set* validation) const {
+    const training_options& o = options_;
+    run_identity all = o.identity;
+    const auto add = [&](const char* name, const ordered_json& value) { all.emplace(name, value.dump()); };
+    add("train_batch_size", o.train_batch_size);
+    add("num_train_epochs", o.num_train_epochs);
+    add("max_steps", o.max_steps);
+    add("gradient_accumulation_steps", o.gradient_accumulation_steps);
+    add("tokens_at_once", o.tokens_at_once);
+    add("learning_rate", o.learning_rate);
+    add("mixing_learning_rate", o.mixing_learning_rate);
+    add("warmup_proportion", o.warmup_proportion);
+    add("warmup_steps", o.warmup_steps ? ordered_json(*o.warmup_steps) : ordered_json());
+    add("max_grad_norm", o.max_grad_norm);
+    add("optimizer_type", o.optimizer.type == optimizer_type::adam ? "adam" : "radam");
+    add("adam_epsilon", o.optimizer.epsilon);
+    add("seed", o.seed);
+    add("no_shuffle", !o.shuffle);
+    add("group_by_length", o.group_by_length);
+    add("eval_every_steps", o.eval_every_steps);
+    all["training rows"] = rows_digest(train.rows);
+    if (o.eval_every_steps > 0 && validation != nullptr) {  // they decide which parameters are the best
+      add("partial_eval_number", o.partial_eval_number);
+      all["validation rows"] = rows_digest(validation->rows);
+    }
+    return all;
   }
 
   void fill_batch(const std::vector<std::size_t>& order, std::int64_t number) {
@@ -202,6 +268,7 @@ class trainer {
 
   /// False when stopped on the way. Best is strictly greater; NaN never wins.
   bool evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
+    if (observer.keep) observer.keep();
     std::span<const features> rows = validation_->rows;
     if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
     auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop);
@@ -224,22 +291,29 @@ class trainer {
     for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->value = best_[i];
   }
 
-  void save(const training_observer& observer) {
-    if (options_.checkpoint_path.empty()) return;
-    save_checkpoint(options_.checkpoint_path, state_, optimizer_, best_);
+  /// False when there are no finite numbers to save. A failure to write is the observer's to know, unless there is none.
+  bool save(const training_observer& observer) {
+    if (options_.checkpoint_path.empty()) return true;
+    if (!finite_parameters()) return false;
+    if (observer.keep) observer.keep();
+    try {
+      save_checkpoint(options_.checkpoint_path, identity_, state_, optimizer_, best_);
+    } catch (const backend_error& failure) {
+      if (!observer.not_saved) throw;
+      observer.not_saved(failure);
+      return true;
+    }
     if (observer.saved) observer.saved(state_);
+    return true;
   }
-  outcome stop_here(const training_observer& observer) {
-    save(observer);
-    return outcome::stopped;
-  }
+  outcome stop_here(const training_observer& observer) { return save(observer) ? outcome::stopped : end_early(); }
 
   M& model_;
   const task& task_;
   training_options options_;
   const data_set& train_;
   std::vector<std::size_t> lengths_;  // of the rows, where they decide the order
-  std::string training_data_;
+  run_identity identity_;
   const data_set* validation_;
   adamw<real> optimizer_;
   linear_schedule schedule_;
@@ -247,6 +321,7 @@ class trainer {
   std::int64_t total_ = 0;
   training_state state_;
   std::vector<matrix<real>> best_;
+  std::optional<divergence> diverged_;
   context context_;
   batch batch_;
   batch_gradient<M> gradient_;
