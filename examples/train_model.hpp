@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "graft/core/printable.hpp"
 #include "graft/exchange/start.hpp"
@@ -27,12 +29,20 @@ struct model_hooks {
 
 namespace detail {
 
+/// How training that diverged ended.
+struct early_end {
+  std::int64_t step = 0;
+  std::string what, text;
+  bool usable = false;
+  std::int64_t kept_step = 0;  // the parameters that are left are those after this step
+};
+
 template <class M>
 typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, const training_options& options, const model_hooks& hooks,
-                                             const std::string& trained) {
+                                             const std::string& trained, early_end& ended) {
   const data_set* validation = run.split("val");
   trainer<M> training(model, run.tasks.task, options, *run.split("train"), validation);
-  const bool resumed = run.flags.resume && std::filesystem::exists(run.checkpoint());
+  const bool resumed = run.folder->where() == run_folder::start::from_checkpoint;
   if (resumed) training.resume(run.checkpoint());
   const parameter_counts counts = count_parameters(model);
   index longest = 0;
@@ -44,11 +54,29 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
   begin_output(run);
 
-  log_writer log(run.flags.output_dir);
+  log_writer log(run.folder->log_folder());
   progress line(stdout, training.total_steps(), training.state().global_step);
   const auto total = training.total_steps();
   if (!resumed && hooks.log_step) hooks.log_step(log, position(0, 0, 0), 0, total);
+  const auto warn_once = [&line](bool& warned, const std::string& text) {
+    if (std::exchange(warned, true)) return;
+    line.clear();
+    std::fprintf(stderr, "graft: warning: %s\n", text.c_str());
+  };
+  bool log_warned = false, checkpoint_warned = false;
+  log.not_written = [&](const backend_error& e) { warn_once(log_warned, std::string(e.what()) + "; training goes on, logs lack lines"); };
+  std::int64_t checkpoint_step = resumed ? training.state().global_step : -1;
+  std::string not_saved;
   training_observer observer;
+  observer.keep = check_mapped_files;
+  observer.saved = [&](const training_state& s) {
+    checkpoint_step = s.global_step;
+    checkpoint_warned = false;
+  };
+  observer.not_saved = [&](const backend_error& e) {
+    not_saved = e.what();
+    warn_once(checkpoint_warned, not_saved + "; training goes on, and tries again at the next checkpoint");
+  };
   observer.step = [&](const step_report& r) {
     const auto place = position(r.epoch, r.epoch_step, r.global_step);
     auto entry = place;
@@ -75,9 +103,23 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
     const auto outcome = training.run(observer, &stop_requested());
     line.clear();
     if (outcome == trainer<M>::outcome::stopped) {
-      log.write("errors", {{"error", "stopped by a signal"}, {"global_step", training.state().global_step}});
+      const std::int64_t step = training.state().global_step;
+      log.write("errors", {{"error", "stopped by a signal"}, {"global_step", step}});
+      if (checkpoint_step != step) {
+        throw backend_error("stopped after step " + std::to_string(step) + " of " + std::to_string(total) + ", and " + not_saved + "; " +
+                            (checkpoint_step < 0 ? "there is no checkpoint to go on from"
+                                                 : "the checkpoint of step " + std::to_string(checkpoint_step) + " is as it was"));
+      }
       std::fprintf(stderr, "graft: stopped after step %lld of %lld; the same command with --resume goes on from there\n",
-                   static_cast<long long>(training.state().global_step), static_cast<long long>(total));
+                   static_cast<long long>(step), static_cast<long long>(total));
+    } else if (const auto& end = training.diverged(); end) {
+      log.write("errors", {{"error", "training diverged: " + end->what}, {"global_step", end->step}});
+      const std::int64_t best = training.state().best_score ? training.state().best_step : end->step - 1;
+      ended.text = "step " + std::to_string(end->step) + ": " + end->what;
+      ended.step = end->step;
+      ended.what = end->what;
+      ended.usable = end->usable;
+      ended.kept_step = best;
     } else if (training.state().best_score) {
       std::printf("best: step %lld, %s %.4f\n", static_cast<long long>(training.state().best_step), run.tasks.task.major.c_str(),
                   *training.state().best_score);
@@ -85,10 +127,8 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
     return outcome;
   } catch (const std::exception& failure) {
     line.clear();
-    try {
-      log.write("errors", {{"error", failure.what()}, {"global_step", training.state().global_step}});
-    } catch (const error&) {  // a full disk, say, is likely what stopped the run: the first message is the one to show
-    }
+    log_warned = true;  // a full disk, say, is likely what stopped the run: the first message is the one to show
+    log.write("errors", {{"error", failure.what()}, {"global_step", training.state().global_step}});
     throw;
   }
 }
@@ -149,24 +189,75 @@ void load_start(M& model, const prepared_run& run, const model_description& desc
   for (const std::string& note : start.notes) std::printf("  %s\n", printable(note, 4000).c_str());
 }
 
-/// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0, or 130 when stopped by a signal.
+namespace detail {
+
+/// Parameters that an earlier start of the run trained and saved.
+template <class M>
+void load_trained(M& model, const prepared_run& run) {
+  const std::string name = std::filesystem::exists(run.file("model.safetensors")) ? "model.safetensors" : "model_full.safetensors";
+  const safetensors_file saved(run.file(name));
+  for (const auto* p : trainable_parameters(model)) {
+    if (!saved.contains(p->name)) throw format_error(run.file(name), "has no tensor '" + p->name + "' that this run trains");
+  }
+  load_by_name(model, saved);
+  std::printf("  goes on  with what %s holds: training is done\n", name.c_str());
+  std::fflush(stdout);
+}
+
+/// Writes what the flags ask for and an earlier start of the run has not left there.
+template <class M>
+void save_trained(M& model, const prepared_run& run, const std::map<std::string, std::string>& metadata) {
+  const auto wanted = [&](bool flag, const char* name) {
+    return flag && !(run.folder->where() == run_folder::start::after_training && std::filesystem::exists(run.file(name)));
+  };
+  try {
+    if (wanted(run.flags.do_save, "model.safetensors")) save_tuned(model, run.file("model.safetensors"), metadata);
+    if (wanted(run.flags.do_save_full, "model_full.safetensors")) save_everything(model, run.file("model_full.safetensors"), metadata);
+  } catch (const backend_error& failure) {
+    throw backend_error(std::string(failure.what()) +
+                        (std::filesystem::exists(run.checkpoint())
+                             ? "; the last checkpoint is as it was: make room, and the same command with --resume goes on from there"
+                             : "; nothing that was saved before is lost"));
+  }
+}
+
+}  // namespace detail
+
+/// The exit code of a run whose training diverged.
+inline constexpr int diverged_exit_code = 3;
+
+/// Trains MODEL as the flags say, evaluates, predicts and saves. The exit code: 0; 130 when stopped by a signal; 3 when training diverged.
 template <class M>
 int train_model(M& model, const prepared_run& run, const model_description& description, const std::string& trained,
                 const model_hooks& hooks = {}) {
   const training_options options = trainer_options(run);
-  if (run.flags.do_train) {
-    if (detail::train_with_logs(model, run, options, hooks, trained) == trainer<M>::outcome::stopped) return 130;
+  std::map<std::string, std::string> metadata = to_metadata(description);
+  const bool after_training = run.folder->where() == run_folder::start::after_training;
+  if (run.flags.do_train && !after_training) {
+    detail::early_end ended;
+    const auto outcome = detail::train_with_logs(model, run, options, hooks, trained, ended);
+    if (outcome == trainer<M>::outcome::stopped) return 130;
+    if (outcome == trainer<M>::outcome::diverged) {
+      metadata["graft_ended"] = ended.text + "; the parameters are those after step " + std::to_string(ended.kept_step);
+      if (ended.usable) detail::save_trained(model, run, metadata);
+      run.folder->diverged(ended.step, ended.what);
+      const bool saved = ended.usable && (run.flags.do_save || run.flags.do_save_full);
+      std::fprintf(stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
+                   static_cast<long long>(ended.step), ended.what.c_str(),
+                   saved ? ("the parameters after step " + std::to_string(ended.kept_step) + " are saved").c_str() : "nothing is saved",
+                   run.flags.precision == "bf16" ? ", or --precision f32" : "");
+      return diverged_exit_code;
+    }
   } else {
     const parameter_counts counts = count_parameters(model);
     print_banner(run, trained, counts.all, counts.trained, 0, counts.all * static_cast<std::int64_t>(sizeof(typename M::real)));
     begin_output(run);
+    if (after_training) detail::load_trained(model, run);
     pack_frozen(model, false, options.threads);
   }
-  if (run.flags.do_save) save_tuned(model, run.file("model.safetensors"), to_metadata(description));
-  if (run.flags.do_save_full) save_everything(model, run.file("model_full.safetensors"), to_metadata(description));
+  detail::save_trained(model, run, metadata);
   detail::evaluate_and_predict(model, run, options);  // after saving: if this fails or is ended, the training is not lost
-  std::filesystem::remove(run.checkpoint());
-  write_file(run.file("DONE"), "");
+  run.folder->finish();
   return 0;
 }
 

@@ -1,11 +1,7 @@
 #include "training_run.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +11,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/adapter_list.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/version.hpp"
 #include "machine.hpp"
@@ -27,103 +24,61 @@ namespace fs = std::filesystem;
 
 std::atomic<bool> stop_flag = false;
 
-extern "C" void request_stop(int signal) {
-  stop_flag = true;
-  std::signal(signal, SIG_DFL);
+extern "C" void request_stop(int) { stop_flag = true; }
+
+/// A file that the run reads, under the words for it.
+using named_input = std::pair<std::string, std::string>;
+
+/// The adapters of the mix, by name: those that --adapter_exclude leaves.
+std::vector<named_input> mixed_adapters(const training_flags& flags) {
+  std::vector<named_input> all;
+  if (flags.adapter_weights_path.empty()) return all;
+  for (const auto& [name, path] : read_adapter_list(flags.adapter_weights_path)) {
+    const auto& left_out = flags.adapter_exclude;
+    if (std::find(left_out.begin(), left_out.end(), name) == left_out.end()) all.emplace_back("adapter " + name, path);
+  }
+  return all;
 }
 
-/// Flags that may differ between a run and its resumption: they do not change the training, or name the same folder.
-bool may_differ(const std::string& flag) {
-  for (const char* name :
-       {"resume", "force_overwrite", "ZZsrc", "save_every_steps", "output_dir", "do_val", "do_test", "do_save", "do_save_full"}) {
-    if (flag == name) return true;
-  }
-  return false;
+/// Locks the output folder, finds out whether this run may write there, and where it begins.
+void claim_output(prepared_run& run, const std::vector<named_input>& adapters) {
+  training_flags& flags = run.flags;
+  run.folder = std::make_unique<run_folder>(flags.output_dir);
+  std::vector<named_input> inputs{{"the model", flags.model_path},
+                                  {"the model's configuration", flags.model_config_path},
+                                  {"the vocabulary", flags.model_tokenizer_path},
+                                  {"the task's configuration", flags.task_config_path},
+                                  {"what --adapter_init_path names", flags.adapter_init_path},
+                                  {"the list of adapters", flags.adapter_weights_path}};
+  inputs.insert(inputs.end(), adapters.begin(), adapters.end());
+  for (const auto& [split, path] : run.tasks.paths) inputs.emplace_back("the rows of " + split, path);
+  run.folder->refuse_inputs(inputs);
+  run.folder->claim(run.command, run.args, flags.resume, flags.force_overwrite);
+  flags.seed = run.args["seed"].get<std::int64_t>();
+  if (flags.seed == -1) run.args["seed"] = flags.seed = static_cast<std::int64_t>(std::random_device{}() & 0x7fffffffU);
 }
 
-/// The run in the output folder must be the same as this one; its seed is taken over when none is given.
-void check_resumption(training_flags& flags, ordered_json& args) {
-  const std::string path = flags.output_dir + "/args.json";
-  if (!fs::exists(flags.output_dir + "/checkpoint.safetensors")) {
-    throw config_error(flags.output_dir + ": holds no checkpoint.safetensors to resume from; leave --resume out to start");
+/// Digests of all that the numbers of this run come from, but the flags.
+run_identity digests_of_inputs(const prepared_run& run, const std::vector<named_input>& adapters) {
+  const auto digest = [](const ordered_json& value) {
+    fnv1a hash;
+    hash.add(value.dump());
+    return hash.text();
+  };
+  run_identity all{{"the model", run.fingerprint}, {"the model's configuration", digest(to_json(run.config))}};
+  all["the task's labels"] = digest({run.tasks.task.name, run.tasks.task.labels, static_cast<int>(run.tasks.task.kind)});
+  // What is not there its reader will miss.
+  const std::string& first = run.flags.adapter_init_path;
+  if (!first.empty() && fs::exists(first)) all["the adapter of --adapter_init_path"] = input_digest(first);
+  ordered_json names = ordered_json::array();
+  for (const auto& [name, path] : adapters) {
+    names.push_back(name);
+    if (fs::exists(path)) all[name + " of the mix"] = input_digest(path);
   }
-  const auto before = read_json<ordered_json>(path);
-  if (flags.seed == -1) {
-    flags.seed = required<std::int64_t>(before, "seed", path);
-    args["seed"] = flags.seed;
-  }
-  for (const auto& [name, value] : args.items()) {
-    if (may_differ(name) || !before.contains(name) || before[name] == value) continue;
-    throw config_error("--resume: --" + name + " is " + value.dump() + ", the run in " + flags.output_dir + " was started with " +
-                       before[name].dump() + "; give the same flags");
-  }
-}
-
-/// Whether a run leaves a file of this name.
-bool is_result(const std::string& name) {
-  return name == "DONE" || name == "checkpoint.safetensors" || name == "model.safetensors" || name == "model_full.safetensors" ||
-         name.ends_with("_metrics.json") || name.ends_with("_preds.csv") || name.ends_with("_predictions.tsv");
-}
-
-/// Whether ENTRY is a folder that holds the logs of a run, and nothing else.
-bool is_log_folder(const fs::directory_entry& entry) {
-  const std::string name = entry.path().filename().string();
-  return entry.is_directory() && std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; }) &&
-         std::all_of(fs::directory_iterator(entry), fs::directory_iterator(),
-                     [](const fs::directory_entry& log) { return log.path().extension() == ".zlog"; });
-}
-
-/// Takes what an earlier run left in the folder away: logs, checkpoint, results. A folder without args.json is no run's.
-void clear_output(const std::string& folder) {
-  if (!fs::exists(folder + "/args.json")) return;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (is_result(entry.path().filename().string()) || is_log_folder(entry)) fs::remove_all(entry.path());
-  }
-}
-
-/// Keeps FOLDER, if there is one, to this process until it ends: a second run would take the first one's logs away.
-/// @throws config_error  another process has it
-void lock_output(const std::string& folder) {
-  static int descriptor = -1;
-  if (descriptor >= 0) return;
-  descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  ::close(std::exchange(descriptor, -1));
-  throw config_error(folder + ": another run is writing there; wait for it, or choose another --output_dir");
-}
-
-/// Files of somebody else are neither removed nor written over, whatever the flags say.
-void refuse_foreign_files(const std::string& folder) {
-  if (!fs::is_directory(folder) || fs::exists(folder + "/args.json")) return;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (is_result(name))
-      throw config_error(folder + ": holds " + name + ", but no args.json of a run that left it; choose another --output_dir");
-  }
-}
-
-void claim_output(training_flags& flags, ordered_json& args) {
-  const std::string& folder = flags.output_dir;
-  lock_output(folder);
-  refuse_foreign_files(folder);
-  const fs::path init = flags.adapter_init_path;
-  std::error_code none;
-  if (is_result(init.filename().string()) && fs::equivalent(fs::absolute(init).parent_path(), folder, none)) {
-    throw config_error("--adapter_init_path is in " + folder +
-                       ", where a new run removes what an earlier one saved; choose another --output_dir");
-  }
-  const bool done = fs::exists(folder + "/DONE");
-  if (done && !flags.force_overwrite) {
-    throw config_error(folder + ": holds a finished run; choose another --output_dir, or give --force_overwrite to replace it");
-  }
-  if (flags.resume && !done) return check_resumption(flags, args);
-  if (fs::exists(folder + "/checkpoint.safetensors") && !flags.force_overwrite) {
-    throw config_error(folder + ": holds a run that was stopped; give --resume to go on, or --force_overwrite to start anew");
-  }
-  if (flags.seed == -1) {
-    flags.seed = static_cast<std::int64_t>(std::random_device{}() & 0x7fffffffU);
-    args["seed"] = flags.seed;
-  }
+  if (!names.empty()) all["the list of adapters"] = digest(names);
+  if (run.flags.do_train) all["training rows"] = rows_digest(run.split("train")->rows);
+  if (run.flags.do_train && run.flags.eval_every_steps > 0) all["validation rows"] = rows_digest(run.split("val")->rows);
+  return all;
 }
 
 /// The splits that the flags ask for, checked to be in the task's configuration.
@@ -189,7 +144,7 @@ std::string amount(double value) {
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
-  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}};
+  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}, {}, {}};
   training_flags& flags = run.flags;
   if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
     throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
@@ -206,9 +161,10 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
   run.args["model_config_path"] = flags.model_config_path = files.config_path;
   run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;
-  claim_output(flags, run.args);
-
   run.tasks = read_task_config(flags.task_config_path);
+  const auto adapters = mixed_adapters(flags);
+  claim_output(run, adapters);
+
   run.config = read_trunk_config(files);
   if (!flags.model_type.empty() && !flags.model_type.starts_with(run.config.model_type)) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
@@ -222,6 +178,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.trunk = open_model(flags.model_path, run.config.model_type);
   run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
   read_data(run);
+  run.reads = digests_of_inputs(run, adapters);
   return run;
 }
 
@@ -259,16 +216,23 @@ training_options trainer_options(const prepared_run& run) {
   o.partial_eval_number = f.partial_eval_number;
   o.save_every_steps = f.save_every_steps;
   o.checkpoint_path = run.checkpoint();
+  o.identity = run.folder->asked();
+  o.identity.insert(run.reads.begin(), run.reads.end());
   o.threads = static_cast<int>(f.threads);
   return o;
 }
 
 const std::atomic<bool>& stop_requested() {
   static const bool installed = [] {
-    std::signal(SIGINT, request_stop);
-    std::signal(SIGTERM, request_stop);
-    std::signal(SIGHUP, request_stop);  // the terminal was closed
-    std::signal(SIGPIPE, SIG_IGN);      // whoever read the progress has left: no reason to stop
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {  // the last: the terminal was closed
+      struct sigaction now {};
+      if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_IGN) continue;  // nohup, or a shell's background job
+      struct sigaction ours {};
+      ours.sa_handler = request_stop;
+      ours.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second one ends the program
+      ::sigaction(signal, &ours, nullptr);
+    }
+    std::signal(SIGPIPE, SIG_IGN);  // whoever read the progress has left: no reason to stop
     return true;
   }();
   (void)installed;
@@ -305,11 +269,14 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
   std::fflush(stdout);
 }
 
-void begin_output(const prepared_run& run) {
-  make_folder(run.flags.output_dir);
-  lock_output(run.flags.output_dir);
-  if (!run.flags.resume || fs::exists(run.file("DONE"))) clear_output(run.flags.output_dir);
-  write_file(run.file("args.json"), run.args.dump(2) + "\n");
+void begin_output(const prepared_run& run) { run.folder->begin(run.args, run.reads); }
+
+void check_mapped_files() {
+  const auto changed = mapping_registry::changed_files();
+  if (changed.empty()) return;
+  throw format_error(changed.front(),
+                     "has been changed, replaced or removed since the run began to use it: nothing computed from it is kept; put it back "
+                     "as it was, and the run goes on from its last checkpoint, if it has one, with --resume");
 }
 
 std::string metrics_text(const task_metrics& m) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,12 @@
 #include "graft/predict/trunk_files.hpp"
 #include "graft/train/log_writer.hpp"
 #include "graft/train/trainer.hpp"
+#include "run_folder.hpp"
 #include "training_flags.hpp"
 
 namespace graft::program {
 
-/// A run that is about to start: flags resolved, output folder taken, trunk opened, data featurized.
+/// A run that is about to start: flags resolved, output folder locked, trunk opened, data featurized.
 struct prepared_run {
   std::string command;
   training_flags flags;
@@ -31,13 +33,15 @@ struct prepared_run {
   index max_seq_length = 0;
   std::string precision_reason;
   std::map<std::string, data_set> data;  // split -> rows, of the splits that this run needs
+  std::unique_ptr<run_folder> folder;
+  run_identity reads;  // digests of what the run reads, by name
 
   const data_set* split(const std::string& name) const {
     const auto found = data.find(name);
     return found == data.end() ? nullptr : &found->second;
   }
-  std::string file(const std::string& name) const { return flags.output_dir + "/" + name; }
-  std::string checkpoint() const { return file("checkpoint.safetensors"); }
+  std::string file(const std::string& name) const { return folder->file(name); }
+  std::string checkpoint() const { return folder->checkpoint(); }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(flags.seed); }
 };
 
@@ -51,15 +55,19 @@ model_description describe(const prepared_run& run, const std::string& kind);
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);
 
-/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once.
+/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once. Signals that were ignored when the program
+/// started, as under nohup, stay so.
 const std::atomic<bool>& stop_requested();
 
 /// Prints the banner. TRAINED is in words; COUNTS and BYTES from model/memory.hpp.
 void print_banner(const prepared_run& run, const std::string& trained, std::int64_t all, std::int64_t trained_count, std::int64_t steps,
                   std::int64_t bytes);
 
-/// Writes args.json, and the first lines of what a run leaves.
+/// Takes the output folder: from here on there is something to lose.
 void begin_output(const prepared_run& run);
+
+/// @throws format_error  a file that is mapped, the trunk or an adapter, is no longer what it was: numbers may come from what is there now
+void check_mapped_files();
 
 /// Metrics in a line: "acc 0.6120  f1 0.7000".
 std::string metrics_text(const task_metrics& m);

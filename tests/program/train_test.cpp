@@ -94,7 +94,7 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
   CHECK(result.err.empty());
   REQUIRE(result.exit_code == 0);
   CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json", "model.safetensors", "model_full.safetensors",
-                                                  "test_predictions.tsv", "test_preds.csv", "val_metrics.json", "val_preds.csv"});
+                                                  "run.json", "test_predictions.tsv", "test_preds.csv", "val_metrics.json", "val_preds.csv"});
   const auto log = graft_test::read_log(output, "loss_train");
   CHECK(log.size() == 9);  // 9 rows, 3 a batch, 3 epochs
   CHECK(log.back().contains("TIMESTAMP"));
@@ -137,7 +137,7 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
     const auto onto_itself = run_graft(
         with(tiny_run("train-adapter", task, output), {"--force_overwrite", "--adapter_init_path", output + "/model.safetensors"}));
     CHECK(onto_itself.exit_code == 1);
-    CHECK_THAT(onto_itself.err, Catch::Contains("--adapter_init_path is in " + output));
+    CHECK_THAT(onto_itself.err, Catch::Contains(output + ": what --adapter_init_path names, which the run is to read, lies there"));
     CHECK(graft::read_file(output + "/model.safetensors") == before);
     const int other_run = ::open(output.c_str(), O_RDONLY | O_DIRECTORY);
     REQUIRE(::flock(other_run, LOCK_EX) == 0);
@@ -147,7 +147,7 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
     ::close(other_run);
     CHECK(graft::read_file(output + "/model.safetensors") == before);
     CHECK(run_graft(with(tiny_run("train-adapter", task, output), {"--force_overwrite"})).exit_code == 0);
-    CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json"});
+    CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json", "run.json"});
     CHECK(graft_test::read_log(output, "loss_train").size() == 9);
   }
 }
@@ -235,7 +235,7 @@ TEST_CASE("what no run left in the output folder stays as it is") {
   graft::write_file(folder / "model/model.safetensors", "mine");
   const auto refused = run_graft(with(run, {"--output_dir", folder / "model"}));
   CHECK(refused.exit_code == 1);
-  CHECK_THAT(refused.err, Catch::Contains("holds model.safetensors, but no args.json"));
+  CHECK_THAT(refused.err, Catch::Contains("holds model.safetensors, but no run.json of a run"));
   CHECK(graft::read_file(folder / "model/model.safetensors") == "mine");
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The logs of a run: one file of JSON lines a key, in a folder named by the second in which the run started.
+// The logs of a run: one file of JSON lines a key, in a folder of their own.
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -18,21 +19,17 @@
 
 namespace graft {
 
-/// Appends to `OUTPUT_DIR/<unix seconds>/KEY.zlog`. A run that goes on after a stop makes a new `log_writer`, hence a new folder.
+/// Appends to `FOLDER/KEY.zlog`. A run that goes on after a stop makes a new `log_writer`, hence a new folder.
 ///
-/// Each line is one write(2) to a file opened with O_APPEND: a run that is killed leaves whole lines. A file exists only for
-/// keys that were written. NaN and infinity, which JSON does not have, are written as null: pandas reads it as NaN.
+/// Each line is one write(2) to a file opened with O_APPEND: a run that is killed leaves whole lines, and so does a full disk. A file
+/// exists only for keys that were written. NaN and infinity, which JSON does not have, are written as null: pandas reads it as NaN.
 class log_writer {
  public:
-  /// @throws backend_error  the folder cannot be made
-  explicit log_writer(const std::string& output_dir) {
-    make_folder(output_dir);
-    auto second = microseconds() / 1'000'000;
-    for (;; ++second) {  // two runs in one second: the later one takes the next free name
-      folder_ = output_dir + "/" + std::to_string(second);
-      if (::mkdir(folder_.c_str(), 0755) == 0) return;
-      if (errno != EEXIST) throw backend_error(folder_ + ": cannot be made a folder: " + std::strerror(errno));
-    }
+  /// Makes FOLDER, which is not there yet.
+  /// @throws backend_error  it cannot be made
+  explicit log_writer(const std::string& folder) : folder_(folder) {
+    if (::mkdir(folder.c_str(), 0777) == 0) return;
+    throw backend_error(folder + ": cannot be made a folder: " + std::strerror(errno));
   }
   log_writer(const log_writer&) = delete;
   log_writer& operator=(const log_writer&) = delete;
@@ -42,18 +39,19 @@ class log_writer {
 
   const std::string& folder() const noexcept { return folder_; }
 
+  /// Is told of a line that could not be written, if it is set: `write` then returns.
+  std::function<void(const backend_error&)> not_written{};
+
   /// Appends ENTRY, an object, with the member TIMESTAMP (seconds since 1970, to the microsecond) put last.
-  /// @throws backend_error  the file cannot be opened or written
+  /// @throws backend_error  the file cannot be opened or written; no part of the line is left
   void write(const std::string& key, ordered_json entry) {
     entry["TIMESTAMP"] = static_cast<double>(microseconds()) / 1e6;
     const std::string line = entry.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
-    const int descriptor = open(key);
-    ssize_t written = 0;
-    do {
-      written = ::write(descriptor, line.data(), line.size());
-    } while (written < 0 && errno == EINTR);
-    if (written != static_cast<ssize_t>(line.size())) {
-      throw backend_error(path(key) + ": cannot be written: " + (written < 0 ? std::strerror(errno) : "the disk is full"));
+    try {
+      append(key, line);
+    } catch (const backend_error& failure) {
+      if (!not_written) throw;
+      not_written(failure);
     }
   }
 
@@ -63,12 +61,25 @@ class log_writer {
     return duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
   }
 
+  void append(const std::string& key, const std::string& line) {
+    const int descriptor = open(key);
+    const off_t before = ::lseek(descriptor, 0, SEEK_END);
+    ssize_t written = 0;
+    do {
+      written = ::write(descriptor, line.data(), line.size());
+    } while (written < 0 && errno == EINTR);
+    if (written == static_cast<ssize_t>(line.size())) return;
+    const std::string reason = written < 0 ? std::strerror(errno) : "the disk is full";
+    if (written > 0 && before >= 0) (void)!::ftruncate(descriptor, before);  // half a line would spoil the next one
+    throw backend_error(path(key) + ": cannot be written: " + reason);
+  }
+
   std::string path(const std::string& key) const { return folder_ + "/" + key + ".zlog"; }
 
   int open(const std::string& key) {
     const auto found = descriptors_.find(key);
     if (found != descriptors_.end()) return found->second;
-    const int descriptor = ::open(path(key).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    const int descriptor = ::open(path(key).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (descriptor < 0) throw backend_error(path(key) + ": cannot be written: " + std::strerror(errno));
     return descriptors_[key] = descriptor;
   }
