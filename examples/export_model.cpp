@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -120,12 +121,12 @@ int export_model(int argc, const char* const* argv) {
     }
   }
   const fs::path folder = out / "model";
-  make_folder(folder.string());
-  for (const auto* name : tokenizer_files) fs::remove(folder / name);  // those of an earlier export may be of another kind
-  for (const auto& [name, text] : texts) write_file((folder / name).string(), text);
   const std::string file = (folder / "model.safetensors").string();
-  write_model_file(file, model, config_json, fs::absolute(model_folder).lexically_normal().string());
-  if (lora && lora->has_head()) write_head((folder / "head.safetensors").string(), *lora, print);
+  staged_files files(folder.string());  // an export may go over what it was made from
+  for (const auto& [name, text] : texts) write_file(files.place(name), text);
+  write_model_file(files.place("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
+  if (lora && lora->has_head()) write_head(files.place("head.safetensors"), *lora, print);
+  files.commit({std::begin(tokenizer_files), std::end(tokenizer_files)});  // those of an earlier export may be of another kind
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},
                              {"model_config_path", (folder / "config.json").string()},

@@ -4,6 +4,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include "commands.hpp"
 #include "flags.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/mapping.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/version.hpp"
@@ -27,6 +29,8 @@
 namespace {
 
 using namespace graft::program;
+
+constexpr int lost_file_exit_code = 4;
 
 struct command {
   const char* name;
@@ -126,6 +130,40 @@ int failed(const std::exception_ptr& thrown) {
   std::_Exit(failed(std::current_exception() ? std::current_exception() : std::make_exception_ptr(graft::error("ended without a reason"))));
 }
 
+/// A mapped file was cut short by somebody, or its disk failed: its pages are gone, and nothing computed from them may be kept. The
+/// program ends with a line that names the file; what it saved earlier is whole. Calls only what a signal handler may.
+extern "C" void lost_page(int, siginfo_t* about, void*) {
+  const char* path = graft::mapping_registry::path_at(about->si_addr);
+  if (path == nullptr) {  // none of ours: as if there were no handler
+    std::signal(SIGBUS, SIG_DFL);
+    return;
+  }
+  const auto say = [](const char* text) {
+    char line[1200];
+    std::size_t length = 0;
+    for (; text[length] != '\0' && length < sizeof line; ++length) {
+      const auto c = static_cast<unsigned char>(text[length]);
+      line[length] = c < 0x20 || c == 0x7f ? '?' : text[length];
+    }
+    (void)!::write(2, line, length);
+  };
+  say("graft: ");
+  say(path);
+  say(": was cut short while it was in use, or cannot be read any more; nothing computed since is kept; put the file back, and a run that "
+      "has a checkpoint goes on from it with --resume");
+  (void)!::write(2, "\n", 1);
+  ::_exit(lost_file_exit_code);
+}
+
+/// Signals that end a program without a word are lines or errors instead: a page of a mapped file that is gone, a limit on file sizes.
+void handle_signals() {
+  struct sigaction action {};
+  action.sa_sigaction = lost_page;
+  action.sa_flags = SA_SIGINFO;
+  ::sigaction(SIGBUS, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
 }  // namespace
 
 /// Makes threads spin at barriers for some microseconds, then sleep. By default they spin on, and when another process keeps a core busy
@@ -150,6 +188,7 @@ int main(int argc, char** argv) {
   open_standard_streams();
   let_threads_sleep(argv);
   std::set_terminate(end_with_line);
+  handle_signals();
   try {
     const int exit_code = run(argc, argv);
     flush_output();

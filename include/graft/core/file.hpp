@@ -20,6 +20,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "graft/core/error.hpp"
 #include "graft/core/mapping.hpp"
@@ -359,5 +360,59 @@ inline void write_file(const std::string& path, std::string_view text) {
   file.write(text);
   file.commit();
 }
+
+/// Files of one folder that belong together: each is written to `place(NAME)`, and only when all of them are on the disk does `commit`
+/// put them where they belong, over what is there. Without `commit` the folder is as it was: a full disk takes nothing away.
+/// @throws backend_error  the folder cannot be made or written to
+class staged_files {
+ public:
+  explicit staged_files(const std::string& folder) : folder_(folder) {
+    make_folder(folder);
+    const std::string name = temporary_name((std::filesystem::path(folder) / "graft").string(), process_token());
+    for (int again = 0;; ++again) {
+      staged_ = again == 0 ? name : name + std::to_string(again);
+      if (::mkdir(staged_.c_str(), 0700) == 0) return;
+      if (errno != EEXIST || again == 100) fail(folder);
+    }
+  }
+  staged_files(const staged_files&) = delete;
+  staged_files& operator=(const staged_files&) = delete;
+  ~staged_files() {
+    std::error_code none;
+    std::filesystem::remove_all(staged_, none);  // nobody else knows its name
+  }
+
+  /// Where the file NAME is written until `commit`.
+  std::string place(const std::string& name) {
+    names_.push_back(name);
+    return staged_ + "/" + name;
+  }
+
+  /// Puts all files in place, and removes those of STALE that are not among them.
+  void commit(const std::vector<std::string>& stale = {}) {
+    const auto own = [&](const std::string& name) { return (std::filesystem::path(folder_) / name).string(); };
+    for (const std::string& name : names_) {
+      struct stat status {};
+      if (::stat(own(name).c_str(), &status) != 0) continue;
+      if (!S_ISREG(status.st_mode)) throw backend_error(own(name) + ": cannot be written: is " + detail::kind_of_file(status));
+      ::chmod((staged_ + "/" + name).c_str(), status.st_mode & 07777);
+    }
+    for (const std::string& name : names_) {
+      if (::rename((staged_ + "/" + name).c_str(), own(name).c_str()) != 0) fail(own(name));
+    }
+    for (const std::string& name : stale) {
+      if (std::find(names_.begin(), names_.end(), name) != names_.end()) continue;
+      if (::unlink(own(name).c_str()) != 0 && errno != ENOENT) throw backend_error(own(name) + ": cannot be removed: " + std::strerror(errno));
+    }
+    const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (opened) ::fsync(opened.number());
+  }
+
+ private:
+  [[noreturn]] static void fail(const std::string& path) { throw backend_error(path + ": cannot be written: " + std::strerror(errno)); }
+
+  std::string folder_, staged_;
+  std::vector<std::string> names_;
+};
 
 }  // namespace graft

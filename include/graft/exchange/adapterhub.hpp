@@ -104,13 +104,7 @@ inline void write_adapterhub(const std::string& folder, const adapter_file& a, c
   if (name.empty() || name.find_first_of("./ ") != name.npos) {
     throw config_error("adapter_name is \"" + name + "\", a name without dots, slashes and spaces was expected");
   }
-  namespace fs = std::filesystem;
-  make_folder(folder);
-  const auto place = [&](const char* file) { return (fs::path(folder) / file).string(); };
-  for (const char* old : {"adapter_config.json", "head_config.json", "pytorch_adapter.bin", "adapter.safetensors", "pytorch_model_head.bin",
-                          "model_head.safetensors", "layer_norms.safetensors"}) {
-    fs::remove(place(old));
-  }
+  staged_files files(folder);
   const head_names head(config);
   const bool own_pooler = a.tensors.contains(head.dense + ".weight");
   const int layers = own_pooler ? 2 : 1;
@@ -158,8 +152,8 @@ inline void write_adapterhub(const std::string& folder, const adapter_file& a, c
                              {"dropout", 0.0},
                              {"phm_layer", false},
                              {"stochastic_depth", 0.0}};
-  adapter.write(place("pytorch_adapter.bin"));
-  if (d.layer_norms_trained) norms.write(place("layer_norms.safetensors"));
+  adapter.write(files.place("pytorch_adapter.bin"));
+  if (d.layer_norms_trained) norms.write(files.place("layer_norms.safetensors"));
   if (a.has_head()) {
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
@@ -172,10 +166,11 @@ inline void write_adapterhub(const std::string& folder, const adapter_file& a, c
                             {"use_pooler", layers == 1},
                             {"bias", true},
                             {"dropout_prob", nullptr}};
-    last_layers.write(place("pytorch_model_head.bin"));
-    write_file(place("head_config.json"), head_about.dump(2) + "\n");
+    last_layers.write(files.place("pytorch_model_head.bin"));
+    write_file(files.place("head_config.json"), head_about.dump(2) + "\n");
   }
-  write_file(place("adapter_config.json"), adapter_about.dump(2) + "\n");
+  write_file(files.place("adapter_config.json"), adapter_about.dump(2) + "\n");
+  files.commit({"head_config.json", "adapter.safetensors", "pytorch_model_head.bin", "model_head.safetensors", "layer_norms.safetensors"});
 }
 
 }  // namespace graft

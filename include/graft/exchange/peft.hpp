@@ -94,16 +94,13 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
 inline void write_peft(const std::string& folder, const adapter_file& a, const encoder_config& config) {
   const model_description& d = a.description;
   if (d.kind != "lora") throw config_error(a.tensors.path() + ": is no low-rank update, the only kind that is written for PEFT");
-  namespace fs = std::filesystem;
-  make_folder(folder);
-  fs::remove(fs::path(folder) / "adapter_config.json");
-  fs::remove(fs::path(folder) / "adapter_model.bin");
+  staged_files files(folder);
   safetensors_writer writer;
   writer.metadata = {{"format", "pt"}};
   for (const auto& [name, info] : a.tensors.tensors()) {
     writer.add(std::string(detail::peft_prefix) + name, info.shape, info.type, info.bytes, info.type);
   }
-  writer.write((fs::path(folder) / "adapter_model.safetensors").string());
+  writer.write(files.place("adapter_model.safetensors"));
   json saved = nullptr;
   if (a.has_head()) saved = json::array({"classifier"});
   if (a.tensors.contains("bert.pooler.dense.weight")) saved.push_back("pooler");
@@ -125,7 +122,8 @@ inline void write_peft(const std::string& folder, const adapter_file& a, const e
                            {"init_lora_weights", true},
                            {"modules_to_save", saved},
                            {"inference_mode", true}};
-  write_file((fs::path(folder) / "adapter_config.json").string(), about.dump(2) + "\n");
+  write_file(files.place("adapter_config.json"), about.dump(2) + "\n");
+  files.commit({"adapter_model.bin"});
 }
 
 }  // namespace graft
