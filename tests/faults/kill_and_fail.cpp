@@ -14,7 +14,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -35,6 +37,11 @@ using contents = std::map<std::string, std::string>;
 
 std::string program, interposer, golden;
 long runs = 0, failures = 0;
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 struct ending {
   int code;
@@ -69,7 +76,7 @@ struct process {
     int status = 0;
     while (::waitpid(id, &status, 0) < 0 && errno == EINTR) {
     }
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), graft::read_file(err_path)};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), bytes_of(err_path)};
   }
 };
 
@@ -85,7 +92,7 @@ struct scenario {
 contents results_in(const scenario& s, const std::string& folder) {
   contents found;
   for (const auto& name : s.results) {
-    if (fs::exists(folder + "/out/" + name)) found[name] = graft::read_file(folder + "/out/" + name);
+    if (fs::exists(folder + "/out/" + name)) found[name] = bytes_of(folder + "/out/" + name);
   }
   return found;
 }
@@ -246,7 +253,7 @@ void run_scenario(const scenario& s, const std::string& root, long moments, std:
   const words watch{"LD_PRELOAD=" + interposer, "GRAFT_FAULT_FOLDER=" + folder + "/out", "GRAFT_FAULT_COUNT=" + root + "/count"};
   fresh();
   process(s.command(folder), watch, folder + "/err").wait();
-  const long calls = std::atol(graft::read_file(root + "/count").c_str());
+  const long calls = std::atol(bytes_of(root + "/count").c_str());
   expect(calls > 3, s, "watched", "only " + std::to_string(calls) + " calls");
   struct fault {
     long at;
