@@ -58,16 +58,30 @@ TEST_CASE("a config from before model_type existed takes the defaults of its kin
   object["architectures"] = {"RobertaForMaskedLM"};
   const auto roberta = graft::parse_encoder_config(object, "c.json");
   CHECK(roberta.model_type == "roberta");
-  CHECK(roberta.layer_norm_eps == 1e-5);
+  CHECK(roberta.layer_norm_eps == 1e-12);
   CHECK(roberta.hidden_dropout_prob == 0.1);
   CHECK(roberta.pad_token_id == 1);
   object["model_type"] = "xlm-roberta";
   CHECK(graft::parse_encoder_config(object, "c.json") == roberta);
+  object["hidden_act"] = "gelu_python";
+  CHECK(graft::parse_encoder_config(object, "c.json") == roberta);
+}
+
+TEST_CASE("sizes that a config leaves out are those of transformers") {
+  const auto c = graft::parse_encoder_config({{"model_type", "bert"}, {"vocab_size", 100}, {"hidden_size", 24}}, "c.json");
+  CHECK(c.num_hidden_layers == 12);
+  CHECK(c.num_attention_heads == 12);
+  CHECK(c.intermediate_size == 3072);
+  CHECK(c.max_position_embeddings == 512);
+  CHECK(c.type_vocab_size == 2);
+  CHECK_THROWS_WITH(graft::parse_encoder_config({{"model_type", "bert"}, {"hidden_size", 24}}, "c.json"), "c.json: has no \"vocab_size\"");
 }
 
 TEST_CASE("a config that graft cannot compute is refused by file and field") {
   CHECK(refusal("model_type", "gpt2") == "c.json: \"model_type\" is \"gpt2\", \"roberta\" or \"bert\" was expected");
   CHECK(refusal("hidden_act", "gelu_new") == "c.json: \"hidden_act\" is \"gelu_new\", only \"gelu\" (the erf form) is computed");
+  CHECK_THAT(refusal("is_decoder", true), Catch::Contains("\"is_decoder\" is true: only encoders are computed"));
+  CHECK_THAT(refusal("add_cross_attention", true), Catch::Contains("\"add_cross_attention\" is true"));
   CHECK_THAT(refusal("position_embedding_type", "relative_key"), Catch::Contains("\"relative_key\", only \"absolute\""));
   CHECK(refusal("num_attention_heads", 5) == "c.json: \"hidden_size\" is 12, a multiple of \"num_attention_heads\" (5) was expected");
   CHECK_THAT(refusal("max_position_embeddings", 2), Catch::Contains("\"max_position_embeddings\" is 2, more than"));

@@ -71,6 +71,16 @@ TEST_CASE("vocab.txt: ids count lines, blank ones too; the last of two lines cou
   CHECK(pieces.notes().empty());
 }
 
+TEST_CASE("vocab.json: the last id of a piece that stands there twice counts") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "vocab.json", R"({"a": 0, "b": 1, "a": 2})");
+  const auto pieces = graft::vocabulary::from_json(folder / "vocab.json");
+  CHECK(pieces.find("a") == 2);
+  CHECK(pieces.size() == 3);
+  REQUIRE(pieces.notes().size() == 1);
+  CHECK_THAT(pieces.notes()[0], Contains("vocab.json: \"a\" stands there twice: the last one counts"));
+}
+
 TEST_CASE("vocab.json: ids may leave gaps, and two pieces may have one") {
   const auto pieces = graft::vocabulary::from_json(graft::json::parse(R"({"a": 0, "b": 7, "c": 7})"), "vocab.json");
   CHECK(pieces.size() == 8);

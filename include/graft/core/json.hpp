@@ -47,7 +47,8 @@ inline std::string why_no_json(std::string_view text, std::size_t at, const std:
     return "a value is written as Python prints it; json.dumps writes JSON (true, false, null)";
   }
   if (rest[0] == '\'') return "it has single quotes, JSON's are double ones (\")";
-  if ((rest[0] == '}' || rest[0] == ']') && last < text.size() && text[last] == ',') return "it has a comma before a closing bracket, which JSON does not allow";
+  if ((rest[0] == '}' || rest[0] == ']') && last < text.size() && text[last] == ',')
+    return "it has a comma before a closing bracket, which JSON does not allow";
   if (says("expected end of input")) return "it goes on behind the end of its value";
   return "";
 }
@@ -70,11 +71,12 @@ std::string shown(const Json& value, std::size_t limit = 100) {
   return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace), limit);
 }
 
-/// Parses TEXT, which came from PATH (named in errors only), and is its line LINE if that is not 0.
+/// Parses TEXT, which came from PATH (named in errors only), and is its line LINE if that is not 0. With TWICE the last of two members of
+/// one name counts, and *TWICE becomes the first such name, quoted.
 /// @throws format_error  with the byte, or the line and its column, at which the text stops being JSON, and why; or it is nested too
 ///                       deeply, holds a number beyond a double, or an object names a member twice
 template <class Json = json>
-Json parse_json(std::string_view text, const std::string& path, std::uint64_t line = 0) {
+Json parse_json(std::string_view text, const std::string& path, std::uint64_t line = 0, std::string* twice = nullptr) {
   const auto refuse = [&](const std::string& message) -> format_error {
     return line > 0 ? format_error::at_line(path, line, message) : format_error(path, message);
   };
@@ -86,7 +88,10 @@ Json parse_json(std::string_view text, const std::string& path, std::uint64_t li
     if (event == Json::parse_event_t::object_start) members.emplace_back();
     if (event == Json::parse_event_t::object_end) members.pop_back();
     if (event != Json::parse_event_t::key) return true;
-    if (!members.back().insert(value.template get<std::string>()).second) throw refuse("names " + shown(value) + " twice in one object");
+    if (!members.back().insert(value.template get<std::string>()).second) {
+      if (twice == nullptr) throw refuse("names " + shown(value) + " twice in one object");
+      if (twice->empty()) *twice = shown(value);
+    }
     if constexpr (std::is_same_v<Json, ordered_json>) {
       if (members.back().size() > detail::most_ordered_members) {
         throw refuse("has an object of more than " + std::to_string(detail::most_ordered_members) + " members, which no such file has");

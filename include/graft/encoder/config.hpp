@@ -72,8 +72,9 @@ inline std::string encoder_model_type(const json& object, const std::string& pat
 }  // namespace detail
 
 /// Reads and checks the fields of OBJECT, a parsed config.json that came from PATH (named in errors only).
-/// Absent fields that old files lack take the defaults of Hugging Face: layer_norm_eps (RoBERTa 1e-5, BERT 1e-12), pad_token_id
-/// (RoBERTa 1, BERT 0), both dropouts 0.1, hidden_act "gelu". Unknown fields are ignored.
+/// Absent fields take the defaults of transformers: 12 layers, 12 heads, intermediate_size 3072, max_position_embeddings 512,
+/// type_vocab_size 2, layer_norm_eps 1e-12 (also RoBERTa's, whose own files say 1e-5), pad_token_id (RoBERTa 1, BERT 0), both dropouts 0.1,
+/// hidden_act "gelu" (or "gelu_python", the same). Unknown fields are ignored.
 /// @throws format_error  naming the file and the field: a size that is missing, not positive or absurd; heads that do not divide the
 ///                       hidden size; a model type, activation or kind of position embedding that graft does not compute
 inline encoder_config parse_encoder_config(const json& object, const std::string& path) {
@@ -83,12 +84,15 @@ inline encoder_config parse_encoder_config(const json& object, const std::string
   const bool roberta = c.model_type == "roberta";
   c.vocab_size = detail::integer_field(object, "vocab_size", path, 1, 10'000'000);
   c.hidden_size = detail::integer_field(object, "hidden_size", path, 1, 65'536);
-  c.num_hidden_layers = detail::integer_field(object, "num_hidden_layers", path, 1, 1'000);
-  c.num_attention_heads = detail::integer_field(object, "num_attention_heads", path, 1, 4'096);
-  c.intermediate_size = detail::integer_field(object, "intermediate_size", path, 1, 1'048'576);
-  c.max_position_embeddings = detail::integer_field(object, "max_position_embeddings", path, 1, 1'048'576);
-  c.type_vocab_size = detail::integer_field(object, "type_vocab_size", path, 1, 1'024);
-  c.layer_norm_eps = detail::fraction_field(object, "layer_norm_eps", path, roberta ? 1e-5 : 1e-12);
+  const auto size = [&](const char* field, index most, index usual) {
+    return object.contains(field) ? detail::integer_field(object, field, path, 1, most) : usual;
+  };
+  c.num_hidden_layers = size("num_hidden_layers", 1'000, 12);
+  c.num_attention_heads = size("num_attention_heads", 4'096, 12);
+  c.intermediate_size = size("intermediate_size", 1'048'576, 3'072);
+  c.max_position_embeddings = size("max_position_embeddings", 1'048'576, 512);
+  c.type_vocab_size = size("type_vocab_size", 1'024, 2);
+  c.layer_norm_eps = detail::fraction_field(object, "layer_norm_eps", path, 1e-12);
   c.hidden_dropout_prob = detail::fraction_field(object, "hidden_dropout_prob", path, 0.1);
   c.attention_probs_dropout_prob = detail::fraction_field(object, "attention_probs_dropout_prob", path, 0.1);
   c.hidden_act = optional<std::string>(object, "hidden_act", path, "gelu");
@@ -101,6 +105,11 @@ inline encoder_config parse_encoder_config(const json& object, const std::string
                                  std::to_string(c.num_attention_heads) + ") was expected");
   }
   if (c.layer_norm_eps == 0) throw format_error(path, "\"layer_norm_eps\" is 0, a number greater than 0 was expected");
+  if (c.hidden_act == "gelu_python") c.hidden_act = "gelu";  // another way of computing the same
+  for (const auto* field : {"is_decoder", "add_cross_attention"}) {
+    if (!optional<bool>(object, field, path, false)) continue;
+    throw format_error(path, "\"" + std::string(field) + "\" is true: only encoders are computed, in which every token sees all others");
+  }
   if (c.hidden_act != "gelu") {
     throw format_error(path, "\"hidden_act\" is \"" + c.hidden_act + "\", only \"gelu\" (the erf form) is computed");
   }

@@ -148,7 +148,7 @@ inline text_layout layout_of(const json& pair, const std::string& cls, const std
   std::int32_t second_segment = 0;
   for (const auto& item : pair.is_array() ? pair : json::array()) {
     const bool text = item.contains("Sequence");
-    const json about = text ? item["Sequence"] : item.value("SpecialToken", json::object());
+    const json about = text ? item["Sequence"] : item.is_object() ? item.value("SpecialToken", json()) : json();
     const auto id = required<std::string>(about, "id", where);
     found += text ? id : id == cls ? "C" : id == sep ? "S" : "?";
     if (text && id == "B") second_segment = graft::optional(about, "type_id", where, 0);

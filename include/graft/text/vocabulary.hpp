@@ -76,9 +76,15 @@ void for_each_line(std::string_view text, Visit visit) {
 /// Pieces with ids below size(). Some ids may have no piece ("").
 class vocabulary {
  public:
-  /// vocab.json: one object, piece -> id. Of two pieces with one id both have it; ids may leave gaps.
+  /// vocab.json: one object, piece -> id. Of two pieces with one id both have it; a piece that stands there twice has its last id; ids may
+  /// leave gaps.
   /// @throws format_error  missing, not JSON, an id that is no integer, negative, or far above the number of pieces
-  static vocabulary from_json(const std::string& path) { return from_json(read_json(path), path); }
+  static vocabulary from_json(const std::string& path) {
+    std::string twice;
+    vocabulary result = from_json(parse_json(mapped_file(path).text(), path, 0, &twice), path);
+    if (!twice.empty()) result.note(path + ": " + twice + " stands there twice: the last one counts");
+    return result;
+  }
 
   /// As above; OBJECT came from PATH.
   static vocabulary from_json(const json& object, const std::string& path) {
