@@ -109,8 +109,7 @@ int failed(const std::exception_ptr& thrown) {
     return failed("a size is larger than any memory" + unexpected, 1);
   } catch (const std::filesystem::filesystem_error& failure) {
     const std::string other = failure.path2().empty() ? "" : " (and " + failure.path2().string() + ")";
-    return failed(failure.path1().string() + other + ": " + failure.code().message() + ": look at what stands there, and who may use it",
-                  1);
+    return failed(failure.path1().string() + other + ": cannot be used: " + failure.code().message(), 1);
   } catch (const std::system_error& failure) {
     return failed("the operating system refused: " + failure.code().message(), 1);
   } catch (const graft::json::exception& failure) {
