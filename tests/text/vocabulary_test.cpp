@@ -90,5 +90,5 @@ TEST_CASE("vocab.json: ids may leave gaps, and two pieces may have one") {
   CHECK(pieces.piece(3).empty());
   CHECK(pieces.find("") == -1);
   REQUIRE(pieces.notes().size() == 1);
-  CHECK_THAT(pieces.notes()[0], Contains("vocab.json: \"b\" has id 7, as \"c\" has"));
+  CHECK_THAT(pieces.notes()[0], Contains("vocab.json: \"b\" has id 7, as \"c\" has: the model cannot tell them apart"));
 }

@@ -167,22 +167,23 @@ class vocabulary {
 
   vocabulary(const std::string& path, std::int32_t size, std::vector<entry> entries)
       : path_(path), pieces_(static_cast<std::size_t>(size)), ids_(entries.size()) {
-    std::size_t twice = 0;
-    std::string first;
+    std::size_t twice = 0, shared = 0;
+    std::string first_twice, first_shared;
     for (std::size_t i = entries.size(); i-- > 0;) {  // from the end: the last one counts
       auto& [piece, id] = entries[i];
       std::string& place = pieces_[static_cast<std::size_t>(id)];
       if (!ids_.insert(piece, id)) {
         if (!piece.empty() && ++twice == 1) {
-          first = "\"" + piece + "\" stands there twice, with ids " + std::to_string(id) + " and " + std::to_string(find(piece));
+          first_twice = "\"" + piece + "\" stands there twice, with ids " + std::to_string(id) + " and " + std::to_string(find(piece));
         }
-      } else if (!place.empty() && ++twice == 1) {
-        first = "\"" + piece + "\" has id " + std::to_string(id) + ", as \"" + place + "\" has";
+      } else if (!place.empty() && ++shared == 1) {
+        first_shared = "\"" + piece + "\" has id " + std::to_string(id) + ", as \"" + place + "\" has";
       }
       if (place.empty()) place = std::move(piece);
     }
-    if (twice == 0) return;
-    note(path + ": " + first + (twice > 1 ? " (and so on, " + std::to_string(twice) + " times)" : "") + ": the last one counts");
+    const auto so_on = [](std::size_t times) { return times > 1 ? " (and so on, " + std::to_string(times) + " times)" : std::string(); };
+    if (twice > 0) note(path + ": " + first_twice + so_on(twice) + ": the last one counts");
+    if (shared > 0) note(path + ": " + first_shared + so_on(shared) + ": the model cannot tell them apart");
   }
 
   std::string path_;
