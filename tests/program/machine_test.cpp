@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -148,4 +149,19 @@ TEST_CASE("threads that cannot be made are an error that names --threads, not th
   int status = -1;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+TEST_CASE("the default number of threads is what OMP_NUM_THREADS says, else no more than the processors that may be used") {
+  const char* const set = std::getenv("OMP_NUM_THREADS");
+  const std::string before = set == nullptr ? "" : set;
+  std::string warning;
+  ::setenv("OMP_NUM_THREADS", "3,1", 1);
+  CHECK(graft::program::default_threads(warning) == 3);
+  ::unsetenv("OMP_NUM_THREADS");
+  const auto count = graft::program::default_threads(warning);
+  CHECK(count >= 1);
+  CHECK(count <= omp_get_num_procs());
+  if (const auto quota = processor_quota()) CHECK(count <= *quota);
+  CHECK(warning.empty());
+  if (set != nullptr) ::setenv("OMP_NUM_THREADS", before.c_str(), 1);
 }
