@@ -101,6 +101,7 @@ int export_model(int argc, const char* const* argv) {
     model = merge_lora(model, *lora);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
+  for (const auto& [name, shape] : trunk) model.check_finite(name);
   std::map<std::string, std::string> texts{{"config.json", read_file(config_path)}};
   for (const auto* name : tokenizer_files) {
     if (without_tokenizer) break;

@@ -40,6 +40,7 @@ template <class Number>
 Number number(const std::string& text, const char* kind) {
   Number value{};
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code == std::errc::result_out_of_range) throw config_error(text + " is out of range");
   if (code != std::errc() || end != text.data() + text.size() || !std::isfinite(static_cast<double>(value))) {
     throw config_error(quoted(text) + " is not " + kind);
   }
@@ -160,9 +161,9 @@ ordered_json flag::json() const {
 void flag::assign(const std::string& text) {
   std::visit([&](auto* value) { read(*value, text); }, value_);
   const ordered_json now = json();
-  if (now.is_number() && !(now.get<double>() >= least_ && now.get<double>() <= most_)) {
-    throw config_error(text + " is out of range: " + number_text(least_) +
-                       (std::isinf(most_) ? " or more is expected" : " to " + number_text(most_) + " is expected"));
+  if (now.is_number() && !range_.contains(now.get<double>())) {
+    throw config_error(text + " is out of range: " + (std::isinf(range_.most) ? number_text(range_.least) + " or more" : range_.text()) +
+                       " is expected");
   }
   if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), text) == choices_.end()) {
     throw config_error(quoted(text) + " is none of " + joined(choices_, ", "));

@@ -12,6 +12,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/range.hpp"
 
 namespace graft::program {
 
@@ -40,8 +41,9 @@ class flag {
   flag& required() { return required_ = true, *this; }
   flag& without_effect() { return without_effect_ = true, *this; }
   flag& one_of(std::vector<std::string> choices) { return choices_ = std::move(choices), *this; }
-  /// Numbers only: LEAST <= value <= MOST.
-  flag& between(double least, double most = std::numeric_limits<double>::infinity()) { return least_ = least, most_ = most, *this; }
+  /// Numbers only.
+  flag& within(const range& allowed) { return range_ = allowed, *this; }
+  flag& between(double least, double most = std::numeric_limits<double>::infinity()) { return within({least, most}); }
 
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
@@ -71,8 +73,7 @@ class flag {
   bool required_ = false;
   bool without_effect_ = false;
   std::vector<std::string> choices_;
-  double least_ = -std::numeric_limits<double>::infinity();
-  double most_ = std::numeric_limits<double>::infinity();
+  range range_{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
 };
 
 /// All flags of one sub-command, in the order of its --help.

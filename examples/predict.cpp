@@ -220,7 +220,7 @@ int predict(int argc, const char* const* argv) {
   flags.add("split", &split, "Which rows of the task: test, val, train, or another that it has.");
   flags.add("output", &output, "Writes the table to this file, not to standard output.");
   flags.group("Machine");
-  flags.add("eval_batch_size", &batch_size, "Rows in a batch.").between(1);
+  flags.add("eval_batch_size", &batch_size, "Rows in a batch.").within(ranges::count);
   flags.add("threads", &threads, threads_help).between(0, most_threads);
   flags.add("precision", &precision, "Number type of products: f32, or bf16. auto: bf16 where matrix tiles work, else f32.")
       .one_of({"auto", "f32", "bf16"});

@@ -133,6 +133,15 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   }
 }
 
+/// @throws format_error  an answer to a row of SPLIT is no finite number: neither a score nor a prediction comes of it
+inline void require_answers(const prepared_run& run, const std::string& split, const_view<double> logits) {
+  try {
+    require_finite(logits);
+  } catch (const row_error& failure) {
+    throw format_error(run.tasks.paths.at(split), "row " + std::to_string(failure.row() + 1) + ": " + failure.reason());
+  }
+}
+
 template <class M>
 void evaluate_and_predict(const M& model, const prepared_run& run, const training_options& options) {
   context ctx;
@@ -141,6 +150,7 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
     const data_set* set = run.split(split);
     if (!run.flags.do_val || set == nullptr) continue;
     const evaluation e = *evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx);
+    require_answers(run, split, e.logits);
     write_metrics(run.file(split + "_metrics.json"), e);
     write_logits(run.file(split + "_preds.csv"), e.logits);
     std::printf("%s: loss %.4f  %s\n", split.c_str(), e.loss, metrics_text(e.metrics).c_str());
@@ -149,6 +159,7 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
     const data_set* set = run.split(split);
     if (!run.flags.do_test || set == nullptr) continue;
     const matrix<double> logits = *predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx);
+    require_answers(run, split, logits);
     write_logits(run.file(split + "_preds.csv"), logits);
     write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
     std::printf("%s: %zu predictions written\n", split.c_str(), set->rows.size());
@@ -163,7 +174,8 @@ void start_head(M& model, const prepared_run& run) {
   const bool fresh_pooler = model.head.pretrained_dense() && !brings_pooler(run.trunk);
   initialize(model.head, run.seed(), fresh_pooler);
   if (fresh_pooler && run.flags.adapter_init_path.empty()) {
-    std::fprintf(stderr, "graft: %s: brings no pooler, as masked-LM pretraining leaves it: a fresh one is trained and saved with the head\n",
+    std::fprintf(stderr,
+                 "graft: %s: brings no pooler, as masked-LM pretraining leaves it: a fresh one is trained and saved with the head\n",
                  run.flags.model_path.c_str());
   }
 }

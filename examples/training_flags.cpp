@@ -17,31 +17,33 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("model_config_path", &flags.model_config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   table.add("model_tokenizer_path", &flags.model_tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
   table.add("max_seq_length", &flags.max_seq_length, "Longest sequence in tokens, special tokens included; longer texts are cut.")
-      .between(4);
-  table.add("train_examples_number", &flags.train_examples_number, "Train on this many examples only, drawn by the seed.").between(1);
-  table.add("train_examples_fraction", &flags.train_examples_fraction, "Train on this share of the examples only.").between(0, 1);
+      .within({4, ranges::max_seq_length.most});
+  table.add("train_examples_number", &flags.train_examples_number, "Train on this many examples only, drawn by the seed.")
+      .within(ranges::count);
+  table.add("train_examples_fraction", &flags.train_examples_fraction, "Train on this share of the examples only.").within(ranges::part);
 
   table.group("Training");
   table.add("do_train", &flags.do_train, "Train.");
-  table.add("train_batch_size", &flags.train_batch_size, "Examples in a batch.").between(1);
+  table.add("train_batch_size", &flags.train_batch_size, "Examples in a batch.").within(ranges::count);
   table.add("gradient_accumulation_steps", &flags.gradient_accumulation_steps, "Batches whose gradients make one optimizer step.")
-      .between(1);
+      .within(ranges::count);
   table
       .add("tokens_at_once", &flags.tokens_at_once,
            "Larger batches go through the model in parts of about so many tokens: less memory, the same step to rounding; 0: never.")
-      .between(0);
-  table.add("num_train_epochs", &flags.num_train_epochs, "Passes over the training set.").between(0);
-  table.add("max_steps", &flags.max_steps, "Optimizer steps in all, in place of num_train_epochs; -1: not used.").between(-1);
+      .within(ranges::count_or_none);
+  table.add("num_train_epochs", &flags.num_train_epochs, "Passes over the training set.").within(ranges::count_or_none);
+  table.add("max_steps", &flags.max_steps, "Optimizer steps in all, in place of num_train_epochs; -1: not used.")
+      .within({-1, ranges::count.most});
   table.add("learning_rate", &flags.learning_rate, "The highest rate: it rises to this in the warm-up, then falls linearly to 0.")
-      .between(0);
-  table.add("warmup_steps", &flags.warmup_steps, "Steps of warm-up, in place of warmup_proportion.").between(0);
-  table.add("warmup_proportion", &flags.warmup_proportion, "Share of all steps that is warm-up.").between(0, 1);
+      .within(ranges::rate);
+  table.add("warmup_steps", &flags.warmup_steps, "Steps of warm-up, in place of warmup_proportion.").within(ranges::count_or_none);
+  table.add("warmup_proportion", &flags.warmup_proportion, "Share of all steps that is warm-up.").within(ranges::proportion);
   table.add("optimizer_type", &flags.optimizer_type, "AdamW, or its rectified form.").one_of({"adam", "radam"});
-  table.add("adam_epsilon", &flags.adam_epsilon, "The optimizer's epsilon.").between(0);
+  table.add("adam_epsilon", &flags.adam_epsilon, "The optimizer's epsilon.").within(ranges::epsilon);
   table
       .add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters; 0: never.")
-      .between(0);
-  table.add("dropout", &flags.dropout, "Dropout of the encoder, in place of both values in its configuration.").between(0, 1);
+      .within(ranges::rate);
+  table.add("dropout", &flags.dropout, "Dropout of the encoder, in place of both values in its configuration.").within(ranges::dropout);
   table.add("seed", &flags.seed, "Decides order, dropout and new parameters; -1: drawn, and stored in args.json.").between(-1);
   table.add("no_shuffle", &flags.no_shuffle, "Take the training examples in the order of the file.");
   table.add("group_by_length", &flags.group_by_length, "Make batches of examples of similar length, in random order; not with no_shuffle.");
@@ -51,11 +53,12 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("do_test", &flags.do_test, "Predict the test set at the end: test_preds.csv, test_predictions.tsv.");
   table.add("do_save", &flags.do_save, "Save what was trained: model.safetensors.");
   table.add("do_save_full", &flags.do_save_full, "Save the frozen parameters too.");
-  table.add("eval_batch_size", &flags.eval_batch_size, "Examples in a batch when nothing is trained.").between(1);
+  table.add("eval_batch_size", &flags.eval_batch_size, "Examples in a batch when nothing is trained.").within(ranges::count);
   table.add("eval_every_steps", &flags.eval_every_steps, "Evaluate every so many steps and keep the best parameters; 0: only at the end.")
-      .between(0);
-  table.add("partial_eval_number", &flags.partial_eval_number, "Validation examples that these evaluations look at.").between(1);
-  table.add("save_every_steps", &flags.save_every_steps, "Write a checkpoint every so many steps; 0: only when stopped.").between(0);
+      .within(ranges::count_or_none);
+  table.add("partial_eval_number", &flags.partial_eval_number, "Validation examples that these evaluations look at.").within(ranges::count);
+  table.add("save_every_steps", &flags.save_every_steps, "Write a checkpoint every so many steps; 0: only when stopped.")
+      .within(ranges::count_or_none);
   table.add("resume", &flags.resume, "Go on from the last checkpoint in the output folder.");
   table.add("force_overwrite", &flags.force_overwrite, "Replace the run in the output folder: its logs and results are removed.");
 
@@ -75,15 +78,17 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
              "Whether LayerNorms are tuned with bottlenecks, as the original does, or stay the encoder's.")
         .one_of({"trained", "frozen"});
-    table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").between(1);
-    table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.");
+    table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
+    table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
     table.add(
         "lora_target", &flags.lora_target,
         "Projections that get an update: query, key, value, attention.output.dense, intermediate.dense, output.dense; dense: all three.");
   }
-  table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.").between(1);
+  table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.")
+      .within(ranges::adapter_size);
   table.add("adapter_hidden_act", &flags.adapter_hidden_act, "Activation inside a new adapter.");
-  table.add("adapter_initializer_range", &flags.adapter_initializer_range, "Standard deviation of a new adapter's weights.").between(0);
+  table.add("adapter_initializer_range", &flags.adapter_initializer_range, "Standard deviation of a new adapter's weights.")
+      .within(ranges::deviation);
   table.add("adapter_init_path", &flags.adapter_init_path, "Start from the tensors of this safetensors file, matched by name.");
 
   if (multi) {
@@ -96,7 +101,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
     table
         .add("adapter_num_weight_sets", &flags.adapter_num_weight_sets,
              "Sets of mixing weights, each shared by a run of layers; -1: one per layer.")
-        .between(-1);
+        .within(ranges::weight_sets);
     table
         .add("adapter_ft_mode", &flags.adapter_ft_mode,
              "Trained besides mixing weights and head: nothing; a fresh adapter on top; the encoder; the encoder and the adapters.")
@@ -105,7 +110,8 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .add("adapter_weight_mode", &flags.adapter_weight_mode,
              "How mixing weights come from their parameters: softmax, sigmoid or as they are.")
         .one_of({"softmax", "gates", "weights"});
-    table.add("adapter_weights_learning_rate", &flags.adapter_weights_learning_rate, "The mixing weights' own learning rate.").between(0);
+    table.add("adapter_weights_learning_rate", &flags.adapter_weights_learning_rate, "The mixing weights' own learning rate.")
+        .within(ranges::rate);
     table.add("adapter_use_optimized", &flags.adapter_use_optimized, "Fused kernel (1), or the plain loop that it is tested against (0).");
     table.add("adapter_include_base", &flags.adapter_include_base,
               "Mix the encoder without adapter in, or not; the mode decides if not given.");

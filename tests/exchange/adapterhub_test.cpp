@@ -197,6 +197,12 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   CHECK_THAT(message("non_linearity", "gelu", "adapterhub_legacy"), Contains("tanh form") && Contains("gelu_orig"));
   CHECK_THAT(message("reduction_factor", {{"0", 2}, {"default", 4}}), Contains("several sizes"));
   CHECK_THAT(message("reduction_factor", {{"0", 2}}), Contains("for layer 1"));
+  for (const double factor : {1e-300, 1e-4, 6 / 65'537.0}) {
+    CHECK_THAT(message("reduction_factor", factor), Contains("is the adapter's size, 1 to 65536 was expected"));
+  }
+  for (const graft::json& factor : {graft::json("16"), graft::json(), graft::json(-2), graft::json(1e10)}) {
+    CHECK_THAT(message("reduction_factor", factor), Contains("a positive number for layer 0 was expected"));
+  }
   CHECK_THAT(message("reduction_factor", 0), Contains("\"reduction_factor\" is 0"));
   CHECK(message("init_weights", "mam_adapter").empty());
   CHECK(message("non_linearity", "silu").empty());

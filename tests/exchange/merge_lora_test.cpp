@@ -3,6 +3,7 @@
 #include "graft/exchange/merge_lora.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "exchange/material.hpp"
 #include "graft/exchange/open_adapter.hpp"
@@ -11,6 +12,7 @@
 #include "graft/model/saving.hpp"
 #include "support/golden.hpp"
 #include "support/random_values.hpp"
+#include "support/tiny_folder.hpp"
 
 TEST_CASE("merging a low-rank update changes the weights that it names, and the logits as it does") {
   const std::string golden = std::string(GRAFT_TEST_DIR) + "/golden";
@@ -71,4 +73,19 @@ TEST_CASE("weights that an update was merged into are saved as they are, packed 
     changed += merged.values<float>(name) != trunk.values<float>(name);
   }
   CHECK(changed == 2);
+}
+
+TEST_CASE("an update that makes weights infinite is not merged, and one that is no number not read") {
+  const auto config = graft_test::roberta_config();
+  const graft::tensor_source trunk = graft::open_model(graft_test::golden + "model/model.safetensors", "roberta");
+  const graft_test::copied_folder folder("peft_lora");
+  const std::string query = "base_model.model.roberta.encoder.layer.0.attention.self.query.";
+  graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_A.weight", 0, 3e38F);
+  graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_B.weight", 0, 1e3F);
+  CHECK_THROWS_WITH(graft::merge_lora(trunk, graft::open_adapter(folder.path(), config)),
+                    Catch::Contains("makes 'roberta.encoder.layer.0.attention.self.query.weight' larger than F32 holds"));
+  const std::string name = "base_model.model.roberta.encoder.layer.0.attention.self.query.lora_B.weight";
+  graft_test::overwrite_number(folder / "adapter_model.safetensors", name, 1, std::nanf(""));
+  CHECK_THAT(folder.refusal(),
+             Catch::Contains("adapter_model.safetensors: tensor") && Catch::Contains("lora_B.weight' holds NaN at (0, 1)"));
 }

@@ -94,7 +94,9 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK_THAT(message("init_lora_weights", "pissa"), Contains("\"init_lora_weights\" is \"pissa\""));
   CHECK_THAT(message("task_type", "TOKEN_CLS"), Contains("\"task_type\" is \"TOKEN_CLS\""));
   CHECK_THAT(message("peft_type", "IA3"), Contains("\"peft_type\" is IA3"));
-  CHECK_THAT(message("r", 0), Contains("\"r\" is 0"));
+  CHECK_THAT(message("r", 0), Contains("\"r\" is 0, 1 to 65536 was expected"));
+  CHECK_THAT(message("r", 65'537), Contains("\"r\" is 65537"));
+  for (const double alpha : {0.0, -8.0, 1e300}) CHECK_THAT(message("lora_alpha", alpha), Contains("\"lora_alpha\" is "));
   CHECK_THAT(message("target_modules", {"q_proj"}), Contains("\"target_modules\" is [\"q_proj\"]"));
   CHECK(message("init_lora_weights", "gaussian").empty());
   CHECK(message("lora_dropout", 0.5).empty());

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 
 #include "support/shared.hpp"
 
@@ -120,6 +122,28 @@ TEST_CASE("a number that is none is found when it is read, with its place") {
   CHECK_THROWS_WITH(source.check_finite("far"), Catch::Contains("-infinity at (2, 2999)"));
   CHECK(source.values<double>("large")[0] == 1e300);
   CHECK_THROWS_WITH(source.values<float>("large"), Catch::Contains("holds 1e+300 at (0), which is too large for F32"));
+}
+
+TEST_CASE("a number that is none is not saved, and nothing is written over; what is only carried along may hold anything") {
+  const temporary_folder folder;
+  const std::string path = folder / "a";
+  const std::vector<float> fine{1, 2}, broken{1, std::nanf("")}, large{1, 1e5f};
+  graft::safetensors_writer first;
+  first.add<float>("x", {2}, fine);
+  first.write(path);
+  graft::safetensors_writer second;
+  second.add<float>("fine", {2}, fine);
+  second.add<float>("x", {1, 2}, broken);
+  CHECK_THROWS_WITH(second.write(path), path + ": is not written: tensor 'x' would hold NaN at (0, 1), a finite number was expected");
+  graft::safetensors_writer third;
+  third.add<float>("x", {2}, large, dtype::f16);
+  CHECK_THROWS_WITH(third.write(path), Catch::Contains("tensor 'x' would hold 1e+05 at (1), which is too large for F16"));
+  CHECK(safetensors_file(path).values<float>("x") == fine);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+  graft::safetensors_writer fourth;
+  fourth.copy("x", {dtype::f32, {2}, std::as_bytes(std::span(broken))});
+  fourth.write(path);
+  CHECK_THROWS_WITH(safetensors_file(path).values<float>("x"), Catch::Contains("NaN at (1)"));
 }
 
 TEST_CASE("what is not finite is found in every floating-point type, at any alignment and place") {

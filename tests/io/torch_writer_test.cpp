@@ -1,7 +1,9 @@
 #include "graft/io/torch_writer.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "graft/io/torch_file.hpp"
 #include "support/shared.hpp"
@@ -76,4 +78,9 @@ TEST_CASE("torch_writer refuses what it cannot write") {
   CHECK_THROWS_WITH(writer.add<float>("b", {2}, values), Catch::Contains("'b' of shape (2)") && Catch::Contains("12 bytes"));
   CHECK_THROWS_WITH(writer.add<std::int32_t>("c", {1}, whole), Catch::Contains("'c' holds I32"));
   CHECK_THROWS_AS(writer.write("/nowhere/x.bin"), graft::backend_error);
+  const temporary_folder folder;
+  const std::vector<double> broken{1, std::nan("")};
+  writer.add<double>("d", {2, 1}, broken);
+  CHECK_THROWS_WITH(writer.write(folder / "x.bin"), Catch::Contains("x.bin: is not written: tensor 'd' would hold NaN at (1, 0)"));
+  CHECK(std::filesystem::is_empty(folder.path()));
 }

@@ -3,8 +3,12 @@
 #include "graft/model/model.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 
 #include "graft/losses/losses.hpp"
+#include "graft/model/initialization.hpp"
+#include "graft/model/lora.hpp"
 #include "graft/model/memory.hpp"
 #include "model/tiny_model.hpp"
 #include "support/random_values.hpp"
@@ -54,7 +58,8 @@ class model_holder : public graft_test::tiny_model {
   graft::index trunk_numbers() const override {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {
-      n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) + numbers(l.attention_site);
+      n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) +
+           numbers(l.attention_site);
       n += numbers(l.feed.intermediate) + numbers(l.feed.slope) + numbers(l.feed.output) + numbers(l.feed_site);
     }
     return n;
@@ -249,4 +254,29 @@ TEST_CASE("weight sets are equal runs of whole layers, or refused") {
   nothing.include_base = false;
   CHECK_THROWS_WITH(graft::make_multi_adapter_classifier<f64>(graft_test::tiny_config(), 3, nothing, 1),
                     "a multi-adapter needs at least one adapter or the base in its mix");
+}
+
+TEST_CASE("settings out of range are refused when a model is made, before anything is computed with them") {
+  graft::encoder_config c = graft_test::tiny_config();
+  const auto make = [&](graft::index classes, graft::index size) { return graft::make_adapter_classifier<f64>(c, classes, size); };
+  constexpr graft::index huge = graft::index{1} << 62;
+  CHECK_THROWS_WITH(make(2, huge), Catch::Contains("adapter_size is 4") && Catch::Contains("1 to 65536 was expected"));
+  for (const graft::index size : {graft::index{0}, graft::index{-1}, graft::index{65'537}})
+    CHECK_THROWS_AS(make(2, size), graft::config_error);
+  for (const graft::index classes : {graft::index{0}, graft::index{100'001}, huge}) CHECK_THROWS_AS(make(classes, 2), graft::config_error);
+  auto plain = graft::make_plain_classifier<f64>(c, 2);
+  CHECK_THROWS_WITH(graft::add_lora(plain, {graft::index{1} << 58, 8, {"query"}}), Catch::Contains("lora_r is 2"));
+  CHECK_THROWS_WITH(graft::add_lora(plain, {0, 8, {"query"}}), Catch::Contains("lora_r is 0, 1 to 65536 was expected"));
+  for (const double alpha : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    CHECK_THROWS_WITH(graft::add_lora(plain, {2, alpha, {"query"}}), Catch::Contains("lora_alpha is "));
+  }
+  graft::multi_adapter_options mix;
+  mix.adapters.push_back({"rte", huge});
+  CHECK_THROWS_WITH((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 1)), Catch::Contains("the size of rte is 4"));
+  mix.adapters[0].size = 2;
+  CHECK_THROWS_AS((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 0)), graft::config_error);
+  auto model = make(2, 2);
+  CHECK_THROWS_AS(graft::initialize_adapters(model, std::nan(""), 1), graft::config_error);
+  c.hidden_dropout_prob = 1;
+  CHECK_THROWS_WITH(make(2, 2), Catch::Contains("hidden_dropout_prob is 1, 0 to less than 1 was expected"));
 }

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <thread>
 
 #include "graft/model/saving.hpp"
@@ -167,4 +168,46 @@ TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
     return name;
   });
   CHECK_THROWS_WITH(print_of("half"), Catch::Contains("has no tensor 'bert.pooler.dense.bias'"));
+}
+
+TEST_CASE("weights that are no numbers are named when they are loaded, and an answer that is none becomes no label") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_tiny_folder(folder / "hf", "bert");
+  const std::string path = folder / "hf/model.safetensors", whole = graft::read_file(path);
+  const auto files = graft::beside_model({path, "", ""});
+  const std::string weight = "bert.encoder.layer.1.output.dense.weight";
+  graft_test::overwrite_number(path, weight, 11, std::nanf(""));
+  CHECK_THROWS_WITH(predictor(files),
+                    Catch::Contains(path + ": tensor '" + weight + "' holds NaN at (1, 1), a finite number was expected"));
+  graft::write_file(path, whole);
+  graft_test::overwrite_number(path, "bert.embeddings.LayerNorm.bias", 2, -std::numeric_limits<float>::infinity());
+  CHECK_THROWS_WITH(predictor(files), Catch::Contains("LayerNorm.bias' holds -infinity at (2)"));
+
+  graft::write_file(path, whole);
+  const graft::encoder_config config = graft::read_encoder_config(folder / "hf/config.json");
+  auto model = graft::make_plain_classifier<graft::f32>(config, 2);
+  graft::load_trunk(model, graft::safetensors_file(path));
+  graft::initialize(model.head, 1);
+  graft::model_description d;
+  d.kind = "head";
+  d.labels = {"no", "yes"};
+  const std::string head = folder / "head.safetensors";
+  graft::save_parameters(model, head, graft::to_metadata(d), [](const auto& p) { return p.name.starts_with("classifier."); });
+  const std::string sound = graft::read_file(head);
+  predictor p(files, head);
+  graft_test::overwrite_number(head, "classifier.weight", 7, std::numeric_limits<float>::infinity());
+  CHECK_THROWS_WITH(p.add("broken", head), Catch::Contains(head + ": tensor 'classifier.weight' holds infinity at (1, 1)"));
+  CHECK(p.names() == std::vector<std::string>{"tuned"});
+
+  // Two finite numbers with an infinite sum: the letter c as the third token.
+  graft_test::overwrite_number(path, "bert.embeddings.word_embeddings.weight", 7 * 6, 3e38F);
+  graft_test::overwrite_number(path, "bert.embeddings.position_embeddings.weight", 2 * 6, 3e38F);
+  graft::write_file(head, sound);
+  p = predictor(files, head);
+  const std::vector<example> texts{{.text_a = "a b"}, {.text_a = "b"}, {.text_a = "a c"}};
+  CHECK(p.predict(std::span(texts).first(2)).size() == 2);
+  CHECK_THROWS_WITH(p.predict(texts), Catch::StartsWith("row 2: ") && Catch::Contains("no finite number"));
+  auto bare = texts;
+  for (example& row : bare) row.adapter = "none";
+  CHECK_THROWS_WITH(p.predict(bare, 1), Catch::StartsWith("row 2: ") && Catch::Contains("no finite number"));
 }

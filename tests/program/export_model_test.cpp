@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <functional>
 
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
@@ -153,4 +154,47 @@ TEST_CASE("a low-rank update merged at export answers as it does beside the enco
   const auto refused = run_graft({"predict", "--model_path", folder / "hf/model.safetensors", "--adapter_path",
                                   folder / "out/model/head.safetensors", "--input", folder / "rows.jsonl"});
   CHECK_THAT(refused.err, Catch::Contains("was trained on another trunk"));
+}
+
+TEST_CASE("export-model refuses a trunk of another element type or with numbers that are none, and carries along what it does not need") {
+  const temporary_folder folder;
+  write_model(folder / "hf");
+  const std::string path = folder / "hf/model.safetensors", out = folder / "out";
+  const auto run = [&] { return run_graft({"export-model", folder / "hf", "--output_base_path", out}); };
+  const std::string word = "roberta.embeddings.word_embeddings.weight";
+  const auto write = [&](graft::dtype type, const std::function<void(std::vector<std::byte>&)>& change = {}) {
+    const graft::safetensors_file good(path);
+    graft::safetensors_writer writer;
+    std::vector<std::byte> bytes(static_cast<std::size_t>(good.at(word).count()) * graft::dtype_size(type));
+    if (change) change(bytes);
+    for (const auto& [name, info] : good.tensors()) {
+      if (name != word) writer.copy(name, info);
+    }
+    writer.copy(word, {type, good.at(word).shape, bytes});
+    const std::vector<std::byte> ids(8), f8(6);
+    writer.copy("roberta.embeddings.position_ids", {graft::dtype::i64, {1}, ids});
+    writer.copy("roberta.strange.scale", {graft::dtype::f8_e4m3, {2, 3}, f8});
+    writer.write(path);
+  };
+  const auto refused = [&] {
+    const auto result = run();
+    CHECK(result.exit_code == 1);
+    CHECK(is_one_line_error(result.err));
+    CHECK(!std::filesystem::exists(out));
+    return result.err;
+  };
+  for (const auto type : {graft::dtype::i16, graft::dtype::boolean, graft::dtype::f8_e5m2}) {
+    write_model(folder / "hf");
+    write(type);
+    CHECK_THAT(refused(), Catch::Contains("hf/model.safetensors: tensor '" + word + "' holds " + std::string(graft::dtype_name(type))));
+  }
+  write_model(folder / "hf");
+  write(graft::dtype::f16, [](std::vector<std::byte>& bytes) { bytes[13 * 2 + 1] = std::byte{0x7c}; });
+  CHECK_THAT(refused(), Catch::Contains("tensor '" + word + "' holds infinity at (2, 1)"));
+  write_model(folder / "hf");
+  write(graft::dtype::bf16);
+  CHECK(run().exit_code == 0);
+  const auto exported = graft::open_weights(out + "/model/model.safetensors");
+  CHECK(exported.at("roberta.strange.scale").type == graft::dtype::f8_e4m3);
+  CHECK(exported.at(word).type == graft::dtype::bf16);
 }

@@ -1,5 +1,6 @@
 #include "flags.hpp"
 
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "graft/core/file.hpp"
@@ -129,7 +130,7 @@ TEST_CASE("a file's mistakes are named with file, flag and the nearest name") {
   CHECK(said(R"({"model_type": 1})") == "a.json: \"model_type\": 1 is not a text");
   CHECK(said(R"({"do_train": 2})") == "a.json: \"do_train\": \"2\" is not true or false");
   CHECK(said(R"({"adapter_exclude": [1]})") == "a.json: \"adapter_exclude\": [1] is not a list of texts");
-  CHECK(said(R"({"train_batch_size": 0})") == "a.json: \"train_batch_size\": 0 is out of range: 1 or more is expected");
+  CHECK(said(R"({"train_batch_size": 0})") == "a.json: \"train_batch_size\": 0 is out of range: 1 to 1000000000 is expected");
   CHECK(said("[]") == "a.json: holds a JSON array, an object of flags is expected");
   CHECK(said("{") == "a.json: byte 1: is not valid JSON (cut short, or not a JSON file?)");
   CHECK_THAT(message({"--ZZsrc", folder / "none"}), Catch::Contains("none: cannot be opened"));
@@ -147,7 +148,24 @@ TEST_CASE("mistakes on the command line are usage errors that name the flag") {
   CHECK(message({"--seed", "1e3"}) == "--seed: \"1e3\" is not a whole number" + see);
   CHECK(message({"--learning_rate", "nan"}) == "--learning_rate: \"nan\" is not a number" + see);
   CHECK(message({"--learning_rate", "1x"}) == "--learning_rate: \"1x\" is not a number" + see);
-  CHECK(message({"--dropout", "1.5"}) == "--dropout: 1.5 is out of range: 0 to 1 is expected" + see);
+  CHECK(message({"--dropout", "1.5"}) == "--dropout: 1.5 is out of range: 0 to less than 1 is expected" + see);
+  for (const auto& [name, value, expected] :
+       std::vector<std::array<std::string, 3>>{{"adapter_size", "4611686018427387904", "1 to 65536"},
+                                               {"adapter_size", "65537", "1 to 65536"},
+                                               {"num_train_epochs", "9223372036854775807", "0 to 1000000000"},
+                                               {"train_batch_size", "4611686018427387904", "1 to 1000000000"},
+                                               {"max_steps", "-2", "-1 to 1000000000"},
+                                               {"dropout", "1", "0 to less than 1"},
+                                               {"train_examples_fraction", "0", "above 0 to 1"},
+                                               {"adam_epsilon", "0", "above 0 to 1"},
+                                               {"warmup_proportion", "-0.1", "0 to 1"},
+                                               {"learning_rate", "-1e-5", "0 to 1e+38"},
+                                               {"max_seq_length", "1048577", "4 to 1048576"},
+                                               {"adapter_num_weight_sets", "1001", "-1 to 1000"}}) {
+    CHECK(message({"--" + name, value}) == "--" + name + ": " + value + " is out of range: " + expected + " is expected" + see);
+  }
+  CHECK(message({"--seed", "99999999999999999999"}) == "--seed: 99999999999999999999 is out of range" + see);
+  CHECK(message({"--learning_rate", "1e400"}) == "--learning_rate: 1e400 is out of range" + see);
   CHECK(message({"--do_train=maybe"}) == "--do_train: \"maybe\" is not true or false" + see);
   CHECK(message({"--adapter_ft_mode", "all"}) == "--adapter_ft_mode: \"all\" is none of base, flex, base_ft, full_ft" + see);
   CHECK(message({"--tune", "head"}) == "unknown flag --tune" + see);
@@ -176,5 +194,6 @@ TEST_CASE("a text that is not UTF-8 is refused by its flag where it would be sto
   CHECK_THAT(message({"--adapter_exclude", "a\xe9"}), Catch::StartsWith("--adapter_exclude: \"a\\xe9\" is not UTF-8"));
   const parsed path({"--adapter_init_path", "a\xe9"});  // a file may have such a name ...
   CHECK(path.flags.adapter_init_path == "a\xe9");
-  CHECK_THROWS_WITH(path.table.values(), Catch::StartsWith("--adapter_init_path: \"a\\xe9\" is not UTF-8"));  // ... but args.json cannot say it
+  CHECK_THROWS_WITH(path.table.values(),
+                    Catch::StartsWith("--adapter_init_path: \"a\\xe9\" is not UTF-8"));  // ... but args.json cannot say it
 }

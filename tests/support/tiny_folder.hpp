@@ -1,6 +1,8 @@
 #pragma once
 // A Hugging Face folder of a tiny encoder, made anew: configuration, vocabulary, weights.
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -70,6 +72,22 @@ inline void write_tiny_folder(
   }
   writer.write(folder + "/model.safetensors");
   write_vocabulary(folder, kind, tiny_pieces_of(kind));
+}
+
+/// Writes VALUE over element PLACE of the tensor NAME in the safetensors file PATH, whose header stays as it is.
+template <class T>
+void overwrite_number(const std::string& path, const std::string& name, std::size_t place, T value) {
+  std::string bytes = graft::read_file(path);
+  const auto data = [&] {
+    const graft::safetensors_file file(path);
+    std::size_t all = 0;
+    for (const auto& [each, info] : file.tensors()) all += info.bytes.size();
+    const std::byte* first = file.bytes(name).data();
+    for (const auto& [each, info] : file.tensors()) first = std::min(first, info.bytes.data());
+    return bytes.size() - all + static_cast<std::size_t>(file.bytes(name).data() - first);
+  }();
+  std::memcpy(bytes.data() + data + place * sizeof(T), &value, sizeof(T));
+  graft::write_file(path, bytes);
 }
 
 }  // namespace graft_test

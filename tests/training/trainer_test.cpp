@@ -3,7 +3,9 @@
 #include "graft/train/trainer.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "support/shared.hpp"
 #include "training/tiny_task.hpp"
@@ -353,4 +355,30 @@ TEST_CASE("a file that is no checkpoint, too few rows and a start that is no num
   CHECK(spoilt.run({}) == graft::trainer<model_type>::outcome::diverged);
   CHECK(spoilt.diverged()->step == 1);
   CHECK_FALSE(spoilt.diverged()->usable);
+}
+
+TEST_CASE("options out of range are refused by name before a step is taken") {
+  const auto train = rows(10, 1);
+  auto model = tiny_model();
+  const auto refusal = [&](auto&& change) -> std::string {
+    auto o = options();
+    change(o);
+    try {
+      graft::trainer(model, two_classes(), o, train, nullptr);
+    } catch (const graft::config_error& failure) {
+      return failure.what();
+    }
+    return "";
+  };
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  using options_type = graft::training_options;
+  CHECK_THAT(refusal([](options_type& o) { o.num_train_epochs = huge; }), Catch::StartsWith("num_train_epochs is 9"));
+  CHECK_THAT(refusal([](options_type& o) { o.train_batch_size = 0; }), Catch::StartsWith("train_batch_size is 0"));
+  CHECK_THAT(refusal([](options_type& o) { o.eval_batch_size = huge; }), Catch::StartsWith("eval_batch_size is 9"));
+  CHECK_THAT(refusal([](options_type& o) { o.gradient_accumulation_steps = 0; }), Catch::StartsWith("gradient_accumulation_steps is 0"));
+  CHECK_THAT(refusal([](options_type& o) { o.learning_rate = std::nan(""); }), Catch::StartsWith("learning_rate is nan"));
+  CHECK_THAT(refusal([](options_type& o) { o.mixing_learning_rate = -1; }), Catch::StartsWith("mixing_learning_rate is -1"));
+  CHECK_THAT(refusal([](options_type& o) { o.warmup_steps = -1; }), Catch::StartsWith("warmup_steps is -1"));
+  CHECK_THAT(refusal([](options_type& o) { o.optimizer.epsilon = 0; }), Catch::StartsWith("adam_epsilon is 0, above 0 to 1"));
+  CHECK(refusal([](options_type& o) { o.num_train_epochs = 1'000'000'000; }).empty());
 }

@@ -114,6 +114,7 @@ tensor_source take_tensors(const tensor_source& stored, const tensor_shapes& sha
     ours[their_name] = name;
   }
   stored.expect(expected);
+  for (const auto& [name, shape] : expected) stored.check_finite(name);
   tensor_source result(stored.path());
   result.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
     if (name.starts_with("__pad.")) return std::nullopt;

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "graft/core/range.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/model/description.hpp"
@@ -25,12 +27,14 @@ inline activation adapterhub_activation(const std::string& name, bool has_versio
                                ", which graft does not compute: relu, swish or " + (has_version ? "gelu" : "gelu_orig") + " was expected");
 }
 
-/// hidden_size // FACTOR as Python computes it for floating-point numbers, and at least 1.
-inline index reduced_size(index hidden_size, double factor) {
+/// hidden_size // FACTOR as Python computes it for floating-point numbers, and at least 1; nothing when no adapter may be so large.
+inline std::optional<index> reduced_size(index hidden_size, double factor) {
   const auto h = static_cast<double>(hidden_size);
   const double quotient = (h - std::fmod(h, factor)) / factor;
   const double whole = std::floor(quotient);
-  return std::max<index>(1, static_cast<index>(quotient - whole > 0.5 ? whole + 1 : whole));
+  const double size = std::max(1.0, quotient - whole > 0.5 ? whole + 1 : whole);
+  if (!ranges::adapter_size.contains(size)) return std::nullopt;
+  return static_cast<index>(size);
 }
 
 /// One size for all layers from a reduction factor: a number, or one a layer ({"0": 8, "default": 16}).
@@ -47,11 +51,15 @@ inline index adapterhub_size(const json& factor, const encoder_config& config, c
       throw format_error(
           path, "\"reduction_factor\" is " + shown(factor) + ", a positive number for layer " + std::to_string(n) + " was expected");
     }
-    const index here = reduced_size(config.hidden_size, one->get<double>());
-    if (size != 0 && here != size) {
+    const std::optional<index> here = reduced_size(config.hidden_size, one->get<double>());
+    if (!here) {
+      throw format_error(path, "\"reduction_factor\" is " + shown(*one) + ": hidden_size / reduction_factor is the adapter's size, " +
+                                   ranges::adapter_size.text() + " was expected");
+    }
+    if (size != 0 && *here != size) {
       throw format_error(path, "\"reduction_factor\" is " + shown(factor) + ": adapters of several sizes, which graft does not compute");
     }
-    size = here;
+    size = *here;
   }
   return size;
 }

@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/number_text.hpp"
 #include "graft/exchange/adapter_file.hpp"
 
 namespace graft {
 
 /// TRUNK with W + alpha / r B A in place of every W that LORA updates, as F32; its other tensors are as they were, and its memory is kept.
-/// @throws config_error  LORA is no low-rank update
+/// @throws config_error  LORA is no low-rank update      @throws format_error  a weight that is no finite number, or becomes none
 /// Source: Hu et al. 2021, section 4.1.   Tested: tests/exchange/merge_lora_test.cpp
 inline tensor_source merge_lora(const tensor_source& trunk, const adapter_file& lora) {
   const model_description& d = lora.description;
@@ -37,6 +38,10 @@ inline tensor_source merge_lora(const tensor_source& trunk, const adapter_file& 
     auto w = std::make_shared<matrix<float>>(read(trunk, layer + ".weight"));
     const auto scale = static_cast<float>(d.lora.alpha / static_cast<double>(d.lora.r));
     w->noalias() += scale * read(lora.tensors, layer + ".lora_B.weight") * read(lora.tensors, name);
+    if (!w->allFinite()) {
+      throw format_error(lora.tensors.path(), "makes '" + layer + ".weight' larger than F32 holds when it is merged (lora_alpha is " +
+                                                  number_text(d.lora.alpha) + ")");
+    }
     merged.add(layer + ".weight",
                {dtype::f32, {w->rows(), w->cols()}, std::as_bytes(std::span(w->data(), static_cast<std::size_t>(w->size())))});
     merged.keep(w);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "graft/core/range.hpp"
 #include "graft/exchange/adapter_file.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/torch_writer.hpp"
@@ -32,6 +33,10 @@ inline adapter_file read_original(const std::string& path, const encoder_config&
     if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter_size = info.shape[0];
     if (name.find(".attention.output.adapter.") != name.npos) d.placement = adapter_placement::houlsby;
     if (name.find(".LayerNorm.") != name.npos) d.layer_norms_trained = true;
+  }
+  if (d.adapter_size != 0 && !ranges::adapter_size.contains(static_cast<double>(d.adapter_size))) {
+    throw format_error(path,
+                       "holds adapters of size " + std::to_string(d.adapter_size) + ", " + ranges::adapter_size.text() + " was expected");
   }
   if (d.adapter_size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, path);

@@ -77,8 +77,13 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
   d.layer_norms_trained = false;
   d.lora.r = required<index>(given, "r", path);
   d.lora.alpha = required<double>(given, "lora_alpha", path);
-  if (d.lora.r < 1) throw format_error(path, "\"r\" is " + std::to_string(d.lora.r) + ", at least 1 was expected");
+  if (!ranges::lora_r.contains(static_cast<double>(d.lora.r))) {
+    throw format_error(path, "\"r\" is " + std::to_string(d.lora.r) + ", " + ranges::lora_r.text() + " was expected");
+  }
   if (optional<bool>(given, "use_rslora", path, false)) d.lora.alpha *= std::sqrt(static_cast<double>(d.lora.r));
+  if (!ranges::lora_alpha.contains(d.lora.alpha)) {
+    throw format_error(path, "\"lora_alpha\" is " + given["lora_alpha"].dump() + ", " + ranges::lora_alpha.text() + " was expected");
+  }
   const json targets = given.value("target_modules", json());
   d.lora.targets =
       targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : detail::targets_of(stored, config);

@@ -24,14 +24,15 @@ namespace graft {
 
 inline constexpr std::string_view model_file_version = "1";
 
-/// Writes every tensor of MODEL to PATH as a flat model file, as it is stored, each at a multiple of 64 bytes. The file's metadata:
+/// Writes every tensor of MODEL to PATH as a flat model file, as it is stored, each at a multiple of 64 bytes; those that a trunk does not
+/// need, too, whatever they hold. The file's metadata:
 ///   "graft_format"  model_file_version       "config"  the config.json, as text       "source"  where the weights came from
 ///   "format"        "pt", without which Hugging Face's transformers do not open a file
 /// @throws backend_error  as safetensors_writer::write
 inline void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source) {
   safetensors_writer writer(64);
   writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
-  for (const auto& [name, info] : model.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
+  for (const auto& [name, info] : model.tensors()) writer.copy(name, info);
   writer.write(path);
 }
 

@@ -176,7 +176,13 @@ class safetensors_writer {
                   std::string(dtype_name(stored)));
     }
     if (name == "__metadata__" || !names_.insert(name).second) throw error("tensor '" + name + "' cannot be added: the name is taken");
-    entries_.push_back({name, shape, held, bytes, stored});
+    entries_.push_back({name, shape, held, bytes, stored, is_floating_point(held)});
+  }
+
+  /// Adds the tensor INFO as it is, whatever it holds.
+  void copy(const std::string& name, const tensor_info& info) {
+    add(name, info.shape, info.type, info.bytes, info.type);
+    entries_.back().looked_at = false;
   }
 
   /// Adds VALUES, row-major, to be stored as STORED.
@@ -187,6 +193,7 @@ class safetensors_writer {
 
   /// Writes the file in one step: PATH holds all of it or what it held before.
   /// @throws backend_error  the folder is not writable, or the disk is full
+  /// @throws error  a number that was added is NaN, infinite, or too large for the type that it is to be stored as
   void write(const std::string& path) const {
     auto order = entries_;
     std::stable_sort(order.begin(), order.end(),
@@ -209,7 +216,7 @@ class safetensors_writer {
     const std::uint64_t header_size = text.size();
     file.write(&header_size, 8);
     file.write(text);
-    for (const auto& e : order) write_values(file, e);
+    for (const auto& e : order) write_values(file, e, path);
     file.commit();
   }
 
@@ -220,6 +227,7 @@ class safetensors_writer {
     dtype held;
     std::span<const std::byte> bytes;
     dtype stored;
+    bool looked_at;  // its numbers are to be finite
     std::size_t size() const { return held == stored ? bytes.size() : bytes.size() / dtype_size(held) * dtype_size(stored); }
   };
 
@@ -231,19 +239,28 @@ class safetensors_writer {
       result.push_back(e);
       const std::size_t gap = (alignment_ - e.size() % alignment_) % alignment_;
       if (gap == 0 || &e == &order.back()) continue;
-      result.push_back({"__pad." + std::to_string(pads++), {static_cast<index>(gap)}, dtype::u8, {zeros.data(), gap}, dtype::u8});
+      result.push_back({"__pad." + std::to_string(pads++), {static_cast<index>(gap)}, dtype::u8, {zeros.data(), gap}, dtype::u8, false});
     }
     return result;
   }
 
-  static void write_values(atomic_file& file, const entry& e) {
-    if (e.held == e.stored) return file.write(e.bytes.data(), e.bytes.size());
-    constexpr std::size_t chunk = 1 << 16;  // elements converted at a time, so that no copy of a whole tensor is needed
-    std::vector<std::byte> converted(chunk * dtype_size(e.stored));
-    for (std::size_t at = 0; at < e.bytes.size(); at += chunk * dtype_size(e.held)) {
-      const auto part = e.bytes.subspan(at, std::min(chunk * dtype_size(e.held), e.bytes.size() - at));
-      convert(e.held, part, e.stored, converted.data());
-      file.write(converted.data(), part.size() / dtype_size(e.held) * dtype_size(e.stored));
+  static void write_values(atomic_file& file, const entry& e, const std::string& path) {
+    if (!e.looked_at) return file.write(e.bytes.data(), e.bytes.size());
+    constexpr std::size_t chunk =
+        1 << 16;  // elements at a time: looked at while they are in cache, and no copy of a whole tensor is needed
+    const std::size_t held = dtype_size(e.held), stored = dtype_size(e.stored);
+    std::vector<std::byte> converted(e.held == e.stored ? 0 : chunk * stored);
+    for (std::size_t at = 0; at < e.bytes.size(); at += chunk * held) {
+      auto part = e.bytes.subspan(at, std::min(chunk * held, e.bytes.size() - at));
+      if (e.held != e.stored) {
+        convert(e.held, part, e.stored, converted.data());
+        part = std::span(converted).first(part.size() / held * stored);
+      }
+      if (const auto found = find_not_finite(e.stored, part)) {
+        throw error(path + ": is not written: tensor '" + e.name + "' would hold " +
+                    not_finite_text(e.held, e.bytes, at / held + *found, e.shape, e.stored));
+      }
+      file.write(part.data(), part.size());
     }
   }
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/number_text.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/dtype.hpp"
 
@@ -49,6 +49,17 @@ inline std::string place_text(const std::vector<index>& shape, std::size_t numbe
     number /= static_cast<std::size_t>(shape[d]);
   }
   return shape_text(at);
+}
+
+/// "NaN at (2, 0), a finite number was expected": element PLACE of the numbers BYTES, which the type WANTED cannot hold as a finite one.
+inline std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t place, const std::vector<index>& shape,
+                                   dtype wanted) {
+  const std::size_t unit = dtype_size(type);
+  double number = 0;
+  convert(type, bytes.subspan(place * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
+  const std::string at = " at " + place_text(shape, place);
+  if (std::isfinite(number)) return number_text(number) + at + ", which is too large for " + std::string(dtype_name(wanted));
+  return (std::isnan(number) ? "NaN" : number > 0 ? "infinity" : "-infinity") + at + ", a finite number was expected";
 }
 
 /// Named tensors and the memory (mapped files, copies) that they lie in. Copies share that memory.
@@ -108,7 +119,7 @@ class tensor_source {
     }
   }
 
-  /// Checks that the numbers of the tensor NAME are finite, for those who read them where they lie.
+  /// Checks that the numbers of the tensor NAME are finite, for those who read them where they lie or copy them on.
   /// @throws format_error  naming the tensor and the place of the first that is not, or it holds no floating-point numbers
   void check_finite(const std::string& name) const {
     const auto& info = at(name);
@@ -116,14 +127,19 @@ class tensor_source {
     if (const auto found = find_not_finite(info.type, info.bytes)) refuse_number(name, info, *found, info.type);
   }
 
-  /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing.
+  /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing. They are looked
+  /// at once: the memory that this takes is given back.
+  /// @throws format_error  as check_finite
   template <class T>
   std::optional<mapped_numbers<T>> in_file(const std::string& name) const {
     const tensor_info& info = at(name);
     const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % alignof(T) == 0;
     if (info.type != dtype_of<T>() || !aligned) return std::nullopt;
     for (const auto& file : files_) {
-      if (file->holds(info.bytes)) return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
+      if (!file->holds(info.bytes)) continue;
+      check_finite(name);
+      file->rest(info.bytes);
+      return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
     }
     return std::nullopt;
   }
@@ -179,16 +195,8 @@ class tensor_source {
   }
   /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
   [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const {
-    const std::size_t unit = dtype_size(info.type);
-    double number = 0;
-    convert(info.type, info.bytes.subspan(place * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", number);
-    const std::string what = std::isnan(number) ? "NaN" : std::isinf(number) ? (number > 0 ? "infinity" : "-infinity") : text;
-    throw format_error(path_, "tensor '" + name + "' holds " + what + " at " + place_text(info.shape, place) +
-                                  (std::isfinite(number) ? ", which is too large for " + std::string(dtype_name(wanted))
-                                                         : ", a finite number was expected") +
-                                  ": the file is damaged, or training had diverged when it was saved");
+    throw format_error(path_, "tensor '" + name + "' holds " + not_finite_text(info.type, info.bytes, place, info.shape, wanted) +
+                                  " (a damaged file, or training had diverged when it was saved)");
   }
 
   std::string path_;

@@ -58,7 +58,14 @@ class torch_writer {
   }
 
   /// @throws backend_error  as atomic_file; 4 GB or more, for which this form of zip has no room
+  /// @throws error  a number is NaN or infinite
   void write(const std::string& path) const {
+    for (const entry& e : entries_) {
+      if (const auto found = find_not_finite(e.type, e.bytes)) {
+        throw error(path + ": is not written: tensor '" + e.name + "' would hold " +
+                    not_finite_text(e.type, e.bytes, *found, e.shape, e.type));
+      }
+    }
     archive out(path);
     const std::string text = pickle();
     out.add("archive/data.pkl", std::as_bytes(std::span(text)));

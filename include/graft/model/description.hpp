@@ -10,6 +10,7 @@
 
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/range.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/layers/low_rank.hpp"
@@ -161,6 +162,9 @@ inline model_description parse_description(const std::map<std::string, std::stri
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   } else if (d.kind != "full" && d.kind != "head") {
     throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
+  }
+  if (d.kind == "lora" && !ranges::lora_alpha.contains(d.lora.alpha)) {
+    throw format_error(where, "\"lora_alpha\" is " + number_text(d.lora.alpha) + ", " + ranges::lora_alpha.text() + " was expected");
   }
   const bool may_lack_head = d.kind == "adapter" || d.kind == "lora";
   if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");

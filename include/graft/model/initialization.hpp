@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "graft/core/random.hpp"
+#include "graft/core/range.hpp"
 #include "graft/model/model.hpp"
 
 namespace graft {
@@ -47,6 +48,7 @@ void initialize(sequence_classification<P>& head, std::uint64_t seed, bool fresh
 /// Fresh adapters (single mode), or the fresh flex adapters (multi); what is loaded later overwrites them.
 template <class P>
 void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
+  check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
     if (l.attention_site.adapter) initialize(*l.attention_site.adapter, deviation, seed);
     if (l.feed_site.adapter) initialize(*l.feed_site.adapter, deviation, seed);
@@ -54,6 +56,7 @@ void initialize_adapters(adapter_classifier<P>& model, double deviation, std::ui
 }
 template <class P>
 void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
+  check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
     if (l.attention_site.flex) initialize(*l.attention_site.flex->adapter, deviation, seed);
     if (l.feed_site.flex) initialize(*l.feed_site.flex->adapter, deviation, seed);

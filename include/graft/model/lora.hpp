@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "graft/core/range.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 
@@ -22,10 +23,11 @@ void for_each_projection(M& model, F&& f) {
 
 /// Gives every linear layer of MODEL's encoder that O names an update. A target is the end of a layer's name from a dot on, as in PEFT:
 /// "query" means attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them.
-/// @throws config_error  a target names no layer, or the rank is not positive
+/// @throws config_error  a target names no layer, or rank or alpha are out of range
 template <class P>
 void add_lora(plain_classifier<P>& model, const lora_options& o) {
-  if (o.r < 1) throw config_error("lora_r is " + std::to_string(o.r) + ", a rank of at least 1 was expected");
+  check_range("lora_r", static_cast<double>(o.r), ranges::lora_r);
+  check_range("lora_alpha", o.alpha, ranges::lora_alpha);
   if (o.targets.empty()) throw config_error("lora_target names no layer");
   for (const std::string& target : o.targets) {
     bool found = false;

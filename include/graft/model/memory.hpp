@@ -1,6 +1,7 @@
 #pragma once
 // How much memory a training run will need, before it starts.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "graft/model/model.hpp"
@@ -73,22 +74,24 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }
-  std::int64_t packed = 0;
-  std::int64_t rest = n.trained * (keeps_best ? 4 : 3);
+  double packed = 0;  // numbers; the product of all sizes may be more than 64 bits hold
+  double rest = static_cast<double>(n.trained) * (keeps_best ? 4 : 3);
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
       const bool frozen_factor = p.is_factor && !p.trainable;
-      packed += frozen_factor ? (backward ? 2 : 1) * p.size() : 0;
-      rest += frozen_factor ? 0 : p.size();
+      packed += static_cast<double>(frozen_factor ? (backward ? 2 : 1) * p.size() : 0);
+      rest += static_cast<double>(frozen_factor ? 0 : p.size());
     });
   };
   count(model.trunk.embedded, false);
   for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
   count(model.head, true);
-  rest += rows * 6 * h + 3 * sequence * sequence * threads;
-  packed += static_cast<std::int64_t>(rows) * (per_row + c.intermediate_size + 5 * h);
-  return rest * static_cast<std::int64_t>(sizeof(real)) + packed * static_cast<std::int64_t>(sizeof(operand)) +
-         static_cast<std::int64_t>(rows) * slopes * static_cast<std::int64_t>(sizeof(typename M::precision::slope));
+  const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence);
+  rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * longest * threads;
+  packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
+  const double bytes =
+      rest * sizeof(real) + packed * sizeof(operand) + n_rows * static_cast<double>(slopes) * sizeof(typename M::precision::slope);
+  return static_cast<std::int64_t>(std::min(bytes, 9e18));
 }
 
 }  // namespace graft

@@ -9,6 +9,7 @@
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/adapters/plain_site.hpp"
+#include "graft/core/range.hpp"
 #include "graft/encoder/encoder.hpp"
 #include "graft/heads/sequence_classification.hpp"
 
@@ -31,9 +32,10 @@ class classifier {
     typename sequence_classification<P>::saved head;
   };
 
+  /// @throws config_error  CLASSES or a dropout of C is out of range
   template <class MakeSite>
   classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(c), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_place) {}
+      : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_place) {}
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
@@ -65,6 +67,12 @@ class classifier {
   sequence_classification<P> head;
 
  private:
+  static const encoder_config& checked(const encoder_config& c, index classes) {
+    check_range("the number of classes", static_cast<double>(classes), ranges::classes);
+    check_range("hidden_dropout_prob", c.hidden_dropout_prob, ranges::dropout);
+    check_range("attention_probs_dropout_prob", c.attention_probs_dropout_prob, ranges::dropout);
+    return c;
+  }
   static constexpr std::uint64_t head_place = std::uint64_t{1} << 32;  // above every layer's dropout places
 };
 
@@ -82,9 +90,11 @@ plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes
 }
 
 /// One adapter of SIZE at every site that PLACEMENT gives one.
+/// @throws config_error  SIZE is out of range
 template <class P>
 adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size, activation act = activation::gelu,
                                               adapter_placement placement = adapter_placement::houlsby) {
+  check_range("adapter_size", static_cast<double>(size), ranges::adapter_size);
   return {c, classes, [&](const std::string& prefix, index) {
             const adapter_place place = place_at(placement, !prefix.ends_with(".attention.output"));
             return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps, act, place);
@@ -92,10 +102,14 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
 }
 
 /// Several adapters mixed at every site. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
-/// @throws config_error  the layers cannot be cut into that many equal runs, or nothing is mixed
+/// @throws config_error  the layers cannot be cut into that many equal runs, nothing is mixed, or a size is out of range
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets) {
+  for (const mixed_adapter& a : o.adapters)
+    check_range(("the size of " + a.name).c_str(), static_cast<double>(a.size), ranges::adapter_size);
+  if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
+  check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   const index layers = c.num_hidden_layers;
   const index sets = weight_sets == -1 ? layers : weight_sets;
   if (sets < 1 || layers % sets != 0) {

@@ -89,7 +89,9 @@ class basic_predictor {
   const model_description& description(const std::string& name = "") const { return require(name).description; }
 
   /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
-  /// @throws row_error  a row that cannot be read, or names an adapter that is not there: the message lists those that are
+  /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
+  /// is
+  ///                    no finite number
   std::vector<answer> predict(std::span<const example> rows, index batch_size, context& ctx) const {
     std::map<std::string, std::vector<std::size_t>> rows_of;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -100,7 +102,9 @@ class basic_predictor {
     std::vector<answer> answers(rows.size());
     for (const auto& [name, places] : rows_of) {
       const auto ready = featurize(rows, places, name, ctx.threads);
-      auto own = name == bare_trunk ? hidden_states(ready, batch_size, ctx) : answers_of(require(name), ready, batch_size, ctx);
+      const tuned_part* part = name == bare_trunk ? nullptr : &require(name);
+      auto own = at_their_rows(
+          places, [&] { return part == nullptr ? hidden_states(ready, batch_size, ctx) : answers_of(*part, ready, batch_size, ctx); });
       for (std::size_t i = 0; i < places.size(); ++i) {
         own[i].adapter = name;
         answers[places[i]] = std::move(own[i]);
@@ -170,9 +174,16 @@ class basic_predictor {
     for (const std::size_t place : places) chosen.push_back(rows[place]);
     const index longest = config_.max_sequence_length();
     const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
-    try {
+    return at_their_rows(places, [&] {
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
       return featurize_all(chosen, known_ids_of(config_), length, threads);
+    });
+  }
+  /// F(), which counts the rows that stand in PLACES from 0.
+  template <class F>
+  static auto at_their_rows(const std::vector<std::size_t>& places, F&& f) {
+    try {
+      return f();
     } catch (const row_error& failure) {
       throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
     }
@@ -188,6 +199,7 @@ class basic_predictor {
       trunk_.trunk.forward(b, h, nullptr, ctx);
       for (index i = 0; i < b.size(); ++i) {
         const auto state = h.row(i);
+        if (!state.allFinite()) throw row_error(static_cast<index>(first) + i, "the encoder's answer is no finite number");
         all.emplace_back().hidden_state.assign(state.begin(), state.end());
       }
     }
@@ -196,6 +208,7 @@ class basic_predictor {
 
   std::vector<answer> answers_of(const tuned_part& part, std::span<const features> rows, index batch_size, context& ctx) const {
     const matrix<double> logits = std::visit([&](const auto& model) { return *predict_logits(model, rows, batch_size, ctx); }, part.model);
+    require_finite(logits);
     std::vector<answer> all;
     for (index r = 0; r < logits.rows(); ++r) {
       answer a;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -10,13 +11,14 @@
 
 #include "graft/core/context.hpp"
 #include "graft/data/batch.hpp"
+#include "graft/data/featurize.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/losses/losses.hpp"
 #include "graft/train/metrics.hpp"
 
 namespace graft {
 
-/// The logits (n, C) of ROWS, in order, in batches of BATCH_SIZE. Nothing when *STOP turns true on the way.
+/// The logits (n, C) of ROWS, in order, in batches of BATCH_SIZE, finite or not. Nothing when *STOP turns true on the way.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop = nullptr) {
@@ -41,13 +43,24 @@ std::optional<matrix<double>> predict_logits(const M& model, std::span<const fea
   return all;
 }
 
+/// Checks that ANSWERS, one row each, are finite: what is not must not become a label.
+/// @throws row_error  for the first row that is not
+inline void require_finite(const_view<double> answers) {
+  for (index r = 0; r < answers.rows(); ++r) {
+    if (answers.row(r).allFinite()) continue;
+    throw row_error(r,
+                    "the model's answer is no finite number: its weights, though finite, are too large to compute with (has training "
+                    "diverged?)");
+  }
+}
+
 struct evaluation {
   double loss = 0;  // mean over examples
   task_metrics metrics;
   matrix<double> logits;
 };
 
-/// Loss and metrics of labeled ROWS. Nothing when stopped.
+/// Loss and metrics of labeled ROWS; all NaN when a logit is not finite. Nothing when stopped.
 template <class M>
 std::optional<evaluation> evaluate(const M& model, const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                    const std::atomic<bool>* stop = nullptr) {
@@ -62,6 +75,10 @@ std::optional<evaluation> evaluate(const M& model, const task& t, std::span<cons
   e.metrics = evaluate(t, *logits, rows);
   e.loss = t.kind == task_kind::regression ? mean_squared_error<double>(*logits, labels.targets, nullptr)
                                            : cross_entropy<double>(*logits, labels.labels, nullptr);
+  if (!logits->allFinite()) {  // whose largest one is no answer
+    e.loss = e.metrics.major = std::numeric_limits<double>::quiet_NaN();
+    for (auto& [name, value] : e.metrics.minor) value = e.loss;
+  }
   e.logits = std::move(*logits);
   return e;
 }

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "graft/core/range.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/sampler.hpp"
 #include "graft/model/freezing.hpp"
@@ -83,6 +84,27 @@ inline std::int64_t steps_per_epoch(std::size_t rows, const training_options& o)
   return batches / o.gradient_accumulation_steps;
 }
 
+/// @throws config_error  an option of O is out of range
+inline void check_options(const training_options& o) {
+  const auto count = [](const char* name, std::int64_t value, const range& allowed) {
+    check_range(name, static_cast<double>(value), allowed);
+  };
+  count("train_batch_size", o.train_batch_size, ranges::count);
+  count("eval_batch_size", o.eval_batch_size, ranges::count);
+  count("num_train_epochs", o.num_train_epochs, ranges::count_or_none);
+  count("max_steps", o.max_steps, {-1, ranges::count.most});
+  count("gradient_accumulation_steps", o.gradient_accumulation_steps, ranges::count);
+  count("tokens_at_once", o.tokens_at_once, ranges::count_or_none);
+  count("eval_every_steps", o.eval_every_steps, ranges::count_or_none);
+  count("save_every_steps", o.save_every_steps, ranges::count_or_none);
+  check_range("learning_rate", o.learning_rate, ranges::rate);
+  check_range("mixing_learning_rate", o.mixing_learning_rate, ranges::rate);
+  check_range("warmup_proportion", o.warmup_proportion, ranges::proportion);
+  if (o.warmup_steps) check_range("warmup_steps", *o.warmup_steps, ranges::count_or_none);
+  check_range("max_grad_norm", o.max_grad_norm, ranges::rate);
+  check_range("adam_epsilon", o.optimizer.epsilon, ranges::epsilon);
+}
+
 /// Trains what is trainable in a model, keeps the best parameters, and can stop and go on at any step.
 ///
 /// A step reads `accumulation` batches, each loss divided by that number; an epoch's last batches that do not fill a step are left
@@ -95,9 +117,10 @@ class trainer {
   enum class outcome : std::uint8_t { finished, stopped, diverged };
 
   /// MODEL, TRAIN and VALIDATION (nullptr: none) must outlive the trainer.
-  /// @throws config_error  there are too few rows for a single step, or the file's order cannot be kept
+  /// @throws config_error  an option is out of range, there are too few rows for a single step, or the file's order cannot be kept
   trainer(M& model, const task& t, const training_options& o, const data_set& train, const data_set* validation)
       : model_(model), task_(t), options_(o), train_(train), validation_(validation), optimizer_(trainable_parameters(model), o.optimizer) {
+    check_options(o);
     per_epoch_ = steps_per_epoch(train.rows.size(), o);
     total_ = o.max_steps >= 0 ? o.max_steps : per_epoch_ * o.num_train_epochs;
     if (per_epoch_ < 1) {
