@@ -66,9 +66,9 @@ row_source rows_of_file(const task& task, const std::string& split, const std::s
 /// TEXT as it can stand in a table: a label may hold a tab.
 std::string cell(const std::string& text) { return printable(text, std::string::npos); }
 
-/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities. With SEVERAL, where
-/// different adapters answer: "index  adapter  prediction  scores", scores are label -> probability as JSON, {} for a regression; the bare
-/// trunk predicts nothing, its scores are the first token's last hidden state.
+/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities. With SEVERAL,
+/// where different adapters answer: "index  adapter  prediction  scores", scores are label -> probability as JSON, {} for a regression; the
+/// bare trunk predicts nothing, its scores are the first token's last hidden state.
 template <class P>
 class answer_table {
  public:
@@ -154,8 +154,8 @@ std::vector<answer> answers_to(window& w, const question& q, const basic_predict
   return {};
 }
 
-/// Writes the table of answers, computed in P, row after row in the order of the rows; of more rows than a window holds, as they come. A row
-/// that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
+/// Writes the table of answers, computed in P, row after row in the order of the rows; of more rows than a window holds, as they come. A
+/// row that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
 template <class P>
 void answer_rows(question& q) {
   window w = read_window(q);

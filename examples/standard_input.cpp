@@ -26,7 +26,8 @@ line_reader standard_input() {
 void flush_output() {
   errno = 0;
   const bool written = std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
-  if (!written) throw backend_error(std::string("standard output cannot be written") + (errno != 0 ? std::string(": ") + std::strerror(errno) : ""));
+  if (!written)
+    throw backend_error(std::string("standard output cannot be written") + (errno != 0 ? std::string(": ") + std::strerror(errno) : ""));
 }
 
 }  // namespace graft::program

@@ -18,7 +18,9 @@ TEST_CASE("JSON that no file holds is refused in one line") {
 }
 
 TEST_CASE("what is not JSON is called by its name, with the place") {
-  const auto told = [](const std::string& text, const std::string& what) { CHECK_THROWS_WITH(parse_json(text, "x.json"), Catch::Contains(what)); };
+  const auto told = [](const std::string& text, const std::string& what) {
+    CHECK_THROWS_WITH(parse_json(text, "x.json"), Catch::Contains(what));
+  };
   told(R"({"a": NaN})", "x.json: byte 6: is not valid JSON: it holds NaN, which JSON does not have");
   told(R"({"a": -Infinity})", "holds Infinity, which JSON does not have");
   told(R"({"a": True})", "as Python prints it");
@@ -44,7 +46,8 @@ TEST_CASE("a value in a message is short, and cannot touch the terminal") {
 TEST_CASE("an ordered object of very many members is refused before it takes a minute") {
   std::string text = "{\"k\":0";
   for (int i = 0; i < 20'000; ++i) text += ",\"" + std::to_string(i) + "\":0";
-  CHECK_THROWS_WITH(parse_json<graft::ordered_json>(text + "}", "x.json"), "x.json: has an object of more than 10000 members, which no such file has");
+  CHECK_THROWS_WITH(parse_json<graft::ordered_json>(text + "}", "x.json"),
+                    "x.json: has an object of more than 10000 members, which no such file has");
   CHECK(parse_json(text + "}", "x.json").size() == 20'001);
 }
 

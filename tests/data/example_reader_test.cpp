@@ -1,10 +1,10 @@
 #include "graft/data/example_reader.hpp"
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <map>
 #include <string>
 #include <thread>
@@ -111,12 +111,14 @@ TEST_CASE("QQP's short rows are left out where labels are, by line and on reques
   CHECK(graft::skipped_rows_text(skipped) == "left 2 rows out that have too few columns: line 3, 4");
   CHECK(graft::skipped_rows_text({7}) == "left 1 row out that has too few columns: line 7");
   CHECK_THAT(graft::skipped_rows_text(std::vector<std::uint64_t>(12, 1)), Catch::EndsWith("1, 1 and 2 more"));
-  CHECK_THROWS_WITH(graft::read_examples(glue_task("qqp"), "train", path), Catch::StartsWith(path + ":3: has 5 tab-separated columns, 6 as in"));
+  CHECK_THROWS_WITH(graft::read_examples(glue_task("qqp"), "train", path),
+                    Catch::StartsWith(path + ":3: has 5 tab-separated columns, 6 as in"));
   graft::write_file(path, header_of("qqp", "test") + "\n0\ta\tb\n1\tcut\n");
   CHECK_THROWS_WITH(graft::read_examples(glue_task("qqp"), "test", path, &skipped),
                     Catch::StartsWith(path + ":3: has 2 ") && Catch::Contains("the answers that follow would belong to other rows"));
   graft::write_file(path, header_of("rte", "train") + "\n0\t\"a\n");
-  CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "train", path, &skipped), Catch::Contains("does a text with a line break in it begin here?"));
+  CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "train", path, &skipped),
+                    Catch::Contains("does a text with a line break in it begin here?"));
 }
 
 TEST_CASE("a GLUE file whose first line is no header, or whose columns moved, is refused: a row or a text would be lost") {
@@ -124,7 +126,8 @@ TEST_CASE("a GLUE file whose first line is no header, or whose columns moved, is
   const std::string path = folder / "x.tsv";
   const auto refused = [&](const std::string& task, const std::string& split, const std::string& text) {
     graft::write_file(path, text);
-    CHECK_THROWS_WITH(graft::read_examples(glue_task(task), split, path), Catch::StartsWith(path + ":1: the header of " + task + " " + split + " "));
+    CHECK_THROWS_WITH(graft::read_examples(glue_task(task), split, path),
+                      Catch::StartsWith(path + ":1: the header of " + task + " " + split + " "));
   };
   refused("rte", "test", "0\tThe cat sleeps.\tIt is asleep.\n");
   refused("rte", "train", "index\tlabel\tsentence1\tsentence2\n0\tentailment\ta\tb\n");
@@ -141,11 +144,14 @@ TEST_CASE("files that are empty, not UTF-8, missing or of another kind are refus
   CHECK_THROWS_WITH(read("a.tsv", ""), Catch::Contains("a.tsv: is empty"));
   CHECK_THROWS_WITH(read("a.tsv", header_of("rte", "val") + "\n"), Catch::Contains("a.tsv: holds no rows"));
   CHECK_THROWS_WITH(read("a.jsonl", " \n"), Catch::Contains("a.jsonl: holds no rows"));
-  CHECK_THROWS_WITH(read("a.tsv", header_of("rte", "val") + "\n0\ta\t\xFF\tentailment\n"), Catch::Contains("a.tsv:2: invalid UTF-8 at byte 5"));
-  CHECK_THROWS_WITH(read("a.csv", "x"), Catch::Contains("ends in \".csv\", a .tsv or .jsonl file was expected: save the rows separated by tabs"));
+  CHECK_THROWS_WITH(read("a.tsv", header_of("rte", "val") + "\n0\ta\t\xFF\tentailment\n"),
+                    Catch::Contains("a.tsv:2: invalid UTF-8 at byte 5"));
+  CHECK_THROWS_WITH(read("a.csv", "x"),
+                    Catch::Contains("ends in \".csv\", a .tsv or .jsonl file was expected: save the rows separated by tabs"));
   CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "val", folder / "absent.tsv"), Catch::Contains("absent.tsv: cannot be opened"));
   CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "dev", folder / "a.tsv"), Catch::Contains("no split \"dev\""));
-  CHECK_THROWS_WITH(read("old.tsv", "index\tsentence1\tsentence2\tlabel\r0\ta\tb\tentailment\r"), Catch::Contains("line ends are \\r alone"));
+  CHECK_THROWS_WITH(read("old.tsv", "index\tsentence1\tsentence2\tlabel\r0\ta\tb\tentailment\r"),
+                    Catch::Contains("line ends are \\r alone"));
   CHECK_THROWS_WITH(read("b.jsonl", "<!DOCTYPE html>\n"), Catch::Contains("is a web page"));
   CHECK(read("big.TSV", header_of("rte", "val") + "\n0\ta\tb\tentailment\n\n\n").size() == 1);
 }
@@ -161,9 +167,11 @@ TEST_CASE("GLUE tasks from JSON lines") {
   CHECK_FALSE(rows[0].label.has_value());
   CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "train", path), path + ":2: has no \"label\"");
   graft::write_file(path, "{\"text_a\": \"p\", \"label\": \"entailment\"}\n");
-  CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "train", path), Catch::Contains(":1: has no \"text_b\", the second text that each row of rte has"));
+  CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "train", path),
+                    Catch::Contains(":1: has no \"text_b\", the second text that each row of rte has"));
   graft::write_file(path, "{\"text_a\": \"p\", \"text_b\": \"q\", \"label\": 1}\n");
-  CHECK_THROWS_WITH(graft::read_examples(glue_task("sst"), "train", path), Catch::Contains(":1: has a \"text_b\", a row of sst has one text"));
+  CHECK_THROWS_WITH(graft::read_examples(glue_task("sst"), "train", path),
+                    Catch::Contains(":1: has a \"text_b\", a row of sst has one text"));
 }
 
 TEST_CASE("a custom TSV names its columns, in any order") {
@@ -181,7 +189,8 @@ TEST_CASE("a custom TSV names its columns, in any order") {
   CHECK_FALSE(graft::read_examples(task, "test", path)[0].text_b.has_value());
   CHECK_THROWS_WITH(graft::read_examples(task, "train", path), Catch::Contains("x.tsv:1: the header names no column \"label\""));
   graft::write_file(path, "sentence\tlabel\nalone\tyes\n");
-  CHECK_THROWS_WITH(graft::read_examples(task, "train", path), Catch::Contains("x.tsv:1: the header has a field that graft does not know: \"sentence\" (here: text_a or text_b)"));
+  CHECK_THROWS_WITH(graft::read_examples(task, "train", path),
+                    Catch::Contains("x.tsv:1: the header has a field that graft does not know: \"sentence\" (here: text_a or text_b)"));
   const auto refused = [&](const std::string& text, const std::string& split = "test") {
     graft::write_file(path, text);
     try {
@@ -191,15 +200,23 @@ TEST_CASE("a custom TSV names its columns, in any order") {
     }
     return std::string("taken");
   };
-  CHECK_THAT(refused("text_a\ttext_b\na\tb\tc\n"), Catch::StartsWith(":2: has 3 tab-separated columns, 2 as in the header were expected; is there a tab"));
+  CHECK_THAT(refused("text_a\ttext_b\na\tb\tc\n"),
+             Catch::StartsWith(":2: has 3 tab-separated columns, 2 as in the header were expected; is there a tab"));
   CHECK_THAT(refused("text_a\ttext_b\na\tb\t\n"), Catch::StartsWith(":2: has 3") && Catch::Contains("the rest is empty"));
-  CHECK_THAT(refused("text_a\thypothesis\na\tb\n"), Catch::StartsWith(":1: the header has a field that graft does not know: \"hypothesis\" (here: text_b)"));
+  CHECK_THAT(refused("text_a\thypothesis\na\tb\n"),
+             Catch::StartsWith(":1: the header has a field that graft does not know: \"hypothesis\" (here: text_b)"));
   CHECK_THAT(refused("text_a\ttext_a\na\tb\n"), Catch::Contains(":1: the header names the column \"text_a\" twice"));
   CHECK_THAT(refused("\"text_a\"\n\"a\"\n"), Catch::Contains("without quotes, spaces or capitals"));
   CHECK_THAT(refused("text_a\t\na\tb\n"), Catch::StartsWith(":2: has \"b\" in column 2, for which the header has no name"));
   CHECK_THAT(refused("\ttext_a\nx\ta\n"), Catch::StartsWith(":2: has \"x\" in column 1"));
   CHECK_THAT(refused("text_a\tlabel\na\tyes\n\nb\tno\n", "train"), Catch::StartsWith(":3: is blank, and rows follow"));
-  for (const char* fine : {"\ttext_a\n0\ta\n", "text_a\t\na\t\n", "idx\ttext_a\n0\ta\n", "text_a\tlabel\na\twhatever\n"}) CHECK(refused(fine) == "taken");
+  CHECK_THAT(refused("text_a\ttext_b\na\tb\ntext_a\ttext_b\n"), Catch::StartsWith(":3: repeats the header"));
+  CHECK_THAT(refused("text_a,label\na,yes\n"), Catch::Contains("separated by something else than tabs?"));
+  CHECK_THAT(refused("\xE2\x80\x8B"
+                     "text_a\na\n"),
+             Catch::EndsWith("it holds U+200B, which cannot be seen: take it out"));
+  for (const char* fine : {"\ttext_a\n0\ta\n", "text_a\t\na\t\n", "idx\ttext_a\n0\ta\n", "text_a\tlabel\na\twhatever\n"})
+    CHECK(refused(fine) == "taken");
 }
 
 TEST_CASE("a pipe is read as it comes, and told by its first byte") {

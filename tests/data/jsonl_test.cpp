@@ -71,7 +71,8 @@ TEST_CASE("a bad line is named with file and line") {
   CHECK_THAT(refused("{\"input_ids\": [2147483648]}"), Catch::Contains("\"input_ids\" holds 2147483648"));
   CHECK_THAT(refused("{\"text_a\": \"\xE9\"}"), Catch::Contains("invalid UTF-8 at byte 13"));
   CHECK_THAT(refused(R"({"text_a": "ab \ud83d"})"), Catch::Contains("half of a surrogate pair"));
-  CHECK_THAT(refused(R"({"text_a": "a", "label": NaN})"), Catch::Contains("column 26: is not valid JSON: it holds NaN, which JSON does not have"));
+  CHECK_THAT(refused(R"({"text_a": "a", "label": NaN})"),
+             Catch::Contains("column 26: is not valid JSON: it holds NaN, which JSON does not have"));
   CHECK_THAT(refused(R"({"text_a": "a"} {"text_a": "b"})"), Catch::Contains("goes on behind the end"));
 }
 
@@ -84,8 +85,9 @@ TEST_CASE("a member that is not known is refused by name, with what it may stand
     }
     return std::string("taken");
   };
-  CHECK_THAT(refused(R"({"premise": "a", "hypothesis": "b"})"),
-             Catch::StartsWith("f:2: has fields that graft does not know: \"hypothesis\" (here: text_b), \"premise\" (here: text_a); rename"));
+  CHECK_THAT(
+      refused(R"({"premise": "a", "hypothesis": "b"})"),
+      Catch::StartsWith("f:2: has fields that graft does not know: \"hypothesis\" (here: text_b), \"premise\" (here: text_a); rename"));
   CHECK_THAT(refused(R"({"text_a": "a", "hypothesis": "b"})"), Catch::Contains("\"hypothesis\" (here: text_b)"));
   CHECK_THAT(refused(R"({"text_a": "a", "note": null})"), Catch::Contains("a field that graft does not know: \"note\";"));
   CHECK_THAT(refused(R"({"input_ids": [1], "labels": 1})"), Catch::Contains("\"labels\" (here: label)"));
@@ -99,14 +101,16 @@ TEST_CASE("a member that is not known is refused by name, with what it may stand
 TEST_CASE("what attention_mask calls padding is left out, before and behind") {
   using ids = std::vector<std::int32_t>;
   const auto read = [](const std::string& mask, const std::string& list = "[0, 8, 9, 2]") {
-    return graft::parse_jsonl_row(R"({"input_ids": )" + list + R"(, "token_type_ids": [0, 0, 1, 1], "attention_mask": )" + mask + "}", "f", 1);
+    return graft::parse_jsonl_row(R"({"input_ids": )" + list + R"(, "token_type_ids": [0, 0, 1, 1], "attention_mask": )" + mask + "}", "f",
+                                  1);
   };
   CHECK(read("[1, 1, 1, 1]").input_ids == ids{0, 8, 9, 2});
   CHECK(read("[1, 1, 1, 0]").input_ids == ids{0, 8, 9});
   CHECK(read("[0, 0, 1, 1]").input_ids == ids{9, 2});
   CHECK(read("[0, 1, 1, 0]").token_type_ids == ids{0, 1});
   CHECK(read("[false, true, 1.0, 0.0]").input_ids == ids{8, 9});
-  CHECK_THROWS_WITH(read("[1, 0, 1, 1]"), "f:1: \"attention_mask\" has a 0 between two 1: padding was expected before and behind the tokens alone");
+  CHECK_THROWS_WITH(read("[1, 0, 1, 1]"),
+                    "f:1: \"attention_mask\" has a 0 between two 1: padding was expected before and behind the tokens alone");
   CHECK_THROWS_WITH(read("[0, 0, 0, 0]"), "f:1: \"attention_mask\" holds no 1: the row has no token");
   CHECK_THROWS_WITH(read("[1, 1]"), "f:1: \"attention_mask\" has 2 entries, \"input_ids\" 4: as many were expected");
   CHECK_THROWS_WITH(read("[1, 1, 2, 0]"), "f:1: \"attention_mask\" holds 2, 0 or 1 was expected");

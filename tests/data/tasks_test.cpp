@@ -42,8 +42,17 @@ TEST_CASE("labels become ids and targets, or an error that lists what was expect
   CHECK(graft::label_id(glue("mnli"), "neutral", "f", 1) == 2);
   CHECK_THROWS_WITH(graft::label_id(glue("rte"), "maybe", "dir/train.tsv", 9),
                     "dir/train.tsv:9: label \"maybe\", expected one of \"entailment\", \"not_entailment\"");
-  CHECK_THROWS_WITH(graft::label_id(glue("mnli"), "2", "f", 3), Catch::Contains("which of them a number stands for differs between loaders"));
-  CHECK_THROWS_WITH(graft::label_id(glue("sst"), "\xEF\xBB\xBF" "1", "f", 3), "f:3: label \"\\ufeff1\", expected one of \"0\", \"1\"");
+  CHECK_THROWS_WITH(graft::label_id(glue("mnli"), "2", "f", 3),
+                    Catch::Contains("which of them a number stands for differs between loaders"));
+  CHECK_THROWS_WITH(graft::label_id(glue("sst"),
+                                    "\xEF\xBB\xBF"
+                                    "1",
+                                    "f", 3),
+                    "f:3: label \"\\ufeff1\", expected one of \"0\", \"1\"; it holds U+FEFF, which cannot be seen: take it out");
+  CHECK_THROWS_WITH(graft::label_id(glue("sst"), "1\xE2\x80\x8B", "f", 3),
+                    Catch::EndsWith("it holds U+200B, which cannot be seen: take it out"));
+  CHECK_THROWS_WITH(graft::label_id(glue("sst"), "1\xC2\xA0", "f", 3),
+                    Catch::EndsWith("it holds U+00A0, a space of another kind: take it out"));
   for (const char* text : {"1.0", " 1", "1 ", "", "-1"}) CHECK_THROWS_AS(graft::label_id(glue("sst"), text, "f", 3), graft::format_error);
   const auto score = graft::custom_task("score", graft::task_kind::regression, {});
   CHECK(graft::regression_target(glue("stsb"), "5.000", "f", 1) == 5);
@@ -115,8 +124,10 @@ TEST_CASE("a task configuration with mistakes is refused by name") {
   };
   CHECK_THAT(refused("{\"task\": \"rte\""), Catch::Contains("is not valid JSON"));
   CHECK_THAT(refused("[]"), Catch::Contains("an object was expected"));
-  CHECK_THAT(refused(R"({"task": "rte", "labels": ["a", "b"], "paths": {}})"), Catch::Contains("has \"labels\", which only a task \"custom\" has"));
-  CHECK_THAT(refused(R"({"task": "rte", "path": {}})"), Catch::Contains("has \"path\", which graft does not know; known are task, name, kind"));
+  CHECK_THAT(refused(R"({"task": "rte", "labels": ["a", "b"], "paths": {}})"),
+             Catch::Contains("has \"labels\", which only a task \"custom\" has"));
+  CHECK_THAT(refused(R"({"task": "rte", "path": {}})"),
+             Catch::Contains("has \"path\", which graft does not know; known are task, name, kind"));
   CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "classification", "labels": ["a\tb", "c"], "paths": {}})"),
              Catch::Contains("with a character that cannot be seen"));
   CHECK_THAT(refused(R"({"paths": {}})"), Catch::Contains("has no \"task\""));
@@ -176,13 +187,14 @@ TEST_CASE("what looks like a task's files and is not used is named, with why") {
   const auto found = graft::find_glue_tasks(folder.path());
   std::vector<std::string> notes;
   for (const auto& note : found.notes) notes.push_back(note.substr(folder.path().size() + 1));
-  CHECK(notes == std::vector<std::string>{
-                     "MRPC: is not used: it has none of train.tsv, dev.tsv, test.tsv; it has msr_paraphrase_train.txt, the corpus as published, "
-                     "of which GLUE's download script makes train.tsv, dev.tsv and test.tsv",
-                     "STS-B: has no dev.tsv, test.tsv",
-                     "MNLI: has no dev_matched.tsv, dev_mismatched.tsv, test_matched.tsv, test_mismatched.tsv; it has dev.tsv",
-                     "WNLI/train.jsonl: is not used, train.tsv beside it is",
-                     "AX: is not used: it is the folder of none of the nine tasks",
-                     "sst2: is not used: the folder of the task sst is called SST-2"});
-  CHECK_THROWS_WITH(graft::find_glue_tasks(folder / "RTE"), Catch::Contains("it has train.tsv or dev.tsv itself: give the folder above it"));
+  CHECK(notes ==
+        std::vector<std::string>{
+            "MRPC: is not used: it has none of train.tsv, dev.tsv, test.tsv; it has msr_paraphrase_train.txt, the corpus as published, "
+            "of which GLUE's download script makes train.tsv, dev.tsv and test.tsv",
+            "STS-B: has no dev.tsv, test.tsv",
+            "MNLI: has no dev_matched.tsv, dev_mismatched.tsv, test_matched.tsv, test_mismatched.tsv; it has dev.tsv",
+            "WNLI/train.jsonl: is not used, train.tsv beside it is", "AX: is not used: it is the folder of none of the nine tasks",
+            "sst2: is not used: the folder of the task sst is called SST-2"});
+  CHECK_THROWS_WITH(graft::find_glue_tasks(folder / "RTE"),
+                    Catch::Contains("it has train.tsv or dev.tsv itself: give the folder above it"));
 }

@@ -46,10 +46,12 @@ TEST_CASE("prepare-tasks names what looks like a task and is not used, and rows 
   graft::write_file(folder / "glue/QQP/dev.tsv", header + "1\t1\t2\ta\tb\t0\n");
   const auto result = run_graft({"prepare-tasks", "--input_base_path", folder / "glue", "--output_base_path", folder / "out"});
   CHECK(result.exit_code == 0);
-  CHECK_THAT(result.err, Catch::Contains("glue/MRPC: is not used: it has none of train.tsv") && Catch::Contains("msr_paraphrase_train.txt"));
+  CHECK_THAT(result.err,
+             Catch::Contains("glue/MRPC: is not used: it has none of train.tsv") && Catch::Contains("msr_paraphrase_train.txt"));
   CHECK_THAT(result.err, Catch::Contains("glue/sst2: is not used: the folder of the task sst is called SST-2"));
   CHECK_THAT(result.err, Catch::Contains("QQP/train.tsv: left 1 row out that has too few columns: line 3"));
-  CHECK_THAT(result.out, Catch::Contains("rte            1         1         -\n") && Catch::Contains("qqp            1         1         -\n"));
+  CHECK_THAT(result.out,
+             Catch::Contains("rte            1         1         -\n") && Catch::Contains("qqp            1         1         -\n"));
 }
 
 TEST_CASE("prepare-tasks names the file and line of a bad row, and then writes nothing") {

@@ -1,10 +1,10 @@
 // Rows as the program meets them: from files, pipes and standard input, whole or broken.
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,8 +22,15 @@ namespace {
 const std::string rows_golden = GRAFT_TEST_DIR "/golden";
 
 std::vector<std::string> ask(const std::string& rows) {
-  return {"predict", "--model_path", rows_golden + "/model/model.safetensors", "--adapter_path", rows_golden + "/exchange/adapterhub_double",
-          "--threads", "1", "--input", rows};
+  return {"predict",
+          "--model_path",
+          rows_golden + "/model/model.safetensors",
+          "--adapter_path",
+          rows_golden + "/exchange/adapterhub_double",
+          "--threads",
+          "1",
+          "--input",
+          rows};
 }
 
 /// Letters a and b.
@@ -105,7 +112,8 @@ TEST_CASE("output that cannot be written is an error") {
   const temporary_folder folder;
   graft::write_file(folder / "in", "a b\nb a\n");
   graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 2]}\n");
-  const std::vector<std::vector<std::string>> commands{tokenize_with(folder), ask(folder / "rows.jsonl"), {"--version"}, {"plot", "--help"}};
+  const std::vector<std::vector<std::string>> commands{
+      tokenize_with(folder), ask(folder / "rows.jsonl"), {"--version"}, {"plot", "--help"}};
   for (const auto& command : commands) {
     CAPTURE(command[0]);
     const auto full = run_graft_between(command, folder / "in", "/dev/full");
@@ -118,9 +126,16 @@ TEST_CASE("output that cannot be written is an error") {
 TEST_CASE("tokenize takes line ends and a byte-order mark at the start as no part of the text, and refuses other encodings by name") {
   const temporary_folder folder;
   const auto command = tokenize_with(folder);
-  CHECK(run_graft(command, "\xEF\xBB\xBF" "a b\r\n\r\nb").out == "5 6\n\n6\n");
+  CHECK(run_graft(command,
+                  "\xEF\xBB\xBF"
+                  "a b\r\n\r\nb")
+            .out == "5 6\n\n6\n");
   using namespace std::string_literals;
-  CHECK_THAT(run_graft(command, "\xFF\xFE" "a\0\n\0"s).err, Catch::Contains("standard input: is UTF-16 text"));
+  CHECK_THAT(run_graft(command,
+                       "\xFF\xFE"
+                       "a\0\n\0"s)
+                 .err,
+             Catch::Contains("standard input: is UTF-16 text"));
   const auto late = run_graft(command, "a\n\xE9\n");
   CHECK(late.out == "5\n");
   CHECK_THAT(late.err, Catch::Contains("standard input:2: invalid UTF-8 at byte 1 of the line, 0xe9"));

@@ -185,7 +185,12 @@ class input_stream {
       struct pollfd one {
         opened_.number(), POLLIN, 0
       };
-      if (::poll(&one, 1, 10'000) == 0) throw format_error(path, "is a pipe into which nobody has written for ten seconds");
+      if (::poll(&one, 1, 10'000) == 0) {
+        char byte;
+        const ssize_t got = ::read(opened_.number(), &byte, 1);  // a pipe that nobody holds open to write is at its end; else this waits
+        if (got == 0) throw format_error(path, "is a pipe that nobody has opened to write for ten seconds");
+        if (got > 0) early_.push_back(byte);
+      }
     }
     const int flags = ::fcntl(opened_.number(), F_GETFL);
     if (flags < 0 || ::fcntl(opened_.number(), F_SETFL, flags & ~O_NONBLOCK) < 0) fail();
@@ -193,6 +198,11 @@ class input_stream {
 
   /// Reads up to COUNT bytes to INTO; how many they were, 0 at the end.
   std::size_t read(char* into, std::size_t count) {
+    if (!early_.empty() && count > 0) {
+      *into = early_[0];
+      early_.clear();
+      return 1;
+    }
     for (;;) {
       const ssize_t got = ::read(opened_.number(), into, count);
       if (got >= 0) return static_cast<std::size_t>(got);
@@ -206,6 +216,7 @@ class input_stream {
 
   std::string path_;
   detail::descriptor opened_;
+  std::string early_;  // what was read to see whether there is a writer
 };
 
 /// Numbers that lie in a mapped file, which stays mapped as long as they are kept.

@@ -43,7 +43,8 @@ inline bool is_jsonl(const std::string& path, std::string_view start) {
 inline std::string listed_lines(const std::vector<std::uint64_t>& lines) {
   constexpr std::size_t most = 10;
   const std::size_t shown = std::min(most, lines.size());
-  std::string text = listed(std::vector(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(shown)), [](auto n) { return std::to_string(n); });
+  std::string text =
+      listed(std::vector(lines.begin(), lines.begin() + static_cast<std::ptrdiff_t>(shown)), [](auto n) { return std::to_string(n); });
   return lines.size() > shown ? text + " and " + std::to_string(lines.size() - shown) + " more" : text;
 }
 
@@ -51,8 +52,8 @@ inline std::string listed_lines(const std::vector<std::uint64_t>& lines) {
 
 /// "left 2 rows out that have too few columns: line 3, 8"
 inline std::string skipped_rows_text(const std::vector<std::uint64_t>& lines) {
-  return "left " + std::to_string(lines.size()) + (lines.size() == 1 ? " row" : " rows") + " out that " + (lines.size() == 1 ? "has" : "have") +
-         " too few columns: line " + detail::listed_lines(lines);
+  return "left " + std::to_string(lines.size()) + (lines.size() == 1 ? " row" : " rows") + " out that " +
+         (lines.size() == 1 ? "has" : "have") + " too few columns: line " + detail::listed_lines(lines);
 }
 
 /// Examples one after the other, in file order: .tsv in GLUE's form (for a custom task: with a header that names text_a, text_b and label),
@@ -97,7 +98,8 @@ class example_reader {
 
  private:
   [[noreturn]] void refuse_empty() const {
-    if (skipped_.size() > 0) throw format_error(path_, "holds no rows but " + std::to_string(skipped_.size()) + " that have too few columns");
+    if (skipped_.size() > 0)
+      throw format_error(path_, "holds no rows but " + std::to_string(skipped_.size()) + " that have too few columns");
     if (!read_anything_) throw format_error(path_, "is empty, at least one row was expected");
     throw format_error(path_, "holds no rows");
   }
@@ -127,8 +129,12 @@ class example_reader {
         begin_tsv();
         if (split_.header) continue;
       }
+      if (split_.header && std::equal(row_.fields.begin(), row_.fields.end(), header_.begin(), header_.end())) {
+        throw format_error::at_line(path_, row_.line, "repeats the header: were two files joined? Take the line out");
+      }
       if (row_.fields.size() > fields_) {
-        const bool empty = std::all_of(row_.fields.begin() + static_cast<std::ptrdiff_t>(fields_), row_.fields.end(), [](auto field) { return field.empty(); });
+        const bool empty = std::all_of(row_.fields.begin() + static_cast<std::ptrdiff_t>(fields_), row_.fields.end(),
+                                       [](auto field) { return field.empty(); });
         refuse_row(empty ? "; the rest is empty: take the tabs at its end out"
                          : "; is there a tab in a text? Write a space for it, or write the rows as a .jsonl");
       }
@@ -148,8 +154,9 @@ class example_reader {
         const std::string_view field = row_.fields[column];
         const bool number = column == 0 && field.find_first_not_of("0123456789") == std::string_view::npos;
         if (field.empty() || number) continue;
-        throw format_error::at_line(path_, row_.line, "has \"" + printable(field, 60) + "\" in column " + std::to_string(column + 1) +
-                                                          ", for which the header has no name: name the column there");
+        throw format_error::at_line(path_, row_.line,
+                                    "has \"" + printable(field, 60) + "\" in column " + std::to_string(column + 1) +
+                                        ", for which the header has no name: name the column there");
       }
       const auto field = [&](int column) { return std::string(row_.fields[static_cast<std::size_t>(column)]); };
       row = example();
@@ -164,15 +171,17 @@ class example_reader {
   }
 
   [[noreturn]] void refuse_row(const std::string& why) const {
-    throw format_error::at_line(path_, row_.line, "has " + std::to_string(row_.fields.size()) + " tab-separated columns, " + std::to_string(fields_) +
-                                                      (split_.header ? " as in the header" : " for " + task_.name + " " + split_.name) +
-                                                      " were expected" + why);
+    throw format_error::at_line(path_, row_.line,
+                                "has " + std::to_string(row_.fields.size()) + " tab-separated columns, " + std::to_string(fields_) +
+                                    (split_.header ? " as in the header" : " for " + task_.name + " " + split_.name) + " were expected" +
+                                    why);
   }
 
   /// Learns from the first row, or from the task, where what stands.
   void begin_tsv() {
     columns_ = split_.columns;
     fields_ = row_.fields.size();
+    header_.assign(row_.fields.begin(), row_.fields.end());
     if (!split_.header) {
       fields_ = static_cast<std::size_t>(std::max({columns_.text_a, columns_.text_b, columns_.label})) + 1;
     } else if (std::any_of(row_.fields.begin(), row_.fields.end(), [](auto field) { return field.find('\r') != std::string_view::npos; })) {
@@ -220,16 +229,18 @@ class example_reader {
       const std::string name(at < fields_ ? row_.fields[at] : std::string_view());
       const std::string meaning = name == "text_a" || name == "text_b" || name == "label" ? name : detail::meaning_of(name);
       if (at < fields_ && (meaning == wanted || (meaning == "text" && wanted != "label"))) return;
-      refuse_header((at < fields_ ? "has \"" + printable(name, 60) + "\" in" : "ends before") + " column " + std::to_string(at + 1) + ", " + what +
-                    " was expected there: is the first line of GLUE's file missing, or were columns moved?");
+      refuse_header((at < fields_ ? "has \"" + printable(name, 60) + "\" in" : "ends before") + " column " + std::to_string(at + 1) + ", " +
+                    what + " was expected there: is the first line of GLUE's file missing, or were columns moved?");
     };
     check(columns_.text_a, "text_a", "the first text");
     check(columns_.text_b, "text_b", "the second text");
     check(columns_.label, "label", "the label");
   }
   [[noreturn]] void refuse_header(const std::string& what) const {
+    const bool one = fields_ == 1 && row_.fields[0].find_first_of(",;|") != std::string_view::npos;
+    const std::string separator = one ? "; are the columns separated by something else than tabs?" : "";
     const std::string of = task_.custom() ? "" : " of " + task_.name + " " + split_.name;
-    throw format_error::at_line(path_, row_.line, "the header" + of + " " + what);
+    throw format_error::at_line(path_, row_.line, "the header" + of + " " + what + separator);
   }
 
   task task_;
@@ -238,8 +249,9 @@ class example_reader {
   std::variant<line_reader, tsv_reader> rows_ = line_reader({}, "");
   tsv_row row_;
   tsv_columns columns_;
-  std::size_t fields_ = 0;              // in each row of a TSV
-  std::vector<std::size_t> unnamed_;    // columns that the header leaves without a name
+  std::vector<std::string> header_;
+  std::size_t fields_ = 0;            // in each row of a TSV
+  std::vector<std::size_t> unnamed_;  // columns that the header leaves without a name
   std::vector<std::uint64_t> skipped_;
   std::size_t count_ = 0;
   bool skips_ = false;

@@ -81,7 +81,8 @@ inline example parse_jsonl_row(std::string_view text, const std::string& path, s
     throw format_error(where, "opens a JSON value that goes on in the next line; one whole object a line was expected (jq -c makes them)");
   }
   const json row = parse_json(text, path, line);
-  if (row.is_array()) throw format_error(where, "holds a JSON array, an object was expected: one object a line (jq -c '.[]' makes them of an array)");
+  if (row.is_array())
+    throw format_error(where, "holds a JSON array, an object was expected: one object a line (jq -c '.[]' makes them of an array)");
   if (!row.is_object()) throw format_error(where, "holds a JSON " + std::string(row.type_name()) + ", an object was expected");
   const auto given = [&](const char* name) {
     const auto found = row.find(name);

@@ -40,7 +40,9 @@ inline std::string foreign_kind(std::string_view head) {
       {"\xFE\xFF"sv, "is UTF-16 text (big-endian): convert it, with iconv -f UTF-16 -t UTF-8 for one"},
       {"\x1F\x8B"sv, "is compressed with gzip: unpack it (gunzip)"},
       {"BZh91AY"sv, "is compressed with bzip2: unpack it (bunzip2)"},
-      {"\xFD" "7zXZ"sv, "is compressed with xz: unpack it (unxz)"},
+      {"\xFD"
+       "7zXZ"sv,
+       "is compressed with xz: unpack it (unxz)"},
       {"\x28\xB5\x2F\xFD"sv, "is compressed with zstd: unpack it (unzstd)"},
       {"PK\x03\x04"sv, "is a zip archive (an .xlsx table is one too): unpack it, or save the table as tab-separated text in UTF-8"},
       {"\xD0\xCF\x11\xE0"sv, "is an old Office document, .xls perhaps: save the table as tab-separated text in UTF-8"},
@@ -65,9 +67,11 @@ inline std::string why_no_utf8(std::string_view text, std::size_t at) {
   char place[64];
   std::snprintf(place, sizeof place, "invalid UTF-8 at byte %zu of the line, 0x%02x: ", at + 1, byte(at));
   const char* why = "Latin-1, Windows-1252 or another encoding? Convert the file, with iconv -f WINDOWS-1252 -t UTF-8 for one";
-  if (byte(at) == 0xED && byte(at + 1) >= 0xA0 && byte(at + 1) < 0xC0) why = "half of a surrogate pair (CESU-8?); convert the file to UTF-8";
+  if (byte(at) == 0xED && byte(at + 1) >= 0xA0 && byte(at + 1) < 0xC0)
+    why = "half of a surrogate pair (CESU-8?); convert the file to UTF-8";
   if (byte(at) == 0xC0 || byte(at) == 0xC1) why = "an overlong form (modified UTF-8?); convert the file to UTF-8";
-  if (text.find('\0') != std::string_view::npos) why = "UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected";
+  if (text.find('\0') != std::string_view::npos)
+    why = "UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected";
   return std::string(place) + why;
 }
 
@@ -174,9 +178,10 @@ class line_reader {
     if (nul_) return;
     const std::size_t nul = line.find('\0');
     if (nul != std::string_view::npos) {
-      throw format_error::at_line(path_, number_,
-                                  "holds a NUL byte, at byte " + std::to_string(nul + 1) +
-                                      " of the line: UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected");
+      throw format_error::at_line(
+          path_, number_,
+          "holds a NUL byte, at byte " + std::to_string(nul + 1) +
+              " of the line: UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected");
     }
   }
 
@@ -184,7 +189,7 @@ class line_reader {
 
   byte_source source_;
   std::string path_;
-  std::string buffer_;       // the line that is next begins at begin_; up to scanned_ there is no \n
+  std::string buffer_;  // the line that is next begins at begin_; up to scanned_ there is no \n
   std::size_t begin_ = 0;
   std::size_t scanned_ = 0;
   std::uint64_t number_ = 0;
@@ -193,8 +198,8 @@ class line_reader {
   bool nul_ = false;
 };
 
-/// The lines of a table, in which a blank line (empty, or spaces alone) is no row. Some at the end are passed over, as editors and exporters
-/// leave them; one with rows behind it is refused, for rows counted without it would no longer be those of the file.
+/// The lines of a table, in which a blank line (empty, or spaces alone) is no row. Some at the end are passed over, as editors and
+/// exporters leave them; one with rows behind it is refused, for rows counted without it would no longer be those of the file.
 class row_reader {
  public:
   explicit row_reader(line_reader lines) : lines_(std::move(lines)) {}
@@ -208,7 +213,8 @@ class row_reader {
         continue;
       }
       if (blank == 0) return true;
-      throw format_error::at_line(path(), blank, "is blank, and rows follow: take the line out (blank lines are passed over only at the end)");
+      throw format_error::at_line(path(), blank,
+                                  "is blank, and rows follow: take the line out (blank lines are passed over only at the end)");
     }
     return false;
   }

@@ -19,6 +19,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/core/types.hpp"
+#include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
 
 namespace graft {
@@ -164,7 +165,8 @@ inline task_config read_task_config(const std::string& path) {
     const bool own = field == "kind" || field == "labels";
     if (field == "task" || field == "name" || field == "paths" || (own && name == "custom")) continue;
     throw format_error(path, "has \"" + printable(field, 60) + "\", " +
-                                 (own ? "which only a task \"custom\" has: a task of GLUE brings its own" : "which graft does not know; known are task, name, kind, labels, paths"));
+                                 (own ? "which only a task \"custom\" has: a task of GLUE brings its own"
+                                      : "which graft does not know; known are task, name, kind, labels, paths"));
   }
   task_config config;
   if (name == "custom") {
@@ -196,8 +198,8 @@ inline task_config read_task_config(const std::string& path) {
   const auto& splits = config.task.splits;
   for (const auto& [split, file] : required<std::map<std::string, std::string>>(object, "paths", path)) {
     if (std::none_of(splits.begin(), splits.end(), [&wanted = split](const task_split& s) { return s.name == wanted; })) {
-      throw format_error(
-          path, "\"paths\" has \"" + printable(split, 60) + "\", expected some of " + detail::listed(splits, [](const task_split& s) { return s.name; }));
+      throw format_error(path, "\"paths\" has \"" + printable(split, 60) + "\", expected some of " +
+                                   detail::listed(splits, [](const task_split& s) { return s.name; }));
     }
     config.paths[split] = resolve_path(file, path);
   }
@@ -292,7 +294,8 @@ inline glue_folder find_glue_tasks(const std::string& folder) {
     const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
     if (fs::is_directory(root / own, none) && (used.empty() || no_train != no_val || !config.paths.contains("test"))) {
       const std::string others = detail::row_files(root / own, used);
-      const std::string what = (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);
+      const std::string what =
+          (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);
       const bool raw = candidate.name == "mrpc" && others.find("msr_paraphrase") != std::string::npos;
       if (used.empty() || no_train != no_val || !others.empty()) {
         note(own, what + (raw ? ", the corpus as published, of which GLUE's download script makes train.tsv, dev.tsv and test.tsv" : ""));
@@ -310,7 +313,8 @@ inline glue_folder find_glue_tasks(const std::string& folder) {
     if (!is_folder && (like == nullptr || other.has_extension())) continue;
     if (like != nullptr && name == like->glue_folder && is_folder) continue;
     if (like != nullptr) {
-      note(name, is_folder ? "is not used: the folder of the task " + like->name + " is called " + like->glue_folder : "is not used: it is no folder");
+      note(name, is_folder ? "is not used: the folder of the task " + like->name + " is called " + like->glue_folder
+                           : "is not used: it is no folder");
     } else if (!detail::row_files(other, {}).empty()) {
       note(name, "is not used: it is the folder of none of the nine tasks");
     }
@@ -333,12 +337,13 @@ inline std::int32_t label_id(const task& task, const std::string& text, const st
   const auto found = std::find(task.labels.begin(), task.labels.end(), text);
   if (found == task.labels.end()) {
     const bool number = !text.empty() && text.find_first_not_of("-0123456789") == std::string::npos;
-    const bool numbered = std::all_of(task.labels.begin(), task.labels.end(), [](const std::string& label) {
-      return label.find_first_not_of("-0123456789") == std::string::npos;
-    });
-    throw format_error::at_line(path, line,
-                                "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
-                                    (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : ""));
+    const bool numbered = std::all_of(task.labels.begin(), task.labels.end(),
+                                      [](const std::string& label) { return label.find_first_not_of("-0123456789") == std::string::npos; });
+    throw format_error::at_line(
+        path, line,
+        "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
+            (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : "") +
+            detail::unseen_character(text));
   }
   return static_cast<std::int32_t>(found - task.labels.begin());
 }
@@ -353,8 +358,9 @@ inline double regression_target(const task& task, const std::string& text, const
     throw format_error::at_line(path, line, "label \"" + printable(text, 60) + "\", a number was expected");
   }
   if (value < task.least || value > task.most) {
-    throw format_error::at_line(path, line, "label \"" + text + "\", a number from " + number_text(task.least) + " to " +
-                                                number_text(task.most) + " was expected for " + task.name);
+    throw format_error::at_line(path, line,
+                                "label \"" + text + "\", a number from " + number_text(task.least) + " to " + number_text(task.most) +
+                                    " was expected for " + task.name);
   }
   return value;
 }
