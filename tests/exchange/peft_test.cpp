@@ -9,7 +9,7 @@ using names = std::vector<std::string>;
 
 namespace {
 
-graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encoder_config& config) {
+graft::adapter_file peft_round_trip(const graft::adapter_file& a, const graft::encoder_config& config) {
   const temporary_folder folder;
   graft::write_peft(folder / "out", a, config);
   auto back = graft::read_peft(folder / "out", config);
@@ -58,15 +58,15 @@ TEST_CASE("a pattern that picks some layers only is read as the layers that it p
 
 TEST_CASE("what is written for PEFT comes back; BERT with and without its pooler") {
   auto d = lora();
-  round_trip(made_adapter(roberta_config(), d), roberta_config());
+  peft_round_trip(made_adapter(roberta_config(), d), roberta_config());
   d.lora = {2, 1.5, {"dense", "key"}};
-  const auto back = round_trip(made_adapter(roberta_config(), d), roberta_config());
+  const auto back = peft_round_trip(made_adapter(roberta_config(), d), roberta_config());
   CHECK(back.description.lora.targets == names{"attention.output.dense", "attention.self.key", "intermediate.dense", "output.dense"});
   d = lora();
   d.labels.clear();
-  round_trip(made_adapter(roberta_config(), d), roberta_config());
-  round_trip(made_adapter(bert_config(), lora()), bert_config());
-  round_trip(made_adapter(bert_config(), lora(), "bert.pooler."), bert_config());
+  peft_round_trip(made_adapter(roberta_config(), d), roberta_config());
+  peft_round_trip(made_adapter(bert_config(), lora()), bert_config());
+  peft_round_trip(made_adapter(bert_config(), lora(), "bert.pooler."), bert_config());
 }
 
 TEST_CASE("PEFT's form refuses adapters") {

@@ -12,12 +12,12 @@ using graft::bf16;
 
 namespace {
 
-struct numbers {
+struct step_result {
   graft::matrix<float> logits, gradient;  // of the lowest adapter's down-projection
 };
 
 /// One step of a model with random weights on PATH.
-numbers step(graft::tile_path path) {
+step_result step(graft::tile_path path) {
   const std::string folder = GRAFT_TEST_DIR "/golden/model";
   auto model = graft::make_adapter_classifier<bf16>(graft::read_encoder_config(folder + "/config.json"), 3, 5);
   model.for_each_parameter([](auto& p) {
@@ -29,7 +29,7 @@ numbers step(graft::tile_path path) {
   graft::context ctx;
   ctx.tiles = path;
   graft::adapter_classifier<bf16>::trace trace;
-  numbers n{graft::matrix<float>(b.size(), 3), {}};
+  step_result n{graft::matrix<float>(b.size(), 3), {}};
   model.forward(b, n.logits, &trace, ctx);
   model.backward(n.logits, b, trace, ctx);
   n.gradient = model.trunk.layers[0].attention_site.adapter->down_project.weight.grad;
@@ -44,11 +44,11 @@ float relative(const graft::matrix<float>& a, const graft::matrix<float>& b) {
 
 TEST_CASE("a step in bf16 is the same on every path, to rounding") {
   const graft_test::tile_paths paths;
-  const numbers expected = step(graft::tile_path::portable);
+  const step_result expected = step(graft::tile_path::portable);
   REQUIRE(expected.gradient.cwiseAbs().maxCoeff() > 0);
   for (const auto path : paths) {
     INFO(graft::tile_path_name(path));
-    const numbers n = step(path);
+    const step_result n = step(path);
     CHECK(relative(n.logits, expected.logits) <= 0.01F);
     CHECK(relative(n.gradient, expected.gradient) <= 0.05F);
   }

@@ -8,7 +8,7 @@ using graft::multi_adapter_ft_mode;
 
 namespace {
 
-graft::encoder_config config() {
+graft::encoder_config small_config() {
   graft::encoder_config c;
   c.model_type = "roberta";
   c.vocab_size = 7;
@@ -67,7 +67,7 @@ names mix_kinds(multi_adapter_ft_mode mode, bool base, bool flex) {
   o.adapters = {{"rte", 2}, {"mrpc", 3}};
   o.include_base = base;
   o.include_flex = flex;
-  auto model = graft::make_multi_adapter_classifier<f64>(config(), 2, o, -1);
+  auto model = graft::make_multi_adapter_classifier<f64>(small_config(), 2, o, -1);
   graft::tune_mix(model, mode);
   return trained_kinds(model);
 }
@@ -75,7 +75,7 @@ names mix_kinds(multi_adapter_ft_mode mode, bool base, bool flex) {
 }  // namespace
 
 TEST_CASE("without adapters everything is trained, or the head") {
-  auto model = graft::make_plain_classifier<f64>(config(), 2);
+  auto model = graft::make_plain_classifier<f64>(small_config(), 2);
   graft::tune_everything(model);
   CHECK(trained_kinds(model) == trunk + head + names{"LayerNorm"});
   graft::tune_head(model);
@@ -83,7 +83,7 @@ TEST_CASE("without adapters everything is trained, or the head") {
 }
 
 TEST_CASE("single mode trains adapters, every LayerNorm and the head") {
-  auto model = graft::make_adapter_classifier<f64>(config(), 2, 3);
+  auto model = graft::make_adapter_classifier<f64>(small_config(), 2, 3);
   graft::tune_adapters(model);
   CHECK(trained_kinds(model) == head + names{"adapter.down_project", "adapter.up_project", "LayerNorm", "embeddings.LayerNorm"});
 }

@@ -13,7 +13,7 @@ using graft_test::temporary_folder;
 
 namespace {
 
-const std::string golden = GRAFT_TEST_DIR "/golden";
+const std::string golden_folder = GRAFT_TEST_DIR "/golden";
 
 /// The rows of a table, without its header, cut at tabs.
 std::vector<std::vector<std::string>> table(const std::string& text) {
@@ -33,13 +33,13 @@ std::vector<std::vector<std::string>> table(const std::string& text) {
 
 TEST_CASE("rows name their adapter, an argument names it for the others, and the table says who answered") {
   const temporary_folder folder;
-  graft::write_file(folder / "adapters.json", graft::json{{"double", golden + "/exchange/adapterhub_double"},
-                                                          {"lora", golden + "/exchange/peft_lora"},
-                                                          {"one", golden + "/exchange/original/model.p"}}
+  graft::write_file(folder / "adapters.json", graft::json{{"double", golden_folder + "/exchange/adapterhub_double"},
+                                                          {"lora", golden_folder + "/exchange/peft_lora"},
+                                                          {"one", golden_folder + "/exchange/original/model.p"}}
                                                   .dump());
   const std::string ids = "{\"input_ids\": [0, 5, 9, 2]";
   graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"double\"}\n" + ids + ", \"adapter\": \"none\"}\n");
-  const std::vector<std::string> flags{"predict", "--model_path", golden + "/model/model.safetensors", "--input", folder / "rows.jsonl"};
+  const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors", "--input", folder / "rows.jsonl"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), flags.begin(), flags.end());
     return run_graft(more);
@@ -57,7 +57,7 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK(graft::json::parse(rows[2][3]).size() == 8);
   const auto scores = graft::json::parse(rows[1][3]);
   CHECK(scores["entailment"].get<double>() + scores["not_entailment"].get<double>() == Approx(1));
-  const auto alone = table(with({"--adapter_path", golden + "/exchange/adapterhub_double"}).out);
+  const auto alone = table(with({"--adapter_path", golden_folder + "/exchange/adapterhub_double"}).out);
   CHECK(alone[0][1] == rows[1][2]);
   CHECK(std::stod(alone[0][2]) == Approx(scores["entailment"].get<double>()).margin(1e-6));
 
@@ -69,5 +69,5 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK(unknown.exit_code == 1);
   CHECK_THAT(unknown.err, Catch::Contains("rows.jsonl:1: there is no adapter \"rte\"; known: double, lora, one, none"));
   CHECK(with({}).exit_code == 2);
-  CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden}).exit_code == 2);
+  CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden_folder}).exit_code == 2);
 }

@@ -11,7 +11,7 @@ using graft_test::temporary_folder;
 namespace {
 
 /// Letters a, b and the space (written U+0120), and two merges.
-void write_vocabulary(const temporary_folder& folder) {
+void write_small_vocabulary(const temporary_folder& folder) {
   graft::write_file(folder / "vocab.json",
                     R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"a":4,"b":5,"Ġ":6,"ab":7,"Ġab":8,"<":9,"s":10,">":11,"<mask>":12})");
   graft::write_file(folder / "merges.txt", "#version: 0.2\na b\nĠ ab\n");
@@ -21,7 +21,7 @@ void write_vocabulary(const temporary_folder& folder) {
 
 TEST_CASE("tokenize prints a line of ids, or of tokens, for each line") {
   const temporary_folder folder;
-  write_vocabulary(folder);
+  write_small_vocabulary(folder);
   const std::string text = "ab ab\n\n b<s>\nba";
   const auto ids = run_graft({"tokenize", "--model_tokenizer_path", folder.path()}, text);
   CHECK(ids.exit_code == 0);
@@ -36,7 +36,7 @@ TEST_CASE("tokenize names the line that is not UTF-8, and a folder without vocab
   const auto none = run_graft({"tokenize", "--model_tokenizer_path", folder.path()}, "a\n");
   CHECK(none.exit_code == 1);
   CHECK_THAT(none.err, Catch::Contains("holds neither vocab.json + merges.txt nor vocab.txt"));
-  write_vocabulary(folder);
+  write_small_vocabulary(folder);
   const auto bytes = run_graft({"tokenize", "--model_tokenizer_path", folder.path()}, "a\n\xff\n");
   CHECK(bytes.exit_code == 1);
   CHECK_THAT(bytes.err, Catch::StartsWith("graft: standard input:2: "));

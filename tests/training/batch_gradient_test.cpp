@@ -12,9 +12,9 @@ using graft::task_kind;
 
 namespace {
 
-using model_type = graft::adapter_classifier<f64>;
+using f64_model = graft::adapter_classifier<f64>;
 
-model_type model_of(graft::index classes, double dropout) {
+f64_model model_of(graft::index classes, double dropout) {
   auto c = graft_test::tiny_config();
   c.hidden_dropout_prob = c.attention_probs_dropout_prob = dropout;
   auto model = graft::make_adapter_classifier<f64>(c, classes, 4);
@@ -29,11 +29,11 @@ struct outcome {
   graft::index parts;
 };
 
-outcome gradients_of(model_type model, const graft::batch& b, task_kind kind, graft::index tokens) {
+outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, graft::index tokens) {
   graft::context ctx;
   ctx.training = true;
   ctx.seed = 3;
-  graft::batch_gradient<model_type> gradient;
+  graft::batch_gradient<f64_model> gradient;
   const auto products = ctx.counters.weight_gradient_products;
   const auto result = gradient.add(model, b, kind, 0.5, tokens, ctx);
   outcome o{result.loss, result.entropy, {}, static_cast<graft::index>(ctx.counters.weight_gradient_products - products)};
