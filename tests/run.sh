@@ -5,7 +5,7 @@ source_dir=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD_DIR:-$source_dir/build}
 bash "$source_dir/examples/install_packages.sh" catch2 libxml2-utils
 cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON
-# a compiler takes up to 1.5 GB
-jobs=$(awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 1500000); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo)
+# a compiler takes up to 2.5 GB
+jobs=$(awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 2500000); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo)
 cmake --build "$build" --parallel "$jobs"
 ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
