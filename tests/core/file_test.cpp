@@ -216,6 +216,36 @@ TEST_CASE("what downloads leave in place of a file is called by its name") {
   CHECK_FALSE(graft::is_there(folder / "absent"));
 }
 
+TEST_CASE("files that belong together are replaced together, or not at all") {
+  const temporary_folder root;
+  const std::string folder = root / "adapter";
+  graft::make_folder(folder);
+  for (const char* name : {"a", "old", "theirs"}) graft::write_file(folder + "/" + name, name);
+  ::chmod((folder + "/a").c_str(), 0600);
+  const auto fill = [](graft::staged_files& files) {
+    graft::write_file(files.place("a"), "new a");
+    graft::write_file(files.place("b"), "new b");
+  };
+  {
+    graft::staged_files abandoned(folder);
+    fill(abandoned);
+  }
+  CHECK(graft::read_file(folder + "/a") == "a");
+  CHECK(entries(folder) == 3);
+  CHECK(entries(root.path()) == 1);
+  const bool plain = GENERATE(true, false);
+  if (!plain) graft::make_folder(folder + "/sub");  // which makes it a folder that is not exchanged
+  graft::staged_files files(folder);
+  fill(files);
+  files.commit({"a", "old"});
+  CHECK(graft::read_file(folder + "/a") == "new a");
+  CHECK(graft::read_file(folder + "/b") == "new b");
+  CHECK(graft::read_file(folder + "/theirs") == "theirs");
+  CHECK(mode_of(folder + "/a") == 0600);
+  CHECK_FALSE(std::filesystem::exists(folder + "/old"));
+  CHECK(std::filesystem::exists(folder + "/sub") == !plain);
+}
+
 TEST_CASE("JSON errors name the file and the place") {
   const temporary_folder folder;
   graft::write_file(folder / "bad.json", "{\"a\": 1,");

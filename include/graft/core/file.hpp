@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -372,18 +373,29 @@ inline void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
-/// Files of one folder that belong together: each is written to `place(NAME)`, and only when all of them are on the disk does `commit`
-/// put them where they belong, over what is there. Without `commit` the folder is as it was: a full disk takes nothing away.
+/// Files of one folder that belong together: each is written to `place(NAME)`, beside the folder, and only when all of them are on the disk
+/// does `commit` put them where they belong. Without it the folder is as it was: a full disk takes nothing away.
+///
+/// Where some of them are there already, and the folder holds nothing but files, the new folder takes the place of the old one in one
+/// step: whoever is ended at any moment leaves all the old files or all the new ones. Elsewhere they are renamed one by one.
 /// @throws backend_error  the folder cannot be made or written to
 class staged_files {
  public:
-  explicit staged_files(const std::string& folder) : folder_(folder) {
+  explicit staged_files(const std::string& folder) {
     make_folder(folder);
-    const std::string name = temporary_name((std::filesystem::path(folder) / "graft").string(), process_token());
+    std::error_code code;
+    folder_ = std::filesystem::canonical(folder, code).string();
+    if (code) throw backend_error(folder + ": cannot be written: " + code.message());
+    const std::string name = temporary_name(folder_, process_token());
     for (int again = 0;; ++again) {
       staged_ = again == 0 ? name : name + std::to_string(again);
       if (::mkdir(staged_.c_str(), 0700) == 0) return;
-      if (errno != EEXIST || again == 100) fail(folder);
+      if (errno == EEXIST && again < 100) continue;
+      // One may be allowed to write into the folder and not beside it.
+      beside_ = false;
+      staged_ = temporary_name(folder_ + "/graft", process_token());
+      if (::mkdir(staged_.c_str(), 0700) == 0) return;
+      fail(folder);
     }
   }
   staged_files(const staged_files&) = delete;
@@ -401,28 +413,54 @@ class staged_files {
 
   /// Puts all files in place, and removes those of STALE that are not among them.
   void commit(const std::vector<std::string>& stale = {}) {
-    const auto own = [&](const std::string& name) { return (std::filesystem::path(folder_) / name).string(); };
+    bool replaces = false;
     for (const std::string& name : names_) {
       struct stat status {};
       if (::stat(own(name).c_str(), &status) != 0) continue;
       if (!S_ISREG(status.st_mode)) throw backend_error(own(name) + ": cannot be written: is " + detail::kind_of_file(status));
       ::chmod((staged_ + "/" + name).c_str(), status.st_mode & 07777);
+      replaces = true;
     }
-    for (const std::string& name : names_) {
-      if (::rename((staged_ + "/" + name).c_str(), own(name).c_str()) != 0) fail(own(name));
-    }
-    for (const std::string& name : stale) {
-      if (std::find(names_.begin(), names_.end(), name) != names_.end()) continue;
-      if (::unlink(own(name).c_str()) != 0 && errno != ENOENT) throw backend_error(own(name) + ": cannot be removed: " + std::strerror(errno));
-    }
+    if (!replaces || !beside_ || !exchange(stale)) rename_each(stale);
     const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (opened) ::fsync(opened.number());
   }
 
  private:
+  std::string own(const std::string& name) const { return folder_ + "/" + name; }
+  bool is_new(const std::string& name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
   [[noreturn]] static void fail(const std::string& path) { throw backend_error(path + ": cannot be written: " + std::strerror(errno)); }
 
+  /// The staged folder, with all else that the old one holds, takes its place. False when that cannot be; nothing has changed then.
+  bool exchange(const std::vector<std::string>& stale) {
+    struct stat status {};
+    if (::stat(folder_.c_str(), &status) != 0) return false;
+    std::error_code code;
+    for (std::filesystem::directory_iterator entry(folder_, code), end; !code && entry != end; entry.increment(code)) {
+      const std::string name = entry->path().filename().string();
+      if (is_new(name) || std::find(stale.begin(), stale.end(), name) != stale.end()) continue;
+      if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(own(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
+        return false;
+    }
+    if (code || ::chmod(staged_.c_str(), status.st_mode & 07777) != 0) return false;
+    if ((status.st_uid != ::geteuid() || status.st_gid != ::getegid()) && ::chown(staged_.c_str(), status.st_uid, status.st_gid) != 0)
+      return false;
+    constexpr unsigned both = 2;  // RENAME_EXCHANGE
+    return ::syscall(SYS_renameat2, AT_FDCWD, staged_.c_str(), AT_FDCWD, folder_.c_str(), both) == 0;
+  }
+
+  void rename_each(const std::vector<std::string>& stale) const {
+    for (const std::string& name : names_) {
+      if (::rename((staged_ + "/" + name).c_str(), own(name).c_str()) != 0) fail(own(name));
+    }
+    for (const std::string& name : stale) {
+      if (is_new(name) || ::unlink(own(name).c_str()) == 0 || errno == ENOENT) continue;
+      throw backend_error(own(name) + ": cannot be removed: " + std::strerror(errno));
+    }
+  }
+
   std::string folder_, staged_;
+  bool beside_ = true;
   std::vector<std::string> names_;
 };
 
