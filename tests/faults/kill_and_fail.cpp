@@ -250,7 +250,7 @@ void run_scenario(const scenario& s, const std::string& root, long moments, std:
     check_again(s, folder, before, expected, "killed after " + std::to_string(moment) + " s");
   }
 
-  const words watch{"LD_PRELOAD=" + interposer, "GRAFT_FAULT_FOLDER=" + folder + "/out", "GRAFT_FAULT_COUNT=" + root + "/count"};
+  const words watch{"LD_PRELOAD=" + interposer, "GRAFT_FAULT_FOLDER=" + folder + "/", "GRAFT_FAULT_COUNT=" + root + "/count"};
   fresh();
   process(s.command(folder), watch, folder + "/err").wait();
   const long calls = std::atol(bytes_of(root + "/count").c_str());
