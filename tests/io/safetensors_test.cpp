@@ -146,6 +146,14 @@ TEST_CASE("a number that is none is not saved, and nothing is written over; what
   CHECK_THROWS_WITH(safetensors_file(path).values<float>("x"), Catch::Contains("NaN at (1)"));
 }
 
+TEST_CASE("a shape of more dimensions than any tensor has is refused in a short line") {
+  std::string ones = "[1";
+  for (int i = 0; i < 100'000; ++i) ones += ",1";
+  const std::string said = refusal("{" + entry("a", "F32", ones + "]", "[0,4]") + "}", 4);
+  CHECK_THAT(said, Catch::Contains("tensor 'a': \"shape\" is"));
+  CHECK(said.size() < 400);
+}
+
 TEST_CASE("what is not finite is found in every floating-point type, at any alignment and place") {
   const double inf = std::numeric_limits<double>::infinity();
   for (const dtype type : {dtype::f64, dtype::f32, dtype::f16, dtype::bf16}) {

@@ -211,3 +211,13 @@ TEST_CASE("weights that are no numbers are named when they are loaded, and an an
   for (example& row : bare) row.adapter = "none";
   CHECK_THROWS_WITH(p.predict(bare, 1), Catch::StartsWith("row 2: ") && Catch::Contains("no finite number"));
 }
+
+TEST_CASE("a configuration that promises more than the weights hold is refused before memory is taken for it") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_tiny_folder(folder / "hf", "bert");
+  graft::json config = graft::read_json(folder / "hf/config.json");
+  config.update({{"vocab_size", 10'000'000}, {"hidden_size", 65'536}, {"num_hidden_layers", 1000}, {"intermediate_size", 1'048'576}});
+  graft::write_file(folder / "hf/config.json", config.dump());
+  CHECK_THROWS_WITH(predictor(graft::beside_model({folder / "hf/model.safetensors", "", ""})),
+                    Catch::Contains("was expected (does the config belong to these weights?)"));
+}

@@ -46,7 +46,7 @@ inline json parse_safetensors_header(std::string_view text, const std::string& p
 
 inline std::vector<index> natural_numbers(const json& list, const std::string& what, const std::string& path) {
   std::vector<index> numbers;
-  bool fine = list.is_array();
+  bool fine = list.is_array() && list.size() <= 64;  // no tensor has more dimensions
   if (fine) {
     for (const auto& item : list) {
       fine = fine && item.is_number_unsigned() && item.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<index>::max()};

@@ -150,6 +150,8 @@ class torch_file : public tensor_source {
 
   std::vector<index> numbers(const std::string& name, const value& list) const {
     std::vector<index> result;
+    if (list.items.size() > 64)
+      throw format_error(path(), "tensor '" + name + "' has more than 64 dimensions");  // a list may be named often
     for (const auto* item : list.items) {
       if (item->kind != value::integer || item->number < 0)
         throw format_error(path(), "tensor '" + name + "' has a size or stride that is no whole number");
@@ -166,7 +168,7 @@ class torch_file : public tensor_source {
     const index unit = static_cast<index>(dtype_size(info.type));
     const index room = static_cast<index>(bytes.size()) / unit;
     const index count = element_count(info.shape);
-    if (count < 0 || strides.size() != info.shape.size() || strides.size() > 64) {
+    if (count < 0 || strides.size() != info.shape.size()) {
       throw format_error(path(), "tensor '" + name + "' has an impossible shape or strides");
     }
     if (count == 0) return info;

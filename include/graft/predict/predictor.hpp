@@ -43,16 +43,7 @@ class basic_predictor {
 
   /// The trunk alone, which answers with hidden states until something is added.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
-  explicit basic_predictor(const trunk_files& files) : config_(read_trunk_config(files)), trunk_(make_plain_classifier<P>(config_, 1)) {
-    const tensor_source stored = open_model(files.model_path, config_.model_type);
-    fingerprint_ = fingerprint(stored, to_json(config_), trunk_tensors(config_, stored));  // all of them are there, it says
-    lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
-    if (!files.tokenizer_path.empty()) {
-      tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
-    }
-    load_trunk(trunk_, stored);
-    pack_frozen(trunk_, false, omp_get_max_threads());
-  }
+  explicit basic_predictor(const trunk_files& files) : basic_predictor(files, read_trunk_config(files)) {}
 
   /// The trunk with one tuned part.
   basic_predictor(const trunk_files& files, const std::string& tuned_path) : basic_predictor(files) { add("tuned", tuned_path); }
@@ -118,6 +109,19 @@ class basic_predictor {
   }
 
  private:
+  basic_predictor(const trunk_files& files, const encoder_config& config)
+      : basic_predictor(files, config, open_model(files.model_path, config.model_type)) {}
+  /// What CONFIG promises is compared with the tensors before anything is as large as it says.
+  basic_predictor(const trunk_files& files, const encoder_config& config, const tensor_source& stored)
+      : config_(config),
+        fingerprint_(fingerprint(stored, to_json(config), trunk_tensors(config, stored))),
+        trunk_(make_plain_classifier<P>(config, 1)) {
+    lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
+    if (!files.tokenizer_path.empty()) tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
+    load_trunk(trunk_, stored);
+    pack_frozen(trunk_, false, omp_get_max_threads());
+  }
+
   using any_model = std::variant<plain_classifier<P>, adapter_classifier<P>, multi_adapter_classifier<P>>;
   struct tuned_part {
     std::string name;
