@@ -56,7 +56,7 @@ void write_model(const std::string& path) {
       {"graft_format", std::string(graft::model_file_version)}, {"config", graft::to_json(config).dump()}, {"source", "random"}};
   model.for_each_parameter([&](auto& p) {
     if (p.role != graft::parameter_role::layer_norm) graft::draw_normal(p, 0.02, 1);
-    writer.add(p.name, p.shape(), std::span<const float>(p.value.data(), static_cast<std::size_t>(p.size())));
+    writer.add(p.name, p.shape(), std::span<const float>(p.value().data(), static_cast<std::size_t>(p.size())));
   });
   writer.write(path);
 }

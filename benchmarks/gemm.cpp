@@ -41,7 +41,7 @@ template <class P>
 void packed_forward(benchmark::State& state) {
   const index rows = state.range(0), out = state.range(1), in = state.range(2);
   auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, out, in);
-  w.value = values::Random(out, in);
+  w.edit() = values::Random(out, in);
   graft::pack_weight<P>(w, false, omp_get_max_threads());
   const values x = values::Random(rows, in);
   values y(rows, out);

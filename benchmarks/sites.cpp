@@ -36,8 +36,9 @@ void run(benchmark::State& state, Site& site, index rows, bool backward, double 
 template <class Layer>
 void fill(Layer& layer, bool trainable) {
   layer.for_each_parameter([&](auto& p) {
-    p.value.setRandom();
-    p.trainable = trainable;
+    p.freeze();
+    p.edit().setRandom();
+    if (trainable) p.train();
   });
   if (!trainable) graft::detail::pack_frozen_part<f32>(layer, true, omp_get_max_threads());
 }

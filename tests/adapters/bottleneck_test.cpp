@@ -12,9 +12,9 @@ TEST_CASE("a bottleneck has its closed form, and is the identity before it is in
   graft::context ctx;
   layer.forward(h, y, nullptr, ctx);
   CHECK(y == h);
-  layer.down_project.weight.value << 1, 0, 0, 0, 1, 0;
-  layer.up_project.weight.value << 1, 0, 0, 1, 1, 1;
-  layer.up_project.bias.value << 0, 0, 5;
+  layer.down_project.weight.edit() << 1, 0, 0, 0, 1, 0;
+  layer.up_project.weight.edit() << 1, 0, 0, 1, 1, 1;
+  layer.up_project.bias.edit() << 0, 0, 5;
   layer.forward(h, y, nullptr, ctx);
   const double up = 0.8413447460685429;      // gelu(1)
   const double down = -0.15865525393145707;  // gelu(-1)

@@ -35,7 +35,7 @@ multi_adapter_options options(std::vector<graft::index> sizes, bool base, bool f
 /// Trains the mixing weights, and flex where there is one: then the fused kernel runs.
 template <class P>
 void freeze_mixed(multi_adapter_site<P>& site) {
-  for (auto& branch : site.branches) branch.for_each_parameter([](auto& p) { p.trainable = false; });
+  for (auto& branch : site.branches) branch.for_each_parameter([](auto& p) { p.freeze(); });
 }
 
 template <class P>
@@ -62,13 +62,13 @@ outcome<P> run_site(multi_adapter_options o, bool optimized, graft::index rows, 
   site.forward(h, x, out.y, &s, ctx);
   view<real> dh(out.dh), dx(out.dx);
   site.backward(dy, s, &dh, &dx, ctx);
-  out.dv = site.mix->v.grad;
+  out.dv = site.mix->v.gradient();
   if (site.flex) out.flex = graft_test::gradients_of(*site.flex);
 
   // Without input gradients (only the mixing weights learn), or with just one of them, nothing else changes.
-  site.mix->v.grad.setZero();
+  site.mix->v.gradient().setZero();
   site.backward(dy, s, nullptr, nullptr, ctx);
-  CHECK(graft_test::largest_difference(site.mix->v.grad, out.dv) == 0);
+  CHECK(graft_test::largest_difference(site.mix->v.gradient(), out.dv) == 0);
   matrix<real> alone(rows, width);
   view<real> one(alone);
   site.backward(dy, s, nullptr, &one, ctx);
@@ -101,9 +101,9 @@ double fused_error(const multi_adapter_options& o, graft::index rows, graft::ind
 TEST_CASE("a mix of one zero adapter and the base has its closed form") {
   for (const bool optimized : {true, false}) {
     auto site = make_site<f64>(options({2}, true, false, mixing_mode::weights, optimized), 3);
-    site.branches[0].adapter->up_project.bias.value << 0, 0, 3;  // A(h) = h + (0, 0, 3)
-    site.branches[1].norm.weight.value << 1, 2, 3;
-    site.mix->v.value << 10, 1;
+    site.branches[0].adapter->up_project.bias.edit() << 0, 0, 3;  // A(h) = h + (0, 0, 3)
+    site.branches[1].norm.weight.edit() << 1, 2, 3;
+    site.mix->v.edit() << 10, 1;
     matrix<double> h(2, 3), x(2, 3), y(2, 3), expected(2, 3);
     h << 1, 1, 0, 2, 0, -3;
     x << 0, 1, 0, 1, 3, 3;

@@ -34,7 +34,7 @@ TEST_CASE("the gradients of plain and adapter sites are their derivatives") {
     for (const bool norm_trained : {true, false}) {
       graft::adapter_site<f64> other("s.adapter", "s.LayerNorm", 5, 3, 1e-5, graft::activation::gelu, place);
       graft_test::randomize(other, 1);
-      other.norm.weight.trainable = other.norm.bias.trainable = norm_trained;
+      for (auto* p : {&other.norm.weight, &other.norm.bias}) norm_trained ? p->train() : p->freeze();
       graft_test::check_gradients(other, std::array{h, x}, dy, ctx);
     }
   }
@@ -42,8 +42,8 @@ TEST_CASE("the gradients of plain and adapter sites are their derivatives") {
 
 TEST_CASE("an adapter behind the LayerNorm has its closed form") {
   graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 3, 1, 1.0 / 3, graft::activation::relu, graft::adapter_place::behind_norm);
-  site.adapter->down_project.weight.value << 0, 0, 2;  // reads the third number
-  site.adapter->up_project.weight.value << 1, 0, 0;    // writes the first
+  site.adapter->down_project.weight.edit() << 0, 0, 2;  // reads the third number
+  site.adapter->up_project.weight.edit() << 1, 0, 0;    // writes the first
   matrix<double> h(2, 3), x(2, 3), y(2, 3), expected(2, 3);
   h << 1, 1, 1, 1, 1, 1;
   x << 0, 1, 2, 2, 1, 0;

@@ -15,8 +15,8 @@ TEST_CASE("mixing weights start alike and have their closed forms") {
     mix.forward(w);
     const double start = mode == mixing_mode::softmax ? 1.0 / 3 : mode == mixing_mode::gates ? 0.5 : 1;
     CHECK((w.array() - start).abs().maxCoeff() <= 1e-15);
-    CHECK(mix.v.value(0, 1) == (mode == mixing_mode::softmax ? 1.0 / 3 : mode == mixing_mode::gates ? 0.0 : 1.0));
-    mix.v.value << a, b, c;
+    CHECK(mix.v.value()(0, 1) == (mode == mixing_mode::softmax ? 1.0 / 3 : mode == mixing_mode::gates ? 0.0 : 1.0));
+    mix.v.edit() << a, b, c;
     mix.forward(w);
     return w;
   };
@@ -38,17 +38,17 @@ TEST_CASE("the gradients of mixing weights are their derivatives and add up") {
     matrix<double> w(1, 4);
     mix.forward(w);
     mix.backward(dw, w);
-    const matrix<double> gradient = mix.v.grad;
+    const matrix<double> gradient = mix.v.gradient();
     mix.backward(dw, w);
-    CHECK(graft_test::largest_difference(mix.v.grad, matrix<double>(2 * gradient)) <= 1e-15);
-    graft_test::check_derivatives({{"v", mix.v.value.data(), gradient.data(), 4}}, [&] {
+    CHECK(graft_test::largest_difference(mix.v.gradient(), matrix<double>(2 * gradient)) <= 1e-15);
+    graft_test::check_derivatives({{"v", mix.v.edit().data(), gradient.data(), 4}}, [&] {
       mix.forward(w);
       return w.cwiseProduct(dw).sum();
     });
-    mix.v.trainable = false;
-    mix.v.grad.resize(0, 0);
+    mix.v.freeze();
+    graft_test::drop_gradient(mix.v);
     mix.backward(dw, w);
-    CHECK(mix.v.grad.size() == 0);
+    CHECK_FALSE(mix.v.has_gradient());
   }
 }
 

@@ -56,26 +56,23 @@ TEST_CASE("shapes are written as in errors") {
   CHECK(graft::shape_text({}) == "()");
 }
 
-TEST_CASE("a shared matrix is copied with its numbers, moved and shared with its memory") {
-  graft::shared_matrix<float> a(2, 3);
-  CHECK(a.isZero(0));
-  CHECK(reinterpret_cast<std::uintptr_t>(a.data()) % 64 == 0);
-  a << 1, 2, 3, 4, 5, 6;
-  graft::shared_matrix<float> copy(a), user(1, 1);
-  user.share(a);
-  CHECK(user.data() == a.data());
-  CHECK(copy == a);
-  const float* memory = a.data();
-  a(0, 0) = 7;
-  CHECK(user(0, 0) == 7);
-  CHECK(copy(0, 0) == 1);
-  graft::shared_matrix<float> moved(std::move(a));
-  CHECK(moved.data() == memory);
-  moved = graft::shared_matrix<float>(2, 3);  // the last other user keeps it alive
-  CHECK(user(1, 2) == 6);
-  user = copy;  // takes numbers into memory of its own
-  CHECK(user.data() != memory);
-  CHECK(user == copy);
+TEST_CASE("a zeroed matrix begins as zeros on a cache line, is copied with its numbers and moved with its memory") {
+  for (const graft::index cols : {3, 300000}) {  // from the heap, and from the operating system
+    graft::zeroed_matrix<float> a(2, cols);
+    CHECK(a.get().isZero(0));
+    CHECK(reinterpret_cast<std::uintptr_t>(a.get().data()) % 64 == 0);
+    a.get()(1, cols - 1) = 6;
+    graft::zeroed_matrix<float> copy(a), assigned(1, 1);
+    const float* memory = a.get().data();
+    a.get()(0, 0) = 7;
+    CHECK(copy.get()(0, 0) == 0);
+    CHECK(copy.get()(1, cols - 1) == 6);
+    assigned = copy;
+    CHECK(assigned.get() == copy.get());
+    const graft::zeroed_matrix<float> moved(std::move(a));
+    CHECK(moved.get().data() == memory);
+    CHECK(moved.get()(0, 0) == 7);
+  }
 }
 
 TEST_CASE("a size whose bytes wrap around is refused, in every kind of memory") {

@@ -48,10 +48,10 @@ TEST_CASE("three rows are summed and normalized") {
   auto c = config("bert");
   c.hidden_size = 2;
   graft::embeddings<f64> layer("e", c, 0);
-  layer.word.weight.value.row(4) << 1, 0;
-  layer.position.weight.value.row(0) << 2, 0;
-  layer.token_type.weight.value.row(1) << 3, 0;
-  layer.norm.bias.value << 10, 20;
+  layer.word.weight.edit().row(4) << 1, 0;
+  layer.position.weight.edit().row(0) << 2, 0;
+  layer.token_type.weight.edit().row(1) << 3, 0;
+  layer.norm.bias.edit() << 10, 20;
   matrix<double> y(1, 2);
   graft::context ctx;
   layer.forward(batch_of({{{4}, {1}}}), y, nullptr, ctx);  // LN(6, 0) = (1, -1) but for eps
@@ -74,7 +74,7 @@ TEST_CASE("the embeddings' gradients are their derivatives, with dropout too") {
     layer.forward(b, y, &s, ctx);
     layer.backward(dy, b, s, ctx);
     std::vector<graft_test::derivative> claims;
-    layer.for_each_parameter([&](auto& q) { claims.push_back({q.name, q.value.data(), q.grad.data(), q.size()}); });
+    layer.for_each_parameter([&](auto& q) { claims.push_back({q.name, q.edit().data(), q.gradient().data(), q.size()}); });
     graft_test::check_derivatives(claims, [&] {
       layer.forward(b, y, nullptr, ctx);
       return y.cwiseProduct(dy).sum();

@@ -69,14 +69,14 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
     return std::tuple{ctx.counters.products, !s.attention.kv.empty(), !s.feed.slope.empty()};
   };
   CHECK(products() == std::tuple{0, false, false});
-  layer.feed_site.norm.bias.trainable = true;  // above everything: no product at all
+  layer.feed_site.norm.bias.train();  // above everything: no product at all
   CHECK(products() == std::tuple{0, false, false});
-  layer.feed_site.adapter->up_project.bias.trainable = true;
+  layer.feed_site.adapter->up_project.bias.train();
   CHECK(std::get<1>(products()) == false);
   CHECK(std::get<2>(products()) == false);
-  layer.attention_site.norm.bias.trainable = true;  // through the second half: adapter 2, feed-forward 2
+  layer.attention_site.norm.bias.train();  // through the second half: adapter 2, feed-forward 2
   CHECK(products() == std::tuple{4, false, true});
-  layer.attention.value.bias.trainable = true;  // through everything: adapter 2 more, the attention's output 1
+  layer.attention.value.bias.train();  // through everything: adapter 2 more, the attention's output 1
   CHECK(products() == std::tuple{7, true, true});
 }
 
@@ -91,7 +91,7 @@ TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradi
   const auto dy = graft_test::random_matrix(sequences, 4, 3);
   for (graft::index b = 0; b < sequences; ++b) dy_all.row(ctx.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
   const auto gradients = [&](matrix<double>& y, const matrix<double>& d, matrix<double>& to) {
-    layer.for_each_parameter([](auto& p) { p.grad.resize(0, 0); });
+    layer.for_each_parameter([](auto& p) { graft_test::drop_gradient(p); });
     adapted_layer::saved s;
     layer.forward(x, y, &s, ctx);
     graft::view<double> out(to);

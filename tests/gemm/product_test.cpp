@@ -180,10 +180,10 @@ TEST_CASE("a left factor takes blocks as they come from a product") {
   check(graft::bf16{});
 }
 
-TEST_CASE("a weight that was packed gives the products of its value, until it is trained") {
+TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   graft::context ctx;
   auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, 40, 50);
-  w.value = graft_test::random_matrix<float>(40, 50, 1);
+  w.edit() = graft_test::random_matrix<float>(40, 50, 1);
   const auto x = graft_test::random_matrix<float>(9, 50, 2);
   const auto forward = [&] {
     matrix<float> y(9, 40);
@@ -196,8 +196,13 @@ TEST_CASE("a weight that was packed gives the products of its value, until it is
   const matrix<float> before = forward();
   graft::pack_weight<graft::f32>(w, true, 2);
   CHECK(forward() == before);
-  w.value *= 2;
-  CHECK(forward() == before);  // what was packed counts
-  w.trainable = true;
+  CHECK(w.packed() != nullptr);
+  w.edit() *= 2;  // and is packed no longer
+  CHECK(w.packed() == nullptr);
   CHECK(forward() == 2 * before);
+  graft::pack_weight<graft::f32>(w, false, 1);
+  w.train();
+  w.edit() /= 2;
+  CHECK(forward() == before);
+  CHECK_THROWS_WITH(graft::pack_weight<graft::f32>(w, false, 1), "parameter 'w' is trained: it cannot be packed, freeze it first");
 }

@@ -22,9 +22,9 @@ graft::encoder_config config(graft::index hidden_size, double dropout, const cha
 
 TEST_CASE("the head has its closed form and reads first tokens alone") {
   graft::sequence_classification<f64> head(config(3, 0), 2, 0);
-  head.dense.weight.value << 1, 0, 0, 0, 1, 0, 0, 0, 0;
-  head.out_proj.weight.value << 1, 1, 0, 0, 2, 0;
-  head.out_proj.bias.value << 0, 5;
+  head.dense.weight.edit() << 1, 0, 0, 0, 1, 0, 0, 0, 0;
+  head.out_proj.weight.edit() << 1, 1, 0, 0, 2, 0;
+  head.out_proj.bias.edit() << 0, 5;
   matrix<double> h(3, 3), logits(2, 2), expected(2, 2);
   h << 1, 2, 3, 99, 99, 99, 0, -1, 7;
   const std::vector<graft::index> two{0, 2, 3};

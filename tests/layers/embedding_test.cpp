@@ -7,8 +7,8 @@ using graft::matrix;
 
 TEST_CASE("rows of the table are added, and their gradients gathered where ids repeat") {
   graft::embedding<f64> layer("e", 3, 2);
-  layer.weight.value << 1, 2, 3, 4, 5, 6;
-  layer.weight.trainable = true;
+  layer.weight.edit() << 1, 2, 3, 4, 5, 6;
+  layer.weight.train();
   const std::vector<std::int32_t> ids{2, 0, 2};
   matrix<double> y = matrix<double>::Constant(3, 2, 10), dy(3, 2), expected(3, 2);
   graft::context ctx;
@@ -18,9 +18,9 @@ TEST_CASE("rows of the table are added, and their gradients gathered where ids r
   dy << 1, 2, 3, 4, 5, 6;
   layer.backward(ids, dy, ctx);
   expected << 3, 4, 0, 0, 6, 8;
-  CHECK(layer.weight.grad == expected);
+  CHECK(layer.weight.gradient() == expected);
   layer.backward(ids, dy, ctx);
-  CHECK(layer.weight.grad == 2 * expected);
+  CHECK(layer.weight.gradient() == 2 * expected);
 }
 
 TEST_CASE("the table's gradient is its derivative, wide tables and threads change nothing") {
@@ -33,7 +33,7 @@ TEST_CASE("the table's gradient is its derivative, wide tables and threads chang
     ctx.threads = threads;
     layer.backward(ids, dy, ctx);
     matrix<double> y(5, 130);
-    graft_test::check_derivatives({{"table", layer.weight.value.data(), layer.weight.grad.data(), layer.weight.size()}}, [&] {
+    graft_test::check_derivatives({{"table", layer.weight.edit().data(), layer.weight.gradient().data(), layer.weight.size()}}, [&] {
       y.setZero();
       layer.add_forward(ids, y, ctx);
       return y.cwiseProduct(dy).sum();
@@ -46,7 +46,7 @@ TEST_CASE("a frozen table gets no gradient, and ids outside it are refused") {
   matrix<double> y = matrix<double>::Zero(1, 2);
   graft::context ctx;
   layer.backward(std::vector<std::int32_t>{1}, y, ctx);
-  CHECK(layer.weight.grad.size() == 0);
+  CHECK_FALSE(layer.weight.has_gradient());
   for (const std::int32_t id : {-1, 3}) {
     CHECK_THROWS_WITH(layer.add_forward(std::vector<std::int32_t>{id}, y, ctx),
                       Catch::Contains("layer 'e.weight': id " + std::to_string(id) + " is outside 0 .. 2"));

@@ -8,9 +8,9 @@ using graft::matrix;
 
 TEST_CASE("feed-forward has its closed form") {
   graft::feed_forward<f64> layer("f", {3, 2});
-  layer.intermediate.weight.value << 1, 0, 0, 0, 1, 0;
-  layer.output.weight.value << 1, 0, 0, 1, 1, 1;
-  layer.output.bias.value << 0, 0, 5;
+  layer.intermediate.weight.edit() << 1, 0, 0, 0, 1, 0;
+  layer.output.weight.edit() << 1, 0, 0, 1, 1, 1;
+  layer.output.bias.edit() << 0, 0, 5;
   matrix<double> x(2, 3), h(2, 3), expected(2, 3);
   x << 1, -1, 9, 0, 1, 9;
   const double up = 0.8413447460685429;      // gelu(1)
@@ -52,9 +52,9 @@ TEST_CASE("feed-forward keeps only what its trained weights read") {
     return std::pair{!s.intermediate.x.empty(), !s.output.x.empty()};
   };
   CHECK(kept() == std::pair{false, false});
-  layer.intermediate.weight.trainable = true;
+  layer.intermediate.weight.train();
   CHECK(kept() == std::pair{true, false});
-  layer.intermediate.weight.trainable = false;
-  layer.output.weight.trainable = true;
+  layer.intermediate.weight.freeze();
+  layer.output.weight.train();
   CHECK(kept() == std::pair{false, true});
 }

@@ -10,9 +10,10 @@ using graft::view;
 
 TEST_CASE("linear has its closed form") {
   graft::linear<f64> layer("l", 3, 2);
-  layer.weight.value << 1, 2, 3, 4, 5, 6;
-  layer.bias.value << 10, 20;
-  layer.weight.trainable = layer.bias.trainable = true;
+  layer.weight.edit() << 1, 2, 3, 4, 5, 6;
+  layer.bias.edit() << 10, 20;
+  layer.weight.train();
+  layer.bias.train();
   matrix<double> x(2, 3), y(2, 2), dy(2, 2), dx(2, 3), expected(2, 2);
   x << 1, 0, -1, 2, 1, 0;
   graft::context ctx;
@@ -24,8 +25,8 @@ TEST_CASE("linear has its closed form") {
   view<double> out(dx);
   layer.backward(dy, s, &out, ctx);
   CHECK(dx == (matrix<double>(2, 3) << 1, 2, 3, 8, 10, 12).finished());
-  CHECK(layer.weight.grad == (matrix<double>(2, 3) << 1, 0, -1, 4, 2, 0).finished());
-  CHECK(layer.bias.grad == (matrix<double>(1, 2) << 1, 2).finished());
+  CHECK(layer.weight.gradient() == (matrix<double>(2, 3) << 1, 0, -1, 4, 2, 0).finished());
+  CHECK(layer.bias.gradient() == (matrix<double>(1, 2) << 1, 2).finished());
 }
 
 TEST_CASE("linear's gradients are its derivatives") {
@@ -52,10 +53,10 @@ TEST_CASE("a frozen linear keeps nothing, and input gradients can be added up") 
   graft::linear<f64>::saved s;
   layer.forward(x, y, &s, ctx);
   CHECK(s.x.bytes() == 0);
-  layer.bias.trainable = true;  // a bias needs no x either
+  layer.bias.train();  // a bias needs no x either
   layer.forward(x, y, &s, ctx);
   CHECK(s.x.bytes() == 0);
   layer.input_gradient(dy, 2, dx, ctx);
-  CHECK(graft_test::largest_difference(dx, matrix<double>((dy * layer.weight.value).array() + 2)) <= 1e-14);
+  CHECK(graft_test::largest_difference(dx, matrix<double>((dy * layer.weight.value()).array() + 2)) <= 1e-14);
   CHECK_THROWS_WITH(layer.forward(y, y, nullptr, ctx), "layer 'l.weight': x is (5, 3), weight (3, 4) needs 4 columns");
 }

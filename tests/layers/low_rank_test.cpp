@@ -12,11 +12,12 @@ using graft::view;
 
 TEST_CASE("a low-rank update has its closed form") {
   graft::linear<f64> layer("l", 3, 2);
-  layer.bias.value << 10, 20;
+  layer.bias.edit() << 10, 20;
   layer.update.emplace("l", 3, 2, 1, 2.0);
-  layer.update->a.value << 1, 2, 3;
-  layer.update->b.value << 1, -1;
-  layer.update->a.trainable = layer.update->b.trainable = true;
+  layer.update->a.edit() << 1, 2, 3;
+  layer.update->b.edit() << 1, -1;
+  layer.update->a.train();
+  layer.update->b.train();
   matrix<double> x(2, 3), y(2, 2), dy(2, 2), dx(2, 3), expected(2, 2);
   x << 1, 0, 0, 0, 1, 1;  // u = 1, 5; twice that is added and taken
   graft::context ctx;
@@ -29,9 +30,9 @@ TEST_CASE("a low-rank update has its closed form") {
   view<double> out(dx);
   layer.backward(dy, s, &out, ctx);
   CHECK(dx == (matrix<double>(2, 3) << 2, 4, 6, -2, -4, -6).finished());
-  CHECK(layer.update->a.grad == (matrix<double>(1, 3) << 2, -2, -2).finished());
-  CHECK(layer.update->b.grad == (matrix<double>(2, 1) << 2, 10).finished());
-  CHECK(layer.weight.grad.size() == 0);
+  CHECK(layer.update->a.gradient() == (matrix<double>(1, 3) << 2, -2, -2).finished());
+  CHECK(layer.update->b.gradient() == (matrix<double>(2, 1) << 2, 10).finished());
+  CHECK_FALSE(layer.weight.has_gradient());
 }
 
 TEST_CASE("the gradients of a linear with an update are its derivatives, with the weight frozen too") {
@@ -40,7 +41,7 @@ TEST_CASE("the gradients of a linear with an update are its derivatives, with th
     graft::linear<f64> layer("l", 4, 3);
     layer.update.emplace("l", 4, 3, 2, 3.0);
     graft_test::randomize(layer, 1);
-    layer.weight.trainable = layer.bias.trainable = whole;
+    for (auto* p : {&layer.weight, &layer.bias}) whole ? p->train() : p->freeze();
     graft_test::check_gradients(layer, std::array{graft_test::random_matrix(5, 4, 2)}, graft_test::random_matrix(5, 3, 3), ctx);
   }
 }

@@ -21,9 +21,9 @@ graft::context training_context() {
 
 TEST_CASE("self-attention with zero queries averages its sequence") {
   graft::self_attention<f64> layer("a", {2, 1});
-  layer.value.weight.value << 1, 0, 0, 1;
-  layer.output.weight.value << 0, 1, 1, 0;
-  layer.output.bias.value << 100, 200;
+  layer.value.weight.edit() << 1, 0, 0, 1;
+  layer.output.weight.edit() << 0, 1, 1, 0;
+  layer.output.bias.edit() << 100, 200;
   matrix<double> x(3, 2), h(3, 2), expected(3, 2);
   x << 1, 2, 3, 6, 5, 7;
   expected << 104, 202, 104, 202, 107, 205;  // the mean of two tokens, swapped; the third is a sequence of its own
@@ -67,10 +67,10 @@ TEST_CASE("self-attention keeps only what its trained weights read") {
     return std::pair{!s.x.empty(), !s.output.x.empty()};
   };
   CHECK(kept() == std::pair{false, false});
-  layer.value.weight.trainable = true;
+  layer.value.weight.train();
   CHECK(kept() == std::pair{true, false});
-  layer.value.weight.trainable = false;
-  layer.output.weight.trainable = true;
+  layer.value.weight.freeze();
+  layer.output.weight.train();
   CHECK(kept() == std::pair{false, true});
 }
 

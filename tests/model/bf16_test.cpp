@@ -32,7 +32,7 @@ step_result step(graft::tile_path path) {
   step_result n{graft::matrix<float>(b.size(), 3), {}};
   model.forward(b, n.logits, &trace, ctx);
   model.backward(n.logits, b, trace, ctx);
-  n.gradient = model.trunk.layers[0].attention_site.adapter->down_project.weight.grad;
+  n.gradient = model.trunk.layers[0].attention_site.adapter->down_project.weight.gradient();
   return n;
 }
 

@@ -31,16 +31,16 @@ std::set<std::string> trained_kinds(M& model) {
     for (const std::string layer : {"roberta.encoder.layer.0.", "roberta.encoder.layer.1.", "roberta.", "attention.output.", "output."}) {
       if (kind.starts_with(layer)) kind = kind.substr(layer.size());
     }
-    (p.trainable ? trained : frozen).insert(kind);
+    (p.is_trained() ? trained : frozen).insert(kind);
   });
   for (const auto& kind : trained) CHECK_FALSE(frozen.contains(kind));
   std::size_t counted = 0;
   for (const auto* p : graft::trainable_parameters(model)) {
-    CHECK(p->trainable);
+    CHECK(p->is_trained());
     ++counted;
   }
   std::size_t expected = 0;
-  model.for_each_parameter([&](const auto& p) { expected += p.trainable; });
+  model.for_each_parameter([&](const auto& p) { expected += p.is_trained(); });
   CHECK(counted == expected);
   return trained;
 }

@@ -15,12 +15,12 @@ void check_model(graft_test::tiny_model& model, bool dropout = false, bool segme
   ctx.training = dropout;
   ctx.step = 7;
   ctx.threads = 1;
-  for (auto* p : model.parameters()) p->grad.resize(0, 0);
+  for (auto* p : model.parameters()) graft_test::drop_gradient(*p);
   model.learn(b, ctx);
   std::vector<graft_test::derivative> claims;
   for (auto* p : model.parameters()) {
-    CHECK((p->grad.size() > 0) == p->trainable);
-    if (p->trainable) claims.push_back({p->name, p->value.data(), p->grad.data(), p->size()});
+    CHECK((p->has_gradient()) == p->is_trained());
+    if (p->is_trained()) claims.push_back({p->name, p->edit().data(), p->gradient().data(), p->size()});
   }
   graft_test::check_derivatives(claims, [&] { return model.loss(b, ctx); });
 }

@@ -43,7 +43,7 @@ std::vector<model_case> all_models(double dropout = 0) {
 
 std::vector<matrix<double>> gradients(tiny_model& model) {
   std::vector<matrix<double>> all;
-  for (auto* p : model.trained()) all.push_back(p->grad);
+  for (auto* p : model.trained()) all.push_back(p->gradient());
   return all;
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("frozen parameters get no product, no gradient and no change") {
   for (auto& [name, model, products] : all_models()) {
     INFO(name);
     std::vector<matrix<double>> before;
-    for (auto* p : model->parameters()) before.push_back(p->value);
+    for (auto* p : model->parameters()) before.push_back(p->value());
     graft::context ctx;
     model->learn(tiny_batch({4, 1, 6}), ctx);
     CHECK(ctx.counters.weight_gradient_products == products);
@@ -68,9 +68,9 @@ TEST_CASE("frozen parameters get no product, no gradient and no change") {
     std::size_t i = 0;
     for (auto* p : model->parameters()) {
       INFO(p->name);
-      CHECK((p->grad.size() == 0) == !p->trainable);
-      const bool moves = p->trainable && !p->grad.isZero(0);
-      CHECK(same_bits(p->value, before[i++]) == !(moves || (p->trainable && p->role == graft::parameter_role::weight)));
+      CHECK((!p->has_gradient()) == !p->is_trained());
+      const bool moves = p->is_trained() && !p->gradient().isZero(0);
+      CHECK(same_bits(p->value(), before[i++]) == !(moves || (p->is_trained() && p->role == graft::parameter_role::weight)));
     }
   }
 }
@@ -119,7 +119,7 @@ TEST_CASE("the order of sequences does not matter, and one alone gives the same 
     }
     const double loss = model->learn(b, ctx);
     const auto first = gradients(*model);
-    for (auto* p : model->trained()) p->grad.setZero();
+    for (auto* p : model->trained()) p->gradient().setZero();
     CHECK(model->learn(turned, ctx) == Approx(loss).epsilon(1e-13));
     const auto second = gradients(*model);
     for (std::size_t i = 0; i < first.size(); ++i) CHECK(largest_difference(first[i], second[i]) <= 1e-12);
@@ -135,7 +135,7 @@ TEST_CASE("the number of threads changes no bit, with dropout too") {
       graft::context ctx;
       ctx.threads = threads;
       ctx.training = true;
-      for (auto* p : model->parameters()) p->grad.resize(0, 0);
+      for (auto* p : model->parameters()) graft_test::drop_gradient(*p);
       model->learn(b, ctx);
       auto all = gradients(*model);
       all.push_back(model->logits(b, ctx));

@@ -18,7 +18,7 @@ namespace {
 template <class M>
 std::map<std::string, graft::matrix<double>> values(M& model) {
   std::map<std::string, graft::matrix<double>> all;
-  model.for_each_parameter([&](const auto& p) { all[p.name] = p.value; });
+  model.for_each_parameter([&](const auto& p) { all[p.name] = p.value(); });
   return all;
 }
 
@@ -163,8 +163,8 @@ TEST_CASE("large weights stay what they are when they are packed, wherever they 
   std::map<std::string, graft::matrix<float>> stored, expected;
   const std::string query = "roberta.encoder.layer.0.attention.self.query.weight";
   first.for_each_parameter([&](const auto& p) {
-    expected[p.name] = p.value;
-    stored[p.name] = p.name == query ? graft::matrix<float>(p.value.transpose()) : graft::matrix<float>(p.value);
+    expected[p.name] = p.value();
+    stored[p.name] = p.name == query ? graft::matrix<float>(p.value().transpose()) : graft::matrix<float>(p.value());
   });
   first.for_each_parameter([&](const auto& p) {
     const auto& m = stored.at(p.name);

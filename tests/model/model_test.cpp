@@ -170,7 +170,7 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_multi(const graft:
 
 TEST_CASE("a model whose weights are zero answers with its output bias") {
   auto model = graft::make_plain_classifier<f64>(graft_test::tiny_config(), 3);
-  model.head.out_proj.bias.value << 1, 2, 3;
+  model.head.out_proj.bias.edit() << 1, 2, 3;
   matrix<double> logits(2, 3), expected(2, 3);
   expected << 1, 2, 3, 1, 2, 3;
   graft::context ctx;
@@ -219,7 +219,7 @@ TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer
   graft::initialize_lora(model, 1);
   model.forward(b, after, nullptr, ctx);
   CHECK(before == after);
-  const auto& a = model.trunk.layers[1].attention.value.update->a.value;
+  const auto& a = model.trunk.layers[1].attention.value.update->a.value();
   CHECK(a.cwiseAbs().maxCoeff() <= 1 / std::sqrt(6.0));
   CHECK(a.cwiseAbs().maxCoeff() > 0.2);
 }

@@ -30,7 +30,7 @@ class tiny_model {
   std::vector<graft::parameter<double>*> trained() {
     std::vector<graft::parameter<double>*> all;
     for (auto* p : parameters()) {
-      if (p->trainable) all.push_back(p);
+      if (p->is_trained()) all.push_back(p);
     }
     return all;
   }

@@ -121,10 +121,10 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
     if (k == 0) {
       const graft::safetensors_file grads(path + "/grads.safetensors");
       std::size_t compared = 0;
-      for (const auto* p : parameters) {
+      for (auto* p : parameters) {
         const bool vanishes = p->name.ends_with("key.bias");  // zero in exact arithmetic: rounding is all there is
         if (grads.contains(p->name) && !vanishes)
-          e.gradients = std::max(e.gradients, relative_error(p->grad, grads.values<double>(p->name)));
+          e.gradients = std::max(e.gradients, relative_error(p->gradient(), grads.values<double>(p->name)));
         compared += grads.contains(p->name);
       }
       if (compared != grads.tensors().size() || compared != parameters.size()) e.gradients = 1e9;  // not the same parameters are trained
@@ -146,7 +146,7 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
   }
   const graft::safetensors_file last(path + "/final.safetensors");
   for (const auto* p : parameters) {
-    const double error = relative_error(p->value, last.values<double>(p->name));
+    const double error = relative_error(p->value(), last.values<double>(p->name));
     e.parameters = std::max(e.parameters, error);
     if (!p->name.ends_with("key.bias")) e.parameters_but_key_biases = std::max(e.parameters_but_key_biases, error);
   }

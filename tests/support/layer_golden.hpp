@@ -39,7 +39,7 @@ class layer_golden {
     part.for_each_parameter([&](auto& p) {
       const graft::matrix<double> value = matrix(stored_name(p.name));
       REQUIRE(value.size() == p.size());
-      p.value = value.cast<typename std::decay_t<decltype(p.value)>::Scalar>();
+      p.edit() = value.cast<typename std::decay_t<decltype(p.value())>::Scalar>();
     });
   }
 
@@ -55,7 +55,7 @@ class layer_golden {
   template <class Part>
   void check_gradients(Part& part) const {
     part.for_each_parameter([&](auto& p) {
-      if (p.trainable) check("d" + stored_name(p.name), p.grad);
+      if (p.is_trained()) check("d" + stored_name(p.name), p.gradient());
     });
   }
 

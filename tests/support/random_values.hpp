@@ -18,15 +18,23 @@ graft::matrix<T> random_matrix(graft::index rows, graft::index cols, std::uint64
   return m;
 }
 
+/// As if no backward pass had been.
+template <class T>
+void drop_gradient(graft::parameter<T>& p) {
+  if (!p.has_gradient()) return;
+  p.freeze();
+  p.train();
+}
+
 /// Every parameter of PART ~ N(0, deviation^2), LayerNorm weights around 1; trainable as told.
 template <class Part>
 void randomize(Part& part, std::uint64_t seed, bool trainable = true, double deviation = 0.5) {
   part.for_each_parameter([&](auto& p) {
-    using real = typename std::decay_t<decltype(p.value)>::Scalar;
-    p.value = static_cast<real>(deviation) * random_matrix<real>(p.value.rows(), p.value.cols(), seed++);
-    if (p.role == graft::parameter_role::layer_norm && p.name.ends_with(".weight")) p.value.array() += real(1);
-    p.trainable = trainable;
-    p.grad.resize(0, 0);
+    using real = typename std::decay_t<decltype(p.value())>::Scalar;
+    p.freeze();
+    p.edit() = static_cast<real>(deviation) * random_matrix<real>(p.rows(), p.cols(), seed++);
+    if (p.role == graft::parameter_role::layer_norm && p.name.ends_with(".weight")) p.edit().array() += real(1);
+    if (trainable) p.train();
   });
 }
 

@@ -18,7 +18,7 @@ TEST_CASE("a logit that is no number makes every score none") {
   CHECK(sound.metrics.major >= 0);
   CHECK_NOTHROW(graft::require_finite(sound.logits));
   for (const float none : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    model.head.out_proj.bias.value(0, 1) = none;
+    model.head.out_proj.bias.edit()(0, 1) = none;
     const auto broken = *graft::evaluate(model, graft_test::two_classes(), set.rows, 4, ctx);
     CHECK(std::isnan(broken.loss));
     CHECK(std::isnan(broken.metrics.major));

@@ -63,7 +63,7 @@ trained train(Make&& make, int threads) {
   trained result;
   graft::trainer(model, graft_test::two_classes(), o, data, nullptr).run({[&](const auto& r) { result.losses.push_back(r.loss); }, {}, {}});
   omp_set_num_threads(before);
-  for (const auto* p : graft::trainable_parameters(model)) result.parameters.emplace_back(p->value);
+  for (const auto* p : graft::trainable_parameters(model)) result.parameters.emplace_back(p->value());
   return result;
 }
 

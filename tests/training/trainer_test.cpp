@@ -47,7 +47,7 @@ graft::training_observer record(history& h) {
 
 std::vector<graft::matrix<float>> trained_values(model_type& model) {
   std::vector<graft::matrix<float>> all;
-  for (const auto* p : graft::trainable_parameters(model)) all.push_back(p->value);
+  for (const auto* p : graft::trainable_parameters(model)) all.push_back(p->value());
   return all;
 }
 
@@ -299,7 +299,7 @@ TEST_CASE("training that diverges ends with the best parameters, and its checkpo
     if (r.global_step == 2) at_two = trained_values(model);
     if (r.global_step != 3) return;
     if (in_loss) {
-      model.head.out_proj.bias.value(0, 0) = std::numeric_limits<float>::infinity();
+      model.head.out_proj.bias.edit()(0, 0) = std::numeric_limits<float>::infinity();
     } else {
       model.head.out_proj.bias.gradient()(0, 0) = std::numeric_limits<float>::infinity();
     }
@@ -350,7 +350,7 @@ TEST_CASE("a file that is no checkpoint, too few rows and a start that is no num
   o.gradient_accumulation_steps = 3;
   CHECK_THROWS_AS((graft::trainer(model, two_classes(), o, train, nullptr)), graft::config_error);
   o = options();
-  model.head.out_proj.bias.value(0, 0) = std::numeric_limits<float>::quiet_NaN();
+  model.head.out_proj.bias.edit()(0, 0) = std::numeric_limits<float>::quiet_NaN();
   graft::trainer spoilt(model, two_classes(), o, train, nullptr);
   CHECK(spoilt.run({}) == graft::trainer<model_type>::outcome::diverged);
   CHECK(spoilt.diverged()->step == 1);

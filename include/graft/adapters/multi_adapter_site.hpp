@@ -136,10 +136,10 @@ class multi_adapter_site {
                                                                      factor(up, as::transposed),
                                                                      factor(down, as::is),
                                                                      factor(up, as::is),
-                                                                     down.bias.value.data(),
-                                                                     up.bias.value.data()};
+                                                                     down.bias.value().data(),
+                                                                     up.bias.value().data()};
       }
-      new (all.data() + k) ops::mixed_branch<P>{b.norm.weight.value.data(), b.norm.bias.value.data(), b.norm.eps(), own};
+      new (all.data() + k) ops::mixed_branch<P>{b.norm.weight.value().data(), b.norm.bias.value().data(), b.norm.eps(), own};
     }
     return all;
   }
@@ -175,13 +175,13 @@ class multi_adapter_site {
     if (dx != nullptr) dx->setZero();
     for (std::size_t k = 0; k < branches.size(); ++k) {
       const auto column = static_cast<index>(k);
-      const layer_norm<P>& norm = branches[k].norm;
+      const const_view<real> g = branches[k].norm.weight.value(), bias = branches[k].norm.bias.value();
       const const_view<typename P::operand> xhat = s.branches[k].norm.xhat;
       view<real> own = ctx.memory.take_rows<real>(ctx.threads, dc.cols());
       ops::sum_pieces<real>(dc.rows(), dw.window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
         for (index r = begin; r < end; ++r) {
           const const_view<real> row(ops::piece_as<real>(xhat, r, 0, dc.cols(), own.row_data(omp_get_thread_num())), 1, dc.cols());
-          sum(0, 0) += (dc.row(r).array() * (row.row(0).array() * norm.weight.value.array() + norm.bias.value.array())).sum();
+          sum(0, 0) += (dc.row(r).array() * (row.row(0).array() * g.array() + bias.array())).sum();
         }
       });
       dy = w(0, column) * dc;

@@ -37,12 +37,12 @@ class weighted_sum {
   index count() const { return v.size(); }
 
   void forward(view<real> w) const {
-    w = v.value;
+    w = v.value();
     if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
     if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
   }
   void backward(const_view<real> dw, const_view<real> w) {
-    if (!v.trainable) return;
+    if (!v.is_trained()) return;
     auto dv = v.gradient().row(0).array();
     const auto mixed = w.row(0).array(), d = dw.row(0).array();
     if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());

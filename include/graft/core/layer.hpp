@@ -51,7 +51,7 @@ concept site = parameterized<S> &&
 template <parameterized L>
 bool is_trainable(const L& layer) {
   bool found = false;
-  const_cast<L&>(layer).for_each_parameter([&](auto& p) { found = found || p.trainable; });
+  const_cast<L&>(layer).for_each_parameter([&](auto& p) { found = found || p.is_trained(); });
   return found;
 }
 

@@ -7,9 +7,11 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {
@@ -23,39 +25,129 @@ struct packed_weight {
   buffer<std::byte> backward;  // of dx = dy W; empty where nothing is trained
 };
 
-/// {Hugging Face name, value, gradient, trainable}. Vectors are stored as one row. `grad` holds no memory until a trainable
-/// backward needs it.
+/// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*, numbers
+/// of its own and their gradient. It begins frozen. Vectors are stored as one row.
+/// Copies of a frozen parameter share its numbers; whoever edits them, or trains them, gets numbers of its own.
+/// Tested: tests/core/parameter_test.cpp
 template <class T>
-struct parameter {
-  std::string name;
+class parameter {
+ public:
+  std::string name;  // Hugging Face's
   parameter_role role = parameter_role::weight;
-  bool is_vector = false;
-  bool trainable = false;
-  shared_matrix<T> value;
-  matrix<T> grad;
-  bool is_factor = false;  // products read it: it may be packed
-  std::shared_ptr<const packed_weight> packed{};
 
   static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
-    return {std::move(name), role, true, false, matrix<T>::Constant(1, size, fill), {}, false, {}};
-  }
-  static parameter table(std::string name, parameter_role role, index rows, index cols) {
-    return {std::move(name), role, false, false, shared_matrix<T>(rows, cols), {}, false, {}};
-  }
-  /// The weight of a layer that multiplies by it.
-  static parameter factor(std::string name, parameter_role role, index rows, index cols) {
-    parameter p = table(std::move(name), role, rows, cols);
-    p.is_factor = true;
+    parameter p(std::move(name), role, form::vector, 1, size);
+    if (fill != T(0)) p.edit().setConstant(fill);
     return p;
   }
-
-  index size() const { return value.size(); }
-  std::vector<index> shape() const { return is_vector ? std::vector<index>{value.cols()} : std::vector<index>{value.rows(), value.cols()}; }
-  /// The gradient to add to; allocated and zeroed at the first use.
-  matrix<T>& gradient() {
-    if (grad.size() == 0) grad = matrix<T>::Zero(value.rows(), value.cols());
-    return grad;
+  static parameter table(std::string name, parameter_role role, index rows, index cols) {
+    return {std::move(name), role, form::table, rows, cols};
   }
+  /// The weight of a layer that multiplies by it: products read it, so it may be packed.
+  static parameter factor(std::string name, parameter_role role, index rows, index cols) {
+    return {std::move(name), role, form::factor, rows, cols};
+  }
+
+  index rows() const { return rows_; }
+  index cols() const { return cols_; }
+  index size() const { return rows_ * cols_; }
+  std::vector<index> shape() const { return form_ == form::vector ? std::vector<index>{cols_} : std::vector<index>{rows_, cols_}; }
+  bool is_factor() const { return form_ == form::factor; }
+  bool is_trained() const { return std::holds_alternative<trained>(state_); }
+
+  const_view<T> value() const {
+    if (const auto* t = std::get_if<trained>(&state_)) return t->value.get();
+    const auto& numbers = std::get<frozen>(state_).value;
+    if (const auto* file = std::get_if<mapped_numbers<T>>(&numbers)) return {file->data, rows_, cols_};
+    return std::as_const(*std::get<own_numbers>(numbers)).get();
+  }
+  /// The value, to be changed: what it was packed as is gone, and nobody else sees the change.
+  view<T> edit() {
+    if (auto* t = std::get_if<trained>(&state_)) return t->value.get();
+    auto& f = std::get<frozen>(state_);
+    f.packed.reset();
+    auto* own = std::get_if<own_numbers>(&f.value);
+    if (own == nullptr || own->use_count() > 1) f.value = std::make_shared<zeroed_matrix<T>>(value());
+    return std::get<own_numbers>(f.value)->get();
+  }
+
+  /// From frozen to trained, without a gradient yet.
+  void train() {
+    if (is_trained()) return;
+    edit();
+    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}};
+  }
+  /// From trained to frozen; its gradient is gone.
+  void freeze() {
+    if (auto* t = std::get_if<trained>(&state_)) state_ = frozen{std::make_shared<zeroed_matrix<T>>(std::move(t->value)), nullptr};
+  }
+
+  /// What a backward pass adds to, and whether one did; zeros, and memory for them, when it is first asked for.
+  /// @throws error  the parameter is frozen
+  view<T> gradient() {
+    auto* t = std::get_if<trained>(&state_);
+    if (t == nullptr) throw error("parameter '" + name + "' is frozen: it has no gradient");
+    if (t->gradient.size() == 0) t->gradient = matrix<T>::Zero(rows_, cols_);
+    return t->gradient;
+  }
+  bool has_gradient() const {
+    const auto* t = std::get_if<trained>(&state_);
+    return t != nullptr && t->gradient.size() > 0;
+  }
+
+  /// Loads a frozen parameter: NUMBERS, as many as it has, are read where they lie, as long as nobody edits or trains them.
+  /// @throws error  the parameter is trained
+  void read_in_place(mapped_numbers<T> numbers) { expect_frozen("see a file") = frozen{std::move(numbers), nullptr}; }
+  /// Packs a frozen parameter: products read its value as FORMS (gemm/product.hpp). The pages of a mapped file may leave then.
+  /// @throws error  the parameter is trained
+  void pack(std::shared_ptr<const packed_weight> forms) {
+    frozen& f = expect_frozen("be packed");
+    f.packed = std::move(forms);
+    if (const auto* numbers = std::get_if<mapped_numbers<T>>(&f.value)) {
+      numbers->file->rest({reinterpret_cast<const std::byte*>(numbers->data), static_cast<std::size_t>(size()) * sizeof(T)});
+    }
+  }
+  const packed_weight* packed() const {
+    const auto* f = std::get_if<frozen>(&state_);
+    return f != nullptr ? f->packed.get() : nullptr;
+  }
+  /// Makes a frozen parameter read the numbers and packed forms of OTHER, which is frozen too and of its shape.
+  /// @throws error  one of them is trained, or of another shape
+  void share(const parameter& other) {
+    if (other.is_trained() || other.rows_ != rows_ || other.cols_ != cols_) {
+      throw error("parameter '" + name + "' cannot share '" + other.name + "': frozen numbers of its own shape were expected");
+    }
+    expect_frozen("share numbers") = std::get<frozen>(other.state_);
+  }
+
+ private:
+  enum class form : std::uint8_t { vector, table, factor };
+  using own_numbers = std::shared_ptr<zeroed_matrix<T>>;
+  struct frozen {
+    std::variant<own_numbers, mapped_numbers<T>> value;
+    std::shared_ptr<const packed_weight> packed;
+  };
+  struct trained {
+    zeroed_matrix<T> value;
+    matrix<T> gradient;
+  };
+
+  parameter(std::string own_name, parameter_role own_role, form own_form, index rows, index cols)
+      : name(std::move(own_name)),
+        role(own_role),
+        form_(own_form),
+        rows_(rows),
+        cols_(cols),
+        state_(frozen{std::make_shared<zeroed_matrix<T>>(rows, cols), nullptr}) {}
+
+  frozen& expect_frozen(const char* wanted) {
+    if (is_trained()) throw error("parameter '" + name + "' is trained: it cannot " + wanted + ", freeze it first");
+    return std::get<frozen>(state_);
+  }
+
+  form form_;
+  index rows_, cols_;
+  std::variant<frozen, trained> state_;
 };
 
 template <class View>

@@ -5,7 +5,6 @@
 
 #include <Eigen/Core>
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -78,69 +77,33 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
 };
 
-/// A matrix whose memory several may use: copies have memory of their own, `share` makes one see another's. 64-byte aligned,
-/// unless it is borrowed.
+/// A matrix in memory of its own, 64-byte aligned, that begins as zeros. Pages of a large one that are never touched take no memory, and all
+/// of them go back to the operating system with it: the heap would keep them for later.
 template <class T>
-class shared_matrix : public view<T> {
+class zeroed_matrix {
  public:
-  shared_matrix() : view<T>(nullptr, 0, 0) {}
-  /// Zero. Pages of a large one that are never touched take no memory.
-  shared_matrix(index rows, index cols) : view<T>(nullptr, 0, 0) {
+  zeroed_matrix(index rows, index cols) : rows_(rows), cols_(cols) {
     constexpr std::size_t line = 64;
     const std::size_t bytes = matrix_bytes(rows, cols, sizeof(T)) + line;
     const std::shared_ptr<void> block = zeroed(bytes);
     void* begin = block.get();
     std::size_t room = bytes;
     memory_ = {block, static_cast<T*>(std::align(line, bytes - line, begin, room))};
-    see(memory_.get(), rows, cols);
   }
-  template <class Expression>
-  shared_matrix(const Eigen::MatrixBase<Expression>& values)  // NOLINT: implicit on purpose
-      : shared_matrix(values.rows(), values.cols()) {
-    view<T>::operator=(values);
-  }
-  shared_matrix(const shared_matrix& other) : shared_matrix(static_cast<const view<T>&>(other)) {}
-  shared_matrix(shared_matrix&& other) noexcept : view<T>(nullptr, 0, 0) { *this = std::move(other); }
-  shared_matrix& operator=(const shared_matrix& other) {
-    if (this != &other) *this = shared_matrix(other);
-    return *this;
-  }
-  shared_matrix& operator=(shared_matrix&& other) noexcept {
-    see(other.data(), other.rows(), other.cols());
+  explicit zeroed_matrix(const const_view<T>& values) : zeroed_matrix(values.rows(), values.cols()) { get() = values; }
+  zeroed_matrix(const zeroed_matrix& other) : zeroed_matrix(other.get()) {}
+  zeroed_matrix(zeroed_matrix&&) noexcept = default;
+  zeroed_matrix& operator=(zeroed_matrix other) noexcept {
     memory_ = std::move(other.memory_);
-    borrowed_ = other.borrowed_;
-    other.see(nullptr, 0, 0);
+    rows_ = other.rows_;
+    cols_ = other.cols_;
     return *this;
   }
-  using view<T>::operator=;  // into the memory that it has: shapes are equal
 
-  void share(const shared_matrix& other) {
-    memory_ = other.memory_;
-    borrowed_ = other.borrowed_;
-    see(memory_.get(), other.rows(), other.cols());
-  }
-  /// Sees memory of somebody else's, as large as its own, which OWNER keeps alive and nobody writes to: a mapped file.
-  void borrow(const T* data, const std::shared_ptr<const void>& owner) {
-    T* seen = const_cast<T*>(data);
-    memory_ = std::shared_ptr<T>(std::const_pointer_cast<void>(owner), seen);
-    borrowed_ = true;
-    see(seen, this->rows(), this->cols());
-  }
-  /// Before values are changed: leaves borrowed memory for a copy.
-  void own() {
-    if (borrowed_) *this = shared_matrix(*this);
-  }
-  /// Borrowed values are not needed for a while: their pages leave this process, and come again when they are read.
-  void rest() const {
-    if (!borrowed_) return;
-    constexpr std::uintptr_t page = 4096;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(this->data()) + page - 1) / page * page;
-    const auto end = (reinterpret_cast<std::uintptr_t>(this->data()) + static_cast<std::size_t>(this->size()) * sizeof(T)) / page * page;
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
+  view<T> get() { return {memory_.get(), rows_, cols_}; }
+  const_view<T> get() const { return {memory_.get(), rows_, cols_}; }
 
  private:
-  /// A large block comes from the operating system and goes back there: the heap would keep it, and its pages, for later.
   static std::shared_ptr<void> zeroed(std::size_t bytes) {
     constexpr std::size_t large = std::size_t{1} << 20;
     if (bytes < large) {
@@ -152,11 +115,9 @@ class shared_matrix : public view<T> {
     if (memory == MAP_FAILED) throw std::bad_alloc();
     return {memory, [bytes](void* begin) { ::munmap(begin, bytes); }};
   }
-  /// Eigen's way to turn a map to other memory.
-  void see(T* data, index rows, index cols) { new (static_cast<view<T>*>(this)) view<T>(data, rows, cols); }
 
   std::shared_ptr<T> memory_;
-  bool borrowed_ = false;
+  index rows_, cols_;
 };
 
 /// A matrix whose memory only ever grows, so that steps with other row counts do not allocate. 64-byte aligned; not initialized.

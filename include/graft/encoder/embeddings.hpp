@@ -56,7 +56,7 @@ class embeddings {
     view<real> d = ctx.memory.take<real>(dy.rows(), dy.cols());
     d = dy;
     ops::dropout<real>(d, dropout_, place_, ctx);
-    const bool tables = word.weight.trainable || position.weight.trainable || token_type.weight.trainable;
+    const bool tables = is_trainable(word) || is_trainable(position) || is_trainable(token_type);
     norm.backward(d, s.norm, tables ? &d : nullptr, ctx);
     if (!tables) return;
     word.backward(b.input_ids, d, ctx);

@@ -320,32 +320,32 @@ void serial_product(const left_factor<P>& left, const right_factor<P>& right, ti
   detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
 }
 
-/// The right factor of y = x W^T (op transposed) or dx = dy W (is): packed once where W is frozen and was packed, else now.
+/// The right factor of y = x W^T (op transposed) or dx = dy W (is): as W was packed, else packed now.
 template <class P>
 right_factor<P> weight_factor(const parameter<typename P::real>& w, as op, context& ctx) {
   using operand = typename P::operand;
-  const index depth = op == as::is ? w.value.rows() : w.value.cols();
-  const index columns = op == as::is ? w.value.cols() : w.value.rows();
-  if (w.packed != nullptr && !w.trainable) {
-    const auto& packed = op == as::is ? w.packed->backward : w.packed->forward;
+  const index depth = op == as::is ? w.rows() : w.cols();
+  const index columns = op == as::is ? w.cols() : w.rows();
+  if (const packed_weight* forms = w.packed()) {
+    const auto& packed = op == as::is ? forms->backward : forms->forward;
     if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.get().data()), depth, columns};
   }
-  return right_factor<P>::pack(op, const_view<typename P::real>(w.value), ctx);
+  return right_factor<P>::pack(op, w.value(), ctx);
 }
 
-/// Packs the value of W for products; BACKWARD: for the gradients of its inputs too.
+/// Packs W, which is frozen, for products; BACKWARD: for the gradients of its inputs too.
+/// @throws error  as parameter::pack
 template <class P>
 void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
   using operand = typename P::operand;
   auto packed = std::make_shared<packed_weight>();
   const auto fill = [&](as op, buffer<std::byte>& to, index depth, index columns) {
     to.resize(1, right_factor<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-    right_factor<P>::pack(op, const_view<typename P::real>(w.value), reinterpret_cast<operand*>(to.get().data()), threads);
+    right_factor<P>::pack(op, w.value(), reinterpret_cast<operand*>(to.get().data()), threads);
   };
-  fill(as::transposed, packed->forward, w.value.cols(), w.value.rows());
-  if (backward) fill(as::is, packed->backward, w.value.rows(), w.value.cols());
-  w.packed = packed;
-  w.value.rest();
+  fill(as::transposed, packed->forward, w.cols(), w.rows());
+  if (backward) fill(as::is, packed->backward, w.rows(), w.cols());
+  w.pack(std::move(packed));
 }
 
 }  // namespace graft

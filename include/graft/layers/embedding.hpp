@@ -26,19 +26,20 @@ class embedding {
       : weight(parameter<real>::table(prefix + ".weight", parameter_role::weight, rows, hidden_size)) {}
 
   void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const {
+    const const_view<real> table = weight.value();
     for (const std::int32_t id : ids) {
-      if (id < 0 || id >= weight.value.rows()) {
+      if (id < 0 || id >= table.rows()) {
         throw shape_error("layer '" + weight.name + "': id " + std::to_string(id) + " is outside 0 .. " +
-                          std::to_string(weight.value.rows() - 1) + " (do tokenizer and model belong together, is the text too long?)");
+                          std::to_string(table.rows() - 1) + " (do tokenizer and model belong together, is the text too long?)");
       }
     }
     parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
-      for (index n = begin; n < end; ++n) y.row(n) += weight.value.row(ids[static_cast<std::size_t>(n)]);
+      for (index n = begin; n < end; ++n) y.row(n) += table.row(ids[static_cast<std::size_t>(n)]);
     });
   }
   void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx) {
-    if (!weight.trainable) return;
-    matrix<real>& dw = weight.gradient();
+    if (!weight.is_trained()) return;
+    view<real> dw = weight.gradient();
     parallel_for(dy.cols(), 64, ctx.threads, [&](index begin, index end) {  // by columns: rows of dW may repeat
       for (index n = 0; n < dy.rows(); ++n) {
         dw.row(ids[static_cast<std::size_t>(n)]).segment(begin, end - begin) += dy.row(n).segment(begin, end - begin);

@@ -35,21 +35,20 @@ class layer_norm {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const { forward(x, nullptr, y, s, ctx); }
   /// y = LN(x + RESIDUAL), or LN(x) where that is null.
   void forward(const_view<real> x, const const_view<real>* residual, view<real> y, saved* s, context& ctx) const {
-    check_shape(x.cols() == weight.value.cols(), weight.name, "x", x,
-                [&] { return "needs " + std::to_string(weight.value.cols()) + " columns"; });
+    check_shape(x.cols() == weight.cols(), weight.name, "x", x, [&] { return "needs " + std::to_string(weight.cols()) + " columns"; });
     if (s == nullptr) {
-      ops::layer_norm_forward<real>(x, residual, weight.value, bias.value, eps_, y, nullptr, nullptr, ctx);
+      ops::layer_norm_forward<real>(x, residual, weight.value(), bias.value(), eps_, y, nullptr, nullptr, ctx);
       return;
     }
     view<typename P::operand> xhat = s->xhat.resize(x.rows(), x.cols());
     view<real> r = s->r.resize(x.rows(), 1);
-    ops::layer_norm_forward<real, typename P::operand>(x, residual, weight.value, bias.value, eps_, y, &xhat, &r, ctx);
+    ops::layer_norm_forward<real, typename P::operand>(x, residual, weight.value(), bias.value(), eps_, y, &xhat, &r, ctx);
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    view<real> dg = weight.trainable ? view<real>(weight.gradient()) : view<real>(nullptr, 0, 0);
-    view<real> db = bias.trainable ? view<real>(bias.gradient()) : view<real>(nullptr, 0, 0);
-    ops::layer_norm_backward<real, typename P::operand>(dy, s.xhat, s.r, weight.value, dx, weight.trainable ? &dg : nullptr,
-                                                        bias.trainable ? &db : nullptr, ctx);
+    view<real> dg = weight.is_trained() ? weight.gradient() : view<real>(nullptr, 0, 0);
+    view<real> db = bias.is_trained() ? bias.gradient() : view<real>(nullptr, 0, 0);
+    ops::layer_norm_backward<real, typename P::operand>(dy, s.xhat, s.r, weight.value(), dx, weight.is_trained() ? &dg : nullptr,
+                                                        bias.is_trained() ? &db : nullptr, ctx);
   }
 
   template <class F>

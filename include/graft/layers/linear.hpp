@@ -38,8 +38,8 @@ class linear {
       : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
         bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)) {}
 
-  index in() const { return weight.value.cols(); }
-  index out() const { return weight.value.rows(); }
+  index in() const { return weight.cols(); }
+  index out() const { return weight.rows(); }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
@@ -57,7 +57,7 @@ class linear {
   }
   left_factor<P> pack(const_view<real> x, context& ctx) const {
     check_shape(x.cols() == in(), weight.name, "x", x,
-                [&] { return "weight " + shape_text_of(weight.value) + " needs " + std::to_string(in()) + " columns"; });
+                [&] { return "weight " + shape_text(weight.shape()) + " needs " + std::to_string(in()) + " columns"; });
     return left_factor<P>::pack(as::is, x, ctx);
   }
   /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
@@ -77,7 +77,7 @@ class linear {
     const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, as::transposed, ctx); });
     products<P>(x, std::span<const right_factor<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
-      const real* bias = l.bias.value.data() + col;
+      const real* bias = l.bias.value().data() + col;
       for_each_row(block, [&](index i, auto width) {
         real* to = block.row_data(i);
 #pragma omp simd
@@ -91,11 +91,11 @@ class linear {
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
-    if (weight.trainable) {
+    if (weight.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      multiply<P>(as::transposed, dy, as::is, x, real(1), view<real>(weight.gradient()), ctx);
+      multiply<P>(as::transposed, dy, as::is, x, real(1), weight.gradient(), ctx);
     }
-    if (bias.trainable) ops::add_column_sum<real, S>(dy, view<real>(bias.gradient()), ctx);
+    if (bias.is_trained()) ops::add_column_sum<real, S>(dy, bias.gradient(), ctx);
     if (update) update->accumulate_gradients(dy, x, ctx);
   }
   /// dx = dy W + beta dx
@@ -145,7 +145,7 @@ class linear {
   }
 
   /// Whether a gradient needs x.
-  bool reads_input() const { return weight.trainable || (update && is_trainable(*update)); }
+  bool reads_input() const { return weight.is_trained() || (update && is_trainable(*update)); }
 
   template <class F>
   void for_each_parameter(F&& f) {

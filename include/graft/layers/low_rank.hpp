@@ -43,24 +43,24 @@ class low_rank {
 
   /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const_view<real> u, view<real> block, index row, index col) const {
-    block += u.middleRows(row, block.rows()).lazyProduct(b.value.middleRows(col, block.cols()).transpose());
+    block += u.middleRows(row, block.rows()).lazyProduct(b.value().middleRows(col, block.cols()).transpose());
   }
   void add_backward(const_view<real> du, view<real> block, index row, index col) const {
-    block += du.middleRows(row, block.rows()).lazyProduct(a.value.middleCols(col, block.cols()));
+    block += du.middleRows(row, block.rows()).lazyProduct(a.value().middleCols(col, block.cols()));
   }
 
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     scratch::mark mark(ctx.memory);
-    if (b.trainable) {
+    if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       const view<real> u = project(left_factor<P>::pack(as::is, x, ctx), ctx);
-      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), view<real>(b.gradient()), ctx);
+      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), b.gradient(), ctx);
     }
-    if (a.trainable) {
+    if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       const view<real> du = project_back(left_factor<P>::pack(as::is, dy, ctx), ctx);
-      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), view<real>(a.gradient()), ctx);
+      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), a.gradient(), ctx);
     }
   }
 

@@ -13,26 +13,21 @@ namespace graft {
 
 template <parameterized M>
 void set_trainable(M& part, bool trainable) {
-  part.for_each_parameter([&](auto& p) {
-    p.trainable = trainable;
-    p.packed.reset();
-    if (trainable) p.value.own();
-  });
+  part.for_each_parameter([&](auto& p) { trainable ? p.train() : p.freeze(); });
 }
 
 namespace detail {
 template <class P, class Part>
 void pack_frozen_part(Part& part, bool backward, int threads) {
   part.for_each_parameter([&](auto& p) {
-    const bool ready = p.packed != nullptr && !(backward && p.packed->backward.empty());
-    if (p.is_factor && !p.trainable && !ready) pack_weight<P>(p, backward, threads);
+    const bool ready = p.packed() != nullptr && !(backward && p.packed()->backward.empty());
+    if (p.is_factor() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
   });
 }
 }  // namespace detail
 
-/// Packs the frozen weights of MODEL for products, on all threads: from then on they are read as they are now. BACKWARD: for training,
-/// which needs the products with their transposes too, from the lowest trained layer up. Without this call every product packs its weight
-/// anew.
+/// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
+/// transposes too, from the lowest trained layer up. Without this call every product packs its weight anew.
 template <class M>
 void pack_frozen(M& model, bool backward, int threads) {
   using precision = typename M::precision;
@@ -48,7 +43,7 @@ template <class M>
 std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
   std::vector<parameter<typename M::real>*> all;
   model.for_each_parameter([&](auto& p) {
-    if (p.trainable) all.push_back(&p);
+    if (p.is_trained()) all.push_back(&p);
   });
   return all;
 }

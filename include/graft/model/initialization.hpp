@@ -16,8 +16,8 @@ void draw(parameter<T>& p, std::uint64_t seed, Number&& number) {
   std::uint64_t place = 0xcbf29ce484222325u;  // FNV-1a
   for (const char c : p.name) place = (place ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   const random_stream stream(seed, 0, place);
-  p.value.own();
-  for (index i = 0; i < p.size(); ++i) p.value.data()[i] = static_cast<T>(number(stream, static_cast<std::uint64_t>(i)));
+  T* const value = p.edit().data();
+  for (index i = 0; i < p.size(); ++i) value[i] = static_cast<T>(number(stream, static_cast<std::uint64_t>(i)));
 }
 
 /// p ~ N(0, deviation^2)
@@ -30,7 +30,7 @@ void draw_normal(parameter<T>& p, double deviation, std::uint64_t seed) {
 template <class P>
 void initialize(linear<P>& layer, double deviation, std::uint64_t seed) {
   draw_normal(layer.weight, deviation, seed);
-  layer.bias.value.setZero();
+  layer.bias.edit().setZero();
 }
 template <class P>
 void initialize(bottleneck<P>& adapter, double deviation, std::uint64_t seed) {

@@ -20,9 +20,8 @@
 namespace graft {
 
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
-/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: the parameter sees the mapped file. It
-/// is to be read only, until `value.own()`, which training calls; and the file must not be changed in place while the model lives (graft
-/// replaces files, it never changes them).
+/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: a frozen parameter sees the mapped file,
+/// which must not be changed in place while the model lives (graft replaces files, it never changes them).
 /// @throws format_error  a tensor is missing, or has another shape than the parameter
 template <class M, class Rename>
 index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
@@ -31,16 +30,14 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
     const std::optional<std::string> name = rename(p.name);
     if (!name) return;
     source.expect({{*name, p.shape()}});
-    using real = std::remove_reference_t<decltype(p.value(0, 0))>;
+    using real = typename M::real;
     constexpr index large = 1 << 16;
-    const auto in_file = p.size() >= large ? source.in_file<real>(*name) : std::nullopt;
+    const auto in_file = p.size() >= large && !p.is_trained() ? source.in_file<real>(*name) : std::nullopt;
     if (in_file) {
-      p.value.borrow(in_file->data, in_file->file);
+      p.read_in_place(*in_file);
     } else {
-      p.value.own();
-      source.read(*name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+      source.read(*name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
     }
-    p.packed.reset();
     ++count;
   });
   return count;
@@ -113,7 +110,7 @@ bool holds_values(const tensor_source& source, const std::string& name, const pa
   const auto in_file = source.in_file<real>(name);
   const std::vector<real> copy = in_file ? std::vector<real>() : source.values<real>(name);
   const real* stored = in_file ? in_file->data : copy.data();
-  return std::equal(stored, stored + count, p.value.data());
+  return std::equal(stored, stored + count, p.value().data());
 }
 
 }  // namespace detail
@@ -144,7 +141,7 @@ taken_start start_from(M& model, const tensor_source& source) {
     }
     const parameter_type& p = mine != own.end() ? *mine->second : *base->second;
     source.expect({{name, p.shape()}});
-    if (p.trainable && mine != own.end()) {
+    if (p.is_trained() && mine != own.end()) {
       wanted.insert(name);
     } else if (!detail::holds_values(source, name, p)) {
       if (name.find(".multi_adapter.") == name.npos) {
@@ -161,7 +158,7 @@ taken_start start_from(M& model, const tensor_source& source) {
   }
   load_parameters(model, source, [&](const std::string& name) { return wanted.contains(name) ? std::optional(name) : std::nullopt; });
   model.for_each_parameter([&](auto& p) {
-    if (!p.trainable) return;
+    if (!p.is_trained()) return;
     wanted.contains(p.name) ? void(++taken.trained) : taken.fresh.push_back(p.name);
   });
   if (taken.trained == 0 && taken.of_the_mix.empty()) {

@@ -51,7 +51,7 @@ void initialize_lora(plain_classifier<P>& model, std::uint64_t seed) {
     if (!layer.update) return;
     const double limit = 1 / std::sqrt(static_cast<double>(layer.in()));
     draw(layer.update->a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
-    layer.update->b.value.setZero();
+    layer.update->b.edit().setZero();
   });
 }
 

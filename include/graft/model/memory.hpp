@@ -19,7 +19,7 @@ parameter_counts count_parameters(const M& model) {
   parameter_counts n;
   const_cast<M&>(model).for_each_parameter([&](const auto& p) {
     n.all += p.size();
-    if (p.trainable) n.trained += p.size();
+    if (p.is_trained()) n.trained += p.size();
   });
   return n;
 }
@@ -78,7 +78,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   double rest = static_cast<double>(n.trained) * (keeps_best ? 4 : 3);
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
-      const bool frozen_factor = p.is_factor && !p.trainable;
+      const bool frozen_factor = p.is_factor() && !p.is_trained();
       packed += static_cast<double>(frozen_factor ? (backward ? 2 : 1) * p.size() : 0);
       rest += static_cast<double>(frozen_factor ? 0 : p.size());
     });

@@ -17,7 +17,7 @@ void save_parameters(M& model, const std::string& path, const std::map<std::stri
   safetensors_writer writer;
   writer.metadata = metadata;
   model.for_each_parameter([&](const auto& p) {
-    if (keep(p)) writer.add(p.name, p.shape(), std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+    if (keep(p)) writer.add(p.name, p.shape(), std::span(p.value().data(), static_cast<std::size_t>(p.size())));
   });
   writer.write(path);
 }
@@ -25,7 +25,7 @@ void save_parameters(M& model, const std::string& path, const std::map<std::stri
 /// What was trained, and of a mix also the adapters and LayerNorms in it: all that is needed beside the trunk.
 template <class M>
 void save_tuned(M& model, const std::string& path, const std::map<std::string, std::string>& metadata) {
-  save_parameters(model, path, metadata, [](const auto& p) { return p.trainable || p.name.find(".multi_adapter.") != std::string::npos; });
+  save_parameters(model, path, metadata, [](const auto& p) { return p.is_trained() || p.name.find(".multi_adapter.") != std::string::npos; });
 }
 
 /// Everything.

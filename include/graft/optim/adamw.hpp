@@ -43,8 +43,7 @@ class adamw {
 
   adamw(std::vector<parameter<T>*> parameters, const adamw_options& o) : parameters_(std::move(parameters)), options_(o) {
     for (auto* p : parameters_) {
-      p->value.own();
-      state_.push_back({matrix<T>::Zero(p->value.rows(), p->value.cols()), matrix<T>::Zero(p->value.rows(), p->value.cols())});
+      state_.push_back({matrix<T>::Zero(p->rows(), p->cols()), matrix<T>::Zero(p->rows(), p->cols())});
     }
   }
 
@@ -76,7 +75,9 @@ class adamw {
   }
 
   void zero_gradients() {
-    for (auto* p : parameters_) p->grad.setZero();
+    for (auto* p : parameters_) {
+      if (p->has_gradient()) p->gradient().setZero();
+    }
   }
 
  private:
@@ -86,8 +87,8 @@ class adamw {
     const T eps = T(options_.epsilon);
     using numbers = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
     const auto piece = [&](T* all) { return numbers(all + begin, end - begin); };
-    const numbers g = piece(p.grad.data());
-    numbers value = piece(p.value.data()), m = piece(s.m.data()), v = piece(s.v.data());
+    const numbers g = piece(p.gradient().data());
+    numbers value = piece(p.edit().data()), m = piece(s.m.data()), v = piece(s.v.data());
     m = b1 * m + (T(1) - b1) * g;
     v = b2 * v + (T(1) - b2) * g.square();
     if (adaptive) {

@@ -20,7 +20,7 @@ void for_each_piece(const std::vector<parameter<T>*>& parameters, int threads, F
   {
     index before = 0;
     for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const index elements = parameters[i]->grad.size();
+      const index elements = parameters[i]->has_gradient() ? parameters[i]->size() : 0;
       const index pieces = parameter_pieces(elements);
 #pragma omp for schedule(static) nowait
       for (index p = 0; p < pieces; ++p) f(i, before + p, p * parameter_piece, std::min(elements, (p + 1) * parameter_piece));

@@ -33,10 +33,10 @@ template <class T>
 double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit, context& ctx) {
   scratch::mark mark(ctx.memory);
   index pieces = 0;
-  for (const auto* p : parameters) pieces += detail::parameter_pieces(p->grad.size());
+  for (const auto* p : parameters) pieces += detail::parameter_pieces(p->has_gradient() ? p->size() : 0);
   double* const squares = ctx.memory.take<double>(1, pieces).data();
   detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index piece, index begin, index end) {
-    const T* const g = parameters[i]->grad.data();
+    const T* const g = parameters[i]->gradient().data();
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (index k = begin; k < end; ++k) sum += static_cast<double>(g[k]) * static_cast<double>(g[k]);
@@ -46,7 +46,7 @@ double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit
   const double factor = limit / (norm + 1e-6);
   if (limit > 0 && factor < 1) {
     detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
-      T* const g = parameters[i]->grad.data();
+      T* const g = parameters[i]->gradient().data();
 #pragma omp simd
       for (index k = begin; k < end; ++k) g[k] *= static_cast<T>(factor);
     });

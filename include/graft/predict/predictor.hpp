@@ -161,12 +161,11 @@ class basic_predictor {
     model.for_each_parameter([&](auto& p) {
       const auto shared = trunk_name(p.name, config_.model_type);
       if (shared && !tuned.contains(p.name)) {
-        p.value.share(trunk.at(*shared)->value);
-        p.packed = trunk.at(*shared)->packed;
+        p.share(*trunk.at(*shared));
         return;
       }
       tuned.expect({{p.name, p.shape()}});
-      tuned.read(p.name, std::span(p.value.data(), static_cast<std::size_t>(p.size())));
+      tuned.read(p.name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
     });
     pack_frozen(model, false, omp_get_max_threads());
   }

@@ -60,8 +60,8 @@ inline std::string rows_digest(std::span<const features> rows) {
 
 namespace detail {
 template <class M>
-std::span<typename M::Scalar> elements(M& m) {
-  return {m.data(), static_cast<std::size_t>(m.size())};
+auto elements(M&& m) {
+  return std::span(m.data(), static_cast<std::size_t>(m.size()));
 }
 }  // namespace detail
 
@@ -81,10 +81,10 @@ void save_checkpoint(const std::string& path, const run_identity& identity, cons
   writer.metadata = {{"graft_checkpoint", text.dump()}};
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
-    const auto add = [&](const char* what, auto& m) {
+    const auto add = [&](const char* what, const auto& m) {
       writer.add(std::string(what) + "/" + p.name, p.shape(), std::span<const T>(detail::elements(m)));
     };
-    add("parameter", p.value);
+    add("parameter", p.value());
     add("m", optimizer.state()[i].m);
     add("v", optimizer.state()[i].v);
     if (!best.empty()) add("best", best[i]);
@@ -116,7 +116,7 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
   best.clear();
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
-    const auto get = [&](const char* what, auto& m) {
+    const auto get = [&](const char* what, auto&& m) {
       const std::string name = std::string(what) + "/" + p.name;
       file.expect({{name, p.shape()}});
       if (file.at(name).type != dtype_of<T>()) {
@@ -125,11 +125,11 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
       }
       file.read(name, detail::elements(m));
     };
-    get("parameter", p.value);
+    get("parameter", p.edit());
     get("m", optimizer.state()[i].m);
     get("v", optimizer.state()[i].v);
     if (state.best_score) {
-      best.emplace_back(p.value.rows(), p.value.cols());
+      best.emplace_back(p.rows(), p.cols());
       get("best", best.back());
     }
   }

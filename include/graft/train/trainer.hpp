@@ -231,7 +231,7 @@ class trainer {
 
   bool finite_parameters() {
     for (const auto* p : optimizer_.parameters()) {
-      if (!p->value.allFinite()) {
+      if (!p->value().allFinite()) {
         diverged_ = {state_.global_step, p->name + " holds numbers that are not finite"};
         return false;
       }
@@ -304,14 +304,14 @@ class trainer {
       state_.best_score = score;
       state_.best_step = state_.global_step;
       best_.clear();
-      for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value);
+      for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value());
     }
     if (observer.evaluated) observer.evaluated({state_, std::move(*result), best});
     return true;
   }
 
   void use_best() {
-    for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->value = best_[i];
+    for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->edit() = best_[i];
   }
 
   /// False when there are no finite numbers to save. A failure to write is the observer's to know, unless there is none.

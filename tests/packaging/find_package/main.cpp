@@ -5,8 +5,8 @@
 int main() {
   graft::context ctx;
   graft::linear<graft::f32> layer("layer", 3, 2);
-  layer.weight.value << 1, 2, 3, 4, 5, 6;
-  layer.bias.value << 0, 1;
+  layer.weight.edit() << 1, 2, 3, 4, 5, 6;
+  layer.bias.edit() << 0, 1;
   graft::matrix<float> x(1, 3), y(1, 2);
   x << 1, 1, 1;
   layer.forward(x, y, nullptr, ctx);
