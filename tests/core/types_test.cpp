@@ -86,7 +86,7 @@ TEST_CASE("a size whose bytes wrap around is refused, in every kind of memory") 
                                    {graft::index{2}, graft::index{-2}}}) {
     graft::buffer<double> b;
     CHECK_THROWS_AS(graft::matrix_bytes(rows, cols, 8), graft::shape_error);
-    CHECK_THROWS_AS(graft::shared_matrix<double>(rows, cols), graft::shape_error);
+    CHECK_THROWS_AS(graft::zeroed_matrix<double>(rows, cols), graft::shape_error);
     CHECK_THROWS_AS(b.resize(rows, cols), graft::shape_error);
     CHECK(b.empty());
     graft::scratch arena;
