@@ -24,7 +24,14 @@ namespace fs = std::filesystem;
 
 std::atomic<bool> stop_flag = false;
 
-extern "C" void request_stop(int) { stop_flag = true; }
+bool interrupt_was_ignored = false;
+
+extern "C" void request_stop(int signal, siginfo_t* about, void*) {
+  // A script's background job ignores the Ctrl-C that its terminal gives to all; one that somebody sends to it is meant.
+  if (signal == SIGINT && interrupt_was_ignored && about->si_code > 0) return;
+  stop_flag = true;
+  std::signal(signal, SIG_DFL);  // the second one ends the program
+}
 
 /// A file that the run reads, under the words for it.
 using named_input = std::pair<std::string, std::string>;
@@ -226,10 +233,12 @@ const std::atomic<bool>& stop_requested() {
   static const bool installed = [] {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {  // the last: the terminal was closed
       struct sigaction now {};
-      if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_IGN) continue;  // nohup, or a shell's background job
+      const bool ignored = ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+      if (signal == SIGINT) interrupt_was_ignored = ignored;
+      if (ignored && signal != SIGINT) continue;  // under nohup
       struct sigaction ours {};
-      ours.sa_handler = request_stop;
-      ours.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);  // the second one ends the program
+      ours.sa_sigaction = request_stop;
+      ours.sa_flags = SA_RESTART | SA_SIGINFO;
       ::sigaction(signal, &ours, nullptr);
     }
     std::signal(SIGPIPE, SIG_IGN);  // whoever read the progress has left: no reason to stop
