@@ -71,7 +71,7 @@ void dropout(benchmark::State& state) {
   graft::context ctx;
   ctx.training = true;
   const graft_benchmark::stopwatch watch;
-  for (auto _ : state) graft::ops::dropout<float>(x, 0.1, 0, ctx);
+  for (auto _ : state) graft::ops::dropout<float>(x, 0.1, 0, graft::rows_of::tokens, ctx);
   graft_benchmark::count_tokens(state, x.rows(), watch.seconds());
 }
 

@@ -149,7 +149,7 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
   for (const std::string split : {"val", "val_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_val || set == nullptr) continue;
-    const evaluation e = *evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx);
+    const evaluation e = *evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx, nullptr, options.tokens_at_once);
     require_answers(run, split, e.logits);
     write_metrics(run.file(split + "_metrics.json"), e);
     write_logits(run.file(split + "_preds.csv"), e.logits);
@@ -158,7 +158,8 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
   for (const std::string split : {"test", "test_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_test || set == nullptr) continue;
-    const matrix<double> logits = *predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx);
+    const matrix<double> logits =
+        *predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx, nullptr, options.tokens_at_once);
     require_answers(run, split, logits);
     write_logits(run.file(split + "_preds.csv"), logits);
     write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);

@@ -65,7 +65,7 @@ TEST_CASE("the embeddings' gradients are their derivatives, with dropout too") {
     c.hidden_dropout_prob = p;
     graft::embeddings<f64> layer("e", c, 4);
     graft_test::randomize(layer, 1);
-    const auto b = batch_of({{{0, 5, 2, 5}, {0, 0, 1, 1}}, {{7}, {1}}});
+    const auto b = batch_of({{{4, 5, 2, 5}, {0, 0, 1, 1}}, {{7}, {1}}});
     const auto dy = graft_test::random_matrix(5, 8, 2);
     matrix<double> y(5, 8);
     graft::context ctx;
@@ -79,6 +79,25 @@ TEST_CASE("the embeddings' gradients are their derivatives, with dropout too") {
       layer.forward(b, y, nullptr, ctx);
       return y.cwiseProduct(dy).sum();
     });
+  }
+}
+
+TEST_CASE("the pad id's word has no gradient, nor has RoBERTa's position at the pad id") {
+  for (const std::string type : {"roberta", "bert"}) {
+    INFO(type);
+    const auto c = config(type);
+    graft::embeddings<f64> layer("e", c, 0);
+    graft_test::randomize(layer, 1);
+    const auto b = batch_of({{{3, c.pad_token_id, 4, c.pad_token_id}, {}}});
+    matrix<double> y(4, 8);
+    graft::context ctx;
+    graft::embeddings<f64>::saved s;
+    layer.forward(b, y, &s, ctx);
+    layer.backward(graft_test::random_matrix(4, 8, 2), b, s, ctx);
+    CHECK(layer.word.weight.gradient().row(c.pad_token_id).isZero(0));
+    CHECK_FALSE(layer.word.weight.gradient().row(3).isZero(0));
+    CHECK(layer.position.weight.gradient().row(c.pad_token_id).isZero(0) == (type == "roberta"));
+    CHECK_FALSE(layer.token_type.weight.gradient().row(0).isZero(0));
   }
 }
 

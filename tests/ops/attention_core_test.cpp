@@ -14,11 +14,12 @@ struct attention_case {
   std::vector<graft::index> offsets;
   graft::index heads = 2;
   double p = 0;
+  graft::rows_of queries = graft::rows_of::tokens;
 
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
     ctx.offsets = offsets;
-    graft::ops::attention_forward<graft::f64>(q, k, v, y, heads, p, 9, ctx);
+    graft::ops::attention_forward<graft::f64>(q, k, v, y, heads, p, 9, ctx, queries);
     return y;
   }
 };
@@ -69,10 +70,11 @@ TEST_CASE("attention of the first tokens alone is that of all, cut down, with it
     const matrix<double> all = c.forward(ctx);
     const std::vector<int> firsts{0, 3, 4};
     c.q = matrix<double>(c.q(firsts, Eigen::all));
+    c.queries = graft::rows_of::sequences;
     CHECK(c.forward(ctx).isApprox(all(firsts, Eigen::all), 1e-14));
     const auto dy = graft_test::random_matrix(3, 4, 4);
     matrix<double> dq(3, 4), dk(9, 4), dv(9, 4);
-    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx, c.queries);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 12}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
   }

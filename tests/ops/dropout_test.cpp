@@ -11,7 +11,7 @@ namespace {
 
 matrix<double> mask(double p, graft::context& ctx, std::uint64_t place = 5, graft::index rows = 200, graft::index cols = 100) {
   matrix<double> m = matrix<double>::Ones(rows, cols);
-  graft::ops::dropout<double>(m, p, place, ctx);
+  graft::ops::dropout<double>(m, p, place, graft::rows_of::tokens, ctx);
   return m;
 }
 
@@ -50,7 +50,7 @@ TEST_CASE("the mask is that of (seed, step, place), whatever the threads and the
   matrix<double> wide = matrix<double>::Constant(200, 103, 7);
   auto window = view<double>(wide).window(0, 2, 200, 100);
   window.setOnes();
-  graft::ops::dropout<double>(window, 0.3, 5, ctx);
+  graft::ops::dropout<double>(window, 0.3, 5, graft::rows_of::tokens, ctx);
   CHECK((window.array() == first.array()).all());
   CHECK((wide.col(1).array() == 7).all());
   CHECK((wide.col(102).array() == 7).all());

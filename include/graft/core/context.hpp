@@ -15,6 +15,10 @@
 
 namespace graft {
 
+/// What the rows of a matrix stand for: all tokens of a batch, or its sequences, of which there are the first tokens alone. Their numbers do
+/// not tell: where every sequence has one token they are equal, and dropout masks still differ.
+enum class rows_of : std::uint8_t { tokens, sequences };
+
 /// Work that frozen parameters must not cause; tests read these.
 struct work_counters {
   std::uint64_t weight_gradient_products = 0;  // dW = dy^T x products
@@ -36,8 +40,8 @@ struct context {
   work_counters counters{};
 
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }
-  /// Where in the whole batch a matrix of ROWS rows begins, a row for each token or for each sequence.
-  index rows_before(index rows) const { return !offsets.empty() && rows == offsets.back() ? tokens_before : sequences_before; }
+  /// Where in the whole batch a matrix of such ROWS begins.
+  index rows_before(rows_of rows) const { return rows == rows_of::tokens ? tokens_before : sequences_before; }
 };
 
 }  // namespace graft

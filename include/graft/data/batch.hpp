@@ -1,7 +1,10 @@
 #pragma once
 // A batch of sequences as packed rows: one row a real token, no padding.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -9,6 +12,9 @@
 #include "graft/data/example.hpp"
 
 namespace graft {
+
+/// Tokens that go through a model at once, unless told otherwise: enough for its products, few enough for memory.
+inline constexpr index usual_tokens_at_once = 1024;
 
 /// B sequences, their N tokens laid end to end; sequence b owns rows offsets[b] .. offsets[b + 1] - 1.
 struct batch {
@@ -39,6 +45,14 @@ struct batch {
     cut(whole.labels, first, last, labels);
     cut(whole.targets, first, last, targets);
     return *this;
+  }
+  /// Becomes the rows of ROWS from FIRST on: up to COUNT of them, and about TOKENS tokens (0: however many), but at least one. Returns
+  /// where the next ones begin.
+  std::size_t fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens) {
+    clear();
+    const std::size_t end = std::min(rows_of_set.size(), first + static_cast<std::size_t>(count));
+    while (first < end && (size() == 0 || tokens == 0 || rows() + std::ssize(rows_of_set[first].input_ids) <= tokens)) add(rows_of_set[first++]);
+    return first;
   }
   void add(const features& row) {
     input_ids.insert(input_ids.end(), row.input_ids.begin(), row.input_ids.end());

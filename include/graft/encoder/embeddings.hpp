@@ -15,7 +15,8 @@ namespace graft {
 
 /// y = drop(LN(word[id] + position[p] + token_type[t]))
 /// RoBERTa: p = pad id + 1, + 2, ... over the tokens that are not padding (a literal pad token keeps p = pad id).   BERT: p = 0, 1, ...
-/// Backward:  through dropout and LN to the three tables, each only when trained.
+/// Backward:  through dropout and LN to the three tables, each only when trained. What stands at the pad id has no gradient: the word's row,
+/// and RoBERTa's position.
 /// @param  b  N packed tokens            @param[out] y  (N, H)
 /// Saved: LN's xhat and r (N, H), (N, 1); the positions.
 /// @throws shape_error  a sequence is longer than max_position_embeddings allows
@@ -49,18 +50,18 @@ class embeddings {
     position.add_forward(ids(positions), y, ctx);
     token_type.add_forward(b.token_type_ids, y, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
-    ops::dropout<real>(y, dropout_, place_, ctx);
+    ops::dropout<real>(y, dropout_, place_, rows_of::tokens, ctx);
   }
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx) {
     scratch::mark mark(ctx.memory);
     view<real> d = ctx.memory.take<real>(dy.rows(), dy.cols());
     d = dy;
-    ops::dropout<real>(d, dropout_, place_, ctx);
+    ops::dropout<real>(d, dropout_, place_, rows_of::tokens, ctx);
     const bool tables = is_trainable(word) || is_trainable(position) || is_trainable(token_type);
     norm.backward(d, s.norm, tables ? &d : nullptr, ctx);
     if (!tables) return;
-    word.backward(b.input_ids, d, ctx);
-    position.backward(ids(s.positions), d, ctx);
+    word.backward(b.input_ids, d, ctx, pad_);
+    position.backward(ids(s.positions), d, ctx, is_roberta_ ? pad_ : -1);
     token_type.backward(b.token_type_ids, d, ctx);
   }
 

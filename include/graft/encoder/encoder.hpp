@@ -11,7 +11,7 @@ namespace graft {
 
 /// x_0 = embeddings(batch);   x_l+1 = layer_l(x_l)
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
-/// @param  b  N packed tokens in B sequences            @param[out] y  (N, H), or (B, H): of the first tokens alone, which costs less
+/// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
 /// Source: transformers' RobertaModel and BertModel, without pooler.   Tested: tests/model/gradient_test.cpp, invariants_test.cpp
 template <class P, site Site>
@@ -45,10 +45,9 @@ class encoder {
     return l;
   }
 
-  void forward(const batch& b, view<real> y, saved* s, context& ctx) const {
-    check_shape(y.rows() == b.rows() || y.rows() == b.size(), "encoder", "y", y, [&] {
-      return shape_text({b.rows(), hidden_size_}) + " or " + shape_text({b.size(), hidden_size_}) + " is needed";
-    });
+  void forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const {
+    const index rows = wanted == rows_of::tokens ? b.rows() : b.size();
+    check_shape(y.rows() == rows, "encoder", "y", y, [&] { return shape_text({rows, hidden_size_}) + " is needed"; });
     ctx.offsets = b.offsets;
     const index depth = static_cast<index>(layers.size());
     const index lowest = s != nullptr ? lowest_trainable() : 0;
@@ -59,7 +58,8 @@ class encoder {
     for (index l = 0; l < depth; ++l) {
       auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
       if (kept != nullptr) kept->wants_dx = l > lowest;
-      layers[static_cast<std::size_t>(l)].forward(states[l % 2], l + 1 == depth ? y : states[(l + 1) % 2], kept, ctx);
+      layers[static_cast<std::size_t>(l)].forward(states[l % 2], l + 1 == depth ? y : states[(l + 1) % 2], kept, ctx,
+                                                  l + 1 == depth ? wanted : rows_of::tokens);
     }
   }
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx) {

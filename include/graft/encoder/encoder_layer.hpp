@@ -14,9 +14,8 @@ namespace graft {
 
 /// m = site_1(attention(x), x);   y = site_2(feed_forward(m), m)            (post-LayerNorm: the LayerNorms are in the sites)
 /// Backward goes down only as far as something is trained or dx is wanted.
-/// @param  x  (N, H) rows are tokens            @param[out] y  (N, H), or (B, H): of the first tokens of ctx.offsets' B sequences alone,
-/// for
-///            which nothing behind the attention itself is computed for the others
+/// @param  x  (N, H) rows are tokens            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens of ctx.offsets' B
+///            sequences: nothing behind the attention itself is computed for the others
 /// Saved: what the four parts save; a part below everything that is trained saves nothing.
 /// Source: transformers' RobertaLayer.   Tested: tests/encoder/encoder_layer_test.cpp
 template <class P, site Site>
@@ -25,6 +24,7 @@ class encoder_layer {
   using real = typename P::real;
   struct saved {
     bool wants_dx = true;  // set by the caller before forward: will backward be asked for dx?
+    rows_of wanted = rows_of::tokens;
     typename self_attention<P>::saved attention;
     typename Site::saved attention_site;
     typename feed_forward<P>::saved feed;
@@ -41,18 +41,19 @@ class encoder_layer {
         feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, place + 2}),
         feed_site(make_site(prefix + ".output")) {}
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const {
     const bool attention_kept = s != nullptr && (s->wants_dx || is_trainable(attention));
     const bool feed_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(feed));
     scratch::mark mark(ctx.memory);
-    const bool all = y.rows() == x.rows();
+    const bool all = wanted == rows_of::tokens;
+    if (s != nullptr) s->wanted = wanted;
     view<real> h = ctx.memory.take<real>(y.rows(), x.cols());
     view<real> middle = ctx.memory.take<real>(y.rows(), x.cols());
     view<real> firsts = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
     if (!all) ops::gather_first_rows<real>(x, firsts, ctx);
-    attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx);
+    attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
     attention_site.forward(h, all ? x : const_view<real>(firsts), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
-    feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx);
+    feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx, wanted);
     feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
@@ -65,7 +66,7 @@ class encoder_layer {
     feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_first_half ? &dmiddle : nullptr, ctx);
     if (into_feed) feed.backward(dh, s.feed, into_first_half ? &dmiddle : nullptr, ctx, real(1));
     if (!into_first_half) return;
-    const bool all = dx == nullptr || dx->rows() == dy.rows();
+    const bool all = dx == nullptr || s.wanted == rows_of::tokens;
     view<real> dfirsts = ctx.memory.take<real>(all ? 0 : dy.rows(), dy.cols());
     attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, all ? dx : &dfirsts, ctx);
     if (!all) ops::scatter_first_rows<real>(dfirsts, *dx, ctx);

@@ -11,10 +11,10 @@
 
 namespace graft {
 
-/// logits = drop(tanh(drop(h[first]) W_d^T + b_d)) W_o^T + b_o,   h[first] the first token of every sequence.   Regression: C = 1.
+/// logits = drop(tanh(drop(h) W_d^T + b_d)) W_o^T + b_o.   Regression: C = 1.
 /// BERT: the dense layer is the pretrained pooler, tuned with the head, and its input is not dropped.
-/// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh is zero but for the first tokens, where it is dpre W_d
-/// @param  h  (N, H), or (B, H): the first tokens alone            @param[out] logits  (B, C)
+/// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh = dpre W_d
+/// @param  h  (B, H) the first token of every sequence            @param[out] logits  (B, C)
 /// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
 /// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
 /// tests/heads/sequence_classification_test.cpp
@@ -42,16 +42,14 @@ class sequence_classification {
   bool pretrained_dense() const { return pretrained_dense_; }
 
   void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const {
-    const index sequences = logits.rows();
     scratch::mark mark(ctx.memory);
-    view<real> first = ctx.memory.take<real>(sequences, h.cols());
-    for (index b = 0; b < sequences; ++b) first.row(b) = h.row(first_row(h, sequences, b, ctx));
-    ops::dropout<real>(first, first_dropout_, place_, ctx);
-    view<real> t = ctx.memory.take<real>(sequences, h.cols());
-    dense.forward(first, t, s != nullptr ? &s->dense : nullptr, ctx);
+    view<real> dropped = ctx.memory.take<real>(h.rows(), h.cols());
+    ops::dropout<real>(h, dropped, first_dropout_, place_, rows_of::sequences, ctx);
+    view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
+    dense.forward(dropped, t, s != nullptr ? &s->dense : nullptr, ctx);
     t.array() = t.array().tanh();
     if (s != nullptr) s->t.assign(t);
-    ops::dropout<real>(t, dropout_, place_ + 1, ctx);
+    ops::dropout<real>(t, dropout_, place_ + 1, rows_of::sequences, ctx);
     out_proj.forward(t, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
   }
   void backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx) {
@@ -59,15 +57,12 @@ class sequence_classification {
     const const_view<real> t = s.t;
     view<real> d = ctx.memory.take<real>(t.rows(), t.cols());
     out_proj.backward(dlogits, s.out_proj, &d, ctx);
-    ops::dropout<real>(d, dropout_, place_ + 1, ctx);
+    ops::dropout<real>(d, dropout_, place_ + 1, rows_of::sequences, ctx);
     d.array() *= real(1) - t.array().square();
     dense.accumulate_gradients(const_view<real>(d), s.dense.x.get(), ctx);
     if (dh == nullptr) return;
-    view<real> dfirst = ctx.memory.take<real>(t.rows(), t.cols());
-    dense.input_gradient(d, real(0), dfirst, ctx);
-    ops::dropout<real>(dfirst, first_dropout_, place_, ctx);
-    dh->setZero();
-    for (index b = 0; b < t.rows(); ++b) dh->row(first_row(*dh, t.rows(), b, ctx)) = dfirst.row(b);
+    dense.input_gradient(d, real(0), *dh, ctx);
+    ops::dropout<real>(*dh, first_dropout_, place_, rows_of::sequences, ctx);
   }
 
   template <class F>
@@ -79,10 +74,6 @@ class sequence_classification {
   linear<P> dense, out_proj;
 
  private:
-  template <class View>
-  static index first_row(const View& h, index sequences, index b, const context& ctx) {
-    return h.rows() == sequences ? b : ctx.offsets[static_cast<std::size_t>(b)];
-  }
   static bool has_pooler(const encoder_config& c) { return c.model_type == "bert"; }
 
   bool pretrained_dense_;

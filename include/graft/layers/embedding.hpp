@@ -11,11 +11,11 @@
 
 namespace graft {
 
-/// y_n += W[id_n]          Backward:  dW[id_n] += dy_n
+/// y_n += W[id_n]          Backward:  dW[id_n] += dy_n, but for the ids PADDING (-1: none)
 /// @param  ids  (N) rows of the table            y (N, H) is added to, since the model sums three tables            W (V, H)
 /// Saved: nothing (the caller has the ids).   Cost: one pass over y.   Frozen: backward does nothing.
 /// @throws shape_error  an id outside 0 .. V - 1
-/// Source: torch.nn.Embedding.   Tested: tests/layers/embedding_test.cpp
+/// Source: torch.nn.Embedding, PADDING its padding_idx.   Tested: tests/layers/embedding_test.cpp
 template <class P>
 class embedding {
  public:
@@ -37,12 +37,13 @@ class embedding {
       for (index n = begin; n < end; ++n) y.row(n) += table.row(ids[static_cast<std::size_t>(n)]);
     });
   }
-  void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx) {
+  void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1) {
     if (!weight.is_trained()) return;
     view<real> dw = weight.gradient();
     parallel_for(dy.cols(), 64, ctx.threads, [&](index begin, index end) {  // by columns: rows of dW may repeat
       for (index n = 0; n < dy.rows(); ++n) {
-        dw.row(ids[static_cast<std::size_t>(n)]).segment(begin, end - begin) += dy.row(n).segment(begin, end - begin);
+        const std::int32_t id = ids[static_cast<std::size_t>(n)];
+        if (id != padding) dw.row(id).segment(begin, end - begin) += dy.row(n).segment(begin, end - begin);
       }
     });
   }

@@ -13,7 +13,7 @@ namespace graft {
 
 /// h = drop(gelu(z) W_2^T + b_2),   z = x W_1^T + b_1
 /// Backward:  dz = (dh W_2) gelu'(z);   dx = dz W_1 + beta dx
-/// @param  x  (N, H) rows are tokens            @param[out] h  (N, H)            W_1 (F, H), W_2 (H, F)
+/// @param  x  (ROWS, H), ROWS for dropout alone            @param[out] h  (ROWS, H)            W_1 (F, H), W_2 (H, F)
 /// Saved: gelu'(z) (N, F); x and gelu(z) only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, eq. 2, with GELU; transformers' RobertaIntermediate and RobertaOutput.dense.
 /// Tested: tests/layers/feed_forward_test.cpp
@@ -30,6 +30,7 @@ class feed_forward {
     std::uint64_t place = 0;
   };
   struct saved {
+    rows_of rows = rows_of::tokens;
     typename linear<P>::saved intermediate;
     buffer<typename P::slope> slope;
     typename linear<P>::saved output;
@@ -41,8 +42,9 @@ class feed_forward {
         output(prefix + ".output.dense", o.intermediate_size, o.hidden_size),
         options_(o) {}
 
-  void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
+  void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows = rows_of::tokens) const {
     scratch::mark mark(ctx.memory);
+    if (s != nullptr) s->rows = rows;
     intermediate.keep(x, s != nullptr ? &s->intermediate : nullptr, ctx);
     view<slope> slopes = s != nullptr ? s->slope.resize(x.rows(), options_.intermediate_size) : view<slope>(nullptr, 0, 0);
     const bool keeps = s != nullptr && output.reads_input();
@@ -61,7 +63,7 @@ class feed_forward {
       if (keeps) ops::write_block(block, kept, row, col);
       activated.store(row, col, block);
     });
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, h.rows(), options_.hidden_size, ctx);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, rows, options_.hidden_size, ctx);
     output.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
       mask.apply(block, row, col);
       ops::write_block(block, h, row, col);
@@ -70,7 +72,7 @@ class feed_forward {
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
-    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place, ctx);
+    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place, s.rows, ctx);
     output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
     const bool trains = is_trainable(intermediate);
     if (dx == nullptr && !trains) return;

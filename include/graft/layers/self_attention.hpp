@@ -13,8 +13,8 @@ namespace graft {
 
 /// Self-attention of packed sequences:  q, k, v = x W_q^T + b_q, ...;  h = drop(attention(q, k, v) W_o^T + b_o)
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
-/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (N, H), or (B, H): of the first tokens alone,
-/// whose queries then are the only ones
+/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (WANTED, H): (N, H), or (B, H) of the first
+/// tokens, whose queries then are the only ones
 /// Saved: q (as many rows as h), k and v (N, 2 H); x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -31,6 +31,7 @@ class self_attention {
     std::uint64_t place = 0;       // this and the next are this layer's dropout places
   };
   struct saved {
+    rows_of wanted = rows_of::tokens;
     buffer<operand> x;
     buffer<operand> q, kv;
     typename linear<P>::saved output;
@@ -44,9 +45,10 @@ class self_attention {
         output(prefix + ".output.dense", o.hidden_size, o.hidden_size),
         options_(o) {}
 
-  void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
+  void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const {
     const index width = options_.hidden_size;
-    const bool all = h.rows() == x.rows();
+    const bool all = wanted == rows_of::tokens;
+    if (s != nullptr) s->wanted = wanted;
     scratch::mark mark(ctx.memory);
     const auto room = [&](buffer<operand> saved::*kept, index rows, index cols) {
       return s != nullptr ? (s->*kept).resize(rows, cols) : ctx.memory.take<operand>(rows, cols);
@@ -69,8 +71,8 @@ class self_attention {
     }
     const bool keeps = s != nullptr && output.reads_input();
     view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.place, ctx);
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, h.rows(), width, ctx);
+    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.place, ctx, wanted);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, wanted, width, ctx);
     output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx,
                           [&](index row, index col, view<real> block) {
                             mask.apply(block, row, col);
@@ -84,7 +86,7 @@ class self_attention {
     const auto part = [&](const auto& m, index i) { return m.window(0, i * width, rows, width); };
     scratch::mark mark(ctx.memory);
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
-    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, ctx);
+    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, s.wanted, ctx);
     output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
     if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value)) return;
     view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
@@ -93,8 +95,8 @@ class self_attention {
     view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(rows, 2 * width);
     const const_view<operand> dk = part(dkv, 0), dv = part(dkv, 1);
     ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                               options_.attention_dropout, options_.place, ctx);
-    const bool all = dh.rows() == rows;
+                               options_.attention_dropout, options_.place, ctx, s.wanted);
+    const bool all = s.wanted == rows_of::tokens;
     view<operand> firsts = ctx.memory.take<operand>(!all && query.reads_input() ? dh.rows() : 0, width);
     if (firsts.rows() > 0) ops::gather_first_rows<operand>(s.x, firsts, ctx);
     query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(firsts), ctx);

@@ -44,7 +44,7 @@ class classifier {
     });
     scratch::mark mark(ctx.memory);
     view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others
-    trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx);
+    trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx, rows_of::sequences);
     head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
   }
   void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx) {

@@ -52,14 +52,14 @@ struct attention_item {
   index first_query, queries;  // and its rows among the queries: all of them, or only its first token
 };
 
-/// Calls f(item, workspace) for every head of every sequence, in parallel. QUERIES rows: all, or one a sequence.
+/// Calls f(item, workspace) for every head of every sequence, in parallel.
 template <class P, class F>
-void for_each_head(index queries, index heads, index head_size, context& ctx, F&& f) {
+void for_each_head(rows_of queries, index heads, index head_size, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
   const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
-  const bool all = queries == ctx.offsets.back();
+  const bool all = queries == rows_of::tokens;
   index longest = 0;
   for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
   const index widest = std::max(longest, head_size);
@@ -117,18 +117,19 @@ auto write_into(view<T> to) {
 
 /// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v.
 /// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1
-/// @param q     (N, H), or (B, H): of the first tokens alone      @param[out] y  as many rows as q
+/// @param q     (QUERIES, H)      @param[out] y  as many rows as q
 /// @param p     dropout probability of the attention probabilities (training only)
 /// Saved: nothing beyond q, k, v; backward recomputes the probabilities.
 /// Source: Vaswani et al. 2017, eq. 1.   Tested: tests/ops/attention_core_test.cpp
 template <class P>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
-                       view<typename P::operand> y, index heads, double p, std::uint64_t place, context& ctx) {
+                       view<typename P::operand> y, index heads, double p, std::uint64_t place, context& ctx,
+                       rows_of queries = rows_of::tokens) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<P>(q.rows(), heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
@@ -148,13 +149,14 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
 template <class P>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
-                        view<typename P::operand> dv, index heads, double p, std::uint64_t place, context& ctx) {
+                        view<typename P::operand> dv, index heads, double p, std::uint64_t place, context& ctx,
+                        rows_of queries = rows_of::tokens) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
-  detail::for_each_head<P>(q.rows(), heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);

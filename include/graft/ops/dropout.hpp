@@ -37,11 +37,11 @@ struct dropout_mask {
   }
 };
 
-/// The mask of a whole (ROWS, WIDTH) matrix, in training with p > 0; else none: pieces of the matrix are left as they are.
+/// The mask of a whole matrix of ROWS and WIDTH columns, in training with p > 0; else none: pieces of the matrix are left as they are.
 template <class T>
 class matrix_dropout {
  public:
-  matrix_dropout(double p, std::uint64_t place, index rows, index width, const context& ctx)
+  matrix_dropout(double p, std::uint64_t place, rows_of rows, index width, const context& ctx)
       : active_(p > 0 && ctx.training), before_(ctx.rows_before(rows)), width_(width), mask_(active_ ? p : 0.0, ctx.stream(place)) {}
 
   bool active() const { return active_; }
@@ -61,11 +61,11 @@ class matrix_dropout {
   dropout_mask<T> mask_;
 };
 
-/// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (N, H), may be the same memory. Without dropout a copy.
+/// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (ROWS, H), may be the same memory. Without dropout a copy.
 template <class T>
-void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, context& ctx) {
+void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, rows_of rows, context& ctx) {
   const timed time(ctx.times, operation::dropout);
-  const matrix_dropout<T> mask(p, place, x.rows(), x.cols(), ctx);
+  const matrix_dropout<T> mask(p, place, rows, x.cols(), ctx);
   if (!mask.active() && x.data() == y.data()) return;
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
@@ -79,11 +79,11 @@ void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, context&
 }
 
 /// x_i *= 0 with probability p, else 1 / (1 - p), in place: forward on activations and backward on their gradients are the same call.
-/// x (N, H).   Nothing happens when p = 0 or outside training.
+/// x (ROWS, H).   Nothing happens when p = 0 or outside training.
 /// Source: Srivastava et al. 2014.   Tested: tests/ops/dropout_test.cpp
 template <class T>
-void dropout(view<T> x, double p, std::uint64_t place, context& ctx) {
-  dropout<T>(x, x, p, place, ctx);
+void dropout(view<T> x, double p, std::uint64_t place, rows_of rows, context& ctx) {
+  dropout<T>(x, x, p, place, rows, ctx);
 }
 
 }  // namespace graft::ops

@@ -195,11 +195,11 @@ class basic_predictor {
   std::vector<answer> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
     std::vector<answer> all;
     matrix<typename P::real> h;
-    for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
-      batch b;
-      for (const features& row : rows.subspan(first, std::min(rows.size() - first, static_cast<std::size_t>(batch_size)))) b.add(row);
+    batch b;
+    for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
+      next = b.fill(rows, first, batch_size, usual_tokens_at_once);
       h.resize(b.size(), config_.hidden_size);
-      trunk_.trunk.forward(b, h, nullptr, ctx);
+      trunk_.trunk.forward(b, h, nullptr, ctx, rows_of::sequences);
       for (index i = 0; i < b.size(); ++i) {
         const auto state = h.row(i);
         if (!state.allFinite()) throw row_error(static_cast<index>(first) + i, "the encoder's answer is no finite number");

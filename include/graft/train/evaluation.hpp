@@ -18,23 +18,22 @@
 
 namespace graft {
 
-/// The logits (n, C) of ROWS, in order, in batches of BATCH_SIZE, finite or not. Nothing when *STOP turns true on the way.
+/// The logits (n, C) of ROWS, in order, finite or not; BATCH_SIZE rows or about TOKENS tokens go through at once (0: however many), which
+/// changes no number. Nothing when *STOP turns true on the way.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
-                                             const std::atomic<bool>* stop = nullptr) {
+                                             const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
   using real = typename M::real;
   const bool training = std::exchange(ctx.training, false);
   matrix<double> all(static_cast<index>(rows.size()), model.head.classes());
   batch b;
   matrix<real> logits;
-  for (std::size_t first = 0; first < rows.size(); first += static_cast<std::size_t>(batch_size)) {
+  for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
     if (stop != nullptr && stop->load()) {
       ctx.training = training;
       return std::nullopt;
     }
-    b.clear();
-    const std::size_t last = std::min(rows.size(), first + static_cast<std::size_t>(batch_size));
-    for (std::size_t i = first; i < last; ++i) b.add(rows[i]);
+    next = b.fill(rows, first, batch_size, tokens);
     logits.resize(b.size(), model.head.classes());
     model.forward(b, logits, nullptr, ctx);
     all.middleRows(static_cast<index>(first), b.size()) = logits.template cast<double>();
@@ -60,11 +59,11 @@ struct evaluation {
   matrix<double> logits;
 };
 
-/// Loss and metrics of labeled ROWS; all NaN when a logit is not finite. Nothing when stopped.
+/// Loss and metrics of labeled ROWS; all NaN when a logit is not finite. The rest as predict_logits.
 template <class M>
 std::optional<evaluation> evaluate(const M& model, const task& t, std::span<const features> rows, index batch_size, context& ctx,
-                                   const std::atomic<bool>* stop = nullptr) {
-  auto logits = predict_logits(model, rows, batch_size, ctx, stop);
+                                   const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
+  auto logits = predict_logits(model, rows, batch_size, ctx, stop, tokens);
   if (!logits) return std::nullopt;
   batch labels;
   for (const features& row : rows) {

@@ -29,7 +29,7 @@ struct training_options {
   std::int64_t num_train_epochs = 3;
   std::int64_t max_steps = -1;  // -1: by epochs
   std::int64_t gradient_accumulation_steps = 1;
-  index tokens_at_once = 1024;  // larger batches go through in parts (batch_gradient.hpp); 0: never
+  index tokens_at_once = usual_tokens_at_once;  // larger batches go through in parts (batch_gradient.hpp); 0: never
   double learning_rate = 1e-5;
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;
@@ -294,7 +294,7 @@ class trainer {
     if (observer.keep) observer.keep();
     std::span<const features> rows = validation_->rows;
     if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
-    auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop);
+    auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
     if (!result) return false;
     state_.evaluated_step = state_.global_step;
     const double score = result->metrics.major;
