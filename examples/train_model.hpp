@@ -181,8 +181,8 @@ void start_head(M& model, const prepared_run& run) {
   }
 }
 
-/// Reads --adapter_init_path, if it is given, into MODEL, which DESCRIPTION describes, and says how much of what is trained it held and what
-/// was not as it stands there.
+/// Reads --adapter_init_path, if it is given, into MODEL, which DESCRIPTION describes, and says how much of what is trained it held and
+/// what was not as it stands there.
 template <class M>
 void load_start(M& model, const prepared_run& run, const model_description& description) {
   const std::string& path = run.flags.adapter_init_path;
@@ -194,7 +194,8 @@ void load_start(M& model, const prepared_run& run, const model_description& desc
                           " tensors differ, the first of them " + taken.of_the_mix[0] + "): its own count");
   }
   if (!taken.fresh.empty()) {
-    start.notes.push_back(std::to_string(taken.fresh.size()) + " tensors to train are not taken from it and start as they would without it, the first of them " +
+    start.notes.push_back(std::to_string(taken.fresh.size()) +
+                          " tensors to train are not taken from it and start as they would without it, the first of them " +
                           taken.fresh[0]);
   }
   std::printf("starts from %s: %td of the %zu tensors to train\n", printable(path, 4000).c_str(), taken.trained,

@@ -78,7 +78,9 @@ TEST_CASE("parts of sequences of one token alone have the masks that they have i
   const std::vector<graft::index> lengths = GENERATE(std::vector<graft::index>{6, 1, 1, 1}, std::vector<graft::index>{1, 1, 1, 1});
   graft::batch b;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
-    b.add({std::vector<std::int32_t>(static_cast<std::size_t>(lengths[i]), 5 + static_cast<std::int32_t>(i)), {}, static_cast<std::int32_t>(i % 2)});
+    b.add({std::vector<std::int32_t>(static_cast<std::size_t>(lengths[i]), 5 + static_cast<std::int32_t>(i)),
+           {},
+           static_cast<std::int32_t>(i % 2)});
   }
   const auto model = model_of(2, 0.4);
   const outcome whole = gradients_of(model, b, task_kind::classification, 0);

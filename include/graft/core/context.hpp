@@ -15,8 +15,8 @@
 
 namespace graft {
 
-/// What the rows of a matrix stand for: all tokens of a batch, or its sequences, of which there are the first tokens alone. Their numbers do
-/// not tell: where every sequence has one token they are equal, and dropout masks still differ.
+/// What the rows of a matrix stand for: all tokens of a batch, or its sequences, of which there are the first tokens alone. Their numbers
+/// do not tell: where every sequence has one token they are equal, and dropout masks still differ.
 enum class rows_of : std::uint8_t { tokens, sequences };
 
 /// Work that frozen parameters must not cause; tests read these.

@@ -25,10 +25,9 @@ struct packed_weight {
   buffer<std::byte> backward;  // of dx = dy W; empty where nothing is trained
 };
 
-/// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*, numbers
-/// of its own and their gradient. It begins frozen. Vectors are stored as one row.
-/// Copies of a frozen parameter share its numbers; whoever edits them, or trains them, gets numbers of its own.
-/// Tested: tests/core/parameter_test.cpp
+/// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*,
+/// numbers of its own and their gradient. It begins frozen. Vectors are stored as one row. Copies of a frozen parameter share its numbers;
+/// whoever edits them, or trains them, gets numbers of its own. Tested: tests/core/parameter_test.cpp
 template <class T>
 class parameter {
  public:

@@ -77,8 +77,8 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
 };
 
-/// A matrix in memory of its own, 64-byte aligned, that begins as zeros. Pages of a large one that are never touched take no memory, and all
-/// of them go back to the operating system with it: the heap would keep them for later.
+/// A matrix in memory of its own, 64-byte aligned, that begins as zeros. Pages of a large one that are never touched take no memory, and
+/// all of them go back to the operating system with it: the heap would keep them for later.
 template <class T>
 class zeroed_matrix {
  public:

@@ -51,7 +51,8 @@ struct batch {
   std::size_t fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens) {
     clear();
     const std::size_t end = std::min(rows_of_set.size(), first + static_cast<std::size_t>(count));
-    while (first < end && (size() == 0 || tokens == 0 || rows() + std::ssize(rows_of_set[first].input_ids) <= tokens)) add(rows_of_set[first++]);
+    while (first < end && (size() == 0 || tokens == 0 || rows() + std::ssize(rows_of_set[first].input_ids) <= tokens))
+      add(rows_of_set[first++]);
     return first;
   }
   void add(const features& row) {

@@ -15,8 +15,8 @@ namespace graft {
 
 /// y = drop(LN(word[id] + position[p] + token_type[t]))
 /// RoBERTa: p = pad id + 1, + 2, ... over the tokens that are not padding (a literal pad token keeps p = pad id).   BERT: p = 0, 1, ...
-/// Backward:  through dropout and LN to the three tables, each only when trained. What stands at the pad id has no gradient: the word's row,
-/// and RoBERTa's position.
+/// Backward:  through dropout and LN to the three tables, each only when trained. What stands at the pad id has no gradient: the word's
+/// row, and RoBERTa's position.
 /// @param  b  N packed tokens            @param[out] y  (N, H)
 /// Saved: LN's xhat and r (N, H), (N, 1); the positions.
 /// @throws shape_error  a sequence is longer than max_position_embeddings allows

@@ -29,8 +29,8 @@ class embedding {
     const const_view<real> table = weight.value();
     for (const std::int32_t id : ids) {
       if (id < 0 || id >= table.rows()) {
-        throw shape_error("layer '" + weight.name + "': id " + std::to_string(id) + " is outside 0 .. " +
-                          std::to_string(table.rows() - 1) + " (do tokenizer and model belong together, is the text too long?)");
+        throw shape_error("layer '" + weight.name + "': id " + std::to_string(id) + " is outside 0 .. " + std::to_string(table.rows() - 1) +
+                          " (do tokenizer and model belong together, is the text too long?)");
       }
     }
     parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {

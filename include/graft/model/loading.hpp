@@ -20,8 +20,8 @@
 namespace graft {
 
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
-/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: a frozen parameter sees the mapped file,
-/// which must not be changed in place while the model lives (graft replaces files, it never changes them).
+/// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: a frozen parameter sees the mapped
+/// file, which must not be changed in place while the model lives (graft replaces files, it never changes them).
 /// @throws format_error  a tensor is missing, or has another shape than the parameter
 template <class M, class Rename>
 index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
@@ -115,8 +115,8 @@ bool holds_values(const tensor_source& source, const std::string& name, const pa
 
 }  // namespace detail
 
-/// Starts MODEL, which holds its trunk and in which is set what will be trained, from SOURCE: every tensor goes to the parameter of its name.
-/// Those of the trunk that are not trained must be as they are: the model would be saved without them.
+/// Starts MODEL, which holds its trunk and in which is set what will be trained, from SOURCE: every tensor goes to the parameter of its
+/// name. Those of the trunk that are not trained must be as they are: the model would be saved without them.
 /// @throws format_error  not a single one is taken, one has no place in MODEL or another shape, or one that is not trained differs
 template <class M>
 taken_start start_from(M& model, const tensor_source& source) {
@@ -145,8 +145,9 @@ taken_start start_from(M& model, const tensor_source& source) {
       wanted.insert(name);
     } else if (!detail::holds_values(source, name, p)) {
       if (name.find(".multi_adapter.") == name.npos) {
-        throw format_error(source.path(), "tensor '" + name + "' differs from the encoder's, and this run does not train it: give the "
-                                          "--model_path that it belongs to, or train the whole encoder (--tune full)");
+        throw format_error(source.path(), "tensor '" + name +
+                                              "' differs from the encoder's, and this run does not train it: give the "
+                                              "--model_path that it belongs to, or train the whole encoder (--tune full)");
       }
       taken.of_the_mix.push_back(name);
       wanted.insert(name);
@@ -154,7 +155,8 @@ taken_start start_from(M& model, const tensor_source& source) {
   }
   if (!without_place.empty()) {
     throw format_error(source.path(), "has " + std::to_string(without_place.size()) + " of " + std::to_string(source.tensors().size()) +
-                                          " tensors that have no place in what this run trains, the first of them '" + without_place[0] + "'");
+                                          " tensors that have no place in what this run trains, the first of them '" + without_place[0] +
+                                          "'");
   }
   load_parameters(model, source, [&](const std::string& name) { return wanted.contains(name) ? std::optional(name) : std::nullopt; });
   model.for_each_parameter([&](auto& p) {

@@ -156,8 +156,8 @@ class trainer {
   }
 
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
-  /// At the end the model holds the best parameters. So it does when the loss or the gradients of a step are no finite numbers: that step is
-  /// not taken, and no checkpoint written any more.
+  /// At the end the model holds the best parameters. So it does when the loss or the gradients of a step are no finite numbers: that step
+  /// is not taken, and no checkpoint written any more.
   outcome run(const training_observer& observer, const std::atomic<bool>* stop = nullptr) {
     const auto stopped = [&] { return stop != nullptr && stop->load(); };
     if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
