@@ -87,6 +87,7 @@ int convert_adapter(int argc, const char* const* argv) {
     trunk = open_model(files.model_path, config.model_type);
     const std::string print = fingerprint(*trunk, to_json(config), trunk_tensors(config, *trunk));
     check_trunk(a.description, print, input);
+    check_of_trunk(a, *trunk);
     a.description.trunk_fingerprint = print;
   }
   if (!labels.empty()) set_labels(a, labels);

@@ -98,6 +98,7 @@ int export_model(int argc, const char* const* argv) {
     lora = open_adapter(lora_path, config);
     check_trunk(lora->description, fingerprint(model, to_json(config), trunk), lora_path);
     start_threads(0);
+    check_of_trunk(*lora, model);
     model = merge_lora(model, *lora);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);

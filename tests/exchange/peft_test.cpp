@@ -102,6 +102,83 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK(message("lora_dropout", 0.5).empty());
 }
 
+TEST_CASE("a low-rank update for another head than one for whole texts is refused by its name") {
+  const auto message = [](const std::string& field, const json& value) {
+    const copied_folder folder("peft_lora");
+    folder.edit("adapter_config.json", [&](json& j) {
+      j["task_type"] = nullptr;
+      j[field] = value;
+    });
+    return folder.refusal();
+  };
+  for (const char* task : {"TOKEN_CLS", "QUESTION_ANS", "CAUSAL_LM", "SEQ_2_SEQ_LM"}) CHECK_THAT(message("task_type", task), Contains(task));
+  for (const char* name : {"BertForTokenClassification", "RobertaForQuestionAnswering", "RobertaForMultipleChoice", "RobertaForMaskedLM"}) {
+    CHECK_THAT(message("auto_mapping", {{"base_model_class", name}}), Contains("\"auto_mapping\" says \"" + std::string(name)));
+  }
+  for (const char* name : {"RobertaForSequenceClassification", "RobertaModel"}) {
+    CHECK(message("auto_mapping", {{"base_model_class", name}, {"parent_library", "transformers"}}).empty());
+  }
+  CHECK(message("auto_mapping", nullptr).empty());
+}
+
+namespace {
+
+/// golden/exchange/peft_lora with its tensors under the names that RENAME gives, and MORE.
+void save_peft(const copied_folder& folder, const std::function<std::string(const std::string&)>& rename,
+               const std::map<std::string, std::vector<graft::index>>& more = {}, float value = 0.5F) {
+  const graft::safetensors_file stored(exchange + "peft_lora/adapter_model.safetensors");
+  graft::safetensors_writer writer;
+  for (const auto& [name, info] : stored.tensors()) writer.add(rename(name), info.shape, info.type, info.bytes, info.type);
+  std::vector<std::vector<float>> values;
+  for (const auto& [name, shape] : more) {
+    const auto& own = values.emplace_back(static_cast<std::size_t>(graft::element_count(shape)), value);
+    writer.add(name, shape, std::span<const float>(own));
+  }
+  writer.write(folder / "adapter_model.safetensors");
+}
+
+}  // namespace
+
+TEST_CASE("names that tensors have in memory: the trained copies are taken") {
+  const auto plain = graft::read_peft(exchange + "peft_lora", roberta_config());
+  const auto in_memory = [](const std::string& adapter, const std::string& before) {
+    return [=](std::string name) {
+      name = graft::detail::replace_first(name, ".lora_A.", ".lora_A." + adapter + ".");
+      name = graft::detail::replace_first(name, ".lora_B.", ".lora_B." + adapter + ".");
+      name = graft::detail::replace_first(name, ".classifier.", ".classifier.modules_to_save." + adapter + ".");
+      return before + name;
+    };
+  };
+  const std::map<std::string, std::vector<graft::index>> untrained{{"base_model.model.classifier.original_module.dense.weight", {8, 8}}};
+  for (const std::string adapter : {"default", "rte"}) {
+    const copied_folder folder("peft_lora");
+    save_peft(folder, in_memory(adapter, ""), untrained);
+    check_same(plain.tensors, graft::read_peft(folder.path(), roberta_config()).tensors);
+    save_peft(folder, in_memory(adapter, "_orig_mod."));
+    check_same(plain.tensors, graft::read_peft(folder.path(), roberta_config()).tensors);
+  }
+  const copied_folder two("peft_lora");
+  save_peft(two, in_memory("a", ""), {{"base_model.model.roberta.encoder.layer.0.attention.self.query.lora_A.b.weight", {2, 8}}});
+  CHECK_THAT(two.refusal(), Contains("several adapters, \"a\", \"b\""));
+}
+
+TEST_CASE("what a low-rank update repeats of the encoder is compared with it") {
+  const copied_folder folder("peft_lora");
+  const auto same = [](const std::string& name) { return name; };
+  const std::string table = "base_model.model.roberta.embeddings.word_embeddings.weight";
+  const graft::index rows = roberta_config().vocab_size;
+  save_peft(folder, same, {{table, {rows + 1, 8}}});
+  CHECK_THAT(folder.refusal(), Contains(std::to_string(rows + 1) + " word embeddings, the encoder's has " + std::to_string(rows)) &&
+                                   Contains("vocabulary was resized"));
+  save_peft(folder, same, {{table, {rows, 8}}});
+  const auto read = graft::read_peft(folder.path(), roberta_config());
+  CHECK(read.tensors.tensors().size() == 12);
+  CHECK(read.of_trunk.tensors().size() == 1);
+  CHECK_NOTHROW(graft::check_of_trunk(read, read.of_trunk));
+  CHECK_THAT(refusal([&] { graft::check_of_trunk(read, graft::open_model(golden + "model/model.safetensors", "roberta")); }),
+             Contains("word_embeddings.weight' with other values than the encoder's"));
+}
+
 TEST_CASE("PEFT: tensors that are missing, of another shape, or unknown are refused with their names and shapes") {
   const std::string name = "roberta.encoder.layer.1.attention.self.value.lora_B.weight";
   const auto message = [](const std::function<void(std::string&, std::vector<graft::index>&)>& change) {

@@ -1,6 +1,7 @@
 #pragma once
 // One adapter, whichever file it came from: what it is, and its tensors under graft's names.
 
+#include <concepts>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -18,9 +19,24 @@ namespace graft {
 struct adapter_file {
   model_description description;
   tensor_source tensors;
+  tensor_source of_trunk{tensors.path()};  // what the file repeats of the encoder: to be the same there, see check_of_trunk
 
   bool has_head() const { return description.num_labels() > 0; }
 };
+
+/// Compares what A repeats of the encoder with it. SAME(name) says whether the encoder's tensor of that name holds the same values.
+/// @throws format_error  one does not: A was trained with a part of the encoder that an adapter cannot hold
+template <std::predicate<const std::string&> Same>
+void check_of_trunk(const adapter_file& a, Same&& same) {
+  for (const auto& [name, info] : a.of_trunk.tensors()) {
+    if (same(name)) continue;
+    throw format_error(a.of_trunk.path(), "holds '" + name + "' with other values than the encoder's: it belongs to another encoder, or was trained "
+                                          "with a part of it that graft's adapters do not hold; give the --model_path that has these values");
+  }
+}
+inline void check_of_trunk(const adapter_file& a, const tensor_source& trunk) {
+  check_of_trunk(a, [&](const std::string& name) { return trunk.contains(name) && a.of_trunk.values<float>(name) == trunk.values<float>(name); });
+}
 
 using tensor_shapes = std::map<std::string, std::vector<index>>;
 

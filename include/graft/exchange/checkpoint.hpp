@@ -50,7 +50,8 @@ inline std::optional<adapter_file> read_checkpoint(const std::string& path, cons
   const tensor_source stored = open_weights(path);
   if (has_description(stored.metadata())) return std::nullopt;
   tensor_source model(path);
-  model.add_all(stored, [&](const std::string& name) { return canonical_name(name, config.model_type); });
+  const name_prefix prefix(stored.tensors(), config.model_type, path);
+  model.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
   const auto trunk = trunk_tensors(config);
   bool added = false;
   for (const auto& [name, info] : model.tensors()) added = added || name.find(".adapter.") != name.npos || name.find(".multi_adapter.") != name.npos;

@@ -36,6 +36,71 @@ inline std::vector<std::string> targets_of(const tensor_source& stored, const en
   return {targets.begin(), targets.end()};
 }
 
+/// NAME without the parts that tensors have in memory only; nothing for the untrained copy of a module that was trained. The name of the
+/// adapter, which stands in some, goes into ADAPTERS.
+///   ...query.lora_A.NAME.weight -> ...query.lora_A.weight          ...query.base_layer.weight -> ...query.weight
+///   classifier.modules_to_save.NAME.dense.weight -> classifier.dense.weight          classifier.original_module.* -> nothing
+inline std::optional<std::string> peft_name(std::string name, std::set<std::string>& adapters) {
+  for (const std::string_view wrapper : {"_orig_mod.", "_fsdp_wrapped_module.", "base_layer."}) {
+    for (auto at = name.find(wrapper); at != name.npos; at = name.find(wrapper)) {
+      if (at != 0 && name[at - 1] != '.') break;
+      name.erase(at, wrapper.size());
+    }
+  }
+  if (name.find(".original_module.") != name.npos) return std::nullopt;
+  const auto take_adapter = [&](std::size_t at) {  // the part of the name that begins there
+    const auto end = name.find('.', at);
+    if (end == name.npos) return;
+    adapters.insert(name.substr(at, end - at));
+    name.erase(at, end + 1 - at);
+  };
+  constexpr std::string_view saved = ".modules_to_save.";
+  if (const auto at = name.find(saved); at != name.npos) {
+    take_adapter(at + saved.size());
+    name.erase(at + 1, saved.size() - 1);
+  }
+  for (const std::string_view matrix : {".lora_A.", ".lora_B."}) {
+    const auto at = name.find(matrix);
+    if (at != name.npos && name.substr(at + matrix.size()) != "weight") take_adapter(at + matrix.size());
+  }
+  return name;
+}
+
+/// @throws format_error  GIVEN, an adapter_config.json of PEFT's, is for a head that does not answer for a whole text
+inline void check_peft_task(const json& given, const std::string& path) {
+  const std::string expected = ", a head for whole texts was expected (SEQ_CLS, ...ForSequenceClassification)";
+  if (const auto task = optional<std::string>(given, "task_type", path, ""); task != "" && task != "SEQ_CLS" && task != "FEATURE_EXTRACTION") {
+    throw format_error(path, "\"task_type\" is " + shown(given["task_type"]) + expected);
+  }
+  const json mapping = optional<json>(given, "auto_mapping", path, json::object());
+  const auto name = optional<std::string>(mapping, "base_model_class", path, "");
+  if (name.find("For") != name.npos && !name.ends_with("ForSequenceClassification")) {
+    throw format_error(path, "\"auto_mapping\" says " + shown(mapping["base_model_class"]) + expected);
+  }
+}
+
+/// What of STORED, the tensors of a PEFT folder, is a copy of the encoder's.
+/// @throws format_error  a table of word embeddings of another length, or another part of the encoder in another shape
+inline tensor_source trunk_copies(const tensor_source& stored, const encoder_config& config) {
+  tensor_source copies(stored.path());
+  const tensor_shapes trunk = trunk_tensors(config);
+  copies.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
+    const auto own = trunk.find(name);
+    if (own == trunk.end() || name.find(".pooler.") != name.npos) return std::nullopt;
+    const auto& shape = stored.at(name).shape;
+    const bool table = name.ends_with(".word_embeddings.weight") && shape.size() == 2 && shape[1] == config.hidden_size;
+    if (table && shape[0] != config.vocab_size) {
+      throw format_error(stored.path(), "holds a table of " + std::to_string(shape[0]) + " word embeddings, the encoder's has " +
+                                            std::to_string(config.vocab_size) +
+                                            ": its vocabulary was resized in training; give that encoder with the resized table as "
+                                            "--model_path, and its tokenizer");
+    }
+    stored.expect({*own});
+    return name;
+  });
+  return copies;
+}
+
 }  // namespace detail
 
 /// Reads the low-rank updates in FOLDER: adapter_config.json, adapter_model.safetensors or adapter_model.bin, with the head among the saved
@@ -61,17 +126,32 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
   // The other ways of filling the matrices at the start change the trunk with them.
   const json start = given.value("init_lora_weights", json());
   if (start.is_boolean() || start == "gaussian" || start == "eva" || start == "orthogonal") handled.insert("init_lora_weights");
-  const json task = given.value("task_type", json());
-  if (task == "SEQ_CLS" || task == "FEATURE_EXTRACTION") handled.insert("task_type");
+  handled.insert("task_type");
+  detail::check_peft_task(given, path);
   check_fields(given, {{"bias", "none"}}, handled, path);
 
   const tensor_source file = detail::open_first(folder, {"adapter_model.safetensors", "adapter_model.bin"});
-  tensor_source stored(file.path());
-  stored.add_all(file, [&](const std::string& name) -> std::optional<std::string> {
+  std::set<std::string> adapters;
+  const auto short_name = [&](std::string name) -> std::optional<std::string> {
+    for (const std::string_view wrapper : {"module.", "_orig_mod."}) {
+      if (name.starts_with(wrapper)) name.erase(0, wrapper.size());
+    }
     if (!name.starts_with(detail::peft_prefix))
       throw format_error(file.path(), "holds tensor '" + name + "', a name with base_model.model. was expected");
-    return canonical_name(name.substr(detail::peft_prefix.size()), config.model_type);
-  });
+    name.erase(0, detail::peft_prefix.size());
+    if (name.starts_with("model.")) name.erase(0, std::string_view("model.").size());
+    return detail::peft_name(name, adapters);
+  };
+  for (const auto& [name, info] : file.tensors()) short_name(name);
+  if (adapters.size() > 1) {
+    throw format_error(file.path(), "holds several adapters, " + detail::listed(adapters, detail::quoted) + ": save one of them alone");
+  }
+  tensor_source inner(file.path()), all(file.path());
+  inner.add_all(file, short_name);
+  all.add_all(inner, [&](const std::string& name) { return canonical_name(name, config.model_type); });
+  const tensor_source copies = detail::trunk_copies(all, config);
+  tensor_source stored(file.path());
+  stored.add_all(all, [&](const std::string& name) { return copies.contains(name) ? std::nullopt : std::optional(name); });
   model_description d;
   d.kind = "lora";
   d.layer_norms_trained = false;
@@ -91,7 +171,7 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
     throw format_error(path, "\"target_modules\" is " + shown(targets) + ": no dense layer of this encoder has an update");
   }
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, stored.path());
-  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
+  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; }), copies};
 }
 
 /// Writes A into FOLDER, which is made if need be: adapter_config.json and adapter_model.safetensors.

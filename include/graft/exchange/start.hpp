@@ -26,7 +26,8 @@ inline adapter_file open_start(const std::string& path, const encoder_config& co
   if (detail::is_described(file)) return read_graft(safetensors_file(file), config);
   const tensor_source stored = open_weights(file);
   adapter_file start{{}, tensor_source(file)};
-  start.tensors.add_all(stored, [&](const std::string& name) { return canonical_name(name, config.model_type); });
+  const name_prefix prefix(stored.tensors(), config.model_type, file);
+  start.tensors.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
   model_description& d = start.description;
   d.labels_said = false;
   if (const index rows = head_rows(start.tensors, config); rows != 0) number_labels(d, rows, file);
@@ -228,6 +229,7 @@ inline fitted_start fit_start(const adapter_file& file, const model_description&
     return std::nullopt;
   });
   start.tensors.add_all(kept, [](const std::string& name) { return std::optional(name); });
+  start.tensors.add_all(file.of_trunk, [](const std::string& name) { return std::optional(name); });  // to be compared
   return start;
 }
 
