@@ -116,6 +116,7 @@ struct question {
   std::int64_t batch_size = 8, threads = 0;
   bool several = false;
   row_source next_row;
+  predictor_options options{};
 };
 
 /// Some rows in order, and why there are no more of them, if not for want of rows.
@@ -154,6 +155,18 @@ std::vector<answer> answers_to(window& w, const question& q, const basic_predict
   return {};
 }
 
+/// What is said where nobody says how long rows may be.
+template <class P>
+std::vector<std::string> length_notes(const question& q, const basic_predictor<P>& model) {
+  std::string unsaid;
+  for (const std::string& name : model.names()) {
+    if (!model.description(name).max_seq_length) unsaid += (unsaid.empty() ? "" : ", ") + (q.tuned.empty() ? name : q.tuned);
+  }
+  if (unsaid.empty() || q.options.max_seq_length) return {};
+  return {unsaid + ": does not say how long its sequences were in training: rows are cut at " +
+          std::to_string(model.config().max_sequence_length()) + " tokens, the encoder's most; --max_seq_length N cuts them at N"};
+}
+
 /// Writes the table of answers, computed in P, row after row in the order of the rows; of more rows than a window holds, as they come. A
 /// row that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
 template <class P>
@@ -164,12 +177,13 @@ void answer_rows(question& q) {
   q.files = beside_model(q.files);
   if (no_tokenizer) q.files.tokenizer_path.clear();
 
-  basic_predictor<P> model(q.files);
+  basic_predictor<P> model(q.files, q.options);
   print_notes(model.notes());
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) model.add(name, path);
   }
+  print_notes(length_notes(q, model));
   context ctx;
   ctx.threads = static_cast<int>(q.threads);
   std::optional<atomic_file> file;
@@ -197,6 +211,7 @@ int predict(int argc, const char* const* argv) {
   std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split = "test", output;
   std::string precision = "auto";
   std::int64_t batch_size = 8, threads = 0;
+  std::optional<std::int64_t> max_seq_length;
   flag_table flags(
       "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
       "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of the "
@@ -218,6 +233,11 @@ int predict(int argc, const char* const* argv) {
   flags.add("input", &input, "A .tsv with a header that names text_a and text_b, or a .jsonl; -: standard input, TEXT [tab TEXT] a line.");
   flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
   flags.add("split", &split, "Which rows of the task: test, val, train, or another that it has.");
+  flags
+      .add("max_seq_length", &max_seq_length,
+           "Longest sequence in tokens, special tokens included; longer texts are cut. As in training if what was tuned says so, else the "
+           "encoder's longest.")
+      .within({4, ranges::max_seq_length.most});
   flags.add("output", &output, "Writes the table to this file, not to standard output.");
   flags.group("Machine");
   flags.add("eval_batch_size", &batch_size, "Rows in a batch.").within(ranges::count);
@@ -233,7 +253,7 @@ int predict(int argc, const char* const* argv) {
   if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
     throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
   }
-  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}};
+  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length}};
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
     if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");

@@ -103,6 +103,19 @@ TEST_CASE("an unknown adapter, a taken name and an adapter without a head are re
   CHECK(p.names().size() == 4);
 }
 
+TEST_CASE("rows are as long as one asks, else as in training, else as the encoder takes them") {
+  const graft::index longest = predictor(trunk).config().max_sequence_length();
+  const predictor p = everyone();
+  CHECK_FALSE(p.description("peft_lora").max_seq_length);
+  CHECK(p.max_seq_length("peft_lora") == longest);
+  CHECK(p.max_seq_length("none") == longest);
+  const predictor cut(trunk, golden + "/exchange/peft_lora", {.max_seq_length = 5});
+  CHECK(cut.max_seq_length("tuned") == 5);
+  CHECK_THROWS_WITH(cut.predict(rows(0)), Catch::Contains("the longest allowed (max_seq_length) is 5"));
+  CHECK_THROWS_WITH(predictor(trunk, graft::predictor_options{longest + 1}), Catch::Contains("at most " + std::to_string(longest) + " tokens"));
+  CHECK_THROWS_WITH(predictor(trunk, graft::predictor_options{0}), Catch::Contains("max_seq_length is 0"));
+}
+
 TEST_CASE("several threads may ask at once") {
   const predictor p = everyone();
   const auto asked = [&](std::size_t b) {

@@ -32,6 +32,12 @@ struct answer {
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
 };
 
+struct predictor_options {
+  /// Where sequences are cut, in tokens, special tokens included. Without it: where they were in training if what was tuned says so, else at the
+  /// encoder's longest.
+  std::optional<index> max_seq_length{};
+};
+
 /// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
 /// memory for what it tuned alone. Once all are added, every call is safe from several threads, each with its own context.
 /// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
@@ -43,10 +49,15 @@ class basic_predictor {
 
   /// The trunk alone, which answers with hidden states until something is added.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
-  explicit basic_predictor(const trunk_files& files) : basic_predictor(files, read_trunk_config(files)) {}
+  /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
+  explicit basic_predictor(const trunk_files& files, const predictor_options& options = {})
+      : basic_predictor(files, options, read_trunk_config(files)) {}
 
   /// The trunk with one tuned part.
-  basic_predictor(const trunk_files& files, const std::string& tuned_path) : basic_predictor(files) { add("tuned", tuned_path); }
+  basic_predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options = {})
+      : basic_predictor(files, options) {
+    add("tuned", tuned_path);
+  }
 
   /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none.
   /// @throws format_error  it does not fit the trunk, was trained around another one, or has no head to answer with
@@ -76,6 +87,13 @@ class basic_predictor {
     return all;
   }
   const encoder_config& config() const { return config_; }
+  /// Where the sequences that NAME answers are cut.
+  /// @throws config_error  there is no adapter of that name
+  index max_seq_length(const std::string& name) const {
+    const index longest = config_.max_sequence_length();
+    if (options_.max_seq_length) return *options_.max_seq_length;
+    return name == bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
+  }
   /// What the user should know of the vocabulary: a line each.
   std::vector<std::string> notes() const { return tokenizer_ ? tokenizer_->notes() : std::vector<std::string>(); }
   /// What NAME is; "" means the first.
@@ -112,13 +130,18 @@ class basic_predictor {
   }
 
  private:
-  basic_predictor(const trunk_files& files, const encoder_config& config)
-      : basic_predictor(files, config, open_model(files.model_path, config.model_type)) {}
+  basic_predictor(const trunk_files& files, const predictor_options& options, const encoder_config& config)
+      : basic_predictor(files, options, config, open_model(files.model_path, config.model_type)) {}
   /// What CONFIG promises is compared with the tensors before anything is as large as it says.
-  basic_predictor(const trunk_files& files, const encoder_config& config, const tensor_source& stored)
+  basic_predictor(const trunk_files& files, const predictor_options& options, const encoder_config& config, const tensor_source& stored)
       : config_(config),
+        options_(options),
         fingerprint_(fingerprint(stored, to_json(config), trunk_tensors(config, stored))),
         trunk_(make_plain_classifier<P>(config, 1)) {
+    if (options.max_seq_length && (*options.max_seq_length < 1 || *options.max_seq_length > config.max_sequence_length())) {
+      throw config_error("max_seq_length is " + std::to_string(*options.max_seq_length) + ", the encoder takes sequences of at most " +
+                         std::to_string(config.max_sequence_length()) + " tokens");
+    }
     lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
     if (!files.tokenizer_path.empty()) tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
     load_trunk(trunk_, stored);
@@ -173,14 +196,14 @@ class basic_predictor {
     pack_frozen(model, false, omp_get_max_threads());
   }
 
-  /// The features of those ROWS that stand in PLACES, cut to the length that NAME was trained with.
+  /// The features of those ROWS that stand in PLACES, cut to the length of NAME.
   std::vector<features> featurize(std::span<const example> rows, const std::vector<std::size_t>& places, const std::string& name,
                                   int threads) const {
     std::vector<example> chosen;
     for (const std::size_t place : places) chosen.push_back(rows[place]);
-    const index longest = config_.max_sequence_length();
-    const index length = name == bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
-    return at_their_rows(places, [&] {
+  /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
+  explicit basic_predictor(const trunk_files& files, const predictor_options& options = {})
+      : basic_predictor(files, options, read_trunk_config(files)) {}
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
       return featurize_all(chosen, known_ids_of(config_), length, threads);
     });
@@ -235,6 +258,7 @@ class basic_predictor {
   }
 
   encoder_config config_;
+  predictor_options options_;
   std::string fingerprint_;
   bool lacks_pooler_ = false;
   std::optional<tokenizer> tokenizer_;
