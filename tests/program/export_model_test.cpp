@@ -144,7 +144,8 @@ TEST_CASE("a low-rank update merged at export answers as it does beside the enco
   REQUIRE(exported.exit_code == 0);
   graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 9, 2]}\n{\"input_ids\": [0, 30, 31, 32, 2]}\n");
   const auto answers = [&](const std::string& model, const std::string& tuned) {
-    const auto result = run_graft({"predict", "--model_path", model, "--adapter_path", tuned, "--input", folder / "rows.jsonl"});
+    const auto result = run_graft({"predict", "--model_path", model, "--adapter_path", tuned, "--input", folder / "rows.jsonl",
+                                   "--max_seq_length", "9"});
     CHECK(result.err.empty());
     return result.out;
   };

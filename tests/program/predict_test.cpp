@@ -45,7 +45,9 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
     return run_graft(more);
   };
   const auto result = with({"--adapter_weights_path", folder / "adapters.json", "--adapter", "lora"});
-  CHECK(result.err.empty());
+  CHECK_THAT(result.err, Catch::StartsWith("graft: double, lora, one: does not say how long its sequences were in training"));
+  CHECK(graft_test::is_one_line_error(result.err));
+  CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--max_seq_length", "4"}).err.empty());
   REQUIRE(result.exit_code == 0);
   CHECK_THAT(result.out, Catch::StartsWith("index\tadapter\tprediction\tscores\n"));
   const auto rows = table(result.out);
