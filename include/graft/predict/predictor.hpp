@@ -201,9 +201,8 @@ class basic_predictor {
                                   int threads) const {
     std::vector<example> chosen;
     for (const std::size_t place : places) chosen.push_back(rows[place]);
-  /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
-  explicit basic_predictor(const trunk_files& files, const predictor_options& options = {})
-      : basic_predictor(files, options, read_trunk_config(files)) {}
+    const index length = max_seq_length(name);
+    return at_their_rows(places, [&] {
       if (tokenizer_) return featurize_all(chosen, *tokenizer_, length, threads);
       return featurize_all(chosen, known_ids_of(config_), length, threads);
     });
