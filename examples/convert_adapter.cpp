@@ -90,6 +90,10 @@ int convert_adapter(int argc, const char* const* argv) {
     check_of_trunk(a, *trunk);
     a.description.trunk_fingerprint = print;
   }
+  if (!trunk && !a.of_trunk.tensors().empty()) {
+    throw config_error(input + ": repeats tensors of the encoder (" + a.of_trunk.tensors().begin()->first +
+                       "), which are to be compared with it: give --model_path");
+  }
   if (!labels.empty()) set_labels(a, labels);
   if (!task.empty()) a.description.task_name = task;
   if (name.empty()) name = a.description.task_name.empty() ? "adapter" : a.description.task_name;

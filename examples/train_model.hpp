@@ -172,6 +172,11 @@ void evaluate_and_predict(const M& model, const prepared_run& run, const trainin
 /// A fresh head for MODEL, with a fresh pooler where a BERT brings none, which is said.
 template <class M>
 void start_head(M& model, const prepared_run& run) {
+  const std::string own = head_names(run.config).out_proj + ".weight";
+  if (run.trunk.contains(own) && run.flags.adapter_init_path.empty()) {
+    std::printf("the head in %s (%s) is left out, this task's starts fresh; --adapter_init_path takes one over, label by label\n",
+                printable(run.flags.model_path, 4000).c_str(), own.c_str());
+  }
   const bool fresh_pooler = model.head.pretrained_dense() && !brings_pooler(run.trunk);
   initialize(model.head, run.seed(), fresh_pooler);
   if (fresh_pooler && run.flags.adapter_init_path.empty()) {

@@ -145,6 +145,9 @@ inline adapterhub_head describe_head(const json& about, const encoder_config& co
     if (!model_class.ends_with("ForSequenceClassification")) {
       throw format_error(path, "\"model_class\" is " + model_class + ", a head for sequence classification was expected");
     }
+    if (about.value("problem_type", json()) == "multi_label_classification") {
+      throw format_error(path, "\"problem_type\" is \"multi_label_classification\", a head that gives each text one label was expected");
+    }
     h.layers = bert ? 1 : 2;
   } else {
     h.layers = required<int>(given, "layers", path);

@@ -70,7 +70,7 @@ class basic_predictor {
     const adapter_file file = open_tuned(path, config_);
     check_trunk(file.description, fingerprint_, path);
     trunk_.for_each_parameter([&](const auto& p) {
-      check_of_trunk(file, [&](const std::string& name) { return name != p.name || detail::holds_values(file.of_trunk, name, p); });
+      check_of_trunk(file, [&](const std::string& part) { return part != p.name || detail::holds_values(file.of_trunk, part, p); });
     });
     if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
     if (lacks_pooler_ && !brings_pooler(file.tensors)) {
