@@ -5,8 +5,11 @@
 #include <sys/un.h>
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -255,4 +258,46 @@ TEST_CASE("JSON errors name the file and the place") {
   CHECK(graft::optional<int>(object, "b", "x.json", 7) == 7);
   CHECK_THROWS_WITH(graft::required<int>(object, "b", "x.json"), "x.json: has no \"b\"");
   CHECK_THROWS_AS(graft::required<std::string>(object, "a", "x.json"), graft::format_error);
+}
+
+namespace {
+
+/// Bytes of the mapping that begins at DATA that are in this process's memory; -1: there is none.
+long resident_bytes(const void* data) {
+  std::ifstream maps("/proc/self/smaps");
+  char begin[32];
+  std::snprintf(begin, sizeof begin, "%lx-", reinterpret_cast<unsigned long>(data));
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    inside = inside || line.starts_with(begin);
+    if (inside && line.starts_with("Rss:")) return std::stol(line.substr(4)) * 1024;
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewhere stays as it is") {
+  const graft_test::temporary_folder folder;
+  constexpr std::size_t size = std::size_t{1} << 20;
+  graft::write_file(folder / "file", std::string(size, 'x'));
+  const graft::mapped_file file(folder / "file");
+  const std::span<const std::byte> all(file.data(), size);
+  const auto sum = [](std::span<const std::byte> bytes) {
+    std::size_t total = 0;
+    for (const std::byte b : bytes) total += static_cast<std::size_t>(b);
+    return total;
+  };
+  CHECK(sum(all) == size * 'x');
+  CHECK(resident_bytes(file.data()) == static_cast<long>(size));
+  file.rest(all.subspan(100, size / 2));
+  CHECK(resident_bytes(file.data()) <= static_cast<long>(size / 2 + 8192));
+  CHECK(sum(all) == size * 'x');
+
+  const std::vector<std::byte> elsewhere(size, std::byte{'y'});
+  CHECK_FALSE(file.holds(elsewhere));
+  file.rest(elsewhere);
+  CHECK(sum(elsewhere) == size * 'y');
+  CHECK(file.holds(all));
+  CHECK_FALSE(file.holds(all.first(0)));
 }
