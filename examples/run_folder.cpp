@@ -39,16 +39,35 @@ constexpr const char* file_names[] = {"args.json",
 constexpr const char* log_names[] = {"loss_train.zlog", "train_val.zlog", "train_val_best.zlog", "weights.zlog", "errors.zlog"};
 
 /// Flags that may differ between the starts of a run: they change no number, or what they name is compared by what it holds.
-constexpr const char* free_flags[] = {"resume",          "force_overwrite",      "ZZsrc",           "save_every_steps",     "output_dir",
-                                      "do_val",          "do_test",              "do_save",         "do_save_full",         "threads",
-                                      "eval_batch_size", "model_path",           "model_type",      "model_config_path",    "model_tokenizer_path",
-                                      "task_config_path", "adapter_weights_path", "adapter_exclude", "adapter_init_path",   "no_cuda",
-                                      "fp16",            "fp16_opt_level",       "local_rank",      "server_ip",            "server_port",
-                                      "model_load_mode", "model_save_mode"};
+constexpr const char* free_flags[] = {"resume",
+                                      "force_overwrite",
+                                      "ZZsrc",
+                                      "save_every_steps",
+                                      "output_dir",
+                                      "do_val",
+                                      "do_test",
+                                      "do_save",
+                                      "do_save_full",
+                                      "threads",
+                                      "eval_batch_size",
+                                      "model_path",
+                                      "model_type",
+                                      "model_config_path",
+                                      "model_tokenizer_path",
+                                      "task_config_path",
+                                      "adapter_weights_path",
+                                      "adapter_exclude",
+                                      "adapter_init_path",
+                                      "no_cuda",
+                                      "fp16",
+                                      "fp16_opt_level",
+                                      "local_rank",
+                                      "server_ip",
+                                      "server_port",
+                                      "model_load_mode",
+                                      "model_save_mode"};
 
-bool is_free(const std::string& flag) {
-  return std::find(std::begin(free_flags), std::end(free_flags), flag) != std::end(free_flags);
-}
+bool is_free(const std::string& flag) { return std::find(std::begin(free_flags), std::end(free_flags), flag) != std::end(free_flags); }
 
 bool exists(const std::string& path) {
   struct stat status {};
@@ -127,7 +146,8 @@ run_folder::run_folder(const std::string& path) : path_(path) {
       throw;
     }
     lock();
-    struct stat here {}, locked {};  // another run may have taken its folder away between the two
+    struct stat here {
+    }, locked{};  // another run may have taken its folder away between the two
     if (::stat(path_.c_str(), &here) == 0 && ::fstat(lock_.number(), &locked) == 0 && here.st_ino == locked.st_ino &&
         here.st_dev == locked.st_dev)
       return;
@@ -183,7 +203,8 @@ void run_folder::claim(const std::string& command, ordered_json& args, bool resu
   state_ = {{"graft_run", 1},
             {"state", "running"},
             {"command", command},
-            {"version", std::to_string(GRAFT_VERSION_MAJOR) + "." + std::to_string(GRAFT_VERSION_MINOR) + "." + std::to_string(GRAFT_VERSION_PATCH)},
+            {"version",
+             std::to_string(GRAFT_VERSION_MAJOR) + "." + std::to_string(GRAFT_VERSION_MINOR) + "." + std::to_string(GRAFT_VERSION_PATCH)},
             {"asked", ordered_json::object()},
             {"reads", ordered_json::object()},
             {"temporaries", ordered_json::array({process_token()})},
@@ -201,11 +222,13 @@ void run_folder::claim(const std::string& command, ordered_json& args, bool resu
       if (required<int>(earlier_, "graft_run", path_) != 1) throw format_error(file("run.json"), "is of a later version");
       for (const char* text : {"state", "command"}) required<std::string>(earlier_, text, path_);
       for (const char* object : {"asked", "files", "reads"}) {
-        if (!required<ordered_json>(earlier_, object, path_).is_object()) throw format_error(file("run.json"), "has a field that is no object");
+        if (!required<ordered_json>(earlier_, object, path_).is_object())
+          throw format_error(file("run.json"), "has a field that is no object");
       }
       for (const char* list : {"temporaries", "logs"}) {
         for (const auto& name : required<std::vector<std::string>>(earlier_, list, path_)) {
-          if (name.empty() || name.find_first_not_of("0123456789abcdef") != name.npos) throw format_error(file("run.json"), "has a strange name");
+          if (name.empty() || name.find_first_not_of("0123456789abcdef") != name.npos)
+            throw format_error(file("run.json"), "has a strange name");
         }
       }
       for (const auto& [name, about] : earlier_["files"].items()) {

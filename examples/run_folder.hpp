@@ -85,8 +85,8 @@ class run_folder {
   bool begun_ = false;
   start start_ = start::anew;
   bool clears_ = false;
-  ordered_json state_;     // of run.json
-  ordered_json earlier_;   // as it was found; null: there was none
+  ordered_json state_;    // of run.json
+  ordered_json earlier_;  // as it was found; null: there was none
 };
 
 }  // namespace graft::program

@@ -68,7 +68,7 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   std::int64_t checkpoint_step = resumed ? training.state().global_step : -1;
   std::string not_saved;
   training_observer observer;
-  observer.keep = check_mapped_files;
+  observer.keep = check_files;
   observer.saved = [&](const training_state& s) {
     checkpoint_step = s.global_step;
     checkpoint_warned = false;

@@ -1,6 +1,5 @@
 #include "training_run.hpp"
 
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -87,6 +86,13 @@ run_identity digests_of_inputs(const prepared_run& run, const std::vector<named_
   if (run.flags.do_train && run.flags.eval_every_steps > 0) all["validation rows"] = rows_digest(run.split("val")->rows);
   return all;
 }
+
+/// What the run reads of weights, and what it was then: mapped files, whose pages may be read at any time, and those copied from them.
+std::map<std::string, file_identity>& watched_files() {
+  static std::map<std::string, file_identity> all;
+  return all;
+}
+void watch_files() { watched_files().merge(mapping_registry::files()); }
 
 /// The splits that the flags ask for, checked to be in the task's configuration.
 std::vector<std::string> wanted_splits(const training_flags& flags, const task_config& tasks) {
@@ -185,6 +191,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.trunk = open_model(flags.model_path, run.config.model_type);
   run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
   read_data(run);
+  watch_files();
   run.reads = digests_of_inputs(run, adapters);
   return run;
 }
@@ -278,14 +285,18 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
   std::fflush(stdout);
 }
 
-void begin_output(const prepared_run& run) { run.folder->begin(run.args, run.reads); }
+void begin_output(const prepared_run& run) {
+  watch_files();
+  run.folder->begin(run.args, run.reads);
+}
 
-void check_mapped_files() {
-  const auto changed = mapping_registry::changed_files();
-  if (changed.empty()) return;
-  throw format_error(changed.front(),
-                     "has been changed, replaced or removed since the run began to use it: nothing computed from it is kept; put it back "
-                     "as it was, and the run goes on from its last checkpoint, if it has one, with --resume");
+void check_files() {
+  for (const auto& [path, before] : watched_files()) {
+    if (!has_changed(path, before)) continue;
+    throw format_error(path,
+                       "has been changed, replaced or removed since the run began to use it: nothing computed since is kept; put it back "
+                       "as it was, and the run goes on from its last checkpoint, if it has one, with --resume");
+  }
 }
 
 std::string metrics_text(const task_metrics& m) {

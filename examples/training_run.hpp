@@ -66,8 +66,9 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
 /// Takes the output folder: from here on there is something to lose.
 void begin_output(const prepared_run& run);
 
-/// @throws format_error  a file that is mapped, the trunk or an adapter, is no longer what it was: numbers may come from what is there now
-void check_mapped_files();
+/// @throws format_error  the trunk, an adapter or what else of weights the run read is no longer what it was: where its file is mapped,
+///                       numbers may come from what is there now
+void check_files();
 
 /// Metrics in a line: "acc 0.6120  f1 0.7000".
 std::string metrics_text(const task_metrics& m);

@@ -25,11 +25,13 @@ std::ptrdiff_t entries(const std::string& folder) {
   return std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator());
 }
 
-unsigned mode_of(const std::string& path) {
+struct stat status_of(const std::string& path) {
   struct stat status {};
   REQUIRE(::stat(path.c_str(), &status) == 0);
-  return status.st_mode & 07777;
+  return status;
 }
+
+unsigned mode_of(const std::string& path) { return status_of(path).st_mode & 07777; }
 
 }  // namespace
 
@@ -183,16 +185,22 @@ TEST_CASE("mappings are found by address, and files that changed under them by n
     inside = file.text().data() + 2;
     REQUIRE(graft::mapping_registry::path_at(inside) != nullptr);
     CHECK(graft::mapping_registry::path_at(inside) == path);
-    CHECK(graft::mapping_registry::changed_files().empty());
+    const auto files = graft::mapping_registry::files();
+    REQUIRE(files.contains(path));
+    CHECK_FALSE(graft::has_changed(path, files.at(path)));
     std::filesystem::resize_file(path, 3);
-    CHECK(graft::mapping_registry::changed_files() == std::vector<std::string>{path});
-    graft::mapping_registry::accept(path);
-    CHECK(graft::mapping_registry::changed_files().empty());
-    graft::write_file(path, "other");
-    CHECK(graft::mapping_registry::changed_files() == std::vector<std::string>{path});
+    CHECK(graft::has_changed(path, files.at(path)));
+    const graft::mapped_file shorter(path);
+    REQUIRE(shorter.size() == 3);
+    const graft::file_identity now(status_of(path));
+    CHECK_FALSE(graft::has_changed(path, now));
+    graft::write_file(path, "new");  // as long, but another file
+    CHECK(graft::has_changed(path, now));
+    std::filesystem::remove(path);
+    CHECK(graft::has_changed(path, now));
   }
   CHECK(graft::mapping_registry::path_at(inside) == nullptr);
-  CHECK(graft::mapping_registry::changed_files().empty());
+  CHECK_FALSE(graft::mapping_registry::files().contains(path));
 }
 
 TEST_CASE("what downloads leave in place of a file is called by its name") {

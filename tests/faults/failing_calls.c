@@ -90,7 +90,7 @@ int open64(const char* path, int flags, ...) {
 }
 
 ssize_t write(int descriptor, const void* bytes, size_t count) {
-  ssize_t (*real)(int, const void*, size_t) = REAL("write", ssize_t (*)(int, const void*, size_t));
+  ssize_t (*real)(int, const void*, size_t) = REAL("write", ssize_t(*)(int, const void*, size_t));
   if (descriptor > 2 && watched_descriptor(descriptor) && fails()) {
     const int reason = errno;
     const ssize_t half = reason == ENOSPC && count > 1 ? real(descriptor, bytes, count / 2) : -1;  // a disk fills up in the middle

@@ -83,8 +83,8 @@ struct process {
 /// A command that writes, and what it is to leave.
 struct scenario {
   std::string name;
-  std::function<words(const std::string& folder)> command;            // writes into FOLDER/out
-  words results;                                                       // in FOLDER/out; their bytes are compared
+  std::function<words(const std::string& folder)> command;                // writes into FOLDER/out
+  words results;                                                          // in FOLDER/out; their bytes are compared
   std::function<void(const std::string& folder)> prepare = [](auto&) {};  // what is there before
   bool resumes = false;
 };
@@ -119,7 +119,8 @@ void check_again(const scenario& s, const std::string& folder, const contents& b
   const std::string err = folder + "/err";
   ending end = process(command, {}, err).wait();
   const contents after = results_in(s, folder);
-  for (const auto& [name, bytes] : saved) expect(after.contains(name) && known(name, after.at(name)), s, when, "gone when begun again: " + name);
+  for (const auto& [name, bytes] : saved)
+    expect(after.contains(name) && known(name, after.at(name)), s, when, "gone when begun again: " + name);
   if (end.code != 0) {
     expect(one_line(end.err), s, when, "exit code " + std::to_string(end.code) + ", " + end.err);
     if (end.err.find("finished run") == std::string::npos) {
@@ -133,19 +134,46 @@ void check_again(const scenario& s, const std::string& folder, const contents& b
 }
 
 words flags_of_run(const std::string& command, const std::string& task, const std::string& folder) {
-  return {command,      "--task_config_path", task,   "--model_path",         golden + "/model.safetensors", "--output_dir", folder + "/out",
-          "--do_train", "--do_save",          "--do_val", "--do_test",        "--max_seq_length",            "10",           "--seed",
-          "5",          "--threads",          "1",    "--train_batch_size",   "3",                           "--dropout",    "0.1",
-          "--eval_every_steps", "4",          "--save_every_steps",           "3",                           "--learning_rate", "1e-2"};
+  return {command,
+          "--task_config_path",
+          task,
+          "--model_path",
+          golden + "/model.safetensors",
+          "--output_dir",
+          folder + "/out",
+          "--do_train",
+          "--do_save",
+          "--do_val",
+          "--do_test",
+          "--max_seq_length",
+          "10",
+          "--seed",
+          "5",
+          "--threads",
+          "1",
+          "--train_batch_size",
+          "3",
+          "--dropout",
+          "0.1",
+          "--eval_every_steps",
+          "4",
+          "--save_every_steps",
+          "3",
+          "--learning_rate",
+          "1e-2"};
 }
 
 std::vector<scenario> scenarios(const std::string& material) {
   std::string rows;
   for (int i = 0; i < 9; ++i)
-    rows += "{\"input_ids\": [0, " + std::to_string(5 + i) + ", " + std::to_string(9 + i % 4) + ", 2], \"label\": " + std::to_string(i % 2) + "}\n";
+    rows += "{\"input_ids\": [0, " + std::to_string(5 + i) + ", " + std::to_string(9 + i % 4) +
+            ", 2], \"label\": " + std::to_string(i % 2) + "}\n";
   graft::write_file(material + "/rows.jsonl", rows);
   const std::string task = material + "/task.json";
-  graft::write_file(task, graft::json{{"task", "custom"}, {"name", "mine"}, {"kind", "classification"}, {"labels", {"0", "1"}},
+  graft::write_file(task, graft::json{{"task", "custom"},
+                                      {"name", "mine"},
+                                      {"kind", "classification"},
+                                      {"labels", {"0", "1"}},
                                       {"paths", {{"train", "rows.jsonl"}, {"val", "rows.jsonl"}, {"test", "rows.jsonl"}}}}
                               .dump());
   const std::string list = material + "/adapters.json";
@@ -179,8 +207,8 @@ std::vector<scenario> scenarios(const std::string& material) {
                  {"model/model.safetensors", "model/config.json"}});
   all.push_back({"export-model onto what it reads",
                  [=](const std::string& folder) {
-                   return words{"export-model",       folder + "/out/model", "--without_tokenizer", "--output_base_path", folder + "/out",
-                                "--force_overwrite"};
+                   return words{"export-model",       folder + "/out/model", "--without_tokenizer",
+                                "--output_base_path", folder + "/out",       "--force_overwrite"};
                  },
                  {"model/model.safetensors", "model/config.json"},
                  [=](const std::string& folder) {
@@ -189,12 +217,20 @@ std::vector<scenario> scenarios(const std::string& material) {
                      fs::copy_file(golden + "/" + name, folder + "/out/model/" + name);
                  }});
   const auto convert = [=](const std::string& from, const std::string& to) {
-    return words{"convert-adapter", "--adapter_path", from, "--output_path", to, "--to", "adapterhub", "--layer_norms_beside",
-                 "--model_path", golden + "/model.safetensors"};
+    return words{"convert-adapter",
+                 "--adapter_path",
+                 from,
+                 "--output_path",
+                 to,
+                 "--to",
+                 "adapterhub",
+                 "--layer_norms_beside",
+                 "--model_path",
+                 golden + "/model.safetensors"};
   };
   const words hub{"adapter_config.json", "pytorch_adapter.bin", "head_config.json", "pytorch_model_head.bin", "layer_norms.safetensors"};
-  all.push_back({"convert-adapter",
-                 [=](const std::string& folder) { return convert(golden + "/adapter_rte.safetensors", folder + "/out"); }, hub});
+  all.push_back(
+      {"convert-adapter", [=](const std::string& folder) { return convert(golden + "/adapter_rte.safetensors", folder + "/out"); }, hub});
   all.push_back({"convert-adapter onto what it reads",
                  [=](const std::string& folder) {
                    words run = convert(folder + "/out", folder + "/out");
@@ -208,17 +244,27 @@ std::vector<scenario> scenarios(const std::string& material) {
                  }});
   all.push_back({"predict",
                  [=](const std::string& folder) {
-                   return words{"predict", "--model_path",  golden + "/model.safetensors", "--adapter_path", golden + "/adapter_rte.safetensors",
-                                "--input", material + "/rows.jsonl", "--output", folder + "/out/answers.tsv"};
+                   return words{"predict",
+                                "--model_path",
+                                golden + "/model.safetensors",
+                                "--adapter_path",
+                                golden + "/adapter_rte.safetensors",
+                                "--input",
+                                material + "/rows.jsonl",
+                                "--output",
+                                folder + "/out/answers.tsv"};
                  },
-                 {"answers.tsv"}, [](const std::string& folder) { fs::create_directories(folder + "/out"); }});
+                 {"answers.tsv"},
+                 [](const std::string& folder) { fs::create_directories(folder + "/out"); }});
   all.push_back({"prepare-tasks",
                  [=](const std::string& folder) {
                    return words{"prepare-tasks", "--input_base_path", material + "/glue", "--output_base_path", folder + "/out"};
                  },
                  {"configs/rte.json"}});
   all.push_back({"plot",
-                 [=](const std::string& folder) { return words{"plot", material + "/run/out", "--output_dir", folder + "/out"}; },
+                 [=](const std::string& folder) {
+                   return words{"plot", material + "/run/out", "--output_dir", folder + "/out"};
+                 },
                  {"loss.svg", "validation.svg", "report.html"}});
   return all;
 }
@@ -281,7 +327,8 @@ void run_scenario(const scenario& s, const std::string& root, long moments, std:
     if (end.code == 0) {
       expect(results_in(s, folder) == expected, s, when, "exit code 0, and results are missing: " + end.err);
     } else {
-      expect(end.code == 1 && end.err.ends_with('\n') && end.err.starts_with("graft: "), s, when, "exit code " + std::to_string(end.code) + ", " + end.err);
+      expect(end.code == 1 && end.err.ends_with('\n') && end.err.starts_with("graft: "), s, when,
+             "exit code " + std::to_string(end.code) + ", " + end.err);
     }
     check_again(s, folder, before, expected, when);
   }

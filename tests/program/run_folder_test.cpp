@@ -18,8 +18,8 @@ using graft_test::temporary_folder;
 using start = run_folder::start;
 
 ordered_json flags() {
-  return {{"task_config_path", "t"}, {"output_dir", "o"}, {"learning_rate", 0.1}, {"seed", 3},         {"threads", 2},
-          {"resume", false},         {"do_save", true},   {"do_save_full", false}, {"save_every_steps", 0}};
+  return {{"task_config_path", "t"}, {"output_dir", "o"},     {"learning_rate", 0.1}, {"seed", 3}, {"threads", 2}, {"resume", false},
+          {"do_save", true},         {"do_save_full", false}, {"save_every_steps", 0}};
 }
 const graft::run_identity reads{{"training rows", "00ff"}};
 
@@ -150,7 +150,8 @@ TEST_CASE("a run that was ended goes on where it was, with what it was asked and
   CHECK(where(folder, true) == start::after_training);
   CHECK(where(folder, false, "threads", 7) == start::after_training);
   CHECK(where(folder, false, "seed", -1) == start::after_training);
-  CHECK_THROWS_WITH(where(folder, true, "learning_rate", 0.2), Catch::Contains("--learning_rate is 0.2, the run in") && Catch::Contains("with 0.1"));
+  CHECK_THROWS_WITH(where(folder, true, "learning_rate", 0.2),
+                    Catch::Contains("--learning_rate is 0.2, the run in") && Catch::Contains("with 0.1"));
   CHECK_THAT(refusal(folder, true, false, "train-multi-adapter"), Catch::Contains("holds a run of train-adapter"));
   run_folder run(folder);
   ordered_json args = flags();

@@ -86,9 +86,7 @@ TEST_CASE("a disk that fills up in the middle of a line leaves whole lines") {
     graft::log_writer log(folder / "logs");
     log.not_written = [](const graft::backend_error&) {};
     log.write("loss_train", {{"step", 1}});
-    const struct rlimit small {
-      70, 70
-    };
+    const struct rlimit small { 70, 70 };
     ::setrlimit(RLIMIT_FSIZE, &small);
     log.write("loss_train", {{"text", std::string(100, 'x')}});
     log.write("loss_train", {{"s", 2}});

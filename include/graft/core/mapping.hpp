@@ -8,9 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <string>
-#include <vector>
 
 namespace graft {
 
@@ -28,6 +28,12 @@ struct file_identity {
         changed_nanoseconds(s.st_mtim.tv_nsec) {}
   bool operator==(const file_identity&) const = default;
 };
+
+/// Whether the file PATH is no longer what it was at BEFORE: gone, replaced, of another size, or written to since.
+inline bool has_changed(const std::string& path, const file_identity& before) {
+  struct stat now {};
+  return ::stat(path.c_str(), &now) != 0 || file_identity(now) != before;
+}
 
 /// Every live mapping of a `mapped_file`.
 ///
@@ -79,26 +85,14 @@ class mapping_registry {
     return nullptr;
   }
 
-  /// Mapped files that are no longer what they were when they were mapped: gone, replaced, of another size, or written to since.
-  static std::vector<std::string> changed_files() {
+  /// Every file that is mapped at this moment, and what it was when it was mapped first.
+  static std::map<std::string, file_identity> files() {
     const std::lock_guard lock(mutex());
-    std::vector<std::string> changed;
+    std::map<std::string, file_identity> all;
     for (const place* each = first().load(); each != nullptr; each = each->next) {
-      struct stat now {};
-      if (each->end.load() == 0) continue;
-      if (::stat(each->whole_path.c_str(), &now) != 0 || file_identity(now) != each->identity) changed.push_back(each->whole_path);
+      if (each->end.load() != 0) all.emplace(each->whole_path, each->identity);
     }
-    return changed;
-  }
-
-  /// PATH was found to hold the same as before: as it is now is how it is to stay.
-  static void accept(const std::string& path) {
-    const std::lock_guard lock(mutex());
-    struct stat now {};
-    if (::stat(path.c_str(), &now) != 0) return;
-    for (place* each = first().load(); each != nullptr; each = each->next) {
-      if (each->end.load() != 0 && each->whole_path == path) each->identity = file_identity(now);
-    }
+    return all;
   }
 
  private:

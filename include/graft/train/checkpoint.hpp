@@ -38,8 +38,9 @@ inline std::string changed_since(const run_identity& before, const run_identity&
     if (old == before.end() || old->second == value) continue;
     text += (text.empty() ? "" : "; ") + name;
     // Digests say nothing to a reader; what they are of has a name in words.
-    text += name.find(' ') != std::string::npos ? std::string(name.ends_with('s') ? " are not the same as then" : " is not the same as then")
-                                                : " is " + value + " and was " + old->second;
+    text += name.find(' ') != std::string::npos
+                ? std::string(name.ends_with('s') ? " are not the same as then" : " is not the same as then")
+                : " is " + value + " and was " + old->second;
   }
   return text;
 }
