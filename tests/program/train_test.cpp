@@ -282,13 +282,16 @@ TEST_CASE("bad input to a trainer is one line, and nothing is written") {
   check_refused(rows("{\"text_a\": \"words\", \"label\": 0}\n"), output, "vocab");
   const temporary_folder vocabulary;
   graft_test::write_roberta(vocabulary, graft_test::tiny_pieces(), graft_test::tiny_merges());
-  check_refused(flag("model_tokenizer_path", vocabulary.path()), output, "entries, the model only 40: they do not belong together");
+  const auto too_many = run_graft(flag("model_tokenizer_path", vocabulary.path()));  // a note, and the text that needs more
+  CHECK(too_many.exit_code == 1);
+  CHECK_THAT(too_many.err, Catch::Contains("task.jsonl:1: \"w\" in the text has id 123, the encoder has rows for 40 alone"));
+  CHECK((!fs::exists(output) || fs::is_empty(output)));
   check_refused(rows("{\"text_a\": \"\xff\", \"label\": 0}\n"), output, "task.jsonl:1");
   graft::write_file(folder / "task.tsv", "text_a\tlabel\nwords\n");
   auto tsv = graft::read_json(task);
   tsv["paths"]["train"] = folder / "task.tsv";
   graft::write_file(folder / "tsv.json", tsv.dump());
-  check_refused(flag("task_config_path", folder / "tsv.json"), output, "task.tsv:2: has 1 tab-separated column(s), 2 needed");
+  check_refused(flag("task_config_path", folder / "tsv.json"), output, "task.tsv:2: has 1 tab-separated columns, 2 as in the header were expected");
 
   // an output folder that cannot be made: a file stands there
   graft::write_file(folder / "file", "");
