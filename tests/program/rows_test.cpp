@@ -27,6 +27,8 @@ std::vector<std::string> ask(const std::string& rows) {
           rows_golden + "/model/model.safetensors",
           "--adapter_path",
           rows_golden + "/exchange/adapterhub_double",
+          "--max_seq_length",
+          "10",
           "--threads",
           "1",
           "--input",
