@@ -4,6 +4,7 @@
 // the others behind it, so that they map files its way
 #include "graft/data/tasks.hpp"
 #include "graft/encoder/config.hpp"
+#include "graft/exchange/adapter_list.hpp"
 #include "graft/io/weights.hpp"
 #include "graft/model/description.hpp"
 #include "graft/text/tokenizer.hpp"
@@ -16,6 +17,7 @@ GRAFT_HARNESS(config) {
     graft_fuzz::require(graft::parse_encoder_config(graft::to_json(config), path) == config);
   });
   graft_fuzz::attempt([&] { graft::read_task_config(path); });
+  graft_fuzz::attempt([&] { graft::read_adapter_list(path); });
   graft_fuzz::attempt([&] {
     const auto description = graft::parse_description({{"graft", std::string(text)}}, path);
     const auto again = graft::parse_description(graft::to_metadata(description), path);

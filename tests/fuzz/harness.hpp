@@ -1,9 +1,8 @@
 #pragma once
 // What the fuzzing harnesses share. To be included before every other header.
 // the others behind it, so that they map files its way
-// Each harness hands any bytes to one kind of reader, which must read them or throw graft::error; anything else is a crash. With
-// GRAFT_FUZZER defined the harness is libFuzzer's entry, and its file one program; without, it is listed by name for the replay of the
-// corpus.
+// Each harness hands any bytes to one kind of reader, which must read them or throw graft::error; anything else is a crash.
+// Harnesses are listed by name, for the replay of the corpus and for the fuzzer, which are one unit each.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -84,7 +83,6 @@ inline void touch(const graft::tensor_source& tensors) {
   }
 }
 
-#ifndef GRAFT_FUZZER
 struct listed_harness {
   listed_harness(const char* its_name, harness its_run) : name(its_name), run(its_run), next(first) { first = this; }
   const char* name;
@@ -92,15 +90,10 @@ struct listed_harness {
   const listed_harness* next;
   static inline const listed_harness* first = nullptr;
 };
-#endif
 
 }  // namespace graft_fuzz
 
-#ifdef GRAFT_FUZZER
-#define GRAFT_HARNESS(NAME) extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
-#else
 #define GRAFT_HARNESS(NAME)                                           \
   static int NAME(const std::uint8_t* data, std::size_t size);        \
   static const graft_fuzz::listed_harness NAME##_listed(#NAME, NAME); \
   static int NAME(const std::uint8_t* data, std::size_t size)
-#endif

@@ -304,3 +304,104 @@ put("vocabulary", "bad_piece_twice", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nlow\nlow\n")
 put("vocabulary", "bad_bom", b"\xef\xbb\xbf[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
 put("vocabulary", "bad_cut", json.dumps(roberta)[:-1])
 put("vocabulary", "empty", "")
+
+# --- models, adapters, checkpoints: whole files of the goldens, and the same with one thing changed
+
+def parts(file):
+    content = file.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    return json.loads(content[8:8 + length]), content[8 + length:]
+
+
+def changed(file, change):
+    header, data = parts(file)
+    change(header)
+    return safetensors(header, data)
+
+
+def with_type(dtype, shrink=1):
+    """Every tensor's bytes are said to be of another type."""
+    def change(header):
+        for name, info in header.items():
+            if name != "__metadata__":
+                info["dtype"] = dtype
+                if shrink != 1: info["shape"] = [n * shrink if i == 0 else n for i, n in enumerate(info["shape"])]
+    return change
+
+
+trunk = golden / "model" / "model.safetensors"
+put("model", "good_golden", trunk.read_bytes())
+put("model", "bad_bert", (golden / "bert" / "model.safetensors").read_bytes())
+put("model", "bad_integers", changed(trunk, with_type("I32")))
+put("model", "bad_halves", changed(trunk, with_type("F16", 2)))
+put("model", "bad_cut", trunk.read_bytes()[:-1])
+put("model", "bad_torch", (golden / "torch" / "zip.bin").read_bytes())
+put("model", "bad_empty", "")
+
+exchange = golden / "exchange"
+put("adapter", "good_adapterhub", (exchange / "adapterhub_single" / "adapter.safetensors").read_bytes())
+put("adapter", "good_adapterhub_legacy", (exchange / "adapterhub_legacy" / "pytorch_adapter.bin").read_bytes())
+put("adapter", "good_adapterhub_head", (exchange / "adapterhub_double" / "pytorch_model_head.bin").read_bytes())
+put("adapter", "good_peft", (exchange / "peft_lora" / "adapter_model.safetensors").read_bytes())
+put("adapter", "good_peft_bin", (exchange / "peft_lora_pattern" / "adapter_model.bin").read_bytes())
+put("adapter", "good_original", (exchange / "original" / "model.p").read_bytes())
+put("adapter", "good_original_stream", (exchange / "original" / "model_stream.p").read_bytes())
+put("adapter", "original_golden", (golden / "model" / "adapter_rte.safetensors").read_bytes())
+put("adapter", "bad_integers", changed(golden / "model" / "adapter_rte.safetensors", with_type("U32")))
+put("adapter", "bad_empty", "")
+
+
+def described_as(**fields):
+    common = {"version": 1, "task": "rte", "output": "classification", "labels": ["no", "yes"], "max_seq_length": 64, "trunk_fingerprint": ""}
+    def change(header): header["__metadata__"] = {"graft": json.dumps({**common, **fields})}
+    return change
+
+
+rte = golden / "model" / "adapter_rte.safetensors"
+put("adapter", "own", changed(rte, described_as(kind="adapter", adapter_size=3, adapter_hidden_act="gelu")))
+put("adapter", "own_huge", changed(rte, described_as(kind="adapter", adapter_size=65536, adapter_hidden_act="gelu")))
+put("adapter", "own_lora", changed(rte, described_as(kind="lora", lora_r=65536, lora_alpha=1e300, lora_target=["query", "value"])))
+put("adapter", "own_mix", changed(rte, described_as(
+    kind="multi_adapter", include_base=True, include_flex=True, flex_size=65536, flex_hidden_act="gelu", weight_mode="softmax",
+    num_weight_sets=1000, adapters=[{"name": "a", "size": 65536, "hidden_act": "gelu"}] * 20)))
+put("adapter", "own_full", changed(rte, described_as(kind="full", labels=[str(i) for i in range(1000)])))
+
+run = {"learning_rate": "0.001", "training rows": "0123456789abcdef"}
+
+
+def checkpoint(best=True, dtype="F32", run=run, **fields):
+    header, at = {}, 0
+    for name, shape in ("b", [3]), ("w", [2, 3]):
+        for what in ("best", "m", "parameter", "v") if best else ("m", "parameter", "v"):
+            length = 4 * (3 if name == "b" else 6)
+            header[what + "/" + name] = entry(shape, at, at + length, dtype)
+            at += length
+    state = {"epoch": 1, "epoch_step": 2, "global_step": 3, "evaluated_step": 3, "best_score": 0.5 if best else None, "best_step": 3,
+             "run": run, **fields}
+    return safetensors({"__metadata__": {"graft_checkpoint": json.dumps(state)}, **header}, bytes(at))
+
+
+put("checkpoint", "good_best", checkpoint())
+put("checkpoint", "good_without_best", checkpoint(False))
+put("checkpoint", "bad_type", checkpoint(dtype="I32"))
+put("checkpoint", "bad_other_run", checkpoint(run={**run, "learning_rate": "1"}))
+put("checkpoint", "bad_run", checkpoint(run=[1]))
+put("checkpoint", "bad_step", checkpoint(global_step=1 << 64))
+put("checkpoint", "bad_best_missing", checkpoint(False, best_score=1))
+put("checkpoint", "negative", checkpoint(global_step=-1, epoch=-1))
+put("checkpoint", "bad_empty", "")
+
+# --- logs
+
+place = {"epoch": 0, "epoch_step": 1, "global_step": 1}
+put("logs", "good_loss", "".join(json.dumps({**place, "global_step": n, "loss_val": v, "learning_rate": 0.1}) + "\n"
+                                 for n, v in ((1, 0.5), (2, None), (3, float("nan")), (4, 1e308), (5, float("inf")))))
+put("logs", "good_scores", "".join(json.dumps({"score": v, "train_global_state": {**place, "global_step": n}}) + "\n" for n, v in ((1, 0.5), (9, 1))))
+put("logs", "good_weights", "".join(json.dumps({"weights": {"layer_00": {"rte": 0.5, "base": 0.5}, "layer_03": {"rte": n}},
+                                                "tgs": {**place, "global_step": n}}) + "\n" for n in range(3)))
+put("logs", "good_metrics", json.dumps({"score": 0.5, "major": {"acc": 0.5}, "other": [1, None, "<b>&"]}))
+put("logs", "bad_step", json.dumps({**place, "global_step": 1 << 64, "loss_val": 1}) + "\n{}\n")
+put("logs", "half", json.dumps({**place, "loss_val": 1}) + '\n{"epoch"')
+put("logs", "site_of_many_digits", json.dumps({"weights": {"layer_999999": {"a": 1}}, "tgs": place}) + "\n")
+put("logs", "bad_nesting", "[" * 100000)
+put("logs", "bad_utf8", b'{"loss_val":"\xff"}\n{}\n')
