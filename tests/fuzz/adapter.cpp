@@ -25,7 +25,9 @@ GRAFT_HARNESS(adapter) {
     graft_fuzz::attempt([&] { graft_fuzz::touch(graft::open_adapter(folder, config).tensors); });
   }
   const auto path = graft_fuzz::write("adapter", bytes);
-  graft_fuzz::attempt([&] { graft_fuzz::touch(graft::open_adapter(path, config).tensors); });
-  graft_fuzz::attempt([&] { graft::predictor({golden + "/model/model.safetensors", golden + "/model/config.json", ""}, path); });
+  graft_fuzz::attempt([&] {
+    graft_fuzz::touch(graft::open_tuned(path, config).tensors);
+    graft::predictor({golden + "/model/model.safetensors", golden + "/model/config.json", ""}, path);
+  });
   return 0;
 }

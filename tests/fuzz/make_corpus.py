@@ -288,8 +288,8 @@ put("vocabulary", "tokenizer_json_wordpiece", json.dumps(
                "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "low": 5, "##er": 6}}}))
 put("vocabulary", "tokenizer_json_unigram", json.dumps({"version": "1.0", "model": {"type": "Unigram", "vocab": [["<unk>", 0.0]]}}))
 put("vocabulary", "tokenizer_json_merges_pairs", json.dumps({"model": {"type": "BPE", "vocab": roberta, "merges": [["l", "o"], ["x"], 3]}}))
-put("vocabulary", "bad_ids_gap", json.dumps({**roberta, "x": 99}))
-put("vocabulary", "bad_ids_twice", json.dumps({**roberta, "x": 0}))
+put("vocabulary", "good_ids_gap", json.dumps({**roberta, "x": 99}))
+put("vocabulary", "good_ids_twice", json.dumps({**roberta, "x": 0}))
 put("vocabulary", "bad_ids_huge", json.dumps({**roberta, "x": 1 << 64}))
 put("vocabulary", "bad_ids_negative", json.dumps({**roberta, "x": -1}))
 put("vocabulary", "bad_number_overflow", '{"<s>":1e999}')
@@ -297,11 +297,11 @@ put("vocabulary", "bad_nesting", '{"<s>":' + "[" * 1000 + "]" * 1000 + "}")
 put("vocabulary", "bad_nesting_tokenizer", '{"model":' * 400 + "1" + "}" * 400)
 put("vocabulary", "bad_specials_missing", '{"<unk>":0,"a":1}')
 put("vocabulary", "bad_merge_unknown", "#version: 0.2\nq z\n")
-put("vocabulary", "bad_merge_twice", "l o\nl o\n")
+put("vocabulary", "good_merge_twice", "l o\nl o\n")
 put("vocabulary", "bad_merge_of_three", "l o w\n")
 put("vocabulary", "bad_utf8", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n\xc3\x28\n")
-put("vocabulary", "bad_piece_twice", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nlow\nlow\n")
-put("vocabulary", "bad_bom", b"\xef\xbb\xbf[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
+put("vocabulary", "good_piece_twice", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nlow\nlow\n")
+put("vocabulary", "good_bom", b"\xef\xbb\xbf[PAD]\n[UNK]\n[CLS]\n[SEP]\n")
 put("vocabulary", "bad_cut", json.dumps(roberta)[:-1])
 put("vocabulary", "empty", "")
 
@@ -358,13 +358,13 @@ def described_as(**fields):
 
 
 rte = golden / "model" / "adapter_rte.safetensors"
-put("adapter", "own", changed(rte, described_as(kind="adapter", adapter_size=3, adapter_hidden_act="gelu")))
+put("adapter", "good_own", changed(rte, described_as(kind="adapter", adapter_size=4, adapter_hidden_act="gelu")))
 put("adapter", "own_huge", changed(rte, described_as(kind="adapter", adapter_size=65536, adapter_hidden_act="gelu")))
 put("adapter", "own_lora", changed(rte, described_as(kind="lora", lora_r=65536, lora_alpha=1e300, lora_target=["query", "value"])))
 put("adapter", "own_mix", changed(rte, described_as(
     kind="multi_adapter", include_base=True, include_flex=True, flex_size=65536, flex_hidden_act="gelu", weight_mode="softmax",
     num_weight_sets=1000, adapters=[{"name": "a", "size": 65536, "hidden_act": "gelu"}] * 20)))
-put("adapter", "own_full", changed(rte, described_as(kind="full", labels=[str(i) for i in range(1000)])))
+put("adapter", "bad_full", changed(rte, described_as(kind="full", labels=[str(i) for i in range(1000)])))
 
 run = {"learning_rate": "0.001", "training rows": "0123456789abcdef"}
 
