@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything, and passes the tests.  Usage: tests/run.sh   (BUILD_DIR: where to build)
+# Installs what is missing, builds everything, passes the tests, and fuzzes each reader for a moment beside them.
+# Usage: tests/run.sh   (BUILD_DIR: where to build)
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD_DIR:-$source_dir/build}
-bash "$source_dir/examples/install_packages.sh" catch2 libxml2-utils
+bash "$source_dir/examples/install_packages.sh" catch2 libxml2-utils clang libclang-rt-14-dev libomp-14-dev
 cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON
-# a compiler takes up to 2.5 GB
+# a compiler takes up to 2.5 GB, one of them 3
 jobs=$(awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 2500000); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo)
 cmake --build "$build" --parallel "$jobs"
-ctest --test-dir "$build" --output-on-failure -j "$(nproc)"
+
+BUILD_DIR=$build/fuzzing JOBS=$(nproc) nice bash "$source_dir/tests/fuzz/run.sh" 0.34 > "$build/fuzzing.log" 2>&1 &
+fuzzing=$!
+trap 'kill "$fuzzing" 2> /dev/null || true' EXIT
+passed=yes
+ctest --test-dir "$build" --output-on-failure -j "$(nproc)" || passed=""
+wait "$fuzzing" || passed=""
+cat "$build/fuzzing.log"
+[ -n "$passed" ]

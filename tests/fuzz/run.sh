@@ -18,7 +18,7 @@ cmake --build "$build" --parallel 1 --target graft_fuzz
 memory=/dev/shm
 [ -w $memory ] || memory=${TMPDIR:-/tmp}
 TMPDIR=$(mktemp -d -p $memory graft_fuzz_XXXXXX)  # the harnesses write every input to a file
-export TMPDIR OMP_NUM_THREADS=1
+export TMPDIR OMP_NUM_THREADS=1 ASAN_OPTIONS=malloc_context_size=4  # short stacks of allocations: a quarter faster
 trap 'rm -rf "$TMPDIR"' EXIT
 
 fuzz() {
