@@ -49,6 +49,17 @@ std::string summary(const model_description& d) {
   return text;
 }
 
+/// LABELS as --labels takes them; "" where they are the numbers that a form without labels calls them anyway.
+std::string named_labels(const std::vector<std::string>& labels) {
+  std::string text;
+  bool numbers = true;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    numbers = numbers && labels[i] == std::to_string(i);
+    text += (i == 0 ? "" : ",") + labels[i];
+  }
+  return numbers ? "" : text;
+}
+
 }  // namespace
 
 int convert_adapter(int argc, const char* const* argv) {
@@ -108,6 +119,11 @@ int convert_adapter(int argc, const char* const* argv) {
   if (to == "adapterhub") write_adapterhub(place, a, config, name, beside);
   if (to == "peft") write_peft(place, a, config);
   std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(place, 4000) << '\n';
+  const bool without_labels = to == "original" || to == "peft";
+  if (const std::string lost = named_labels(a.description.labels); without_labels && !lost.empty()) {
+    std::cerr << "graft: " << printable(place + ": its form holds no labels: give --labels " + lost + " where it is converted again", 4000)
+              << '\n';
+  }
   return 0;
 }
 

@@ -66,6 +66,8 @@ TEST_CASE("convert-adapter sets labels, task and name, and says what it read") {
   CHECK(graft::read_json(folder / "hub/adapter_config.json")["name"] == "mine");
   CHECK(graft::open_adapter(folder / "hub", roberta_config()).description.layer_norms_trained);
   CHECK_THAT(convert(exchange + "peft_lora", folder / "l", "graft").out, Contains("low-rank updates, r 2, of value query; labels 0 1"));
+  CHECK_THAT(convert(folder / "a.safetensors", folder / "back", "original").err, Contains("holds no labels: give --labels no,yes where"));
+  CHECK(convert(folder / "l/model.safetensors", folder / "peft", "peft").err.empty());  // labels that are numbers are not lost
 }
 
 TEST_CASE("convert-adapter is content with a configuration, and takes LayerNorms from the trunk when it has one") {
