@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@ namespace fs = std::filesystem;
 /// All that a run may write besides run.json and its logs.
 constexpr const char* file_names[] = {"args.json",
                                       "checkpoint.safetensors",
+                                      ".reserved",
                                       "model.safetensors",
                                       "model_full.safetensors",
                                       "val_metrics.json",
@@ -155,7 +157,7 @@ run_folder::run_folder(const std::string& path) : path_(path) {
 }
 
 run_folder::~run_folder() {
-  if (!begun_) remove_made();
+  begun_ ? release() : remove_made();
 }
 
 /// Takes away what was made for a run that does not begin, the innermost folder first, while its lock is held.
@@ -381,6 +383,22 @@ void run_folder::clear() {
     ::rmdir(file(name).c_str());  // stays when somebody has put something there
   }
 }
+
+void run_folder::reserve(std::int64_t bytes) const {
+  struct statvfs disk {};
+  // Asked first: a file system may fill itself up before it says that it is full.
+  bool fits = ::statvfs(path_.c_str(), &disk) != 0 || static_cast<std::uint64_t>(bytes) / disk.f_frsize < disk.f_bavail;
+  if (fits) {
+    const graft::detail::descriptor room(::open(file(".reserved").c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
+    fits = !room || ::fallocate(room.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT);  // not every file system can
+  }
+  if (fits) return;
+  release();
+  throw backend_error(path_ + ": has no room for the " + std::to_string((bytes + 999'999) / 1'000'000) +
+                      " MB that are saved at the end; make room, or choose another --output_dir");
+}
+
+void run_folder::release() const { ::unlink(file(".reserved").c_str()); }
 
 std::string run_folder::log_folder() {
   std::int64_t second = std::stoll(now_in_seconds());

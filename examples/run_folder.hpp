@@ -60,6 +60,11 @@ class run_folder {
   /// What `claim` found to decide the numbers of the run: the flags that do.
   run_identity asked() const;
 
+  /// Keeps BYTES of the disk for what is saved at the end, where the file system can do that; `release`, or the run's end, gives them back.
+  /// @throws backend_error  there is no room for them
+  void reserve(std::int64_t bytes) const;
+  void release() const;
+
   /// The folder for the logs of this start of the run, which is listed and not there yet.
   std::string log_folder();
 

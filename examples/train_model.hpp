@@ -37,6 +37,16 @@ struct early_end {
   std::int64_t kept_step = 0;  // the parameters that are left are those after this step
 };
 
+/// Keeps room on the disk for what the flags ask to be saved: a disk that fills up in the meantime costs no training.
+template <class M>
+void reserve_room(M& model, const prepared_run& run) {
+  std::int64_t numbers = 0, files = 0;
+  if (run.flags.do_save_full) numbers += count_parameters(model).all, ++files;
+  if (run.flags.do_save) model.for_each_parameter([&](const auto& p) { numbers += is_tuned(p) ? p.size() : 0; }), ++files;
+  constexpr std::int64_t header = 1 << 20;  // bytes: more than names and shapes take
+  if (files > 0) run.folder->reserve(numbers * static_cast<std::int64_t>(sizeof(typename M::real)) + files * header);
+}
+
 template <class M>
 typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, const training_options& options, const model_hooks& hooks,
                                              const std::string& trained, early_end& ended) {
@@ -53,6 +63,7 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
                training_bytes(model, tokens, longest, options.threads, validation != nullptr));
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
   begin_output(run);
+  reserve_room(model, run);
 
   log_writer log(run.folder->log_folder());
   progress line(stdout, training.total_steps(), training.state().global_step);
@@ -229,6 +240,7 @@ void save_trained(M& model, const prepared_run& run, const std::map<std::string,
   const auto wanted = [&](bool flag, const char* name) {
     return flag && !(run.folder->where() == run_folder::start::after_training && std::filesystem::exists(run.file(name)));
   };
+  run.folder->release();
   try {
     if (wanted(run.flags.do_save, "model.safetensors")) save_tuned(model, run.file("model.safetensors"), metadata);
     if (wanted(run.flags.do_save_full, "model_full.safetensors")) save_everything(model, run.file("model_full.safetensors"), metadata);

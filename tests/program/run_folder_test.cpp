@@ -3,6 +3,7 @@
 #include "run_folder.hpp"
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -70,6 +71,24 @@ TEST_CASE("a folder belongs to one run at a time, and one that was made in vain 
   fs::create_directory(root / "mine");
   { const run_folder other(root / "mine"); }
   CHECK(fs::exists(root / "mine"));
+}
+
+TEST_CASE("room for what is saved at the end is kept until then, and found to be missing before") {
+  const temporary_folder root;
+  run_folder run(root / "run");
+  ordered_json args = flags();
+  run.claim("train-adapter", args, false, false);
+  run.begin(args, reads);
+  struct statvfs disk {};
+  REQUIRE(::statvfs(root.path().c_str(), &disk) == 0);
+  run.reserve(1 << 20);
+  if (!fs::exists(run.file(".reserved")) || fs::file_size(run.file(".reserved")) == 0) return;  // a file system that cannot
+  CHECK(fs::file_size(run.file(".reserved")) == 1 << 20);
+  run.release();
+  CHECK_FALSE(fs::exists(run.file(".reserved")));
+  const auto too_much = static_cast<std::int64_t>(disk.f_blocks * disk.f_frsize);
+  CHECK_THROWS_WITH(run.reserve(too_much), Catch::Contains("has no room for the") && Catch::Contains("make room"));
+  CHECK_FALSE(fs::exists(run.file(".reserved")));
 }
 
 TEST_CASE("what a run reads does not lie in its folder, however it is spelt") {

@@ -22,10 +22,16 @@ void save_parameters(M& model, const std::string& path, const std::map<std::stri
   writer.write(path);
 }
 
+/// Whether save_tuned keeps P.
+template <class T>
+bool is_tuned(const parameter<T>& p) {
+  return p.is_trained() || p.name.find(".multi_adapter.") != std::string::npos;
+}
+
 /// What was trained, and of a mix also the adapters and LayerNorms in it: all that is needed beside the trunk.
 template <class M>
 void save_tuned(M& model, const std::string& path, const std::map<std::string, std::string>& metadata) {
-  save_parameters(model, path, metadata, [](const auto& p) { return p.is_trained() || p.name.find(".multi_adapter.") != std::string::npos; });
+  save_parameters(model, path, metadata, [](const auto& p) { return is_tuned(p); });
 }
 
 /// Everything.
