@@ -132,7 +132,7 @@ TEST_CASE("a file's mistakes are named with file, flag and the nearest name") {
   CHECK(said(R"({"adapter_exclude": [1]})") == "a.json: \"adapter_exclude\": [1] is not a list of texts");
   CHECK(said(R"({"train_batch_size": 0})") == "a.json: \"train_batch_size\": 0 is out of range: 1 to 1000000000 is expected");
   CHECK(said("[]") == "a.json: holds a JSON array, an object of flags is expected");
-  CHECK(said("{") == "a.json: byte 1: is not valid JSON (cut short, or not a JSON file?)");
+  CHECK(said("{") == "a.json: byte 1: is not valid JSON: it ends in the middle of a value; was it cut short?");
   CHECK_THAT(message({"--ZZsrc", folder / "none"}), Catch::Contains("none: cannot be opened"));
 }
 
