@@ -23,14 +23,13 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/version.hpp"
+#include "lost_pages.hpp"
 #include "machine.hpp"
 #include "standard_input.hpp"
 
 namespace {
 
 using namespace graft::program;
-
-constexpr int lost_file_exit_code = 4;
 
 struct command {
   const char* name;
@@ -99,6 +98,8 @@ int failed(const std::exception_ptr& thrown) {
     std::rethrow_exception(thrown);
   } catch (const usage_error& failure) {
     return failed(failure.what(), 2);
+  } catch (const lost_file& failure) {
+    return failed(failure.what(), lost_file_exit_code);
   } catch (const graft::error& failure) {
     return failed(failure.what(), 1);
   } catch (const std::bad_alloc&) {
@@ -132,6 +133,7 @@ int failed(const std::exception_ptr& thrown) {
 /// A mapped file was cut short by somebody, or its disk failed: its pages are gone, and nothing computed from them may be kept. The
 /// program ends with a line that names the file; what it saved earlier is whole. Calls only what a signal handler may.
 extern "C" void lost_page(int, siginfo_t* about, void*) {
+  if (lost_pages_covered::flag().load() && graft::mapping_registry::cover(about->si_addr)) return;
   const char* path = graft::mapping_registry::path_at(about->si_addr);
   if (path == nullptr) {  // none of ours: as if there were no handler
     std::signal(SIGBUS, SIG_DFL);
@@ -148,8 +150,7 @@ extern "C" void lost_page(int, siginfo_t* about, void*) {
   };
   say("graft: ");
   say(path);
-  say(": was cut short while it was in use, or cannot be read any more; nothing computed since is kept; put the file back, and a run that "
-      "has a checkpoint goes on from it with --resume");
+  say(": was cut short while it was in use, or cannot be read any more; put the file back");
   (void)!::write(2, "\n", 1);
   ::_exit(lost_file_exit_code);
 }

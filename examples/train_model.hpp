@@ -17,6 +17,7 @@
 #include "graft/model/saving.hpp"
 #include "graft/train/progress.hpp"
 #include "graft/train/run_files.hpp"
+#include "lost_pages.hpp"
 #include "training_run.hpp"
 
 namespace graft::program {
@@ -111,6 +112,7 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
     std::fflush(stdout);
   };
   try {
+    const lost_pages_covered covered;
     const auto outcome = training.run(observer, &stop_requested());
     line.clear();
     if (outcome == trainer<M>::outcome::stopped) {

@@ -13,6 +13,7 @@
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/version.hpp"
+#include "lost_pages.hpp"
 #include "machine.hpp"
 #include "precision.hpp"
 
@@ -291,6 +292,7 @@ void begin_output(const prepared_run& run) {
 }
 
 void check_files() {
+  if (const char* path = mapping_registry::lost()) throw lost_file(path);
   for (const auto& [path, before] : watched_files()) {
     if (!has_changed(path, before)) continue;
     throw format_error(path,

@@ -1,6 +1,7 @@
 #pragma once
 // Which files are mapped into memory where: a program can tell whose pages it lost, and whether a file has changed meanwhile.
 
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -85,6 +86,27 @@ class mapping_registry {
     return nullptr;
   }
 
+  /// Puts zeros in place of the pages from ADDRESS to the end of the file that is mapped there, which are gone, so that the program comes to
+  /// where it asks for `lost`. May be called from a signal handler. False: no file of ours is mapped there, or zeros cannot be.
+  static bool cover(void* address) noexcept {
+    constexpr std::uintptr_t page = 4096;
+    const auto at = reinterpret_cast<std::uintptr_t>(address) / page * page;
+    for (place* each = first().load(); each != nullptr; each = each->next) {
+      const std::uintptr_t end = (each->end.load() + page - 1) / page * page;
+      if (at < each->begin.load() || at >= end) continue;
+      void* zeros = ::mmap(reinterpret_cast<void*>(at), end - at, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+      if (zeros == MAP_FAILED) return false;
+      covered().store(each);
+      return true;
+    }
+    return false;
+  }
+  /// The path of a file that was covered; nullptr: none was.
+  static const char* lost() noexcept {
+    const place* one = covered().load();
+    return one == nullptr ? nullptr : one->path;
+  }
+
   /// Every file that is mapped at this moment, and what it was when it was mapped first.
   static std::map<std::string, file_identity> files() {
     const std::lock_guard lock(mutex());
@@ -99,6 +121,10 @@ class mapping_registry {
   static std::atomic<place*>& first() noexcept {
     static constinit std::atomic<place*> all{nullptr};
     return all;
+  }
+  static std::atomic<place*>& covered() noexcept {
+    static constinit std::atomic<place*> one{nullptr};
+    return one;
   }
   static std::mutex& mutex() {
     static std::mutex one;

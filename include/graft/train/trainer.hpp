@@ -67,7 +67,7 @@ struct training_observer {
   std::function<void(const evaluation_report&)> evaluated{};
   std::function<void(const training_state&)> saved{};
   std::function<void(const backend_error&)> not_saved{};  // a checkpoint could not be written: training goes on. Empty: it throws
-  std::function<void()> keep{};  // before parameters are evaluated, saved or handed over; throws when they are not to be
+  std::function<void()> keep{};  // before a step is taken, parameters are evaluated, saved or handed over; throws when they are not to be
 };
 
 /// Why training ended early: at STEP, WHAT was no finite number.
@@ -165,7 +165,7 @@ class trainer {
       const auto order = rows_in_order();
       while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
         if (stopped()) return stop_here(observer);
-        const std::optional<step_report> report = step(order);
+        const std::optional<step_report> report = step(order, observer);
         if (!report) return end_early();
         if (observer.step) observer.step(*report);
         if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
@@ -177,7 +177,7 @@ class trainer {
       }
     }
     if (validation_ != nullptr && state_.evaluated_step != state_.global_step && !evaluate_now(observer, stop)) return stop_here(observer);
-    if (observer.keep) observer.keep();
+    require_inputs(observer);
     use_best();
     return finite_parameters() ? outcome::finished : end_early();
   }
@@ -195,7 +195,7 @@ class trainer {
   }
 
   /// Nothing, and `diverged_` says why, when the step cannot be taken.
-  std::optional<step_report> step(const std::vector<std::size_t>& order) {
+  std::optional<step_report> step(const std::vector<std::size_t>& order, const training_observer& observer) {
     const auto started = std::chrono::steady_clock::now();
     const std::int64_t parts = options_.gradient_accumulation_steps;
     step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
@@ -204,6 +204,7 @@ class trainer {
       fill_batch(order, state_.epoch_step * parts + part);
       context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
       const auto result = gradient_.add(model_, batch_, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+      require_inputs(observer);
       if (!finite(result.loss, "the loss")) return std::nullopt;
       report.loss += result.loss / static_cast<double>(parts);
       report.entropy += result.entropy / static_cast<double>(parts);
@@ -291,11 +292,12 @@ class trainer {
 
   /// False when stopped on the way. Best is strictly greater; NaN never wins.
   bool evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
-    if (observer.keep) observer.keep();
+    require_inputs(observer);
     std::span<const features> rows = validation_->rows;
     if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
     auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
     if (!result) return false;
+    require_inputs(observer);
     state_.evaluated_step = state_.global_step;
     const double score = result->metrics.major;
     const bool sound = std::isfinite(result->loss) && !std::isnan(score);  // a class is predicted, and may score, from NaN logits too
@@ -318,16 +320,32 @@ class trainer {
   bool save(const training_observer& observer) {
     if (options_.checkpoint_path.empty()) return true;
     if (!finite_parameters()) return false;
-    if (observer.keep) observer.keep();
+    require_inputs(observer);
+    write_checkpoint(observer);
+    return true;
+  }
+  void write_checkpoint(const training_observer& observer) {
+    if (options_.checkpoint_path.empty()) return;
     try {
       save_checkpoint(options_.checkpoint_path, identity_, state_, optimizer_, best_);
     } catch (const backend_error& failure) {
       if (!observer.not_saved) throw;
       observer.not_saved(failure);
-      return true;
+      return;
     }
     if (observer.saved) observer.saved(state_);
-    return true;
+  }
+  /// The observer may say that what was just computed came from something else than the model. Then it is dropped, a checkpoint of the steps
+  /// before is written, and the observer's exception goes on.
+  void require_inputs(const training_observer& observer) {
+    if (!observer.keep) return;
+    try {
+      observer.keep();
+    } catch (const error&) {
+      optimizer_.zero_gradients();
+      if (finite_parameters()) write_checkpoint(observer);
+      throw;
+    }
   }
   outcome stop_here(const training_observer& observer) { return save(observer) ? outcome::stopped : end_early(); }
 
