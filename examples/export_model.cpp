@@ -86,8 +86,8 @@ int export_model(int argc, const char* const* argv) {
   const json config_json = read_json(config_path);
   const encoder_config config = parse_encoder_config(config_json, config_path);
   if (model_type.empty()) model_type = config.model_type;
-  if (!model_type.starts_with(config.model_type)) {
-    throw config_error("--model_type is " + model_type + ", " + config_path + " says " + config.model_type);
+  if (encoder_family(model_type) != config.model_type) {
+    throw config_error("--model_type is " + model_type + ", " + config_path + " is that of a " + config.model_type);
   }
   std::optional<tokenizer> tokens;
   if (!without_tokenizer) tokens = read_vocabulary(tokenizer_folder, config);
@@ -116,19 +116,23 @@ int export_model(int argc, const char* const* argv) {
   if (fs::exists(out) && !force_overwrite && (!fs::is_directory(out) || !fs::is_empty(out))) {
     throw config_error(output_folder + ": is not empty; choose another folder or give --force_overwrite");
   }
-  for (const fs::path& source : {fs::path(model_folder), fs::path(tokenizer_folder)}) {
+  const fs::path folder = out / "model";
+  std::vector<fs::path> read_folders{model_folder, tokenizer_folder};
+  if (lora) read_folders.push_back(fs::is_directory(lora_path) ? fs::path(lora_path) : fs::absolute(lora_path).parent_path());
+  for (const fs::path& source : read_folders) {
     std::error_code none;
-    if (fs::equivalent(out, source, none)) {
-      throw config_error(output_folder + ": would write over " + source.string() + "; choose another folder");
+    if (fs::equivalent(out, source, none) || fs::equivalent(folder, source, none)) {
+      throw config_error(output_folder + ": would write over " + source.string() + ", which is read; choose another folder");
     }
   }
-  const fs::path folder = out / "model";
   const std::string file = (folder / "model.safetensors").string();
-  staged_files files(folder.string());  // an export may go over what it was made from
+  staged_files files(folder.string());
   for (const auto& [name, text] : texts) write_file(files.place(name), text);
   write_model_file(files.place("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
   if (lora && lora->has_head()) write_head(files.place("head.safetensors"), *lora, print);
-  files.commit({std::begin(tokenizer_files), std::end(tokenizer_files)});  // those of an earlier export may be of another kind
+  std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
+  stale.push_back("head.safetensors");
+  files.commit(stale);
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},
                              {"model_config_path", (folder / "config.json").string()},

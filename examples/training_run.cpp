@@ -180,7 +180,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   claim_output(run, adapters);
 
   run.config = read_trunk_config(files);
-  if (!flags.model_type.empty() && !flags.model_type.starts_with(run.config.model_type)) {
+  if (!flags.model_type.empty() && encoder_family(flags.model_type) != run.config.model_type) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
   }
   if (flags.dropout) run.config.hidden_dropout_prob = run.config.attention_probs_dropout_prob = *flags.dropout;

@@ -112,6 +112,15 @@ TEST_CASE("devices are written to, and links stay: neither is replaced by a file
   graft::write_file(folder / "link", "new");
   CHECK(std::filesystem::is_symlink(folder / "link"));
   CHECK(graft::read_file(folder / "target") == "new");
+
+  graft::make_folder(folder / "sub");
+  std::filesystem::create_symlink("sub/later", folder / "ahead");
+  std::filesystem::create_symlink("ahead", folder / "further");
+  graft::write_file(folder / "further", "made");
+  CHECK(std::filesystem::is_symlink(folder / "ahead"));
+  CHECK(graft::read_file(folder / "sub/later") == "made");
+  std::filesystem::create_symlink("circle", folder / "circle");
+  CHECK_THROWS_WITH(graft::write_file(folder / "circle", "text"), Catch::Contains("circle: cannot be written: Too many levels"));
 }
 
 TEST_CASE("a missing file, a folder and a full disk are refused by name") {
@@ -244,11 +253,17 @@ TEST_CASE("files that belong together are replaced together, or not at all") {
   CHECK(graft::read_file(folder + "/a") == "a");
   CHECK(entries(folder) == 3);
   CHECK(entries(root.path()) == 1);
-  const bool plain = GENERATE(true, false);
+  const bool plain = GENERATE(true, false), stands_in = GENERATE(false, true);
   if (!plain) graft::make_folder(folder + "/sub");  // which makes it a folder that is not exchanged
+  const auto here = std::filesystem::current_path();
+  if (stands_in) std::filesystem::current_path(folder);
+  if (::geteuid() == 0) REQUIRE(::chown((folder + "/a").c_str(), 12, 34) == 0);
   graft::staged_files files(folder);
   fill(files);
   files.commit({"a", "old"});
+  CHECK((!stands_in || std::filesystem::exists("theirs")));
+  std::filesystem::current_path(here);
+  if (::geteuid() == 0) CHECK(status_of(folder + "/a").st_gid == 34);
   CHECK(graft::read_file(folder + "/a") == "new a");
   CHECK(graft::read_file(folder + "/b") == "new b");
   CHECK(graft::read_file(folder + "/theirs") == "theirs");

@@ -97,6 +97,12 @@ TEST_CASE("a config that graft cannot compute is refused by file and field") {
   CHECK_THROWS_WITH(graft::parse_encoder_config(graft::json::array(), "c.json"), "c.json: holds a JSON array, an object was expected");
 }
 
+TEST_CASE("a model's name tells its family") {
+  for (const char* name : {"roberta", "roberta-base", "xlm-roberta-base", "distilroberta-base"}) CHECK(graft::encoder_family(name) == "roberta");
+  CHECK(graft::encoder_family("bert-base-uncased") == "bert");
+  CHECK(graft::encoder_family("albert") == "");
+}
+
 TEST_CASE("config.json files of the golden set are read") {
   const auto path = graft_test::shared_path("golden/tiny/config.json");
   if (path.empty()) return;

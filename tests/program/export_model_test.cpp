@@ -86,9 +86,15 @@ TEST_CASE("export-model does not overwrite unless told to") {
   const auto forced = run_graft({"export-model", folder / "hf", "--output_dir", folder / "out", "--force_overwrite"});
   CHECK(forced.exit_code == 0);
   CHECK_FALSE(std::filesystem::exists(folder / "out/model/vocab.txt"));
+  graft::write_file(folder / "out/model/head.safetensors", "an earlier export's");
   const auto onto_itself = run_graft({"export-model", folder / "out/model", "--output_dir", folder / "out", "--force_overwrite"});
-  CHECK(onto_itself.exit_code == 0);
+  CHECK(onto_itself.exit_code == 1);
+  CHECK_THAT(onto_itself.err, Catch::Contains("out: would write over " + (folder / "out/model") + ", which is read; choose another folder"));
+  const auto again =
+      run_graft({"export-model", folder / "hf", "--output_dir", folder / "out", "--force_overwrite", "--model_type", "xlm-roberta-base"});
+  CHECK(again.exit_code == 0);
   CHECK(graft::read_file(folder / "out/model/vocab.json") == graft::read_file(folder / "hf/vocab.json"));
+  CHECK_FALSE(std::filesystem::exists(folder / "out/model/head.safetensors"));
 }
 
 TEST_CASE("export-model says in one line what is wrong, and writes nothing") {
@@ -126,7 +132,7 @@ TEST_CASE("export-model says in one line what is wrong, and writes nothing") {
   write_model(folder / "hf");
   const auto type = run_graft({"export-model", folder / "hf", "--model_type", "bert-base-uncased", "--output_dir", folder / "out"});
   CHECK(type.exit_code == 1);
-  CHECK_THAT(type.err, Catch::Contains("--model_type is bert-base-uncased"));
+  CHECK_THAT(type.err, Catch::Contains("--model_type is bert-base-uncased, " + (folder / "hf/config.json") + " is that of a roberta"));
   const auto usage = run_graft({"export-model", "--output_dir", folder / "out"});
   CHECK(usage.exit_code == 2);
   CHECK_THAT(usage.err, Catch::Contains("FOLDER is missing"));

@@ -282,7 +282,7 @@ inline std::string temporary_name(const std::string& path, const std::string& to
 /// `temporary_name(PATH, process_token())` at worst.
 ///
 /// What is replaced keeps its mode, and its owner where this process may give files away. A link stays a link: what it leads to is
-/// replaced. A device or pipe, /dev/stdout for one, is written to as it is.
+/// replaced, or made if nothing is there. A device or pipe, /dev/stdout for one, is written to as it is.
 /// @throws backend_error  a directory is there, the folder is not writable, or the disk is full
 class atomic_file {
  public:
@@ -296,9 +296,9 @@ class atomic_file {
       if (!opened_) fail(errno);
       return;
     }
-    if (there && std::filesystem::is_symlink(path, code)) {
-      path_ = std::filesystem::canonical(path, code).string();
-      if (code) fail(code.value());
+    for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path_, code)); ++links) {
+      if (links == 40) fail(ELOOP);
+      path_ = (std::filesystem::path(path_).parent_path() / std::filesystem::read_symlink(path_, code)).string();
     }
     const std::string folder = std::filesystem::path(path_).parent_path().string();
     folder_ = detail::descriptor(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -402,7 +402,7 @@ class staged_files {
   staged_files& operator=(const staged_files&) = delete;
   ~staged_files() {
     std::error_code none;
-    std::filesystem::remove_all(staged_, none);  // nobody else knows its name
+    if (!staged_.empty()) std::filesystem::remove_all(staged_, none);  // nobody else knows its name
   }
 
   /// Where the file NAME is written until `commit`.
@@ -418,10 +418,14 @@ class staged_files {
       struct stat status {};
       if (::stat(own(name).c_str(), &status) != 0) continue;
       if (!S_ISREG(status.st_mode)) throw backend_error(own(name) + ": cannot be written: is " + detail::kind_of_file(status));
-      ::chmod((staged_ + "/" + name).c_str(), status.st_mode & 07777);
+      const std::string ready = staged_ + "/" + name;
+      if (::geteuid() == 0 && ::chown(ready.c_str(), status.st_uid, status.st_gid) != 0) fail(own(name));
+      ::chmod(ready.c_str(), status.st_mode & 07777);
       replaces = true;
     }
-    if (!replaces || !beside_ || !exchange(stale)) rename_each(stale);
+    std::error_code none;
+    const bool stood_in = std::filesystem::equivalent(folder_, ".", none);  // whoever started us would be left in a folder that is gone
+    if (!replaces || !beside_ || stood_in || !exchange(stale)) rename_each(stale);
     const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (opened) ::fsync(opened.number());
   }
@@ -436,8 +440,10 @@ class staged_files {
     struct stat status {};
     if (::stat(folder_.c_str(), &status) != 0) return false;
     std::error_code code;
+    std::vector<std::string> listed;
     for (std::filesystem::directory_iterator entry(folder_, code), end; !code && entry != end; entry.increment(code)) {
       const std::string name = entry->path().filename().string();
+      listed.push_back(name);
       if (is_new(name) || std::find(stale.begin(), stale.end(), name) != stale.end()) continue;
       if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(own(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
         return false;
@@ -446,7 +452,11 @@ class staged_files {
     if ((status.st_uid != ::geteuid() || status.st_gid != ::getegid()) && ::chown(staged_.c_str(), status.st_uid, status.st_gid) != 0)
       return false;
     constexpr unsigned both = 2;  // RENAME_EXCHANGE
-    return ::syscall(SYS_renameat2, AT_FDCWD, staged_.c_str(), AT_FDCWD, folder_.c_str(), both) == 0;
+    if (::syscall(SYS_renameat2, AT_FDCWD, staged_.c_str(), AT_FDCWD, folder_.c_str(), both) != 0) return false;
+    const std::string old = std::exchange(staged_, "");
+    for (const std::string& name : listed) ::unlink((old + "/" + name).c_str());
+    ::rmdir(old.c_str());  // what others put there meanwhile stays
+    return true;
   }
 
   void rename_each(const std::vector<std::string>& stale) const {

@@ -131,6 +131,7 @@ class buffer {
     const std::size_t needed = matrix_bytes(rows, cols, sizeof(T)) / sizeof(T);
     if (needed > capacity_) {
       data_.reset();
+      capacity_ = 0;  // should there be no memory
       data_.reset(static_cast<T*>(::operator new[](needed * sizeof(T), std::align_val_t{64})));
       capacity_ = needed;
     }

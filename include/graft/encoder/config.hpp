@@ -35,6 +35,12 @@ struct encoder_config {
   bool operator==(const encoder_config&) const = default;
 };
 
+/// "roberta" or "bert", the family of encoders that a model's NAME speaks of, such as xlm-roberta-base; "" for any other.
+inline std::string encoder_family(const std::string& name) {
+  if (name.find("roberta") != name.npos) return "roberta";
+  return name.starts_with("bert") ? "bert" : "";
+}
+
 namespace detail {
 
 inline index integer_field(const json& object, const std::string& field, const std::string& path, index least, index most) {
