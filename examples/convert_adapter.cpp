@@ -97,6 +97,7 @@ int convert_adapter(int argc, const char* const* argv) {
   if (!files.model_path.empty()) {
     trunk = open_model(files.model_path, config.model_type);
     const std::string print = fingerprint(*trunk, to_json(config), trunk_tensors(config, *trunk));
+    print_notes(trunk_notes(config, *trunk));
     check_trunk(a.description, print, input);
     check_of_trunk(a, *trunk);
     a.description.trunk_fingerprint = print;

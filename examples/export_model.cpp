@@ -93,6 +93,7 @@ int export_model(int argc, const char* const* argv) {
   if (!without_tokenizer) tokens = read_vocabulary(tokenizer_folder, config);
   tensor_source model = open_model(model_folder, config.model_type);
   const auto trunk = trunk_tensors(config, model);
+  auto notes = trunk_notes(config, model);
   std::optional<adapter_file> lora;
   if (!lora_path.empty()) {
     lora = open_adapter(lora_path, config);
@@ -139,7 +140,8 @@ int export_model(int argc, const char* const* argv) {
                              {"model_tokenizer_path", folder.string()}};
   write_file((out / "config.json").string(), sources.dump(2) + "\n");
 
-  if (tokens) print_notes(tokens->notes());
+  if (tokens) notes.insert(notes.end(), tokens->notes().begin(), tokens->notes().end());
+  print_notes(notes);
   std::size_t parameters = 0;
   for (const auto& [name, shape] : trunk) parameters += static_cast<std::size_t>(element_count(shape));
   std::cout << "model       " << config.model_type << ", " << config.num_hidden_layers << " layers of " << config.hidden_size << ", "

@@ -191,6 +191,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   }
   run.trunk = open_model(flags.model_path, run.config.model_type);
   run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
+  print_notes(trunk_notes(run.config, run.trunk));
   read_data(run);
   watch_files();
   run.reads = digests_of_inputs(run, adapters);

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/io/tensor_source.hpp"
+
 TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's pooler") {
   graft::encoder_config config;
   config.model_type = "roberta";
@@ -27,4 +29,41 @@ TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's poole
   shapes = graft::trunk_tensors(config);
   CHECK(shapes.size() == 5 + 2 * 16 + 2);
   CHECK(shapes.at("bert.pooler.dense.weight") == shape{6, 6});
+}
+
+TEST_CASE("what lies in an encoder and has no place in it is noted, or refused where it changes what is computed") {
+  graft::encoder_config config;
+  config.model_type = "bert";
+  config.vocab_size = 50;
+  config.hidden_size = 6;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 3;
+  config.intermediate_size = 10;
+  config.max_position_embeddings = 20;
+  config.type_vocab_size = 2;
+  config.layer_norm_eps = 1e-5;
+  config.hidden_act = "gelu";
+  graft::tensor_source model("m");
+  for (const auto& [name, shape] : graft::trunk_tensors(config)) model.add(name, {});
+  model.add("classifier.weight", {});
+  CHECK(graft::trunk_notes(config, model).empty());
+  model.set_metadata({{"config", graft::to_json(config).dump()}});
+  CHECK(graft::trunk_notes(config, model).empty());
+
+  config.num_hidden_layers = 1;
+  config.layer_norm_eps = 1e-12;
+  config.hidden_dropout_prob = 0.5;
+  const auto notes = graft::trunk_notes(config, model);
+  REQUIRE(notes.size() == 3);
+  CHECK(notes[0] ==
+        "m: holds 16 tensors of the encoder that its configuration (1 layers) has no place for, the first of them "
+        "'bert.encoder.layer.1.attention.output.LayerNorm.bias': they are not used, as in transformers");
+  CHECK(notes[1] == "m: was exported with \"layer_norm_eps\" 1e-05, the configuration given says 1e-12, which counts");
+  for (const char* name : {"attention.self.query.lora_A", "output.adapters.rte.adapter_up.weight", "attention.self.query.weight_scale"}) {
+    graft::tensor_source other = model;
+    other.add(std::string("bert.encoder.layer.0.") + name, {});
+    CHECK_THROWS_WITH(graft::trunk_notes(config, other), Catch::StartsWith("m: holds 'bert.encoder.layer.0." + std::string(name) + "', which changes what"));
+    other.set_metadata({{"graft", "{}"}});
+    CHECK(graft::trunk_notes(config, other).empty());
+  }
 }

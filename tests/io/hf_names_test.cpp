@@ -50,6 +50,8 @@ TEST_CASE("what wrappers put before the names comes off, from the heads too") {
   }
   CHECK(canonical({"module.roberta." + table, "module.classifier.dense.weight", "module.lm_head.bias", "classifier.out_proj.bias"},
                   "roberta") == strings{"roberta." + table, "classifier.dense.weight", "-", "classifier.out_proj.bias"});
+  CHECK(canonical({"bert." + table, "pooler.dense.weight", layer, "bert.pooler.dense.bias", "classifier.bias"}, "bert") ==
+        strings{"bert." + table, "-", "-", "bert.pooler.dense.bias", "classifier.bias"});
   // What is called like a part of the encoder and does not stand with the rest of it is no part of it.
   CHECK(canonical({"module.roberta." + table, "roberta." + layer, "module." + layer}, "roberta") == strings{"roberta." + table, "-", "-"});
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/error.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/types.hpp"
 #include "graft/encoder/config.hpp"
 
@@ -52,6 +54,45 @@ std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& co
   auto shapes = trunk_tensors(config);
   if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return item.first.starts_with("bert.pooler."); });
   return shapes;
+}
+
+/// What the user should know of MODEL, a tensor_source, as an encoder that CONFIG describes: it holds tensors within the encoder for which
+/// CONFIG has no place, or was exported with another configuration. What graft saved with a description of its own is not looked at: what
+/// is tuned stands beside the encoder there.
+/// @throws format_error  such a tensor says that the encoder computes something else: an adapter, a low-rank update, scales of quantized weights
+template <class Source>
+std::vector<std::string> trunk_notes(const encoder_config& config, const Source& model) {
+  std::vector<std::string> notes;
+  if (model.metadata().contains("graft")) return notes;
+  const auto trunk = trunk_tensors(config);
+  std::size_t unused = 0;
+  std::string first;
+  for (const auto& [name, info] : model.tensors()) {
+    const bool inside = name.starts_with(config.model_type + ".encoder.") || name.starts_with(config.model_type + ".embeddings.");
+    if (!inside || trunk.contains(name)) continue;
+    for (const char* sign : {"lora_", ".adapters.", "ia3_", "weight_scale", "quant"}) {
+      if (name.find(sign) == name.npos) continue;
+      throw format_error(model.path(), "holds '" + name +
+                                           "', which changes what the encoder computes: save the encoder without it (an adapter beside "
+                                           "it or merged into it, weights that are not quantized)");
+    }
+    if (unused++ == 0) first = name;
+  }
+  if (unused > 0) {
+    notes.push_back(model.path() + ": holds " + std::to_string(unused) + " tensors of the encoder that its configuration (" +
+                    std::to_string(config.num_hidden_layers) + " layers) has no place for, the first of them '" + first +
+                    "': they are not used, as in transformers");
+  }
+  if (const auto carried = model.metadata().find("config"); carried != model.metadata().end()) {
+    const std::string where = model.path() + " (\"config\")";
+    const json own = to_json(parse_encoder_config(parse_json(carried->second, where), where)), given = to_json(config);
+    for (const auto& [field, value] : own.items()) {
+      if (field.find("dropout") != field.npos || value == given[field]) continue;
+      notes.push_back(model.path() + ": was exported with \"" + field + "\" " + shown(value) + ", the configuration given says " +
+                      shown(given[field]) + ", which counts");
+    }
+  }
+  return notes;
 }
 
 }  // namespace graft

@@ -2,7 +2,6 @@
 // Tensor names in one form, whichever of their spellings over the years a Hugging Face file uses.
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,7 +80,7 @@ class name_prefix {
   /// The canonical_name of NAME without the prefix; nothing, too, for what is called like a part of the encoder without being in it.
   std::optional<std::string> canonical(const std::string& name) const {
     const std::string_view type = std::string_view(own_).substr(0, own_.size() - 1);
-    if (text_.empty() || text_ == own_) return canonical_name(name, type);
+    if (text_.empty() || (text_ == own_ && name.starts_with(own_))) return canonical_name(name, type);
     if (name.starts_with(text_)) return canonical_name(name.substr(text_.size()), type);
     // Heads stand beside the encoder, inside the outer wrappers.
     std::size_t off = 0;

@@ -1,7 +1,6 @@
 #pragma once
 // Opens the weights of a model wherever Hugging Face puts them: one file or several, safetensors or PyTorch.
 
-#include <array>
 #include <filesystem>
 #include <map>
 #include <optional>

@@ -94,8 +94,12 @@ class basic_predictor {
     if (options_.max_seq_length) return *options_.max_seq_length;
     return name == bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
   }
-  /// What the user should know of the vocabulary: a line each.
-  std::vector<std::string> notes() const { return tokenizer_ ? tokenizer_->notes() : std::vector<std::string>(); }
+  /// What the user should know of the encoder and the vocabulary: a line each.
+  std::vector<std::string> notes() const {
+    auto all = trunk_notes_;
+    if (tokenizer_) all.insert(all.end(), tokenizer_->notes().begin(), tokenizer_->notes().end());
+    return all;
+  }
   /// What NAME is; "" means the first.
   /// @throws config_error  there is no adapter of that name
   const model_description& description(const std::string& name = "") const { return require(name).description; }
@@ -142,6 +146,7 @@ class basic_predictor {
       throw config_error("max_seq_length is " + std::to_string(*options.max_seq_length) + ", the encoder takes sequences of at most " +
                          std::to_string(config.max_sequence_length()) + " tokens");
     }
+    trunk_notes_ = trunk_notes(config, stored);
     lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
     if (!files.tokenizer_path.empty()) tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
     load_trunk(trunk_, stored);
@@ -259,6 +264,7 @@ class basic_predictor {
   encoder_config config_;
   predictor_options options_;
   std::string fingerprint_;
+  std::vector<std::string> trunk_notes_;
   bool lacks_pooler_ = false;
   std::optional<tokenizer> tokenizer_;
   plain_classifier<P> trunk_;
