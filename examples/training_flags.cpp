@@ -43,7 +43,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table
       .add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters; 0: never.")
       .within(ranges::rate);
-  table.add("dropout", &flags.dropout, "Dropout of the encoder, in place of both values in its configuration.").within(ranges::dropout);
+  table.add("dropout", &flags.dropout, "Dropout of encoder and head, in place of the values in the configuration.").within(ranges::dropout);
   table.add("seed", &flags.seed, "Decides order, dropout and new parameters; -1: drawn, and stored in args.json.").between(-1);
   table.add("no_shuffle", &flags.no_shuffle, "Take the training examples in the order of the file.");
   table.add("group_by_length", &flags.group_by_length, "Make batches of examples of similar length, in random order; not with no_shuffle.");

@@ -183,7 +183,10 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (!flags.model_type.empty() && encoder_family(flags.model_type) != run.config.model_type) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
   }
-  if (flags.dropout) run.config.hidden_dropout_prob = run.config.attention_probs_dropout_prob = *flags.dropout;
+  if (flags.dropout) {
+    run.config.hidden_dropout_prob = run.config.attention_probs_dropout_prob = *flags.dropout;
+    run.config.classifier_dropout.reset();
+  }
   run.max_seq_length = flags.max_seq_length;
   if (run.max_seq_length > run.config.max_sequence_length()) {
     throw config_error("--max_seq_length is " + std::to_string(run.max_seq_length) + ", the model takes at most " +

@@ -43,6 +43,12 @@ TEST_CASE("a config is read field by field and written back") {
   CHECK(config.pad_token_id == 1);
   CHECK(graft::to_json(config) == roberta_json());
   CHECK(graft::parse_encoder_config(graft::to_json(config), "c.json") == config);
+  auto with_null = roberta_json(), with_own = with_null;
+  with_null["classifier_dropout"] = nullptr;
+  CHECK(graft::parse_encoder_config(with_null, "c.json") == config);
+  with_own["classifier_dropout"] = 0.25;
+  CHECK(graft::to_json(graft::parse_encoder_config(with_own, "c.json")) == with_own);
+  CHECK(refusal("classifier_dropout", 1) == "c.json: \"classifier_dropout\" is 1, a number from 0 to less than 1 was expected");
 }
 
 TEST_CASE("a config from before model_type existed takes the defaults of its kind") {

@@ -44,6 +44,27 @@ TEST_CASE("the head's gradients are its derivatives, with dropout too") {
   }
 }
 
+TEST_CASE("the head's own dropout takes the place of the encoder's") {
+  const auto own = [](const char* model_type, double encoder, double head) {
+    auto c = config(4, encoder, model_type);
+    c.classifier_dropout = head;
+    return c;
+  };
+  for (const char* model_type : {"roberta", "bert"}) {
+    const auto logits = [&](const graft::encoder_config& c) {
+      graft::sequence_classification<f64> head(c, 3, 8);
+      graft_test::randomize(head, 1);
+      graft::context ctx;
+      ctx.training = true;
+      matrix<double> out(3, 3);
+      head.forward(graft_test::random_matrix(3, 4, 2), out, nullptr, ctx);
+      return out;
+    };
+    CHECK(logits(own(model_type, 0.1, 0.5)) == logits(config(4, 0.5, model_type)));
+    CHECK(logits(own(model_type, 0.5, 0)) == logits(config(4, 0, model_type)));
+  }
+}
+
 TEST_CASE("the head agrees with PyTorch") {
   graft::sequence_classification<f64> head(config(8, 0), 3, 0);
   graft_test::randomize(head, 1);

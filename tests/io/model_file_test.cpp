@@ -45,7 +45,7 @@ TEST_CASE("a plain file and the flat file made from it open as the same model") 
   for (const auto& [name, info] : plain.tensors()) {
     CHECK(flat.at(name).shape == info.shape);
     CHECK(flat.values<float>(name) == plain.values<float>(name));
-    CHECK(reinterpret_cast<std::uintptr_t>(flat.bytes(name).data()) % 64 == 0);
+    CHECK(reinterpret_cast<std::uintptr_t>(flat.at(name).bytes.data()) % 64 == 0);
   }
   CHECK(plain.values<float>("roberta.embeddings.LayerNorm.weight") == std::vector<float>{1, 2, 3});
   CHECK(flat.metadata().at("source") == "somewhere");

@@ -24,6 +24,16 @@ TEST_CASE("weights are found in a folder in Hugging Face's order, and told apart
                     folder.path() +
                         ": holds no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
                         "pytorch_model.bin.index.json, model.p is there");
+  const auto instead = [&](const std::string& name, const std::string& said) {
+    graft::write_file(folder / name, "?");
+    CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::EndsWith("is there" + said));
+    std::filesystem::remove(folder / name);
+  };
+  instead("tf_model.h5", ", but tf_model.h5, which graft does not read: save the model from transformers (save_pretrained)");
+  instead("model.fp16.safetensors", ", but model.fp16.safetensors: give that file, or a copy of it under one of these names");
+  std::filesystem::create_directory(folder / "model");
+  CHECK_THROWS_WITH(graft::open_weights(folder.path()), Catch::EndsWith("is there; did you mean " + (folder / "model?")));
+  std::filesystem::remove(folder / "model");
   const std::string torch = GRAFT_TEST_DIR "/golden/torch/stream.bin";
   std::filesystem::copy_file(torch, folder / "pytorch_model.bin");
   CHECK(graft::open_weights(folder.path()).contains("transposed"));
@@ -51,6 +61,18 @@ TEST_CASE("a model cut into several files is put together") {
     CHECK(all.values<float>("a") == std::vector<float>{1});
     CHECK(all.values<float>("scalar") == std::vector<float>{0.5});
   }
+  std::filesystem::create_directory(folder / "sub");
+  write_one(folder / "sub/other.safetensors", "a", 2);
+  graft::write_file(index, R"({"weight_map": {"a": "sub/other.safetensors", "scalar": "two.bin"}})");
+  CHECK(graft::open_weights(folder.path()).values<float>("a") == std::vector<float>{2});
+  graft::safetensors_writer both;  // what another file holds, too
+  const std::vector<float> values{3, 4};
+  both.add<float>("a", {1}, std::span(values).first(1));
+  both.add<float>("b", {1}, std::span(values).last(1));
+  both.write(folder / "both.safetensors");
+  graft::write_file(index, R"({"weight_map": {"a": "one.safetensors", "b": "both.safetensors"}})");
+  CHECK(graft::open_weights(folder.path()).values<float>("a") == std::vector<float>{1});
+  CHECK(graft::open_weights(folder.path()).values<float>("b") == std::vector<float>{4});
   graft::write_file(index, R"({"weight_map": {"b": "one.safetensors"}})");
   CHECK_THROWS_WITH(graft::open_weights(folder.path()), index + ": promises tensor 'b' in one.safetensors, which does not hold it");
   graft::write_file(index, R"({"weight_map": {"b": "../one.safetensors"}})");

@@ -137,6 +137,17 @@ TEST_CASE("several threads may ask at once") {
   for (std::size_t b = 0; b < 3; ++b) check_same(found[b], expected[b]);
 }
 
+TEST_CASE("the config.json beside a model is taken for its own, but for the one that names another model") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_tiny_folder(folder / "m", "bert");
+  const auto config_of = [&] { return graft::beside_model({folder / "m", "", ""}).config_path; };
+  CHECK(config_of() == folder / "m/config.json");
+  graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "vocab_size": 20})");
+  CHECK_THROWS_WITH(graft::read_trunk_config(graft::beside_model({folder / "m", "", ""})), (folder / "m/config.json") + ": has no \"hidden_size\"");
+  graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "model_path": "model/model.safetensors"})");
+  CHECK(config_of().empty());
+}
+
 TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
   const graft_test::temporary_folder folder;
   const auto without = [](const std::string& name) -> std::optional<std::string> {

@@ -66,7 +66,7 @@ TEST_CASE("export-model writes one aligned file, the tokenizer, and the flags th
   for (const auto& [name, shape] : shapes) {
     CHECK(after.at(name).shape == shape);
     CHECK(after.values<float>(name) == before.values<float>(name));
-    CHECK(reinterpret_cast<std::uintptr_t>(after.bytes(name).data()) % 64 == 0);
+    CHECK(reinterpret_cast<std::uintptr_t>(after.at(name).bytes.data()) % 64 == 0);
   }
   CHECK(graft::model_file_config(folder / "out/model/model.safetensors") == hf_config);
   CHECK_THAT(result.out, Catch::Contains(graft::fingerprint(after, graft::to_json(config), shapes)));

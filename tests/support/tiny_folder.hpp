@@ -82,9 +82,9 @@ void overwrite_number(const std::string& path, const std::string& name, std::siz
     const graft::safetensors_file file(path);
     std::size_t all = 0;
     for (const auto& [each, info] : file.tensors()) all += info.bytes.size();
-    const std::byte* first = file.bytes(name).data();
+    const std::byte* first = file.at(name).bytes.data();
     for (const auto& [each, info] : file.tensors()) first = std::min(first, info.bytes.data());
-    return bytes.size() - all + static_cast<std::size_t>(file.bytes(name).data() - first);
+    return bytes.size() - all + static_cast<std::size_t>(file.at(name).bytes.data() - first);
   }();
   std::memcpy(bytes.data() + data + place * sizeof(T), &value, sizeof(T));
   graft::write_file(path, bytes);

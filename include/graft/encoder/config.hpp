@@ -2,6 +2,7 @@
 // The sizes and constants of an encoder, read from a Hugging Face config.json and checked.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct encoder_config {
   double layer_norm_eps = 0;
   double hidden_dropout_prob = 0;
   double attention_probs_dropout_prob = 0;
+  std::optional<double> classifier_dropout{};  ///< in the head, in place of hidden_dropout_prob
   std::string hidden_act;  ///< "gelu"
   std::int32_t pad_token_id = 0;
 
@@ -79,8 +81,8 @@ inline std::string encoder_model_type(const json& object, const std::string& pat
 
 /// Reads and checks the fields of OBJECT, a parsed config.json that came from PATH (named in errors only).
 /// Absent fields take the defaults of transformers: 12 layers, 12 heads, intermediate_size 3072, max_position_embeddings 512,
-/// type_vocab_size 2, layer_norm_eps 1e-12 (also RoBERTa's, whose own files say 1e-5), pad_token_id (RoBERTa 1, BERT 0), both dropouts 0.1,
-/// hidden_act "gelu" (or "gelu_python", the same). Unknown fields are ignored.
+/// type_vocab_size 2, layer_norm_eps 1e-12 (also RoBERTa's, whose own files say 1e-5), pad_token_id (RoBERTa 1, BERT 0), both dropouts 0.1, the
+/// head's as the encoder's, hidden_act "gelu" (or "gelu_python", the same). Unknown fields are ignored.
 /// @throws format_error  naming the file and the field: a size that is missing, not positive or absurd; heads that do not divide the
 ///                       hidden size; a model type, activation or kind of position embedding that graft does not compute
 inline encoder_config parse_encoder_config(const json& object, const std::string& path) {
@@ -101,6 +103,9 @@ inline encoder_config parse_encoder_config(const json& object, const std::string
   c.layer_norm_eps = detail::fraction_field(object, "layer_norm_eps", path, 1e-12);
   c.hidden_dropout_prob = detail::fraction_field(object, "hidden_dropout_prob", path, 0.1);
   c.attention_probs_dropout_prob = detail::fraction_field(object, "attention_probs_dropout_prob", path, 0.1);
+  if (object.contains("classifier_dropout") && !object["classifier_dropout"].is_null()) {
+    c.classifier_dropout = detail::fraction_field(object, "classifier_dropout", path, 0);
+  }
   c.hidden_act = optional<std::string>(object, "hidden_act", path, "gelu");
   const bool pad_given = object.contains("pad_token_id") && !object["pad_token_id"].is_null();
   c.pad_token_id =
@@ -136,7 +141,7 @@ inline encoder_config read_encoder_config(const std::string& path) { return pars
 
 /// The config.json of CONFIG: parse_encoder_config reads it back to an equal value.
 inline json to_json(const encoder_config& config) {
-  return {{"model_type", config.model_type},
+  json object{{"model_type", config.model_type},
           {"vocab_size", config.vocab_size},
           {"hidden_size", config.hidden_size},
           {"num_hidden_layers", config.num_hidden_layers},
@@ -149,6 +154,8 @@ inline json to_json(const encoder_config& config) {
           {"attention_probs_dropout_prob", config.attention_probs_dropout_prob},
           {"hidden_act", config.hidden_act},
           {"pad_token_id", config.pad_token_id}};
+  if (config.classifier_dropout) object["classifier_dropout"] = *config.classifier_dropout;
+  return object;
 }
 
 }  // namespace graft

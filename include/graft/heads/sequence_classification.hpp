@@ -33,8 +33,8 @@ class sequence_classification {
       : dense(has_pooler(c) ? "bert.pooler.dense" : "classifier.dense", c.hidden_size, c.hidden_size),
         out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
         pretrained_dense_(has_pooler(c)),
-        first_dropout_(has_pooler(c) ? 0 : c.hidden_dropout_prob),
-        dropout_(c.hidden_dropout_prob),
+        first_dropout_(has_pooler(c) ? 0 : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
+        dropout_(c.classifier_dropout.value_or(c.hidden_dropout_prob)),
         place_(place) {}
 
   index classes() const { return out_proj.out(); }

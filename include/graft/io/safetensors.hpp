@@ -27,23 +27,6 @@ namespace graft {
 
 namespace detail {
 
-/// The header as JSON. Duplicate names, which JSON parsers let pass, and deep nesting, which has no place here, are refused.
-inline json parse_safetensors_header(std::string_view text, const std::string& path) {
-  std::set<std::string> names;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (depth > 3) throw format_error(path, "its header is nested more deeply than a safetensors header ever is");
-    if (event == json::parse_event_t::key && depth == 1 && !names.insert(parsed.get<std::string>()).second) {
-      throw format_error(path, "holds tensor '" + parsed.get<std::string>() + "' twice");
-    }
-    return true;
-  };
-  try {
-    return json::parse(text, watch);
-  } catch (const nlohmann::detail::exception&) {
-    throw format_error::at_byte(path, 8, "its header is not valid JSON (not a safetensors file, or damaged?)");
-  }
-}
-
 inline std::vector<index> natural_numbers(const json& list, const std::string& what, const std::string& path) {
   std::vector<index> numbers;
   bool fine = list.is_array() && list.size() <= 64;  // no tensor has more dimensions
@@ -79,7 +62,7 @@ class safetensors_file : public tensor_source {
                                   "the header length is " + std::to_string(header_size) + ", at most " + std::to_string(room) +
                                       " was expected (not a safetensors file, or cut short?)");
     }
-    const json header = detail::parse_safetensors_header(file->text().substr(8, header_size), path());
+    const json header = parse_json(file->text().substr(8, header_size), path() + " (its header)");
     if (!header.is_object()) throw format_error::at_byte(path(), 8, "its header is not a JSON object");
     const std::span<const std::byte> data{file->data() + 8 + header_size, file->size() - 8 - header_size};
     std::vector<std::pair<std::span<const std::byte>, std::string>> order;

@@ -88,8 +88,6 @@ class tensor_source {
     return *info;
   }
 
-  std::span<const std::byte> bytes(const std::string& name) const { return at(name).bytes; }
-
   /// Copies the tensor NAME to OUT. Into double or float from F64, F32, F16 or BF16; into an integer type from exactly that type.
   /// @throws format_error  no such tensor, another number of elements than OUT has, a type that is not converted, or one of the numbers is
   ///                       NaN, infinite, or too large for a T

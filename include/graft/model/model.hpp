@@ -70,6 +70,7 @@ class classifier {
   static const encoder_config& checked(const encoder_config& c, index classes) {
     check_range("the number of classes", static_cast<double>(classes), ranges::classes);
     check_range("hidden_dropout_prob", c.hidden_dropout_prob, ranges::dropout);
+    check_range("classifier_dropout", c.classifier_dropout.value_or(0), ranges::dropout);
     check_range("attention_probs_dropout_prob", c.attention_probs_dropout_prob, ranges::dropout);
     return c;
   }

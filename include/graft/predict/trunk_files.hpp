@@ -28,7 +28,8 @@ inline trunk_files beside_model(trunk_files f) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
   const std::string config = (folder / "config.json").string();
-  if (f.config_path.empty() && is_there(config) && read_json(config).contains("hidden_size")) f.config_path = config;
+  const auto of_export = [](const json& object) { return object.contains("model_path"); };  // names the model and is none's
+  if (f.config_path.empty() && is_there(config) && !of_export(read_json(config))) f.config_path = config;
   if (f.tokenizer_path.empty()) f.tokenizer_path = folder.string();
   return f;
 }
