@@ -104,7 +104,9 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
   if (!o.contains("run")) {
     throw format_error(path, "does not say which rows and flags it belongs to, as earlier versions of graft did not: start anew");
   }
-  if (const std::string changed = changed_since(required<run_identity>(o, "run", path), identity); !changed.empty()) {
+  auto before = required<run_identity>(o, "run", path);
+  if (before["seed"] == "-1") before.erase("seed");  // earlier versions wrote what was asked for where they meant the seed that was drawn
+  if (const std::string changed = changed_since(before, identity); !changed.empty()) {
     throw format_error(path, "is of another run: " + changed + "; a run goes on only as it was started");
   }
   training_state state;

@@ -230,22 +230,24 @@ class trainer {
     return false;
   }
 
-  bool finite_parameters() {
+  /// The first parameter that holds numbers that are not finite; "": none does.
+  std::string unsound_parameter() {
     for (const auto* p : optimizer_.parameters()) {
-      if (!p->value().allFinite()) {
-        diverged_ = {state_.global_step, p->name + " holds numbers that are not finite"};
-        return false;
-      }
+      if (!p->value().allFinite()) return p->name;
     }
-    return true;
+    return "";
+  }
+
+  bool finite_parameters() {
+    const std::string name = unsound_parameter();
+    if (name.empty()) return true;
+    diverged_ = {state_.global_step, name + " holds numbers that are not finite"};
+    return false;
   }
 
   outcome end_early() {
     use_best();
-    const divergence first = *diverged_;
-    const bool usable = finite_parameters();
-    diverged_ = first;
-    diverged_->usable = usable;
+    diverged_->usable = unsound_parameter().empty();
     return outcome::diverged;
   }
 
@@ -253,7 +255,7 @@ class trainer {
   run_identity identity(const data_set& train, const data_set* validation) const {
     const training_options& o = options_;
     run_identity all = o.identity;
-    const auto add = [&](const char* name, const ordered_json& value) { all.emplace(name, value.dump()); };
+    const auto add = [&](const char* name, const ordered_json& value) { all[name] = value.dump(); };
     add("train_batch_size", o.train_batch_size);
     add("num_train_epochs", o.num_train_epochs);
     add("max_steps", o.max_steps);
@@ -335,13 +337,13 @@ class trainer {
     }
     if (observer.saved) observer.saved(state_);
   }
-  /// The observer may say that what was just computed came from something else than the model. Then it is dropped, a checkpoint of the steps
-  /// before is written, and the observer's exception goes on.
+  /// The observer may say, by a format_error, that what was just computed came from something else than the model. Then it is dropped, a
+  /// checkpoint of the steps before is written, and the observer's exception goes on. With any other, nothing is written.
   void require_inputs(const training_observer& observer) {
     if (!observer.keep) return;
     try {
       observer.keep();
-    } catch (const error&) {
+    } catch (const format_error&) {
       optimizer_.zero_gradients();
       if (finite_parameters()) write_checkpoint(observer);
       throw;
