@@ -207,6 +207,7 @@ void flag_table::apply_file(const std::string& path) {
   if (!object.is_object()) throw format_error(path, "holds a JSON " + std::string(object.type_name()) + ", an object of flags is expected");
   for (const auto& [name, member] : object.items()) {
     if (name == "ZZsrc") continue;  // stands in an args.json, whose other members already hold what those files said
+    if (name == "resume" || name == "force_overwrite") continue;  // an earlier args.json has them: they were meant for that start alone
     flag* const target = find(name);
     if (target == nullptr) throw format_error(path, quoted(name) + " is not a flag of graft " + command_ + suggestion(name, ""));
     try {

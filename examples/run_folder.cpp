@@ -8,10 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <map>
+#include <random>
 #include <set>
 
 #include "graft/io/model_file.hpp"
@@ -71,6 +72,12 @@ constexpr const char* free_flags[] = {"resume",
 
 bool is_free(const std::string& flag) { return std::find(std::begin(free_flags), std::end(free_flags), flag) != std::end(free_flags); }
 
+/// Whether an adapter may be read from FILE in its folder: a card or what a file manager leaves changes no number.
+bool is_read(const fs::path& file) {
+  const std::string kind = file.extension().string();
+  return !file.filename().string().starts_with('.') && (kind == ".json" || kind == ".safetensors");
+}
+
 bool exists(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0;
@@ -119,17 +126,13 @@ ordered_json earlier_logs(const std::string& folder) {
   return found;
 }
 
-std::string now_in_seconds() {
-  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
-}
-
 }  // namespace
 
 std::string input_digest(const std::string& path) {
   if (!fs::is_directory(path)) return digest_of_file(path);
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::directory_iterator(path)) {
-    if (entry.is_regular_file()) files[entry.path().filename().string()] = digest_of_file(entry.path().string());
+    if (entry.is_regular_file() && is_read(entry.path())) files[entry.path().filename().string()] = digest_of_file(entry.path().string());
   }
   fnv1a hash;
   for (const auto& [name, digest] : files) hash.add(name + "\n" + digest + "\n");
@@ -148,11 +151,7 @@ run_folder::run_folder(const std::string& path) : path_(path) {
       throw;
     }
     lock();
-    struct stat here {
-    }, locked{};  // another run may have taken its folder away between the two
-    if (::stat(path_.c_str(), &here) == 0 && ::fstat(lock_.number(), &locked) == 0 && here.st_ino == locked.st_ino &&
-        here.st_dev == locked.st_dev)
-      return;
+    if (is_here()) return;  // another run may have taken its folder away between the two
   }
 }
 
@@ -242,6 +241,8 @@ void run_folder::claim(const std::string& command, ordered_json& args, bool resu
     }
     claim_known(resume, force_overwrite, args);
   }
+  if (args.value("seed", std::int64_t{0}) == -1)
+    args["seed"] = state_["asked"]["seed"] = static_cast<std::int64_t>(std::random_device{}() & 0x7fffffffU);
   // A run that goes on, or is begun again over nothing but its logs, keeps what is listed.
   if (!clears_ && !earlier_.is_null()) {
     state_["logs"] = earlier_["logs"];
@@ -294,11 +295,16 @@ void run_folder::claim_known(bool resume, bool force_overwrite, ordered_json& ar
     check_files();
     clears_ = true;
   };
-  if (state == "clearing" && !resume) return replace();  // what a run began with --force_overwrite and did not end
+  if (state == "clearing") {
+    if (force_overwrite && !resume) return replace();
+    throw config_error(path_ + ": holds what is left of a run that --force_overwrite was replacing; give --force_overwrite without " +
+                       "--resume to remove the rest, or choose another --output_dir");
+  }
   const bool done = exists(file("DONE")) && earlier_["files"].contains("DONE");
   if (state == "finished" || (state == "running" && done)) {
-    if (force_overwrite) return replace();
-    throw config_error(path_ + ": holds a finished run; choose another --output_dir, or give --force_overwrite to replace it");
+    if (force_overwrite && !resume) return replace();
+    throw config_error(path_ + ": holds a finished run; choose another --output_dir, or give --force_overwrite" +
+                       (resume ? " without --resume" : "") + " to replace it");
   }
   if (state == "diverged") {
     if (force_overwrite && !resume) return replace();
@@ -339,7 +345,6 @@ run_identity run_folder::asked() const {
 }
 
 void run_folder::begin(const ordered_json& args, const run_identity& reads) {
-  if (args.contains("seed")) state_["asked"]["seed"] = args["seed"];
   state_["reads"] = reads;
   if (!clears_ && !earlier_.is_null()) {
     const std::string changed = changed_since(earlier_["reads"].get<run_identity>(), reads);
@@ -349,19 +354,27 @@ void run_folder::begin(const ordered_json& args, const run_identity& reads) {
     }
   }
   begun_ = true;
-  if (!earlier_.is_null()) remove_temporaries();
+  remove_temporaries();
   if (clears_) clear();
   for (const char* name : file_names) {
     if (!state_["files"].contains(name)) state_["files"][name] = nullptr;
   }
   write_state();
-  write_file(file("args.json"), args.dump(2) + "\n");
+  ordered_json kept = args;
+  for (const char* once : {"resume", "force_overwrite"}) kept.erase(once);  // meant for this start: who reads the file back starts another
+  write_file(file("args.json"), kept.dump(2) + "\n");
 }
 
 /// What killed processes left half-written.
 void run_folder::remove_temporaries() const {
+  for (const auto& entry : fs::directory_iterator(path_)) {  // those of run.json itself, which a first start may not have come to list
+    const std::string name = entry.path().filename().string();
+    const std::string before = ".run.json.", after = ".tmp";
+    if (name.size() != before.size() + process_token().size() + after.size() || !name.starts_with(before) || !name.ends_with(after)) continue;
+    if (name.find_first_not_of("0123456789abcdef", before.size()) == name.size() - after.size()) ::unlink(entry.path().c_str());
+  }
+  if (earlier_.is_null()) return;
   for (const std::string token : earlier_["temporaries"]) {
-    ::unlink(temporary_name(file("run.json"), token).c_str());
     for (const char* name : file_names) ::unlink(temporary_name(file(name), token).c_str());
   }
 }
@@ -385,23 +398,55 @@ void run_folder::clear() {
 }
 
 void run_folder::reserve(std::int64_t bytes) const {
-  struct statvfs disk {};
-  // Asked first: a file system may fill itself up before it says that it is full.
-  bool fits = ::statvfs(path_.c_str(), &disk) != 0 || static_cast<std::uint64_t>(bytes) / disk.f_frsize < disk.f_bavail;
-  if (fits) {
-    const graft::detail::descriptor room(::open(file(".reserved").c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
-    fits = !room || ::fallocate(room.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT);  // not every file system can
-  }
-  if (fits) return;
+  require_room(bytes);  // a file system may fill itself up before it says that it is full
+  const graft::detail::descriptor room(::openat(lock_.number(), ".reserved", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!room || ::fallocate(room.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT)) return;  // not every file system can
   release();
-  throw backend_error(path_ + ": has no room for the " + std::to_string((bytes + 999'999) / 1'000'000) +
-                      " MB that are saved at the end; make room, or choose another --output_dir");
+  throw no_room(bytes);
 }
 
-void run_folder::release() const { ::unlink(file(".reserved").c_str()); }
+void run_folder::require_room(std::int64_t bytes) const {
+  std::uint64_t cleared = 0;
+  for (const char* name : file_names) {
+    struct stat status {};
+    if (!clears_ || !earlier_["files"].contains(name)) continue;
+    if (::lstat(file(name).c_str(), &status) == 0) cleared += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  struct statvfs disk {};
+  if (::statvfs(path_.c_str(), &disk) == 0 && static_cast<std::uint64_t>(bytes) / disk.f_frsize >= disk.f_bavail + cleared / disk.f_frsize)
+    throw no_room(bytes);
+}
+
+backend_error run_folder::no_room(std::int64_t bytes) const {
+  return backend_error(path_ + ": has no room for the " + std::to_string((bytes + 999'999) / 1'000'000) +
+                       " MB that are saved at the end; make room, or choose another --output_dir");
+}
+
+void run_folder::release() const { ::unlinkat(lock_.number(), ".reserved", 0); }
+
+void run_folder::require_here() const {
+  if (is_here()) return;
+  std::error_code none;
+  const std::string now = fs::read_symlink("/proc/self/fd/" + std::to_string(lock_.number()), none).string();
+  const bool known = !now.empty() && fs::is_directory(now, none);
+  throw backend_error(path_ + ": is no longer the folder of this run, which " +
+                      (known ? "was moved to " + now : std::string("was removed")) + ": nothing more was written" +
+                      (known ? "; move it back, and --resume goes on from its last checkpoint, if it has one" : ""));
+}
+
+/// Whether the path leads to the folder that is locked.
+bool run_folder::is_here() const {
+  struct stat here {
+  }, locked{};
+  return ::stat(path_.c_str(), &here) == 0 && ::fstat(lock_.number(), &locked) == 0 && here.st_ino == locked.st_ino &&
+         here.st_dev == locked.st_dev;
+}
 
 std::string run_folder::log_folder() {
-  std::int64_t second = std::stoll(now_in_seconds());
+  std::int64_t second = std::time(nullptr);
+  for (const std::string earlier : state_["logs"]) {  // names sort by start, though the clock be set back
+    if (earlier.size() < 18) second = std::max<std::int64_t>(second, std::strtoll(earlier.c_str(), nullptr, 10) + 1);
+  }
   while (exists(file(std::to_string(second)))) ++second;  // two starts in one second: the later one takes the next free name
   state_["logs"].push_back(std::to_string(second));
   write_state();
@@ -409,6 +454,7 @@ std::string run_folder::log_folder() {
 }
 
 void run_folder::finish() {
+  require_here();
   write_file(file("DONE"), "");
   ::unlink(checkpoint().c_str());  // no sooner: until DONE is there, the run may have to go on from it
   ordered_json written = ordered_json::object();
@@ -430,6 +476,9 @@ ordered_json run_folder::summary_of(const std::string& name) const {
   return {{"size", fs::file_size(file(name))}, {"digest", digest_of_file(file(name))}};
 }
 
-void run_folder::write_state() { write_file(file("run.json"), state_.dump(2) + "\n"); }
+void run_folder::write_state() {
+  require_here();
+  write_file(file("run.json"), state_.dump(2) + "\n");
+}
 
 }  // namespace graft::program

@@ -17,7 +17,7 @@
 
 namespace graft::program {
 
-/// 16 hexadecimal digits over the bytes of a file, or over names and bytes of the files in a folder.
+/// 16 hexadecimal digits over the bytes of a file, or over names and bytes of the files in a folder that an adapter may be read from.
 /// @throws format_error  it cannot be read
 std::string input_digest(const std::string& path);
 
@@ -48,7 +48,7 @@ class run_folder {
   void refuse_inputs(const std::vector<std::pair<std::string, std::string>>& inputs) const;
 
   /// Decides whether and where the run COMMAND may begin, from what is in the folder. Nothing is written or removed yet.
-  /// @param args  every flag; a seed of -1 becomes that of the run to go on with, or stays
+  /// @param args  every flag; a seed of -1 becomes that of the run to go on with, or one that is drawn
   /// @throws config_error  the folder holds a run that this one would replace, or another one, or files that are no run's
   void claim(const std::string& command, ordered_json& args, bool resume, bool force_overwrite);
 
@@ -64,6 +64,11 @@ class run_folder {
   /// @throws backend_error  there is no room for them
   void reserve(std::int64_t bytes) const;
   void release() const;
+  /// @throws backend_error  there is no room for BYTES, what `begin` will remove counted as free
+  void require_room(std::int64_t bytes) const;
+
+  /// @throws backend_error  the path leads elsewhere by now: to nothing, or to a folder that is not this run's to write to
+  void require_here() const;
 
   /// The folder for the logs of this start of the run, which is listed and not there yet.
   std::string log_folder();
@@ -75,6 +80,8 @@ class run_folder {
 
  private:
   void lock();
+  bool is_here() const;
+  backend_error no_room(std::int64_t bytes) const;
   void remove_made();
   void claim_known(bool resume, bool force_overwrite, ordered_json& args);
   void claim_unknown(bool resume, bool force_overwrite);

@@ -1,6 +1,8 @@
 #pragma once
 // Runs the training of any model: logs, progress, evaluation, predictions, saving. The part of a run that is templated.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -38,14 +40,14 @@ struct early_end {
   std::int64_t kept_step = 0;  // the parameters that are left are those after this step
 };
 
-/// Keeps room on the disk for what the flags ask to be saved: a disk that fills up in the meantime costs no training.
+/// What the flags ask to be saved takes at most so many bytes.
 template <class M>
-void reserve_room(M& model, const prepared_run& run) {
+std::int64_t bytes_to_save(M& model, const prepared_run& run) {
   std::int64_t numbers = 0, files = 0;
   if (run.flags.do_save_full) numbers += count_parameters(model).all, ++files;
   if (run.flags.do_save) model.for_each_parameter([&](const auto& p) { numbers += is_tuned(p) ? p.size() : 0; }), ++files;
   constexpr std::int64_t header = 1 << 20;  // bytes: more than names and shapes take
-  if (files > 0) run.folder->reserve(numbers * static_cast<std::int64_t>(sizeof(typename M::real)) + files * header);
+  return numbers * static_cast<std::int64_t>(sizeof(typename M::real)) + files * header;
 }
 
 template <class M>
@@ -63,8 +65,10 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   print_banner(run, trained, counts.all, counts.trained, training.total_steps(),
                training_bytes(model, tokens, longest, options.threads, validation != nullptr));
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
+  const std::int64_t room = bytes_to_save(model, run);
+  if (room > 0) run.folder->require_room(room);  // before an earlier run is removed
   begin_output(run);
-  reserve_room(model, run);
+  if (room > 0) run.folder->reserve(room);  // a disk that fills up in the meantime costs no training
 
   log_writer log(run.folder->log_folder());
   progress line(stdout, training.total_steps(), training.state().global_step);
@@ -80,7 +84,7 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   std::int64_t checkpoint_step = resumed ? training.state().global_step : -1;
   std::string not_saved;
   training_observer observer;
-  observer.keep = check_files;
+  observer.keep = [&] { check_files(run); };
   observer.saved = [&](const training_state& s) {
     checkpoint_step = s.global_step;
     checkpoint_warned = false;
@@ -155,29 +159,36 @@ inline void require_answers(const prepared_run& run, const std::string& split, c
   }
 }
 
+/// False when a signal stopped it on the way.
 template <class M>
-void evaluate_and_predict(const M& model, const prepared_run& run, const training_options& options) {
+bool evaluate_and_predict(const M& model, const prepared_run& run, const training_options& options) {
+  const std::atomic<bool>* const stop = &stop_requested();
   context ctx;
   ctx.threads = options.threads;
   for (const std::string split : {"val", "val_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_val || set == nullptr) continue;
-    const evaluation e = *evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx, nullptr, options.tokens_at_once);
-    require_answers(run, split, e.logits);
-    write_metrics(run.file(split + "_metrics.json"), e);
-    write_logits(run.file(split + "_preds.csv"), e.logits);
-    std::printf("%s: loss %.4f  %s\n", split.c_str(), e.loss, metrics_text(e.metrics).c_str());
+    const auto e = evaluate(model, run.tasks.task, set->rows, options.eval_batch_size, ctx, stop, options.tokens_at_once);
+    if (!e) return false;
+    check_files(run);
+    require_answers(run, split, e->logits);
+    write_metrics(run.file(split + "_metrics.json"), *e);
+    write_logits(run.file(split + "_preds.csv"), e->logits);
+    std::printf("%s: loss %.4f  %s\n", split.c_str(), e->loss, metrics_text(e->metrics).c_str());
   }
   for (const std::string split : {"test", "test_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_test || set == nullptr) continue;
-    const matrix<double> logits =
-        *predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx, nullptr, options.tokens_at_once);
-    require_answers(run, split, logits);
-    write_logits(run.file(split + "_preds.csv"), logits);
-    write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
+    const auto logits =
+        predict_logits(model, std::span<const features>(set->rows), options.eval_batch_size, ctx, stop, options.tokens_at_once);
+    if (!logits) return false;
+    check_files(run);
+    require_answers(run, split, *logits);
+    write_logits(run.file(split + "_preds.csv"), *logits);
+    write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, *logits);
     std::printf("%s: %zu predictions written\n", split.c_str(), set->rows.size());
   }
+  return true;
 }
 
 }  // namespace detail
@@ -242,15 +253,24 @@ void save_trained(M& model, const prepared_run& run, const std::map<std::string,
   const auto wanted = [&](bool flag, const char* name) {
     return flag && !(run.folder->where() == run_folder::start::after_training && std::filesystem::exists(run.file(name)));
   };
+  check_files(run);
   run.folder->release();
+  const bool everything = wanted(run.flags.do_save_full, "model_full.safetensors");
   try {
     if (wanted(run.flags.do_save, "model.safetensors")) save_tuned(model, run.file("model.safetensors"), metadata);
-    if (wanted(run.flags.do_save_full, "model_full.safetensors")) save_everything(model, run.file("model_full.safetensors"), metadata);
+    if (everything) save_everything(model, run.file("model_full.safetensors"), metadata);
   } catch (const backend_error& failure) {
     throw backend_error(std::string(failure.what()) +
                         (std::filesystem::exists(run.checkpoint())
                              ? "; the last checkpoint is as it was: make room, and the same command with --resume goes on from there"
                              : "; nothing that was saved before is lost"));
+  }
+  if (!everything) return;
+  try {
+    check_files(run);
+  } catch (const format_error&) {  // what is frozen was read while it was written
+    ::unlink(run.file("model_full.safetensors").c_str());
+    throw;
   }
 }
 
@@ -272,8 +292,8 @@ int train_model(M& model, const prepared_run& run, const model_description& desc
     if (outcome == trainer<M>::outcome::stopped) return 130;
     if (outcome == trainer<M>::outcome::diverged) {
       metadata["graft_ended"] = ended.text + "; the parameters are those after step " + std::to_string(ended.kept_step);
+      run.folder->diverged(ended.step, ended.what);  // before it is saved: what is saved and not marked is taken for trained
       if (ended.usable) detail::save_trained(model, run, metadata);
-      run.folder->diverged(ended.step, ended.what);
       const bool saved = ended.usable && (run.flags.do_save || run.flags.do_save_full);
       std::fprintf(stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
                    static_cast<long long>(ended.step), ended.what.c_str(),
@@ -288,8 +308,17 @@ int train_model(M& model, const prepared_run& run, const model_description& desc
     if (after_training) detail::load_trained(model, run);
     pack_frozen(model, false, options.threads);
   }
+  const bool no_steps = run.flags.max_steps == 0 || (run.flags.max_steps < 0 && run.flags.num_train_epochs == 0);
+  if (!after_training && (!run.flags.do_train || no_steps) && run.flags.adapter_init_path.empty())
+    std::printf("nothing was trained: these are the numbers of a fresh head\n");
   detail::save_trained(model, run, metadata);
-  detail::evaluate_and_predict(model, run, options);  // after saving: if this fails or is ended, the training is not lost
+  if (!detail::evaluate_and_predict(model, run, options)) {  // after saving: if this fails or is ended, the training is not lost
+    const bool saved = run.flags.do_save || run.flags.do_save_full;
+    std::fprintf(stderr, "graft: stopped before the evaluation's end; %s\n",
+                 saved ? "what was trained is saved: the same command goes on with the evaluation"
+                       : "nothing was asked to be saved (--do_save): the same command begins anew");
+    return 130;
+  }
   run.folder->finish();
   return 0;
 }

@@ -5,7 +5,6 @@
 
 #include "commands.hpp"
 #include "graft/core/printable.hpp"
-#include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
@@ -21,20 +20,11 @@ struct named_adapter {
   adapter_file file;
 };
 
-/// The adapters that --adapter_weights_path names and --adapter_exclude leaves, in that order.
-/// @throws format_error  an adapter does not fit the trunk or is no adapter      @throws config_error  an excluded name is unknown
+/// The adapters of the mix, opened.
+/// @throws format_error  an adapter does not fit the trunk or is no adapter
 std::vector<named_adapter> read_adapters(const prepared_run& run) {
-  auto listed = read_adapter_list(run.flags.adapter_weights_path);
-  for (const std::string& name : run.flags.adapter_exclude) {
-    const auto found = std::find_if(listed.begin(), listed.end(), [&](const auto& one) { return one.first == name; });
-    if (found != listed.end()) {
-      listed.erase(found);
-    } else if (!name.empty()) {
-      throw config_error("--adapter_exclude names \"" + name + "\", which " + run.flags.adapter_weights_path + " does not");
-    }
-  }
   std::vector<named_adapter> all;
-  for (const auto& [name, path] : listed) {
+  for (const auto& [name, path] : run.adapters) {
     named_adapter one{name, open_adapter(path, run.config)};
     if (one.file.description.kind == "lora") {
       throw format_error(path, "is a low-rank update, which a mix cannot hold; an adapter was expected");

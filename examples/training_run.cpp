@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
-#include <random>
 
 #include "commands.hpp"
 #include "graft/core/printable.hpp"
@@ -23,32 +23,45 @@ namespace {
 namespace fs = std::filesystem;
 
 std::atomic<bool> stop_flag = false;
+std::atomic<std::int64_t> first_stop = 0;  // milliseconds of the monotonic clock
 
 bool interrupt_was_ignored = false;
 
 extern "C" void request_stop(int signal, siginfo_t* about, void*) {
   // A script's background job ignores the Ctrl-C that its terminal gives to all; one that somebody sends to it is meant.
   if (signal == SIGINT && interrupt_was_ignored && about->si_code > 0) return;
+  struct timespec clock {};
+  ::clock_gettime(CLOCK_MONOTONIC, &clock);
+  const std::int64_t now = clock.tv_sec * 1000 + clock.tv_nsec / 1'000'000;
+  std::int64_t first = 0;
   stop_flag = true;
-  std::signal(signal, SIG_DFL);  // the second one ends the program
+  // `timeout`, for one, sends each signal twice, to the program and to its group: only one that comes later ends the program.
+  if (first_stop.compare_exchange_strong(first, now) || now - first < 1000) return;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
 }
 
 /// A file that the run reads, under the words for it.
 using named_input = std::pair<std::string, std::string>;
 
-/// The adapters of the mix, by name: those that --adapter_exclude leaves.
+/// The adapters of the mix, by name: those that --adapter_exclude leaves, in the order of the list.
+/// @throws config_error  an excluded name is unknown
 std::vector<named_input> mixed_adapters(const training_flags& flags) {
-  std::vector<named_input> all;
-  if (flags.adapter_weights_path.empty()) return all;
-  for (const auto& [name, path] : read_adapter_list(flags.adapter_weights_path)) {
-    const auto& left_out = flags.adapter_exclude;
-    if (std::find(left_out.begin(), left_out.end(), name) == left_out.end()) all.emplace_back("adapter " + name, path);
+  if (flags.adapter_weights_path.empty()) return {};
+  std::vector<named_input> all = read_adapter_list(flags.adapter_weights_path);
+  for (const std::string& name : flags.adapter_exclude) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.first == name; });
+    if (found != all.end()) {
+      all.erase(found);
+    } else if (!name.empty()) {
+      throw config_error("--adapter_exclude names \"" + name + "\", which " + flags.adapter_weights_path + " does not");
+    }
   }
   return all;
 }
 
 /// Locks the output folder, finds out whether this run may write there, and where it begins.
-void claim_output(prepared_run& run, const std::vector<named_input>& adapters) {
+void claim_output(prepared_run& run) {
   training_flags& flags = run.flags;
   run.folder = std::make_unique<run_folder>(flags.output_dir);
   std::vector<named_input> inputs{{"the model", flags.model_path},
@@ -57,16 +70,15 @@ void claim_output(prepared_run& run, const std::vector<named_input>& adapters) {
                                   {"the task's configuration", flags.task_config_path},
                                   {"what --adapter_init_path names", flags.adapter_init_path},
                                   {"the list of adapters", flags.adapter_weights_path}};
-  inputs.insert(inputs.end(), adapters.begin(), adapters.end());
+  for (const auto& [name, path] : run.adapters) inputs.emplace_back("adapter " + name, path);
   for (const auto& [split, path] : run.tasks.paths) inputs.emplace_back("the rows of " + split, path);
   run.folder->refuse_inputs(inputs);
   run.folder->claim(run.command, run.args, flags.resume, flags.force_overwrite);
   flags.seed = run.args["seed"].get<std::int64_t>();
-  if (flags.seed == -1) run.args["seed"] = flags.seed = static_cast<std::int64_t>(std::random_device{}() & 0x7fffffffU);
 }
 
 /// Digests of all that the numbers of this run come from, but the flags.
-run_identity digests_of_inputs(const prepared_run& run, const std::vector<named_input>& adapters) {
+run_identity digests_of_inputs(const prepared_run& run) {
   const auto digest = [](const ordered_json& value) {
     fnv1a hash;
     hash.add(value.dump());
@@ -76,11 +88,11 @@ run_identity digests_of_inputs(const prepared_run& run, const std::vector<named_
   all["the task's labels"] = digest({run.tasks.task.name, run.tasks.task.labels, static_cast<int>(run.tasks.task.kind)});
   // What is not there its reader will miss.
   const std::string& first = run.flags.adapter_init_path;
-  if (!first.empty() && fs::exists(first)) all["the adapter of --adapter_init_path"] = input_digest(first);
+  if (first.empty() || fs::exists(first)) all["the adapter of --adapter_init_path"] = first.empty() ? "none" : input_digest(first);
   ordered_json names = ordered_json::array();
-  for (const auto& [name, path] : adapters) {
-    names.push_back(name);
-    if (fs::exists(path)) all[name + " of the mix"] = input_digest(path);
+  for (const auto& [name, path] : run.adapters) {
+    names.push_back("adapter " + name);
+    if (fs::exists(path)) all["adapter " + name + " of the mix"] = input_digest(path);
   }
   if (!names.empty()) all["the list of adapters"] = digest(names);
   if (run.flags.do_train) all["training rows"] = rows_digest(run.split("train")->rows);
@@ -158,7 +170,7 @@ std::string amount(double value) {
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
-  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}, {}, {}};
+  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}, {}, {}, {}};
   training_flags& flags = run.flags;
   if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
     throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
@@ -176,8 +188,8 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.args["model_config_path"] = flags.model_config_path = files.config_path;
   run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;
   run.tasks = read_task_config(flags.task_config_path);
-  const auto adapters = mixed_adapters(flags);
-  claim_output(run, adapters);
+  run.adapters = mixed_adapters(flags);
+  claim_output(run);
 
   run.config = read_trunk_config(files);
   if (!flags.model_type.empty() && encoder_family(flags.model_type) != run.config.model_type) {
@@ -197,7 +209,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   print_notes(trunk_notes(run.config, run.trunk));
   read_data(run);
   watch_files();
-  run.reads = digests_of_inputs(run, adapters);
+  run.reads = digests_of_inputs(run);
   return run;
 }
 
@@ -303,6 +315,11 @@ void check_files() {
                        "has been changed, replaced or removed since the run began to use it: nothing computed since is kept; put it back "
                        "as it was, and the run goes on from its last checkpoint, if it has one, with --resume");
   }
+}
+
+void check_files(const prepared_run& run) {
+  run.folder->require_here();
+  check_files();
 }
 
 std::string metrics_text(const task_metrics& m) {

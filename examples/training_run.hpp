@@ -35,6 +35,7 @@ struct prepared_run {
   std::map<std::string, data_set> data;  // split -> rows, of the splits that this run needs
   std::unique_ptr<run_folder> folder;
   run_identity reads;  // digests of what the run reads, by name
+  std::vector<std::pair<std::string, std::string>> adapters;  // of the mix: name and path
 
   const data_set* split(const std::string& name) const {
     const auto found = data.find(name);
@@ -55,7 +56,7 @@ model_description describe(const prepared_run& run, const std::string& kind);
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);
 
-/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the program at once. Signals that were ignored when the program
+/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; one that comes a second later or more ends the program at once. Signals that were ignored when the program
 /// started, as under nohup, stay so; but a SIGINT that is sent to a background job counts.
 const std::atomic<bool>& stop_requested();
 
@@ -69,6 +70,8 @@ void begin_output(const prepared_run& run);
 /// @throws format_error  the trunk, an adapter or what else of weights the run read is no longer what it was: where its file is mapped,
 ///                       numbers may come from what is there now
 void check_files();
+/// The same, and @throws backend_error  the output folder is no longer that of the run
+void check_files(const prepared_run& run);
 
 /// Metrics in a line: "acc 0.6120  f1 0.7000".
 std::string metrics_text(const task_metrics& m);

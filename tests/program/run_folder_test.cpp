@@ -229,3 +229,77 @@ TEST_CASE("a folder of an earlier version is replaced when that is asked for, ne
   CHECK(fs::exists(folder + "/1700000001/other.zlog"));
   CHECK(fs::exists(folder + "/extra_preds.csv"));
 }
+
+TEST_CASE("a seed of -1 is drawn when the folder is claimed, and the run that goes on has it") {
+  const temporary_folder root;
+  const auto seed_of = [&](bool resume) {
+    run_folder run(root / "run");
+    ordered_json args = flags();
+    args["seed"] = -1;
+    run.claim("train-adapter", args, resume, false);
+    CHECK(run.asked().at("seed") == args["seed"].dump());
+    run.begin(args, reads);
+    run.log_folder();
+    graft::write_file(run.checkpoint(), "");
+    return args["seed"].get<std::int64_t>();
+  };
+  const auto drawn = seed_of(false);
+  CHECK(drawn >= 0);
+  CHECK(seed_of(true) == drawn);
+}
+
+TEST_CASE("nothing is written by path once the folder is another") {
+  const temporary_folder root;
+  run_folder run(root / "run");
+  ordered_json args = flags();
+  run.claim("train-adapter", args, false, false);
+  run.begin(args, reads);
+  CHECK_NOTHROW(run.require_here());
+  fs::rename(root / "run", root / "moved");
+  CHECK_THROWS_WITH(run.finish(), Catch::Contains("is no longer the folder of this run, which was moved to"));
+  begin(root / "run", {"model.safetensors"}, true);
+  CHECK_THROWS_WITH(run.finish(), Catch::Contains("nothing more was written"));
+  CHECK_FALSE(fs::exists(root / "moved/DONE"));
+}
+
+TEST_CASE("a finished run goes only for --force_overwrite without --resume, which args.json does not keep") {
+  const temporary_folder root;
+  const std::string folder = root / "run";
+  begin(folder, {"model.safetensors"}, true);
+  CHECK_THAT(refusal(folder, true, true), Catch::Contains("holds a finished run") && Catch::Contains("without --resume"));
+  CHECK(refusal(folder, false, true).empty());
+  CHECK_FALSE(graft::read_json(folder + "/args.json").contains("resume"));
+  auto state = graft::read_json<ordered_json>(folder + "/run.json");
+  state["state"] = "clearing";
+  graft::write_file(folder + "/run.json", state.dump());
+  CHECK_THAT(refusal(folder), Catch::Contains("what is left of a run that --force_overwrite was replacing"));
+  CHECK(refusal(folder, false, true).empty());
+}
+
+TEST_CASE("logs sort by start though the clock was set back, and what a first start left half-written goes") {
+  const temporary_folder root;
+  const std::string folder = root / "run";
+  begin(folder, {"checkpoint.safetensors"});
+  auto state = graft::read_json<ordered_json>(folder + "/run.json");
+  state["logs"] = ordered_json::array({"99999999999"});
+  graft::write_file(folder + "/run.json", state.dump());
+  graft::write_file(folder + "/.run.json.0123456789abcdef.tmp", "");
+  graft::write_file(folder + "/.run.json.mine.tmp", "");
+  run_folder run(folder);
+  ordered_json args = flags();
+  run.claim("train-adapter", args, true, false);
+  run.begin(args, reads);
+  CHECK(run.log_folder() == folder + "/100000000000");
+  CHECK_FALSE(fs::exists(folder + "/.run.json.0123456789abcdef.tmp"));
+  CHECK(fs::exists(folder + "/.run.json.mine.tmp"));
+}
+
+TEST_CASE("an adapter's card is no part of its digest") {
+  const temporary_folder root;
+  graft::write_file(root / "adapter_config.json", "{}");
+  const auto before = graft::program::input_digest(root.path());
+  for (const char* stray : {"README.md", ".DS_Store", "._adapter_config.json"}) graft::write_file(root / stray, "x");
+  CHECK(graft::program::input_digest(root.path()) == before);
+  graft::write_file(root / "adapter_config.json", "{ }");
+  CHECK(graft::program::input_digest(root.path()) != before);
+}
