@@ -32,7 +32,9 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
     throw config_error("--labels: " + std::to_string(labels.size()) + " were given, the head in " + a.tensors.path() + " is " +
                        (d.labels.empty() ? "a regression" : "for " + std::to_string(d.labels.size())));
   }
+  check_labels(labels, "--labels");
   d.labels = labels;
+  d.labels_said = true;
 }
 
 std::string summary(const model_description& d) {
@@ -111,6 +113,12 @@ int convert_adapter(int argc, const char* const* argv) {
   if (name.empty()) name = a.description.task_name.empty() ? "adapter" : a.description.task_name;
 
   const std::string place = destination(to, output);
+  for (const std::string& read : {files.model_path, files.config_path}) {
+    std::error_code none;
+    if (!read.empty() && (fs::equivalent(place, read, none) || fs::equivalent(place, fs::absolute(read).parent_path() / "", none))) {
+      throw config_error(place + ": is, or holds, the encoder (" + read + "), which is not written over; choose another --output_path");
+    }
+  }
   if (fs::exists(place) && !force_overwrite && (!fs::is_directory(place) || !fs::is_empty(place))) {
     throw config_error(place + ": " + (fs::is_directory(place) ? "is not empty" : "is there already") +
                        "; choose another --output_path or give --force_overwrite");

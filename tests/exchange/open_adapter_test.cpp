@@ -99,3 +99,25 @@ TEST_CASE("adapters of other programs give the logits that PyTorch computed for 
     }
   }
 }
+
+TEST_CASE("a link that leads nowhere is named, not passed over") {
+  for (const std::string name : {"head_config.json", "layer_norms.safetensors", "adapter_config.json", "pytorch_adapter.bin"}) {
+    const copied_folder folder("adapterhub_double");
+    std::filesystem::remove(folder / name);
+    std::filesystem::create_symlink("gone", folder / name);
+    CHECK_THAT(folder.refusal(), Catch::Contains(name + ": is a link to gone"));
+  }
+}
+
+TEST_CASE("whether labels were said is kept, and what could not be read back is not written") {
+  const graft_test::temporary_folder folder;
+  auto a = graft_test::made_adapter(roberta_config(), graft_test::houlsby());
+  for (const bool said : {false, true}) {
+    a.description.labels_said = said;
+    graft::write_adapter(folder / "a.safetensors", a);
+    CHECK(graft::open_adapter(folder / "a.safetensors", roberta_config()).description.labels_said == said);
+  }
+  a.description.labels = {"x", "x", "y"};
+  CHECK_THAT(graft_test::refusal([&] { graft::write_adapter(folder / "a.safetensors", a); }), Catch::Contains("\"x\" twice"));
+  CHECK(graft::open_adapter(folder / "a.safetensors", roberta_config()).description.labels.size() == 3);
+}

@@ -100,6 +100,9 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK_THAT(message("target_modules", {"q_proj"}), Contains("\"target_modules\" is [\"q_proj\"]"));
   CHECK(message("init_lora_weights", "gaussian").empty());
   CHECK(message("lora_dropout", 0.5).empty());
+  const copied_folder eva("peft_lora");
+  eva.edit("adapter_config.json", [](json& j) { j.update({{"init_lora_weights", "eva"}, {"eva_config", {{"rho", 2.0}}}}); });
+  CHECK(eva.refusal().empty());
 }
 
 TEST_CASE("a low-rank update for another head than one for whole texts is refused by its name") {

@@ -1,5 +1,7 @@
 #include "graft/plot/report.hpp"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -96,6 +98,9 @@ TEST_CASE("nothing is written through a link that somebody left in the folder of
   fs::create_symlink(elsewhere / "precious", run.folder / "plots/loss.svg");
   CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is a link, "));
   CHECK(text_of(elsewhere / "precious") == "mine");
+  fs::remove(run.folder / "plots/loss.svg");
+  REQUIRE(::mkfifo((run.folder / "plots/loss.svg").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is no file, "));
   fs::create_directory_symlink(elsewhere.path(), elsewhere / "own");  // a link of the user's own, outside the run, is followed
   CHECK(graft::write_plots(run.path(), elsewhere / "own").files.size() == 2);
 }

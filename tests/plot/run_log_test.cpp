@@ -154,7 +154,9 @@ TEST_CASE("what is no log is refused in moments, whatever its size") {
   for (int i = 0; i < 200'000; ++i) many += ",\"k" + std::to_string(i) + "\":0";
   refuses("2/loss_train.zlog", many + "}\n", ":1: has an object of more than 1000 members");
   refuses("2/loss_train.zlog", std::string(5 << 20, 'a') + "\n", ":1: is a line of 5242880 bytes");
-  refuses("args.json", std::string(5 << 20, ' '), ": has 5242880 bytes");
+  run.write("args.json", std::string(5 << 20, ' '));
+  CHECK_THAT(graft::read_run_log(run.path()).warnings.at(0), Catch::Contains("args.json: has 5242880 bytes"));
+  std::filesystem::remove(run.folder / "args.json");
   std::string bare = "{\"global_step\":1,\"x\":[0";
   for (int i = 0; i < 200'000; ++i) bare += ",NaN";
   run.write("2/loss_train.zlog", bare + "]}\n");
@@ -184,7 +186,20 @@ TEST_CASE("garbage in a log is refused by file and line") {
   refuses("2/weights.zlog", weights_row(1, "\"layer_x\":{\"rte\":1}"), ":1: \"weights\" has a member \"layer_x\"");
   refuses("2/weights.zlog", weights_row(1, "\"layer_00\":[1,2]"), ":1: \"layer_00\" is [1,2], an object of weights");
   refuses("2/weights.zlog", "{\"weights\":[],\"tgs\":{\"global_step\":1}}\n", ":1: \"weights\" is [], an object of sites");
-  refuses("args.json", "{", ": byte 1: is not valid JSON");
+}
+
+TEST_CASE("a file beside the logs that cannot be read is left out with a warning; Python's NaN is no reason") {
+  const run_folder run;
+  run.write("1/loss_train.zlog", loss_row(1, "5"));
+  run.write("val_metrics.json", "{\"loss\": NaN, \"acc\": 0.5}");
+  CHECK(graft::read_run_log(run.path()).metrics["acc"] == 0.5);
+  for (const char* half : {"", "{", "{\"seed\": 1"}) {
+    run.write("args.json", half);
+    const auto log = graft::read_run_log(run.path());
+    CHECK(log.args.is_null());
+    CHECK_THAT(log.warnings.at(0), Catch::Contains("args.json: ") && Catch::Contains("the logs are drawn without it"));
+    CHECK(log.loss.y.size() == 1);
+  }
 }
 
 TEST_CASE("a folder without logs says what was looked for") {

@@ -110,6 +110,16 @@ TEST_CASE("convert-adapter writes over nothing unless told to") {
   CHECK(graft::read_file(folder / "note.txt") == "mine");
   REQUIRE(convert(exchange + "original", folder.path(), "original").exit_code == 0);
   CHECK_THAT(refused(convert(exchange + "original", folder.path(), "original")), Contains("model.p: is there already"));
+  // never over the encoder, nor among its files
+  std::filesystem::create_directory(folder / "m");
+  for (const char* file : {"model.safetensors", "config.json"}) std::filesystem::copy_file(golden + "model/" + file, folder / "m/" + file);
+  for (const char* to : {"graft", "peft"}) {
+    CHECK_THAT(refused(run_graft({"convert-adapter", "--adapter_path", exchange + "peft_lora", "--output_path", folder / "m", "--to", to, "--model_path",
+                                  folder / "m/model.safetensors", "--force_overwrite"})),
+               Contains("is, or holds, the encoder"));
+  }
+  CHECK_THAT(refused(convert(exchange + "peft_lora", folder / "l.safetensors", "graft", {"--labels", "x,x"})), Contains("\"x\" twice"));
+  CHECK_FALSE(std::filesystem::exists(folder / "l.safetensors"));
   // even over the adapter that it reads
   REQUIRE(convert(folder / "model.p", folder.path(), "original", {"--force_overwrite"}).exit_code == 0);
   graft_test::check_same(graft::open_adapter(exchange + "original", roberta_config()).tensors,

@@ -218,7 +218,7 @@ inline tensor_source open_first(const std::string& folder, const std::vector<std
   std::string tried;
   for (const std::string& name : names) {
     const std::string path = (std::filesystem::path(folder) / name).string();
-    if (std::filesystem::exists(path)) return open_weights(path);
+    if (is_there(path)) return open_weights(path);
     tried += (tried.empty() ? "" : ", ") + name;
   }
   throw format_error(folder, "holds no weights: none of " + tried + " is there");
@@ -232,10 +232,12 @@ inline void make_folder_of(const std::string& path) {
 }  // namespace detail
 
 /// Writes A to PATH as graft saves an adapter; the folder is made if need be.
+/// @throws format_error   as parse_description: what A says of itself could not be read back
 /// @throws backend_error  as safetensors_writer::write
 inline void write_adapter(const std::string& path, const adapter_file& a) {
   safetensors_writer writer;
   writer.metadata = to_metadata(a.description);
+  parse_description(writer.metadata, path);  // nothing goes out that would not come in again
   for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
   detail::make_folder_of(path);
   writer.write(path);

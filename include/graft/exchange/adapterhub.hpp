@@ -76,9 +76,9 @@ inline adapter_file read_adapterhub(const std::string& folder, const encoder_con
   const std::string adapter = d.task_name;
   tensor_source tensors =
       take_tensors(stored, bottleneck_tensors(config, d), [&](const std::string& name) { return detail::adapterhub_name(name, adapter); });
-  if (std::filesystem::exists(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
+  if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
-  if (std::filesystem::exists(norms)) {
+  if (is_there(norms)) {
     const auto same = [](const std::string& name) { return name; };
     tensors.add_all(take_tensors(safetensors_file(norms), layer_norm_tensors(config), same),
                     [](const std::string& name) { return std::optional(name); });

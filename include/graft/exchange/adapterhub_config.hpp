@@ -87,11 +87,14 @@ inline model_description describe_adapterhub(const json& about, const encoder_co
   const bool double_bn = required<bool>(given, "mh_adapter", path);
   json fields{{"original_ln_before", false}};
   fields.update(given);
-  // Fields about how an adapter was first filled, and about parts that it does not have.
+  // Fields about how an adapter was first filled, what counts in training only, and parts that it does not have.
   std::set<std::string> handled{"mh_adapter",
                                 "non_linearity",
                                 "reduction_factor",
                                 "init_weights",
+                                "init_weights_seed",
+                                "dropout",
+                                "stochastic_depth",
                                 "adapter_residual_before_ln",
                                 "inv_adapter_reduction_factor",
                                 "phm_dim",
@@ -155,10 +158,8 @@ inline adapterhub_head describe_head(const json& about, const encoder_config& co
                                        {"activation_function", "tanh"},
                                        {"bias", true},
                                        {"use_pooler", false},
-                                       {"layers", 2},
-                                       {"dropout_prob", config.hidden_dropout_prob}};
-    std::set<std::string> handled{"num_labels", "label2id", "id2label"};
-    if (given.value("dropout_prob", json()).is_null()) handled.insert("dropout_prob");  // the model's
+                                       {"layers", 2}};
+    std::set<std::string> handled{"num_labels", "label2id", "id2label", "dropout_prob"};
     if (bert && h.layers == 1) {
       needed["use_pooler"] = true;
       handled.insert({"layers", "activation_function"});

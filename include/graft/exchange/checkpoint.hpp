@@ -22,7 +22,7 @@ inline std::optional<json> config_of(const std::string& path, const tensor_sourc
     return parse_json(carried->second, where);
   }
   where = ((fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path()) / "config.json").string();
-  if (!fs::exists(where)) return std::nullopt;
+  if (!is_there(where)) return std::nullopt;
   const json about = read_json(where);
   return about.is_object() && about.contains("hidden_size") ? std::optional(about) : std::nullopt;
 }
@@ -46,7 +46,7 @@ inline std::string other_head(const json& about, const std::string& path) {
 /// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
 inline std::optional<adapter_file> read_checkpoint(const std::string& path, const encoder_config& config) {
   namespace fs = std::filesystem;
-  if (!fs::exists(path) || (fs::is_directory(path) && !fs::exists(fs::path(path) / "config.json"))) return std::nullopt;
+  if (!fs::exists(path) || (fs::is_directory(path) && !is_there(fs::path(path) / "config.json"))) return std::nullopt;
   const tensor_source stored = open_weights(path);
   if (has_description(stored.metadata())) return std::nullopt;
   tensor_source model(path);

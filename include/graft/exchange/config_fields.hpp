@@ -53,13 +53,13 @@ inline std::optional<std::size_t> label_id(const json& value, index count) {
 
 }  // namespace detail
 
-/// The COUNT labels of a head in the order of their ids, as OBJECT, a configuration of Hugging Face's, gives them in "label2id"
-/// ({"no": 0, "yes": 1}), in "id2label" ({"0": "no", "1": "yes"}) or in both; empty when in neither, or when they are LABEL_0, LABEL_1, ..., the
-/// names that stand for none.
-/// @throws format_error  an id without a label, a label without an id, or the two contradict each other
+/// The COUNT labels of a head in the order of their ids, as OBJECT, a configuration of Hugging Face's, gives them in "id2label"
+/// ({"0": "no", "1": "yes"}), by which alone transformers answers, or else in "label2id" ({"no": 0, "yes": 1}); empty when in neither, or when they
+/// are LABEL_0, LABEL_1, ..., the names that stand for none.
+/// @throws format_error  an id without a label, or a label without an id
 inline std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path) {
   std::vector<std::string> labels;
-  for (const std::string field : {"label2id", "id2label"}) {
+  for (const std::string field : {"id2label", "label2id"}) {
     const json given = object.value(field, json());
     if (given.is_null()) continue;
     std::vector<std::string> found(static_cast<std::size_t>(count));
@@ -75,11 +75,8 @@ inline std::vector<std::string> labels_by_id(const json& object, index count, co
       throw format_error(path, "\"" + field + "\" is " + shown(given) + ", one label for each id from 0 to " + std::to_string(count - 1) +
                                    " was expected");
     }
-    if (!labels.empty() && labels != found) {
-      throw format_error(path, "\"label2id\" and \"id2label\" give different labels to one id: " + shown(json(labels)) + " and " +
-                                   shown(json(found)) + ", in the order of ids");
-    }
     labels = found;
+    break;
   }
   check_labels(labels, path);
   for (std::size_t i = 0; i < labels.size(); ++i) {

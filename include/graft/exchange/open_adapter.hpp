@@ -36,11 +36,11 @@ namespace detail {
 /// @throws format_error  there is none
 inline std::string file_at(const std::string& path) {
   namespace fs = std::filesystem;
-  if (!fs::exists(path)) throw format_error(path, "is not there");
+  if (!is_there(path)) throw format_error(path, "is not there");
   if (!fs::is_directory(path)) return path;
   for (const char* name : {"model.safetensors", "model.p"}) {
     const std::string file = (fs::path(path) / name).string();
-    if (fs::exists(file)) return file;
+    if (is_there(file)) return file;
   }
   throw format_error(path, "holds no adapter: none of adapter_config.json, model.safetensors, model.p is there");
 }
@@ -48,7 +48,7 @@ inline std::string file_at(const std::string& path) {
 /// The adapter in the folder PATH, if AdapterHub's library or PEFT saved one there.
 inline std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config) {
   const std::string about = (std::filesystem::path(path) / "adapter_config.json").string();
-  if (!std::filesystem::is_directory(path) || !std::filesystem::exists(about)) return std::nullopt;
+  if (!std::filesystem::is_directory(path) || !is_there(about)) return std::nullopt;
   return read_json(about).contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
 }
 

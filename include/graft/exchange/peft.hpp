@@ -125,7 +125,7 @@ inline adapter_file read_peft(const std::string& folder, const encoder_config& c
                                 "peft_version",    "qalora_group_size"};
   // The other ways of filling the matrices at the start change the trunk with them.
   const json start = given.value("init_lora_weights", json());
-  if (start.is_boolean() || start == "gaussian" || start == "eva" || start == "orthogonal") handled.insert("init_lora_weights");
+  if (start.is_boolean() || start == "gaussian" || start == "eva" || start == "orthogonal") handled.insert({"init_lora_weights", "eva_config"});
   handled.insert("task_type");
   detail::check_peft_task(given, path);
   check_fields(given, {{"bias", "none"}}, handled, path);

@@ -51,6 +51,7 @@ inline std::map<std::string, std::string> to_metadata(const model_description& d
                  {"labels", d.labels},
                  {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
                  {"trunk_fingerprint", d.trunk_fingerprint}};
+  if (!d.labels_said) o["labels_said"] = false;
   if (d.kind == "adapter") {
     o["adapter_size"] = d.adapter_size;
     o["adapter_hidden_act"] = activation_name(d.adapter_hidden_act);
@@ -144,6 +145,7 @@ inline model_description parse_description(const std::map<std::string, std::stri
   d.output = regression ? task_kind::regression : task_kind::classification;
   d.labels = required<std::vector<std::string>>(o, "labels", where);
   check_labels(d.labels, where);
+  d.labels_said = optional<bool>(o, "labels_said", where, true);
   if (regression && !d.labels.empty()) throw format_error(where, "has labels, which a regression does not have");
   if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);

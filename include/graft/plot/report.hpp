@@ -110,10 +110,16 @@ inline std::string report_html(const run_log& log, const std::vector<picture>& s
 
 namespace detail {
 
-/// In the folder of a run, which may be anybody's, links are not followed to write: they could lead to any file of the user.
-inline void refuse_link(const std::string& path) {
+/// In the folder of a run, which may be anybody's, links are not followed to write: they could lead to any file of the user. Nor is anything
+/// else written to that is not of the TYPE expected: a pipe would wait, a device take what it gets.
+inline void refuse_link(const std::string& path, std::filesystem::file_type type = std::filesystem::file_type::regular) {
   std::error_code none;
-  if (std::filesystem::is_symlink(path, none)) {
+  const auto found = std::filesystem::symlink_status(path, none);
+  if (std::filesystem::exists(found) && found.type() != type && !std::filesystem::is_symlink(found)) {
+    throw backend_error(path + ": is no " + (type == std::filesystem::file_type::regular ? "file" : "folder") +
+                        ", pictures are not written there; remove it, or name another folder with --output_dir");
+  }
+  if (std::filesystem::is_symlink(found)) {
     throw backend_error(path + ": is a link, to which pictures are not written; remove it, or name another folder with --output_dir");
   }
 }
@@ -129,7 +135,7 @@ inline plot_files write_plots(const std::string& run_folder, const std::string& 
   const std::filesystem::path place = std::filesystem::absolute(output_folder) / "";  // with or without a slash at its end
   std::error_code none;
   if (std::filesystem::equivalent(place.parent_path().parent_path() / "", std::filesystem::path(run_folder) / "", none)) {
-    detail::refuse_link(place.parent_path().string());
+    detail::refuse_link(place.parent_path().string(), std::filesystem::file_type::directory);
   }
   make_folder(output_folder);
   plot_files out{{}, log.warnings};

@@ -342,13 +342,19 @@ class run_log_reader {
     }
   }
 
-  ordered_json json_beside(const std::string& name) const {
+  /// The file NAME beside the logs, which are drawn without it where it cannot be read.
+  ordered_json json_beside(const std::string& name) {
     const std::string path = log_.folder + "/" + name;
     if (!is_there(path)) return {};
-    const mapped_file file(path);
-    if (file.size() > longest_line)
-      throw format_error(path, "has " + std::to_string(file.size()) + " bytes, which no file of this name has");
-    return parse_json<ordered_json>(file.text(), path);
+    try {
+      const mapped_file file(path);
+      if (file.size() > longest_line)
+        throw format_error(path, "has " + std::to_string(file.size()) + " bytes, which no file of this name has");
+      return parse_json<ordered_json>(without_bare_nan(file.text()), path);
+    } catch (const format_error& failure) {
+      log_.warnings.push_back(std::string(failure.what()) + "; the logs are drawn without it");
+      return {};
+    }
   }
 
   run_log log_;
