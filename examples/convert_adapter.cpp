@@ -9,8 +9,13 @@
 #include "commands.hpp"
 #include "flags.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/open_adapter.hpp"
+#include "graft/exchange/original.hpp"
+#include "graft/exchange/peft.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/plot/axis.hpp"
 #include "graft/predict/trunk_files.hpp"
 
 namespace graft::program {

@@ -12,8 +12,10 @@
 #include <sstream>
 #include <type_traits>
 
+#include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/data/tasks.hpp"
 
 namespace graft::program {
 namespace {

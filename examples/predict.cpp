@@ -14,6 +14,7 @@
 #include "commands.hpp"
 #include "flags.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/example_reader.hpp"
 #include "graft/exchange/adapter_list.hpp"

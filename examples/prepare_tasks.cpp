@@ -13,6 +13,7 @@
 #include "graft/core/file.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/data_set.hpp"
+#include "graft/data/example_reader.hpp"
 #include "graft/data/tasks.hpp"
 
 namespace graft::program {

@@ -15,7 +15,10 @@
 #include <random>
 #include <set>
 
+#include "graft/data/lines.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/model/initialization.hpp"
+#include "graft/train/checkpoint.hpp"
 #include "graft/train/log_writer.hpp"
 #include "graft/version.hpp"
 
@@ -155,9 +158,7 @@ run_folder::run_folder(const std::string& path) : path_(path) {
   }
 }
 
-run_folder::~run_folder() {
-  begun_ ? release() : remove_made();
-}
+run_folder::~run_folder() { begun_ ? release() : remove_made(); }
 
 /// Takes away what was made for a run that does not begin, the innermost folder first, while its lock is held.
 void run_folder::remove_made() {
@@ -370,7 +371,8 @@ void run_folder::remove_temporaries() const {
   for (const auto& entry : fs::directory_iterator(path_)) {  // those of run.json itself, which a first start may not have come to list
     const std::string name = entry.path().filename().string();
     const std::string before = ".run.json.", after = ".tmp";
-    if (name.size() != before.size() + process_token().size() + after.size() || !name.starts_with(before) || !name.ends_with(after)) continue;
+    if (name.size() != before.size() + process_token().size() + after.size() || !name.starts_with(before) || !name.ends_with(after))
+      continue;
     if (name.find_first_not_of("0123456789abcdef", before.size()) == name.size() - after.size()) ::unlink(entry.path().c_str());
   }
   if (earlier_.is_null()) return;

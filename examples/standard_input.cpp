@@ -7,6 +7,9 @@
 #include <cstring>
 #include <iostream>
 
+#include "graft/core/error.hpp"
+#include "graft/data/lines.hpp"
+
 namespace graft::program {
 
 line_reader standard_input() {

@@ -2,6 +2,7 @@
 // head alone.
 
 #include "commands.hpp"
+#include "graft/io/torch_writer.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
 #include "precision.hpp"

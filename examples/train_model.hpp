@@ -17,8 +17,10 @@
 #include "graft/model/loading.hpp"
 #include "graft/model/memory.hpp"
 #include "graft/model/saving.hpp"
+#include "graft/train/log_writer.hpp"
 #include "graft/train/progress.hpp"
 #include "graft/train/run_files.hpp"
+#include "graft/train/trainer.hpp"
 #include "lost_pages.hpp"
 #include "training_run.hpp"
 

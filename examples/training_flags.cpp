@@ -1,5 +1,6 @@
 #include "training_flags.hpp"
 
+#include "graft/core/range.hpp"
 #include "machine.hpp"
 
 namespace graft::program {

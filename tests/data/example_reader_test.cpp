@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "graft/core/file.hpp"
 #include "support/shared.hpp"
 
 using graft_test::temporary_folder;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/file.hpp"
 #include "support/shared.hpp"
 
 using graft_test::temporary_folder;

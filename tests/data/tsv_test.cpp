@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/file.hpp"
 #include "support/shared.hpp"
 
 TEST_CASE("rows are cut at tabs and nowhere else") {

@@ -1,6 +1,8 @@
 #include "graft/exchange/adapterhub.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/exchange/adapterhub_config.hpp"
+#include "graft/io/torch_file.hpp"
 
 using namespace graft_test;
 using Catch::Contains;

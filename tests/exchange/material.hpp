@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "graft/exchange/open_adapter.hpp"
+#include "graft/io/torch_writer.hpp"
+#include "graft/io/weights.hpp"
 #include "support/shared.hpp"
 
 namespace graft_test {

@@ -9,6 +9,7 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/freezing.hpp"
+#include "graft/model/loading.hpp"
 #include "graft/model/saving.hpp"
 #include "support/golden.hpp"
 #include "support/random_values.hpp"

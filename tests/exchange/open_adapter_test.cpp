@@ -1,6 +1,7 @@
 #include "graft/exchange/open_adapter.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/io/weights.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
 #include "support/golden.hpp"

@@ -1,6 +1,9 @@
 #include "graft/exchange/original.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/io/torch_file.hpp"
+#include "graft/io/weights.hpp"
 
 using namespace graft_test;
 using Catch::Contains;

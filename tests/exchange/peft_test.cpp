@@ -1,6 +1,8 @@
 #include "graft/exchange/peft.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/io/safetensors.hpp"
 
 using namespace graft_test;
 using Catch::Contains;
@@ -114,7 +116,8 @@ TEST_CASE("a low-rank update for another head than one for whole texts is refuse
     });
     return folder.refusal();
   };
-  for (const char* task : {"TOKEN_CLS", "QUESTION_ANS", "CAUSAL_LM", "SEQ_2_SEQ_LM"}) CHECK_THAT(message("task_type", task), Contains(task));
+  for (const char* task : {"TOKEN_CLS", "QUESTION_ANS", "CAUSAL_LM", "SEQ_2_SEQ_LM"})
+    CHECK_THAT(message("task_type", task), Contains(task));
   for (const char* name : {"BertForTokenClassification", "RobertaForQuestionAnswering", "RobertaForMultipleChoice", "RobertaForMaskedLM"}) {
     CHECK_THAT(message("auto_mapping", {{"base_model_class", name}}), Contains("\"auto_mapping\" says \"" + std::string(name)));
   }

@@ -3,6 +3,8 @@
 #include "graft/exchange/start.hpp"
 
 #include "exchange/material.hpp"
+#include "graft/exchange/open_adapter.hpp"
+#include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
@@ -127,7 +129,8 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   other.lora.targets = {"value", "attention.self.query"};  // the same layers by other names
   CHECK(said(other, lora()).empty());
   CHECK_THAT(said(lora(), houlsby()), Contains("is a low-rank update, this run trains an adapter"));
-  CHECK_THAT(said(houlsby(), mix_of({"one"})), Contains("is an adapter, this run trains a mix of adapters") && Contains("--adapter_weights_path"));
+  CHECK_THAT(said(houlsby(), mix_of({"one"})),
+             Contains("is an adapter, this run trains a mix of adapters") && Contains("--adapter_weights_path"));
 }
 
 TEST_CASE("a mix starts from a mix of the same adapters, whatever their order") {
@@ -160,7 +163,8 @@ namespace {
 
 /// A tiny model that tunes adapters around the golden trunk.
 graft::adapter_classifier<graft::f32> model_of(const model_description& d) {
-  auto model = graft::make_adapter_classifier<graft::f32>(roberta_config(), d.num_labels(), d.adapter_size, d.adapter_hidden_act, d.placement);
+  auto model =
+      graft::make_adapter_classifier<graft::f32>(roberta_config(), d.num_labels(), d.adapter_size, d.adapter_hidden_act, d.placement);
   graft::tune_adapters(model, d.layer_norms_trained);
   graft::load_trunk(model, graft::open_model(golden + "model/model.safetensors", "roberta"));
   return model;
@@ -196,8 +200,9 @@ TEST_CASE("every tensor of a start has a place, and the frozen encoder stays wha
   auto behind = d;
   behind.placement = graft::adapter_placement::pfeiffer;
   auto other = model_of(behind);
-  CHECK_THAT(refusal([&] { graft::start_from(other, file.tensors); }),
-             Contains("has 8 of 20 tensors that have no place") && Contains("roberta.encoder.layer.0.attention.output.adapter.down_project.bias"));
+  CHECK_THAT(
+      refusal([&] { graft::start_from(other, file.tensors); }),
+      Contains("has 8 of 20 tensors that have no place") && Contains("roberta.encoder.layer.0.attention.output.adapter.down_project.bias"));
 
   const auto trunk = graft::open_model(golden + "model/model.safetensors", "roberta");
   const std::string word = "roberta.embeddings.word_embeddings.weight";

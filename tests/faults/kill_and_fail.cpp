@@ -205,10 +205,10 @@ std::vector<scenario> scenarios(const std::string& material) {
                    return words{"export-model", material + "/hf", "--without_tokenizer", "--output_base_path", folder + "/out"};
                  },
                  {"model/model.safetensors", "model/config.json"}});
-  all.push_back({"export-model onto what it reads",
+  all.push_back({"export-model over another one",
                  [=](const std::string& folder) {
-                   return words{"export-model",       folder + "/out/model", "--without_tokenizer",
-                                "--output_base_path", folder + "/out",       "--force_overwrite"};
+                   return words{"export-model",       material + "/hf", "--without_tokenizer",
+                                "--output_base_path", folder + "/out",  "--force_overwrite"};
                  },
                  {"model/model.safetensors", "model/config.json"},
                  [=](const std::string& folder) {

@@ -2,6 +2,7 @@
 
 #include "harness.hpp"
 // the others behind it, so that they map files its way
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/predict/predictor.hpp"
 
 GRAFT_HARNESS(adapter) {
@@ -10,9 +11,9 @@ GRAFT_HARNESS(adapter) {
   static const auto config = graft::read_encoder_config(golden + "/model/config.json");
   static const auto folders = [] {
     std::vector<std::pair<std::string, std::string>> made;  // a folder, and which of its files is replaced
-    for (const std::string name : {"adapterhub_single/adapter.safetensors", "adapterhub_double/pytorch_model_head.bin",
-                                   "adapterhub_legacy/pytorch_adapter.bin", "peft_lora/adapter_model.safetensors",
-                                   "peft_lora_pattern/adapter_model.bin"}) {
+    for (const std::string name :
+         {"adapterhub_single/adapter.safetensors", "adapterhub_double/pytorch_model_head.bin", "adapterhub_legacy/pytorch_adapter.bin",
+          "peft_lora/adapter_model.safetensors", "peft_lora_pattern/adapter_model.bin"}) {
       const auto folder = name.substr(0, name.find('/'));
       std::filesystem::copy(golden + "/exchange/" + folder, graft_fuzz::folder() / ("weights_" + folder));
       made.emplace_back("weights_" + folder, name.substr(folder.size() + 1));

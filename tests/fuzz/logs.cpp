@@ -4,6 +4,7 @@
 // the others behind it, so that they map files its way
 #include <filesystem>
 
+#include "graft/plot/pictures.hpp"
 #include "graft/plot/report.hpp"
 
 GRAFT_HARNESS(logs) {
@@ -15,7 +16,8 @@ GRAFT_HARNESS(logs) {
       graft::report_html(log, graft::pictures(log));
     });
   };
-  const std::string loss = R"({"epoch":0,"epoch_step":1,"global_step":1,"loss_val":0.5})" "\n";
+  const std::string loss = R"({"epoch":0,"epoch_step":1,"global_step":1,"loss_val":0.5})"
+                           "\n";
   for (const std::string key : {"loss_train", "train_val", "train_val_best", "weights"}) {
     graft_fuzz::write("run/1700000000/loss_train.zlog", loss);
     const auto path = graft_fuzz::write("run/1700000000/" + key + ".zlog", text);

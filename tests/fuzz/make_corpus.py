@@ -400,8 +400,8 @@ put("logs", "good_scores", "".join(json.dumps({"score": v, "train_global_state":
 put("logs", "good_weights", "".join(json.dumps({"weights": {"layer_00": {"rte": 0.5, "base": 0.5}, "layer_03": {"rte": n}},
                                                 "tgs": {**place, "global_step": n}}) + "\n" for n in range(3)))
 put("logs", "good_metrics", json.dumps({"score": 0.5, "major": {"acc": 0.5}, "other": [1, None, "<b>&"]}))
-put("logs", "bad_step", json.dumps({**place, "global_step": 1 << 64, "loss_val": 1}) + "\n{}\n")
+put("logs", "step", json.dumps({**place, "global_step": 1 << 64, "loss_val": 1}) + "\n{}\n")
 put("logs", "half", json.dumps({**place, "loss_val": 1}) + '\n{"epoch"')
 put("logs", "site_of_many_digits", json.dumps({"weights": {"layer_999999": {"a": 1}}, "tgs": place}) + "\n")
-put("logs", "bad_nesting", "[" * 100000)
-put("logs", "bad_utf8", b'{"loss_val":"\xff"}\n{}\n')
+put("logs", "nesting", "[" * 100000)
+put("logs", "utf8", b'{"loss_val":"\xff"}\n{}\n')

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graft/core/file.hpp"
 #include "harness.hpp"
 
 int main(int argc, char** argv) {

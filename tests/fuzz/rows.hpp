@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graft/data/data_set.hpp"
+#include "graft/data/example_reader.hpp"
 
 namespace graft_fuzz {
 

@@ -3,6 +3,7 @@
 #include "harness.hpp"
 // the others behind it, so that they map files its way
 #include "graft/io/model_file.hpp"
+#include "graft/io/safetensors.hpp"
 
 GRAFT_HARNESS(safetensors) {
   const auto path = graft_fuzz::write("x", {reinterpret_cast<const char*>(data), size});

@@ -1,5 +1,6 @@
 // Tab-separated rows, as tasks of one's own and as the tasks of GLUE that differ in how they are read.
 
+#include "graft/data/tasks.hpp"
 #include "rows.hpp"
 
 GRAFT_HARNESS(tsv) {

@@ -39,6 +39,8 @@ std::string room(const std::string& header) {
   return folder == "graft" ? "" : folder.filename().string();
 }
 
+const char* const compiled_alone = "graft/instances.hpp";
+
 /// The rooms directly below each room, which may include what is below those, too.
 const std::map<std::string, names> below = {
     {"core", {}},
@@ -69,7 +71,7 @@ void collect(const std::map<std::string, names>& edges, const std::string& from,
 
 TEST_CASE("a room includes only itself and rooms below it") {
   for (const auto& [header, included] : headers()) {
-    if (header == "graft/graft.hpp" || header == "graft/version.hpp") continue;
+    if (header == "graft/graft.hpp" || header == "graft/version.hpp" || header == compiled_alone) continue;
     INFO(header);
     REQUIRE(below.contains(room(header)));
     names allowed;
@@ -87,7 +89,7 @@ TEST_CASE("graft.hpp leads to every header") {
   collect(headers(), "graft/graft.hpp", reached);
   for (const auto& [header, included] : headers()) {
     INFO(header);
-    CHECK(reached.contains(header));
+    CHECK(reached.contains(header) != (header == compiled_alone));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/io/safetensors.hpp"
 #include "support/shared.hpp"
 
 using graft::dtype;

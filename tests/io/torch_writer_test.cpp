@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "graft/io/torch_file.hpp"
+#include "graft/io/zip_archive.hpp"
 #include "support/shared.hpp"
 
 using graft::dtype;

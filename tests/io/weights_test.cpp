@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "graft/io/safetensors.hpp"
 #include "support/shared.hpp"
 
 using graft_test::temporary_folder;

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "graft/core/context.hpp"
 #include "model/tiny_model.hpp"
 #include "support/random_values.hpp"
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "support/golden.hpp"
 #include "support/tile_paths.hpp"

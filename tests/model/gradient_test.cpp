@@ -1,5 +1,6 @@
 // Every gradient of whole models, by differences of the loss.
 
+#include "graft/model/freezing.hpp"
 #include "model/tiny_model.hpp"
 #include "support/gradient_check.hpp"
 

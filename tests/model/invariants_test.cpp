@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "graft/model/freezing.hpp"
 #include "graft/optim/adamw.hpp"
 #include "model/tiny_model.hpp"
 #include "support/random_values.hpp"

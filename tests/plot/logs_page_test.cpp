@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "graft/core/file.hpp"
 #include "plot/run_folder.hpp"
 
 using namespace graft_test;

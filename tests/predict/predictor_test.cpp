@@ -7,6 +7,8 @@
 #include <limits>
 #include <thread>
 
+#include "graft/io/model_file.hpp"
+#include "graft/model/initialization.hpp"
 #include "graft/model/saving.hpp"
 #include "support/golden.hpp"
 #include "support/shared.hpp"
@@ -112,7 +114,8 @@ TEST_CASE("rows are as long as one asks, else as in training, else as the encode
   const predictor cut(trunk, golden + "/exchange/peft_lora", {.max_seq_length = 5});
   CHECK(cut.max_seq_length("tuned") == 5);
   CHECK_THROWS_WITH(cut.predict(rows(0)), Catch::Contains("the longest allowed (max_seq_length) is 5"));
-  CHECK_THROWS_WITH(predictor(trunk, graft::predictor_options{longest + 1}), Catch::Contains("at most " + std::to_string(longest) + " tokens"));
+  CHECK_THROWS_WITH(predictor(trunk, graft::predictor_options{longest + 1}),
+                    Catch::Contains("at most " + std::to_string(longest) + " tokens"));
   CHECK_THROWS_WITH(predictor(trunk, graft::predictor_options{0}), Catch::Contains("max_seq_length is 0"));
 }
 
@@ -143,7 +146,8 @@ TEST_CASE("the config.json beside a model is taken for its own, but for the one 
   const auto config_of = [&] { return graft::beside_model({folder / "m", "", ""}).config_path; };
   CHECK(config_of() == folder / "m/config.json");
   graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "vocab_size": 20})");
-  CHECK_THROWS_WITH(graft::read_trunk_config(graft::beside_model({folder / "m", "", ""})), (folder / "m/config.json") + ": has no \"hidden_size\"");
+  CHECK_THROWS_WITH(graft::read_trunk_config(graft::beside_model({folder / "m", "", ""})),
+                    (folder / "m/config.json") + ": has no \"hidden_size\"");
   graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "model_path": "model/model.safetensors"})");
   CHECK(config_of().empty());
 }

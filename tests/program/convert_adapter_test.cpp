@@ -2,6 +2,8 @@
 #include <filesystem>
 
 #include "exchange/material.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "program/run.hpp"
 
@@ -114,8 +116,8 @@ TEST_CASE("convert-adapter writes over nothing unless told to") {
   std::filesystem::create_directory(folder / "m");
   for (const char* file : {"model.safetensors", "config.json"}) std::filesystem::copy_file(golden + "model/" + file, folder / "m/" + file);
   for (const char* to : {"graft", "peft"}) {
-    CHECK_THAT(refused(run_graft({"convert-adapter", "--adapter_path", exchange + "peft_lora", "--output_path", folder / "m", "--to", to, "--model_path",
-                                  folder / "m/model.safetensors", "--force_overwrite"})),
+    CHECK_THAT(refused(run_graft({"convert-adapter", "--adapter_path", exchange + "peft_lora", "--output_path", folder / "m", "--to", to,
+                                  "--model_path", folder / "m/model.safetensors", "--force_overwrite"})),
                Contains("is, or holds, the encoder"));
   }
   CHECK_THAT(refused(convert(exchange + "peft_lora", folder / "l.safetensors", "graft", {"--labels", "x,x"})), Contains("\"x\" twice"));

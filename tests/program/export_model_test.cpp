@@ -5,6 +5,8 @@
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/io/weights.hpp"
 #include "program/run.hpp"
 
 using graft_test::is_one_line_error;
@@ -89,7 +91,8 @@ TEST_CASE("export-model does not overwrite unless told to") {
   graft::write_file(folder / "out/model/head.safetensors", "an earlier export's");
   const auto onto_itself = run_graft({"export-model", folder / "out/model", "--output_dir", folder / "out", "--force_overwrite"});
   CHECK(onto_itself.exit_code == 1);
-  CHECK_THAT(onto_itself.err, Catch::Contains("out: would write over " + (folder / "out/model") + ", which is read; choose another folder"));
+  CHECK_THAT(onto_itself.err,
+             Catch::Contains("out: would write over " + (folder / "out/model") + ", which is read; choose another folder"));
   const auto again =
       run_graft({"export-model", folder / "hf", "--output_dir", folder / "out", "--force_overwrite", "--model_type", "xlm-roberta-base"});
   CHECK(again.exit_code == 0);
@@ -150,8 +153,8 @@ TEST_CASE("a low-rank update merged at export answers as it does beside the enco
   REQUIRE(exported.exit_code == 0);
   graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 9, 2]}\n{\"input_ids\": [0, 30, 31, 32, 2]}\n");
   const auto answers = [&](const std::string& model, const std::string& tuned) {
-    const auto result = run_graft({"predict", "--model_path", model, "--adapter_path", tuned, "--input", folder / "rows.jsonl",
-                                   "--max_seq_length", "9"});
+    const auto result =
+        run_graft({"predict", "--model_path", model, "--adapter_path", tuned, "--input", folder / "rows.jsonl", "--max_seq_length", "9"});
     CHECK(result.err.empty());
     return result.out;
   };

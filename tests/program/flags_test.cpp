@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "graft/core/file.hpp"
+#include "graft/core/json.hpp"
 #include "support/shared.hpp"
 #include "training_flags.hpp"
 

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "graft/io/safetensors.hpp"
 #include "graft/predict/predictor.hpp"
 #include "program/run.hpp"
 #include "support/tiny_folder.hpp"

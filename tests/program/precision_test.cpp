@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "graft/core/file.hpp"
 #include "program/training_material.hpp"
 
 using graft_test::is_one_line_error;

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "graft/core/file.hpp"
 #include "program/run.hpp"
 #include "support/shared.hpp"
 

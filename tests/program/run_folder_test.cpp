@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "graft/train/checkpoint.hpp"
 #include "support/shared.hpp"
 
 namespace {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "graft/text/tokenizer.hpp"
 #include "text/tiny_vocabularies.hpp"
 
 using Catch::Contains;

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/text/tokenizer.hpp"
 #include "text/tiny_vocabularies.hpp"
 
 using strings = std::vector<std::string>;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graft/model/model.hpp"
 #include "training/tiny_task.hpp"
 
 TEST_CASE("a logit that is no number makes every score none") {

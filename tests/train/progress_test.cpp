@@ -1,6 +1,8 @@
 #include "graft/train/progress.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "graft/model/freezing.hpp"
 #include "graft/train/trainer.hpp"
 #include "training/tiny_task.hpp"
 

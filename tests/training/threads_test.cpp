@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "graft/model/freezing.hpp"
 #include "graft/train/trainer.hpp"
 #include "training/tiny_task.hpp"
 

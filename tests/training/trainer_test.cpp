@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <limits>
 
+#include "graft/model/freezing.hpp"
+#include "graft/model/initialization.hpp"
 #include "support/shared.hpp"
 #include "training/tiny_task.hpp"
 

@@ -20,12 +20,8 @@ class plain_site {
   /// Parameters PREFIX.LayerNorm.*
   plain_site(const std::string& prefix, index hidden_size, double eps) : norm(prefix + ".LayerNorm", hidden_size, eps) {}
 
-  void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const { norm.forward(h, &x, y, s, ctx); }
-  void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
-    view<real>* first = dh != nullptr ? dh : dx;
-    norm.backward(dy, s, first, ctx);
-    if (dh != nullptr && dx != nullptr) convert_rows(const_view<real>(*dh), *dx, ctx.threads);
-  }
+  void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
+  void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -38,3 +34,7 @@ class plain_site {
 static_assert(site<plain_site<f64>> && site<plain_site<f32>> && site<plain_site<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/adapters/plain_site-inl.hpp"  // IWYU pragma: export
+#endif

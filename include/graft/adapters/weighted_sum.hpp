@@ -1,13 +1,11 @@
 #pragma once
 // The mixing weights of a multi-adapter.
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
-#include "graft/ops/softmax.hpp"
 
 namespace graft {
 
@@ -31,24 +29,12 @@ class weighted_sum {
   using real = typename P::real;
 
   /// Parameter PREFIX.weights
-  weighted_sum(const std::string& prefix, index count, mixing_mode mode)
-      : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
+  weighted_sum(const std::string& prefix, index count, mixing_mode mode);
 
   index count() const { return v.size(); }
 
-  void forward(view<real> w) const {
-    w = v.value();
-    if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
-    if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
-  }
-  void backward(const_view<real> dw, const_view<real> w) {
-    if (!v.is_trained()) return;
-    auto dv = v.gradient().row(0).array();
-    const auto mixed = w.row(0).array(), d = dw.row(0).array();
-    if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
-    if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
-    if (mode_ == mixing_mode::weights) dv += d;
-  }
+  void forward(view<real> w) const;
+  void backward(const_view<real> dw, const_view<real> w);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -58,20 +44,14 @@ class weighted_sum {
   parameter<real> v;
 
  private:
-  static real initial(index count, mixing_mode mode) {
-    switch (mode) {
-      case mixing_mode::softmax:
-        return real(1) / real(count);
-      case mixing_mode::gates:
-        return real(0);
-      case mixing_mode::weights:
-        return real(1);
-    }
-    return real(0);
-  }
+  static real initial(index count, mixing_mode mode);
   mixing_mode mode_;
 };
 
 static_assert(parameterized<weighted_sum<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/adapters/weighted_sum-inl.hpp"  // IWYU pragma: export
+#endif

@@ -2,16 +2,8 @@
 // What this processor can run: how bf16 products are computed is chosen here, at run time.
 
 #include <cstdint>
-#include <cstdlib>
-#include <string>
-#include <string_view>
-
-#include "graft/core/error.hpp"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 namespace graft {
@@ -19,30 +11,17 @@ namespace graft {
 /// How bf16 products are computed, the better the higher.
 enum class tile_path : std::uint8_t { portable, avx512, amx };
 
-inline const char* tile_path_name(tile_path p) {
-  return p == tile_path::amx ? "AMX tiles" : p == tile_path::avx512 ? "AVX-512 BF16" : "plain code";
-}
+const char* tile_path_name(tile_path p);
 
 namespace detail {
 
 #if defined(__x86_64__) && defined(__linux__)
 /// The feature bits alone. The shapes of CPUID leaf 0x1D are not asked: some virtual machines leave that leaf empty although the tiles,
 /// whose palette 1 is fixed by the architecture, work.
-inline bool has_amx() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
-  if ((d & amx_bf16) == 0 || (d & amx_tile) == 0) return false;
-  constexpr long request_permission = 0x1023, tile_data = 18;
-  return ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-inline bool has_avx512_bf16() { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bf16") != 0; }
+bool has_amx();
+bool has_avx512_bf16();
 /// Whether CPUID hides the shapes of tiles that its feature bits promise: libraries that ask for them then run into illegal instructions.
-inline bool hides_tile_shapes() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & (1u << 24)) == 0) return false;
-  return __get_cpuid_count(0x1D, 1, &a, &b, &c, &d) == 0 || a == 0;
-}
+bool hides_tile_shapes();
 #else
 inline bool has_amx() { return false; }
 inline bool has_avx512_bf16() { return false; }
@@ -53,16 +32,10 @@ inline bool hides_tile_shapes() { return false; }
 
 /// The best path that the processor and the operating system grant, and GRAFT_TILES allows: amx, avx512 or portable (the highest wanted).
 /// @throws config_error  GRAFT_TILES is something else
-inline tile_path granted_tile_path() {
-  const char* variable = std::getenv("GRAFT_TILES");
-  const std::string_view highest = variable == nullptr ? "amx" : variable;
-  if (highest != "amx" && highest != "avx512" && highest != "portable") {
-    throw config_error("the environment variable GRAFT_TILES is \"" + std::string(highest) +
-                       "\", the best path that it allows was expected: amx, avx512 or portable");
-  }
-  if (highest == "portable") return tile_path::portable;
-  if (highest == "amx" && detail::has_amx()) return tile_path::amx;
-  return detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
-}
+tile_path granted_tile_path();
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/cpu-inl.hpp"  // IWYU pragma: export
+#endif

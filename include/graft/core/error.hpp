@@ -38,21 +38,20 @@ class format_error : public error {
   format_error(const std::string& path, const std::string& message) : error(path + ": " + message), path_(path) {}
 
   /// "PATH:LINE: MESSAGE", lines counted from 1
-  static format_error at_line(const std::string& path, std::uint64_t line, const std::string& message) {
-    return {path, std::string(":") + std::to_string(line) + ": ", message};
-  }
+  static format_error at_line(const std::string& path, std::uint64_t line, const std::string& message);
 
   /// "PATH: byte OFFSET: MESSAGE", bytes counted from 0
-  static format_error at_byte(const std::string& path, std::uint64_t offset, const std::string& message) {
-    return {path, ": byte " + std::to_string(offset) + ": ", message};
-  }
+  static format_error at_byte(const std::string& path, std::uint64_t offset, const std::string& message);
 
   const std::string& path() const noexcept { return path_; }
 
  private:
-  format_error(const std::string& path, const std::string& where, const std::string& message)
-      : error(path + where + message), path_(path) {}
+  format_error(const std::string& path, const std::string& where, const std::string& message);
   std::string path_;
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/error-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,38 +1,21 @@
 #pragma once
 // Files as the rest of graft needs them: read whole or as they come, mapped, or written under another name and renamed.
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "graft/core/error.hpp"
 #include "graft/core/mapping.hpp"
 
 namespace graft {
 
 /// Whether anything has the name PATH, even a link that leads nowhere: opening it then says what is the matter with it.
-inline bool is_there(const std::filesystem::path& path) {
-  std::error_code none;
-  return std::filesystem::exists(std::filesystem::symlink_status(path, none));
-}
+bool is_there(const std::filesystem::path& path);
 
 namespace detail {
 
@@ -41,75 +24,20 @@ class descriptor {
  public:
   explicit descriptor(int number = -1) : number_(number) {}
   descriptor(descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  descriptor& operator=(descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~descriptor() { close(); }
+  descriptor& operator=(descriptor&& other) noexcept;
+  ~descriptor();
   int number() const noexcept { return number_; }
-  explicit operator bool() const noexcept { return number_ >= 0; }
+  explicit operator bool() const noexcept;
   /// False, and errno set, when what was written could not be stored.
-  bool close() noexcept {
-    const int number = std::exchange(number_, -1);
-    return number < 0 || ::close(number) == 0;
-  }
+  bool close() noexcept;
 
  private:
   int number_;
 };
 
-/// What stands at STATUS when it is not a regular file: "a directory".
-inline std::string kind_of_file(const struct stat& status) {
-  if (S_ISDIR(status.st_mode)) return "a directory";
-  if (S_ISFIFO(status.st_mode)) return "a pipe";
-  if (S_ISSOCK(status.st_mode)) return "a socket";
-  return "a device";
-}
-
-/// Opens PATH to be read, without ever waiting for somebody to write.
-/// @throws format_error  it is not there, or may not be read
-inline descriptor open_to_read(const std::string& path) {
-  descriptor opened(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (opened) return opened;
-  const int reason = errno;
-  struct stat status {};
-  std::error_code none;
-  if (reason == ENOENT && ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) {
-    throw format_error(path, "is a link to " + std::filesystem::read_symlink(path, none).string() +
-                                 ", where there is no file (a download that was not finished, or a copy of the link alone?)");
-  }
-  if (::stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) throw format_error(path, "is a socket, a file was expected");
-  throw format_error(path, std::string("cannot be opened: ") + std::strerror(reason));
-}
-
 /// Refuses what downloads leave in place of a file, whatever the file was to be: START are the first bytes of PATH.
 /// @throws format_error  a Git LFS pointer, a web page, or a compressed file
-inline void refuse_stand_in(std::string_view start, const std::string& path) {
-  if (start.starts_with("version https://git-lfs.github.com/")) {
-    throw format_error(path, "is a Git LFS pointer, a few lines in place of the file: run `git lfs pull` in its folder, or download it");
-  }
-  std::string lower(start);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  const auto text = std::string_view(lower).substr(std::min(lower.find_first_not_of(" \r\n\t"), lower.size()));
-  if (text.starts_with("<!doctype html") || text.starts_with("<html")) {
-    throw format_error(path, "is a web page, not the file itself: the download brought a page about it; download it again");
-  }
-  // A safetensors file may begin with the same three bytes; its ninth is a brace.
-  if (start.starts_with("\x1f\x8b\x08") && !start.substr(0, 9).ends_with('{')) {
-    throw format_error(path, "is compressed (gzip): unpack it first, with gunzip or tar");
-  }
-}
-
-/// @throws format_error  OPENED is no regular file, or a stand-in for one
-inline struct stat regular_file_status(const descriptor& opened, const std::string& path) {
-  struct stat status {};
-  if (::fstat(opened.number(), &status) != 0) throw format_error(path, std::string("cannot be read: ") + std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) throw format_error(path, "is " + kind_of_file(status) + ", a file was expected");
-  char start[64];
-  const ssize_t got = ::pread(opened.number(), start, sizeof start, 0);
-  if (got > 0) refuse_stand_in({start, static_cast<std::size_t>(got)}, path);
-  return status;
-}
+void refuse_stand_in(std::string_view start, const std::string& path);
 
 }  // namespace detail
 
@@ -117,54 +45,26 @@ inline struct stat regular_file_status(const descriptor& opened, const std::stri
 /// @throws format_error  the path is missing, a directory, pipe, socket or device, or cannot be opened or mapped
 class mapped_file {
  public:
-  explicit mapped_file(const std::string& path) : path_(path) {
-    const detail::descriptor opened = detail::open_to_read(path);
-    const struct stat status = detail::regular_file_status(opened, path);
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) return;
-    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened.number(), 0);
-    if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
-    data_ = static_cast<const std::byte*>(address);
-    place_ = mapping_registry::add(data_, size_, path, file_identity(status));
-  }
+  explicit mapped_file(const std::string& path);
   mapped_file(mapped_file&& other) noexcept
       : path_(std::move(other.path_)),
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
         place_(std::exchange(other.place_, nullptr)) {}
-  mapped_file& operator=(mapped_file&& other) noexcept {
-    std::swap(path_, other.path_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(place_, other.place_);
-    return *this;
-  }
+  mapped_file& operator=(mapped_file&& other) noexcept;
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
-  ~mapped_file() {
-    if (data_ == nullptr) return;
-    mapping_registry::remove(place_);
-    ::munmap(const_cast<std::byte*>(data_), size_);
-  }
+  ~mapped_file();
 
   const std::string& path() const noexcept { return path_; }
   const std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+  std::string_view text() const noexcept;
 
   /// Whether PART, not empty, lies in this mapping.
-  bool holds(std::span<const std::byte> part) const noexcept {
-    const auto begin = reinterpret_cast<std::uintptr_t>(part.data()), own = reinterpret_cast<std::uintptr_t>(data_);
-    return !part.empty() && begin >= own && begin - own < size_ && part.size() <= size_ - (begin - own);
-  }
+  bool holds(std::span<const std::byte> part) const noexcept;
   /// PART of this mapping is not needed for a while: its pages leave this process, and come again from the file when they are read.
-  void rest(std::span<const std::byte> part) const noexcept {
-    if (!holds(part)) return;
-    constexpr std::uintptr_t page = 4096;
-    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
-    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) / page * page;
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
+  void rest(std::span<const std::byte> part) const noexcept;
 
  private:
   std::string path_;
@@ -177,43 +77,14 @@ class mapped_file {
 /// @throws format_error  it is not there, a directory, or a pipe that nobody opens to write for ten seconds; reading fails
 class input_stream {
  public:
-  explicit input_stream(const std::string& path) : path_(path), opened_(detail::open_to_read(path)) {
-    struct stat status {};
-    if (::fstat(opened_.number(), &status) != 0) fail();
-    if (S_ISDIR(status.st_mode)) throw format_error(path, "is a directory, a file was expected");
-    if (S_ISFIFO(status.st_mode)) {
-      // A pipe is readable once there is something in it, or once a writer has come and gone.
-      struct pollfd one {
-        opened_.number(), POLLIN, 0
-      };
-      if (::poll(&one, 1, 10'000) == 0) {
-        char byte;
-        const ssize_t got = ::read(opened_.number(), &byte, 1);  // a pipe that nobody holds open to write is at its end; else this waits
-        if (got == 0) throw format_error(path, "is a pipe that nobody has opened to write for ten seconds");
-        if (got > 0) early_.push_back(byte);
-      }
-    }
-    const int flags = ::fcntl(opened_.number(), F_GETFL);
-    if (flags < 0 || ::fcntl(opened_.number(), F_SETFL, flags & ~O_NONBLOCK) < 0) fail();
-  }
+  explicit input_stream(const std::string& path);
 
   /// Reads up to COUNT bytes to INTO; how many they were, 0 at the end.
-  std::size_t read(char* into, std::size_t count) {
-    if (!early_.empty() && count > 0) {
-      *into = early_[0];
-      early_.clear();
-      return 1;
-    }
-    for (;;) {
-      const ssize_t got = ::read(opened_.number(), into, count);
-      if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno != EINTR) fail();
-    }
-  }
+  std::size_t read(char* into, std::size_t count);
   const std::string& path() const noexcept { return path_; }
 
  private:
-  [[noreturn]] void fail() const { throw format_error(path_, std::string("cannot be read: ") + std::strerror(errno)); }
+  [[noreturn]] void fail() const;
 
   std::string path_;
   detail::descriptor opened_;
@@ -229,53 +100,17 @@ struct mapped_numbers {
 
 /// The whole file as a string.
 /// @throws format_error  as mapped_file, or reading fails
-inline std::string read_file(const std::string& path) {
-  const detail::descriptor opened = detail::open_to_read(path);
-  const struct stat status = detail::regular_file_status(opened, path);
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t size = 0;
-  for (;;) {
-    if (size == text.size()) text.resize(size + 4096);  // one byte more than its size says tells whether it has grown
-    const ssize_t got = ::read(opened.number(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw format_error(path, std::string("cannot be read: ") + std::strerror(errno));
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
-}
+std::string read_file(const std::string& path);
 
 /// Makes a folder and its parents.
 /// @throws backend_error  it cannot be made (no permission, a file stands in the way, a read-only or full disk)
-inline void make_folder(const std::string& path) {
-  std::error_code code;
-  std::filesystem::create_directories(path, code);
-  std::error_code none;
-  if (code || !std::filesystem::is_directory(path, none)) {
-    throw backend_error(path + ": cannot be made a folder: " + (code ? code.message() : "a file stands there") +
-                        "; choose another output folder");
-  }
-}
+void make_folder(const std::string& path);
 
 /// What this process puts into the names of its unfinished files: 16 hexadecimal digits that no other process has.
-inline const std::string& process_token() {
-  static const std::string token = [] {
-    std::random_device random;
-    constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (int i = 0; i < 16; ++i) text += digits[random() & 15];
-    return text;
-  }();
-  return token;
-}
+const std::string& process_token();
 
 /// Where `atomic_file` writes what will become PATH in the process with TOKEN, or where it goes if that is taken.
-inline std::string temporary_name(const std::string& path, const std::string& token) {
-  const std::filesystem::path whole(path);
-  const std::string name = whole.filename().string().substr(0, 200);  // a file name has 255 bytes at most
-  return (whole.parent_path() / ("." + name + "." + token + ".tmp")).string();
-}
+std::string temporary_name(const std::string& path, const std::string& token);
 
 /// Writes PATH under another name in the same folder and renames it in `commit()`, so a reader never meets a half-written file, and what
 /// stood at PATH is there until the new one is on the disk. Without `commit()` it stays. A process that is killed leaves
@@ -286,78 +121,23 @@ inline std::string temporary_name(const std::string& path, const std::string& to
 /// @throws backend_error  a directory is there, the folder is not writable, or the disk is full
 class atomic_file {
  public:
-  explicit atomic_file(const std::string& path) : path_(path) {
-    std::error_code code;
-    struct stat status {};
-    const bool there = ::stat(path.c_str(), &status) == 0;
-    if (there && S_ISDIR(status.st_mode)) throw backend_error(path + ": cannot be written: is a directory, a file was expected");
-    if (there && !S_ISREG(status.st_mode)) {
-      opened_ = detail::descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
-      if (!opened_) fail(errno);
-      return;
-    }
-    for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path_, code)); ++links) {
-      if (links == 40) fail(ELOOP);
-      path_ = (std::filesystem::path(path_).parent_path() / std::filesystem::read_symlink(path_, code)).string();
-    }
-    const std::string folder = std::filesystem::path(path_).parent_path().string();
-    folder_ = detail::descriptor(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder_ && errno != EACCES) fail(errno);  // one may be allowed to write there and not to look
-    const std::string name = temporary_name(path_, process_token());
-    for (int again = 0; !opened_; ++again) {  // two threads may be at the same file
-      temporary_ = again == 0 ? name : name + std::to_string(again);
-      opened_ = detail::descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, there ? 0600 : 0666));
-      if (!opened_ && (errno != EEXIST || again == 100)) {
-        const int reason = errno;
-        temporary_.clear();
-        fail(reason);
-      }
-    }
-    if (!there) return;
-    if (::geteuid() == 0 && ::fchown(opened_.number(), status.st_uid, status.st_gid) != 0 && errno == EIO) abandon(errno);
-    if (::fchmod(opened_.number(), status.st_mode & 07777) != 0 && errno == EIO) abandon(errno);  // some file systems have no modes
-  }
+  explicit atomic_file(const std::string& path);
   atomic_file(const atomic_file&) = delete;
   atomic_file& operator=(const atomic_file&) = delete;
-  ~atomic_file() { remove_temporary(); }
+  ~atomic_file();
 
-  void write(const void* bytes, std::size_t count) {
-    const char* next = static_cast<const char*>(bytes);
-    while (count > 0) {
-      const ssize_t written = ::write(opened_.number(), next, count);
-      if (written < 0) {
-        if (errno == EINTR) continue;
-        fail(errno);
-      }
-      next += written;
-      count -= static_cast<std::size_t>(written);
-    }
-  }
-  void write(std::string_view text) { write(text.data(), text.size()); }
+  void write(const void* bytes, std::size_t count);
+  void write(std::string_view text);
 
   /// Flushes to the disk, closes, and puts the file in its place.
-  void commit() {
-    if (!synced(opened_)) abandon(errno);
-    if (!opened_.close()) abandon(errno);
-    if (temporary_.empty()) return;
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) abandon(errno);
-    temporary_.clear();
-    if (folder_ && !synced(folder_)) fail(errno);  // it is there, but may not be after a power cut
-  }
+  void commit();
 
  private:
   /// Pipes cannot be flushed, nor can folders of some file systems.
-  static bool synced(const detail::descriptor& d) {
-    return ::fsync(d.number()) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP;
-  }
-  [[noreturn]] void fail(int reason) const { throw backend_error(path_ + ": cannot be written: " + std::strerror(reason)); }
-  [[noreturn]] void abandon(int reason) {
-    remove_temporary();
-    fail(reason);
-  }
-  void remove_temporary() {
-    if (!temporary_.empty()) ::unlink(std::exchange(temporary_, "").c_str());
-  }
+  static bool synced(const detail::descriptor& d);
+  [[noreturn]] void fail(int reason) const;
+  [[noreturn]] void abandon(int reason);
+  void remove_temporary();
 
   std::string path_;
   std::string temporary_;  // "": none, or not any more
@@ -367,11 +147,7 @@ class atomic_file {
 
 /// Replaces PATH by TEXT in one step.
 /// @throws backend_error  as atomic_file
-inline void write_file(const std::string& path, std::string_view text) {
-  atomic_file file(path);
-  file.write(text);
-  file.commit();
-}
+void write_file(const std::string& path, std::string_view text);
 
 /// Files of one folder that belong together: each is written to `place(NAME)`, beside the folder, and only when all of them are on the disk
 /// does `commit` put them where they belong. Without it the folder is as it was: a full disk takes nothing away.
@@ -381,93 +157,26 @@ inline void write_file(const std::string& path, std::string_view text) {
 /// @throws backend_error  the folder cannot be made or written to
 class staged_files {
  public:
-  explicit staged_files(const std::string& folder) {
-    make_folder(folder);
-    std::error_code code;
-    folder_ = std::filesystem::canonical(folder, code).string();
-    if (code) throw backend_error(folder + ": cannot be written: " + code.message());
-    const std::string name = temporary_name(folder_, process_token());
-    for (int again = 0;; ++again) {
-      staged_ = again == 0 ? name : name + std::to_string(again);
-      if (::mkdir(staged_.c_str(), 0700) == 0) return;
-      if (errno == EEXIST && again < 100) continue;
-      // One may be allowed to write into the folder and not beside it.
-      beside_ = false;
-      staged_ = temporary_name(folder_ + "/graft", process_token());
-      if (::mkdir(staged_.c_str(), 0700) == 0) return;
-      fail(folder);
-    }
-  }
+  explicit staged_files(const std::string& folder);
   staged_files(const staged_files&) = delete;
   staged_files& operator=(const staged_files&) = delete;
-  ~staged_files() {
-    std::error_code none;
-    if (!staged_.empty()) std::filesystem::remove_all(staged_, none);  // nobody else knows its name
-  }
+  ~staged_files();
 
   /// Where the file NAME is written until `commit`.
-  std::string place(const std::string& name) {
-    names_.push_back(name);
-    return staged_ + "/" + name;
-  }
+  std::string place(const std::string& name);
 
   /// Puts all files in place, and removes those of STALE that are not among them.
-  void commit(const std::vector<std::string>& stale = {}) {
-    bool replaces = false;
-    for (const std::string& name : names_) {
-      struct stat status {};
-      if (::stat(own(name).c_str(), &status) != 0) continue;
-      if (!S_ISREG(status.st_mode)) throw backend_error(own(name) + ": cannot be written: is " + detail::kind_of_file(status));
-      const std::string ready = staged_ + "/" + name;
-      if (::geteuid() == 0 && ::chown(ready.c_str(), status.st_uid, status.st_gid) != 0) fail(own(name));
-      ::chmod(ready.c_str(), status.st_mode & 07777);
-      replaces = true;
-    }
-    std::error_code none;
-    const bool stood_in = std::filesystem::equivalent(folder_, ".", none);  // whoever started us would be left in a folder that is gone
-    if (!replaces || !beside_ || stood_in || !exchange(stale)) rename_each(stale);
-    const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (opened) ::fsync(opened.number());
-  }
+  void commit(const std::vector<std::string>& stale = {});
 
  private:
-  std::string own(const std::string& name) const { return folder_ + "/" + name; }
-  bool is_new(const std::string& name) const { return std::find(names_.begin(), names_.end(), name) != names_.end(); }
-  [[noreturn]] static void fail(const std::string& path) { throw backend_error(path + ": cannot be written: " + std::strerror(errno)); }
+  std::string own(const std::string& name) const;
+  bool is_new(const std::string& name) const;
+  [[noreturn]] static void fail(const std::string& path);
 
   /// The staged folder, with all else that the old one holds, takes its place. False when that cannot be; nothing has changed then.
-  bool exchange(const std::vector<std::string>& stale) {
-    struct stat status {};
-    if (::stat(folder_.c_str(), &status) != 0) return false;
-    std::error_code code;
-    std::vector<std::string> listed;
-    for (std::filesystem::directory_iterator entry(folder_, code), end; !code && entry != end; entry.increment(code)) {
-      const std::string name = entry->path().filename().string();
-      listed.push_back(name);
-      if (is_new(name) || std::find(stale.begin(), stale.end(), name) != stale.end()) continue;
-      if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(own(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
-        return false;
-    }
-    if (code || ::chmod(staged_.c_str(), status.st_mode & 07777) != 0) return false;
-    if ((status.st_uid != ::geteuid() || status.st_gid != ::getegid()) && ::chown(staged_.c_str(), status.st_uid, status.st_gid) != 0)
-      return false;
-    constexpr unsigned both = 2;  // RENAME_EXCHANGE
-    if (::syscall(SYS_renameat2, AT_FDCWD, staged_.c_str(), AT_FDCWD, folder_.c_str(), both) != 0) return false;
-    const std::string old = std::exchange(staged_, "");
-    for (const std::string& name : listed) ::unlink((old + "/" + name).c_str());
-    ::rmdir(old.c_str());  // what others put there meanwhile stays
-    return true;
-  }
+  bool exchange(const std::vector<std::string>& stale);
 
-  void rename_each(const std::vector<std::string>& stale) const {
-    for (const std::string& name : names_) {
-      if (::rename((staged_ + "/" + name).c_str(), own(name).c_str()) != 0) fail(own(name));
-    }
-    for (const std::string& name : stale) {
-      if (is_new(name) || ::unlink(own(name).c_str()) == 0 || errno == ENOENT) continue;
-      throw backend_error(own(name) + ": cannot be removed: " + std::strerror(errno));
-    }
-  }
+  void rename_each(const std::vector<std::string>& stale) const;
 
   std::string folder_, staged_;
   bool beside_ = true;
@@ -475,3 +184,7 @@ class staged_files {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/file-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,7 +1,6 @@
 #pragma once
 // JSON from files, with errors that name the file, the place and the field.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -9,7 +8,6 @@
 #include <string_view>
 #include <type_traits>
 #include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "graft/core/error.hpp"
@@ -29,29 +27,7 @@ inline constexpr int deepest_json = 100;
 inline constexpr std::size_t most_ordered_members = 10'000;
 
 /// What is wrong with TEXT at byte AT, where the parser stopped and said WHAT: "it holds NaN, which JSON does not have; ..."; "" if unknown
-inline std::string why_no_json(std::string_view text, std::size_t at, const std::string& what) {
-  const std::string_view rest = text.substr(std::min(at, text.size()));
-  const auto says = [&](const char* part) { return what.find(part) != std::string::npos; };
-  const std::size_t last = text.substr(0, at).find_last_not_of(" \t\r\n");
-  if (says("surrogate")) return "it holds half of a surrogate pair (\\ud800 to \\udfff without its other half); write U+FFFD in its place";
-  if (says("ill-formed UTF-8")) return "it holds a string that is not UTF-8; convert it to UTF-8";
-  if (says("control character")) return "it holds a control character inside a string; write it as \\n, \\t or \\u and four digits";
-  if (says("invalid string: forbidden") || says("after backslash") || says("invalid string: '\\u'")) {
-    return "it holds a backslash that begins no escape; write \\\\ for a backslash";
-  }
-  if (rest.empty()) return "it ends in the middle of a value; was it cut short?";
-  if (rest.starts_with("NaN") || rest.starts_with("Inf")) {
-    return "it holds " + std::string(rest.substr(0, rest[0] == 'N' ? 3 : 8)) + ", which JSON does not have; write a number or null";
-  }
-  if (rest.starts_with("True") || rest.starts_with("False") || rest.starts_with("None")) {
-    return "a value is written as Python prints it; json.dumps writes JSON (true, false, null)";
-  }
-  if (rest[0] == '\'') return "it has single quotes, JSON's are double ones (\")";
-  if ((rest[0] == '}' || rest[0] == ']') && last < text.size() && text[last] == ',')
-    return "it has a comma before a closing bracket, which JSON does not allow";
-  if (says("expected end of input")) return "it goes on behind the end of its value";
-  return "";
-}
+std::string why_no_json(std::string_view text, std::size_t at, const std::string& what);
 
 /// Whether VALUE is a T as it stands: an integer type takes neither fractions nor what is out of its range, which get() would bend.
 template <class T, class Json>
@@ -142,3 +118,7 @@ T optional(const Json& object, const std::string& field, const std::string& path
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/json-inl.hpp"  // IWYU pragma: export
+#endif

@@ -18,18 +18,16 @@ std::string number_chars(double value, Format... format) {
 }  // namespace detail
 
 /// The shortest text that reads back as VALUE.
-inline std::string number_text(double value) { return detail::number_chars(value); }
+std::string number_text(double value);
 
 /// VALUE with exactly DECIMALS (up to 50) digits after the point ("-0.0" is written "0.0").
-inline std::string fixed_text(double value, int decimals) {
-  std::string out = detail::number_chars(value, std::chars_format::fixed, decimals);
-  if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) out.erase(0, 1);
-  return out;
-}
+std::string fixed_text(double value, int decimals);
 
 /// 0.001 with two DECIMALS: "1.00e-03"
-inline std::string scientific_text(double value, int decimals) {
-  return detail::number_chars(value, std::chars_format::scientific, decimals);
-}
+std::string scientific_text(double value, int decimals);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/number_text-inl.hpp"  // IWYU pragma: export
+#endif

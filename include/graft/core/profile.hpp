@@ -4,7 +4,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 
 namespace graft {
@@ -22,25 +21,16 @@ struct profile {
   std::atomic<std::int64_t> kernel_nanoseconds{0};
   std::atomic<std::int64_t> kernel_operations{0};  // multiplications and additions, padding not counted
 
-  void clear() {
-    seconds.fill(0);
-    kernel_nanoseconds = kernel_operations = 0;
-  }
+  void clear();
 };
 
 /// Adds the time that it lives to OPERATION of a profile, if there is one.
 class timed {
  public:
-  timed(profile* p, operation o) : profile_(p), operation_(o) {
-    if (profile_ != nullptr) started_ = std::chrono::steady_clock::now();
-  }
+  timed(profile* p, operation o);
   timed(const timed&) = delete;
   timed& operator=(const timed&) = delete;
-  ~timed() {
-    if (profile_ == nullptr) return;
-    profile_->seconds[static_cast<std::size_t>(operation_)] +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  }
+  ~timed();
 
  private:
   profile* profile_;
@@ -49,3 +39,7 @@ class timed {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/profile-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,20 +1,9 @@
 #pragma once
 // What numbers a setting may have: the same for a flag, for the library's options, and in a file that says with what something was trained.
 
-#include <cmath>
 #include <string>
 
-#include "graft/core/error.hpp"
-#include "graft/core/number_text.hpp"
-
 namespace graft {
-
-namespace detail {
-/// "1000000000", not "1e+09"
-inline std::string plain_text(double value) {
-  return value == std::floor(value) && std::abs(value) < 1e15 ? fixed_text(value, 0) : number_text(value);
-}
-}  // namespace detail
 
 /// The numbers from LEAST to MOST, either of them perhaps left out.
 struct range {
@@ -23,18 +12,13 @@ struct range {
   bool below = false;  // MOST itself is left out
 
   /// NaN is in no range.
-  bool contains(double value) const { return (above ? value > least : value >= least) && (below ? value < most : value <= most); }
+  bool contains(double value) const;
   /// "1 to 65536", "above 0 to 1", "0 to less than 1"
-  std::string text() const {
-    return (above ? "above " : "") + detail::plain_text(least) + (below ? " to less than " : " to ") + detail::plain_text(most);
-  }
+  std::string text() const;
 };
 
 /// @throws config_error  "NAME is VALUE, RANGE was expected"
-inline void check_range(const char* name, double value, const range& allowed) {
-  if (allowed.contains(value)) return;
-  throw config_error(std::string(name) + " is " + detail::plain_text(value) + ", " + allowed.text() + " was expected");
-}
+void check_range(const char* name, double value, const range& allowed);
 
 /// Ranges of settings. Products of two counts fit 64 bits, rates and deviations an F32.
 namespace ranges {
@@ -55,3 +39,7 @@ inline constexpr range deviation{0, 1'000};
 }  // namespace ranges
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/range-inl.hpp"  // IWYU pragma: export
+#endif

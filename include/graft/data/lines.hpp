@@ -2,18 +2,12 @@
 // The lines of a text as every reader of rows needs them: read as they come, numbered, without byte-order mark and line ends, checked to be
 // UTF-8.
 
-#include <utf8proc.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "graft/core/error.hpp"
-#include "graft/core/file.hpp"
 
 namespace graft {
 
@@ -22,79 +16,17 @@ using byte_source = std::function<std::size_t(char* into, std::size_t count)>;
 
 /// The bytes of the file or pipe PATH.
 /// @throws format_error  as input_stream
-inline byte_source bytes_of(const std::string& path) {
-  return [stream = std::make_shared<input_stream>(path)](char* into, std::size_t count) { return stream->read(into, count); };
-}
+byte_source bytes_of(const std::string& path);
 
 namespace detail {
 
 inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-/// What kind of file begins with HEAD, if it is none of lines in UTF-8: "UTF-16 text", ..., and what to do about it; "" if it may be one.
-inline std::string foreign_kind(std::string_view head) {
-  using namespace std::string_view_literals;
-  static constexpr std::pair<std::string_view, const char*> kinds[] = {
-      {"\xFF\xFE\0\0"sv, "is UTF-32 text (little-endian): convert it, with iconv -f UTF-32 -t UTF-8 for one"},
-      {"\0\0\xFE\xFF"sv, "is UTF-32 text (big-endian): convert it, with iconv -f UTF-32 -t UTF-8 for one"},
-      {"\xFF\xFE"sv, "is UTF-16 text (little-endian): convert it, with iconv -f UTF-16 -t UTF-8 for one"},
-      {"\xFE\xFF"sv, "is UTF-16 text (big-endian): convert it, with iconv -f UTF-16 -t UTF-8 for one"},
-      {"\x1F\x8B"sv, "is compressed with gzip: unpack it (gunzip)"},
-      {"BZh91AY"sv, "is compressed with bzip2: unpack it (bunzip2)"},
-      {"\xFD"
-       "7zXZ"sv,
-       "is compressed with xz: unpack it (unxz)"},
-      {"\x28\xB5\x2F\xFD"sv, "is compressed with zstd: unpack it (unzstd)"},
-      {"PK\x03\x04"sv, "is a zip archive (an .xlsx table is one too): unpack it, or save the table as tab-separated text in UTF-8"},
-      {"\xD0\xCF\x11\xE0"sv, "is an old Office document, .xls perhaps: save the table as tab-separated text in UTF-8"},
-      {"PAR1\x15"sv, "is a Parquet file: write its rows as a .jsonl (to_json(PATH, orient=\"records\", lines=True) in pandas)"},
-      {"ARROW1\0"sv, "is an Arrow file: write its rows as a .jsonl (Dataset.to_json in datasets)"},
-      {"\xFF\xFF\xFF\xFF"sv, "is an Arrow stream: write its rows as a .jsonl (Dataset.to_json in datasets)"},
-      {"FEA1\0"sv, "is a Feather file: write its rows as a .jsonl"},
-      {"SQLite format 3\0"sv, "is an SQLite database: write its rows as a .tsv or .jsonl"},
-      {"\x89HDF"sv, "is an HDF5 file: write its rows as a .tsv or .jsonl"},
-      {"\x93NUMPY"sv, "is a NumPy file: write its rows as a .tsv or .jsonl"},
-      {"%PDF-"sv, "is a PDF document: save the rows as text in UTF-8"},
-  };
-  for (const auto& [start, kind] : kinds) {
-    if (head.starts_with(start)) return std::string(kind) + "; lines of UTF-8 text were expected";
-  }
-  return "";
-}
-
-/// Why the bytes of TEXT at AT are not UTF-8: "... at byte 4 of the line, 0xe9: ...".
-inline std::string why_no_utf8(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  char place[64];
-  std::snprintf(place, sizeof place, "invalid UTF-8 at byte %zu of the line, 0x%02x: ", at + 1, byte(at));
-  const char* why = "Latin-1, Windows-1252 or another encoding? Convert the file, with iconv -f WINDOWS-1252 -t UTF-8 for one";
-  if (byte(at) == 0xED && byte(at + 1) >= 0xA0 && byte(at + 1) < 0xC0)
-    why = "half of a surrogate pair (CESU-8?); convert the file to UTF-8";
-  if (byte(at) == 0xC0 || byte(at) == 0xC1) why = "an overlong form (modified UTF-8?); convert the file to UTF-8";
-  if (text.find('\0') != std::string_view::npos)
-    why = "UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected";
-  return std::string(place) + why;
-}
-
-/// Whether LINE holds nothing to see.
-inline bool is_blank(std::string_view line) { return line.find_first_not_of(" \r\v\f") == std::string_view::npos; }
-
 }  // namespace detail
 
 /// Throws unless TEXT, which is line LINE of PATH, is valid UTF-8.
 /// @throws format_error  with the first offending byte, counted from 1 within the line
-inline void check_utf8(std::string_view text, const std::string& path, std::uint64_t line) {
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  for (std::size_t i = 0; i < text.size();) {
-    if (bytes[i] < 0x80) {
-      ++i;
-      continue;
-    }
-    utf8proc_int32_t unused = 0;
-    const utf8proc_ssize_t length = utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &unused);
-    if (length <= 0) throw format_error::at_line(path, line, detail::why_no_utf8(text, i));
-    i += static_cast<std::size_t>(length);
-  }
-}
+void check_utf8(std::string_view text, const std::string& path, std::uint64_t line);
 
 /// Lines one after the other, in memory for the longest of them. They end in \n or \r\n, the last may lack it; a byte-order mark at the
 /// start of the text is left out.
@@ -111,79 +43,23 @@ class line_reader {
   /// LINE becomes the next line, which stays as it is until the next call; false when there is none.
   /// @throws format_error  the text is of another kind (compressed, UTF-16, ...), or the line is too long, is not UTF-8, holds a NUL byte (
   ///                       unless it may), or begins with a byte-order mark though it is not the first; reading fails
-  bool next(std::string_view& line) {
-    start();
-    std::size_t end = scan();
-    while (end == std::string::npos && fill()) end = scan();
-    if (begin_ == buffer_.size()) return false;
-    ++number_;
-    const bool whole = end != std::string::npos;
-    line = std::string_view(buffer_).substr(begin_, (whole ? end : buffer_.size()) - begin_);
-    begin_ = scanned_ = whole ? end + 1 : buffer_.size();
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    check(line);
-    return true;
-  }
+  bool next(std::string_view& line);
   /// What has been read and not been given yet; before the first line the beginning of the text, empty only if there is no text.
-  std::string_view ahead() {
-    start();
-    return std::string_view(buffer_).substr(begin_);
-  }
+  std::string_view ahead();
   /// Which line `next` gave, counted from 1.
   std::uint64_t number() const { return number_; }
   const std::string& path() const { return path_; }
   /// NUL bytes are text like any other.
-  line_reader& allow_nul() { return nul_ = true, *this; }
+  line_reader& allow_nul();
 
  private:
   /// Reads the beginning of the text, and looks what it is.
-  void start() {
-    if (started_) return;
-    started_ = true;
-    while (buffer_.size() < 16 && scan() == std::string::npos && fill()) {
-    }
-    const std::string kind = detail::foreign_kind(buffer_);
-    if (!kind.empty()) throw format_error(path_, kind);
-    if (buffer_.starts_with(detail::byte_order_mark)) begin_ = scanned_ = detail::byte_order_mark.size();
-  }
+  void start();
   /// Where the line ends that begins at `begin_`, if its end has been read.
-  std::size_t scan() {
-    const std::size_t end = buffer_.find('\n', scanned_);
-    scanned_ = end == std::string::npos ? buffer_.size() : end;
-    if (scanned_ - begin_ <= longest) return end;
-    throw format_error::at_line(path_, number_ + 1,
-                                "is longer than " + std::to_string(longest >> 20) +
-                                    " MiB, the most for a line: rows end at \\n; are the line ends of another kind, or is this no text?");
-  }
+  std::size_t scan();
   /// Reads on; false at the end of the text.
-  bool fill() {
-    if (ended_) return false;
-    buffer_.erase(0, begin_);
-    scanned_ -= begin_;
-    begin_ = 0;
-    const std::size_t size = buffer_.size();
-    const std::size_t wanted = size < piece ? piece : size;  // as much again: a long line is copied a few times, not a thousand
-    buffer_.resize(size + wanted);
-    const std::size_t got = source_(buffer_.data() + size, wanted);
-    buffer_.resize(size + got);
-    ended_ = got == 0;
-    return got > 0;
-  }
-  void check(std::string_view line) const {
-    if (number_ > 1 && line.starts_with(detail::byte_order_mark)) {
-      throw format_error::at_line(path_, number_,
-                                  "begins with a byte-order mark (U+FEFF), which is invisible: were two files joined? Take it out");
-    }
-    check_utf8(line, path_, number_);
-    if (nul_) return;
-    const std::size_t nul = line.find('\0');
-    if (nul != std::string_view::npos) {
-      throw format_error::at_line(
-          path_, number_,
-          "holds a NUL byte, at byte " + std::to_string(nul + 1) +
-              " of the line: UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected");
-    }
-  }
+  bool fill();
+  void check(std::string_view line) const;
 
   static constexpr std::size_t piece = std::size_t{64} << 10;
 
@@ -205,19 +81,7 @@ class row_reader {
   explicit row_reader(line_reader lines) : lines_(std::move(lines)) {}
 
   /// @throws format_error  as line_reader; a blank line with rows behind it
-  bool next(std::string_view& line) {
-    std::uint64_t blank = 0;
-    while (lines_.next(line)) {
-      if (detail::is_blank(line)) {
-        if (blank == 0) blank = lines_.number();
-        continue;
-      }
-      if (blank == 0) return true;
-      throw format_error::at_line(path(), blank,
-                                  "is blank, and rows follow: take the line out (blank lines are passed over only at the end)");
-    }
-    return false;
-  }
+  bool next(std::string_view& line);
   std::uint64_t number() const { return lines_.number(); }
   const std::string& path() const { return lines_.path(); }
 
@@ -226,3 +90,7 @@ class row_reader {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/data/lines-inl.hpp"  // IWYU pragma: export
+#endif

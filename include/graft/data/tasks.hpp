@@ -1,26 +1,13 @@
 #pragma once
 // What a task is (labels, columns, metrics), the nine GLUE tasks, and anyone's own.
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <map>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <vector>
 
-#include "graft/core/file.hpp"
-#include "graft/core/json.hpp"
-#include "graft/core/number_text.hpp"
-#include "graft/core/printable.hpp"
 #include "graft/core/types.hpp"
-#include "graft/data/fields.hpp"
-#include "graft/data/jsonl.hpp"
 
 namespace graft {
 
@@ -41,7 +28,7 @@ struct task_split {
   tsv_columns columns = {};  // of a GLUE TSV; a custom TSV names its columns in its header
   bool header = true;
 
-  bool labeled() const { return name.rfind("test", 0) != 0; }
+  bool labeled() const;
 };
 
 struct task {
@@ -58,7 +45,7 @@ struct task {
 
   bool custom() const { return glue_folder.empty(); }
   /// C, the columns of the logits: classes, or 1 for regression.
-  index num_labels() const { return kind == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
+  index num_labels() const;
 };
 
 namespace detail {
@@ -71,77 +58,19 @@ std::string listed(const Range& range, Text&& text) {
   return result;
 }
 
-inline std::string quoted(const std::string& text) { return '"' + printable(text, 60) + '"'; }
+std::string quoted(const std::string& text);
 
 }  // namespace detail
 
 /// @throws format_error  one of LABELS, which came from PATH, is there twice, or holds a character that would break the
 ///                       tables that answers stand in
-inline void check_labels(const std::vector<std::string>& labels, const std::string& path) {
-  std::vector<std::string> sorted = labels;
-  std::sort(sorted.begin(), sorted.end());
-  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end()) throw format_error(path, "\"labels\" has " + detail::quoted(*twice) + " twice");
-  for (const std::string& label : labels) {
-    if (printable(label, label.size()) == label) continue;
-    throw format_error(path, "\"labels\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
-  }
-}
+void check_labels(const std::vector<std::string>& labels, const std::string& path);
 
 /// The nine GLUE tasks, with the folders, files and columns of the published archives (CoLA's train and dev have no header).
-inline const std::vector<task>& glue_tasks() {
-  static const std::vector<task> tasks = [] {
-    const auto usual = [](tsv_columns labeled, tsv_columns test, bool header = true) {
-      return std::vector<task_split>{{"train", "train", labeled, header}, {"val", "dev", labeled, header}, {"test", "test", test}};
-    };
-    const auto classes = task_kind::classification;
-    const std::vector<std::string> digits{"0", "1"}, entailment{"entailment", "not_entailment"};
-    const std::vector<std::string> with_f1{"acc", "f1", "acc_and_f1"};
-    const tsv_columns pair{1, 2}, paraphrase{3, 4, 0}, mnli_dev{8, 9, 15};
-    return std::vector<task>{
-        {"cola", classes, digits, {"mcc"}, "mcc", usual({3, -1, 1}, {1}, false), "CoLA"},
-        {"sst", classes, digits, {"acc"}, "acc", usual({0, -1, 1}, {1}), "SST-2"},
-        {"mrpc", classes, digits, with_f1, "acc_and_f1", usual(paraphrase, {3, 4}), "MRPC"},
-        {"stsb",
-         task_kind::regression,
-         {},
-         {"pearson", "spearmanr", "pearson_and_spearman"},
-         "pearson_and_spearman",
-         usual({7, 8, 9}, {7, 8}),
-         "STS-B",
-         false,
-         0,
-         5},
-        {"qqp", classes, digits, with_f1, "acc_and_f1", usual({3, 4, 5}, pair), "QQP", true},
-        {"mnli",
-         classes,
-         {"contradiction", "entailment", "neutral"},
-         {"acc"},
-         "acc",
-         {{"train", "train", {8, 9, 11}},
-          {"val", "dev_matched", mnli_dev},
-          {"val_mismatched", "dev_mismatched", mnli_dev},
-          {"test", "test_matched", {8, 9}},
-          {"test_mismatched", "test_mismatched", {8, 9}}},
-         "MNLI"},
-        {"qnli", classes, entailment, {"acc"}, "acc", usual({1, 2, 3}, pair), "QNLI"},
-        {"rte", classes, entailment, {"acc"}, "acc", usual({1, 2, 3}, pair), "RTE"},
-        {"wnli", classes, digits, {"acc"}, "acc", usual({1, 2, 3}, pair), "WNLI"},
-    };
-  }();
-  return tasks;
-}
+const std::vector<task>& glue_tasks();
 
 /// A task of one's own. Metrics: acc, with f1 and mcc when there are two classes (acc is major); or as STS-B for regression.
-inline task custom_task(const std::string& name, task_kind kind, const std::vector<std::string>& labels) {
-  task result{name, kind, labels, {"acc"}, "acc", {{"train"}, {"val"}, {"test"}}};
-  if (labels.size() == 2) result.metrics = {"acc", "f1", "mcc"};
-  if (kind == task_kind::regression) {
-    result.metrics = {"pearson", "spearmanr", "pearson_and_spearman"};
-    result.major = "pearson_and_spearman";
-  }
-  return result;
-}
+task custom_task(const std::string& name, task_kind kind, const std::vector<std::string>& labels);
 
 /// A task and where its data lies, as in the file that --task_config_path names.
 struct task_config {
@@ -150,74 +79,16 @@ struct task_config {
 };
 
 /// A path that stands in the file NAMED_IN: relative ones are tried from the working directory, then from NAMED_IN's folder.
-inline std::string resolve_path(const std::string& path, const std::string& named_in) {
-  const auto beside = std::filesystem::path(named_in).parent_path() / path;
-  return !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
-}
+std::string resolve_path(const std::string& path, const std::string& named_in);
 
 /// Reads {"task": "rte", "paths": {"train": ..., "val": ..., "test": ...}}, or, for a task of one's own,
 /// {"task": "custom", "name": ..., "kind": "classification" | "regression", "labels": [...], "paths": {...}}.
 /// @throws format_error  no such file, unknown task, kind or split, fewer than two labels, or one twice
-inline task_config read_task_config(const std::string& path) {
-  const json object = read_json(path);
-  const auto name = required<std::string>(object, "task", path);
-  for (const auto& [field, value] : object.items()) {
-    const bool own = field == "kind" || field == "labels";
-    if (field == "task" || field == "name" || field == "paths" || (own && name == "custom")) continue;
-    throw format_error(path, "has \"" + printable(field, 60) + "\", " +
-                                 (own ? "which only a task \"custom\" has: a task of GLUE brings its own"
-                                      : "which graft does not know; known are task, name, kind, labels, paths"));
-  }
-  task_config config;
-  if (name == "custom") {
-    const auto kind = required<std::string>(object, "kind", path);
-    if (kind != "classification" && kind != "regression") {
-      throw format_error(path, "\"kind\" is \"" + printable(kind, 60) + "\", \"classification\" or \"regression\" was expected");
-    }
-    std::vector<std::string> labels;
-    for (const json& label : optional<std::vector<json>>(object, "labels", path, {})) labels.push_back(label_text(label, path));
-    std::vector<std::string> sorted = labels;
-    std::sort(sorted.begin(), sorted.end());
-    const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
-    if (kind == "classification" && (labels.size() < 2 || twice)) {
-      throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], two or more different ones were expected");
-    }
-    check_labels(labels, path);
-    if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");
-    config.task = custom_task(required<std::string>(object, "name", path),
-                              kind == "regression" ? task_kind::regression : task_kind::classification, labels);
-  } else {
-    const auto& known = glue_tasks();
-    const auto found = std::find_if(known.begin(), known.end(), [&](const task& t) { return t.name == name; });
-    if (found == known.end()) {
-      throw format_error(path, "\"task\" is \"" + printable(name, 60) + "\", expected one of " +
-                                   detail::listed(known, [](const task& t) { return t.name; }) + ", custom");
-    }
-    config.task = *found;
-  }
-  const auto& splits = config.task.splits;
-  for (const auto& [split, file] : required<std::map<std::string, std::string>>(object, "paths", path)) {
-    if (std::none_of(splits.begin(), splits.end(), [&wanted = split](const task_split& s) { return s.name == wanted; })) {
-      throw format_error(path, "\"paths\" has \"" + printable(split, 60) + "\", expected some of " +
-                                   detail::listed(splits, [](const task_split& s) { return s.name; }));
-    }
-    config.paths[split] = resolve_path(file, path);
-  }
-  return config;
-}
+task_config read_task_config(const std::string& path);
 
 /// Writes what read_task_config reads. The paths go in as they are.
 /// @throws backend_error  as write_file
-inline void write_task_config(const task_config& config, const std::string& path) {
-  ordered_json object{{"task", config.task.custom() ? "custom" : config.task.name}};
-  if (config.task.custom()) {
-    object["name"] = config.task.name;
-    object["kind"] = config.task.kind == task_kind::regression ? "regression" : "classification";
-    if (config.task.kind == task_kind::classification) object["labels"] = config.task.labels;
-  }
-  object["paths"] = config.paths;
-  write_file(path, object.dump(2) + "\n");
-}
+void write_task_config(const task_config& config, const std::string& path);
 
 /// The GLUE tasks that lie in a folder.
 struct glue_folder {
@@ -225,144 +96,21 @@ struct glue_folder {
   std::vector<std::string> notes;  // what looks like a task's and is not used, and why; a line each
 };
 
-namespace detail {
-
-/// "sst2" for "SST-2" and "sst_2".
-inline std::string bare_name(const std::string& name) {
-  std::string bare;
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') bare += static_cast<char>(c - 'A' + 'a');
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) bare += c;
-  }
-  return bare;
-}
-
-/// The GLUE task that a folder called NAME may be of, under whatever spelling; null if none.
-inline const task* glue_task_like(const std::string& name) {
-  const std::string bare = bare_name(name);
-  for (const task& candidate : glue_tasks()) {
-    if (bare == bare_name(candidate.glue_folder) || bare == candidate.name) return &candidate;
-    if (candidate.name == "mnli" && bare.starts_with("multinli")) return &candidate;
-  }
-  return nullptr;
-}
-
-/// The names of the files in FOLDER that look like rows, in order, a few of them: "a.tsv, b.txt".
-inline std::string row_files(const std::filesystem::path& folder, const std::vector<std::string>& but) {
-  std::vector<std::string> names;
-  std::error_code none;
-  for (std::filesystem::directory_iterator entry(folder, none), end; entry != end; entry.increment(none)) {
-    const std::string name = entry->path().filename().string(), extension = entry->path().extension().string();
-    const bool rows = extension == ".tsv" || extension == ".jsonl" || extension == ".txt" || extension == ".csv" || extension == ".json" ||
-                      extension == ".parquet" || extension == ".arrow" || extension == ".gz" || extension == ".zip";
-    if (rows && std::find(but.begin(), but.end(), name) == but.end()) names.push_back(printable(name, 60));
-  }
-  std::sort(names.begin(), names.end());
-  const std::size_t more = names.size() > 5 ? names.size() - 5 : 0;
-  names.resize(names.size() - more);
-  return listed(names, [](const std::string& name) { return name; }) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
-}
-
-}  // namespace detail
-
 /// The GLUE tasks whose files lie in FOLDER under their published names (RTE/train.tsv, SST-2/dev.tsv, ...; .jsonl will do as well), and
 /// what was found and is not used.
 /// @throws format_error  there are none; the message holds the notes
-inline glue_folder find_glue_tasks(const std::string& folder) {
-  namespace fs = std::filesystem;
-  const auto root = fs::absolute(folder).lexically_normal();
-  std::error_code none;
-  glue_folder found;
-  const auto note = [&](const fs::path& path, const std::string& what) {
-    found.notes.push_back(printable((fs::path(folder) / path).lexically_normal().string()) + ": " + what);
-  };
-  for (const task& candidate : glue_tasks()) {
-    task_config config{candidate, {}};
-    const fs::path& own = candidate.glue_folder;
-    std::vector<std::string> used;
-    std::string absent;
-    for (const task_split& split : candidate.splits) {
-      for (const char* extension : {".jsonl", ".tsv"}) {
-        const auto file = root / own / (split.stem + extension);
-        if (!fs::is_regular_file(file, none)) continue;
-        if (config.paths.contains(split.name)) note(own / (split.stem + ".jsonl"), "is not used, " + split.stem + ".tsv beside it is");
-        config.paths[split.name] = file.string();
-        used.push_back(file.filename().string());
-      }
-      if (!config.paths.contains(split.name)) absent += (absent.empty() ? "" : ", ") + split.stem + ".tsv";
-    }
-    const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
-    if (fs::is_directory(root / own, none) && (used.empty() || no_train != no_val || !config.paths.contains("test"))) {
-      const std::string others = detail::row_files(root / own, used);
-      const std::string what =
-          (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);
-      const bool raw = candidate.name == "mrpc" && others.find("msr_paraphrase") != std::string::npos;
-      if (used.empty() || no_train != no_val || !others.empty()) {
-        note(own, what + (raw ? ", the corpus as published, of which GLUE's download script makes train.tsv, dev.tsv and test.tsv" : ""));
-      }
-    }
-    if (!config.paths.empty()) found.tasks.push_back(config);
-  }
-  std::vector<fs::path> others;
-  for (fs::directory_iterator entry(root, none), end; entry != end; entry.increment(none)) others.push_back(entry->path());
-  std::sort(others.begin(), others.end());
-  for (const fs::path& other : others) {
-    const std::string name = other.filename().string();
-    const task* const like = detail::glue_task_like(name);
-    const bool is_folder = fs::is_directory(other, none);
-    if (!is_folder && (like == nullptr || other.has_extension())) continue;
-    if (like != nullptr && name == like->glue_folder && is_folder) continue;
-    if (like != nullptr) {
-      note(name, is_folder ? "is not used: the folder of the task " + like->name + " is called " + like->glue_folder
-                           : "is not used: it is no folder");
-    } else if (!detail::row_files(other, {}).empty()) {
-      note(name, "is not used: it is the folder of none of the nine tasks");
-    }
-  }
-  if (found.tasks.empty()) {
-    const auto text = [](const std::string& line) { return line; };
-    const bool one_task = fs::exists(root / "train.tsv", none) || fs::exists(root / "dev.tsv", none);
-    throw format_error(folder, std::string(fs::is_directory(root, none) ? "holds no GLUE files" : "is not a folder") +
-                                   "; expected train.tsv, dev.tsv or test.tsv in at least one of its folders " +
-                                   detail::listed(glue_tasks(), [](const task& t) { return t.glue_folder; }) +
-                                   (one_task ? "; it has train.tsv or dev.tsv itself: give the folder above it" : "") +
-                                   (found.notes.empty() ? "" : "; " + detail::listed(found.notes, text)));
-  }
-  return found;
-}
+glue_folder find_glue_tasks(const std::string& folder);
 
 /// The class id of the label TEXT, which stands in line LINE of PATH.
 /// @throws format_error  the task has no such label
-inline std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
-  const auto found = std::find(task.labels.begin(), task.labels.end(), text);
-  if (found == task.labels.end()) {
-    const bool number = !text.empty() && text.find_first_not_of("-0123456789") == std::string::npos;
-    const bool numbered = std::all_of(task.labels.begin(), task.labels.end(),
-                                      [](const std::string& label) { return label.find_first_not_of("-0123456789") == std::string::npos; });
-    throw format_error::at_line(
-        path, line,
-        "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
-            (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : "") +
-            detail::unseen_character(text));
-  }
-  return static_cast<std::int32_t>(found - task.labels.begin());
-}
+std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line);
 
 /// TASK's regression target TEXT, which stands in line LINE of PATH.
 /// @throws format_error  it is no finite decimal number, something stands around it, or it is outside the task's range
-inline double regression_target(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
-  double value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data(), end, value);
-  if (code != std::errc() || stop != end || !std::isfinite(value)) {
-    throw format_error::at_line(path, line, "label \"" + printable(text, 60) + "\", a number was expected");
-  }
-  if (value < task.least || value > task.most) {
-    throw format_error::at_line(path, line,
-                                "label \"" + text + "\", a number from " + number_text(task.least) + " to " + number_text(task.most) +
-                                    " was expected for " + task.name);
-  }
-  return value;
-}
+double regression_target(const task& task, const std::string& text, const std::string& path, std::uint64_t line);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/data/tasks-inl.hpp"  // IWYU pragma: export
+#endif

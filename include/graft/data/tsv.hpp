@@ -23,21 +23,7 @@ class tsv_reader {
   explicit tsv_reader(line_reader lines) : rows_(std::move(lines)) {}
 
   /// @throws format_error  as row_reader; a line that holds nothing but tabs and spaces
-  bool next(tsv_row& row) {
-    std::string_view line;
-    if (!rows_.next(line)) return false;
-    row.line = rows_.number();
-    if (line.find_first_not_of(" \t") == std::string_view::npos) {
-      throw format_error::at_line(path(), row.line, "holds nothing but tabs: an empty row of a spreadsheet? Take the line out");
-    }
-    row.fields.clear();
-    for (std::size_t tab = line.find('\t'); tab != std::string_view::npos; tab = line.find('\t')) {
-      row.fields.push_back(line.substr(0, tab));
-      line.remove_prefix(tab + 1);
-    }
-    row.fields.push_back(line);
-    return true;
-  }
+  bool next(tsv_row& row);
   const std::string& path() const { return rows_.path(); }
 
  private:
@@ -45,3 +31,7 @@ class tsv_reader {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/data/tsv-inl.hpp"  // IWYU pragma: export
+#endif

@@ -2,13 +2,11 @@
 // One transformer layer, with whatever stands at its two sites.
 
 #include <string>
-#include <utility>
 
 #include "graft/core/layer.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/layers/feed_forward.hpp"
 #include "graft/layers/self_attention.hpp"
-#include "graft/ops/blocks.hpp"
 
 namespace graft {
 
@@ -41,37 +39,8 @@ class encoder_layer {
         feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, place + 2}),
         feed_site(make_site(prefix + ".output")) {}
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const {
-    const bool attention_kept = s != nullptr && (s->wants_dx || is_trainable(attention));
-    const bool feed_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(feed));
-    scratch::mark mark(ctx.memory);
-    const bool all = wanted == rows_of::tokens;
-    if (s != nullptr) s->wanted = wanted;
-    view<real> h = ctx.memory.take<real>(y.rows(), x.cols());
-    view<real> middle = ctx.memory.take<real>(y.rows(), x.cols());
-    view<real> firsts = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
-    if (!all) ops::gather_first_rows<real>(x, firsts, ctx);
-    attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
-    attention_site.forward(h, all ? x : const_view<real>(firsts), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
-    feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx, wanted);
-    feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
-  }
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    const bool into_attention = dx != nullptr || is_trainable(attention);
-    const bool into_first_half = into_attention || is_trainable(attention_site);
-    const bool into_feed = into_first_half || is_trainable(feed);
-    scratch::mark mark(ctx.memory);
-    view<real> dh = ctx.memory.take<real>(dy.rows(), dy.cols());
-    view<real> dmiddle = ctx.memory.take<real>(dy.rows(), dy.cols());
-    feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_first_half ? &dmiddle : nullptr, ctx);
-    if (into_feed) feed.backward(dh, s.feed, into_first_half ? &dmiddle : nullptr, ctx, real(1));
-    if (!into_first_half) return;
-    const bool all = dx == nullptr || s.wanted == rows_of::tokens;
-    view<real> dfirsts = ctx.memory.take<real>(all ? 0 : dy.rows(), dy.cols());
-    attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, all ? dx : &dfirsts, ctx);
-    if (!all) ops::scatter_first_rows<real>(dfirsts, *dx, ctx);
-    if (into_attention) attention.backward(dh, s.attention, dx, ctx, real(1));
-  }
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -88,3 +57,7 @@ class encoder_layer {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/encoder/encoder_layer-inl.hpp"  // IWYU pragma: export
+#endif

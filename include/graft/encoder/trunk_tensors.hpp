@@ -14,33 +14,7 @@ namespace graft {
 
 /// Name and shape of every tensor of the encoder that CONFIG describes, under its canonical Hugging Face name. A dense weight is
 /// (outputs, inputs). BERT's pooler belongs to it; RoBERTa has none that is used.
-inline std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& config) {
-  const index h = config.hidden_size;
-  const index f = config.intermediate_size;
-  std::map<std::string, std::vector<index>> shapes;
-  const auto linear = [&](const std::string& name, index outputs, index inputs) {
-    shapes[name + ".weight"] = {outputs, inputs};
-    shapes[name + ".bias"] = {outputs};
-  };
-  const auto layer_norm = [&](const std::string& name) { shapes[name + ".weight"] = shapes[name + ".bias"] = {h}; };
-
-  const std::string embeddings = config.model_type + ".embeddings.";
-  shapes[embeddings + "word_embeddings.weight"] = {config.vocab_size, h};
-  shapes[embeddings + "position_embeddings.weight"] = {config.max_position_embeddings, h};
-  shapes[embeddings + "token_type_embeddings.weight"] = {config.type_vocab_size, h};
-  layer_norm(embeddings + "LayerNorm");
-  for (index n = 0; n < config.num_hidden_layers; ++n) {
-    const std::string layer = config.model_type + ".encoder.layer." + std::to_string(n) + ".";
-    for (const auto* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
-    linear(layer + "attention.output.dense", h, h);
-    layer_norm(layer + "attention.output.LayerNorm");
-    linear(layer + "intermediate.dense", f, h);
-    linear(layer + "output.dense", h, f);
-    layer_norm(layer + "output.LayerNorm");
-  }
-  if (config.model_type == "bert") linear("bert.pooler.dense", h, h);
-  return shapes;
-}
+std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& config);
 
 /// Whether MODEL, a tensor_source, brings BERT's pooler: masked-LM pretraining leaves none.
 template <class Source>
@@ -59,7 +33,8 @@ std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& co
 /// What the user should know of MODEL, a tensor_source, as an encoder that CONFIG describes: it holds tensors within the encoder for which
 /// CONFIG has no place, or was exported with another configuration. What graft saved with a description of its own is not looked at: what
 /// is tuned stands beside the encoder there.
-/// @throws format_error  such a tensor says that the encoder computes something else: an adapter, a low-rank update, scales of quantized weights
+/// @throws format_error  such a tensor says that the encoder computes something else: an adapter, a low-rank update, scales of quantized
+/// weights
 template <class Source>
 std::vector<std::string> trunk_notes(const encoder_config& config, const Source& model) {
   std::vector<std::string> notes;
@@ -96,3 +71,7 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/encoder/trunk_tensors-inl.hpp"  // IWYU pragma: export
+#endif

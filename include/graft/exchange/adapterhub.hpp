@@ -1,56 +1,11 @@
 #pragma once
 // Folders that AdapterHub's library `adapters` (before it: adapter-transformers) saves of bottleneck adapters and their heads.
 
-#include <filesystem>
-#include <map>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "graft/exchange/adapter_file.hpp"
-#include "graft/exchange/adapterhub_config.hpp"
-#include "graft/io/hf_names.hpp"
-#include "graft/io/torch_writer.hpp"
 
 namespace graft {
-
-namespace detail {
-
-/// AdapterHub's name of graft's tensor NAME, for an adapter called ADAPTER.
-inline std::string adapterhub_name(const std::string& name, const std::string& adapter) {
-  return replace_first(replace_first(name, ".adapter.down_project.", ".adapters." + adapter + ".adapter_down.0."), ".adapter.up_project.",
-                       ".adapters." + adapter + ".adapter_up.");
-}
-
-/// The same for a head of one or two layers: the module numbers count dropout and activation, too.
-inline std::string adapterhub_head_name(const std::string& name, const head_names& head, const std::string& adapter, int layers) {
-  const bool last = name.starts_with(head.out_proj + ".");
-  return "heads." + adapter + (last && layers == 2 ? ".4" : ".1") + name.substr((last ? head.out_proj : head.dense).size());
-}
-
-/// Adds labels to D, and to TENSORS the head in FOLDER.
-inline void read_adapterhub_head(const std::string& folder, const encoder_config& config, model_description& d, tensor_source& tensors) {
-  const std::string path = (std::filesystem::path(folder) / "head_config.json").string();
-  const json about = read_json(path);
-  check_model(about, config, path);
-  const adapterhub_head h = describe_head(about, config, path);
-  number_labels(d, h.classes, path);
-  if (const auto labels = labels_by_id(h.labels, h.classes, path); h.classes > 1 && !labels.empty()) {
-    d.labels = labels;
-    d.labels_said = true;
-  }
-
-  const head_names head(config);
-  tensor_shapes shapes = head_tensors(config, h.classes);
-  if (h.layers == 1) std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
-  const tensor_source stored = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
-  const tensor_source taken = take_tensors(
-      stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h.name, h.layers); });
-  tensors.add_all(taken, [](const std::string& name) { return std::optional(name); });
-}
-
-}  // namespace detail
 
 /// Reads the adapter in FOLDER: adapter_config.json, pytorch_adapter.bin or adapter.safetensors, and the head if there is one
 /// (head_config.json, pytorch_model_head.bin or model_head.safetensors). Understood are the configurations double_seq_bn and seq_bn,
@@ -59,118 +14,18 @@ inline void read_adapterhub_head(const std::string& folder, const encoder_config
 /// @throws format_error  a file is missing or damaged; a field asks for what graft does not compute; a tensor is missing, of another shape
 ///                       (both are named), or unknown
 /// Source: adapter-hub/adapters, configuration/adapter_config.py, methods/modeling.py, loading.py, heads/base.py.
-inline adapter_file read_adapterhub(const std::string& folder, const encoder_config& config) {
-  const std::string path = (std::filesystem::path(folder) / "adapter_config.json").string();
-  const json about = read_json(path);
-  detail::check_model(about, config, path);
-  model_description d = detail::describe_adapterhub(about, config, path);
-
-  const tensor_source file = detail::open_first(folder, {"pytorch_adapter.bin", "adapter.safetensors"});
-  tensor_source stored(file.path());
-  stored.add_all(file, [&](std::string name) {
-    for (const std::string_view old : {"attention_text_task_", "attention_text_lang_", "layer_text_task_", "layer_text_lang_"}) {
-      name = detail::replace_first(name, "." + std::string(old) + "adapters.", ".adapters.");
-    }
-    return canonical_name(name, config.model_type);
-  });
-  const std::string adapter = d.task_name;
-  tensor_source tensors =
-      take_tensors(stored, bottleneck_tensors(config, d), [&](const std::string& name) { return detail::adapterhub_name(name, adapter); });
-  if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
-  const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
-  if (is_there(norms)) {
-    const auto same = [](const std::string& name) { return name; };
-    tensors.add_all(take_tensors(safetensors_file(norms), layer_norm_tensors(config), same),
-                    [](const std::string& name) { return std::optional(name); });
-    d.layer_norms_trained = true;
-  }
-  return {d, tensors};
-}
+adapter_file read_adapterhub(const std::string& folder, const encoder_config& config);
 
 /// Writes A into FOLDER, which is made if need be, as an adapter called NAME: adapter_config.json, pytorch_adapter.bin, and its head, if it
 /// has one. Files of an earlier adapter there are removed. The format has no place for trained LayerNorms.
 /// @param layer_norms_beside  write them to layer_norms.safetensors, which graft reads but the library does not
 /// @throws config_error  A is low-rank, or has trained LayerNorms and LAYER_NORMS_BESIDE is false
 /// @throws backend_error  as write_file
-inline void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
-                             bool layer_norms_beside) {
-  const model_description& d = a.description;
-  if (d.kind != "adapter") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub: choose --to peft");
-  if (d.layer_norms_trained && !layer_norms_beside) {
-    throw config_error(a.tensors.path() +
-                       ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ; " +
-                       "--layer_norms_beside writes them to layer_norms.safetensors, which graft reads again and the library does not");
-  }
-  if (name.empty() || name.find_first_of("./ ") != name.npos) {
-    throw config_error("adapter_name is \"" + name + "\", a name without dots, slashes and spaces was expected");
-  }
-  staged_files files(folder);
-  const head_names head(config);
-  const bool own_pooler = a.tensors.contains(head.dense + ".weight");
-  const int layers = own_pooler ? 2 : 1;
-  torch_writer adapter, last_layers;
-  safetensors_writer norms;
-  for (const auto& [tensor, info] : a.tensors.tensors()) {
-    if (tensor.find(".adapter.") != tensor.npos) {
-      adapter.add(detail::adapterhub_name(tensor, name), info.shape, info.type, info.bytes);
-    } else if (tensor.find(".LayerNorm.") != tensor.npos) {
-      norms.add(tensor, info.shape, info.type, info.bytes, info.type);
-    } else {
-      last_layers.add(detail::adapterhub_head_name(tensor, head, name, layers), info.shape, info.type, info.bytes);
-    }
-  }
-  const bool bert = config.model_type == "bert";
-  ordered_json about{{"hidden_size", config.hidden_size},
-                     {"model_class", bert ? "BertAdapterModel" : "RobertaAdapterModel"},
-                     {"model_name", nullptr},
-                     {"model_type", config.model_type},
-                     {"name", name},
-                     {"version", "adapters.1.2.0"}};
-  const bool behind = d.placement == adapter_placement::pfeiffer;
-  // A factor between those of this size and the next gives this size, whichever way it is rounded.
-  const double factor = static_cast<double>(config.hidden_size) / (static_cast<double>(d.adapter_size) + 0.5);
-  const bool whole = config.hidden_size % d.adapter_size == 0;
-  ordered_json adapter_about = about;
-  adapter_about["config"] = {{"mh_adapter", !behind},
-                             {"output_adapter", true},
-                             {"reduction_factor", whole ? json(config.hidden_size / d.adapter_size) : json(factor)},
-                             {"non_linearity", activation_name(d.adapter_hidden_act)},
-                             {"original_ln_before", behind},
-                             {"original_ln_after", true},
-                             {"ln_before", false},
-                             {"ln_after", false},
-                             {"init_weights", "bert"},
-                             {"is_parallel", false},
-                             {"scaling", 1.0},
-                             {"use_gating", false},
-                             {"residual_before_ln", true},
-                             {"adapter_residual_before_ln", false},
-                             {"inv_adapter", nullptr},
-                             {"inv_adapter_reduction_factor", nullptr},
-                             {"cross_adapter", false},
-                             {"leave_out", json::array()},
-                             {"dropout", 0.0},
-                             {"phm_layer", false},
-                             {"stochastic_depth", 0.0}};
-  adapter.write(files.place("pytorch_adapter.bin"));
-  if (d.layer_norms_trained) norms.write(files.place("layer_norms.safetensors"));
-  if (a.has_head()) {
-    std::map<std::string, index> ids;
-    for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
-    ordered_json head_about = about;
-    head_about["config"] = {{"head_type", "classification"},
-                            {"num_labels", d.num_labels()},
-                            {"layers", layers},
-                            {"activation_function", layers == 2 ? json("tanh") : json()},
-                            {"label2id", ids.empty() ? json() : json(ids)},
-                            {"use_pooler", layers == 1},
-                            {"bias", true},
-                            {"dropout_prob", nullptr}};
-    last_layers.write(files.place("pytorch_model_head.bin"));
-    write_file(files.place("head_config.json"), head_about.dump(2) + "\n");
-  }
-  write_file(files.place("adapter_config.json"), adapter_about.dump(2) + "\n");
-  files.commit({"head_config.json", "adapter.safetensors", "pytorch_model_head.bin", "model_head.safetensors", "layer_norms.safetensors"});
-}
+void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
+                      bool layer_norms_beside);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/exchange/adapterhub-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,60 +1,27 @@
 #pragma once
 // Opens an adapter, or whatever else was tuned, whichever program saved it.
 
-#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "graft/exchange/adapter_file.hpp"
-#include "graft/exchange/adapterhub.hpp"
-#include "graft/exchange/checkpoint.hpp"
-#include "graft/exchange/original.hpp"
-#include "graft/exchange/peft.hpp"
 
 namespace graft {
 
 /// What graft saved in STORED, of any kind. Of a file that holds the trunk, too (--do_save_full), what was not tuned is left out.
 /// @throws format_error  a tensor that the description promises is missing or has another shape, or one is not described
-inline adapter_file read_graft(const tensor_source& stored, const encoder_config& config) {
-  const model_description d = parse_description(stored.metadata(), stored.path());
-  tensor_shapes wanted = adapter_tensors(config, d, stored);
-  tensor_source known(stored.path());
-  for (const auto& [name, shape] : trunk_tensors(config)) {
-    // A mix may have been trained with the encoder around it; where that stayed as it was, it is the trunk's.
-    if (d.kind == "multi_adapter" && stored.contains(name)) wanted[name] = shape;
-  }
-  known.add_all(stored, [&, trunk = trunk_tensors(config)](const std::string& name) -> std::optional<std::string> {
-    if (trunk.contains(name) && !wanted.contains(name)) return std::nullopt;
-    return name;
-  });
-  return {d, take_tensors(known, wanted, [](const std::string& name) { return name; })};
-}
+adapter_file read_graft(const tensor_source& stored, const encoder_config& config);
 
 namespace detail {
 
 /// The file that PATH is, or that the folder PATH holds.
 /// @throws format_error  there is none
-inline std::string file_at(const std::string& path) {
-  namespace fs = std::filesystem;
-  if (!is_there(path)) throw format_error(path, "is not there");
-  if (!fs::is_directory(path)) return path;
-  for (const char* name : {"model.safetensors", "model.p"}) {
-    const std::string file = (fs::path(path) / name).string();
-    if (is_there(file)) return file;
-  }
-  throw format_error(path, "holds no adapter: none of adapter_config.json, model.safetensors, model.p is there");
-}
+std::string file_at(const std::string& path);
 
 /// The adapter in the folder PATH, if AdapterHub's library or PEFT saved one there.
-inline std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config) {
-  const std::string about = (std::filesystem::path(path) / "adapter_config.json").string();
-  if (!std::filesystem::is_directory(path) || !is_there(about)) return std::nullopt;
-  return read_json(about).contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
-}
+std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config);
 
-inline bool is_described(const std::string& file) {
-  return !is_torch_file(file) && has_description(safetensors_file(file).metadata());
-}
+bool is_described(const std::string& file);
 
 }  // namespace detail
 
@@ -65,24 +32,14 @@ inline bool is_described(const std::string& file) {
 ///   an encoder with a head, and its config.json         a whole tuned model of Hugging Face's
 ///   another safetensors file, or one of torch.save      the original system's
 /// @throws format_error  none of these, or as the reader of that format
-inline adapter_file open_tuned(const std::string& path, const encoder_config& config) {
-  if (auto found = detail::open_library_adapter(path, config)) return *found;
-  if (auto found = read_checkpoint(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  return detail::is_described(file) ? read_graft(safetensors_file(file), config) : read_original(file, config);
-}
+adapter_file open_tuned(const std::string& path, const encoder_config& config);
 
 /// As open_tuned, where a single adapter or low-rank update is needed.
 /// @throws format_error  it is a mix or a whole model, or as open_tuned
-inline adapter_file open_adapter(const std::string& path, const encoder_config& config) {
-  if (auto found = detail::open_library_adapter(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  if (!detail::is_described(file)) return read_original(file, config);
-  const safetensors_file stored(file);
-  const model_description d = parse_description(stored.metadata(), file);
-  if (d.kind != "adapter" && d.kind != "lora")
-    throw format_error(file, "is of kind \"" + d.kind + "\", a single adapter or low-rank update was expected");
-  return read_graft(stored, config);
-}
+adapter_file open_adapter(const std::string& path, const encoder_config& config);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/exchange/open_adapter-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,14 +1,9 @@
 #pragma once
 // The single adapters of the original system: a dict of tensors in a model.p, or any file with the same names, and no word about them.
 
-#include <optional>
 #include <string>
 
-#include "graft/core/range.hpp"
 #include "graft/exchange/adapter_file.hpp"
-#include "graft/io/hf_names.hpp"
-#include "graft/io/torch_writer.hpp"
-#include "graft/io/weights.hpp"
 
 namespace graft {
 
@@ -16,58 +11,17 @@ namespace graft {
 /// many labels there are, which are called 0, 1, ...; its activation is taken to be GELU, the only one there.
 /// A head of which the last layer was not saved, as some versions of the original did, is left out, and so is RoBERTa's pooler.
 /// @throws format_error  as open_weights; no adapter in it; a tensor that is missing, of another shape, or unknown
-inline adapter_file read_original(const std::string& path, const encoder_config& config) {
-  const tensor_source file = open_weights(path);
-  const head_names head(config);
-  const bool half_head = !file.contains(head.out_proj + ".weight");
-  tensor_source stored(path);
-  stored.add_all(file, [&](const std::string& name) -> std::optional<std::string> {
-    if (half_head && name.starts_with(head.dense + ".")) return std::nullopt;
-    return canonical_name(name, config.model_type);
-  });
-  model_description d;
-  d.kind = "adapter";
-  d.placement = adapter_placement::pfeiffer;
-  d.layer_norms_trained = false;
-  for (const auto& [name, info] : stored.tensors()) {
-    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter_size = info.shape[0];
-    if (name.find(".attention.output.adapter.") != name.npos) d.placement = adapter_placement::houlsby;
-    if (name.find(".LayerNorm.") != name.npos) d.layer_norms_trained = true;
-  }
-  if (d.adapter_size != 0 && !ranges::adapter_size.contains(static_cast<double>(d.adapter_size))) {
-    throw format_error(path,
-                       "holds adapters of size " + std::to_string(d.adapter_size) + ", " + ranges::adapter_size.text() + " was expected");
-  }
-  if (d.adapter_size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
-  if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, path);
-  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
-}
+adapter_file read_original(const std::string& path, const encoder_config& config);
 
 /// Writes A to PATH as the original system saves an adapter, for torch.load; the folder is made if need be. Every LayerNorm belongs to it:
 /// those that were not trained are taken from TRUNK.
 /// @throws config_error  the original cannot compute A: low-rank, behind the LayerNorm, not GELU; LayerNorms are needed and TRUNK is
 /// nullptr
 /// @throws backend_error  as torch_writer::write
-inline void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk) {
-  const model_description& d = a.description;
-  const std::string refusal = d.kind != "adapter" ? "is low-rank, the original system has adapters only"
-                              : d.placement != adapter_placement::houlsby
-                                  ? "sits behind the LayerNorm, the original system's adapters sit before it"
-                              : d.adapter_hidden_act != activation::gelu
-                                  ? "has activation " + activation_name(d.adapter_hidden_act) + ", the original system's is gelu"
-                              : !d.layer_norms_trained && trunk == nullptr
-                                  ? "has the trunk's LayerNorms, which the original system keeps with the adapter: give --model_path"
-                                  : "";
-  if (!refusal.empty()) throw config_error(a.tensors.path() + ": " + refusal);
-  torch_writer writer;
-  for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes);
-  if (!d.layer_norms_trained) {
-    const tensor_shapes norms = layer_norm_tensors(config);
-    trunk->expect(norms);
-    for (const auto& [name, shape] : norms) writer.add(name, shape, trunk->at(name).type, trunk->at(name).bytes);
-  }
-  detail::make_folder_of(path);
-  writer.write(path);
-}
+void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/exchange/original-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,42 +1,17 @@
 #pragma once
 // What a run may start from, fitted to what it is to become: each difference is resolved by name, or refused with both values.
 
-#include <algorithm>
 #include <cstddef>
-#include <cstring>
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <set>
-#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "graft/exchange/open_adapter.hpp"
+#include "graft/exchange/adapter_file.hpp"
 
 namespace graft {
 
 /// Whatever open_tuned reads, or tensors under graft's own names that say nothing of themselves (kind "").
 /// @throws format_error  as open_tuned
-inline adapter_file open_start(const std::string& path, const encoder_config& config) {
-  if (auto found = detail::open_library_adapter(path, config)) return *found;
-  if (auto found = read_checkpoint(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  if (detail::is_described(file)) return read_graft(safetensors_file(file), config);
-  const tensor_source stored = open_weights(file);
-  adapter_file start{{}, tensor_source(file)};
-  const name_prefix prefix(stored.tensors(), config.model_type, file);
-  start.tensors.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
-  model_description& d = start.description;
-  d.labels_said = false;
-  if (const index rows = head_rows(start.tensors, config); rows != 0) number_labels(d, rows, file);
-  for (const auto& [name, info] : start.tensors.tensors()) {
-    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter_size = info.shape[0];
-    if (name.ends_with(".lora_A.weight") && !info.shape.empty()) d.lora.r = info.shape[0];
-  }
-  return start;
-}
+adapter_file open_start(const std::string& path, const encoder_config& config);
 
 /// A start as the run takes it: tensors under its names, and in a sentence each what differed.
 struct fitted_start {
@@ -46,19 +21,6 @@ struct fitted_start {
 
 namespace detail {
 
-inline std::string kind_text(const model_description& d) {
-  if (d.kind == "adapter") return "an adapter";
-  if (d.kind == "lora") return "a low-rank update";
-  if (d.kind == "multi_adapter") return "a mix of adapters";
-  if (d.kind == "full") return "a whole tuned model";
-  return "a head";
-}
-
-inline std::string labels_text(const model_description& d) {
-  if (d.output == task_kind::regression) return "a regression";
-  return "the labels " + listed(d.labels, [](const std::string& label) { return label; });
-}
-
 /// Where the values that the run's description gives come from, what the file says instead, and which flag would agree.
 class start_check {
  public:
@@ -67,170 +29,31 @@ class start_check {
   template <class Value, class Text>
   void same(const std::string& what, const Value& file, const Value& run, const std::string& flag, Text&& text) const {
     if (file == run) return;
-    refuse(what + " " + text(file) + ", this run's is " + text(run) + ": give " + flag + " " + text(file) + ", or leave --adapter_init_path out");
+    refuse(what + " " + text(file) + ", this run's is " + text(run) + ": give " + flag + " " + text(file) +
+           ", or leave --adapter_init_path out");
   }
-  [[noreturn]] void refuse(const std::string& message) const { throw config_error("--adapter_init_path " + path_ + ": " + message); }
+  [[noreturn]] void refuse(const std::string& message) const;
 
  private:
   std::string path_;
 };
 
-inline std::string number(double value) { return json(value).dump(); }
-
-inline void check_mix(const start_check& check, const model_description& from, const model_description& to, const encoder_config& config) {
-  const auto count = [](index size) { return std::to_string(size); };
-  const auto names = [](const multi_adapter_options& mix) {
-    std::vector<std::string> all = mix.mixed_names();
-    std::sort(all.begin(), all.end());
-    return all;
-  };
-  const auto text = [](const std::vector<std::string>& all) { return listed(all, [](const std::string& name) { return name; }); };
-  if (names(from.mix) != names(to.mix)) {
-    check.refuse("is a mix of " + text(from.mix.mixed_names()) + ", this run mixes " + text(to.mix.mixed_names()) +
-                 ": a mix starts from one of the same adapters (--adapter_weights_path, --adapter_exclude, --adapter_include_base)");
-  }
-  for (const mixed_adapter& a : from.mix.adapters) {
-    const auto same_name = [&](const mixed_adapter& other) { return other.name == a.name; };
-    const mixed_adapter& own = *std::find_if(to.mix.adapters.begin(), to.mix.adapters.end(), same_name);
-    const auto about = [](const mixed_adapter& one) {
-      return placement_name(one.placement) + ", of size " + std::to_string(one.size) + ", with " + activation_name(one.act);
-    };
-    if (about(a) != about(own)) {
-      check.refuse("its adapter " + a.name + " is " + about(a) + "; the one that --adapter_weights_path names is " + about(own) +
-                   ": give the adapter that the mix was made of");
-    }
-  }
-  if (from.mix.include_flex && !to.mix.include_flex) {
-    check.refuse("has a flex adapter on top, this run has none: give --adapter_include_flex 1, or leave --adapter_init_path out");
-  }
-  if (from.mix.include_flex) {
-    check.same("its flex adapter's size is", from.mix.flex_size, to.mix.flex_size, "--adapter_size", count);
-    check.same("its flex adapter's activation is", from.mix.flex_activation, to.mix.flex_activation, "--adapter_hidden_act", activation_name);
-  }
-  check.same("its weight mode is", from.mix.mode, to.mix.mode, "--adapter_weight_mode", mixing_mode_name);
-  const auto sets = [&](const model_description& d) { return d.num_weight_sets == -1 ? config.num_hidden_layers : d.num_weight_sets; };
-  check.same("its number of weight sets is", sets(from), sets(to), "--adapter_num_weight_sets", count);
-}
-
-/// What FROM says of itself, the head apart, against what the run is to train.
-inline void check_start(const start_check& check, const adapter_file& file, const model_description& to, const encoder_config& config) {
-  const model_description& from = file.description;
-  const auto count = [](index size) { return std::to_string(size); };
-  const bool trunk_and_head = from.kind == "head" || from.kind == "full";  // tensors of the encoder are compared one by one
-  if (!from.kind.empty() && from.kind != to.kind && !trunk_and_head) {
-    check.refuse("is " + kind_text(from) + ", this run trains " + kind_text(to) +
-                 (from.kind == "adapter" && to.kind == "multi_adapter" ? ": adapters to mix are named in --adapter_weights_path"
-                                                                       : ": give one of the same kind, or leave --adapter_init_path out"));
-  }
-  const bool adapters = from.kind == "adapter" || (from.kind.empty() && to.kind == "adapter" && from.adapter_size > 0);
-  if (adapters) check.same("its adapters' size is", from.adapter_size, to.adapter_size, "--adapter_size", count);
-  if (from.kind.empty() && to.kind == "lora" && file.tensors.tensors().size() > 0) {
-    const bool updates = std::any_of(file.tensors.tensors().begin(), file.tensors.tensors().end(),
-                                     [](const auto& one) { return one.first.ends_with(".lora_A.weight"); });
-    if (updates) check.same("its rank is", from.lora.r, to.lora.r, "--lora_r", count);
-  }
-  if (from.kind == "adapter") {
-    check.same("its activation is", from.adapter_hidden_act, to.adapter_hidden_act, "--adapter_hidden_act", activation_name);
-    check.same("its placement is", from.placement, to.placement, "--adapter_placement", placement_name);
-    if (from.layer_norms_trained && !to.layer_norms_trained) {
-      check.refuse("holds trained LayerNorms, this run leaves the encoder's: give --adapter_layer_norm trained, or leave --adapter_init_path out");
-    }
-  }
-  if (from.kind == "lora") {
-    check.same("its rank is", from.lora.r, to.lora.r, "--lora_r", count);
-    check.same("its alpha is", from.lora.alpha, to.lora.alpha, "--lora_alpha", number);
-    if (lora_tensors(config, from) != lora_tensors(config, to)) {
-      const auto targets = [](const model_description& d) { return listed(d.lora.targets, [](const std::string& target) { return target; }); };
-      check.refuse("updates " + targets(from) + ", this run updates " + targets(to) +
-                   ": give --lora_target as the file has it, or leave --adapter_init_path out");
-    }
-  }
-  if (from.kind == "multi_adapter") check_mix(check, from, to, config);
-}
-
-/// Where each of TO stands in FROM; nothing if they are not the same in some order.
-inline std::optional<std::vector<std::size_t>> order_of(const std::vector<std::string>& from, const std::vector<std::string>& to) {
-  std::vector<std::size_t> places;
-  for (const std::string& name : to) {
-    const auto at = std::find(from.begin(), from.end(), name);
-    if (at == from.end()) return std::nullopt;
-    places.push_back(static_cast<std::size_t>(at - from.begin()));
-  }
-  return from.size() == to.size() ? std::optional(places) : std::nullopt;
-}
+std::string number(double value);
 
 /// The tensor INFO with row PLACES[i] as its row i, in memory that SOURCE keeps.
-inline tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& places, tensor_source& source) {
-  const std::size_t row = info.bytes.size() / places.size();
-  const auto memory = std::make_shared<std::vector<std::byte>>(info.bytes.size());
-  for (std::size_t i = 0; i < places.size(); ++i) std::memcpy(memory->data() + i * row, info.bytes.data() + places[i] * row, row);
-  source.keep(memory);
-  return {info.type, info.shape, *memory};
-}
+tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& places, tensor_source& source);
 
 }  // namespace detail
 
 /// FILE as the start of a run that trains TO, a model around an encoder with CONFIG. The rows of its head follow the names of the labels,
 /// mixing weights the names of the adapters; a head for other labels is left out, and a note says so.
 /// @throws format_error  it was trained around another encoder
-/// @throws config_error  it says of itself what the run is not: kind, size, activation, placement, rank, alpha, targets, what is mixed and how
-inline fitted_start fit_start(const adapter_file& file, const model_description& to, const encoder_config& config) {
-  const model_description& from = file.description;
-  const std::string& path = file.tensors.path();
-  check_trunk(from, to.trunk_fingerprint, path);
-  detail::check_start(detail::start_check(path), file, to, config);
-
-  fitted_start start{tensor_source(path), {}};
-  std::optional<std::vector<std::size_t>> rows;
-  if (from.kind.empty()) {
-    start.notes.push_back("it does not say what it is: activation, labels and encoder are taken to be this run's");
-  }
-  const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
-  bool head = has_head && from.output == to.output;
-  if (head && to.output == task_kind::classification) {
-    if (from.labels_said) {
-      rows = detail::order_of(from.labels, to.labels);
-      head = rows.has_value();
-      if (rows && from.labels != to.labels) {
-        start.notes.push_back("its head is for " + detail::labels_text(from) + ": the rows follow the names, here " + detail::labels_text(to).substr(11));
-      }
-    } else {
-      head = from.labels.size() == to.labels.size();
-      if (head) {
-        start.notes.push_back("it does not say what its " + std::to_string(to.labels.size()) + " labels are: they are taken to be " +
-                              detail::labels_text(to).substr(11) + ", in this order");
-      }
-    }
-  }
-  if (!has_head) start.notes.push_back("it has no head: this task's starts fresh");
-  if (has_head && !head) {
-    start.notes.push_back("its head for " +
-                          (from.labels_said || from.output == task_kind::regression
-                               ? detail::labels_text(from)
-                               : std::to_string(from.labels.size()) + " labels without names") +
-                          " is not taken over: this task has " + detail::labels_text(to) + "; its head starts fresh");
-  }
-
-  const head_names names(config);
-  const auto mixed = from.kind == "multi_adapter" ? detail::order_of(from.mix.mixed_names(), to.mix.mixed_names()) : std::nullopt;
-  if (mixed && from.mix.mixed_names() != to.mix.mixed_names()) {
-    start.notes.push_back("its adapters stand in another order: the mixing weights follow the names");
-  }
-  if (from.kind == "multi_adapter" && to.mix.include_flex && !from.mix.include_flex) {
-    start.notes.push_back("it has no flex adapter: this run's starts fresh");
-  }
-  tensor_source kept(path);
-  kept.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
-    const bool last = name.starts_with(names.out_proj + ".");
-    if ((last || name.starts_with(names.dense + ".")) && !head) return std::nullopt;
-    const bool moves = (last && rows) || (mixed && name.ends_with(".weighted_sum.weights"));
-    if (!moves) return name;
-    start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));
-    return std::nullopt;
-  });
-  start.tensors.add_all(kept, [](const std::string& name) { return std::optional(name); });
-  start.tensors.add_all(file.of_trunk, [](const std::string& name) { return std::optional(name); });  // to be compared
-  return start;
-}
+/// @throws config_error  it says of itself what the run is not: kind, size, activation, placement, rank, alpha, targets, what is mixed and
+/// how
+fitted_start fit_start(const adapter_file& file, const model_description& to, const encoder_config& config);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/exchange/start-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,13 +1,9 @@
 #pragma once
 // From hidden states to logits.
 
-#include <span>
-#include <string>
-
 #include "graft/core/layer.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/dropout.hpp"
 
 namespace graft {
 
@@ -29,41 +25,14 @@ class sequence_classification {
   };
 
   /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*
-  sequence_classification(const encoder_config& c, index classes, std::uint64_t place)
-      : dense(has_pooler(c) ? "bert.pooler.dense" : "classifier.dense", c.hidden_size, c.hidden_size),
-        out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
-        pretrained_dense_(has_pooler(c)),
-        first_dropout_(has_pooler(c) ? 0 : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
-        dropout_(c.classifier_dropout.value_or(c.hidden_dropout_prob)),
-        place_(place) {}
+  sequence_classification(const encoder_config& c, index classes, std::uint64_t place);
 
   index classes() const { return out_proj.out(); }
   /// Whether the dense layer comes with the trunk (BERT), rather than fresh.
   bool pretrained_dense() const { return pretrained_dense_; }
 
-  void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    view<real> dropped = ctx.memory.take<real>(h.rows(), h.cols());
-    ops::dropout<real>(h, dropped, first_dropout_, place_, rows_of::sequences, ctx);
-    view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
-    dense.forward(dropped, t, s != nullptr ? &s->dense : nullptr, ctx);
-    t.array() = t.array().tanh();
-    if (s != nullptr) s->t.assign(t);
-    ops::dropout<real>(t, dropout_, place_ + 1, rows_of::sequences, ctx);
-    out_proj.forward(t, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
-  }
-  void backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx) {
-    scratch::mark mark(ctx.memory);
-    const const_view<real> t = s.t;
-    view<real> d = ctx.memory.take<real>(t.rows(), t.cols());
-    out_proj.backward(dlogits, s.out_proj, &d, ctx);
-    ops::dropout<real>(d, dropout_, place_ + 1, rows_of::sequences, ctx);
-    d.array() *= real(1) - t.array().square();
-    dense.accumulate_gradients(const_view<real>(d), s.dense.x.get(), ctx);
-    if (dh == nullptr) return;
-    dense.input_gradient(d, real(0), *dh, ctx);
-    ops::dropout<real>(*dh, first_dropout_, place_, rows_of::sequences, ctx);
-  }
+  void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const;
+  void backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -74,7 +43,7 @@ class sequence_classification {
   linear<P> dense, out_proj;
 
  private:
-  static bool has_pooler(const encoder_config& c) { return c.model_type == "bert"; }
+  static bool has_pooler(const encoder_config& c);
 
   bool pretrained_dense_;
   double first_dropout_;
@@ -85,3 +54,7 @@ class sequence_classification {
 static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>> && layer<sequence_classification<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/heads/sequence_classification-inl.hpp"  // IWYU pragma: export
+#endif

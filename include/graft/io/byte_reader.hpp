@@ -9,8 +9,6 @@
 #include <string_view>
 #include <utility>
 
-#include "graft/core/error.hpp"
-
 namespace graft {
 
 /// A position in DATA, which begins at byte START of the file PATH (both for errors only).
@@ -21,20 +19,9 @@ class byte_reader {
       : data_(data), path_(std::move(path)), start_(start) {}
 
   std::uint64_t position() const { return position_; }
-  void seek(std::uint64_t position) {
-    if (position > data_.size()) fail("points outside the data, at " + std::to_string(position));
-    position_ = position;
-  }
+  void seek(std::uint64_t position);
 
-  std::span<const std::byte> bytes(std::uint64_t count) {
-    if (count > data_.size() - position_) {
-      fail("ends after " + std::to_string(data_.size() - position_) + " more bytes, " + std::to_string(count) +
-           " were expected (cut short?)");
-    }
-    const auto part = data_.subspan(position_, count);
-    position_ += count;
-    return part;
-  }
+  std::span<const std::byte> bytes(std::uint64_t count);
 
   template <class T>
   T read() {
@@ -43,21 +30,15 @@ class byte_reader {
     return value;
   }
 
-  std::string_view text(std::uint64_t length) { return as_text(bytes(length)); }
+  std::string_view text(std::uint64_t length);
 
   /// Up to the next newline, which is skipped.
-  std::string_view line() {
-    const auto rest = as_text(data_.subspan(position_));
-    const auto end = rest.find('\n');
-    if (end == rest.npos) fail("has no end of line (cut short?)");
-    position_ += end + 1;
-    return rest.substr(0, end);
-  }
+  std::string_view line();
 
-  [[noreturn]] void fail(const std::string& message) const { throw format_error::at_byte(path_, start_ + position_, message); }
+  [[noreturn]] void fail(const std::string& message) const;
 
  private:
-  static std::string_view as_text(std::span<const std::byte> bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+  static std::string_view as_text(std::span<const std::byte> bytes);
 
   std::span<const std::byte> data_;
   std::string path_;
@@ -66,3 +47,7 @@ class byte_reader {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/io/byte_reader-inl.hpp"  // IWYU pragma: export
+#endif

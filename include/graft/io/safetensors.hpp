@@ -1,22 +1,14 @@
 #pragma once
 // Reads and writes safetensors files: 8 bytes of header length, a JSON header, raw little-endian tensors.
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <limits>
 #include <map>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/types.hpp"
@@ -25,114 +17,20 @@
 
 namespace graft {
 
-namespace detail {
-
-inline std::vector<index> natural_numbers(const json& list, const std::string& what, const std::string& path) {
-  std::vector<index> numbers;
-  bool fine = list.is_array() && list.size() <= 64;  // no tensor has more dimensions
-  if (fine) {
-    for (const auto& item : list) {
-      fine = fine && item.is_number_unsigned() && item.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<index>::max()};
-      if (fine) numbers.push_back(item.get<index>());
-    }
-  }
-  if (!fine) throw format_error(path, what + " is " + shown(list) + ", a list of whole numbers was expected");
-  return numbers;
-}
-
-}  // namespace detail
-
 /// A safetensors file, mapped into memory and checked completely before anything is read from it.
 /// @throws format_error  the header is longer than the file or 100 MB, not JSON, names a tensor twice or an unknown dtype; a tensor's
 ///                       offsets lie outside the file, overlap others, leave a hole, or do not fit its shape
 /// Source: github.com/huggingface/safetensors, README "Format".   Tested: tests/io/safetensors_test.cpp
 class safetensors_file : public tensor_source {
  public:
-  explicit safetensors_file(const std::string& file_path) : tensor_source(file_path) {
-    const auto file = std::make_shared<const mapped_file>(file_path);
-    keep(file);
-    if (file->size() < 8) {
-      throw format_error(path(), "holds " + std::to_string(file->size()) + " bytes, at least 8 (the header length) were expected");
-    }
-    std::uint64_t header_size = 0;
-    std::memcpy(&header_size, file->data(), 8);
-    const std::uint64_t room = std::min<std::uint64_t>(file->size() - 8, 100'000'000);
-    if (header_size > room) {
-      throw format_error::at_byte(path(), 0,
-                                  "the header length is " + std::to_string(header_size) + ", at most " + std::to_string(room) +
-                                      " was expected (not a safetensors file, or cut short?)");
-    }
-    const json header = parse_json(file->text().substr(8, header_size), path() + " (its header)");
-    if (!header.is_object()) throw format_error::at_byte(path(), 8, "its header is not a JSON object");
-    const std::span<const std::byte> data{file->data() + 8 + header_size, file->size() - 8 - header_size};
-    std::vector<std::pair<std::span<const std::byte>, std::string>> order;
-    for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") {
-        read_metadata(entry);
-        continue;
-      }
-      auto info = read_entry(name, entry, data);
-      order.emplace_back(info.bytes, name);
-      add(name, std::move(info));
-    }
-    check_order(order, data);
-  }
+  explicit safetensors_file(const std::string& file_path);
 
  private:
-  void read_metadata(const json& entry) {
-    std::map<std::string, std::string> metadata;
-    for (const auto& [key, value] : entry.items()) {
-      if (!entry.is_object() || !value.is_string()) {
-        throw format_error(path(), "\"__metadata__\" is not an object of strings");
-      }
-      metadata[key] = value.get<std::string>();
-    }
-    set_metadata(std::move(metadata));
-  }
+  void read_metadata(const json& entry);
 
-  tensor_info read_entry(const std::string& name, const json& entry, std::span<const std::byte> data) const {
-    const std::string who = "tensor '" + name + "'";
-    const auto field = [&](const char* key) -> const json& {
-      if (!entry.is_object() || !entry.contains(key)) throw format_error(path(), who + " has no \"" + key + "\"");
-      return entry[key];
-    };
-    const json& type_name = field("dtype");
-    const auto type = type_name.is_string() ? parse_dtype(type_name.get<std::string>()) : std::nullopt;
-    if (!type) throw format_error(path(), who + " has dtype " + shown(type_name) + ", which graft does not know");
-    tensor_info info{*type, detail::natural_numbers(field("shape"), who + ": \"shape\"", path()), {}};
-    const auto offsets = detail::natural_numbers(field("data_offsets"), who + ": \"data_offsets\"", path());
-    if (offsets.size() != 2 || offsets[0] > offsets[1] || static_cast<std::size_t>(offsets[1]) > data.size()) {
-      throw format_error(path(), who + " has data_offsets " + shown(field("data_offsets")) + ", a range inside the " +
-                                     std::to_string(data.size()) + " bytes of data was expected (cut short?)");
-    }
-    const index count = element_count(info.shape);
-    const auto needed = stored_bytes(*type, count);
-    if (!needed || static_cast<index>(*needed) != offsets[1] - offsets[0]) {
-      throw format_error(path(), who + " of shape " + shape_text(info.shape) + " and dtype " + std::string(dtype_name(*type)) + " has " +
-                                     std::to_string(offsets[1] - offsets[0]) + " bytes of data, which does not fit");
-    }
-    info.bytes = data.subspan(static_cast<std::size_t>(offsets[0]), *needed);
-    return info;
-  }
+  tensor_info read_entry(const std::string& name, const json& entry, std::span<const std::byte> data) const;
 
-  void check_order(std::vector<std::pair<std::span<const std::byte>, std::string>>& order, std::span<const std::byte> data) const {
-    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.first.data(), a.first.size()) < std::pair(b.first.data(), b.first.size());
-    });
-    const std::byte* expected = data.data();
-    for (const auto& [bytes, name] : order) {
-      if (bytes.data() != expected) {
-        throw format_error(path(), "tensor '" + name + "' begins at data byte " + std::to_string(bytes.data() - data.data()) + ", " +
-                                       std::to_string(expected - data.data()) + " was expected (tensors " +
-                                       (bytes.data() < expected ? "overlap)" : "leave a hole)"));
-      }
-      expected += bytes.size();
-    }
-    if (expected != data.data() + data.size()) {
-      throw format_error(
-          path(), "holds " + std::to_string(data.size()) + " bytes of data, its tensors have " + std::to_string(expected - data.data()));
-    }
-  }
+  void check_order(std::vector<std::pair<std::span<const std::byte>, std::string>>& order, std::span<const std::byte> data) const;
 };
 
 /// Collects tensors and writes them as one safetensors file. The values are not copied: they must live until `write` returns.
@@ -149,24 +47,10 @@ class safetensors_writer {
 
   /// Adds BYTES, elements of type HELD, to be stored as STORED (another type than HELD only between floating-point types).
   /// @throws shape_error  SHAPE does not fit the number of bytes      @throws error  NAME was added before
-  void add(const std::string& name, const std::vector<index>& shape, dtype held, std::span<const std::byte> bytes, dtype stored) {
-    if (stored_bytes(held, element_count(shape)) != bytes.size()) {
-      throw shape_error("tensor '" + name + "' of shape " + shape_text(shape) + " and dtype " + std::string(dtype_name(held)) + " has " +
-                        std::to_string(bytes.size()) + " bytes of data, which does not fit");
-    }
-    if (held != stored && !(is_floating_point(held) && is_floating_point(stored))) {
-      throw error("tensor '" + name + "' holds " + std::string(dtype_name(held)) + ", which is not stored as " +
-                  std::string(dtype_name(stored)));
-    }
-    if (name == "__metadata__" || !names_.insert(name).second) throw error("tensor '" + name + "' cannot be added: the name is taken");
-    entries_.push_back({name, shape, held, bytes, stored, is_floating_point(held)});
-  }
+  void add(const std::string& name, const std::vector<index>& shape, dtype held, std::span<const std::byte> bytes, dtype stored);
 
   /// Adds the tensor INFO as it is, whatever it holds.
-  void copy(const std::string& name, const tensor_info& info) {
-    add(name, info.shape, info.type, info.bytes, info.type);
-    entries_.back().looked_at = false;
-  }
+  void copy(const std::string& name, const tensor_info& info);
 
   /// Adds VALUES, row-major, to be stored as STORED.
   template <class T>
@@ -177,31 +61,7 @@ class safetensors_writer {
   /// Writes the file in one step: PATH holds all of it or what it held before.
   /// @throws backend_error  the folder is not writable, or the disk is full
   /// @throws error  a number that was added is NaN, infinite, or too large for the type that it is to be stored as
-  void write(const std::string& path) const {
-    auto order = entries_;
-    std::stable_sort(order.begin(), order.end(),
-                     [](const entry& a, const entry& b) { return dtype_bits(a.stored) > dtype_bits(b.stored); });
-    if (alignment_ > 8) order = filled(order);
-
-    ordered_json header = ordered_json::object();
-    if (!metadata.empty()) header["__metadata__"] = metadata;
-    std::size_t offset = 0;
-    for (const auto& e : order) {
-      const std::size_t end = offset + e.size();
-      header[e.name] = {{"dtype", dtype_name(e.stored)}, {"shape", e.shape}, {"data_offsets", {offset, end}}};
-      offset = end;
-    }
-    std::string text = header.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-    const std::size_t multiple = std::max<std::size_t>(alignment_, 8);
-    text.append((multiple - (8 + text.size()) % multiple) % multiple, ' ');
-
-    atomic_file file(path);
-    const std::uint64_t header_size = text.size();
-    file.write(&header_size, 8);
-    file.write(text);
-    for (const auto& e : order) write_values(file, e, path);
-    file.commit();
-  }
+  void write(const std::string& path) const;
 
  private:
   struct entry {
@@ -211,41 +71,12 @@ class safetensors_writer {
     std::span<const std::byte> bytes;
     dtype stored;
     bool looked_at;  // its numbers are to be finite
-    std::size_t size() const { return held == stored ? bytes.size() : bytes.size() / dtype_size(held) * dtype_size(stored); }
+    std::size_t size() const;
   };
 
-  std::vector<entry> filled(const std::vector<entry>& order) const {
-    static constexpr std::array<std::byte, 4096> zeros{};
-    std::vector<entry> result;
-    std::size_t pads = 0;
-    for (const auto& e : order) {
-      result.push_back(e);
-      const std::size_t gap = (alignment_ - e.size() % alignment_) % alignment_;
-      if (gap == 0 || &e == &order.back()) continue;
-      result.push_back({"__pad." + std::to_string(pads++), {static_cast<index>(gap)}, dtype::u8, {zeros.data(), gap}, dtype::u8, false});
-    }
-    return result;
-  }
+  std::vector<entry> filled(const std::vector<entry>& order) const;
 
-  static void write_values(atomic_file& file, const entry& e, const std::string& path) {
-    if (!e.looked_at) return file.write(e.bytes.data(), e.bytes.size());
-    constexpr std::size_t chunk =
-        1 << 16;  // elements at a time: looked at while they are in cache, and no copy of a whole tensor is needed
-    const std::size_t held = dtype_size(e.held), stored = dtype_size(e.stored);
-    std::vector<std::byte> converted(e.held == e.stored ? 0 : chunk * stored);
-    for (std::size_t at = 0; at < e.bytes.size(); at += chunk * held) {
-      auto part = e.bytes.subspan(at, std::min(chunk * held, e.bytes.size() - at));
-      if (e.held != e.stored) {
-        convert(e.held, part, e.stored, converted.data());
-        part = std::span(converted).first(part.size() / held * stored);
-      }
-      if (const auto found = find_not_finite(e.stored, part)) {
-        throw error(path + ": is not written: tensor '" + e.name + "' would hold " +
-                    not_finite_text(e.held, e.bytes, at / held + *found, e.shape, e.stored));
-      }
-      file.write(part.data(), part.size());
-    }
-  }
+  static void write_values(atomic_file& file, const entry& e, const std::string& path);
 
   std::size_t alignment_;
   std::set<std::string> names_;
@@ -253,3 +84,7 @@ class safetensors_writer {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/io/safetensors-inl.hpp"  // IWYU pragma: export
+#endif

@@ -2,7 +2,6 @@
 // Named tensors as they lie in a weights file, whatever its format: the one interface that everything reads weights through.
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -17,20 +16,13 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
-#include "graft/core/number_text.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/dtype.hpp"
 
 namespace graft {
 
 /// Elements of a tensor of that shape; -1 when the count does not fit an index or a dimension is negative.
-inline index element_count(const std::vector<index>& shape) {
-  index count = 1;
-  for (const index dimension : shape) {
-    if (dimension < 0 || __builtin_mul_overflow(count, dimension, &count)) return -1;
-  }
-  return count;
-}
+index element_count(const std::vector<index>& shape);
 
 /// One stored tensor: row-major elements, little-endian, at any alignment.
 struct tensor_info {
@@ -38,29 +30,14 @@ struct tensor_info {
   std::vector<index> shape;
   std::span<const std::byte> bytes;  ///< stored_bytes(type, element_count(shape)) of them
 
-  index count() const { return element_count(shape); }
+  index count() const;
 };
 
 /// Where element NUMBER, counted row by row, of a tensor of SHAPE is: "(2, 0)".
-inline std::string place_text(const std::vector<index>& shape, std::size_t number) {
-  std::vector<index> at(shape.size());
-  for (std::size_t d = shape.size(); d-- > 0;) {
-    at[d] = static_cast<index>(number % static_cast<std::size_t>(shape[d]));
-    number /= static_cast<std::size_t>(shape[d]);
-  }
-  return shape_text(at);
-}
+std::string place_text(const std::vector<index>& shape, std::size_t number);
 
 /// "NaN at (2, 0), a finite number was expected": element PLACE of the numbers BYTES, which the type WANTED cannot hold as a finite one.
-inline std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t place, const std::vector<index>& shape,
-                                   dtype wanted) {
-  const std::size_t unit = dtype_size(type);
-  double number = 0;
-  convert(type, bytes.subspan(place * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
-  const std::string at = " at " + place_text(shape, place);
-  if (std::isfinite(number)) return number_text(number) + at + ", which is too large for " + std::string(dtype_name(wanted));
-  return (std::isnan(number) ? "NaN" : number > 0 ? "infinity" : "-infinity") + at + ", a finite number was expected";
-}
+std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t place, const std::vector<index>& shape, dtype wanted);
 
 /// Named tensors and the memory (mapped files, copies) that they lie in. Copies share that memory.
 class tensor_source {
@@ -72,21 +49,14 @@ class tensor_source {
   const std::map<std::string, tensor_info>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
-  bool contains(const std::string& name) const { return tensors_.contains(name); }
+  bool contains(const std::string& name) const;
 
   /// The tensor called NAME, or nullptr.
-  const tensor_info* find(const std::string& name) const {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? nullptr : &found->second;
-  }
+  const tensor_info* find(const std::string& name) const;
 
   /// The tensor called NAME.
   /// @throws format_error  there is none
-  const tensor_info& at(const std::string& name) const {
-    const auto* info = find(name);
-    if (info == nullptr) throw format_error(path_, "has no tensor '" + name + "'");
-    return *info;
-  }
+  const tensor_info& at(const std::string& name) const;
 
   /// Copies the tensor NAME to OUT. Into double or float from F64, F32, F16 or BF16; into an integer type from exactly that type.
   /// @throws format_error  no such tensor, another number of elements than OUT has, a type that is not converted, or one of the numbers is
@@ -119,11 +89,7 @@ class tensor_source {
 
   /// Checks that the numbers of the tensor NAME are finite, for those who read them where they lie or copy them on.
   /// @throws format_error  naming the tensor and the place of the first that is not, or it holds no floating-point numbers
-  void check_finite(const std::string& name) const {
-    const auto& info = at(name);
-    expect_numbers(name, info);
-    if (const auto found = find_not_finite(info.type, info.bytes)) refuse_number(name, info, *found, info.type);
-  }
+  void check_finite(const std::string& name) const;
 
   /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing. They are looked
   /// at once: the memory that this takes is given back.
@@ -153,26 +119,14 @@ class tensor_source {
   /// Checks that every tensor of SHAPES is here, has its shape, and is of a type that weights have. Everything that reads weights begins
   /// so.
   /// @throws format_error  naming the first one that is missing or differs, and both shapes or the type
-  void expect(const std::map<std::string, std::vector<index>>& shapes) const {
-    for (const auto& [name, shape] : shapes) {
-      const auto* info = find(name);
-      if (info == nullptr) throw format_error(path_, "has no tensor '" + name + "', one of shape " + shape_text(shape) + " was expected");
-      if (info->shape != shape) {
-        throw format_error(path_, "tensor '" + name + "' has shape " + shape_text(info->shape) + ", " + shape_text(shape) +
-                                      " was expected (does the config belong to these weights?)");
-      }
-      expect_numbers(name, *info);
-    }
-  }
+  void expect(const std::map<std::string, std::vector<index>>& shapes) const;
 
   /// Adds a tensor whose bytes lie in memory handed to `keep`.
   /// @throws format_error  NAME is taken
-  void add(const std::string& name, tensor_info info) {
-    if (!tensors_.emplace(name, std::move(info)).second) throw format_error(path_, "holds tensor '" + name + "' twice");
-  }
-  void keep(std::shared_ptr<const mapped_file> file) { files_.push_back(std::move(file)); }
-  void keep(std::shared_ptr<const void> memory) { owners_.push_back(std::move(memory)); }
-  void set_metadata(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
+  void add(const std::string& name, tensor_info info);
+  void keep(std::shared_ptr<const mapped_file> file);
+  void keep(std::shared_ptr<const void> memory);
+  void set_metadata(std::map<std::string, std::string> metadata);
 
   /// Adds every tensor of OTHER under the name RENAME(old name), a std::optional<std::string>: nothing means leave it out.
   /// @throws format_error  two tensors get one name
@@ -186,16 +140,9 @@ class tensor_source {
   }
 
  private:
-  void expect_numbers(const std::string& name, const tensor_info& info) const {
-    if (is_floating_point(info.type)) return;
-    throw format_error(path_, "tensor '" + name + "' holds " + std::string(dtype_name(info.type)) +
-                                  ", F64, F32, F16 or BF16 was expected (quantized weights, or another tensor under this name?)");
-  }
+  void expect_numbers(const std::string& name, const tensor_info& info) const;
   /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
-  [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const {
-    throw format_error(path_, "tensor '" + name + "' holds " + not_finite_text(info.type, info.bytes, place, info.shape, wanted) +
-                                  " (a damaged file, or training had diverged when it was saved)");
-  }
+  [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const;
 
   std::string path_;
   std::map<std::string, tensor_info> tensors_;
@@ -205,3 +152,7 @@ class tensor_source {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/io/tensor_source-inl.hpp"  // IWYU pragma: export
+#endif

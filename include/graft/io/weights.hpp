@@ -1,43 +1,13 @@
 #pragma once
 // Opens the weights of a model wherever Hugging Face puts them: one file or several, safetensors or PyTorch.
 
-#include <algorithm>
-#include <filesystem>
-#include <initializer_list>
-#include <map>
-#include <optional>
-#include <set>
 #include <string>
 
-#include "graft/core/error.hpp"
-#include "graft/core/file.hpp"
-#include "graft/core/json.hpp"
-#include "graft/io/safetensors.hpp"
 #include "graft/io/tensor_source.hpp"
-#include "graft/io/torch_file.hpp"
 
 namespace graft {
 
 namespace detail {
-
-/// ", but NAME" of what FOLDER holds in place of weights under a name that is looked for, if there is anything.
-inline std::string instead_of_weights(const std::string& folder) {
-  std::error_code none;
-  std::string found;
-  const auto ends = [](const std::string& name, std::initializer_list<const char*> which) {
-    return std::any_of(which.begin(), which.end(), [&](const char* end) { return name.ends_with(end); });
-  };
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
-    const std::string name = entry.path().filename().string();
-    if (ends(name, {".incomplete", ".part", ".crdownload"})) return ", but " + name + ", a download that was broken off: start it again";
-    if (ends(name, {".safetensors", ".bin", ".pt", ".pth"})) found = ", but " + name + ": give that file, or a copy of it under one of these names";
-    if (found.empty() && ends(name, {".h5", ".msgpack", ".onnx", ".gguf"})) {
-      found = ", but " + name + ", which graft does not read: save the model from transformers (save_pretrained)";
-    }
-  }
-  if (found.empty() && std::filesystem::is_directory(folder + "/model")) found = "; did you mean " + folder + "/model?";
-  return found;
-}
 
 /// The tensors of every file that the weight_map of a `*.index.json` names.
 inline tensor_source open_shards(const std::string& index_path);
@@ -48,43 +18,12 @@ inline tensor_source open_shards(const std::string& index_path);
 /// several files, or a folder that holds one of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
 /// pytorch_model.bin.index.json, or the original system's model.p (the first that is there).
 /// @throws format_error  nothing of the kind is there, or as safetensors_file and torch_file
-inline tensor_source open_weights(const std::string& path) {
-  if (std::filesystem::is_directory(path)) {
-    std::string tried;
-    for (const auto* name :
-         {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
-      const std::string candidate = (std::filesystem::path(path) / name).string();
-      if (is_there(candidate)) return open_weights(candidate);
-      tried += (tried.empty() ? "" : ", ") + std::string(name);
-    }
-    throw format_error(path, "holds no weights: none of " + tried + " is there" + detail::instead_of_weights(path));
-  }
-  if (path.ends_with(".index.json")) return detail::open_shards(path);
-  if (is_torch_file(path)) return torch_file(path);
-  return safetensors_file(path);
-}
+tensor_source open_weights(const std::string& path);
 
-inline tensor_source detail::open_shards(const std::string& index_path) {
-  const auto names = required<std::map<std::string, std::string>>(read_json(index_path), "weight_map", index_path);
-  std::set<std::string> files;
-  for (const auto& [name, file] : names) files.insert(file);
-  tensor_source all(index_path);
-  for (const auto& file : files) {
-    const std::filesystem::path relative(file);
-    const auto shard = std::filesystem::path(index_path).parent_path() / relative;
-    const bool outside = relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end();
-    if (outside || file.ends_with(".index.json") || std::filesystem::is_directory(shard)) {  // or it could name itself
-      throw format_error(index_path, "names '" + file + "', a weights file beside it was expected");
-    }
-    all.add_all(open_weights(shard.string()), [&](const std::string& name) {
-      const auto place = names.find(name);
-      return place == names.end() || place->second == file ? std::optional(name) : std::nullopt;
-    });
-  }
-  for (const auto& [name, file] : names) {
-    if (!all.contains(name)) throw format_error(index_path, "promises tensor '" + name + "' in " + file + ", which does not hold it");
-  }
-  return all;
-}
+tensor_source detail::open_shards(const std::string& index_path);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/io/weights-inl.hpp"  // IWYU pragma: export
+#endif

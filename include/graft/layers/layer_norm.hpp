@@ -5,7 +5,6 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
-#include "graft/ops/layer_norm.hpp"
 
 namespace graft {
 
@@ -25,31 +24,14 @@ class layer_norm {
   };
 
   /// Parameters PREFIX.weight (ones) and PREFIX.bias (zeros).
-  layer_norm(const std::string& prefix, index size, double eps)
-      : weight(parameter<real>::vector(prefix + ".weight", parameter_role::layer_norm, size, real(1))),
-        bias(parameter<real>::vector(prefix + ".bias", parameter_role::layer_norm, size)),
-        eps_(static_cast<real>(eps)) {}
+  layer_norm(const std::string& prefix, index size, double eps);
 
   real eps() const { return eps_; }
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const { forward(x, nullptr, y, s, ctx); }
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   /// y = LN(x + RESIDUAL), or LN(x) where that is null.
-  void forward(const_view<real> x, const const_view<real>* residual, view<real> y, saved* s, context& ctx) const {
-    check_shape(x.cols() == weight.cols(), weight.name, "x", x, [&] { return "needs " + std::to_string(weight.cols()) + " columns"; });
-    if (s == nullptr) {
-      ops::layer_norm_forward<real>(x, residual, weight.value(), bias.value(), eps_, y, nullptr, nullptr, ctx);
-      return;
-    }
-    view<typename P::operand> xhat = s->xhat.resize(x.rows(), x.cols());
-    view<real> r = s->r.resize(x.rows(), 1);
-    ops::layer_norm_forward<real, typename P::operand>(x, residual, weight.value(), bias.value(), eps_, y, &xhat, &r, ctx);
-  }
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    view<real> dg = weight.is_trained() ? weight.gradient() : view<real>(nullptr, 0, 0);
-    view<real> db = bias.is_trained() ? bias.gradient() : view<real>(nullptr, 0, 0);
-    ops::layer_norm_backward<real, typename P::operand>(dy, s.xhat, s.r, weight.value(), dx, weight.is_trained() ? &dg : nullptr,
-                                                        bias.is_trained() ? &db : nullptr, ctx);
-  }
+  void forward(const_view<real> x, const const_view<real>* residual, view<real> y, saved* s, context& ctx) const;
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -67,3 +49,7 @@ class layer_norm {
 static_assert(layer<layer_norm<f64>> && layer<layer_norm<f32>> && layer<layer_norm<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/layer_norm-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,7 +1,6 @@
 #pragma once
 // The fully connected layer.
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "graft/layers/low_rank.hpp"
 #include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
+#include "graft/ops/mixed_adapters.hpp"
 
 namespace graft {
 
@@ -34,37 +34,19 @@ class linear {
   };
 
   /// Parameters PREFIX.weight and PREFIX.bias, zero. ROLE is the weight's.
-  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight)
-      : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
-        bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)) {}
+  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight);
 
   index in() const { return weight.cols(); }
   index out() const { return weight.rows(); }
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    keep(x, s, ctx);
-    forward_blocks(pack(x, ctx), ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
-  }
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    accumulate_gradients(dy, s.x.get(), ctx);
-    if (dx != nullptr) input_gradient(dy, real(0), *dx, ctx);
-  }
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   /// The parts of forward, for callers that share x among layers, or go on with y while it is in cache: x kept and x packed ...
-  void keep(const_view<real> x, saved* s, context& ctx) const {
-    if (s != nullptr && reads_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
-  }
-  left_factor<P> pack(const_view<real> x, context& ctx) const {
-    check_shape(x.cols() == in(), weight.name, "x", x,
-                [&] { return "weight " + shape_text(weight.shape()) + " needs " + std::to_string(in()) + " columns"; });
-    return left_factor<P>::pack(as::is, x, ctx);
-  }
+  void keep(const_view<real> x, saved* s, context& ctx) const;
+  left_factor<P> pack(const_view<real> x, context& ctx) const;
   /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
-  void forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const {
-    const linear* self = this;
-    forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, view<real> block) { f(row, col, block); });
-  }
+  void forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const;
   /// The same for several layers that read the same x:  f(which, row, col, block).
   template <std::size_t N>
   static void forward_blocks(const std::array<const linear*, N>& layers, const left_factor<P>& x, context& ctx, blocks_function<P> f) {
@@ -99,13 +81,8 @@ class linear {
     if (update) update->accumulate_gradients(dy, x, ctx);
   }
   /// dx = dy W + beta dx
-  void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    input_gradient(left_factor<P>::pack(as::is, dy, ctx), beta, dx, ctx);
-  }
-  void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
-    input_gradient<1>({this}, {dy}, beta, dx, ctx);
-  }
+  void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const;
+  void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const;
   template <std::size_t N>
   static void input_gradient(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, real beta, view<real> dx,
                              context& ctx) {
@@ -123,7 +100,7 @@ class linear {
     });
   }
   /// f(row, col, block) for every block of dy W.
-  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const { backward_blocks<1>({this}, {dy}, ctx, f); }
+  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const;
   /// The same for several layers that read the same x: of the sum of all dy W.
   template <std::size_t N>
   static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, context& ctx,
@@ -145,7 +122,7 @@ class linear {
   }
 
   /// Whether a gradient needs x.
-  bool reads_input() const { return weight.is_trained() || (update && is_trainable(*update)); }
+  bool reads_input() const;
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -162,3 +139,7 @@ class linear {
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/linear-inl.hpp"  // IWYU pragma: export
+#endif

@@ -29,25 +29,18 @@ class low_rank {
   using real = typename P::real;
 
   /// Parameters PREFIX.lora_A.weight and PREFIX.lora_B.weight, zero.
-  low_rank(const std::string& prefix, index in, index out, index r, double alpha)
-      : a(parameter<real>::factor(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
-        b(parameter<real>::factor(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
-        scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
+  low_rank(const std::string& prefix, index in, index out, index r, double alpha);
 
   real scale() const { return scale_; }
 
   /// s u (N, r), in scratch memory.
-  view<real> project(const left_factor<P>& x, context& ctx) const { return scaled(x, weight_factor<P>(a, as::transposed, ctx), ctx); }
+  view<real> project(const left_factor<P>& x, context& ctx) const;
   /// du (N, r), in scratch memory.
-  view<real> project_back(const left_factor<P>& dy, context& ctx) const { return scaled(dy, weight_factor<P>(b, as::is, ctx), ctx); }
+  view<real> project_back(const left_factor<P>& dy, context& ctx) const;
 
   /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
-  void add_forward(const_view<real> u, view<real> block, index row, index col) const {
-    block += u.middleRows(row, block.rows()).lazyProduct(b.value().middleRows(col, block.cols()).transpose());
-  }
-  void add_backward(const_view<real> du, view<real> block, index row, index col) const {
-    block += du.middleRows(row, block.rows()).lazyProduct(a.value().middleCols(col, block.cols()));
-  }
+  void add_forward(const_view<real> u, view<real> block, index row, index col) const;
+  void add_backward(const_view<real> du, view<real> block, index row, index col) const;
 
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
@@ -73,12 +66,7 @@ class low_rank {
   parameter<real> a, b;
 
  private:
-  view<real> scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const {
-    view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
-    product<P>(x, w, ctx,
-               [&](index row, index col, const auto& block) { u.window(row, col, block.rows(), block.cols()) = scale_ * block; });
-    return u;
-  }
+  view<real> scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const;
 
   real scale_;
 };
@@ -86,3 +74,7 @@ class low_rank {
 static_assert(parameterized<low_rank<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/low_rank-inl.hpp"  // IWYU pragma: export
+#endif

@@ -5,9 +5,6 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/attention_core.hpp"
-#include "graft/ops/blocks.hpp"
-#include "graft/ops/dropout.hpp"
 
 namespace graft {
 
@@ -38,81 +35,10 @@ class self_attention {
   };
 
   /// Parameters PREFIX.self.{query,key,value}.* and PREFIX.output.dense.*
-  self_attention(const std::string& prefix, const options& o)
-      : query(prefix + ".self.query", o.hidden_size, o.hidden_size),
-        key(prefix + ".self.key", o.hidden_size, o.hidden_size),
-        value(prefix + ".self.value", o.hidden_size, o.hidden_size),
-        output(prefix + ".output.dense", o.hidden_size, o.hidden_size),
-        options_(o) {}
+  self_attention(const std::string& prefix, const options& o);
 
-  void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const {
-    const index width = options_.hidden_size;
-    const bool all = wanted == rows_of::tokens;
-    if (s != nullptr) s->wanted = wanted;
-    scratch::mark mark(ctx.memory);
-    const auto room = [&](buffer<operand> saved::*kept, index rows, index cols) {
-      return s != nullptr ? (s->*kept).resize(rows, cols) : ctx.memory.take<operand>(rows, cols);
-    };
-    view<operand> q = room(&saved::q, h.rows(), width), kv = room(&saved::kv, x.rows(), 2 * width);
-    const auto part = [&](index i) { return kv.window(0, i * width, x.rows(), width); };
-    const auto write = [&](index which, index row, index col, const auto& block) {
-      ops::write_block(block, which == 0 ? q : part(which - 1), row, col);
-    };
-    if (s != nullptr && trains_projections()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
-    const auto packed = query.pack(x, ctx);
-    if (all) {
-      linear<P>::template forward_blocks<3>({&query, &key, &value}, packed, ctx, write);
-    } else {
-      view<real> firsts = ctx.memory.take<real>(h.rows(), width);
-      ops::gather_first_rows<real>(x, firsts, ctx);
-      query.forward_blocks(query.pack(firsts, ctx), ctx, [&](index row, index col, const auto& block) { write(0, row, col, block); });
-      linear<P>::template forward_blocks<2>(
-          {&key, &value}, packed, ctx, [&](index which, index row, index col, const auto& block) { write(which + 1, row, col, block); });
-    }
-    const bool keeps = s != nullptr && output.reads_input();
-    view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.place, ctx, wanted);
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, wanted, width, ctx);
-    output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx,
-                          [&](index row, index col, view<real> block) {
-                            mask.apply(block, row, col);
-                            ops::write_block(block, h, row, col);
-                          });
-  }
-  void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0)) {
-    const index width = options_.hidden_size;
-    const const_view<operand> kv = s.kv;
-    const index rows = kv.rows();
-    const auto part = [&](const auto& m, index i) { return m.window(0, i * width, rows, width); };
-    scratch::mark mark(ctx.memory);
-    view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
-    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, s.wanted, ctx);
-    output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
-    if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value)) return;
-    view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
-    output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
-                           [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
-    view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(rows, 2 * width);
-    const const_view<operand> dk = part(dkv, 0), dv = part(dkv, 1);
-    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                               options_.attention_dropout, options_.place, ctx, s.wanted);
-    const bool all = s.wanted == rows_of::tokens;
-    view<operand> firsts = ctx.memory.take<operand>(!all && query.reads_input() ? dh.rows() : 0, width);
-    if (firsts.rows() > 0) ops::gather_first_rows<operand>(s.x, firsts, ctx);
-    query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(firsts), ctx);
-    key.accumulate_gradients(dk, s.x.get(), ctx);
-    value.accumulate_gradients(dv, s.x.get(), ctx);
-    if (dx == nullptr) return;
-    const auto packed = [&](const const_view<operand>& d) { return left_factor<P>::pack(as::is, d, ctx); };
-    if (all) {
-      linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx);
-    } else {
-      linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx);
-      view<real> dfirsts = ctx.memory.take<real>(dh.rows(), width);
-      query.input_gradient(packed(dq), real(0), dfirsts, ctx);
-      ops::add_to_first_rows<real>(dfirsts, *dx, ctx);
-    }
-  }
+  void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+  void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0));
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -125,10 +51,14 @@ class self_attention {
   linear<P> query, key, value, output;
 
  private:
-  bool trains_projections() const { return query.reads_input() || key.reads_input() || value.reads_input(); }
+  bool trains_projections() const;
   options options_;
 };
 
 static_assert(layer<self_attention<f64>> && layer<self_attention<f32>> && layer<self_attention<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/self_attention-inl.hpp"  // IWYU pragma: export
+#endif

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "graft/gemm/product.hpp"
@@ -78,13 +77,7 @@ void tune_head(plain_classifier<P>& model) {
 enum class multi_adapter_ft_mode : std::uint8_t { base, flex, base_ft, full_ft };
 
 /// @throws config_error  TEXT is none of the four
-inline multi_adapter_ft_mode parse_ft_mode(const std::string& text) {
-  if (text == "base") return multi_adapter_ft_mode::base;
-  if (text == "flex") return multi_adapter_ft_mode::flex;
-  if (text == "base_ft") return multi_adapter_ft_mode::base_ft;
-  if (text == "full_ft") return multi_adapter_ft_mode::full_ft;
-  throw config_error("adapter_ft_mode is \"" + text + "\", one of base, flex, base_ft, full_ft was expected");
-}
+multi_adapter_ft_mode parse_ft_mode(const std::string& text);
 
 template <class P>
 void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
@@ -101,3 +94,7 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/model/freezing-inl.hpp"  // IWYU pragma: export
+#endif

@@ -4,13 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
-#include <string_view>
-#include <type_traits>
 #include <vector>
 
 #include "graft/encoder/trunk_tensors.hpp"
@@ -46,15 +43,7 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
 /// The name under which a trunk's file has the parameter NAME of a model of MODEL_TYPE; nothing for what is added to a trunk: adapters,
 /// low-rank updates, mixing weights and fresh heads. In a multi-adapter the pretrained LayerNorms are those of `base`; without base in the
 /// mix they are not used. BERT's pooler belongs to the trunk.
-inline std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type) {
-  const bool added = name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos;
-  if (added || !name.starts_with(model_type + ".")) return std::nullopt;
-  const std::size_t multi = name.find(".multi_adapter.");
-  if (multi == std::string::npos) return name;
-  constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";
-  if (name.compare(multi, base.size(), base) != 0) return std::nullopt;
-  return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
-}
+std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type);
 
 /// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none.
 template <class M>
@@ -170,3 +159,7 @@ taken_start start_from(M& model, const tensor_source& source) {
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/model/loading-inl.hpp"  // IWYU pragma: export
+#endif

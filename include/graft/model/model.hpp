@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/multi_adapter_site.hpp"
@@ -38,23 +37,8 @@ class classifier {
       : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_place) {}
 
   /// t == nullptr: inference, nothing is kept.
-  void forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
-    check_shape(logits.rows() == b.size() && logits.cols() == head.classes(), "classifier", "logits", logits, [&] {
-      return shape_text({b.size(), head.classes()}) + " is needed";
-    });
-    scratch::mark mark(ctx.memory);
-    view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others
-    trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx, rows_of::sequences);
-    head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
-  }
-  void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx) {
-    ctx.offsets = b.offsets;
-    const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers;
-    scratch::mark mark(ctx.memory);
-    view<real> dh = ctx.memory.take<real>(deeper ? b.size() : 0, config.hidden_size);
-    head.backward(dlogits, t.head, deeper ? &dh : nullptr, ctx);
-    if (deeper) trunk.backward(dh, b, t.trunk, ctx);
-  }
+  void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
+  void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -67,13 +51,7 @@ class classifier {
   sequence_classification<P> head;
 
  private:
-  static const encoder_config& checked(const encoder_config& c, index classes) {
-    check_range("the number of classes", static_cast<double>(classes), ranges::classes);
-    check_range("hidden_dropout_prob", c.hidden_dropout_prob, ranges::dropout);
-    check_range("classifier_dropout", c.classifier_dropout.value_or(0), ranges::dropout);
-    check_range("attention_probs_dropout_prob", c.attention_probs_dropout_prob, ranges::dropout);
-    return c;
-  }
+  static const encoder_config& checked(const encoder_config& c, index classes);
   static constexpr std::uint64_t head_place = std::uint64_t{1} << 32;  // above every layer's dropout places
 };
 
@@ -128,3 +106,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/model/model-inl.hpp"  // IWYU pragma: export
+#endif

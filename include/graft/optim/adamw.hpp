@@ -1,14 +1,11 @@
 #pragma once
 // AdamW and rectified Adam with decoupled weight decay, by parameter role.
 
-#include <cmath>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "graft/core/parameter.hpp"
-#include "graft/optim/pieces.hpp"
 
 namespace graft {
 
@@ -41,63 +38,20 @@ class adamw {
     matrix<T> m, v;
   };
 
-  adamw(std::vector<parameter<T>*> parameters, const adamw_options& o) : parameters_(std::move(parameters)), options_(o) {
-    for (auto* p : parameters_) {
-      state_.push_back({matrix<T>::Zero(p->rows(), p->cols()), matrix<T>::Zero(p->rows(), p->cols())});
-    }
-  }
+  adamw(std::vector<parameter<T>*> parameters, const adamw_options& o);
 
   const std::vector<parameter<T>*>& parameters() const { return parameters_; }
   std::vector<moments>& state() { return state_; }
   std::int64_t steps() const { return steps_; }
-  void set_steps(std::int64_t steps) { steps_ = steps; }
+  void set_steps(std::int64_t steps);
 
   /// One step with the given rates, for the parameters that have a gradient; `mixing_rate` is for those in the role `mixing`.
-  void step(double rate, double mixing_rate, int threads) {
-    ++steps_;
-    const double t = static_cast<double>(steps_);
-    const double decay2 = std::pow(options_.beta2, t);
-    double scale = std::sqrt(1 - decay2) / (1 - std::pow(options_.beta1, t));
-    bool adaptive = true;
-    if (options_.type == optimizer_type::radam) {
-      const double rho = 2 / (1 - options_.beta2) - 1;
-      const double rho_t = rho - 2 * t * decay2 / (1 - decay2);
-      adaptive = rho_t >= 5;
-      scale = adaptive ? scale * std::sqrt((rho_t - 4) * (rho_t - 2) * rho / ((rho - 4) * (rho - 2) * rho_t))
-                       : 1 / (1 - std::pow(options_.beta1, t));
-    }
-    detail::for_each_piece(parameters_, threads, [&](std::size_t i, index, index begin, index end) {
-      const parameter<T>& p = *parameters_[i];
-      const double own_rate = p.role == parameter_role::mixing ? mixing_rate : rate;
-      const double wd = p.role == parameter_role::weight ? options_.weight_decay : 0;
-      update(*parameters_[i], state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, begin, end);
-    });
-  }
+  void step(double rate, double mixing_rate, int threads);
 
-  void zero_gradients() {
-    for (auto* p : parameters_) {
-      if (p->has_gradient()) p->gradient().setZero();
-    }
-  }
+  void zero_gradients();
 
  private:
-  void update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const {
-    const T b1 = T(options_.beta1);
-    const T b2 = T(options_.beta2);
-    const T eps = T(options_.epsilon);
-    using numbers = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
-    const auto piece = [&](T* all) { return numbers(all + begin, end - begin); };
-    const numbers g = piece(p.gradient().data());
-    numbers value = piece(p.edit().data()), m = piece(s.m.data()), v = piece(s.v.data());
-    m = b1 * m + (T(1) - b1) * g;
-    v = b2 * v + (T(1) - b2) * g.square();
-    if (adaptive) {
-      value -= step_size * m / (v.sqrt() + eps);
-    } else {
-      value -= step_size * m;
-    }
-    value -= decay * value;
-  }
+  void update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const;
 
   std::vector<parameter<T>*> parameters_;
   adamw_options options_;
@@ -106,3 +60,7 @@ class adamw {
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/optim/adamw-inl.hpp"  // IWYU pragma: export
+#endif

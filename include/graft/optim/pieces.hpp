@@ -11,7 +11,7 @@ namespace graft::detail {
 
 inline constexpr index parameter_piece = 4096;  // elements
 
-inline index parameter_pieces(index elements) { return (elements + parameter_piece - 1) / parameter_piece; }
+index parameter_pieces(index elements);
 
 /// Calls f(i, piece, begin, end) for all elements of every PARAMETERS[i] that has a gradient. PIECE counts through all of them.
 template <class T, class F>
@@ -30,3 +30,7 @@ void for_each_piece(const std::vector<parameter<T>*>& parameters, int threads, F
 }
 
 }  // namespace graft::detail
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/optim/pieces-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,7 +1,6 @@
 #pragma once
 // The learning rate's course, and gradient clipping.
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
@@ -19,11 +18,7 @@ struct linear_schedule {
   double warmup_steps = 0;  // W, not rounded
   double total_steps = 0;   // T
 
-  double factor(std::int64_t k) const {
-    const double step = static_cast<double>(k);
-    if (step < warmup_steps) return step / std::max(1.0, warmup_steps);
-    return std::max(0.0, (total_steps - step) / std::max(1.0, total_steps - warmup_steps));
-  }
+  double factor(std::int64_t k) const;
 };
 
 /// Scales all gradients by min(1, limit / (norm + 1e-6)), norm the L2 norm over all of them; limit <= 0: only measures. Returns the norm.
@@ -55,3 +50,7 @@ double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/optim/schedule-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,11 +1,9 @@
 #pragma once
 // Where a trunk and what belongs to it lie.
 
-#include <filesystem>
 #include <string>
 
 #include "graft/encoder/config.hpp"
-#include "graft/io/model_file.hpp"
 #include "graft/text/tokenizer.hpp"
 
 namespace graft {
@@ -18,56 +16,22 @@ struct trunk_files {
 
 /// The config of the trunk F.
 /// @throws format_error  as read_encoder_config, model_file_config
-inline encoder_config read_trunk_config(const trunk_files& f) {
-  if (!f.config_path.empty()) return read_encoder_config(f.config_path);
-  return parse_encoder_config(model_file_config(f.model_path), f.model_path);
-}
+encoder_config read_trunk_config(const trunk_files& f);
 
 /// F with what is not given looked for beside the model: its Hugging Face config.json, if there is one, and the vocabulary.
-inline trunk_files beside_model(trunk_files f) {
-  namespace fs = std::filesystem;
-  const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
-  const std::string config = (folder / "config.json").string();
-  const auto of_export = [](const json& object) { return object.contains("model_path"); };  // names the model and is none's
-  if (f.config_path.empty() && is_there(config) && !of_export(read_json(config))) f.config_path = config;
-  if (f.tokenizer_path.empty()) f.tokenizer_path = folder.string();
-  return f;
-}
+trunk_files beside_model(trunk_files f);
 
-inline known_ids known_ids_of(const encoder_config& c) {
-  return {static_cast<std::int32_t>(c.vocab_size), c.pad_token_id, static_cast<std::int32_t>(c.type_vocab_size)};
-}
+known_ids known_ids_of(const encoder_config& c);
 
 /// The vocabulary in the folder PATH, for the texts of an encoder with the configuration C. Its notes() say what the user should know of,
 /// such as that the table has fewer rows than the vocabulary entries: a text that needs one is refused when it comes. Spare rows and
 /// another padding id do not matter: texts are not padded.
 /// @throws format_error  as tokenizer::from_folder      @throws config_error  it is that of the other family of encoders, and no file says
 ///                       that this is meant; or the special tokens have no rows
-inline tokenizer read_vocabulary(const std::string& path, const encoder_config& c) {
-  auto t = tokenizer::from_folder(path);
-  const std::string family = t.family() == tokenizer_family::roberta ? "roberta" : "bert";
-  if (family != c.model_type && t.named_class().empty()) {
-    throw config_error(path + ": the vocabulary is that of a " + family + " model, the model is a " + c.model_type +
-                       ": they do not belong together (if they do, name the tokenizer_class in a tokenizer_config.json)");
-  }
-  const known_ids tables = known_ids_of(c);
-  const auto rows = tables.count;
-  for (const auto id : {t.cls_id(), t.sep_id()}) {
-    if (id < rows) continue;
-    throw config_error(path + ": \"" + t.token(id) + "\" has id " + std::to_string(id) + ", the model's table has " + std::to_string(rows) +
-                       " rows: they do not belong together");
-  }
-  if (c.model_type == "bert" && tables.segments < 2 && t.layout().second_segment > 0) {
-    t.note(path + ": is for two kinds of segments, the model has one (\"type_vocab_size\" is 1): both texts of a pair are segment 0");
-  }
-  t.fit(tables);
-  for (auto id = t.size() - 1; id >= rows; --id) {
-    if (t.token(id).empty()) continue;  // a blank line
-    t.note(path + ": the vocabulary goes on to id " + std::to_string(id) + ", the model has rows for 0 to " + std::to_string(rows - 1) +
-           ": a text that needs more is refused");
-    break;
-  }
-  return t;
-}
+tokenizer read_vocabulary(const std::string& path, const encoder_config& c);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/predict/trunk_files-inl.hpp"  // IWYU pragma: export
+#endif

@@ -2,7 +2,6 @@
 // All that a run needs to go on as if it had never stopped, in one file.
 
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -11,7 +10,6 @@
 
 #include "graft/core/json.hpp"
 #include "graft/data/example.hpp"
-#include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/optim/adamw.hpp"
 
@@ -31,33 +29,10 @@ struct training_state {
 using run_identity = std::map<std::string, std::string>;
 
 /// What differs between BEFORE and NOW among the names that both have, in words: "learning_rate is 0.1 and was 0.001"; "": nothing.
-inline std::string changed_since(const run_identity& before, const run_identity& now) {
-  std::string text;
-  for (const auto& [name, value] : now) {
-    const auto old = before.find(name);
-    if (old == before.end() || old->second == value) continue;
-    text += (text.empty() ? "" : "; ") + name;
-    // Digests say nothing to a reader; what they are of has a name in words.
-    text += name.find(' ') != std::string::npos
-                ? std::string(name.ends_with('s') ? " are not the same as then" : " is not the same as then")
-                : " is " + value + " and was " + old->second;
-  }
-  return text;
-}
+std::string changed_since(const run_identity& before, const run_identity& now);
 
 /// 16 hexadecimal digits over ids, labels and targets of ROWS, in order.
-inline std::string rows_digest(std::span<const features> rows) {
-  fnv1a hash;
-  for (const features& row : rows) {
-    const std::uint64_t length = row.input_ids.size();
-    hash.add(std::as_bytes(std::span(&length, 1)));
-    hash.add(std::as_bytes(std::span(row.input_ids)));
-    hash.add(std::as_bytes(std::span(row.token_type_ids)));
-    hash.add(std::as_bytes(std::span(&row.label, 1)));
-    hash.add(std::as_bytes(std::span(&row.target, 1)));
-  }
-  return hash.text();
-}
+std::string rows_digest(std::span<const features> rows);
 
 namespace detail {
 template <class M>
@@ -141,3 +116,7 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/train/checkpoint-inl.hpp"  // IWYU pragma: export
+#endif

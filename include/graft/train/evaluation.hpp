@@ -1,17 +1,14 @@
 #pragma once
 // Logits, loss and metrics of a data set.
 
-#include <algorithm>
 #include <atomic>
 #include <limits>
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "graft/core/context.hpp"
 #include "graft/data/batch.hpp"
-#include "graft/data/featurize.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/losses/losses.hpp"
 #include "graft/train/metrics.hpp"
@@ -44,14 +41,7 @@ std::optional<matrix<double>> predict_logits(const M& model, std::span<const fea
 
 /// Checks that ANSWERS, one row each, are finite: what is not must not become a label.
 /// @throws row_error  for the first row that is not
-inline void require_finite(const_view<double> answers) {
-  for (index r = 0; r < answers.rows(); ++r) {
-    if (answers.row(r).allFinite()) continue;
-    throw row_error(r,
-                    "the model's answer is no finite number: its weights, though finite, are too large to compute with (has training "
-                    "diverged?)");
-  }
-}
+void require_finite(const_view<double> answers);
 
 struct evaluation {
   double loss = 0;  // mean over examples
@@ -83,3 +73,7 @@ std::optional<evaluation> evaluate(const M& model, const task& t, std::span<cons
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/train/evaluation-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,46 +1,25 @@
 #pragma once
 // What a run leaves besides its logs and parameters: metrics and predictions.
 
-#include <algorithm>
 #include <string>
 
-#include "graft/core/file.hpp"
-#include "graft/core/json.hpp"
-#include "graft/core/number_text.hpp"
-#include "graft/core/printable.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/train/evaluation.hpp"
-#include "graft/train/metrics.hpp"
 
 namespace graft {
 
 /// {"loss": ..., "metrics": {"major": ..., "minor": {...}}}
-inline void write_metrics(const std::string& path, const evaluation& e) {
-  write_file(path, ordered_json{{"loss", e.loss}, {"metrics", metrics_json(e.metrics)}}.dump(2) + "\n");
-}
+void write_metrics(const std::string& path, const evaluation& e);
 
 /// Raw logits, comma-separated, one row an example, no header.
-inline void write_logits(const std::string& path, const_view<double> logits) {
-  std::string text;
-  for (index r = 0; r < logits.rows(); ++r) {
-    for (index c = 0; c < logits.cols(); ++c) text += (c == 0 ? "" : ",") + number_text(logits(r, c));
-    text += '\n';
-  }
-  write_file(path, text);
-}
+void write_logits(const std::string& path, const_view<double> logits);
 
-/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t. A number outside the
-/// task's range, STS-B's 0 to 5, becomes the range's nearest end.
-inline void write_submission(const std::string& path, const task& t, const_view<double> logits) {
-  std::string text = "index\tprediction\n";
-  const auto classes = predicted_classes(logits);
-  for (index r = 0; r < logits.rows(); ++r) {
-    const std::string answer = t.kind == task_kind::regression
-                                   ? number_text(std::clamp(logits(r, 0), t.least, t.most))
-                                   : printable(t.labels[static_cast<std::size_t>(classes[static_cast<std::size_t>(r)])], std::string::npos);
-    text += std::to_string(r) + "\t" + answer + "\n";
-  }
-  write_file(path, text);
-}
+/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t. A number outside
+/// the task's range, STS-B's 0 to 5, becomes the range's nearest end.
+void write_submission(const std::string& path, const task& t, const_view<double> logits);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/train/run_files-inl.hpp"  // IWYU pragma: export
+#endif

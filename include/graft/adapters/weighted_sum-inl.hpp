@@ -1,0 +1,45 @@
+#pragma once
+// Bodies of graft/adapters/weighted_sum.hpp.
+
+#include "graft/adapters/weighted_sum.hpp"
+#include "graft/core/compiled.hpp"
+#include "graft/ops/mixed_adapters.hpp"
+#include "graft/ops/softmax.hpp"
+
+namespace graft {
+
+template <class P>
+weighted_sum<P>::weighted_sum(const std::string& prefix, index count, mixing_mode mode)
+    : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
+
+template <class P>
+void weighted_sum<P>::forward(view<real> w) const {
+  w = v.value();
+  if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
+  if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
+}
+
+template <class P>
+void weighted_sum<P>::backward(const_view<real> dw, const_view<real> w) {
+  if (!v.is_trained()) return;
+  auto dv = v.gradient().row(0).array();
+  const auto mixed = w.row(0).array(), d = dw.row(0).array();
+  if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
+  if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
+  if (mode_ == mixing_mode::weights) dv += d;
+}
+
+template <class P>
+auto weighted_sum<P>::initial(index count, mixing_mode mode) -> real {
+  switch (mode) {
+    case mixing_mode::softmax:
+      return real(1) / real(count);
+    case mixing_mode::gates:
+      return real(0);
+    case mixing_mode::weights:
+      return real(1);
+  }
+  return real(0);
+}
+
+}  // namespace graft

@@ -1,0 +1,58 @@
+#pragma once
+// Bodies of graft/core/printable.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/printable.hpp"
+
+namespace graft::detail {
+
+GRAFT_INLINE bool is_control(utf8proc_int32_t c) {
+  const auto category = utf8proc_category(c);
+  return category == UTF8PROC_CATEGORY_CC || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP || c == 0xFEFF ||
+         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/// "\\x1b", "\\u202e"
+GRAFT_INLINE std::string escape_of(utf8proc_int32_t c, bool is_byte) {
+  if (!is_byte && c == '\n') return "\\n";
+  if (!is_byte && c == '\r') return "\\r";
+  if (!is_byte && c == '\t') return "\\t";
+  static constexpr char digits[] = "0123456789abcdef";
+  const bool two_digits = is_byte || c < 0x80;
+  std::string out = two_digits ? "\\x" : "\\u";
+  for (int place = two_digits ? 1 : 3; place >= 0; --place) out += digits[(c >> (4 * place)) & 15];
+  return out;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE std::string printable(std::string_view text, std::size_t limit) {
+  if (text.size() > limit) {
+    const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };  // a character
+    std::size_t head = limit / 2;
+    std::size_t tail = text.size() - limit / 2;
+    for (int i = 0; i < 3 && head > 0 && inside(head); ++i) --head;
+    for (int i = 0; i < 3 && tail < text.size() && inside(tail); ++i) ++tail;
+    return printable(text.substr(0, head), head) + "..." + printable(text.substr(tail), text.size() - tail);
+  }
+  std::string out;
+  while (!text.empty()) {
+    utf8proc_int32_t c = 0;
+    const auto bytes =
+        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &c);
+    const std::size_t used = bytes > 0 ? static_cast<std::size_t>(bytes) : 1;
+    if (bytes <= 0) {
+      out += detail::escape_of(static_cast<unsigned char>(text[0]), true);
+    } else if (detail::is_control(c)) {
+      out += detail::escape_of(c, false);
+    } else {
+      out += text.substr(0, used);
+    }
+    text.remove_prefix(used);
+  }
+  return out;
+}
+
+}  // namespace graft

@@ -1,0 +1,26 @@
+#pragma once
+// Bodies of graft/core/profile.hpp.
+
+#include <cstddef>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/profile.hpp"
+
+namespace graft {
+
+GRAFT_INLINE void profile::clear() {
+  seconds.fill(0);
+  kernel_nanoseconds = kernel_operations = 0;
+}
+
+GRAFT_INLINE timed::timed(profile* p, operation o) : profile_(p), operation_(o) {
+  if (profile_ != nullptr) started_ = std::chrono::steady_clock::now();
+}
+
+GRAFT_INLINE timed::~timed() {
+  if (profile_ == nullptr) return;
+  profile_->seconds[static_cast<std::size_t>(operation_)] +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
+}  // namespace graft

@@ -1,0 +1,50 @@
+#pragma once
+// Bodies of graft/data/batch.hpp.
+
+#include <algorithm>
+
+#include "graft/core/compiled.hpp"
+#include "graft/data/batch.hpp"
+
+namespace graft {
+
+GRAFT_INLINE index batch::size() const { return static_cast<index>(offsets.size()) - 1; }
+
+GRAFT_INLINE void batch::clear() {
+  input_ids.clear();
+  token_type_ids.clear();
+  offsets.assign(1, 0);
+  labels.clear();
+  targets.clear();
+}
+
+GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
+  const index begin = whole.offsets[static_cast<std::size_t>(first)], end = whole.offsets[static_cast<std::size_t>(last)];
+  const auto cut = [](const auto& from, index a, index b, auto& to) { to.assign(from.begin() + a, from.begin() + b); };
+  cut(whole.input_ids, begin, end, input_ids);
+  cut(whole.token_type_ids, begin, end, token_type_ids);
+  cut(whole.offsets, first, last + 1, offsets);
+  for (index& offset : offsets) offset -= begin;
+  cut(whole.labels, first, last, labels);
+  cut(whole.targets, first, last, targets);
+  return *this;
+}
+
+GRAFT_INLINE std::size_t batch::fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens) {
+  clear();
+  const std::size_t end = std::min(rows_of_set.size(), first + static_cast<std::size_t>(count));
+  while (first < end && (size() == 0 || tokens == 0 || rows() + std::ssize(rows_of_set[first].input_ids) <= tokens))
+    add(rows_of_set[first++]);
+  return first;
+}
+
+GRAFT_INLINE void batch::add(const features& row) {
+  input_ids.insert(input_ids.end(), row.input_ids.begin(), row.input_ids.end());
+  token_type_ids.insert(token_type_ids.end(), row.token_type_ids.begin(), row.token_type_ids.end());
+  token_type_ids.resize(input_ids.size(), 0);
+  offsets.push_back(static_cast<index>(input_ids.size()));
+  labels.push_back(row.label);
+  targets.push_back(row.target);
+}
+
+}  // namespace graft

@@ -1,0 +1,41 @@
+#pragma once
+// Bodies of graft/data/data_set.hpp.
+
+#include <algorithm>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/data/data_set.hpp"
+#include "graft/data/sampler.hpp"
+
+namespace graft {
+
+GRAFT_INLINE data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path) {
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    const example& row = examples[i];
+    if (row.label && task.kind == task_kind::classification) ready[i].label = label_id(task, *row.label, path, row.line);
+    if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(task, *row.label, path, row.line);
+  }
+  return {std::move(ready)};
+}
+
+GRAFT_INLINE std::vector<example> training_subset(std::vector<example> examples, std::optional<std::size_t> number,
+                                                  std::optional<double> fraction, std::uint64_t seed) {
+  if (number && fraction) throw config_error("train_examples_number and train_examples_fraction exclude each other: give one");
+  if (fraction && !(*fraction > 0 && *fraction <= 1)) {
+    throw config_error("train_examples_fraction is " + number_text(*fraction) + ", a number above 0 and up to 1 was expected");
+  }
+  const std::size_t n = examples.size();
+  const std::size_t kept = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));
+  if (kept == 0) throw config_error("no training example is left of " + std::to_string(n) + ": raise train_examples_number or _fraction");
+  if (kept == n) return examples;
+  std::vector<std::size_t> order = permutation(n, random_stream(seed, 0, subset_place));
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept));
+  std::vector<example> result;
+  result.reserve(kept);
+  for (std::size_t i = 0; i < kept; ++i) result.push_back(std::move(examples[order[i]]));
+  return result;
+}
+
+}  // namespace graft

@@ -1,0 +1,77 @@
+#pragma once
+// Bodies of graft/data/featurize.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/data/featurize.hpp"
+
+namespace graft {
+
+GRAFT_INLINE void truncate_pair(std::vector<std::int32_t>& a, std::vector<std::int32_t>& b, std::size_t length) {
+  while (a.size() + b.size() > length) (a.size() >= b.size() ? a : b).pop_back();
+}
+
+GRAFT_INLINE features featurize(const example& row, const known_ids& known, index max_seq_length) {
+  if (row.input_ids.empty()) throw config_error("has no \"input_ids\", and there is no tokenizer for its text");
+  if (!row.masked && row.input_ids.size() > 1 && (row.input_ids.front() == known.pad || row.input_ids.back() == known.pad)) {
+    throw config_error("\"input_ids\" " + std::string(row.input_ids.back() == known.pad ? "ends" : "begins") + " with " +
+                       std::to_string(known.pad) + ", the id of padding: leave padding out, or give an \"attention_mask\" beside it");
+  }
+  if (std::ssize(row.input_ids) > max_seq_length) {
+    throw config_error("has " + std::to_string(row.input_ids.size()) + " \"input_ids\", the longest allowed (max_seq_length) is " +
+                       std::to_string(max_seq_length));
+  }
+  for (const auto id : row.input_ids) {
+    if (id < 0 || id >= known.count) {
+      throw config_error("\"input_ids\" holds " + std::to_string(id) + ", the vocabulary has ids 0 to " + std::to_string(known.count - 1));
+    }
+  }
+  for (const auto segment : row.token_type_ids) {
+    if (segment < 0 || segment >= known.segments) {
+      throw config_error("\"token_type_ids\" holds " + std::to_string(segment) + ", the encoder has segments 0 to " +
+                         std::to_string(known.segments - 1));
+    }
+  }
+  features result;
+  result.input_ids = row.input_ids;
+  result.token_type_ids = row.token_type_ids;
+  result.token_type_ids.resize(row.input_ids.size(), 0);
+  return result;
+}
+
+GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length) {
+  if (!row.input_ids.empty()) return featurize(row, tokens.known(), max_seq_length);
+  const text_layout& layout = tokens.layout();
+  const index specials = 1 + layout.separators + (row.text_b ? 1 : 0);
+  if (max_seq_length < specials) {
+    throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need " +
+                       std::to_string(specials));
+  }
+  const auto ids_of = [&](const std::string& text) {
+    require_utf8(text);
+    return tokens.encode(strip(text));
+  };
+  auto a = ids_of(row.text_a);
+  auto b = row.text_b ? ids_of(*row.text_b) : std::vector<std::int32_t>();
+  truncate_pair(a, b, static_cast<std::size_t>(max_seq_length - specials));
+
+  features result;
+  auto& ids = result.input_ids;
+  ids.reserve(a.size() + b.size() + static_cast<std::size_t>(specials));
+  ids.push_back(tokens.cls_id());
+  ids.insert(ids.end(), a.begin(), a.end());
+  ids.insert(ids.end(), static_cast<std::size_t>(layout.separators), tokens.sep_id());
+  result.token_type_ids.assign(ids.size(), 0);
+  if (row.text_b) {
+    ids.insert(ids.end(), b.begin(), b.end());
+    ids.push_back(tokens.sep_id());
+  }
+  result.token_type_ids.resize(ids.size(), layout.second_segment);
+  const auto beyond = std::ranges::find_if(ids, [&](std::int32_t id) { return id >= tokens.known().count; });
+  if (beyond != ids.end()) {
+    throw config_error("\"" + tokens.token(*beyond) + "\" in the text has id " + std::to_string(*beyond) + ", the encoder has rows for " +
+                       std::to_string(tokens.known().count) + " alone: do the vocabulary and the model belong together?");
+  }
+  return result;
+}
+
+}  // namespace graft

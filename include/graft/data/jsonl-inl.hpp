@@ -1,0 +1,133 @@
+#pragma once
+// Bodies of graft/data/jsonl.hpp.
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/data/fields.hpp"
+#include "graft/data/jsonl.hpp"
+
+namespace graft {
+
+GRAFT_INLINE std::vector<std::int32_t> id_list(const json& list, const std::string& name, const std::string& where) {
+  if (!list.is_array() || list.empty()) throw format_error(where, "\"" + name + "\" is no list of token ids with at least one entry");
+  std::vector<std::int32_t> ids;
+  for (const json& id : list) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max()) {
+      throw format_error(where, "\"" + name + "\" holds " + shown(id) + ", a token id was expected");
+    }
+    ids.push_back(id.get<std::int32_t>());
+  }
+  return ids;
+}
+
+}  // namespace graft
+
+namespace graft::detail {
+
+/// The real tokens of a row of COUNT ids, from the first to behind the last, as "attention_mask" gives them: 1 for each of them, 0 for
+/// padding before and behind.
+/// @throws format_error  another number of entries, others than 0 and 1, no 1, or a 0 between two of them
+GRAFT_INLINE std::pair<std::size_t, std::size_t> real_tokens(const json& mask, std::size_t count, const std::string& where) {
+  const auto refuse = [&](const std::string& what) { return format_error(where, "\"attention_mask\" " + what); };
+  if (!mask.is_array()) throw refuse("is " + shown(mask) + ", a list of 0 and 1 was expected");
+  if (mask.size() != count) {
+    throw refuse("has " + std::to_string(mask.size()) + " entries, \"input_ids\" " + std::to_string(count) + ": as many were expected");
+  }
+  std::size_t first = count, behind = 0, ones = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const json& entry = mask[i];
+    const bool one = entry == 1 || entry == true;
+    if (!one && entry != 0 && entry != false) throw refuse("holds " + shown(entry) + ", 0 or 1 was expected");
+    if (!one) continue;
+    if (ones == 0) first = i;
+    behind = i + 1;
+    ++ones;
+  }
+  if (ones == 0) throw refuse("holds no 1: the row has no token");
+  if (ones != behind - first) throw refuse("has a 0 between two 1: padding was expected before and behind the tokens alone");
+  return {first, behind};
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& path, std::uint64_t line) {
+  const std::string where = path + ":" + std::to_string(line);
+  const std::string_view start = text.substr(std::min(text.find_first_not_of(" \t"), text.size()));
+  if (start == "{" || start == "[" || start == "[{") {
+    throw format_error(where, "opens a JSON value that goes on in the next line; one whole object a line was expected (jq -c makes them)");
+  }
+  const json row = parse_json(text, path, line);
+  if (row.is_array())
+    throw format_error(where, "holds a JSON array, an object was expected: one object a line (jq -c '.[]' makes them of an array)");
+  if (!row.is_object()) throw format_error(where, "holds a JSON " + std::string(row.type_name()) + ", an object was expected");
+  const auto given = [&](const char* name) {
+    const auto found = row.find(name);
+    return found == row.end() || found->is_null() ? nullptr : &*found;
+  };
+  const json* const ids = given("input_ids");
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : row.items()) {
+    if (detail::is_among(detail::text_fields, name) || detail::is_among(detail::id_fields, name) || detail::is_passed_over(name)) continue;
+    unknown.push_back(name);
+  }
+  if (!unknown.empty()) throw format_error(where, detail::refused_fields(unknown));
+  example result;
+  result.line = line;
+  if (ids == nullptr) {
+    result.text_a = required<std::string>(row, "text_a", where);
+    if (given("text_b") != nullptr) result.text_b = required<std::string>(row, "text_b", where);
+    for (const char* name : detail::id_fields) {
+      if (given(name) != nullptr) throw format_error(where, "has \"" + std::string(name) + "\" without \"input_ids\"");
+    }
+  } else {
+    for (const char* name : {"text_a", "text_b"}) {
+      if (given(name) == nullptr) continue;
+      throw format_error(where, "has both \"" + std::string(name) + "\" and \"input_ids\", one of them was expected");
+    }
+    result.input_ids = id_list(*ids, "input_ids", where);
+    const std::size_t count = result.input_ids.size();
+    if (const json* const types = given("token_type_ids")) {
+      result.token_type_ids = id_list(*types, "token_type_ids", where);
+      if (result.token_type_ids.size() != count) {
+        throw format_error(where, "\"token_type_ids\" has " + std::to_string(types->size()) + " entries, \"input_ids\" " +
+                                      std::to_string(count) + ": as many were expected");
+      }
+    }
+    if (const json* const mask = given("attention_mask")) {
+      const auto [first, behind] = detail::real_tokens(*mask, count, where);
+      result.masked = true;
+      for (auto* list : {&result.input_ids, &result.token_type_ids}) {
+        if (list->empty()) continue;
+        list->resize(behind);
+        list->erase(list->begin(), list->begin() + static_cast<std::ptrdiff_t>(first));
+      }
+    }
+  }
+  if (const json* const label = given("label")) result.label = label_text(*label, where);
+  result.adapter = optional<std::string>(row, "adapter", where, "");
+  return result;
+}
+
+GRAFT_INLINE bool next_jsonl_row(line_reader& lines, example& row) {
+  for (std::string_view line; lines.next(line);) {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    row = parse_jsonl_row(line, lines.path(), lines.number());
+    return true;
+  }
+  return false;
+}
+
+GRAFT_INLINE std::vector<example> read_jsonl(const std::string& path) {
+  line_reader lines(path);
+  std::vector<example> rows;
+  for (example row; next_jsonl_row(lines, row);) rows.push_back(std::move(row));
+  return rows;
+}
+
+}  // namespace graft

@@ -1,0 +1,51 @@
+#pragma once
+// Bodies of graft/encoder/encoder.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/encoder/encoder.hpp"
+
+namespace graft {
+
+template <class P, site Site>
+index encoder<P, Site>::lowest_trainable() const {
+  if (is_trainable(embedded)) return -1;
+  index l = 0;
+  while (l < static_cast<index>(layers.size()) && !is_trainable(layers[static_cast<std::size_t>(l)])) ++l;
+  return l;
+}
+
+template <class P, site Site>
+void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted) const {
+  const index rows = wanted == rows_of::tokens ? b.rows() : b.size();
+  check_shape(y.rows() == rows, "encoder", "y", y, [&] { return shape_text({rows, hidden_size_}) + " is needed"; });
+  ctx.offsets = b.offsets;
+  const index depth = static_cast<index>(layers.size());
+  const index lowest = s != nullptr ? lowest_trainable() : 0;
+  if (s != nullptr) s->layers.resize(layers.size());
+  scratch::mark mark(ctx.memory);
+  view<real> states[] = {ctx.memory.take<real>(b.rows(), hidden_size_), ctx.memory.take<real>(b.rows(), hidden_size_)};
+  embedded.forward(b, states[0], s != nullptr && lowest < 0 ? &s->embedded : nullptr, ctx);
+  for (index l = 0; l < depth; ++l) {
+    auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
+    if (kept != nullptr) kept->wants_dx = l > lowest;
+    layers[static_cast<std::size_t>(l)].forward(states[l % 2], l + 1 == depth ? y : states[(l + 1) % 2], kept, ctx,
+                                                l + 1 == depth ? wanted : rows_of::tokens);
+  }
+}
+
+template <class P, site Site>
+void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved& s, context& ctx) {
+  ctx.offsets = b.offsets;
+  const index lowest = lowest_trainable();
+  scratch::mark mark(ctx.memory);
+  view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};
+  const index depth = static_cast<index>(layers.size());
+  for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
+    const const_view<real> dy_l = l + 1 == depth ? dy : const_view<real>(gradients[(l + 1) % 2]);
+    layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
+                                                 ctx);
+  }
+  if (lowest < 0) embedded.backward(gradients[0], b, s.embedded, ctx);
+}
+
+}  // namespace graft

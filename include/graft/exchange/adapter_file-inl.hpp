@@ -1,0 +1,145 @@
+#pragma once
+// Bodies of graft/exchange/adapter_file.hpp.
+
+#include <filesystem>
+
+#include "graft/core/compiled.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/adapter_file.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/io/weights.hpp"
+
+namespace graft {
+
+GRAFT_INLINE bool adapter_file::has_head() const { return description.num_labels() > 0; }
+
+GRAFT_INLINE void check_of_trunk(const adapter_file& a, const tensor_source& trunk) {
+  check_of_trunk(
+      a, [&](const std::string& name) { return trunk.contains(name) && a.of_trunk.values<float>(name) == trunk.values<float>(name); });
+}
+
+GRAFT_INLINE tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d) {
+  const index h = config.hidden_size, k = d.adapter_size;
+  tensor_shapes shapes;
+  for (index n = 0; n < config.num_hidden_layers; ++n) {
+    for (const std::string site : {"attention.output", "output"}) {
+      if (place_at(d.placement, site == "output") == adapter_place::none) continue;
+      const std::string prefix = config.model_type + ".encoder.layer." + std::to_string(n) + "." + site + ".adapter.";
+      shapes[prefix + "down_project.weight"] = {k, h};
+      shapes[prefix + "down_project.bias"] = {k};
+      shapes[prefix + "up_project.weight"] = {h, k};
+      shapes[prefix + "up_project.bias"] = {h};
+    }
+  }
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes dense_layers(const encoder_config& config) {
+  tensor_shapes shapes;
+  for (const auto& [name, shape] : trunk_tensors(config)) {
+    if (shape.size() == 2 && name.starts_with(config.model_type + ".encoder.")) shapes[name.substr(0, name.rfind('.'))] = shape;
+  }
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const model_description& d) {
+  tensor_shapes shapes;
+  for (const auto& [layer, shape] : dense_layers(config)) {
+    for (const std::string& target : d.lora.targets) {
+      if (!is_target(layer, target)) continue;
+      shapes[layer + ".lora_A.weight"] = {d.lora.r, shape[1]};
+      shapes[layer + ".lora_B.weight"] = {shape[0], d.lora.r};
+    }
+  }
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes layer_norm_tensors(const encoder_config& config) {
+  tensor_shapes shapes = trunk_tensors(config);
+  std::erase_if(shapes, [](const auto& item) { return item.first.find(".LayerNorm.") == std::string::npos; });
+  return shapes;
+}
+
+GRAFT_INLINE head_names::head_names(const encoder_config& config)
+    : dense(config.model_type == "bert" ? "bert.pooler.dense" : "classifier.dense"),
+      out_proj(config.model_type == "bert" ? "classifier" : "classifier.out_proj") {}
+
+GRAFT_INLINE tensor_shapes head_tensors(const encoder_config& config, index classes) {
+  const index h = config.hidden_size;
+  const head_names head(config);
+  return {{head.dense + ".weight", {h, h}},
+          {head.dense + ".bias", {h}},
+          {head.out_proj + ".weight", {classes, h}},
+          {head.out_proj + ".bias", {classes}}};
+}
+
+GRAFT_INLINE void number_labels(model_description& d, index classes, const std::string& path) {
+  if (classes < 1 || classes > 100'000) throw format_error(path, "has a head for " + std::to_string(classes) + " labels");
+  d.output = classes == 1 ? task_kind::regression : task_kind::classification;
+  d.labels_said = false;
+  for (index i = 0; i < classes && classes > 1; ++i) d.labels.push_back(std::to_string(i));
+}
+
+GRAFT_INLINE index head_rows(const tensor_source& source, const encoder_config& config) {
+  const tensor_info* out = source.find(head_names(config).out_proj + ".weight");
+  return out == nullptr || out->shape.empty() ? 0 : out->shape[0];
+}
+
+GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
+  tensor_shapes shapes;
+  if (d.kind == "adapter") shapes = bottleneck_tensors(config, d);
+  if (d.kind == "lora") shapes = lora_tensors(config, d);
+  if (d.kind == "full") shapes = trunk_tensors(config);
+  if (d.kind == "multi_adapter") {
+    for_each_mix_tensor(config, d, held.path(), [&](const std::string& name, const std::vector<index>& shape) {
+      held.expect({{name, shape}});
+      shapes[name] = shape;
+    });
+  }
+  if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
+  if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels()));
+  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is.
+  if (config.model_type == "bert" && !held.contains("bert.pooler.dense.weight")) {
+    shapes.erase("bert.pooler.dense.weight");
+    shapes.erase("bert.pooler.dense.bias");
+  }
+  return shapes;
+}
+
+}  // namespace graft
+
+namespace graft::detail {
+
+GRAFT_INLINE std::string replace_first(std::string text, std::string_view from, std::string_view to) {
+  const auto at = text.find(from);
+  return at == text.npos ? text : text.replace(at, from.size(), to);
+}
+
+GRAFT_INLINE tensor_source open_first(const std::string& folder, const std::vector<std::string>& names) {
+  std::string tried;
+  for (const std::string& name : names) {
+    const std::string path = (std::filesystem::path(folder) / name).string();
+    if (is_there(path)) return open_weights(path);
+    tried += (tried.empty() ? "" : ", ") + name;
+  }
+  throw format_error(folder, "holds no weights: none of " + tried + " is there");
+}
+
+GRAFT_INLINE void make_folder_of(const std::string& path) {
+  if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty()) make_folder(folder.string());
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE void write_adapter(const std::string& path, const adapter_file& a) {
+  safetensors_writer writer;
+  writer.metadata = to_metadata(a.description);
+  parse_description(writer.metadata, path);  // nothing goes out that would not come in again
+  for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes, info.type);
+  detail::make_folder_of(path);
+  writer.write(path);
+}
+
+}  // namespace graft

@@ -1,0 +1,77 @@
+#pragma once
+// Bodies of graft/exchange/config_fields.hpp.
+
+#include <charconv>
+
+#include "graft/core/compiled.hpp"
+#include "graft/data/tasks.hpp"
+#include "graft/exchange/config_fields.hpp"
+
+namespace graft {
+
+GRAFT_INLINE bool is_off(const json& value) {
+  return value.is_null() || value.empty() || value == json(false) || value == json("") || (value.is_number() && value.get<double>() == 0);
+}
+
+GRAFT_INLINE void check_fields(const json& object, const std::map<std::string, json>& needed, const std::set<std::string>& handled,
+                               const std::string& path) {
+  for (const auto& [field, value] : object.items()) {
+    if (handled.contains(field)) continue;
+    const auto only = needed.find(field);
+    if (only != needed.end() ? value == only->second : is_off(value)) continue;
+    throw format_error(path, "\"" + field + "\" is " + shown(value) + ", which graft does not compute: " +
+                                 (only != needed.end() ? shown(only->second) : "an adapter without it") + " was expected");
+  }
+}
+
+}  // namespace graft
+
+namespace graft::detail {
+
+GRAFT_INLINE std::optional<std::size_t> label_id(const json& value, index count) {
+  std::size_t id = 0;
+  if (value.is_string()) {
+    const auto& text = value.get_ref<const std::string&>();
+    const auto end = text.data() + text.size();
+    if (const auto [stop, failed] = std::from_chars(text.data(), end, id); failed != std::errc() || stop != end) return std::nullopt;
+  } else if (value.is_number_unsigned()) {
+    id = value.get<std::size_t>();
+  } else {
+    return std::nullopt;
+  }
+  return id < static_cast<std::size_t>(count) ? std::optional(id) : std::nullopt;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path) {
+  std::vector<std::string> labels;
+  for (const std::string field : {"id2label", "label2id"}) {
+    const json given = object.value(field, json());
+    if (given.is_null()) continue;
+    std::vector<std::string> found(static_cast<std::size_t>(count));
+    std::size_t known = 0;
+    for (const auto& [key, value] : given.items()) {
+      const bool by_label = field == "label2id";
+      const auto id = detail::label_id(by_label ? value : json(key), count);
+      if (!id || !(by_label || value.is_string()) || !found[*id].empty()) break;
+      found[*id] = by_label ? key : value.get<std::string>();
+      ++known;
+    }
+    if (!given.is_object() || known != given.size() || known != found.size()) {
+      throw format_error(path, "\"" + field + "\" is " + shown(given) + ", one label for each id from 0 to " + std::to_string(count - 1) +
+                                   " was expected");
+    }
+    labels = found;
+    break;
+  }
+  check_labels(labels, path);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] != "LABEL_" + std::to_string(i)) return labels;
+  }
+  return {};
+}
+
+}  // namespace graft

@@ -1,0 +1,58 @@
+#pragma once
+// What graft::compiled holds of the templates, in the precision that GRAFT_PRECISION names. To be included once, by the library alone.
+
+#include "graft/adapters/adapter_site-inl.hpp"
+#include "graft/adapters/bottleneck-inl.hpp"
+#include "graft/adapters/multi_adapter_site-inl.hpp"
+#include "graft/adapters/plain_site-inl.hpp"
+#include "graft/adapters/weighted_sum-inl.hpp"
+#include "graft/encoder/embeddings-inl.hpp"
+#include "graft/encoder/encoder-inl.hpp"
+#include "graft/encoder/encoder_layer-inl.hpp"
+#include "graft/heads/sequence_classification-inl.hpp"
+#include "graft/layers/embedding-inl.hpp"
+#include "graft/layers/feed_forward-inl.hpp"
+#include "graft/layers/layer_norm-inl.hpp"
+#include "graft/layers/linear-inl.hpp"
+#include "graft/layers/low_rank-inl.hpp"
+#include "graft/layers/self_attention-inl.hpp"
+#include "graft/model/model-inl.hpp"
+#include "graft/predict/predictor-inl.hpp"
+#include "graft/train/batch_gradient-inl.hpp"
+#include "graft/train/trainer-inl.hpp"
+
+namespace graft {
+
+using compiled_precision = GRAFT_PRECISION;
+
+template class embedding<compiled_precision>;
+template class feed_forward<compiled_precision>;
+template class layer_norm<compiled_precision>;
+template class linear<compiled_precision>;
+template class low_rank<compiled_precision>;
+template class self_attention<compiled_precision>;
+template class weighted_sum<compiled_precision>;
+template class bottleneck<compiled_precision>;
+template class plain_site<compiled_precision>;
+template class adapter_site<compiled_precision>;
+template class multi_adapter_site<compiled_precision>;
+template class embeddings<compiled_precision>;
+template class encoder_layer<compiled_precision, plain_site<compiled_precision>>;
+template class encoder_layer<compiled_precision, adapter_site<compiled_precision>>;
+template class encoder_layer<compiled_precision, multi_adapter_site<compiled_precision>>;
+template class encoder<compiled_precision, plain_site<compiled_precision>>;
+template class encoder<compiled_precision, adapter_site<compiled_precision>>;
+template class encoder<compiled_precision, multi_adapter_site<compiled_precision>>;
+template class sequence_classification<compiled_precision>;
+template class classifier<compiled_precision, plain_site<compiled_precision>>;
+template class classifier<compiled_precision, adapter_site<compiled_precision>>;
+template class classifier<compiled_precision, multi_adapter_site<compiled_precision>>;
+template class batch_gradient<plain_classifier<compiled_precision>>;
+template class batch_gradient<adapter_classifier<compiled_precision>>;
+template class batch_gradient<multi_adapter_classifier<compiled_precision>>;
+template class trainer<plain_classifier<compiled_precision>>;
+template class trainer<adapter_classifier<compiled_precision>>;
+template class trainer<multi_adapter_classifier<compiled_precision>>;
+template class basic_predictor<compiled_precision>;
+
+}  // namespace graft

@@ -1,0 +1,57 @@
+#pragma once
+// Bodies of graft/io/dtype.hpp.
+
+#include <algorithm>
+#include <cstring>
+
+#include "graft/core/compiled.hpp"
+#include "graft/io/dtype.hpp"
+
+namespace graft {
+
+GRAFT_INLINE std::optional<std::size_t> find_not_finite(dtype type, std::span<const std::byte> bytes) {
+  std::optional<std::size_t> found;
+  visit_floating_point(type, [&]<class T>(T) {
+    using bits = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+    constexpr bits exponent = std::is_same_v<T, double>        ? static_cast<bits>(0x7ff0'0000'0000'0000U)
+                              : std::is_same_v<T, float>       ? static_cast<bits>(0x7f80'0000U)
+                              : std::is_same_v<T, Eigen::half> ? bits{0x7c00U}
+                                                               : bits{0x7f80U};
+    const auto is_bad = [&](std::size_t i) {
+      bits number;
+      std::memcpy(&number, bytes.data() + i * sizeof(T), sizeof(T));
+      return static_cast<bits>(number & exponent) == exponent;
+    };
+    const std::size_t count = bytes.size() / sizeof(T);
+    constexpr std::size_t chunk = 4096;  // looked at together, without a branch
+    for (std::size_t begin = 0; begin < count && !found; begin += chunk) {
+      const std::size_t end = std::min(count, begin + chunk);
+      bits any = 0;
+#pragma omp simd reduction(| : any)
+      for (std::size_t i = begin; i < end; ++i) any = static_cast<bits>(any | static_cast<bits>(is_bad(i)));
+      for (std::size_t i = begin; any != 0 && i < end && !found; ++i) {
+        if (is_bad(i)) found = i;
+      }
+    }
+  });
+  return found;
+}
+
+GRAFT_INLINE void convert(dtype from_type, std::span<const std::byte> from, dtype to_type, std::byte* to) {
+  if (from_type == to_type) {
+    if (!from.empty()) std::memcpy(to, from.data(), from.size());
+    return;
+  }
+  visit_floating_point(from_type, [&]<class From>(From source) {
+    visit_floating_point(to_type, [&]<class To>(To target) {
+      using wide = std::conditional_t<std::is_same_v<From, double>, double, float>;
+      for (std::size_t i = 0; i < from.size() / sizeof(From); ++i) {
+        std::memcpy(&source, from.data() + i * sizeof(From), sizeof(From));
+        target = static_cast<To>(static_cast<wide>(source));
+        std::memcpy(to + i * sizeof(To), &target, sizeof(To));
+      }
+    });
+  });
+}
+
+}  // namespace graft

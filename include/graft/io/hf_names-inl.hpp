@@ -1,0 +1,43 @@
+#pragma once
+// Bodies of graft/io/hf_names.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/io/hf_names.hpp"
+
+namespace graft {
+
+GRAFT_INLINE std::optional<std::string> canonical_name(std::string name, std::string_view model_type) {
+  const std::string prefix = std::string(model_type) + ".";
+  for (const auto* start : {"embeddings.", "encoder.", "pooler."}) {
+    if (name.starts_with(start)) {
+      name = prefix + name;
+      break;
+    }
+  }
+  for (const auto* start : {"lm_head.", "cls.", "__pad.", "roberta.pooler."}) {
+    if (name.starts_with(start)) return std::nullopt;
+  }
+  if (name.ends_with(".position_ids") || name.ends_with(".token_type_ids")) return std::nullopt;
+  const auto replace_end = [&](std::string_view from, std::string_view to) {
+    if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
+  };
+  replace_end(".gamma", ".weight");
+  replace_end(".beta", ".bias");
+  return name;
+}
+
+GRAFT_INLINE std::optional<std::string> name_prefix::canonical(const std::string& name) const {
+  const std::string_view type = std::string_view(own_).substr(0, own_.size() - 1);
+  if (text_.empty() || (text_ == own_ && name.starts_with(own_))) return canonical_name(name, type);
+  if (name.starts_with(text_)) return canonical_name(name.substr(text_.size()), type);
+  // Heads stand beside the encoder, inside the outer wrappers.
+  std::size_t off = 0;
+  for (const std::size_t end : ends_) {
+    if (name.starts_with(text_.substr(0, end))) off = end;
+  }
+  auto renamed = canonical_name(name.substr(off), type);
+  if (renamed && renamed->starts_with(own_)) return std::nullopt;
+  return renamed;
+}
+
+}  // namespace graft

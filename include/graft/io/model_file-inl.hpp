@@ -1,0 +1,77 @@
+#pragma once
+// Bodies of graft/io/model_file.hpp.
+
+#include <algorithm>
+
+#include "graft/core/compiled.hpp"
+#include "graft/io/hf_names.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/io/weights.hpp"
+
+namespace graft {
+
+GRAFT_INLINE void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source) {
+  safetensors_writer writer(64);
+  writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
+  for (const auto& [name, info] : model.tensors()) writer.copy(name, info);
+  writer.write(path);
+}
+
+GRAFT_INLINE tensor_source open_model(const std::string& path, std::string_view model_type) {
+  const tensor_source stored = open_weights(path);
+  const auto version = stored.metadata().find("graft_format");
+  if (version != stored.metadata().end() && version->second != model_file_version) {
+    throw format_error(path, "is a flat model file of version " + version->second + ", version " + std::string(model_file_version) +
+                                 " was expected: export the model again");
+  }
+  tensor_source model(stored.path());
+  model.set_metadata(stored.metadata());
+  const name_prefix prefix(stored.tensors(), model_type, path);
+  model.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
+  return model;
+}
+
+GRAFT_INLINE json model_file_config(const std::string& path) {
+  const tensor_source stored = open_weights(path);
+  const auto config = stored.metadata().find("config");
+  if (config == stored.metadata().end()) throw format_error(path, "carries no config: give its config.json as --model_config_path");
+  return parse_json(config->second, path + " (\"config\")");
+}
+
+GRAFT_INLINE void fnv1a::add(std::span<const std::byte> bytes) {
+  for (const auto byte : bytes) value_ = (value_ ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
+}
+
+GRAFT_INLINE void fnv1a::add(std::string_view text) { add(std::as_bytes(std::span(text))); }
+
+GRAFT_INLINE std::string fnv1a::text() const {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += digits[value_ >> shift & 15];
+  return text;
+}
+
+GRAFT_INLINE std::string fingerprint(const tensor_source& model, const json& config,
+                                     const std::map<std::string, std::vector<index>>& shapes) {
+  model.expect(shapes);
+  fnv1a hash;
+  for (const auto* field : {"model_type", "num_attention_heads", "layer_norm_eps", "pad_token_id"}) {
+    hash.add(required<json>(config, field, model.path()).dump());
+    hash.add("\n");
+  }
+  for (const auto& [name, shape] : shapes) {
+    hash.add(name + shape_text(shape));
+    const auto& info = model.at(name);
+    const std::size_t unit = dtype_size(info.type);
+    const std::size_t sample = std::min<std::size_t>(info.bytes.size(), 1024 * unit);
+    std::vector<float> values(sample / unit);
+    for (const auto part : {info.bytes.first(sample), info.bytes.last(sample)}) {
+      convert(info.type, part, dtype::f32, reinterpret_cast<std::byte*>(values.data()));
+      hash.add(std::as_bytes(std::span(values)));
+    }
+  }
+  return hash.text();
+}
+
+}  // namespace graft

@@ -1,0 +1,66 @@
+#pragma once
+// Bodies of graft/layers/linear.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/layers/linear.hpp"
+
+namespace graft {
+
+template <class P>
+linear<P>::linear(const std::string& prefix, index in, index out, parameter_role role)
+    : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
+      bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)) {}
+
+template <class P>
+void linear<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
+  scratch::mark mark(ctx.memory);
+  keep(x, s, ctx);
+  forward_blocks(pack(x, ctx), ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
+}
+
+template <class P>
+void linear<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
+  accumulate_gradients(dy, s.x.get(), ctx);
+  if (dx != nullptr) input_gradient(dy, real(0), *dx, ctx);
+}
+
+template <class P>
+void linear<P>::keep(const_view<real> x, saved* s, context& ctx) const {
+  if (s != nullptr && reads_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
+}
+
+template <class P>
+left_factor<P> linear<P>::pack(const_view<real> x, context& ctx) const {
+  check_shape(x.cols() == in(), weight.name, "x", x,
+              [&] { return "weight " + shape_text(weight.shape()) + " needs " + std::to_string(in()) + " columns"; });
+  return left_factor<P>::pack(as::is, x, ctx);
+}
+
+template <class P>
+void linear<P>::forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const {
+  const linear* self = this;
+  forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, view<real> block) { f(row, col, block); });
+}
+
+template <class P>
+void linear<P>::input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
+  scratch::mark mark(ctx.memory);
+  input_gradient(left_factor<P>::pack(as::is, dy, ctx), beta, dx, ctx);
+}
+
+template <class P>
+void linear<P>::input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
+  input_gradient<1>({this}, {dy}, beta, dx, ctx);
+}
+
+template <class P>
+void linear<P>::backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const {
+  backward_blocks<1>({this}, {dy}, ctx, f);
+}
+
+template <class P>
+bool linear<P>::reads_input() const {
+  return weight.is_trained() || (update && is_trainable(*update));
+}
+
+}  // namespace graft

@@ -1,0 +1,42 @@
+#pragma once
+// Bodies of graft/layers/low_rank.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/layers/low_rank.hpp"
+
+namespace graft {
+
+template <class P>
+low_rank<P>::low_rank(const std::string& prefix, index in, index out, index r, double alpha)
+    : a(parameter<real>::factor(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
+      b(parameter<real>::factor(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
+      scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
+
+template <class P>
+auto low_rank<P>::project(const left_factor<P>& x, context& ctx) const -> view<real> {
+  return scaled(x, weight_factor<P>(a, as::transposed, ctx), ctx);
+}
+
+template <class P>
+auto low_rank<P>::project_back(const left_factor<P>& dy, context& ctx) const -> view<real> {
+  return scaled(dy, weight_factor<P>(b, as::is, ctx), ctx);
+}
+
+template <class P>
+void low_rank<P>::add_forward(const_view<real> u, view<real> block, index row, index col) const {
+  block += u.middleRows(row, block.rows()).lazyProduct(b.value().middleRows(col, block.cols()).transpose());
+}
+
+template <class P>
+void low_rank<P>::add_backward(const_view<real> du, view<real> block, index row, index col) const {
+  block += du.middleRows(row, block.rows()).lazyProduct(a.value().middleCols(col, block.cols()));
+}
+
+template <class P>
+auto low_rank<P>::scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const -> view<real> {
+  view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
+  product<P>(x, w, ctx, [&](index row, index col, const auto& block) { u.window(row, col, block.rows(), block.cols()) = scale_ * block; });
+  return u;
+}
+
+}  // namespace graft

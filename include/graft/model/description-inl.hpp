@@ -1,0 +1,147 @@
+#pragma once
+// Bodies of graft/model/description.hpp.
+
+#include <algorithm>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/model/description.hpp"
+
+namespace graft {
+
+GRAFT_INLINE index model_description::num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
+
+GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
+  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : "weights";
+}
+
+GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_description& d) {
+  ordered_json o{{"version", 1},
+                 {"kind", d.kind},
+                 {"task", d.task_name},
+                 {"output", d.output == task_kind::regression ? "regression" : "classification"},
+                 {"labels", d.labels},
+                 {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
+                 {"trunk_fingerprint", d.trunk_fingerprint}};
+  if (!d.labels_said) o["labels_said"] = false;
+  if (d.kind == "adapter") {
+    o["adapter_size"] = d.adapter_size;
+    o["adapter_hidden_act"] = activation_name(d.adapter_hidden_act);
+    o["adapter_placement"] = placement_name(d.placement);
+    o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
+  }
+  if (d.kind == "lora") {
+    o["lora_r"] = d.lora.r;
+    o["lora_alpha"] = d.lora.alpha;
+    o["lora_target"] = d.lora.targets;
+  }
+  if (d.kind == "multi_adapter") {
+    o["adapters"] = ordered_json::array();
+    for (const mixed_adapter& a : d.mix.adapters) {
+      o["adapters"].push_back(
+          {{"name", a.name}, {"size", a.size}, {"hidden_act", activation_name(a.act)}, {"placement", placement_name(a.placement)}});
+    }
+    o["include_base"] = d.mix.include_base;
+    o["include_flex"] = d.mix.include_flex;
+    o["flex_size"] = d.mix.flex_size;
+    o["flex_hidden_act"] = activation_name(d.mix.flex_activation);
+    o["weight_mode"] = mixing_mode_name(d.mix.mode);
+    o["num_weight_sets"] = d.num_weight_sets;
+  }
+  return {{"graft", o.dump()}, {"format", "pt"}};
+}
+
+GRAFT_INLINE bool has_description(const std::map<std::string, std::string>& metadata) { return metadata.contains("graft"); }
+
+}  // namespace graft
+
+namespace graft::detail {
+
+/// "yes" or "no" of FIELD as true or false.
+GRAFT_INLINE bool choice_field(const json& object, const std::string& field, const std::string& path, const char* yes, const char* no,
+                               const char* fallback = nullptr) {
+  return parsed_field(
+      object, field, path,
+      [&](const std::string& text) {
+        if (text != yes && text != no) throw config_error("is \"" + text + "\", " + yes + " or " + no + " was expected");
+        return text == yes;
+      },
+      fallback);
+}
+
+GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
+  multi_adapter_options mix;
+  const auto size = [&](const json& object, const char* field) { return integer_field(object, field, where, 1, 65'536); };
+  for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
+    mix.adapters.push_back({required<std::string>(a, "name", where), size(a, "size"),
+                            parsed_field(a, "hidden_act", where, parse_activation),
+                            parsed_field(a, "placement", where, parse_placement, "houlsby")});
+  }
+  mix.include_base = required<bool>(o, "include_base", where);
+  mix.include_flex = required<bool>(o, "include_flex", where);
+  mix.flex_size = size(o, "flex_size");
+  mix.flex_activation = parsed_field(o, "flex_hidden_act", where, parse_activation);
+  mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
+  std::vector<std::string> names = mix.mixed_names();
+  std::sort(names.begin(), names.end());
+  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
+    throw format_error(where, "\"adapters\" names " + shown(json(*twice)) + " twice");
+  }
+  return mix;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE model_description parse_description(const std::map<std::string, std::string>& metadata, const std::string& path) {
+  const auto text = metadata.find("graft");
+  if (text == metadata.end()) {
+    throw format_error(path, "does not say what it is (no \"graft\" in its metadata): a file that graft saved was expected");
+  }
+  const std::string where = path + " (metadata \"graft\")";
+  const json o = parse_json(text->second, where);
+  if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + shown(o["version"]) + ", 1 was expected");
+  model_description d;
+  d.kind = required<std::string>(o, "kind", where);
+  d.task_name = required<std::string>(o, "task", where);
+  const bool regression = detail::choice_field(o, "output", where, "regression", "classification");
+  d.output = regression ? task_kind::regression : task_kind::classification;
+  d.labels = required<std::vector<std::string>>(o, "labels", where);
+  check_labels(d.labels, where);
+  d.labels_said = optional<bool>(o, "labels_said", where, true);
+  if (regression && !d.labels.empty()) throw format_error(where, "has labels, which a regression does not have");
+  if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
+    d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
+  }
+  d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
+  const auto size = [&](const char* field) { return detail::integer_field(o, field, where, 1, 65'536); };
+  if (d.kind == "adapter") {
+    d.adapter_size = size("adapter_size");
+    d.adapter_hidden_act = detail::parsed_field(o, "adapter_hidden_act", where, parse_activation);
+    d.placement = detail::parsed_field(o, "adapter_placement", where, parse_placement, "houlsby");
+    d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
+  } else if (d.kind == "lora") {
+    d.lora = {size("lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
+  } else if (d.kind == "multi_adapter") {
+    d.mix = detail::mix_of(o, where);
+    d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
+  } else if (d.kind != "full" && d.kind != "head") {
+    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
+  }
+  if (d.kind == "lora" && !ranges::lora_alpha.contains(d.lora.alpha)) {
+    throw format_error(where, "\"lora_alpha\" is " + number_text(d.lora.alpha) + ", " + ranges::lora_alpha.text() + " was expected");
+  }
+  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora";
+  if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");
+  return d;
+}
+
+GRAFT_INLINE void check_trunk(const model_description& d, const std::string& fingerprint, const std::string& path) {
+  if (d.trunk_fingerprint.empty() || d.trunk_fingerprint == fingerprint) return;
+  throw format_error(path, "was trained on another trunk (fingerprint " + d.trunk_fingerprint + ") than the one given (" + fingerprint +
+                               "): give the --model_path that it was trained with");
+}
+
+}  // namespace graft

@@ -1,0 +1,144 @@
+#pragma once
+// Bodies of graft/text/wordpiece.hpp.
+
+#include <algorithm>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/text/wordpiece.hpp"
+
+namespace graft::detail {
+
+/// NUL, U+FFFD and the categories Cc, Cf, Cs, Co but tab, line feed and carriage return: BERT drops them. Cn, unassigned, comes apart.
+GRAFT_INLINE bool is_dropped(std::int32_t value) {
+  if (value < 0x80) return (value < ' ' && value != '\t' && value != '\n' && value != '\r') || value == 0x7f;
+  const auto category = utf8proc_category(value);
+  return value == 0xfffd || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO);
+}
+
+/// The ideographs that BERT makes words of their own (not kana, not Hangul).
+GRAFT_INLINE bool is_ideograph(std::int32_t value) {
+  constexpr std::array<std::pair<std::int32_t, std::int32_t>, 8> blocks{{{0x4e00, 0x9fff},
+                                                                         {0x3400, 0x4dbf},
+                                                                         {0x20000, 0x2a6df},
+                                                                         {0x2a700, 0x2b73f},
+                                                                         {0x2b740, 0x2b81f},
+                                                                         {0x2b820, 0x2ceaf},
+                                                                         {0xf900, 0xfaff},
+                                                                         {0x2f800, 0x2fa1f}}};
+  return value >= 0x3400 && std::ranges::any_of(blocks, [=](auto block) { return value >= block.first && value <= block.second; });
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE wordpiece::wordpiece(vocabulary pieces, const wordpiece_settings& settings)
+    : vocabulary_(std::move(pieces)),
+      continuations_(static_cast<std::size_t>(vocabulary_.size())),
+      unk_id_(vocabulary_.require(settings.unk_token)),
+      settings_(settings),
+      strip_accents_(settings.strip_accents.value_or(settings.lower_case)) {
+  for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
+    const std::string_view piece = vocabulary_.piece(id);
+    longest_ = std::max(longest_, piece.size());
+    if (piece.starts_with(settings.continuing_subword_prefix) && vocabulary_.find(piece) == id) {
+      continuations_.insert(piece.substr(settings.continuing_subword_prefix.size()), id);
+    }
+  }
+  for (std::int32_t value = 0; value < 128; ++value) {
+    const bool upper = settings.lower_case && value >= 'A' && value <= 'Z';
+    char& entry = ascii_[static_cast<std::size_t>(value)];
+    entry = static_cast<char>(upper ? value + ('a' - 'A') : value);
+    if (settings.clean_text && detail::is_white_space(value)) entry = ' ';
+    if (settings.clean_text && detail::is_dropped(value)) entry = dropped;
+  }
+}
+
+GRAFT_INLINE std::string_view wordpiece::normalize(std::string_view text, std::string& buffer) const {
+  buffer.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    while (end < text.size() && detail::is_ascii(text[end])) ++end;
+    const std::size_t size = buffer.size();
+    buffer.resize(size + (end - at));
+    char* next = buffer.data() + size;
+    for (; at < end; ++at) {
+      *next = ascii_[static_cast<std::size_t>(text[at])];
+      next += *next != dropped;
+    }
+    buffer.resize(static_cast<std::size_t>(next - buffer.data()));
+    if (end == text.size()) break;
+    const auto [value, bytes] = detail::code_point_at(text, at);
+    at += bytes;
+    normalize(value, buffer);
+  }
+  return buffer;
+}
+
+GRAFT_INLINE void wordpiece::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+  std::size_t begin = 0;  // of the word
+  for (std::size_t at = 0; at < text.size();) {
+    auto kind = detail::ascii_kinds_of_bert[static_cast<unsigned char>(text[at]) & 0x7f];
+    std::size_t end = at + 1;
+    if (!detail::is_ascii(text[at])) {
+      const auto [value, bytes] = detail::code_point_at(text, at);
+      kind = detail::bert_kind_of(value);
+      end = at + bytes;
+    }
+    if (kind != detail::bert_kind::word) {
+      if (begin < at) cut(text.substr(begin, at - begin), ids);
+      if (kind == detail::bert_kind::punctuation) cut(text.substr(at, end - at), ids);
+      begin = end;
+    }
+    at = end;
+  }
+  if (begin < text.size()) cut(text.substr(begin), ids);
+}
+
+GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer) const {
+  if (settings_.clean_text && detail::is_dropped(value)) return;
+  if (settings_.clean_text && settings_.drop_unassigned && utf8proc_category(value) == UTF8PROC_CATEGORY_CN) return;
+  if (settings_.clean_text && detail::is_white_space(value)) {
+    buffer += ' ';
+    return;
+  }
+  const bool alone = settings_.handle_chinese_chars && detail::is_ideograph(value);
+  if (alone) buffer += ' ';
+  std::array<std::int32_t, 8> parts{value};  // the longest canonical decomposition has 4
+  utf8proc_ssize_t count = 1;
+  int boundary = 0;
+  if (strip_accents_) count = utf8proc_decompose_char(value, parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
+  for (utf8proc_ssize_t i = 0; i < count; ++i) {
+    const std::int32_t part = parts[static_cast<std::size_t>(i)];
+    if (strip_accents_ && utf8proc_category(part) == UTF8PROC_CATEGORY_MN) continue;
+    detail::append_code_point(buffer, settings_.lower_case ? utf8proc_tolower(part) : part);
+    if (settings_.lower_case && part == 0x130) detail::append_code_point(buffer, 0x307);  // the one letter that becomes two
+  }
+  if (alone) buffer += ' ';
+}
+
+GRAFT_INLINE void wordpiece::cut(std::string_view word, std::vector<std::int32_t>& ids) const {
+  const auto starts_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
+  const std::size_t before = ids.size();
+  const std::size_t most = settings_.max_input_chars_per_word;
+  bool known = word.size() <= most || static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= most;
+  for (std::size_t begin = 0; known && begin < word.size();) {
+    std::int32_t id = -1;
+    std::size_t length = std::min(longest_, word.size() - begin);
+    for (; length > 0; --length) {
+      if (begin + length < word.size() && !starts_character(word[begin + length])) continue;
+      const auto piece = word.substr(begin, length);
+      id = begin == 0 ? vocabulary_.find(piece) : continuations_.find(piece);
+      if (id >= 0) break;
+    }
+    known = id >= 0;
+    ids.push_back(id);
+    begin += length;
+  }
+  if (known) return;
+  ids.resize(before);
+  ids.push_back(unk_id_);
+}
+
+}  // namespace graft

@@ -1,0 +1,250 @@
+#pragma once
+// Bodies of graft/train/trainer.hpp.
+
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/data/sampler.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/train/trainer.hpp"
+
+namespace graft {
+
+template <class M>
+trainer<M>::trainer(M& model, const task& t, const training_options& o, const data_set& train, const data_set* validation)
+    : model_(model), task_(t), options_(o), train_(train), validation_(validation), optimizer_(trainable_parameters(model), o.optimizer) {
+  check_options(o);
+  per_epoch_ = steps_per_epoch(train.rows.size(), o);
+  total_ = o.max_steps >= 0 ? o.max_steps : per_epoch_ * o.num_train_epochs;
+  if (per_epoch_ < 1) {
+    throw config_error("an epoch of " + std::to_string(train.rows.size()) + " rows does not fill one step of " +
+                       std::to_string(o.gradient_accumulation_steps) + " batches: lower gradient_accumulation_steps");
+  }
+  if (o.group_by_length) {
+    if (!o.shuffle) throw config_error("group_by_length changes the order of the rows: it needs shuffle");
+    for (const features& row : train.rows) lengths_.push_back(row.input_ids.size());
+  }
+  schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
+  identity_ = identity(train, validation);
+  context_.seed = o.seed;
+  context_.threads = o.threads;
+  pack_frozen(model_, true, o.threads);
+}
+
+template <class M>
+void trainer<M>::resume(const std::string& path) {
+  state_ = load_checkpoint(path, identity_, optimizer_, best_);
+  if (state_.epoch_step <= per_epoch_ && state_.epoch * per_epoch_ + state_.epoch_step == state_.global_step) return;
+  throw format_error(path, "stands at step " + std::to_string(state_.epoch_step) + " of epoch " + std::to_string(state_.epoch) + " and " +
+                               std::to_string(state_.global_step) + " of all, which epochs of " + std::to_string(per_epoch_) +
+                               " steps do not lead to: give the batch size and accumulation that it was started with");
+}
+
+template <class M>
+auto trainer<M>::run(const training_observer& observer, const std::atomic<bool>* stop) -> outcome {
+  const auto stopped = [&] { return stop != nullptr && stop->load(); };
+  if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
+  while (state_.global_step < total_) {
+    const auto order = rows_in_order();
+    while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
+      if (stopped()) return stop_here(observer);
+      const std::optional<step_report> report = step(order, observer);
+      if (!report) return end_early();
+      if (observer.step) observer.step(*report);
+      if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
+      if (options_.save_every_steps > 0 && state_.global_step % options_.save_every_steps == 0 && !save(observer)) return end_early();
+    }
+    if (state_.epoch_step == per_epoch_) {
+      ++state_.epoch;
+      state_.epoch_step = 0;
+    }
+  }
+  if (validation_ != nullptr && state_.evaluated_step != state_.global_step && !evaluate_now(observer, stop)) return stop_here(observer);
+  require_inputs(observer);
+  use_best();
+  return finite_parameters() ? outcome::finished : end_early();
+}
+
+template <class M>
+std::vector<std::size_t> trainer<M>::rows_in_order() const {
+  const auto epoch = static_cast<std::uint64_t>(state_.epoch);
+  auto order = epoch_order(train_.rows.size(), options_.seed, epoch, options_.shuffle);
+  if (!options_.group_by_length) return order;
+  constexpr std::int64_t least = 50;  // batches: enough to sort among, few enough to stay random
+  const std::int64_t parts = options_.gradient_accumulation_steps;
+  const auto window = static_cast<std::size_t>((least + parts - 1) / parts * parts);  // whole steps
+  return grouped_by_length(std::move(order), lengths_, static_cast<std::size_t>(options_.train_batch_size), window, options_.seed, epoch);
+}
+
+template <class M>
+std::optional<step_report> trainer<M>::step(const std::vector<std::size_t>& order, const training_observer& observer) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::int64_t parts = options_.gradient_accumulation_steps;
+  step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
+  context_.training = true;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    fill_batch(order, state_.epoch_step * parts + part);
+    context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
+    const auto result = gradient_.add(model_, batch_, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+    require_inputs(observer);
+    if (!finite(result.loss, "the loss")) return std::nullopt;
+    report.loss += result.loss / static_cast<double>(parts);
+    report.entropy += result.entropy / static_cast<double>(parts);
+    report.examples += batch_.size();
+    report.tokens += batch_.rows();
+  }
+  report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm, context_);
+  if (!finite(report.gradient_norm, "the norm of the gradients")) return std::nullopt;
+  const double factor = schedule_.factor(state_.global_step + 1);
+  report.learning_rate = options_.learning_rate * factor;
+  optimizer_.step(report.learning_rate, options_.mixing_learning_rate * factor, options_.threads);
+  optimizer_.zero_gradients();
+  ++state_.global_step;
+  ++state_.epoch_step;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return report;
+}
+
+template <class M>
+bool trainer<M>::finite(double value, const char* what) {
+  if (std::isfinite(value)) return true;
+  diverged_ = {state_.global_step + 1, what + std::string(std::isnan(value) ? " is nan" : " is infinite")};
+  optimizer_.zero_gradients();
+  return false;
+}
+
+template <class M>
+std::string trainer<M>::unsound_parameter() {
+  for (const auto* p : optimizer_.parameters()) {
+    if (!p->value().allFinite()) return p->name;
+  }
+  return "";
+}
+
+template <class M>
+bool trainer<M>::finite_parameters() {
+  const std::string name = unsound_parameter();
+  if (name.empty()) return true;
+  diverged_ = {state_.global_step, name + " holds numbers that are not finite"};
+  return false;
+}
+
+template <class M>
+auto trainer<M>::end_early() -> outcome {
+  use_best();
+  diverged_->usable = unsound_parameter().empty();
+  return outcome::diverged;
+}
+
+template <class M>
+run_identity trainer<M>::identity(const data_set& train, const data_set* validation) const {
+  const training_options& o = options_;
+  run_identity all = o.identity;
+  const auto add = [&](const char* name, const ordered_json& value) { all[name] = value.dump(); };
+  add("train_batch_size", o.train_batch_size);
+  add("num_train_epochs", o.num_train_epochs);
+  add("max_steps", o.max_steps);
+  add("gradient_accumulation_steps", o.gradient_accumulation_steps);
+  add("tokens_at_once", o.tokens_at_once);
+  add("learning_rate", o.learning_rate);
+  add("mixing_learning_rate", o.mixing_learning_rate);
+  add("warmup_proportion", o.warmup_proportion);
+  add("warmup_steps", o.warmup_steps ? ordered_json(*o.warmup_steps) : ordered_json());
+  add("max_grad_norm", o.max_grad_norm);
+  add("optimizer_type", o.optimizer.type == optimizer_type::adam ? "adam" : "radam");
+  add("adam_epsilon", o.optimizer.epsilon);
+  add("seed", o.seed);
+  add("no_shuffle", !o.shuffle);
+  add("group_by_length", o.group_by_length);
+  add("eval_every_steps", o.eval_every_steps);
+  all["training rows"] = rows_digest(train.rows);
+  if (o.eval_every_steps > 0 && validation != nullptr) {  // they decide which parameters are the best
+    add("partial_eval_number", o.partial_eval_number);
+    all["validation rows"] = rows_digest(validation->rows);
+  }
+  return all;
+}
+
+template <class M>
+void trainer<M>::fill_batch(const std::vector<std::size_t>& order, std::int64_t number) {
+  batch_.clear();
+  const auto first = static_cast<std::size_t>(number * options_.train_batch_size);
+  const std::size_t last = std::min(order.size(), first + static_cast<std::size_t>(options_.train_batch_size));
+  for (std::size_t i = first; i < last; ++i) batch_.add(train_.rows[order[i]]);
+}
+
+template <class M>
+bool trainer<M>::evaluation_due() const {
+  return validation_ != nullptr && options_.eval_every_steps > 0 && state_.global_step > 0 &&
+         state_.global_step % options_.eval_every_steps == 0 && state_.evaluated_step != state_.global_step;
+}
+
+template <class M>
+bool trainer<M>::evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
+  require_inputs(observer);
+  std::span<const features> rows = validation_->rows;
+  if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
+  auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
+  if (!result) return false;
+  require_inputs(observer);
+  state_.evaluated_step = state_.global_step;
+  const double score = result->metrics.major;
+  const bool sound = std::isfinite(result->loss) && !std::isnan(score);  // a class is predicted, and may score, from NaN logits too
+  const bool best = sound && (!state_.best_score || score > *state_.best_score);
+  if (best) {
+    state_.best_score = score;
+    state_.best_step = state_.global_step;
+    best_.clear();
+    for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value());
+  }
+  if (observer.evaluated) observer.evaluated({state_, std::move(*result), best});
+  return true;
+}
+
+template <class M>
+void trainer<M>::use_best() {
+  for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->edit() = best_[i];
+}
+
+template <class M>
+bool trainer<M>::save(const training_observer& observer) {
+  if (options_.checkpoint_path.empty()) return true;
+  if (!finite_parameters()) return false;
+  require_inputs(observer);
+  write_checkpoint(observer);
+  return true;
+}
+
+template <class M>
+void trainer<M>::write_checkpoint(const training_observer& observer) {
+  if (options_.checkpoint_path.empty()) return;
+  try {
+    save_checkpoint(options_.checkpoint_path, identity_, state_, optimizer_, best_);
+  } catch (const backend_error& failure) {
+    if (!observer.not_saved) throw;
+    observer.not_saved(failure);
+    return;
+  }
+  if (observer.saved) observer.saved(state_);
+}
+
+template <class M>
+void trainer<M>::require_inputs(const training_observer& observer) {
+  if (!observer.keep) return;
+  try {
+    observer.keep();
+  } catch (const format_error&) {
+    optimizer_.zero_gradients();
+    if (finite_parameters()) write_checkpoint(observer);
+    throw;
+  }
+}
+
+template <class M>
+auto trainer<M>::stop_here(const training_observer& observer) -> outcome {
+  return save(observer) ? outcome::stopped : end_early();
+}
+
+}  // namespace graft
