@@ -5,6 +5,8 @@
 #include <cstdlib>
 
 #include "ceiling.hpp"
+#include "graft/data/batch.hpp"
+#include "graft/gemm/product.hpp"
 #include "models.hpp"
 
 namespace {

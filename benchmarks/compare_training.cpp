@@ -19,7 +19,12 @@
 #include <vector>
 
 #include "graft/data/data_set.hpp"
+#include "graft/data/example_reader.hpp"
+#include "graft/data/jsonl.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/io/safetensors.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
 #include "models.hpp"
 

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "graft/core/context.hpp"
+#include "graft/data/batch.hpp"
 #include "models.hpp"
 
 namespace {

@@ -1,6 +1,7 @@
 // Whole steps of a roberta-base shape with random weights: forward, loss, backward, clipping, AdamW; and evaluation alone.
 
 #include "ceiling.hpp"
+#include "graft/model/model.hpp"
 #include "models.hpp"
 
 namespace {
