@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/example_reader.hpp"
+#include "graft/data/fields.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/train/run_files.hpp"
@@ -30,6 +34,20 @@ namespace {
 /// Gives the next row, false when there is none.
 using row_source = std::function<bool(example&)>;
 
+/// What the first line of standard input, in FIELDS, is if it is no row of texts; "" if it may be one.
+std::string foreign_row(const std::vector<std::string_view>& fields) {
+  if (fields[0].starts_with("{\"")) return "JSON lines";
+  const auto is_text = [&](std::string_view name) {
+    return name == "text_a" || name == "text_b" || (fields.size() > 1 && graft::detail::meaning_of(name).starts_with("text"));
+  };
+  const auto is_name = [&](std::string_view name) {
+    return is_text(name) || graft::detail::is_among(graft::detail::text_fields, name) || graft::detail::is_passed_over(name) ||
+           graft::detail::meaning_of(name) == "label";
+  };
+  const bool header = std::all_of(fields.begin(), fields.end(), is_name) && std::any_of(fields.begin(), fields.end(), is_text);
+  return header ? "a table with a header" : "";
+}
+
 /// Lines of TEXT [tab TEXT], without a header, as they come.
 row_source rows_of_standard_input() {
   return [rows = std::make_shared<tsv_reader>(standard_input()), row = tsv_row(), any = false](example& next) mutable {
@@ -37,7 +55,15 @@ row_source rows_of_standard_input() {
       if (!any) throw format_error(rows->path(), "is empty, at least one row was expected");
       return false;
     }
+    const std::string foreign = any ? "" : foreign_row(row.fields);
+    if (!foreign.empty()) {
+      throw format_error::at_line(rows->path(), row.line,
+                                  "looks like " + foreign + ", lines of TEXT [tab TEXT] were expected: use --input /dev/stdin");
+    }
     any = true;
+    if (std::any_of(row.fields.begin(), row.fields.end(), [](auto field) { return field.find('\r') != std::string_view::npos; })) {
+      throw format_error::at_line(rows->path(), row.line, "has a \\r inside: are the line ends \\r alone? \\n or \\r\\n were expected");
+    }
     if (row.fields.size() > 2) {
       throw format_error::at_line(rows->path(), row.line,
                                   "has " + std::to_string(row.fields.size()) + " tab-separated texts, one or two were expected");
@@ -141,8 +167,14 @@ window read_window(const question& q) {
 /// The answers to the rows of W, up to the first that has none.
 template <class P>
 std::vector<answer> answers_to(window& w, const question& q, const basic_predictor<P>& model, context& ctx) {
-  for (example& row : w.rows) {
+  for (std::size_t i = 0; i < w.rows.size(); ++i) {
+    example& row = w.rows[i];
     if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
+    if (!row.input_ids.empty() || !q.files.tokenizer_path.empty()) continue;
+    w.failure = std::make_exception_ptr(format_error::at_line(
+        q.source, row.line,
+        "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER"));
+    w.rows.resize(i);
   }
   while (!w.rows.empty()) {
     try {
@@ -154,6 +186,33 @@ std::vector<answer> answers_to(window& w, const question& q, const basic_predict
     }
   }
   return {};
+}
+
+/// A table of answers takes the place of one of before, or of a file that has nothing to do with it.
+/// @throws usage_error  the file of Q's output is one that predict reads, or lies beside one of a model and is no table of answers
+void check_output(const question& q, const std::string& task_path) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (!fs::is_regular_file(q.output, none) || fs::is_empty(q.output, none)) return;
+  const auto is_output = [&](const fs::path& path) { return fs::equivalent(path, q.output, none); };
+  std::string start(32, '\0');
+  std::ifstream(q.output, std::ios::binary).read(start.data(), static_cast<std::streamsize>(start.size()));
+  const bool answers = start.starts_with("index\tprediction") || start.starts_with("index\tadapter\tprediction");
+  std::vector<std::string> read{q.files.model_path, q.files.config_path, q.files.tokenizer_path, q.tuned, q.adapters_path};
+  if (!q.adapters_path.empty()) {
+    for (const auto& [name, path] : read_adapter_list(q.adapters_path)) read.push_back(path);
+  }
+  bool taken = is_output(task_path) || is_output(q.source);
+  for (const std::string& path : read) {
+    if (path.empty()) continue;
+    taken = taken || is_output(path);
+    const fs::path folder = fs::is_directory(path, none) ? fs::path(path) : fs::absolute(path).parent_path();
+    for (fs::directory_iterator file(folder, none), end; file != end && !answers; file.increment(none))
+      taken = taken || is_output(file->path());
+  }
+  if (taken)
+    throw usage_error("--output: " + printable(q.output) +
+                      " belongs to the rows, the model or an adapter and would be lost: name another file");
 }
 
 /// What is said where nobody says how long rows may be.
@@ -209,7 +268,7 @@ void answer_rows(question& q) {
 
 int predict(int argc, const char* const* argv) {
   trunk_files files;
-  std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split = "test", output;
+  std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split, output;
   std::string precision = "auto";
   std::int64_t batch_size = 8, threads = 0;
   std::optional<std::int64_t> max_seq_length;
@@ -233,7 +292,7 @@ int predict(int argc, const char* const* argv) {
   flags.group("Rows");
   flags.add("input", &input, "A .tsv with a header that names text_a and text_b, or a .jsonl; -: standard input, TEXT [tab TEXT] a line.");
   flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
-  flags.add("split", &split, "Which rows of the task: test, val, train, or another that it has.");
+  flags.add("split", &split, "Which rows of the task: test if not given, val, train, or another that it has.");
   flags
       .add("max_seq_length", &max_seq_length,
            "Longest sequence in tokens, special tokens included; longer texts are cut. As in training if what was tuned says so, else the "
@@ -249,23 +308,26 @@ int predict(int argc, const char* const* argv) {
 
   if (!task_path.empty() && input != "-")
     throw usage_error("predict takes its rows from --input or from --task_config_path, not from both");
+  if (task_path.empty() && !split.empty()) throw usage_error("--split says which rows of a task: give --task_config_path, too");
+  if (split.empty()) split = "test";
   threads = start_threads(threads);
   const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
   if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
     throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
   }
   question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length}};
+  std::function<row_source()> open_rows = rows_of_standard_input;
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
     if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");
     q.source = config.paths.at(split);
-    q.next_row = rows_of_file(config.task, split, q.source);
+    open_rows = [&q, config, split] { return rows_of_file(config.task, split, q.source); };
   } else if (input != "-") {
     q.source = input;
-    q.next_row = rows_of_file(custom_task("input", task_kind::classification, {}), "test", q.source);
-  } else {
-    q.next_row = rows_of_standard_input();
+    open_rows = [&q] { return rows_of_file(custom_task("input", task_kind::classification, {}), "test", q.source); };
   }
+  if (!output.empty()) check_output(q, task_path);
+  q.next_row = open_rows();
   in_precision(choose_precision(precision).name, [&]<class P>(P) { return answer_rows<P>(q), 0; });
   return 0;
 }

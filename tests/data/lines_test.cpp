@@ -114,12 +114,13 @@ TEST_CASE("files of another kind are called by their names") {
   CHECK(all(std::move(raw.allow_nul())) == list{"a\0b"s});
 }
 
-TEST_CASE("a byte-order mark that opens another line than the first is named") {
+TEST_CASE("a byte-order mark behind that of the text is named") {
   CHECK_THROWS_WITH(lines_of("a\n" + mark + "b\n"), Catch::StartsWith("f:2: begins with a byte-order mark (U+FEFF)"));
+  CHECK_THROWS_WITH(lines_of(mark + mark + "b\n"), Catch::StartsWith("f:1: begins with a byte-order mark (U+FEFF)"));
 }
 
 TEST_CASE("blank lines are no rows at the end, and are named where rows follow") {
-  for (const char* end : {"", "\n", "\n\n\n", "\r\n", "  \n", "\n \r\n\r\n"}) {
+  for (const char* end : {"", "\n", "\n\n\n", "\r\n", "  \n", "\n \r\n\r\n", "\x1A", "\x1A\n"}) {
     INFO(std::string(end));
     CHECK(rows_of("a\nb\n" + std::string(end)) == list{"a", "b"});
   }

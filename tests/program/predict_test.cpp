@@ -1,8 +1,10 @@
 // graft predict with several adapters around one encoder.
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <sstream>
 
+#include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "program/run.hpp"
 #include "support/shared.hpp"
@@ -39,7 +41,8 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
                                                   .dump());
   const std::string ids = "{\"input_ids\": [0, 5, 9, 2]";
   graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"double\"}\n" + ids + ", \"adapter\": \"none\"}\n");
-  const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors", "--input", folder / "rows.jsonl"};
+  const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors", "--input",
+                                       folder / "rows.jsonl"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), flags.begin(), flags.end());
     return run_graft(more);
@@ -72,4 +75,33 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK_THAT(unknown.err, Catch::Contains("rows.jsonl:1: there is no adapter \"rte\"; known: double, lora, one, none"));
   CHECK(with({}).exit_code == 2);
   CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden_folder}).exit_code == 2);
+}
+
+TEST_CASE("predict --output replaces a table of answers, and nothing that is read") {
+  namespace fs = std::filesystem;
+  const temporary_folder folder;
+  const std::string rows = folder / "rows.jsonl", adapter = folder / "adapter";
+  fs::copy(golden_folder + "/exchange/adapterhub_double", adapter);
+  graft::write_file(rows, "{\"input_ids\": [0, 5, 9, 2]}\n");
+  graft::write_file(adapter + "/notes", "mine\n");
+  fs::create_symlink(rows, folder / "link");
+  const auto to = [&](const std::string& output, const std::string& more = "--max_seq_length=10") {
+    return run_graft({"predict", "--model_path", golden_folder + "/model/model.safetensors", "--adapter_path", adapter, "--input", rows,
+                      "--output", output, more});
+  };
+  for (const std::string& file : {rows, folder / "link", folder / "adapter/notes", folder / "adapter/pytorch_adapter.bin"}) {
+    CAPTURE(file);
+    if (!fs::exists(file)) continue;
+    const std::string before = graft::read_file(file);
+    const auto result = to(file);
+    CHECK(result.exit_code == 2);
+    CHECK(is_one_line_error(result.err));
+    CHECK_THAT(result.err, Catch::Contains("belongs to the rows, the model or an adapter and would be lost"));
+    CHECK(graft::read_file(file) == before);
+  }
+  for (int i = 0; i < 2; ++i) CHECK(to(folder / "adapter/answers.tsv").exit_code == 0);
+  CHECK_THAT(graft::read_file(adapter + "/answers.tsv"), Catch::StartsWith("index\tprediction"));
+  const auto split = to("/dev/null", "--split=val");
+  CHECK(split.exit_code == 2);
+  CHECK_THAT(split.err, Catch::Contains("--split says which rows of a task: give --task_config_path, too"));
 }

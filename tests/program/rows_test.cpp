@@ -143,3 +143,31 @@ TEST_CASE("tokenize takes line ends and a byte-order mark at the start as no par
   CHECK(late.out == "5\n");
   CHECK_THAT(late.err, Catch::Contains("standard input:2: invalid UTF-8 at byte 1 of the line, 0xe9"));
 }
+
+TEST_CASE("standard input that is no lines of texts, and text behind rows of ids, are refused with what helps") {
+  const auto command = ask("-");
+  const auto refused = [&](const std::string& rows) {
+    const auto result = run_graft(command, rows);
+    CHECK(result.exit_code == 1);
+    CHECK(result.out.empty());
+    CHECK(is_one_line_error(result.err));
+    return result.err;
+  };
+  CHECK_THAT(refused("{\"input_ids\": [0, 5, 2]}\n"),
+             Catch::Contains("standard input:1: looks like JSON lines") && Catch::Contains("use --input /dev/stdin"));
+  for (const char* header : {"text_a\n", "text_a\ttext_b\n", "index\tsentence1\tsentence2\n", "sentence\tlabel\n"}) {
+    CHECK_THAT(refused(header + std::string("a\tb\n")), Catch::Contains("standard input:1: looks like a table with a header"));
+  }
+  CHECK_THAT(refused("one\rtwo\r"), Catch::Contains("standard input:1: has a \\r inside"));
+  const auto rows = run_graft(ask("/dev/stdin"), "{\"input_ids\": [0, 5, 2]}\n");
+  CHECK(rows.exit_code == 0);
+  CHECK_THAT(rows.out, Catch::Contains("\n0\t"));
+
+  const temporary_folder folder;
+  std::string mixed;
+  for (int i = 0; i < 128; ++i) mixed += "{\"input_ids\": [0, 5, 2]}\n";
+  graft::write_file(folder / "rows.jsonl", mixed + "{\"text_a\": \"word\"}\n");
+  const auto result = run_graft(ask(folder / "rows.jsonl"));
+  CHECK(result.exit_code == 1);
+  CHECK_THAT(result.err, Catch::Contains("rows.jsonl:129: is text, and the rows before it brought their ids"));
+}

@@ -65,8 +65,8 @@ GRAFT_INLINE std::string why_no_utf8(std::string_view text, std::size_t at) {
   return std::string(place) + why;
 }
 
-/// Whether LINE holds nothing to see.
-GRAFT_INLINE bool is_blank(std::string_view line) { return line.find_first_not_of(" \r\v\f") == std::string_view::npos; }
+/// Whether LINE holds nothing to see: white space, or the Ctrl-Z with which old editors end a file.
+GRAFT_INLINE bool is_blank(std::string_view line) { return line.find_first_not_of(" \r\v\f\x1A") == std::string_view::npos; }
 
 }  // namespace graft::detail
 
@@ -141,7 +141,7 @@ GRAFT_INLINE bool line_reader::fill() {
 }
 
 GRAFT_INLINE void line_reader::check(std::string_view line) const {
-  if (number_ > 1 && line.starts_with(detail::byte_order_mark)) {
+  if (line.starts_with(detail::byte_order_mark)) {
     throw format_error::at_line(path_, number_,
                                 "begins with a byte-order mark (U+FEFF), which is invisible: were two files joined? Take it out");
   }

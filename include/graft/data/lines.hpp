@@ -42,7 +42,7 @@ class line_reader {
 
   /// LINE becomes the next line, which stays as it is until the next call; false when there is none.
   /// @throws format_error  the text is of another kind (compressed, UTF-16, ...), or the line is too long, is not UTF-8, holds a NUL byte (
-  ///                       unless it may), or begins with a byte-order mark though it is not the first; reading fails
+  ///                       unless it may), or begins with a byte-order mark, behind that of the text; reading fails
   bool next(std::string_view& line);
   /// What has been read and not been given yet; before the first line the beginning of the text, empty only if there is no text.
   std::string_view ahead();
@@ -74,7 +74,7 @@ class line_reader {
   bool nul_ = false;
 };
 
-/// The lines of a table, in which a blank line (empty, or spaces alone) is no row. Some at the end are passed over, as editors and
+/// The lines of a table, in which a blank line (empty, or spaces or a Ctrl-Z alone) is no row. Some at the end are passed over, as editors and
 /// exporters leave them; one with rows behind it is refused, for rows counted without it would no longer be those of the file.
 class row_reader {
  public:

@@ -11,6 +11,7 @@ GRAFT_INLINE bool tsv_reader::next(tsv_row& row) {
   std::string_view line;
   if (!rows_.next(line)) return false;
   row.line = rows_.number();
+  while (line.ends_with('\r')) line.remove_suffix(1);
   if (line.find_first_not_of(" \t") == std::string_view::npos) {
     throw format_error::at_line(path(), row.line, "holds nothing but tabs: an empty row of a spreadsheet? Take the line out");
   }
@@ -20,6 +21,11 @@ GRAFT_INLINE bool tsv_reader::next(tsv_row& row) {
     line.remove_prefix(tab + 1);
   }
   row.fields.push_back(line);
+  for (const std::string_view field : row.fields) {
+    if (!field.starts_with(detail::byte_order_mark)) continue;
+    throw format_error::at_line(path(), row.line,
+                                "has a text that begins with a byte-order mark (U+FEFF), which is invisible: take it out");
+  }
   return true;
 }
 

@@ -11,7 +11,7 @@
 
 namespace graft {
 
-/// One line cut at its tabs; there is always at least one field. The views live until the next row is read.
+/// One line, without any \r at its end, cut at its tabs; there is always at least one field. The views live until the next row is read.
 struct tsv_row {
   std::uint64_t line = 0;
   std::vector<std::string_view> fields;
@@ -22,7 +22,7 @@ class tsv_reader {
  public:
   explicit tsv_reader(line_reader lines) : rows_(std::move(lines)) {}
 
-  /// @throws format_error  as row_reader; a line that holds nothing but tabs and spaces
+  /// @throws format_error  as row_reader; a line that holds nothing but tabs and spaces, a field that begins with a byte-order mark
   bool next(tsv_row& row);
   const std::string& path() const { return rows_.path(); }
 
