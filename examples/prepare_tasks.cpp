@@ -67,7 +67,14 @@ int prepare_tasks(int argc, const char* const* argv) {
 
   const std::string folder = (std::filesystem::absolute(output_folder) / "configs").lexically_normal().string();
   make_folder(folder);
-  for (const auto& config : found.tasks) write_task_config(config, folder + '/' + config.task.name + ".json");
+  for (const auto& config : found.tasks) {
+    const std::string path = folder + '/' + config.task.name + ".json";
+    const std::string before = is_there(path) ? read_file(path) : "";
+    write_task_config(config, path);
+    if (before.empty() || before == read_file(path)) continue;
+    write_file(path + ".old", before);  // changed by hand, perhaps
+    found.notes.push_back(printable(path, 4000) + ": held something else, which is now in " + config.task.name + ".json.old");
+  }
   for (const std::string& note : found.notes) std::cerr << "graft: " << note << '\n';
   std::cout << table << "configurations in " << printable(folder, 4000) << '\n';
   return 0;

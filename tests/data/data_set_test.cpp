@@ -84,3 +84,13 @@ TEST_CASE("a subset that cannot be is refused") {
   CHECK_THROWS_WITH(graft::training_subset(numbered(5), {}, 0.1, 0), Catch::Contains("no training example is left of 5"));
   CHECK_THROWS_WITH(graft::training_subset(numbered(5), 0, {}, 0), Catch::Contains("no training example is left of 5"));
 }
+
+TEST_CASE("a row with a label that names an adapter is refused") {
+  graft::example row = ids({3});
+  row.line = 4;
+  row.adapter = "one";
+  const auto task = graft::custom_task("c", graft::task_kind::classification, {"1", "2"});
+  CHECK(make(task, {row}).rows.size() == 1);
+  row.label = "1";
+  CHECK_THROWS_WITH(make(task, {row}), "f:4: names an \"adapter\", which only a row to be answered does: take the column out");
+}

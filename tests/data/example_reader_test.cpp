@@ -132,6 +132,7 @@ TEST_CASE("a GLUE file whose first line is no header, or whose columns moved, is
   };
   refused("rte", "test", "0\tThe cat sleeps.\tIt is asleep.\n");
   refused("rte", "train", "index\tlabel\tsentence1\tsentence2\n0\tentailment\ta\tb\n");
+  refused("qnli", "train", "index\tsentence\tquestion\tlabel\n0\ta\tb\tentailment\n");
   refused("mnli", "val", header_of("mnli", "test") + "\n");
   refused("sst", "test", header_of("sst", "train") + "\na\t1\n");
 }
@@ -212,11 +213,14 @@ TEST_CASE("a custom TSV names its columns, in any order") {
   CHECK_THAT(refused("\ttext_a\nx\ta\n"), Catch::StartsWith(":2: has \"x\" in column 1"));
   CHECK_THAT(refused("text_a\tlabel\na\tyes\n\nb\tno\n", "train"), Catch::StartsWith(":3: is blank, and rows follow"));
   CHECK_THAT(refused("text_a\ttext_b\na\tb\ntext_a\ttext_b\n"), Catch::StartsWith(":3: repeats the header"));
+  CHECK_THAT(refused("text_a\n\"He said\nso.\"\n"),
+             Catch::StartsWith(":2: begins with a \" that is not closed; does a text with a line break"));
   CHECK_THAT(refused("text_a,label\na,yes\n"), Catch::Contains("separated by something else than tabs?"));
   CHECK_THAT(refused("\xE2\x80\x8B"
                      "text_a\na\n"),
              Catch::EndsWith("it holds U+200B, which cannot be seen: take it out"));
-  for (const char* fine : {"\ttext_a\n0\ta\n", "text_a\t\na\t\n", "idx\ttext_a\n0\ta\n", "text_a\tlabel\na\twhatever\n"})
+  for (const char* fine :
+       {"\ttext_a\n0\ta\n", "text_a\n\"a\" b\n", "text_a\t\na\t\n", "idx\ttext_a\n0\ta\n", "text_a\tlabel\na\twhatever\n"})
     CHECK(refused(fine) == "taken");
 }
 

@@ -175,6 +175,9 @@ TEST_CASE("what looks like a task's files and is not used is named, with why") {
   make("RTE/dev.tsv");
   CHECK(graft::find_glue_tasks(folder.path()).notes.empty());
   make("MRPC/msr_paraphrase_train.txt");
+  make("QNLI/train.tsv");
+  make("QNLI/dev.tsv");
+  make("QNLI/test.TSV");
   make("sst2/train.tsv");
   make("STS-B/train.tsv");
   make("MNLI/train.tsv");
@@ -194,7 +197,8 @@ TEST_CASE("what looks like a task's files and is not used is named, with why") {
             "of which GLUE's download script makes train.tsv, dev.tsv and test.tsv",
             "STS-B: has no dev.tsv, test.tsv",
             "MNLI: has no dev_matched.tsv, dev_mismatched.tsv, test_matched.tsv, test_mismatched.tsv; it has dev.tsv",
-            "WNLI/train.jsonl: is not used, train.tsv beside it is", "AX: is not used: it is the folder of none of the nine tasks",
+            "QNLI: has no test.tsv; it has test.TSV", "WNLI/train.jsonl: is not used, train.tsv beside it is",
+            "AX: is not used: it is the folder of none of the nine tasks",
             "sst2: is not used: the folder of the task sst is called SST-2"});
   CHECK_THROWS_WITH(graft::find_glue_tasks(folder / "RTE"),
                     Catch::Contains("it has train.tsv or dev.tsv itself: give the folder above it"));

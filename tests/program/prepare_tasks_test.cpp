@@ -33,6 +33,13 @@ TEST_CASE("prepare-tasks writes a configuration for each task that is there, and
   CHECK(config ==
         graft::json{{"task", "rte"}, {"paths", {{"train", folder / "glue/RTE/train.tsv"}, {"val", folder / "glue/RTE/dev.tsv"}}}});
   CHECK(std::distance(std::filesystem::directory_iterator(folder / "made/here/configs"), {}) == 2);
+
+  graft::write_file(folder / "made/here/configs/rte.json", "mine");
+  const auto again = run_graft({"prepare-tasks", "--input_base_path", folder / "glue", "--output_base_path", folder / "made/here"});
+  CHECK_THAT(again.err, Catch::Contains("rte.json: held something else, which is now in rte.json.old"));
+  CHECK(graft::read_file(folder / "made/here/configs/rte.json.old") == "mine");
+  CHECK(graft::read_json(folder / "made/here/configs/rte.json") == config);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "made/here/configs"), {}) == 3);
 }
 
 TEST_CASE("prepare-tasks names what looks like a task and is not used, and rows that it left out") {

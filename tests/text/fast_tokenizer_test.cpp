@@ -234,6 +234,8 @@ TEST_CASE("what a byte-level tokenizer.json asks for and graft lacks is refused 
   };
   const graft::json sequence{{"type", "Sequence"}, {"normalizers", {{{"type", "NFKC"}}}}};
   refusal("/version", "2.0", "\"version\" is \"2.0\", graft takes null or \"1.0\" only");
+  refusal("/truncation", {{"direction", "Left"}, {"max_length", 8}},
+          "\"truncation\": \"direction\" is \"Left\", graft takes null or \"Right\" only");
   refusal("/model", "BPE", "has no \"model\"");
   refusal("/model/type", "Unigram", "\"model\": \"type\" is \"Unigram\", graft takes \"BPE\" or \"WordPiece\" only");
   refusal("/model/dropout", 0.1, "\"model\": \"dropout\" is 0.1, graft takes null or 0 only");

@@ -63,6 +63,8 @@ TEST_CASE("what the files contradict or graft lacks is refused by name") {
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"7x": {"content": "m"}}})", "\"7x\" is no token id");
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"-7": {"content": "m"}}})", "\"-7\" is no token id");
   refusal("tokenizer_config.json", R"({"do_lower_case": "yes"})", "\"do_lower_case\" is \"yes\"");
+  refusal("tokenizer_config.json", R"({"truncation_side": "left"})",
+          "\"truncation_side\" is \"left\", graft cuts long texts on the right only");
 }
 
 TEST_CASE("what does not count is noted: settings of old tokenizers, and the other name of a special token") {

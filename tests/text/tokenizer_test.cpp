@@ -184,6 +184,17 @@ TEST_CASE("the class that the files name decides what is read of them, and how p
   CHECK(read("RobertaTokenizer").family() == graft::tokenizer_family::roberta);
   CHECK(read("BartTokenizer").layout() == graft::roberta_layout);
   CHECK_THROWS_WITH(read("T5Tokenizer"), Contains("tokenizer_config.json: \"tokenizer_class\" is \"T5Tokenizer\", which graft cannot"));
+  graft::write_file(folder / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer", "word_tokenizer_type": "mecab"})");
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()),
+                    Contains("\"word_tokenizer_type\" is \"mecab\", graft has \"basic\" only"));
+  graft::write_file(folder / "tokenizer_config.json", "{}");  // then the model's own configuration says it
+  graft::write_file(folder / "config.json", R"({"tokenizer_class": "BertJapaneseTokenizer"})");
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()),
+                    Contains("/config.json: \"tokenizer_class\" is \"BertJapaneseTokenizer\", which graft cannot"));
+  graft::write_file(folder / "config.json", R"({"tokenizer_class": "BertTokenizerFast"})");
+  CHECK(graft::tokenizer::from_folder(folder.path()).named_class() == "BertTokenizer");
+  graft::write_file(folder / "config.json", R"({"tokenizer_class": null})");
+  CHECK(graft::tokenizer::from_folder(folder.path()).family() == graft::tokenizer_family::roberta);
   auto model = read("BertTokenizer");
   CHECK(model.known().count == 14);
   model.fit({12, 0, 1});

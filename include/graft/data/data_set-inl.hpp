@@ -14,6 +14,9 @@ namespace graft {
 GRAFT_INLINE data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path) {
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const example& row = examples[i];
+    if (row.label && !row.adapter.empty()) {
+      throw format_error::at_line(path, row.line, "names an \"adapter\", which only a row to be answered does: take the column out");
+    }
     if (row.label && task.kind == task_kind::classification) ready[i].label = label_id(task, *row.label, path, row.line);
     if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(task, *row.label, path, row.line);
   }

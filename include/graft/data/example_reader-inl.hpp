@@ -100,6 +100,9 @@ GRAFT_INLINE bool example_reader::next_jsonl(example& row) {
 
 GRAFT_INLINE bool example_reader::next_tsv(example& row) {
   tsv_reader& lines = std::get<tsv_reader>(rows_);
+  const auto opens_quote = [](std::string_view text) {
+    return text.starts_with('"') && std::count(text.begin(), text.end(), '"') % 2 == 1;
+  };
   while (lines.next(row_)) {
     if (!read_anything_) {
       read_anything_ = true;
@@ -120,9 +123,7 @@ GRAFT_INLINE bool example_reader::next_tsv(example& row) {
         skipped_.push_back(row_.line);
         continue;
       }
-      const bool open_quote = std::any_of(row_.fields.begin(), row_.fields.end(), [](std::string_view field) {
-        return field.starts_with('"') && std::count(field.begin(), field.end(), '"') % 2 == 1;
-      });
+      const bool open_quote = std::any_of(row_.fields.begin(), row_.fields.end(), opens_quote);
       refuse_row(!split_.labeled() && task_.skips_short_rows ? "; without it the answers that follow would belong to other rows"
                  : open_quote ? "; does a text with a line break in it begin here? There is no quoting: write a space for the break"
                               : "; is a line break or the row's end missing?");
@@ -134,6 +135,12 @@ GRAFT_INLINE bool example_reader::next_tsv(example& row) {
       throw format_error::at_line(path_, row_.line,
                                   "has \"" + printable(field, 60) + "\" in column " + std::to_string(column + 1) +
                                       ", for which the header has no name: name the column there");
+    }
+    if (fields_ == 1 && opens_quote(row_.fields[0])) {
+      throw format_error::at_line(
+          path_, row_.line,
+          "begins with a \" that is not closed; does a text with a line break in it begin here? There is no quoting: "
+          "write a space for the break, or write the rows as a .jsonl");
     }
     const auto field = [&](int column) { return std::string(row_.fields[static_cast<std::size_t>(column)]); };
     row = example();
@@ -202,7 +209,8 @@ GRAFT_INLINE void example_reader::check_glue_header() const {
     const auto at = static_cast<std::size_t>(column);
     const std::string name(at < fields_ ? row_.fields[at] : std::string_view());
     const std::string meaning = name == "text_a" || name == "text_b" || name == "label" ? name : detail::meaning_of(name);
-    if (at < fields_ && (meaning == wanted || (meaning == "text" && wanted != "label"))) return;
+    const bool second = columns_.text_b >= 0 && name == "sentence";  // QNLI's, behind its question
+    if (at < fields_ && (meaning == wanted || (meaning == "text" && wanted == (second ? "text_b" : "text_a")))) return;
     refuse_header((at < fields_ ? "has \"" + printable(name, 60) + "\" in" : "ends before") + " column " + std::to_string(at + 1) + ", " +
                   what + " was expected there: is the first line of GLUE's file missing, or were columns moved?");
   };

@@ -190,7 +190,7 @@ GRAFT_INLINE std::string row_files(const std::filesystem::path& folder, const st
   std::vector<std::string> names;
   std::error_code none;
   for (std::filesystem::directory_iterator entry(folder, none), end; entry != end; entry.increment(none)) {
-    const std::string name = entry->path().filename().string(), extension = entry->path().extension().string();
+    const std::string name = entry->path().filename().string(), extension = lower_ascii(entry->path().extension().string());
     const bool rows = extension == ".tsv" || extension == ".jsonl" || extension == ".txt" || extension == ".csv" || extension == ".json" ||
                       extension == ".parquet" || extension == ".arrow" || extension == ".gz" || extension == ".zip";
     if (rows && std::find(but.begin(), but.end(), name) == but.end()) names.push_back(printable(name, 60));
@@ -229,7 +229,7 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
       if (!config.paths.contains(split.name)) absent += (absent.empty() ? "" : ", ") + split.stem + ".tsv";
     }
     const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
-    if (fs::is_directory(root / own, none) && (used.empty() || no_train != no_val || !config.paths.contains("test"))) {
+    if (fs::is_directory(root / own, none) && !absent.empty()) {
       const std::string others = detail::row_files(root / own, used);
       const std::string what =
           (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);

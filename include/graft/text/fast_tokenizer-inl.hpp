@@ -48,6 +48,7 @@ GRAFT_INLINE fast_tokenizer read_fast_tokenizer(const std::string& path, const t
   const auto model = file.at("model");
   file.expect("version", {nullptr, "1.0"});
   model.expect("type", {"BPE", "WordPiece"});
+  if (const auto truncation = file.at("truncation"); truncation.value.is_object()) truncation.expect("direction", {nullptr, "Right"});
   auto pieces = vocabulary::from_json(model.at("vocab").value, model.at("vocab").where);
   const auto cutter = file.at("pre_tokenizer");
   const auto unk_token = graft::optional(model.value, "unk_token", model.where, std::string());

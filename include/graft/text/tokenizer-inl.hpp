@@ -33,6 +33,7 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
     made.class_ = config.tokenizer_class;
     return made;
   };
+  if (!config.own_cutter.empty() && !has("tokenizer.json")) throw format_error(path("tokenizer_config.json"), config.own_cutter);
   std::optional<tokenizer> plain;
   std::string reason;  // why tokenizer.json counts and the plain files do not
   try {
@@ -57,7 +58,7 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   if (!has("tokenizer.json")) {
     if (plain) return std::move(*plain);
     if (has("vocab.txt") || (has("vocab.json") && has("merges.txt"))) {
-      throw format_error(path("tokenizer_config.json"),
+      throw format_error(config.named_in,
                          "\"tokenizer_class\" is \"" + config.tokenizer_class + "\", which graft cannot make of the vocabulary beside it");
     }
     throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <utility>
 
 #include "graft/core/compiled.hpp"
 #include "graft/text/tokenizer_config.hpp"
@@ -91,7 +92,13 @@ GRAFT_INLINE tokenizer_config read_tokenizer_config(const std::string& folder) {
       config.mentions.push_back(std::move(token));
     }
     config.tokenizer_class = graft::optional(object, "tokenizer_class", path, std::string());
-    if (config.tokenizer_class.ends_with("Fast")) config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
+    if (!config.tokenizer_class.empty()) config.named_in = path;
+    for (const auto& [field, usual] : {std::pair{"word_tokenizer_type", "basic"}, std::pair{"subword_tokenizer_type", "wordpiece"}}) {
+      const auto cutter = graft::optional(object, field, path, std::string(usual));
+      if (cutter != usual) config.own_cutter = '"' + std::string(field) + "\" is \"" + cutter + "\", graft has \"" + usual + "\" only";
+    }
+    const auto side = graft::optional(object, "truncation_side", path, std::string("right"));
+    if (side != "right") throw format_error(path, "\"truncation_side\" is \"" + side + "\", graft cuts long texts on the right only");
     config.do_lower_case = detail::stated<bool>(object, "do_lower_case", path);
     config.tokenize_chinese_chars = detail::stated<bool>(object, "tokenize_chinese_chars", path);
     config.add_prefix_space = detail::stated<bool>(object, "add_prefix_space", path);
@@ -103,6 +110,13 @@ GRAFT_INLINE tokenizer_config read_tokenizer_config(const std::string& folder) {
       config.notes.push_back(path + ": \"never_split\" is not heeded, as in transformers 5: make its words added tokens");
     }
   });
+  read("config.json", [&](const json& object, const std::string& path) {
+    const auto found = object.find("tokenizer_class");
+    if (!config.tokenizer_class.empty() || found == object.end() || !found->is_string()) return;
+    config.tokenizer_class = found->get<std::string>();
+    config.named_in = path;
+  });
+  if (config.tokenizer_class.ends_with("Fast")) config.tokenizer_class.resize(config.tokenizer_class.size() - 4);
   return config;
 }
 

@@ -17,6 +17,8 @@ inline constexpr std::array special_token_names{"cls_token", "sep_token", "pad_t
 /// What is unset or empty, the files do not say.
 struct tokenizer_config {
   std::string tokenizer_class;                // without "Fast" at its end
+  std::string named_in;                       // the file that names it
+  std::string own_cutter;                     // a setting of BertJapaneseTokenizer that graft lacks: "\"word_tokenizer_type\" is ..."
   std::array<std::string, 5> special_tokens;  // as special_token_names
   std::vector<added_token> mentions;
   std::optional<bool> do_lower_case;
@@ -40,9 +42,10 @@ std::optional<T> stated(const json& object, const char* field, const std::string
 
 }  // namespace detail
 
-/// Reads what FOLDER has of the three files. Of tokenizer_config.json, `added_tokens_decoder` has the last word on a token's flags.
-/// Of two names for a special token special_tokens_map.json's counts, unless there is an `added_tokens_decoder`. `do_basic_tokenize` and
-/// `never_split` are not heeded, as in transformers 5. All that is noted.
+/// Reads what FOLDER has of the three files; a class that they do not name is the one in the model's config.json, if that lies there. Of
+/// tokenizer_config.json, `added_tokens_decoder` has the last word on a token's flags. Of two names for a special token
+/// special_tokens_map.json's counts, unless there is an `added_tokens_decoder`. `do_basic_tokenize` and `never_split` are not heeded, as in
+/// transformers 5. All that is noted.
 /// @throws format_error  a file is broken, or a setting changes ids in a way that graft lacks
 /// Tested: tests/text/tokenizer_config_test.cpp
 tokenizer_config read_tokenizer_config(const std::string& folder);
