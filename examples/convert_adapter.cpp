@@ -77,7 +77,8 @@ int convert_adapter(int argc, const char* const* argv) {
   flag_table flags(
       "convert-adapter", "--adapter_path IN --output_path OUT --to FORMAT --model_path FILE [FLAGS]",
       "Turns an adapter of graft, of the original system (model.p), of AdapterHub's library or of PEFT (LoRA), told apart by what "
-      "the file or folder holds, into another of these forms. What a form cannot say is refused, never left out.");
+      "the file or folder holds, into another of these forms. What a form cannot compute is refused; labels and sequence length, which "
+      "some cannot say, are told.");
   flags.group("Flags");
   flags.add_sources();
   flags.add("adapter_path", &input, "The adapter: a file, or the folder that holds it.").required();
@@ -95,11 +96,15 @@ int convert_adapter(int argc, const char* const* argv) {
   flags.add("force_overwrite", &force_overwrite, "Write over what is there.");
   if (!flags.parse(argc, argv)) return 0;
 
+  if (to != "adapterhub" && (beside || !name.empty()))
+    throw usage_error(std::string(beside ? "--layer_norms_beside" : "--adapter_name") + " is for --to adapterhub, --to " + to +
+                      " has no use for it");
   if (files.model_path.empty() && files.config_path.empty())
     throw usage_error("--model_path or --model_config_path is missing: one says how large the encoder is");
   if (!files.model_path.empty()) files = beside_model(files);
   const encoder_config config = read_trunk_config(files);
   adapter_file a = open_adapter(input, config);
+  print_notes(a.notes);
   std::optional<tensor_source> trunk;
   if (!files.model_path.empty()) {
     trunk = open_model(files.model_path, config.model_type);
@@ -137,6 +142,10 @@ int convert_adapter(int argc, const char* const* argv) {
   if (const std::string lost = named_labels(a.description.labels); without_labels && !lost.empty()) {
     std::cerr << "graft: " << printable(place + ": its form holds no labels: give --labels " + lost + " where it is converted again", 4000)
               << '\n';
+  }
+  if (const auto length = a.description.max_seq_length; length && to != "graft") {
+    print_notes({place + ": its form does not say where rows were cut in training: give --max_seq_length " + std::to_string(*length) +
+                 " where it answers"});
   }
   return 0;
 }

@@ -238,11 +238,14 @@ void answer_rows(question& q) {
   if (no_tokenizer) q.files.tokenizer_path.clear();
 
   basic_predictor<P> model(q.files, q.options);
-  print_notes(model.notes());
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
-    for (const auto& [name, path] : read_adapter_list(q.adapters_path)) model.add(name, path);
+    const auto listed = read_adapter_list(q.adapters_path);
+    if (listed.empty())
+      throw format_error(q.adapters_path, "names no adapter, at least one was expected; --adapter none asks the bare encoder");
+    for (const auto& [name, path] : listed) model.add(name, path);
   }
+  print_notes(model.notes());
   print_notes(length_notes(q, model));
   context ctx;
   ctx.threads = static_cast<int>(q.threads);

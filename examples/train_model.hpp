@@ -219,7 +219,7 @@ void load_start(M& model, const prepared_run& run, const model_description& desc
   const std::string& path = run.flags.adapter_init_path;
   if (path.empty()) return;
   fitted_start start = fit_start(open_start(path, run.config), description, run.config);
-  const taken_start taken = start_from(model, start.tensors);
+  const taken_start taken = start_from(model, start.tensors, start.notes);
   if (!taken.of_the_mix.empty()) {
     start.notes.push_back("its mixed adapters are not those of --adapter_weights_path (" + std::to_string(taken.of_the_mix.size()) +
                           " tensors differ, the first of them " + taken.of_the_mix[0] + "): its own count");

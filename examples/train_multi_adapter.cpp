@@ -32,6 +32,7 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
       throw format_error(path, "is a low-rank update, which a mix cannot hold; an adapter was expected");
     }
     check_trunk(one.file.description, run.fingerprint, path);
+    print_notes(one.file.notes);
     all.push_back(std::move(one));
   }
   return all;

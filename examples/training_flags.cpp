@@ -90,7 +90,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("adapter_hidden_act", &flags.adapter_hidden_act, "Activation inside a new adapter.");
   table.add("adapter_initializer_range", &flags.adapter_initializer_range, "Standard deviation of a new adapter's weights.")
       .within(ranges::deviation);
-  table.add("adapter_init_path", &flags.adapter_init_path, "Start from the tensors of this safetensors file, matched by name.");
+  table.add(
+      "adapter_init_path", &flags.adapter_init_path,
+      "Start from what this file or folder holds, matched by name: graft's, AdapterHub's, PEFT's, a model.p, a checkpoint, or tensors.");
 
   if (multi) {
     table.group("Mixing");

@@ -2,6 +2,7 @@
 
 #include "exchange/material.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
+#include "graft/io/safetensors.hpp"
 #include "graft/io/torch_file.hpp"
 
 using namespace graft_test;
@@ -207,6 +208,36 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   CHECK_THAT(message("reduction_factor", 0), Contains("\"reduction_factor\" is 0"));
   CHECK(message("init_weights", "mam_adapter").empty());
   CHECK(message("non_linearity", "silu").empty());
+}
+
+TEST_CASE("LayerNorms beside an adapter belong to it alone; of two weights files one counts, and that is said") {
+  const temporary_folder folder;
+  auto d = houlsby();
+  d.layer_norms_trained = true;
+  graft::write_adapterhub(folder / "a", made_adapter(roberta_config(), d), roberta_config(), "rte", true);
+  CHECK(graft::read_adapterhub(folder / "a", roberta_config()).notes.empty());
+  const auto at = [&](const std::string& name) { return folder / ("a/" + name); };
+  {
+    const graft::torch_file own(at("pytorch_adapter.bin"));
+    graft::safetensors_writer again;
+    std::vector<float> other(32, 0.5F);
+    for (const auto& [name, info] : own.tensors()) {
+      const auto count = static_cast<std::size_t>(info.count());
+      again.add(name, info.shape, std::span<const float>(other).first(count));
+    }
+    again.write(at("adapter.safetensors"));
+  }
+  const auto both = graft::read_adapterhub(folder / "a", roberta_config());
+  REQUIRE(both.notes.size() == 1);
+  CHECK_THAT(both.notes[0], Contains("/a: holds pytorch_adapter.bin and adapter.safetensors: pytorch_adapter.bin counts"));
+  std::filesystem::remove(at("pytorch_adapter.bin"));
+  CHECK_THAT(refusal([&] { graft::read_adapterhub(folder / "a", roberta_config()); }),
+             Contains("/a/layer_norms.safetensors: belongs to another adapter than the one in") && Contains("/a/adapter.safetensors"));
+  const graft::tensor_source norms = graft::safetensors_file(at("layer_norms.safetensors"));
+  graft::safetensors_writer unsaid;  // as it was written before
+  for (const auto& [name, info] : norms.tensors()) unsaid.copy(name, info);
+  unsaid.write(at("layer_norms.safetensors"));
+  CHECK(graft::read_adapterhub(folder / "a", roberta_config()).description.layer_norms_trained);
 }
 
 TEST_CASE("an adapter for another model is refused") {

@@ -110,6 +110,18 @@ TEST_CASE("a link that leads nowhere is named, not passed over") {
   }
 }
 
+TEST_CASE("one file out of another library's folder, and a configuration that holds nothing, are told as such") {
+  for (const std::string path : {"peft_lora/adapter_model.safetensors", "adapterhub_double/pytorch_adapter.bin"}) {
+    const std::string said = graft_test::refusal([&] { graft::open_tuned(exchange + path, roberta_config()); });
+    CHECK_THAT(said, Catch::Contains(path + ": is part of an adapter of PEFT's or AdapterHub's: give the folder"));
+  }
+  const copied_folder folder("peft_lora");
+  for (const std::string given : {"[]", "\"x\"", "{}", "null"}) {
+    graft::write_file(folder / "adapter_config.json", given);
+    CHECK_THAT(folder.refusal(), Catch::Contains("adapter_config.json: is " + given + ", no adapter's configuration"));
+  }
+}
+
 TEST_CASE("whether labels were said is kept, and what could not be read back is not written") {
   const graft_test::temporary_folder folder;
   auto a = graft_test::made_adapter(roberta_config(), graft_test::houlsby());

@@ -87,6 +87,17 @@ TEST_CASE("the original's form refuses adapters that it cannot compute") {
   CHECK_THAT(message(d), Contains("has activation relu"));
 }
 
+TEST_CASE("wrappers around every name are taken off") {
+  const auto plain = graft::read_original(exchange + "original/model.p", roberta_config());
+  for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."}) {
+    const copied_folder folder("original");
+    folder.rewrite("model.p", [&](std::string& name, auto&) { name.insert(0, wrapper); });
+    check_same(plain.tensors, graft::read_original(folder / "model.p", roberta_config()).tensors);
+    folder.rewrite("model.p", [&](std::string& name, auto&) { name.erase(0, name.find("LayerNorm") == name.npos ? 0 : wrapper.size()); });
+    CHECK_THAT(refusal([&] { graft::read_original(folder / "model.p", roberta_config()); }), Contains("tensor"));
+  }
+}
+
 TEST_CASE("files that are no adapter, or lack, bend or add a tensor, are refused with its name and both shapes") {
   const std::string site = "roberta.encoder.layer.1.output.";
   const auto message = [&](const std::function<void(std::string&, std::vector<graft::index>&)>& change) {

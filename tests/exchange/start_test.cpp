@@ -212,6 +212,10 @@ TEST_CASE("every tensor of a start has a place, and the frozen encoder stays wha
   CHECK_THAT(refusal([&] { graft::start_from(model, joined(file.tensors, one(word, trunk.at(word).shape, 1))); }),
              Contains("'" + word + "' differs from the encoder's") && Contains("--tune full"));
   CHECK_THAT(refusal([&] { graft::start_from(model, words); }), Contains("holds no tensor that this run trains"));
+  CHECK_THAT(refusal([&] {
+               graft::start_from(model, words, {"it has no head", "nothing else"});
+             }),
+             Contains("that this run trains: it has no head; nothing else"));
 
   const auto few = graft::start_from(model, one("classifier.out_proj.bias", {3}, 1));
   CHECK(few.trained == 1);

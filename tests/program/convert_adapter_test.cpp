@@ -67,8 +67,14 @@ TEST_CASE("convert-adapter sets labels, task and name, and says what it read") {
           0);
   CHECK(graft::read_json(folder / "hub/adapter_config.json")["name"] == "mine");
   CHECK(graft::open_adapter(folder / "hub", roberta_config()).description.layer_norms_trained);
-  CHECK_THAT(convert(exchange + "peft_lora", folder / "l", "graft").out, Contains("low-rank updates, r 2, of value query; labels 0 1"));
+  CHECK_THAT(convert(exchange + "peft_lora", folder / "l", "graft").out,
+             Contains("low-rank updates, r 2, of attention.self.query attention.self.value; labels 0 1"));
   CHECK_THAT(convert(folder / "a.safetensors", folder / "back", "original").err, Contains("holds no labels: give --labels no,yes where"));
+  auto cut = graft::open_adapter(folder / "l", roberta_config());
+  cut.description.max_seq_length = 6;
+  graft::write_adapter(folder / "cut.safetensors", cut);
+  CHECK_THAT(convert(folder / "cut.safetensors", folder / "cut", "peft").err,
+             Contains("does not say where rows were cut in training: give --max_seq_length 6"));
   CHECK(convert(folder / "l/model.safetensors", folder / "peft", "peft").err.empty());  // labels that are numbers are not lost
 }
 
@@ -90,6 +96,9 @@ TEST_CASE("convert-adapter refuses what it should") {
   CHECK_THAT(refused(run_graft({"convert-adapter", "--adapter_path", exchange + "peft_lora", "--output_path", out, "--to", "peft"}), 2),
              Contains("--model_path or --model_config_path"));
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "onnx"), 2), Contains("--to"));
+  CHECK_THAT(refused(convert(exchange + "peft_lora", out, "graft", {"--adapter_name", "a"}), 2),
+             Contains("--adapter_name is for --to adapterhub"));
+  CHECK_THAT(refused(convert(exchange + "original", out, "graft", {"--layer_norms_beside"}), 2), Contains("--layer_norms_beside is for"));
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "adapterhub")), Contains("is low-rank"));
   CHECK_THAT(refused(convert(exchange + "adapterhub_single", out, "original")), Contains("behind the LayerNorm"));
   CHECK_THAT(refused(convert(exchange + "adapterhub_double", out, "peft")), Contains("no low-rank update"));

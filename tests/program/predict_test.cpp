@@ -73,6 +73,10 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   const auto unknown = with({"--adapter_weights_path", folder / "adapters.json", "--adapter", "rte"});
   CHECK(unknown.exit_code == 1);
   CHECK_THAT(unknown.err, Catch::Contains("rows.jsonl:1: there is no adapter \"rte\"; known: double, lora, one, none"));
+  graft::write_file(folder / "empty.json", "{}");
+  const auto empty = with({"--adapter_weights_path", folder / "empty.json"});
+  CHECK(empty.exit_code == 1);
+  CHECK_THAT(empty.err, Catch::Contains("empty.json: names no adapter, at least one was expected"));
   CHECK(with({}).exit_code == 2);
   CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden_folder}).exit_code == 2);
 }

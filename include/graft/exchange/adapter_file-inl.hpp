@@ -14,8 +14,10 @@ namespace graft {
 GRAFT_INLINE bool adapter_file::has_head() const { return description.num_labels() > 0; }
 
 GRAFT_INLINE void check_of_trunk(const adapter_file& a, const tensor_source& trunk) {
-  check_of_trunk(
-      a, [&](const std::string& name) { return trunk.contains(name) && a.of_trunk.values<float>(name) == trunk.values<float>(name); });
+  check_of_trunk(a, [&](const std::string& name) {
+    if (!trunk.contains(name)) return false;
+    return a.of_trunk.values<float>(name) == rounded_to(a.of_trunk.at(name).type, std::span<const float>(trunk.values<float>(name)));
+  });
 }
 
 GRAFT_INLINE tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d) {

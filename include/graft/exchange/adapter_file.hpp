@@ -18,6 +18,7 @@ struct adapter_file {
   model_description description;
   tensor_source tensors;
   tensor_source of_trunk{tensors.path()};  // what the file repeats of the encoder: to be the same there, see check_of_trunk
+  std::vector<std::string> notes{};        // what the user should know of how it was read
 
   bool has_head() const;
 };

@@ -11,6 +11,7 @@
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/io/hf_names.hpp"
+#include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/io/torch_writer.hpp"
 
@@ -26,6 +27,17 @@ GRAFT_INLINE std::string adapterhub_name(const std::string& name, const std::str
 GRAFT_INLINE std::string adapterhub_head_name(const std::string& name, const head_names& head, const std::string& adapter, int layers) {
   const bool last = name.starts_with(head.out_proj + ".");
   return "heads." + adapter + (last && layers == 2 ? ".4" : ".1") + name.substr((last ? head.out_proj : head.dense).size());
+}
+
+/// What tells the adapter among TENSORS, under graft's names, from any other: LayerNorms that lie beside it belong to it alone.
+GRAFT_INLINE std::string adapter_digest(const tensor_source& tensors) {
+  fnv1a hash;
+  for (const auto& [name, info] : tensors.tensors()) {
+    if (name.find(".adapter.") == name.npos) continue;
+    hash.add(name);
+    hash.add(info.bytes);
+  }
+  return hash.text();
 }
 
 /// Adds labels to D, and to TENSORS the head in FOLDER.
@@ -75,11 +87,21 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
     const auto same = [](const std::string& name) { return name; };
-    tensors.add_all(take_tensors(safetensors_file(norms), layer_norm_tensors(config), same),
-                    [](const std::string& name) { return std::optional(name); });
+    const safetensors_file beside(norms);
+    const auto digest = beside.metadata().find("adapter");
+    if (digest != beside.metadata().end() && digest->second != detail::adapter_digest(tensors)) {
+      throw format_error(norms, "belongs to another adapter than the one in " + file.path() +
+                                    ", which was saved again without it: remove layer_norms.safetensors to go on with the encoder's "
+                                    "LayerNorms, or convert the adapter that it belongs to again");
+    }
+    tensors.add_all(take_tensors(beside, layer_norm_tensors(config), same), [](const std::string& name) { return std::optional(name); });
     d.layer_norms_trained = true;
   }
-  return {d, tensors};
+  adapter_file a{d, tensors};
+  if (const auto other = std::filesystem::path(folder) / "adapter.safetensors"; is_there(other) && file.path() != other) {
+    a.notes.push_back(folder + ": holds pytorch_adapter.bin and adapter.safetensors: pytorch_adapter.bin counts; remove the older one");
+  }
+  return a;
 }
 
 GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
@@ -100,6 +122,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const int layers = own_pooler ? 2 : 1;
   torch_writer adapter, last_layers;
   safetensors_writer norms;
+  norms.metadata = {{"adapter", detail::adapter_digest(a.tensors)}};
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".adapter.") != tensor.npos) {
       adapter.add(detail::adapterhub_name(tensor, name), info.shape, info.type, info.bytes);

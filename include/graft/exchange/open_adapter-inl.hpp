@@ -37,7 +37,14 @@ namespace graft::detail {
 GRAFT_INLINE std::string file_at(const std::string& path) {
   namespace fs = std::filesystem;
   if (!is_there(path)) throw format_error(path, "is not there");
-  if (!fs::is_directory(path)) return path;
+  if (!fs::is_directory(path)) {
+    const std::string name = fs::path(path).filename().string();
+    for (const char* part : {"adapter_model.safetensors", "adapter_model.bin", "adapter.safetensors", "pytorch_adapter.bin"}) {
+      if (name == part && is_there(fs::absolute(path).parent_path() / "adapter_config.json"))
+        throw format_error(path, "is part of an adapter of PEFT's or AdapterHub's: give the folder that it lies in");
+    }
+    return path;
+  }
   for (const char* name : {"model.safetensors", "model.p"}) {
     const std::string file = (fs::path(path) / name).string();
     if (is_there(file)) return file;
@@ -48,7 +55,10 @@ GRAFT_INLINE std::string file_at(const std::string& path) {
 GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config) {
   const std::string about = (std::filesystem::path(path) / "adapter_config.json").string();
   if (!std::filesystem::is_directory(path) || !is_there(about)) return std::nullopt;
-  return read_json(about).contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
+  const json given = read_json(about);
+  if (!given.is_object() || given.empty())
+    throw format_error(about, "is " + shown(given) + ", no adapter's configuration: save the adapter again");
+  return given.contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
 }
 
 GRAFT_INLINE bool is_described(const std::string& file) {

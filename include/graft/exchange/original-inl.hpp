@@ -14,12 +14,12 @@ namespace graft {
 GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_config& config) {
   const tensor_source file = open_weights(path);
   const head_names head(config);
-  const bool half_head = !file.contains(head.out_proj + ".weight");
-  tensor_source stored(path);
-  stored.add_all(file, [&](const std::string& name) -> std::optional<std::string> {
-    if (half_head && name.starts_with(head.dense + ".")) return std::nullopt;
-    return canonical_name(name, config.model_type);
-  });
+  const name_prefix prefix(file.tensors(), config.model_type, path);
+  tensor_source all(path), stored(path);
+  all.add_all(file, [&](const std::string& name) { return prefix.canonical(name); });
+  const bool half_head = !all.contains(head.out_proj + ".weight");
+  stored.add_all(
+      all, [&](const std::string& name) { return half_head && name.starts_with(head.dense + ".") ? std::nullopt : std::optional(name); });
   model_description d;
   d.kind = "adapter";
   d.placement = adapter_placement::pfeiffer;

@@ -17,11 +17,17 @@
 
 namespace graft::detail {
 
-/// Targets that name exactly those layers of the encoder which STORED has updates of: short names where every layer has one.
-GRAFT_INLINE std::vector<std::string> targets_of(const tensor_source& stored, const encoder_config& config) {
+/// Targets that name exactly those layers of the encoder which STORED has updates of: short names where every layer has one. Of NAMED,
+/// the target_modules as a list, each may be the end of a layer's name or all of it; layers that none of them names are not counted.
+GRAFT_INLINE std::vector<std::string> targets_of(const tensor_source& stored, const encoder_config& config,
+                                                 const std::vector<std::string>& named = {}) {
   std::set<std::string> targets;
   const tensor_shapes layers = dense_layers(config);
-  const auto updated = [&](const std::string& layer) { return stored.contains(layer + ".lora_A.weight"); };
+  const auto updated = [&](const std::string& layer) {
+    const auto names_it = [&](const std::string& name) { return is_target(layer, name) || name.ends_with(layer); };
+    return (stored.contains(layer + ".lora_A.weight") || stored.contains(layer + ".lora_B.weight")) &&
+           (named.empty() || std::any_of(named.begin(), named.end(), names_it));
+  };
   for (const auto& [layer, shape] : layers) {
     if (!updated(layer)) continue;
     const std::string numbered = layer.substr(layer.find(".layer.") + 1);  // layer.0.attention.self.query
@@ -111,6 +117,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   }
   std::set<std::string> handled{"peft_type",       "r",
                                 "lora_alpha",      "target_modules",
+                                "exclude_modules", "layers_to_transform",
+                                "layers_pattern",  // which layers they picked, the tensors say
                                 "use_rslora",      "lora_dropout",
                                 "modules_to_save", "base_model_name_or_path",
                                 "revision",        "inference_mode",
@@ -159,8 +167,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     throw format_error(path, "\"lora_alpha\" is " + given["lora_alpha"].dump() + ", " + ranges::lora_alpha.text() + " was expected");
   }
   const json targets = given.value("target_modules", json());
-  d.lora.targets =
-      targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : detail::targets_of(stored, config);
+  d.lora.targets = detail::targets_of(
+      stored, config, targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : std::vector<std::string>());
   if (lora_tensors(config, d).empty()) {
     throw format_error(path, "\"target_modules\" is " + shown(targets) + ": no dense layer of this encoder has an update");
   }

@@ -164,7 +164,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   check_trunk(from, to.trunk_fingerprint, path);
   detail::check_start(detail::start_check(path), file, to, config);
 
-  fitted_start start{tensor_source(path), {}};
+  fitted_start start{tensor_source(path), file.notes};
   std::optional<std::vector<std::size_t>> rows;
   if (from.kind.empty()) {
     start.notes.push_back("it does not say what it is: activation, labels and encoder are taken to be this run's");

@@ -224,6 +224,16 @@ std::optional<std::size_t> find_not_finite(dtype type, std::span<const std::byte
 /// @throws error  one of the types is no floating-point type
 void convert(dtype from_type, std::span<const std::byte> from, dtype to_type, std::byte* to);
 
+/// VALUES as they come back from a file that holds them as TYPE.
+template <class real>
+std::vector<real> rounded_to(dtype type, std::span<const real> values) {
+  std::vector<std::byte> stored(values.size() * dtype_size(type));
+  convert(dtype_of<real>(), std::as_bytes(values), type, stored.data());
+  std::vector<real> rounded(values.size());
+  convert(type, stored, dtype_of<real>(), reinterpret_cast<std::byte*>(rounded.data()));
+  return rounded;
+}
+
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)

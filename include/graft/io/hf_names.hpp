@@ -37,7 +37,10 @@ class name_prefix {
       throw format_error(path, "holds several encoders, " + found[0] + table.data() + " is one's and " + found[1] + table.data() +
                                    " another's: save one of them alone");
     }
-    if (found.empty()) return;
+    if (found.empty()) {
+      take_wrappers(names);
+      return;
+    }
     std::size_t at = 0;
     bool own = found[0].empty(), other = false;
     for (std::size_t before = std::string::npos; at != before;) {
@@ -63,6 +66,19 @@ class name_prefix {
   std::optional<std::string> canonical(const std::string& name) const;
 
  private:
+  /// Without an encoder: the wrappers that are around every name.
+  template <class Names>
+  void take_wrappers(const Names& names) {
+    for (const std::string_view word : {"module.", "_orig_mod.", "module."}) {
+      const std::string wrapped = text_ + std::string(word);
+      const bool all = std::all_of(names.begin(), names.end(),
+                                   [&](const auto& one) { return one.first.starts_with(wrapped) || one.first.starts_with("__pad."); });
+      if (!all || names.empty()) continue;
+      text_ = wrapped;
+      ends_.push_back(text_.size());
+    }
+  }
+
   std::string own_, text_;
   std::vector<std::size_t> ends_;  // of each word in text_
 };

@@ -92,10 +92,13 @@ struct taken_start {
 
 namespace detail {
 
-/// Whether the tensor NAME of SOURCE holds the values of P.
+/// Whether the tensor NAME of SOURCE holds the values of P, rounded to the tensor's type where that is a narrower one.
 template <class real>
 bool holds_values(const tensor_source& source, const std::string& name, const parameter<real>& p) {
   const auto count = static_cast<std::size_t>(p.size());
+  if (const dtype type = source.at(name).type; dtype_size(type) < sizeof(real)) {
+    return source.values<real>(name) == rounded_to(type, std::span(p.value().data(), count));
+  }
   const auto in_file = source.in_file<real>(name);
   const std::vector<real> copy = in_file ? std::vector<real>() : source.values<real>(name);
   const real* stored = in_file ? in_file->data : copy.data();
@@ -105,10 +108,10 @@ bool holds_values(const tensor_source& source, const std::string& name, const pa
 }  // namespace detail
 
 /// Starts MODEL, which holds its trunk and in which is set what will be trained, from SOURCE: every tensor goes to the parameter of its
-/// name. Those of the trunk that are not trained must be as they are: the model would be saved without them.
+/// name. Those of the trunk that are not trained must be as they are: the model would be saved without them. NOTES say what was left out.
 /// @throws format_error  not a single one is taken, one has no place in MODEL or another shape, or one that is not trained differs
 template <class M>
-taken_start start_from(M& model, const tensor_source& source) {
+taken_start start_from(M& model, const tensor_source& source, const std::vector<std::string>& notes = {}) {
   using parameter_type = parameter<typename M::real>;
   const std::string& type = model.config.model_type;
   std::map<std::string, const parameter_type*> own, of_trunk;
@@ -153,7 +156,9 @@ taken_start start_from(M& model, const tensor_source& source) {
     wanted.contains(p.name) ? void(++taken.trained) : taken.fresh.push_back(p.name);
   });
   if (taken.trained == 0 && taken.of_the_mix.empty()) {
-    throw format_error(source.path(), "holds no tensor that this run trains");
+    std::string why;
+    for (const std::string& note : notes) why += (why.empty() ? ": " : "; ") + note;
+    throw format_error(source.path(), "holds no tensor that this run trains" + why);
   }
   return taken;
 }

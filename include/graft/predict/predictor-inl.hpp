@@ -44,6 +44,7 @@ void basic_predictor<P>::add(const std::string& name, const std::string& path) {
   tuned_part part{name, file.description, make_model(file.description)};
   std::visit([&](auto& model) { load(model, file.tensors); }, part.model);
   tuned_.push_back(std::move(part));
+  notes_.insert(notes_.end(), file.notes.begin(), file.notes.end());
 }
 
 template <class P>
@@ -62,7 +63,7 @@ index basic_predictor<P>::max_seq_length(const std::string& name) const {
 
 template <class P>
 std::vector<std::string> basic_predictor<P>::notes() const {
-  auto all = trunk_notes_;
+  auto all = notes_;
   if (tokenizer_) all.insert(all.end(), tokenizer_->notes().begin(), tokenizer_->notes().end());
   return all;
 }
@@ -115,7 +116,7 @@ basic_predictor<P>::basic_predictor(const trunk_files& files, const predictor_op
     throw config_error("max_seq_length is " + std::to_string(*options.max_seq_length) + ", the encoder takes sequences of at most " +
                        std::to_string(config.max_sequence_length()) + " tokens");
   }
-  trunk_notes_ = trunk_notes(config, stored);
+  notes_ = trunk_notes(config, stored);
   lacks_pooler_ = trunk_.head.pretrained_dense() && !brings_pooler(stored);
   if (!files.tokenizer_path.empty()) tokenizer_ = read_vocabulary(files.tokenizer_path, config_);
   load_trunk(trunk_, stored);

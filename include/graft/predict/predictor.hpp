@@ -59,7 +59,7 @@ class basic_predictor {
   /// Where the sequences that NAME answers are cut.
   /// @throws config_error  there is no adapter of that name
   index max_seq_length(const std::string& name) const;
-  /// What the user should know of the encoder and the vocabulary: a line each.
+  /// What the user should know of the encoder, the vocabulary and how what was tuned was read: a line each.
   std::vector<std::string> notes() const;
   /// What NAME is; "" means the first.
   /// @throws config_error  there is no adapter of that name
@@ -127,7 +127,7 @@ class basic_predictor {
   encoder_config config_;
   predictor_options options_;
   std::string fingerprint_;
-  std::vector<std::string> trunk_notes_;
+  std::vector<std::string> notes_;
   bool lacks_pooler_ = false;
   std::optional<tokenizer> tokenizer_;
   plain_classifier<P> trunk_;
