@@ -15,7 +15,6 @@
 #include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/plot/axis.hpp"
 #include "graft/predict/trunk_files.hpp"
 
 namespace graft::program {

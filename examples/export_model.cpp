@@ -22,7 +22,6 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
-#include "graft/model/memory.hpp"
 #include "graft/predict/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "machine.hpp"

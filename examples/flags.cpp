@@ -15,7 +15,6 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
-#include "graft/data/tasks.hpp"
 
 namespace graft::program {
 namespace {

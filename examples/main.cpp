@@ -22,7 +22,6 @@
 #include "graft/core/mapping.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
-#include "graft/model/memory.hpp"
 #include "graft/version.hpp"
 #include "lost_pages.hpp"
 #include "machine.hpp"

@@ -15,9 +15,7 @@
 #include <random>
 #include <set>
 
-#include "graft/data/lines.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/model/initialization.hpp"
 #include "graft/train/checkpoint.hpp"
 #include "graft/train/log_writer.hpp"
 #include "graft/version.hpp"

@@ -13,8 +13,6 @@
 
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
-#include "graft/data/lines.hpp"
-#include "graft/io/torch_writer.hpp"
 #include "graft/train/checkpoint.hpp"
 
 namespace graft::program {

@@ -8,7 +8,6 @@
 #include <iostream>
 
 #include "graft/core/error.hpp"
-#include "graft/data/lines.hpp"
 
 namespace graft::program {
 

@@ -2,7 +2,6 @@
 // head alone.
 
 #include "commands.hpp"
-#include "graft/io/torch_writer.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
 #include "precision.hpp"

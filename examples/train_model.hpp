@@ -255,10 +255,11 @@ void save_trained(M& model, const prepared_run& run, const std::map<std::string,
   const auto wanted = [&](bool flag, const char* name) {
     return flag && !(run.folder->where() == run_folder::start::after_training && std::filesystem::exists(run.file(name)));
   };
-  check_files(run);
+  run.folder->require_here();
   run.folder->release();
   const bool everything = wanted(run.flags.do_save_full, "model_full.safetensors");
   try {
+    // what was trained is in memory, and each step of it was looked after: a file that changes now costs none of it
     if (wanted(run.flags.do_save, "model.safetensors")) save_tuned(model, run.file("model.safetensors"), metadata);
     if (everything) save_everything(model, run.file("model_full.safetensors"), metadata);
   } catch (const backend_error& failure) {

@@ -6,10 +6,8 @@
 #include "commands.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/exchange/open_adapter.hpp"
-#include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
-#include "graft/model/memory.hpp"
 #include "precision.hpp"
 #include "train_model.hpp"
 

@@ -14,7 +14,6 @@
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/description.hpp"
-#include "graft/model/memory.hpp"
 #include "graft/predict/trunk_files.hpp"
 #include "graft/train/trainer.hpp"
 #include "graft/version.hpp"

@@ -56,8 +56,8 @@ model_description describe(const prepared_run& run, const std::string& kind);
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);
 
-/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; one that comes a second later or more ends the program at once. Signals that were ignored when the program
-/// started, as under nohup, stay so; but a SIGINT that is sent to a background job counts.
+/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; one that comes a second later or more ends the program at once. Signals that were
+/// ignored when the program started, as under nohup, stay so; but a SIGINT that is sent to a background job counts.
 const std::atomic<bool>& stop_requested();
 
 /// Prints the banner. TRAINED is in words; COUNTS and BYTES from model/memory.hpp.

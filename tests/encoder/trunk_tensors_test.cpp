@@ -4,16 +4,25 @@
 
 #include "graft/io/tensor_source.hpp"
 
-TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's pooler") {
+namespace {
+
+graft::encoder_config two_layers(const std::string& type, graft::index segments) {
   graft::encoder_config config;
-  config.model_type = "roberta";
+  config.model_type = type;
   config.vocab_size = 50;
   config.hidden_size = 6;
   config.num_hidden_layers = 2;
   config.num_attention_heads = 3;
   config.intermediate_size = 10;
   config.max_position_embeddings = 20;
-  config.type_vocab_size = 1;
+  config.type_vocab_size = segments;
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's pooler") {
+  auto config = two_layers("roberta", 1);
   auto shapes = graft::trunk_tensors(config);
   using shape = std::vector<graft::index>;
   CHECK(shapes.size() == 5 + 2 * 16);
@@ -32,15 +41,7 @@ TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's poole
 }
 
 TEST_CASE("what lies in an encoder and has no place in it is noted, or refused where it changes what is computed") {
-  graft::encoder_config config;
-  config.model_type = "bert";
-  config.vocab_size = 50;
-  config.hidden_size = 6;
-  config.num_hidden_layers = 2;
-  config.num_attention_heads = 3;
-  config.intermediate_size = 10;
-  config.max_position_embeddings = 20;
-  config.type_vocab_size = 2;
+  auto config = two_layers("bert", 2);
   config.layer_norm_eps = 1e-5;
   config.hidden_act = "gelu";
   graft::tensor_source model("m");
@@ -62,7 +63,8 @@ TEST_CASE("what lies in an encoder and has no place in it is noted, or refused w
   for (const char* name : {"attention.self.query.lora_A", "output.adapters.rte.adapter_up.weight", "attention.self.query.weight_scale"}) {
     graft::tensor_source other = model;
     other.add(std::string("bert.encoder.layer.0.") + name, {});
-    CHECK_THROWS_WITH(graft::trunk_notes(config, other), Catch::StartsWith("m: holds 'bert.encoder.layer.0." + std::string(name) + "', which changes what"));
+    CHECK_THROWS_WITH(graft::trunk_notes(config, other),
+                      Catch::StartsWith("m: holds 'bert.encoder.layer.0." + std::string(name) + "', which changes what"));
     other.set_metadata({{"graft", "{}"}});
     CHECK(graft::trunk_notes(config, other).empty());
   }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
@@ -33,8 +34,8 @@ bool wait_for(const std::function<bool()>& what) {
   return false;
 }
 
-/// Starts the program, lets DISTURB do its work once OUTPUT has a few steps, and waits for the end: exit code and standard error.
-std::pair<int, std::string> disturbed(std::vector<std::string> flags, const std::string& output,
+/// Starts the program, lets DISTURB do its work once READY holds, and waits for the end: exit code and standard error.
+std::pair<int, std::string> disturbed(std::vector<std::string> flags, const std::function<bool()>& ready,
                                       const std::function<void(pid_t)>& disturb) {
   const temporary_folder folder;
   flags.insert(flags.begin(), GRAFT_PROGRAM);
@@ -48,10 +49,29 @@ std::pair<int, std::string> disturbed(std::vector<std::string> flags, const std:
   pid_t child = 0;
   REQUIRE(::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
   ::posix_spawn_file_actions_destroy(&files);
-  if (wait_for([&] { return steps_in(output) >= 5; })) disturb(child);
+  if (wait_for(ready)) disturb(child);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), graft::read_file(folder / "err")};
+}
+
+/// The same once OUTPUT has a few steps.
+std::pair<int, std::string> disturbed(const std::vector<std::string>& flags, const std::string& output,
+                                      const std::function<void(pid_t)>& disturb) {
+  return disturbed(
+      flags, [&] { return steps_in(output) >= 5; }, disturb);
+}
+
+/// The golden task in FOLDER with so many rows to validate on that it takes a while.
+std::string long_validation(const temporary_folder& folder) {
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  auto config = graft::read_json(task);
+  std::string rows;
+  for (int i = 0; i < 20'000; ++i) rows += R"({"input_ids":[0,5,6,7,2],"label":")" + config["labels"][0].get<std::string>() + "\"}\n";
+  graft::write_file(folder / "many.jsonl", rows);
+  config["paths"]["val"] = folder / "many.jsonl";
+  graft::write_file(task, config.dump());
+  return task;
 }
 
 }  // namespace
@@ -142,8 +162,7 @@ TEST_CASE("a mapped trunk that is cut short is a line and an exit code") {
   auto config = graft::read_json(own_golden() + "/config.json");
   config["vocab_size"] = 20'000;
   graft::write_file(folder / "config.json", config.dump());
-  const auto run = with(tiny_run("train-adapter", task, output),
-                        {"--model_path", trunk, "--do_save", "--num_train_epochs", "100000"});
+  const auto run = with(tiny_run("train-adapter", task, output), {"--model_path", trunk, "--do_save", "--num_train_epochs", "100000"});
   const auto [code, err] = disturbed(run, output, [&](pid_t) { fs::resize_file(trunk, 8); });
   // whichever is met first: a page that is gone, or the check before a step is taken
   CHECK((code == 4 || code == 1));
@@ -171,4 +190,63 @@ TEST_CASE("a run under nohup outlives its terminal, and one that is told to stop
   CHECK(code == 130);
   CHECK_THAT(err, Catch::Contains("--resume goes on from there"));
   CHECK(fs::exists(output + "/checkpoint.safetensors"));
+}
+
+TEST_CASE("a signal that comes twice at once stops a run once") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  const auto run = with(tiny_run("train-adapter", task, output), {"--num_train_epochs", "100000"});
+  const auto [code, err] = disturbed(run, output, [](pid_t child) {
+    ::kill(child, SIGTERM);
+    ::usleep(2000);  // signals that wait together are one
+    ::kill(child, SIGTERM);
+  });
+  CHECK(code == 130);
+  CHECK_THAT(err, Catch::Contains("--resume goes on from there"));
+  CHECK(fs::exists(output + "/checkpoint.safetensors"));
+}
+
+TEST_CASE("a run whose seed was drawn is resumed with it, and ends with the bits of one that was given it") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::string output = folder / "run";
+  auto run = with(tiny_run("train-adapter", task, output), {"--do_save", "--max_steps", "1000"});
+  const auto seed = std::find(run.begin(), run.end(), "--seed") + 1;
+  *seed = "-1";
+  REQUIRE(disturbed(run, output, [](pid_t child) { ::kill(child, SIGINT); }).first == 130);
+  const auto resumed = run_graft(with(run, {"--resume"}));
+  CHECK(resumed.err.empty());
+  REQUIRE(resumed.exit_code == 0);
+  *seed = std::to_string(graft::read_json(output + "/run.json")["asked"]["seed"].get<std::int64_t>());
+  CHECK(*seed != "-1");
+  *(std::find(run.begin(), run.end(), "--output_dir") + 1) = folder / "whole";
+  REQUIRE(run_graft(run).exit_code == 0);
+  CHECK(graft::read_file(output + "/model.safetensors") == graft::read_file(folder / "whole/model.safetensors"));
+}
+
+TEST_CASE("an evaluation that is stopped, or whose model changes under it, costs neither the training nor a wrong number") {
+  const temporary_folder folder;
+  const std::string task = long_validation(folder), output = folder / "run", trunk = folder / "model.safetensors";
+  fs::copy_file(own_golden() + "/model.safetensors", trunk);
+  const auto run =
+      with(tiny_run("train-adapter", task, output), {"--model_path", trunk, "--model_config_path", own_golden() + "/config.json",
+                                                     "--do_save", "--do_val", "--eval_every_steps", "0", "--max_steps", "4"});
+  const auto saved = [&] { return fs::exists(output + "/model.safetensors"); };
+  const bool stops = GENERATE(true, false);
+  const auto [code, err] = disturbed(run, saved, [&](pid_t child) {
+    if (stops) {
+      ::kill(child, SIGTERM);
+    } else {
+      fs::last_write_time(trunk, fs::last_write_time(trunk) + std::chrono::seconds(1));
+    }
+  });
+  CHECK(code == (stops ? 130 : 1));
+  CHECK_THAT(err,
+             Catch::Contains(stops ? "the same command goes on with the evaluation" : trunk + ": has been changed, replaced or removed"));
+  CHECK_FALSE(fs::exists(output + "/val_metrics.json"));
+  const std::string trained = graft::read_file(output + "/model.safetensors");
+  CHECK(run_graft(run).exit_code == 0);
+  CHECK(fs::exists(output + "/val_metrics.json"));
+  CHECK(graft::read_file(output + "/model.safetensors") == trained);
 }

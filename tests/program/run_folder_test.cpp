@@ -263,6 +263,17 @@ TEST_CASE("nothing is written by path once the folder is another") {
   CHECK_FALSE(fs::exists(root / "moved/DONE"));
 }
 
+TEST_CASE("a finished run stays where there is no room for the one that is to replace it") {
+  const temporary_folder root;
+  begin(root / "run", {"model.safetensors"}, true);
+  run_folder run(root / "run");
+  ordered_json args = flags();
+  run.claim("train-adapter", args, false, true);
+  CHECK_THROWS_WITH(run.require_room(std::int64_t{1} << 60), Catch::Contains("has no room for the"));
+  CHECK(fs::exists(root / "run/model.safetensors"));
+  CHECK_NOTHROW(run.require_room(1));
+}
+
 TEST_CASE("a finished run goes only for --force_overwrite without --resume, which args.json does not keep") {
   const temporary_folder root;
   const std::string folder = root / "run";

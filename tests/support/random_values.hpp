@@ -6,7 +6,6 @@
 #include "graft/core/parameter.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/types.hpp"
-#include "graft/layers/layer_norm.hpp"
 
 namespace graft_test {
 
