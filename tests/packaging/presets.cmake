@@ -1,0 +1,10 @@
+# Configures PRESET into WORK, if cmake lists it to configure and to build.  cmake -DPRESET=... -DWORK=... -P presets.cmake, in graft's folder
+foreach(kind configure build)
+  execute_process(COMMAND ${CMAKE_COMMAND} --list-presets=${kind} OUTPUT_VARIABLE listed COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT listed MATCHES "\"${PRESET}\"")
+    message(FATAL_ERROR "there is no ${kind} preset ${PRESET}:\n${listed}")
+  endif()
+endforeach()
+file(REMOVE_RECURSE ${WORK})
+execute_process(COMMAND ${CMAKE_COMMAND} --preset ${PRESET} -B ${WORK} COMMAND_ERROR_IS_FATAL ANY)
+file(REMOVE_RECURSE ${WORK})
