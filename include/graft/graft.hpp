@@ -44,11 +44,13 @@
 #include "graft/data/sampler.hpp"                 // the order of an epoch
 #include "graft/data/batch.hpp"                   // sequences as packed rows of real tokens
 
-// gemm, ops, layers: the parts of a model, each backward under its forward
+// gemm: products of matrices
 #include "graft/gemm/tiles.hpp"                   // how the factors of a product lie in memory
 #include "graft/gemm/tile_kernels.hpp"            // products of tiles, for every processor
 #include "graft/gemm/product.hpp"                 // products whose blocks go on while they are in cache
 #include "graft/gemm/gemm.hpp"                    // any two matrices
+
+// ops: functions without parameters
 #include "graft/ops/activation.hpp"               // element-wise functions of adapters
 #include "graft/ops/gelu.hpp"                     // the Gaussian error linear unit
 #include "graft/ops/softmax.hpp"                  // softmax over a row
@@ -58,6 +60,8 @@
 #include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
+
+// layers: functions with parameters
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
@@ -78,8 +82,10 @@
 #include "graft/adapters/weighted_sum.hpp"        // mixing weights
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
-// heads, losses: hidden states -> logits -> loss
+// heads: hidden states -> logits
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
+
+// losses: logits -> loss
 #include "graft/losses/losses.hpp"                // cross entropy, mean squared error
 
 // io: weights in files
@@ -112,10 +118,12 @@
 #include "graft/exchange/adapter_list.hpp"        // several, by name
 #include "graft/exchange/merge_lora.hpp"          // a low-rank update inside the weights
 
-// optim, train, predict: the loop around it
+// optim: gradients -> new parameters
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role
 #include "graft/optim/pieces.hpp"                 // one loop over the elements of all parameters
 #include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
+
+// train: the loop around it all
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
@@ -124,6 +132,8 @@
 #include "graft/train/log_writer.hpp"             // the logs of a run
 #include "graft/train/progress.hpp"               // one line that tells how far it is
 #include "graft/train/run_files.hpp"              // metrics and predictions as files
+
+// predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
 
 // plot: logs -> pictures
