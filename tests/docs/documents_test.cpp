@@ -1,0 +1,113 @@
+// The documents say what the tree says: the picture is the script's, variables are those of the sources, links lead somewhere.
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <regex>
+#include <set>
+#include <string>
+
+#include "graft/core/file.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using names = std::set<std::string>;
+
+const fs::path root = fs::path(GRAFT_TEST_DIR).parent_path();
+
+std::string output_of(const std::string& command) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
+  std::string out;
+  for (int c; (c = std::fgetc(pipe.get())) != EOF;) out += static_cast<char>(c);
+  return out;
+}
+
+/// Adds what the first group of PATTERN matches in TEXT.
+void collect(const std::string& text, const std::regex& pattern, names& found) {
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) found.insert((*match)[1]);
+}
+
+void for_each_file(const std::function<void(const fs::path&)>& use) {
+  for (const char* folder : {"include", "examples", "tests", "benchmarks", "docs"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      if (entry.is_regular_file() && entry.path().string().find("/corpus/") == std::string::npos) use(entry.path());
+    }
+  }
+  for (const char* file : {"CMakeLists.txt", "README.md", "CHANGELOG.md"}) use(root / file);
+}
+
+/// Names of variables and options in sources and build files.
+names variables_of_sources() {
+  static const std::regex read_by_code(R"re((?:getenv\(|environ\.get\(|environ\[|number\()"(\w+)")re");  // number: tests/faults
+  static const std::regex read_by_script(R"re(\$\{([A-Z_]+):?[-=])re");
+  static const std::regex of_libraries(R"re(\b(G?OMP_[A-Z_]+|(?:DNNL|ONEDNN)_MAX_CPU_ISA)\b)re");
+  static const std::regex option(R"re(\b(?:option\((GRAFT_\w+)|set\((GRAFT_\w+) \S+ CACHE))re");
+  static const std::regex macro(R"re(# *(?:el)?if.*\b(GRAFT_\w+))re");
+  names found;
+  for_each_file([&](const fs::path& path) {
+    const std::string extension = path.extension();
+    if (extension == ".md" || path.filename() == "documents_test.cpp") return;
+    const std::string text = graft::read_file(path);
+    if (extension == ".sh") collect(text, read_by_script, found);
+    if (extension == ".hpp" || extension == ".cpp" || extension == ".c") collect(text, macro, found);
+    collect(text, read_by_code, found);
+    collect(text, of_libraries, found);
+    if (path.filename() != "CMakeLists.txt") return;
+    for (std::sregex_iterator match(text.begin(), text.end(), option), end; match != end; ++match) {
+      found.insert((*match)[1].matched ? (*match)[1] : (*match)[2]);
+    }
+  });
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("the picture of the architecture is the one that its script draws") {
+  INFO("where it is not: docs/architecture.sh > docs/architecture.svg");
+  CHECK(output_of("sh '" + (root / "docs/architecture.sh").string() + "'") == graft::read_file(root / "docs/architecture.svg"));
+}
+
+TEST_CASE("every variable that the sources read is in docs/environment.md, and no other") {
+  const std::string document = graft::read_file(root / "docs/environment.md");
+  const names found = variables_of_sources();
+  CHECK(found.contains("GRAFT_TILES"));
+  for (const std::string& name : found) {
+    INFO(name);
+    CHECK(document.find("`" + name + "`") != std::string::npos);
+  }
+  names listed;
+  for (std::size_t begin = 0, end = 0; begin < document.size(); begin = end + 1) {  // what stands in the first column of a table
+    end = document.find('\n', begin);
+    const std::string line = document.substr(begin, end - begin);
+    if (line.starts_with("| `")) collect(line.substr(0, line.find('|', 1)), std::regex("`([A-Z_0-9]+)`"), listed);
+  }
+  CHECK(listed.size() > 20);
+  for (const std::string& name : listed) {
+    if (name == "TMPDIR") continue;  // read by std::filesystem
+    INFO(name);
+    CHECK(found.contains(name));
+  }
+}
+
+TEST_CASE("links in the documents lead to files, and README's table to every document") {
+  static const std::regex link(R"re(\]\(([^)#: ]+)(?:#[^)]*)?\))re");
+  for_each_file([&](const fs::path& path) {
+    if (path.extension() != ".md") return;
+    names linked;
+    collect(graft::read_file(path), link, linked);
+    for (const std::string& target : linked) {
+      INFO(path << " -> " << target);
+      CHECK(fs::exists(path.parent_path() / target));
+    }
+  });
+  names in_readme;
+  collect(graft::read_file(root / "README.md"), link, in_readme);
+  CHECK(in_readme.contains("CHANGELOG.md"));
+  for (const auto& entry : fs::directory_iterator(root / "docs")) {
+    INFO(entry.path());
+    if (entry.path().extension() == ".md") CHECK(in_readme.contains("docs/" + entry.path().filename().string()));
+  }
+}
