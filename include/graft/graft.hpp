@@ -129,13 +129,7 @@
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
 #include "graft/train/batch_gradient.hpp"         // a batch's loss and gradients, in parts
 #include "graft/train/trainer.hpp"                // the training loop
-#include "graft/train/log_writer.hpp"             // the logs of a run
-#include "graft/train/progress.hpp"               // one line that tells how far it is
-#include "graft/train/run_files.hpp"              // metrics and predictions as files
 
 // predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
-
-// plot: logs -> pictures
-#include "graft/plot/report.hpp"                  // SVG pictures of a run, and a page that shows them
 // clang-format on

@@ -4,16 +4,16 @@
 // the others behind it, so that they map files its way
 #include <filesystem>
 
-#include "graft/plot/pictures.hpp"
-#include "graft/plot/report.hpp"
+#include "plot/pictures.hpp"
+#include "plot/report.hpp"
 
 GRAFT_HARNESS(logs) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   std::filesystem::create_directories(graft_fuzz::folder() / "run/1700000000");
   const auto draw = [] {
     graft_fuzz::attempt([] {
-      const auto log = graft::read_run_log(graft_fuzz::folder() / "run");
-      graft::report_html(log, graft::pictures(log));
+      const auto log = graft::program::read_run_log(graft_fuzz::folder() / "run");
+      graft::program::report_html(log, graft::program::pictures(log));
     });
   };
   const std::string loss = R"({"epoch":0,"epoch_step":1,"global_step":1,"loss_val":0.5})"

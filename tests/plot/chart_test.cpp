@@ -1,13 +1,13 @@
-#include "graft/plot/chart.hpp"
+#include "plot/chart.hpp"
 
 #include <catch2/catch.hpp>
 #include <limits>
 
 namespace {
-std::string drawn(const graft::series& points) {
-  graft::svg page(100, 100, "");
-  const graft::chart plot(0, 0, 100, 100, {0, 10}, {0, 10});
-  plot.draw_line(page, points, graft::adapter_pen(0), "name");
+std::string drawn(const graft::program::series& points) {
+  graft::program::svg page(100, 100, "");
+  const graft::program::chart plot(0, 0, 100, 100, {0, 10}, {0, 10});
+  plot.draw_line(page, points, graft::program::adapter_pen(0), "name");
   return page.finished();
 }
 }  // namespace
@@ -22,7 +22,7 @@ TEST_CASE("a line is moves from point to point, broken at gaps, and a lonely poi
 }
 
 TEST_CASE("a chart without a drawable value says so") {
-  graft::svg page(100, 100, "");
-  graft::chart(0, 0, 100, 100, {1, 2}, {}).draw_scaffolding(page, "loss");
+  graft::program::svg page(100, 100, "");
+  graft::program::chart(0, 0, 100, 100, {1, 2}, {}).draw_scaffolding(page, "loss");
   CHECK_THAT(page.finished(), Catch::Contains("no finite values were logged"));
 }

@@ -1,12 +1,12 @@
-#include "graft/plot/pictures.hpp"
+#include "plot/pictures.hpp"
 
 #include <catch2/catch.hpp>
 #include <limits>
 
 namespace {
 
-std::string picture_of(const graft::run_log& log, const std::string& name) {
-  for (const auto& each : graft::pictures(log)) {
+std::string picture_of(const graft::program::run_log& log, const std::string& name) {
+  for (const auto& each : graft::program::pictures(log)) {
     if (each.name == name) return each.svg_text;
   }
   return "";
@@ -18,8 +18,8 @@ std::size_t count_of(const std::string& text, const std::string& part) {
   return count;
 }
 
-graft::run_log mix_log(const std::vector<std::string>& adapters, int sites) {
-  graft::run_log log;
+graft::program::run_log mix_log(const std::vector<std::string>& adapters, int sites) {
+  graft::program::run_log log;
   log.adapters = adapters;
   log.weight_steps = {0, 10, 20};
   for (int site = 0; site < sites; ++site) {
@@ -34,13 +34,13 @@ graft::run_log mix_log(const std::vector<std::string>& adapters, int sites) {
 }  // namespace
 
 TEST_CASE("only what was logged is drawn") {
-  graft::run_log log;
-  CHECK(graft::pictures(log).empty());
+  graft::program::run_log log;
+  CHECK(graft::program::pictures(log).empty());
   log.loss = {{1, 2}, {0.7, 0.6}};
-  CHECK(graft::pictures(log).size() == 1);
+  CHECK(graft::program::pictures(log).size() == 1);
   log.learning_rate = {{1, 2}, {1e-5, 0}};
   log.validation = {{2}, {0.5}};
-  CHECK(graft::pictures(log).size() == 3);
+  CHECK(graft::program::pictures(log).size() == 3);
 }
 
 TEST_CASE("weights: a panel a set, a line and a labelled bar an adapter, the base dashed") {
@@ -77,7 +77,7 @@ TEST_CASE("weights: numbers too small to tell apart have bars without length") {
 }
 
 TEST_CASE("loss: long runs are smoothed and say how, short ones are not") {
-  graft::run_log log;
+  graft::program::run_log log;
   for (int i = 1; i <= 1000; ++i) log.loss.add(i, 1.0 / i);
   CHECK_THAT(picture_of(log, "loss"),
              Catch::Contains("mean over a centered window of 41 logged steps") && Catch::Contains("stroke-opacity=\"0.45\""));
@@ -86,14 +86,14 @@ TEST_CASE("loss: long runs are smoothed and say how, short ones are not") {
 }
 
 TEST_CASE("learning rate: its peak is named") {
-  graft::run_log log;
+  graft::program::run_log log;
   log.learning_rate = {{1, 2, 3}, {5e-6, 1.04e-5, 0}};
   log.loss = log.learning_rate;
   CHECK_THAT(picture_of(log, "learning_rate"), Catch::Contains("highest: 1.04×10⁻⁵ at step 2") && Catch::Contains("learning rate (×10⁻⁵)"));
 }
 
 TEST_CASE("validation: the best is marked and labelled") {
-  graft::run_log log;
+  graft::program::run_log log;
   log.validation = {{100, 200, 300}, {0.5, 0.71234, std::numeric_limits<double>::quiet_NaN()}};
   log.best = {200, 0.71234};
   const std::string text = picture_of(log, "validation");
@@ -102,7 +102,7 @@ TEST_CASE("validation: the best is marked and labelled") {
 }
 
 TEST_CASE("a hundred thousand points make a small picture, the same every time") {
-  graft::run_log log;
+  graft::program::run_log log;
   for (int i = 0; i < 100000; ++i) log.loss.add(i, (i * 7919 % 1000) / 1000.0);
   const std::string text = picture_of(log, "loss");
   CHECK(text.size() < 60000);
@@ -110,7 +110,7 @@ TEST_CASE("a hundred thousand points make a small picture, the same every time")
 }
 
 TEST_CASE("the smallest and the largest numbers can be written with a power of ten") {
-  using graft::detail::scientific;
+  using graft::program::detail::scientific;
   CHECK(scientific(0.0000104) == "1.04×10⁻⁵");
   CHECK(scientific(1e-5) == "1×10⁻⁵");
   CHECK(scientific(2.5e12) == "2.5×10¹²");

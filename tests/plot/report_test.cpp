@@ -1,4 +1,4 @@
-#include "graft/plot/report.hpp"
+#include "plot/report.hpp"
 
 #include <sys/stat.h>
 
@@ -43,19 +43,19 @@ void fill_awkward(const run_folder& run) {
 TEST_CASE("pictures and report are written, the same every time, with the warnings passed on") {
   const run_folder run;
   fill_awkward(run);
-  const auto written = graft::write_plots(run.path(), run.folder / "plots/new");
+  const auto written = graft::program::write_plots(run.path(), run.folder / "plots/new");
   const std::vector<std::string> names = {"weights.svg", "validation.svg", "loss.svg", "learning_rate.svg", "report.html"};
   REQUIRE(written.files.size() == names.size());
   for (std::size_t i = 0; i < names.size(); ++i) CHECK(written.files[i] == run.folder / ("plots/new/" + names[i]));
   REQUIRE(written.warnings.size() == 1);
-  graft::write_plots(run.path(), run.folder / "again");
+  graft::program::write_plots(run.path(), run.folder / "again");
   for (const auto& name : names) CHECK(text_of(run.folder / ("plots/new/" + name)) == text_of(run.folder / ("again/" + name)));
 }
 
 TEST_CASE("the report holds pictures, arguments, metrics and warnings, all escaped, and needs nothing from elsewhere") {
   const run_folder run;
   fill_awkward(run);
-  const auto written = graft::write_plots(run.path(), run.folder / "plots");
+  const auto written = graft::program::write_plots(run.path(), run.folder / "plots");
   const std::string html = text_of(written.files.back());
   CHECK_THAT(html, Catch::Contains("<dt>output_dir</dt><dd>&lt;/dd&gt;&lt;script&gt;alert(1)&lt;/script&gt;</dd>"));
   CHECK_THAT(html, Catch::Contains("<dt>adapter_exclude</dt><dd>[&quot;a&quot;,&quot;b&quot;]</dd>"));
@@ -69,18 +69,18 @@ TEST_CASE("the report holds pictures, arguments, metrics and warnings, all escap
 TEST_CASE("a run without arguments and metrics says so") {
   const run_folder run;
   run.write("1/loss_train.zlog", loss_row(1, "0.5"));
-  const auto written = graft::write_plots(run.path(), run.folder / "plots");
+  const auto written = graft::program::write_plots(run.path(), run.folder / "plots");
   CHECK(written.files.size() == 2);
   CHECK_THAT(text_of(written.files.back()), Catch::Contains("No val_metrics.json") && Catch::Contains("No args.json"));
 }
 
 TEST_CASE("nothing is made when there is nothing to draw, and an unwritable folder is refused") {
   const run_folder run;
-  CHECK_THROWS_AS(graft::write_plots(run.path(), run.folder / "plots"), graft::format_error);
+  CHECK_THROWS_AS(graft::program::write_plots(run.path(), run.folder / "plots"), graft::format_error);
   CHECK_FALSE(std::filesystem::exists(run.folder / "plots"));
   run.write("1/loss_train.zlog", loss_row(1, "0.5"));
   run.write("plots", "a file");
-  CHECK_THROWS_AS(graft::write_plots(run.path(), run.folder / "plots"), graft::backend_error);
+  CHECK_THROWS_AS(graft::program::write_plots(run.path(), run.folder / "plots"), graft::backend_error);
 }
 
 TEST_CASE("nothing is written through a link that somebody left in the folder of a run") {
@@ -89,20 +89,20 @@ TEST_CASE("nothing is written through a link that somebody left in the folder of
   const temporary_folder elsewhere;
   run.write("1/loss_train.zlog", loss_row(1, "0.5"));
   fs::create_directory_symlink(elsewhere.path(), run.folder / "plots");
-  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("plots: is a link, "));
-  CHECK_THROWS_WITH(graft::write_plots(run.path() + "/", run.folder / "plots/"), Catch::Contains("plots: is a link, "));
+  CHECK_THROWS_WITH(graft::program::write_plots(run.path(), run.folder / "plots"), Catch::Contains("plots: is a link, "));
+  CHECK_THROWS_WITH(graft::program::write_plots(run.path() + "/", run.folder / "plots/"), Catch::Contains("plots: is a link, "));
   CHECK(fs::is_empty(elsewhere.path()));
   fs::remove(run.folder / "plots");
   fs::create_directory(run.folder / "plots");
   graft::write_file(elsewhere / "precious", "mine");
   fs::create_symlink(elsewhere / "precious", run.folder / "plots/loss.svg");
-  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is a link, "));
+  CHECK_THROWS_WITH(graft::program::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is a link, "));
   CHECK(text_of(elsewhere / "precious") == "mine");
   fs::remove(run.folder / "plots/loss.svg");
   REQUIRE(::mkfifo((run.folder / "plots/loss.svg").c_str(), 0600) == 0);
-  CHECK_THROWS_WITH(graft::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is no file, "));
+  CHECK_THROWS_WITH(graft::program::write_plots(run.path(), run.folder / "plots"), Catch::Contains("loss.svg: is no file, "));
   fs::create_directory_symlink(elsewhere.path(), elsewhere / "own");  // a link of the user's own, outside the run, is followed
-  CHECK(graft::write_plots(run.path(), elsewhere / "own").files.size() == 2);
+  CHECK(graft::program::write_plots(run.path(), elsewhere / "own").files.size() == 2);
 }
 
 TEST_CASE("every file is well-formed XML") {
@@ -112,7 +112,7 @@ TEST_CASE("every file is well-formed XML") {
   }
   const run_folder run;
   fill_awkward(run);
-  for (const auto& file : graft::write_plots(run.path(), run.folder / "plots").files) {
+  for (const auto& file : graft::program::write_plots(run.path(), run.folder / "plots").files) {
     INFO(file);
     CHECK(std::system(("xmllint --noout --nonet '" + file + "'").c_str()) == 0);
   }

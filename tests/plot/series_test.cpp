@@ -1,4 +1,4 @@
-#include "graft/plot/series.hpp"
+#include "plot/series.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -10,7 +10,7 @@ const double nan_value = std::numeric_limits<double>::quiet_NaN();
 }
 
 TEST_CASE("an extent leaves out what cannot be drawn") {
-  graft::extent e;
+  graft::program::extent e;
   CHECK(e.empty());
   e.include({nan_value, std::numeric_limits<double>::infinity(), -1e305});
   CHECK(e.empty());
@@ -20,10 +20,10 @@ TEST_CASE("an extent leaves out what cannot be drawn") {
 }
 
 TEST_CASE("the centered mean is cut off at the ends and keeps gaps") {
-  const auto mean = graft::centered_mean({1, 2, 6, 4, 5}, 3);
+  const auto mean = graft::program::centered_mean({1, 2, 6, 4, 5}, 3);
   CHECK(mean == std::vector<double>{1.5, 3, 4, 5, 4.5});
-  CHECK(graft::centered_mean({1, 2, 6}, 1) == std::vector<double>{1, 2, 6});
-  const auto gap = graft::centered_mean({1, nan_value, 3, nan_value, nan_value, nan_value, 7}, 3);
+  CHECK(graft::program::centered_mean({1, 2, 6}, 1) == std::vector<double>{1, 2, 6});
+  const auto gap = graft::program::centered_mean({1, nan_value, 3, nan_value, nan_value, nan_value, 7}, 3);
   CHECK(gap[0] == 1);
   CHECK(std::isnan(gap[1]));
   CHECK(gap[2] == 3);
@@ -32,12 +32,12 @@ TEST_CASE("the centered mean is cut off at the ends and keeps gaps") {
 }
 
 TEST_CASE("thinning keeps ends, order, peaks and gaps") {
-  graft::series points;
+  graft::program::series points;
   for (int i = 0; i < 100000; ++i) points.add(i, std::sin(i / 5000.0));
   points.y[43210] = 25;
   points.y[77777] = -31;
   for (int i = 50000; i < 60000; ++i) points.y[static_cast<std::size_t>(i)] = nan_value;
-  const auto thin = graft::thinned(points, 1000);
+  const auto thin = graft::program::thinned(points, 1000);
   CHECK(thin.size() <= 1000);
   CHECK(thin.size() > 800);
   CHECK(thin.x.front() == 0);
@@ -47,5 +47,5 @@ TEST_CASE("thinning keeps ends, order, peaks and gaps") {
   CHECK(std::find(thin.y.begin(), thin.y.end(), -31) - thin.y.begin() == std::find(thin.x.begin(), thin.x.end(), 77777) - thin.x.begin());
   for (std::size_t i = 0; i < thin.size(); ++i) CHECK((thin.x[i] < 50000 || thin.x[i] >= 60000 || std::isnan(thin.y[i])));
   CHECK(std::any_of(thin.y.begin(), thin.y.end(), [](double y) { return std::isnan(y); }));
-  CHECK(graft::thinned(thin, 1000).size() == thin.size());
+  CHECK(graft::program::thinned(thin, 1000).size() == thin.size());
 }

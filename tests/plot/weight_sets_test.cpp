@@ -1,4 +1,4 @@
-#include "graft/plot/weight_sets.hpp"
+#include "plot/weight_sets.hpp"
 
 #include <catch2/catch.hpp>
 #include <limits>
@@ -6,8 +6,8 @@
 namespace {
 
 /// A log of two steps whose sites have the weight sets named by LETTERS: "AABB" is two layers, each with a set of its own.
-graft::run_log log_of(const std::string& letters) {
-  graft::run_log log;
+graft::program::run_log log_of(const std::string& letters) {
+  graft::program::run_log log;
   log.adapters = {"rte", "base"};
   log.weight_steps = {0, 1};
   for (std::size_t site = 0; site < letters.size(); ++site) {
@@ -19,7 +19,7 @@ graft::run_log log_of(const std::string& letters) {
 
 std::vector<std::string> names_of(const std::string& letters) {
   std::vector<std::string> names;
-  for (const auto& set : graft::weight_sets(log_of(letters))) names.push_back(set.name);
+  for (const auto& set : graft::program::weight_sets(log_of(letters))) names.push_back(set.name);
   return names;
 }
 
@@ -40,9 +40,9 @@ TEST_CASE("sites with the same weights at all steps are one set, named by layers
 TEST_CASE("sites that differ at a single step are two sets, gaps in the same places do not tell them apart") {
   auto log = log_of("AAAA");
   for (auto& [site, lines] : log.site_weights) lines[0].y[0] = std::numeric_limits<double>::quiet_NaN();
-  CHECK(graft::weight_sets(log).size() == 1);
+  CHECK(graft::program::weight_sets(log).size() == 1);
   log.site_weights[3][1].y[0] += 1e-9;
-  const auto sets = graft::weight_sets(log);
+  const auto sets = graft::program::weight_sets(log);
   REQUIRE(sets.size() == 2);
   CHECK(sets[0].sites == std::vector<int>{0, 1, 2});
   CHECK(sets[1].sites == std::vector<int>{3});

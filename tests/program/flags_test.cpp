@@ -1,12 +1,12 @@
-#include "flags.hpp"
+#include "flags/flags.hpp"
 
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "flags/training_flags.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "support/shared.hpp"
-#include "training_flags.hpp"
 
 using namespace graft::program;
 using graft_test::temporary_folder;

@@ -1,4 +1,4 @@
-#include "machine.hpp"
+#include "host/machine.hpp"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -137,7 +137,7 @@ TEST_CASE("threads that cannot be made are an error that names --threads, not th
     rlim_t pages = 0;
     sizes >> pages;
     const rlim_t room = pages * 4096 + (rlim_t{1} << 28);
-    const struct rlimit limit {room, room};
+    const struct rlimit limit { room, room };
     ::setrlimit(RLIMIT_AS, &limit);
     try {
       graft::program::start_threads(1000);

@@ -1,6 +1,6 @@
 // The folder of a run: who may write there, where a run begins, and what may be taken away.
 
-#include "run_folder.hpp"
+#include "run/run_folder.hpp"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>

@@ -1,0 +1,67 @@
+#pragma once
+// How far a run has come: one line that updates in place on a terminal, now and then a plain line elsewhere.
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+
+namespace graft::program {
+
+/// What a progress line tells.
+struct progress_state {
+  std::int64_t step = 0;
+  std::int64_t total = 0;
+  double loss = 0;
+  double learning_rate = 0;
+  std::optional<double> examples_per_second;
+  std::optional<double> seconds_left;
+};
+
+/// "45 s", "12:05" (minutes), "3:07:00" (hours)
+std::string format_duration(double seconds);
+
+/// The line for STATE in at most WIDTH columns (bytes: it is plain ASCII), with a bar in front if BAR. In a narrow place it does
+/// without the bar, then without learning rate, speed, time left, loss.
+std::string format_progress(const progress_state& state, std::size_t width, bool bar);
+
+/// Shows the progress of a run of TOTAL steps on OUT, of which FIRST are behind it already.
+/// On a terminal: one line, renewed at most ten times a second. Elsewhere: a line for each twentieth of the run, and after 30 s without
+/// one.
+class progress {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  progress(std::FILE* out, std::int64_t total, std::int64_t first = 0, clock::time_point now = clock::now());
+  progress(const progress&) = delete;
+  progress& operator=(const progress&) = delete;
+  ~progress();
+
+  /// Step number STEP (counted from 1) is done: EXAMPLES examples had the mean loss LOSS.
+  void update(std::int64_t step, double loss, double learning_rate, std::int64_t examples, clock::time_point now = clock::now());
+
+  /// Takes the line away: call it before anything else is printed. The time since the last step does not count as a step's time,
+  /// so evaluations do not look like slow steps.
+  void clear(clock::time_point now = clock::now());
+
+ private:
+  static constexpr double decay = 0.95;
+
+  std::size_t columns() const;
+
+  std::FILE* out_;
+  bool terminal_;
+  std::int64_t first_;
+  progress_state state_;
+  double weight_ = 0;
+  double loss_ = 0;
+  double examples_ = 0;
+  double seconds_ = 0;
+  clock::time_point started_;
+  clock::time_point stepped_;
+  clock::time_point printed_;
+  bool shown_ = false;
+};
+
+}  // namespace graft::program
