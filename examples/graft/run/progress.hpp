@@ -33,6 +33,7 @@ class progress {
  public:
   using clock = std::chrono::steady_clock;
 
+  /// Draws on OUT; TOTAL steps are to be done, FIRST of them before now.
   progress(std::FILE* out, std::int64_t total, std::int64_t first = 0, clock::time_point now = clock::now());
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;

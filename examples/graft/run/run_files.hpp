@@ -14,7 +14,7 @@ void write_metrics(const std::string& path, const evaluation& e);
 /// Raw logits, comma-separated, one row an example, no header.
 void write_logits(const std::string& path, const_view<double> logits);
 
-/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written \t. A number outside
+/// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written `\t`. A number outside
 /// the task's range, STS-B's 0 to 5, becomes the range's nearest end.
 void write_submission(const std::string& path, const task& t, const_view<double> logits);
 

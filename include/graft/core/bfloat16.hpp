@@ -16,6 +16,7 @@
 
 namespace graft {
 
+/// A float cut to its upper 16 bits: 8 of exponent, 8 significant ones.
 using bfloat16 = Eigen::bfloat16;
 
 namespace detail {

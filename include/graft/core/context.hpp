@@ -39,6 +39,7 @@ struct context {
   scratch memory{};
   work_counters counters{};
 
+  /// The random numbers of this step that belong to PLACE, a place of the model.
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }
   /// Where in the whole batch a matrix of such ROWS begins.
   index rows_before(rows_of rows) const { return rows == rows_of::tokens ? tokens_before : sequences_before; }

@@ -11,6 +11,7 @@ namespace graft {
 /// How bf16 products are computed, the better the higher.
 enum class tile_path : std::uint8_t { portable, avx512, amx };
 
+/// "portable", "avx512" or "amx"
 const char* tile_path_name(tile_path p);
 
 namespace detail {

@@ -126,6 +126,8 @@ class atomic_file {
   atomic_file& operator=(const atomic_file&) = delete;
   ~atomic_file();
 
+  /// Appends.
+  /// @throws backend_error  the disk is full, or cannot be written
   void write(const void* bytes, std::size_t count);
   void write(std::string_view text);
 

@@ -16,6 +16,7 @@
 
 namespace graft {
 
+/// A JSON value; `ordered_json` where the order of keys means something.
 using json = nlohmann::json;
 using ordered_json = nlohmann::ordered_json;  // keeps the order of the keys in the file
 

@@ -18,6 +18,7 @@ struct file_identity {
   std::int64_t changed_seconds = 0, changed_nanoseconds = 0;
 
   file_identity() = default;
+  /// What S says of a file.
   explicit file_identity(const struct stat& s);
   bool operator==(const file_identity&) const = default;
 };
@@ -39,8 +40,8 @@ class mapping_registry {
     place* next = nullptr;
   };
 
+  /// Enters a mapping of SIZE bytes at DATA, to be taken out with `remove`. Both may be called from any thread.
   static place* add(const void* data, std::size_t size, const std::string& path, const file_identity& identity);
-
   static void remove(place* used);
 
   /// The path of the file that is mapped at ADDRESS; nullptr: none of ours.

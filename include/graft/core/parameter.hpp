@@ -34,11 +34,13 @@ class parameter {
   std::string name;  // Hugging Face's
   parameter_role role = parameter_role::weight;
 
+  /// A row of SIZE numbers, all FILL: a bias, or weights of a normalization.
   static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
     parameter p(std::move(name), role, form::vector, 1, size);
     if (fill != T(0)) p.edit().setConstant(fill);
     return p;
   }
+  /// A matrix whose rows are looked up, not multiplied: embeddings.
   static parameter table(std::string name, parameter_role role, index rows, index cols) {
     return {std::move(name), role, form::table, rows, cols};
   }
@@ -149,6 +151,7 @@ class parameter {
   std::variant<frozen, trained> state_;
 };
 
+/// The shape of a matrix or view: "(96, 768)"
 template <class View>
 std::string shape_text_of(const View& m) {
   return shape_text({m.rows(), m.cols()});

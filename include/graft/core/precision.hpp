@@ -37,6 +37,7 @@ struct bf16 {
   static constexpr const char* name = "bf16";
 };
 
+/// The precisions that programs name: f64 computed by Eigen, f32 by oneDNN.
 using f64 = f64_t<eigen_backend>;
 using f32 = f32_t<onednn_backend>;
 

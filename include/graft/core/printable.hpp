@@ -16,8 +16,8 @@ bool is_control(utf8proc_int32_t c);
 
 }  // namespace detail
 
-/// TEXT as it can stand in one line: control characters and bytes that are not UTF-8 are written as \n, \x1b or \u202e; the rest stays as
-/// it is. Of more than LIMIT bytes the middle is left out: "aaa...zzz".
+/// TEXT as it can stand in one line: control characters and bytes that are not UTF-8 are written as `\n`, `\x1b` or `\u202e`; the rest
+/// stays as it is. Of more than LIMIT bytes the middle is left out: "aaa...zzz".
 std::string printable(std::string_view text, std::size_t limit = 300);
 
 }  // namespace graft

@@ -11,6 +11,7 @@ namespace graft {
 /// What is told apart. A product's time holds what is done with its blocks: biases, GELU, residuals, dropout, rounding.
 enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product };
 
+/// What a printed profile calls them.
 inline constexpr std::array operation_names{"products", "packing of factors", "attention",      "LayerNorm",
                                             "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)"};
 

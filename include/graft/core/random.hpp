@@ -56,6 +56,7 @@ class random_stream {
   std::uint64_t key_;
 };
 
+/// 32 random bits: number I of the stream (SEED, STREAM, PLACE).
 inline std::uint32_t random_bits(std::uint64_t seed, std::uint64_t stream, std::uint64_t place, std::uint64_t i) {
   return random_stream(seed, stream, place).bits(i);
 }

@@ -17,6 +17,7 @@
 
 namespace graft {
 
+/// Counts and positions: signed, 64 bits.
 using index = Eigen::Index;
 
 /// "(96, 768)"
@@ -38,6 +39,7 @@ inline std::size_t matrix_bytes(index rows, index cols, std::size_t unit) {
   return static_cast<std::size_t>(bytes);
 }
 
+/// A matrix that owns its numbers, row after row.
 template <class T>
 using matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -57,6 +59,7 @@ class view : public Eigen::Map<matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>
   using base::operator=;
 
   index stride() const { return this->outerStride(); }
+  /// Row R, and the rows and columns from (ROW, COL) on.
   T* row_data(index r) const { return const_cast<T*>(this->data()) + r * stride(); }
   view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
 };
@@ -73,6 +76,7 @@ class const_view : public Eigen::Map<const matrix<T>, Eigen::Unaligned, Eigen::O
   const_view(const const_view&) = default;
 
   index stride() const { return this->outerStride(); }
+  /// Row R, and the rows and columns from (ROW, COL) on.
   const T* row_data(index r) const { return this->data() + r * stride(); }
   const_view window(index row, index col, index rows, index cols) const { return {row_data(row) + col, rows, cols, stride()}; }
 };
@@ -100,6 +104,7 @@ class zeroed_matrix {
     return *this;
   }
 
+  /// All of it.
   view<T> get() { return {memory_.get(), rows_, cols_}; }
   const_view<T> get() const { return {memory_.get(), rows_, cols_}; }
 
@@ -146,6 +151,7 @@ class buffer {
   index rows() const { return rows_; }
   index cols() const { return cols_; }
   std::size_t bytes() const { return capacity_ * sizeof(T); }
+  /// All of it.
   view<T> get() { return {data_.get(), rows_, cols_}; }
   const_view<T> get() const { return {data_.get(), rows_, cols_}; }
   operator view<T>() { return get(); }              // NOLINT: implicit on purpose

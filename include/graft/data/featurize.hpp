@@ -41,7 +41,7 @@ void truncate_pair(std::vector<std::int32_t>& a, std::vector<std::int32_t>& b, s
 features featurize(const example& row, const known_ids& known, index max_seq_length);
 
 /// The features of any row; its label and target are left unknown. Texts are stripped, tokenized and cut so that the whole fits
-///   RoBERTa  <s> A </s></s> B </s>  or  <s> A </s></s>          BERT  [CLS] A [SEP] B [SEP]  or  [CLS] A [SEP],  B with segment id 1
+///   RoBERTa  `<s> A </s></s> B </s>`  or  `<s> A </s></s>`      BERT  `[CLS] A [SEP] B [SEP]`  or  `[CLS] A [SEP]`,  B with segment id 1
 /// (two separators after a single text, too: what the published adapters were trained with), by the tokenizer's layout(). Ready-made ids
 /// are checked and kept.
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens

@@ -28,7 +28,7 @@ inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 /// @throws format_error  with the first offending byte, counted from 1 within the line
 void check_utf8(std::string_view text, const std::string& path, std::uint64_t line);
 
-/// Lines one after the other, in memory for the longest of them. They end in \n or \r\n, the last may lack it; a byte-order mark at the
+/// Lines one after the other, in memory for the longest of them. They end in `\n` or `\r\n`, the last may lack it; a byte-order mark at the
 /// start of the text is left out.
 /// Tested: tests/data/lines_test.cpp
 class line_reader {
@@ -74,8 +74,8 @@ class line_reader {
   bool nul_ = false;
 };
 
-/// The lines of a table, in which a blank line (empty, or spaces or a Ctrl-Z alone) is no row. Some at the end are passed over, as editors and
-/// exporters leave them; one with rows behind it is refused, for rows counted without it would no longer be those of the file.
+/// The lines of a table, in which a blank line (empty, or spaces or a Ctrl-Z alone) is no row. Some at the end are passed over, as editors
+/// and exporters leave them; one with rows behind it is refused, for rows counted without it would no longer be those of the file.
 class row_reader {
  public:
   explicit row_reader(line_reader lines) : lines_(std::move(lines)) {}

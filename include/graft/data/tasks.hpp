@@ -11,6 +11,7 @@
 
 namespace graft {
 
+/// What is asked of a row: one of some classes, or a number.
 enum class task_kind { classification, regression };
 
 /// Where a TSV holds what, counted from 0; -1: nowhere.
@@ -31,6 +32,7 @@ struct task_split {
   bool labeled() const;
 };
 
+/// A task: what is asked, how answers are called and scored, and where its rows are.
 struct task {
   std::string name;
   task_kind kind = task_kind::classification;

@@ -11,7 +11,7 @@
 
 namespace graft {
 
-/// One line, without any \r at its end, cut at its tabs; there is always at least one field. The views live until the next row is read.
+/// One line, without any `\r` at its end, cut at its tabs; there is always at least one field. The views live until the next row is read.
 struct tsv_row {
   std::uint64_t line = 0;
   std::vector<std::string_view> fields;

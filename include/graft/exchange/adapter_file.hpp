@@ -37,6 +37,7 @@ void check_of_trunk(const adapter_file& a, Same&& same) {
 }
 void check_of_trunk(const adapter_file& a, const tensor_source& trunk);
 
+/// Names of tensors with their shapes.
 using tensor_shapes = std::map<std::string, std::vector<index>>;
 
 /// Adapters of D in an encoder with CONFIG: down_project.weight (K, H), up_project.weight (H, K), biases.
@@ -57,6 +58,7 @@ struct head_names {
   std::string dense, out_proj;
 };
 
+/// The head over CLASSES of an encoder with CONFIG.
 tensor_shapes head_tensors(const encoder_config& config, index classes);
 
 /// Takes the labels of a head with CLASSES rows, which came from PATH, to be called 0, 1, ...; one row is a regression.

@@ -19,10 +19,13 @@ class byte_reader {
       : data_(data), path_(std::move(path)), start_(start) {}
 
   std::uint64_t position() const { return position_; }
+  /// Goes on reading at POSITION, counted as `position` does.
   void seek(std::uint64_t position);
 
+  /// The next COUNT bytes, where they lie.
   std::span<const std::byte> bytes(std::uint64_t count);
 
+  /// The next number, little-endian.
   template <class T>
   T read() {
     T value;
@@ -30,11 +33,13 @@ class byte_reader {
     return value;
   }
 
+  /// The next LENGTH bytes as text.
   std::string_view text(std::uint64_t length);
 
   /// Up to the next newline, which is skipped.
   std::string_view line();
 
+  /// Throws a format_error that names file and position.
   [[noreturn]] void fail(const std::string& message) const;
 
  private:

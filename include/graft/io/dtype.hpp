@@ -95,6 +95,7 @@ static_assert(is_dtype_table_in_order());
 /// "F32", "BF16", ...
 constexpr std::string_view dtype_name(dtype type) { return detail::dtype_table[static_cast<std::size_t>(type)].name; }
 
+/// Bits an element.
 constexpr std::size_t dtype_bits(dtype type) { return detail::dtype_table[static_cast<std::size_t>(type)].bits; }
 
 /// Bytes an element, of a type that has whole ones.

@@ -16,6 +16,7 @@
 
 namespace graft {
 
+/// The version of the flat model file that is written, and the only one that is read.
 inline constexpr std::string_view model_file_version = "1";
 
 /// Writes every tensor of MODEL to PATH as a flat model file, as it is stored, each at a multiple of 64 bytes; those that a trunk does not

@@ -43,6 +43,7 @@ class safetensors_writer {
   /// @param alignment  bytes, a power of two: each tensor begins at a multiple of it in the file; up to 8 nothing is filled in
   explicit safetensors_writer(std::size_t alignment = 8) : alignment_(alignment) {}
 
+  /// The `__metadata__` of the file.
   std::map<std::string, std::string> metadata;
 
   /// Adds BYTES, elements of type HELD, to be stored as STORED (another type than HELD only between floating-point types).

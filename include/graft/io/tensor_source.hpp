@@ -49,6 +49,7 @@ class tensor_source {
   const std::map<std::string, tensor_info>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
+  /// Whether there is a tensor called NAME.
   bool contains(const std::string& name) const;
 
   /// The tensor called NAME, or nullptr.

@@ -27,6 +27,7 @@ class torch_writer {
   /// @throws shape_error  SHAPE does not fit the number of bytes      @throws error  NAME was added before, or another type
   void add(const std::string& name, const std::vector<index>& shape, dtype type, std::span<const std::byte> bytes);
 
+  /// The same from numbers.
   template <class T>
   void add(const std::string& name, const std::vector<index>& shape, std::span<const T> values) {
     add(name, shape, dtype_of<T>(), std::as_bytes(values));

@@ -35,11 +35,13 @@ struct model_description {
   index num_labels() const;
 };
 
+/// The name of MODE in files.
 std::string mixing_mode_name(mixing_mode mode);
 
 /// The metadata of a file that holds what D describes: one member, "graft", a JSON object as text.
 std::map<std::string, std::string> to_metadata(const model_description& d);
 
+/// Whether METADATA has the member "graft".
 bool has_description(const std::map<std::string, std::string>& metadata);
 
 namespace detail {

@@ -10,6 +10,7 @@
 
 namespace graft {
 
+/// Trains or freezes every parameter of PART.
 template <parameterized M>
 void set_trainable(M& part, bool trainable) {
   part.for_each_parameter([&](auto& p) { trainable ? p.train() : p.freeze(); });
@@ -79,6 +80,7 @@ enum class multi_adapter_ft_mode : std::uint8_t { base, flex, base_ft, full_ft }
 /// @throws config_error  TEXT is none of the four
 multi_adapter_ft_mode parse_ft_mode(const std::string& text);
 
+/// Trains what MODE says, and freezes the rest.
 template <class P>
 void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
   set_trainable(model, mode == multi_adapter_ft_mode::base_ft || mode == multi_adapter_ft_mode::full_ft);

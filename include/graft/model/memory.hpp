@@ -14,6 +14,7 @@ struct parameter_counts {
   std::int64_t trained = 0;
 };
 
+/// Numbers in MODEL's parameters, and in those that are trained.
 template <class M>
 parameter_counts count_parameters(const M& model) {
   parameter_counts n;

@@ -40,12 +40,14 @@ class classifier {
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
   void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx);
 
+  /// F(parameter) for each, from the embeddings to the head.
   template <class F>
   void for_each_parameter(F&& f) {
     trunk.for_each_parameter(f);
     head.for_each_parameter(f);
   }
 
+  /// The parts, free to be looked at and changed.
   encoder_config config;
   encoder<P, Site> trunk;
   sequence_classification<P> head;
@@ -55,6 +57,7 @@ class classifier {
   static constexpr std::uint64_t head_place = std::uint64_t{1} << 32;  // above every layer's dropout places
 };
 
+/// What stands at the sites: nothing, one adapter, or a mix of several.
 template <class P>
 using plain_classifier = classifier<P, plain_site<P>>;
 template <class P>

@@ -9,6 +9,7 @@
 
 namespace graft {
 
+/// AdamW, or RAdam (Liu et al. 2020), whose first steps are held back until the variance can be trusted.
 enum class optimizer_type : std::uint8_t { adam, radam };
 
 /// @throws config_error  TEXT is neither
@@ -18,6 +19,7 @@ inline optimizer_type parse_optimizer_type(const std::string& text) {
   throw config_error("optimizer_type is \"" + text + "\", one of adam, radam was expected");
 }
 
+/// What AdamW is told besides rates.
 struct adamw_options {
   optimizer_type type = optimizer_type::adam;
   double beta1 = 0.9;
@@ -38,9 +40,11 @@ class adamw {
     matrix<T> m, v;
   };
 
+  /// Moments of zero for each of PARAMETERS, which must outlive this.
   adamw(std::vector<parameter<T>*> parameters, const adamw_options& o);
 
   const std::vector<parameter<T>*>& parameters() const { return parameters_; }
+  /// The moments, in the order of `parameters`, and the number of steps taken: what a checkpoint keeps.
   std::vector<moments>& state() { return state_; }
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps);
@@ -48,6 +52,7 @@ class adamw {
   /// One step with the given rates, for the parameters that have a gradient; `mixing_rate` is for those in the role `mixing`.
   void step(double rate, double mixing_rate, int threads);
 
+  /// Sets all gradients to zero, before those of a batch are added up.
   void zero_gradients();
 
  private:

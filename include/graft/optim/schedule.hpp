@@ -18,6 +18,7 @@ struct linear_schedule {
   double warmup_steps = 0;  // W, not rounded
   double total_steps = 0;   // T
 
+  /// What the learning rate is multiplied by in step K, counted from 0.
   double factor(std::int64_t k) const;
 };
 

@@ -26,6 +26,7 @@ struct answer {
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
 };
 
+/// How texts are cut, and rows computed.
 struct predictor_options {
   /// Where sequences are cut, in tokens, special tokens included. Without it: where they were in training if what was tuned says so, else
   /// at the encoder's longest.
@@ -134,6 +135,7 @@ class basic_predictor {
   std::deque<tuned_part> tuned_;  // references from `description` stay good while more are added
 };
 
+/// The predictor that most programs want.
 using predictor = basic_predictor<f32>;
 
 }  // namespace graft

@@ -8,6 +8,7 @@
 
 namespace graft {
 
+/// Where an encoder lies: its weights, configuration and vocabulary.
 struct trunk_files {
   std::string model_path;      // flat model file, safetensors, PyTorch file, or a folder with one
   std::string config_path;     // config.json; "": the one that the flat model file carries
@@ -21,6 +22,7 @@ encoder_config read_trunk_config(const trunk_files& f);
 /// F with what is not given looked for beside the model: its Hugging Face config.json, if there is one, and the vocabulary.
 trunk_files beside_model(trunk_files f);
 
+/// The ids and segments that an encoder with C has.
 known_ids known_ids_of(const encoder_config& c);
 
 /// The vocabulary in the folder PATH, for the texts of an encoder with the configuration C. Its notes() say what the user should know of,

@@ -15,6 +15,7 @@
 
 namespace graft {
 
+/// The ways of cutting text.
 using tokenizer_model = std::variant<byte_level_bpe, wordpiece>;
 
 /// What a tokenizer.json holds.
@@ -54,7 +55,7 @@ struct json_section {
 /// Source: the tokenizers library's serialized form, version 1.0.   Tested: tests/text/fast_tokenizer_test.cpp
 fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config);
 
-/// What stands between two texts, and what segment the second is: RoBERTa's  <s> A </s></s> B </s>  or BERT's  [CLS] A [SEP] B [SEP].
+/// What stands between two texts, and what segment the second is: RoBERTa's `<s> A </s></s> B </s>` or BERT's `[CLS] A [SEP] B [SEP]`.
 struct text_layout {
   int separators = 2;
   std::int32_t second_segment = 0;

@@ -15,6 +15,7 @@
 
 namespace graft {
 
+/// Whose special tokens and layout of pairs are used.
 enum class tokenizer_family { roberta, bert };
 
 /// What ids an encoder has rows for.

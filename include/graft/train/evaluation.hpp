@@ -43,6 +43,7 @@ std::optional<matrix<double>> predict_logits(const M& model, std::span<const fea
 /// @throws row_error  for the first row that is not
 void require_finite(const_view<double> answers);
 
+/// What an evaluation finds out.
 struct evaluation {
   double loss = 0;  // mean over examples
   task_metrics metrics;

@@ -18,6 +18,7 @@
 
 namespace graft {
 
+/// How to train; the names are those of the flags.
 struct training_options {
   index train_batch_size = 8;
   index eval_batch_size = 8;
@@ -50,6 +51,7 @@ struct step_report {
   double seconds;
 };
 
+/// An evaluation during training.
 struct evaluation_report {
   training_state state;
   evaluation result;
@@ -117,6 +119,7 @@ class trainer {
 
   std::int64_t total_steps() const { return total_; }
   const training_state& state() const { return state_; }
+  /// What the calls of this run get: scratch, counters, profile.
   context& ctx() { return context_; }
 
   /// Set when `run` has returned `diverged`.
