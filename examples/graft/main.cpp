@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "flags/advice.hpp"
 #include "flags/flags.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/mapping.hpp"
@@ -101,7 +102,7 @@ int failed(const std::exception_ptr& thrown) {
   } catch (const lost_file& failure) {
     return failed(failure.what(), lost_file_exit_code);
   } catch (const graft::error& failure) {
-    return failed(failure.what(), 1);
+    return failed(failure.what() + advice(failure), 1);
   } catch (const std::bad_alloc&) {
     return failed("out of memory: this process may have " + graft::fixed_text(memory_limit() / 1e9, 2) +
                       " GB (the machine's memory, ulimit -v, or a container's limit); " + less_memory,

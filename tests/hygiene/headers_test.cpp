@@ -126,6 +126,16 @@ TEST_CASE("the library neither ends the program, nor asserts, nor prints to the 
   }
 }
 
+TEST_CASE("the library knows no flags of the program, and leaves environment and signals alone") {
+  const std::regex flag(R"re("[^"\n]*--[a-z][^"\n]*")re"), environment(R"re(\b((get|set|put)env|signal|sigaction|raise)\s*\()re");
+  for (const auto& [header, included] : headers()) {
+    if (!header.starts_with("graft/")) continue;
+    INFO(header);
+    CHECK_FALSE(std::regex_search(text_of(header), flag));
+    CHECK(std::regex_search(text_of(header), environment) == (header == "graft/core/cpu-inl.hpp"));  // GRAFT_TILES
+  }
+}
+
 TEST_CASE("no number is written or read in the way of the host program's locale") {
   // printf's %f, streams, strtod and stod know a decimal comma, <cctype> and <regex> other letters; core/number_text.hpp does not.
   const std::regex forbidden(

@@ -85,7 +85,7 @@ TEST_CASE("convert-adapter is content with a configuration, and takes LayerNorms
   const std::vector<std::string> without_trunk{"convert-adapter", "--adapter_path",      gelu.path(),
                                                "--output_path",   folder / "m.p",        "--to",
                                                "original",        "--model_config_path", golden + "model/config.json"};
-  CHECK_THAT(refused(run_graft(without_trunk)), Contains("give --model_path"));
+  CHECK_THAT(refused(run_graft(without_trunk)), Contains("no trunk to take them from: give the --model_path that it belongs to"));
   REQUIRE(convert(gelu.path(), folder / "m.p", "original").exit_code == 0);
   CHECK(graft::open_adapter(folder / "m.p", roberta_config()).description.layer_norms_trained);
 }
@@ -96,6 +96,7 @@ TEST_CASE("convert-adapter refuses what it should") {
   CHECK_THAT(refused(run_graft({"convert-adapter", "--adapter_path", exchange + "peft_lora", "--output_path", out, "--to", "peft"}), 2),
              Contains("--model_path or --model_config_path"));
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "onnx"), 2), Contains("--to"));
+  CHECK_THAT(refused(convert(exchange + "peft_lora", out, "adapterhub")), Contains("not written for AdapterHub: give --to peft"));
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "graft", {"--adapter_name", "a"}), 2),
              Contains("--adapter_name is for --to adapterhub"));
   CHECK_THAT(refused(convert(exchange + "original", out, "graft", {"--layer_norms_beside"}), 2), Contains("--layer_norms_beside is for"));

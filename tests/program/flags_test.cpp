@@ -3,6 +3,7 @@
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "flags/advice.hpp"
 #include "flags/training_flags.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
@@ -197,4 +198,15 @@ TEST_CASE("a text that is not UTF-8 is refused by its flag where it would be sto
   CHECK(path.flags.adapter_init_path == "a\xe9");
   CHECK_THROWS_WITH(path.table.values(),
                     Catch::StartsWith("--adapter_init_path: \"a\\xe9\" is not UTF-8"));  // ... but args.json cannot say it
+}
+
+TEST_CASE("what would help is said in flags") {
+  const auto said = [](const graft::remedy& help) { return advice(graft::config_error("no", help)); };
+  CHECK(said({}).empty());
+  CHECK(said({"lora_r", "8"}) == ": give --lora_r 8");
+  CHECK(said({"lora_target", "query, value"}) == ": give --lora_target query,value");
+  CHECK(said({"flex_size", "48"}) == ": give --adapter_size 48");
+  CHECK(said({"layer_norms_beside"}) == ": give --layer_norms_beside");
+  CHECK(advice(graft::format_error("m", "carries no config", graft::remedy{"config_path"})) ==
+        ": give its config.json as --model_config_path");
 }

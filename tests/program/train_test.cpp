@@ -94,7 +94,8 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
   CHECK(result.err.empty());
   REQUIRE(result.exit_code == 0);
   CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json", "model.safetensors", "model_full.safetensors",
-                                                  "run.json", "test_predictions.tsv", "test_preds.csv", "val_metrics.json", "val_preds.csv"});
+                                                  "run.json", "test_predictions.tsv", "test_preds.csv", "val_metrics.json",
+                                                  "val_preds.csv"});
   const auto log = graft_test::read_log(output, "loss_train");
   CHECK(log.size() == 9);  // 9 rows, 3 a batch, 3 epochs
   CHECK(log.back().contains("TIMESTAMP"));
@@ -291,7 +292,8 @@ TEST_CASE("bad input to a trainer is one line, and nothing is written") {
   auto tsv = graft::read_json(task);
   tsv["paths"]["train"] = folder / "task.tsv";
   graft::write_file(folder / "tsv.json", tsv.dump());
-  check_refused(flag("task_config_path", folder / "tsv.json"), output, "task.tsv:2: has 1 tab-separated columns, 2 as in the header were expected");
+  check_refused(flag("task_config_path", folder / "tsv.json"), output,
+                "task.tsv:2: has 1 tab-separated columns, 2 as in the header were expected");
 
   // an output folder that cannot be made: a file stands there
   graft::write_file(folder / "file", "");
@@ -335,5 +337,9 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
   auto flags = mix("{\"rte\": \"" + first + "\"}");
   CHECK(run_graft(with(flags, {"--output_dir", folder / "fits"})).exit_code == 0);
   check_refused(with(flags, {"--model_path", folder / "other.safetensors", "--model_config_path", own_golden() + "/config.json"}), output,
-                "was trained on another trunk");
+                "): give the --model_path that it belongs to");
+  check_refused(with(tiny_run("train-adapter", task, output), {"--adapter_init_path", first, "--adapter_size", "2"}), output,
+                "--adapter_init_path " + first +
+                    "/model.safetensors: its adapters' size is 4, this run's is 2: give --adapter_size 4, or leave " +
+                    "--adapter_init_path out");
 }

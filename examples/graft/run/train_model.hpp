@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "flags/advice.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/exchange/start.hpp"
 #include "graft/model/freezing.hpp"
@@ -218,7 +219,13 @@ template <class M>
 void load_start(M& model, const prepared_run& run, const model_description& description) {
   const std::string& path = run.flags.adapter_init_path;
   if (path.empty()) return;
-  fitted_start start = fit_start(open_start(path, run.config), description, run.config);
+  fitted_start start = [&] {
+    try {
+      return fit_start(open_start(path, run.config), description, run.config);
+    } catch (const config_error& failure) {
+      throw config_error("--adapter_init_path " + std::string(failure.what()) + advice(failure) + ", or leave --adapter_init_path out");
+    }
+  }();
   const taken_start taken = start_from(model, start.tensors, start.notes);
   if (!taken.of_the_mix.empty()) {
     start.notes.push_back("its mixed adapters are not those of --adapter_weights_path (" + std::to_string(taken.of_the_mix.size()) +

@@ -4,13 +4,26 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace graft {
+
+/// What a caller could give for it to work: a parameter or field by its name, and its value, "" where only the caller can know that.
+struct remedy {
+  std::string parameter{};
+  std::string value{};
+};
 
 /// Base of every exception that graft throws.
 class error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  explicit error(const std::string& message, remedy help = {}) : std::runtime_error(message), help_(std::move(help)) {}
+
+  /// Not part of the message. A program can say it in its own words, of its flags for instance.
+  const remedy& help() const noexcept { return help_; }
+
+ private:
+  remedy help_;
 };
 
 /// A matrix or tensor has other dimensions than the operation needs.
@@ -19,7 +32,7 @@ class shape_error : public error {
   using error::error;
 };
 
-/// A flag, option or configuration value is unknown, contradictory or out of range.
+/// An option or configuration value is unknown, contradictory or out of range.
 class config_error : public error {
  public:
   using error::error;
@@ -35,7 +48,8 @@ class backend_error : public error {
 class format_error : public error {
  public:
   /// "PATH: MESSAGE"
-  format_error(const std::string& path, const std::string& message) : error(path + ": " + message), path_(path) {}
+  format_error(const std::string& path, const std::string& message, remedy help = {})
+      : error(path + ": " + message, std::move(help)), path_(path) {}
 
   /// "PATH:LINE: MESSAGE", lines counted from 1
   static format_error at_line(const std::string& path, std::uint64_t line, const std::string& message);

@@ -38,7 +38,7 @@ data_set make_data_set(const task& task, std::span<const example> examples, cons
   }
 }
 
-/// What --train_examples_number or --train_examples_fraction leaves of the training examples: a random subset that depends on SEED
+/// A part of the training examples: a random subset that depends on SEED
 /// only, in file order. NUMBER is capped at the examples there are; a FRACTION of n examples is floor(n fraction).
 /// @throws config_error  both are given, the fraction is outside (0, 1], or nothing would be left
 std::vector<example> training_subset(std::vector<example> examples, std::optional<std::size_t> number, std::optional<double> fraction,

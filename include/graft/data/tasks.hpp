@@ -74,7 +74,7 @@ const std::vector<task>& glue_tasks();
 /// A task of one's own. Metrics: acc, with f1 and mcc when there are two classes (acc is major); or as STS-B for regression.
 task custom_task(const std::string& name, task_kind kind, const std::vector<std::string>& labels);
 
-/// A task and where its data lies, as in the file that --task_config_path names.
+/// A task and where its data lies, as in a task configuration file.
 struct task_config {
   graft::task task;
   std::map<std::string, std::string> paths;  // split -> file

@@ -32,7 +32,8 @@ void check_of_trunk(const adapter_file& a, Same&& same) {
     throw format_error(a.of_trunk.path(),
                        "holds '" + name +
                            "' with other values than the encoder's: it belongs to another encoder, or was trained "
-                           "with a part of it that graft's adapters do not hold; give the --model_path that has these values");
+                           "with a part of it that graft's adapters do not hold",
+                       remedy{"trunk"});
   }
 }
 void check_of_trunk(const adapter_file& a, const tensor_source& trunk);

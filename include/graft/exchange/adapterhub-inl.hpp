@@ -107,11 +107,12 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
 GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
-  if (d.kind != "adapter") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub: choose --to peft");
+  if (d.kind != "adapter") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
   if (d.layer_norms_trained && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
-                       ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ; " +
-                       "--layer_norms_beside writes them to layer_norms.safetensors, which graft reads again and the library does not");
+                           ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "
+                           "and beside it, in layer_norms.safetensors, graft finds them again and the library does not",
+                       {"layer_norms_beside"});
   }
   if (name.empty() || name.find_first_of("./ ") != name.npos) {
     throw config_error("adapter_name is \"" + name + "\", a name without dots, slashes and spaces was expected");

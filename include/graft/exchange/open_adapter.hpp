@@ -8,7 +8,7 @@
 
 namespace graft {
 
-/// What graft saved in STORED, of any kind. Of a file that holds the trunk, too (--do_save_full), what was not tuned is left out.
+/// What graft saved in STORED, of any kind. Of a file that holds the trunk, too, what was not tuned is left out.
 /// @throws format_error  a tensor that the description promises is missing or has another shape, or one is not described
 adapter_file read_graft(const tensor_source& stored, const encoder_config& config);
 

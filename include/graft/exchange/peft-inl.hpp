@@ -94,10 +94,11 @@ GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encod
     const auto& shape = stored.at(name).shape;
     const bool table = name.ends_with(".word_embeddings.weight") && shape.size() == 2 && shape[1] == config.hidden_size;
     if (table && shape[0] != config.vocab_size) {
-      throw format_error(stored.path(), "holds a table of " + std::to_string(shape[0]) + " word embeddings, the encoder's has " +
-                                            std::to_string(config.vocab_size) +
-                                            ": its vocabulary was resized in training; give that encoder with the resized table as "
-                                            "--model_path, and its tokenizer");
+      throw format_error(stored.path(),
+                         "holds a table of " + std::to_string(shape[0]) + " word embeddings, the encoder's has " +
+                             std::to_string(config.vocab_size) +
+                             ": its vocabulary was resized in training, and it needs an encoder with the resized table",
+                         remedy{"trunk"});
     }
     stored.expect({*own});
     return name;

@@ -52,8 +52,8 @@ GRAFT_INLINE std::string labels_text(const model_description& d) {
   return "the labels " + listed(d.labels, [](const std::string& label) { return label; });
 }
 
-GRAFT_INLINE void start_check::refuse(const std::string& message) const {
-  throw config_error("--adapter_init_path " + path_ + ": " + message);
+GRAFT_INLINE void start_check::refuse(const std::string& message, const remedy& help) const {
+  throw config_error(path_ + ": " + message, help);
 }
 
 GRAFT_INLINE std::string number(double value) { return json(value).dump(); }
@@ -69,7 +69,8 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
   const auto text = [](const std::vector<std::string>& all) { return listed(all, [](const std::string& name) { return name; }); };
   if (names(from.mix) != names(to.mix)) {
     check.refuse("is a mix of " + text(from.mix.mixed_names()) + ", this run mixes " + text(to.mix.mixed_names()) +
-                 ": a mix starts from one of the same adapters (--adapter_weights_path, --adapter_exclude, --adapter_include_base)");
+                     ": a mix starts from one of the same adapters",
+                 {"adapters"});
   }
   for (const mixed_adapter& a : from.mix.adapters) {
     const auto same_name = [&](const mixed_adapter& other) { return other.name == a.name; };
@@ -78,21 +79,20 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
       return placement_name(one.placement) + ", of size " + std::to_string(one.size) + ", with " + activation_name(one.act);
     };
     if (about(a) != about(own)) {
-      check.refuse("its adapter " + a.name + " is " + about(a) + "; the one that --adapter_weights_path names is " + about(own) +
-                   ": give the adapter that the mix was made of");
+      check.refuse("its adapter " + a.name + " is " + about(a) + ", this run's is " + about(own) + ": the mix was made of another",
+                   {"adapters"});
     }
   }
   if (from.mix.include_flex && !to.mix.include_flex) {
-    check.refuse("has a flex adapter on top, this run has none: give --adapter_include_flex 1, or leave --adapter_init_path out");
+    check.refuse("has a flex adapter on top, this run has none", {"include_flex", "1"});
   }
   if (from.mix.include_flex) {
-    check.same("its flex adapter's size is", from.mix.flex_size, to.mix.flex_size, "--adapter_size", count);
-    check.same("its flex adapter's activation is", from.mix.flex_activation, to.mix.flex_activation, "--adapter_hidden_act",
-               activation_name);
+    check.same("its flex adapter's size is", from.mix.flex_size, to.mix.flex_size, "flex_size", count);
+    check.same("its flex adapter's activation is", from.mix.flex_activation, to.mix.flex_activation, "flex_hidden_act", activation_name);
   }
-  check.same("its weight mode is", from.mix.mode, to.mix.mode, "--adapter_weight_mode", mixing_mode_name);
+  check.same("its weight mode is", from.mix.mode, to.mix.mode, "weight_mode", mixing_mode_name);
   const auto sets = [&](const model_description& d) { return d.num_weight_sets == -1 ? config.num_hidden_layers : d.num_weight_sets; };
-  check.same("its number of weight sets is", sets(from), sets(to), "--adapter_num_weight_sets", count);
+  check.same("its number of weight sets is", sets(from), sets(to), "num_weight_sets", count);
 }
 
 /// What FROM says of itself, the head apart, against what the run is to train.
@@ -103,33 +103,31 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
   const bool trunk_and_head = from.kind == "head" || from.kind == "full";  // tensors of the encoder are compared one by one
   if (!from.kind.empty() && from.kind != to.kind && !trunk_and_head) {
     check.refuse("is " + kind_text(from) + ", this run trains " + kind_text(to) +
-                 (from.kind == "adapter" && to.kind == "multi_adapter" ? ": adapters to mix are named in --adapter_weights_path"
-                                                                       : ": give one of the same kind, or leave --adapter_init_path out"));
+                     (from.kind == "adapter" && to.kind == "multi_adapter" ? ", which it may be one of" : ""),
+                 {from.kind == "adapter" && to.kind == "multi_adapter" ? "adapters" : "kind"});
   }
   const bool adapters = from.kind == "adapter" || (from.kind.empty() && to.kind == "adapter" && from.adapter_size > 0);
-  if (adapters) check.same("its adapters' size is", from.adapter_size, to.adapter_size, "--adapter_size", count);
+  if (adapters) check.same("its adapters' size is", from.adapter_size, to.adapter_size, "adapter_size", count);
   if (from.kind.empty() && to.kind == "lora" && file.tensors.tensors().size() > 0) {
     const bool updates = std::any_of(file.tensors.tensors().begin(), file.tensors.tensors().end(),
                                      [](const auto& one) { return one.first.ends_with(".lora_A.weight"); });
-    if (updates) check.same("its rank is", from.lora.r, to.lora.r, "--lora_r", count);
+    if (updates) check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
   }
   if (from.kind == "adapter") {
-    check.same("its activation is", from.adapter_hidden_act, to.adapter_hidden_act, "--adapter_hidden_act", activation_name);
-    check.same("its placement is", from.placement, to.placement, "--adapter_placement", placement_name);
+    check.same("its activation is", from.adapter_hidden_act, to.adapter_hidden_act, "adapter_hidden_act", activation_name);
+    check.same("its placement is", from.placement, to.placement, "adapter_placement", placement_name);
     if (from.layer_norms_trained && !to.layer_norms_trained) {
-      check.refuse(
-          "holds trained LayerNorms, this run leaves the encoder's: give --adapter_layer_norm trained, or leave --adapter_init_path out");
+      check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
     }
   }
   if (from.kind == "lora") {
-    check.same("its rank is", from.lora.r, to.lora.r, "--lora_r", count);
-    check.same("its alpha is", from.lora.alpha, to.lora.alpha, "--lora_alpha", number);
+    check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
+    check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
     if (lora_tensors(config, from) != lora_tensors(config, to)) {
       const auto targets = [](const model_description& d) {
         return listed(d.lora.targets, [](const std::string& target) { return target; });
       };
-      check.refuse("updates " + targets(from) + ", this run updates " + targets(to) +
-                   ": give --lora_target as the file has it, or leave --adapter_init_path out");
+      check.refuse("updates " + targets(from) + ", this run updates " + targets(to), {"lora_target", targets(from)});
     }
   }
   if (from.kind == "multi_adapter") check_mix(check, from, to, config);

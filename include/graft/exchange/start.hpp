@@ -21,18 +21,16 @@ struct fitted_start {
 
 namespace detail {
 
-/// Where the values that the run's description gives come from, what the file says instead, and which flag would agree.
+/// Refuses a file that is not what the run trains, with the value of the field of its description that would agree.
 class start_check {
  public:
   explicit start_check(const std::string& path) : path_(path) {}
 
   template <class Value, class Text>
-  void same(const std::string& what, const Value& file, const Value& run, const std::string& flag, Text&& text) const {
-    if (file == run) return;
-    refuse(what + " " + text(file) + ", this run's is " + text(run) + ": give " + flag + " " + text(file) +
-           ", or leave --adapter_init_path out");
+  void same(const std::string& what, const Value& file, const Value& run, const std::string& field, Text&& text) const {
+    if (file != run) refuse(what + " " + text(file) + ", this run's is " + text(run), {field, text(file)});
   }
-  [[noreturn]] void refuse(const std::string& message) const;
+  [[noreturn]] void refuse(const std::string& message, const remedy& help) const;
 
  private:
   std::string path_;

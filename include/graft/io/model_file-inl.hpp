@@ -35,7 +35,7 @@ GRAFT_INLINE tensor_source open_model(const std::string& path, std::string_view 
 GRAFT_INLINE json model_file_config(const std::string& path) {
   const tensor_source stored = open_weights(path);
   const auto config = stored.metadata().find("config");
-  if (config == stored.metadata().end()) throw format_error(path, "carries no config: give its config.json as --model_config_path");
+  if (config == stored.metadata().end()) throw format_error(path, "carries no config", remedy{"config_path"});
   return parse_json(config->second, path + " (\"config\")");
 }
 

@@ -140,8 +140,9 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
 
 GRAFT_INLINE void check_trunk(const model_description& d, const std::string& fingerprint, const std::string& path) {
   if (d.trunk_fingerprint.empty() || d.trunk_fingerprint == fingerprint) return;
-  throw format_error(path, "was trained on another trunk (fingerprint " + d.trunk_fingerprint + ") than the one given (" + fingerprint +
-                               "): give the --model_path that it was trained with");
+  throw format_error(path,
+                     "was trained on another trunk (fingerprint " + d.trunk_fingerprint + ") than the one given (" + fingerprint + ")",
+                     remedy{"trunk"});
 }
 
 }  // namespace graft

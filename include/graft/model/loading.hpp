@@ -137,9 +137,8 @@ taken_start start_from(M& model, const tensor_source& source, const std::vector<
       wanted.insert(name);
     } else if (!detail::holds_values(source, name, p)) {
       if (name.find(".multi_adapter.") == name.npos) {
-        throw format_error(source.path(), "tensor '" + name +
-                                              "' differs from the encoder's, and this run does not train it: give the "
-                                              "--model_path that it belongs to, or train the whole encoder (--tune full)");
+        throw format_error(source.path(), "tensor '" + name + "' differs from the encoder's, and this run does not train it",
+                           remedy{"kind", "full"});
       }
       taken.of_the_mix.push_back(name);
       wanted.insert(name);

@@ -77,7 +77,7 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
   if (text == file.metadata().end()) throw format_error(path, "is not a checkpoint of graft");
   const json o = parse_json(text->second, path);
   if (!o.contains("run")) {
-    throw format_error(path, "does not say which rows and flags it belongs to, as earlier versions of graft did not: start anew");
+    throw format_error(path, "does not say which rows and options it belongs to, as earlier versions of graft did not: start anew");
   }
   auto before = required<run_identity>(o, "run", path);
   if (before["seed"] == "-1") before.erase("seed");  // earlier versions wrote what was asked for where they meant the seed that was drawn
@@ -99,7 +99,7 @@ training_state load_checkpoint(const std::string& path, const run_identity& iden
       file.expect({{name, p.shape()}});
       if (file.at(name).type != dtype_of<T>()) {
         throw format_error(path,
-                           "was written in another --precision: tensor '" + name + "' is " + std::string(dtype_name(file.at(name).type)));
+                           "was written in another precision: tensor '" + name + "' is " + std::string(dtype_name(file.at(name).type)));
       }
       file.read(name, detail::elements(m));
     };
