@@ -1,10 +1,18 @@
 #include "plot/chart.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 
+#include "graft/core/number_text.hpp"
+
 namespace graft::program {
+
+namespace {
+/// As many digits as a reader wants to see, and nothing behind them.
+std::string six_digits(double value) { return graft::detail::number_chars(value, std::chars_format::general, 6); }
+}  // namespace
 
 chart::chart(double left, double top, double width, double height, const extent& steps, const extent& values)
     : left_(left),
@@ -36,8 +44,21 @@ void chart::draw_scaffolding(svg& page, const std::string& value_name) const {
   if (empty_) page.text(left_ + width_ / 2, top_ + height_ / 2, "no finite values were logged", "middle", true);
 }
 
+void chart::begin(svg& page) const {
+  std::string axes;
+  for (const double value : {left_, top_, width_, height_}) axes += svg::number(value) + " ";
+  for (const double value : {x_.low, x_.high, y_.low, y_.high}) axes += number_text(value) + " ";
+  axes.pop_back();
+  page.begin_group("class=\"chart\" data-axes=\"" + axes + "\"");
+}
+
 void chart::draw_line(svg& page, const series& points, const pen& p, const std::string& name) const {
   const series shown = thinned(points, static_cast<std::size_t>(2 * width_));
+  std::string data;
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (drawable(shown.y[i])) data += (data.empty() ? "" : ",") + number_text(shown.x[i]) + " " + six_digits(shown.y[i]);
+  }
+  page.begin_group("data-name=\"" + escaped(name) + "\" data-points=\"" + data + "\"");
   std::string path;
   for (std::size_t begin = 0; begin < shown.size();) {
     std::size_t end = begin;
@@ -55,6 +76,7 @@ void chart::draw_line(svg& page, const series& points, const pen& p, const std::
     begin = end + 1;
   }
   if (!path.empty()) page.stroke(path, p, name);
+  page.end_group();
 }
 
 }  // namespace graft::program

@@ -21,7 +21,10 @@ class chart {
   /// Grid, axes, tick labels and the axes' names.
   void draw_scaffolding(svg& page, const std::string& value_name) const;
 
-  /// POINTS as a line broken at gaps; a point with no neighbor is a dot.
+  /// What is drawn until `svg::end_group` is on this chart: the report's script finds its axes there.
+  void begin(svg& page) const;
+
+  /// POINTS as a line broken at gaps; a point with no neighbor is a dot. The points themselves go with it, for the report's script.
   void draw_line(svg& page, const series& points, const pen& p, const std::string& name) const;
 
  private:

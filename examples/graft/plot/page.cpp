@@ -10,11 +10,37 @@
 
 namespace graft::program::detail {
 
-svg titled_page(double width, double height, const std::string& title, const std::string& subtitle) {
-  svg page(width, height, title);
-  page.text(margin, 28, title, "start", false, std::string("font-size=\"16\" ") + bold);
-  page.text(margin, 48, subtitle, "start", true);
-  return page;
+namespace {
+
+/// TEXT, cut at spaces into lines of WIDTH pixels where they allow it.
+std::vector<std::string> cut_at_spaces(const std::string& text, double size, double width) {
+  std::vector<std::string> lines(1);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    if (!lines.back().empty() && text_width(lines.back() + " " + word, size) > width) lines.emplace_back();
+    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    begin = end + 1;
+  }
+  return lines;
+}
+
+constexpr double line_height = 16;
+
+double below_titles(double width, const std::string& subtitle) {
+  return 66 + line_height * static_cast<double>(cut_at_spaces(subtitle, 12, width - 2 * margin).size() - 1);
+}
+
+}  // namespace
+
+titled_page::titled_page(double width, double height, const std::string& title, const std::string& subtitle)
+    : svg(width, below_titles(width, subtitle) + height, title), top(below_titles(width, subtitle)) {
+  text(margin, 28, title, "start", false, std::string("font-size=\"16\" ") + bold);
+  double y = 48;
+  for (const std::string& line : cut_at_spaces(subtitle, 12, width - 2 * margin)) {
+    text(margin, y, line, "start", true);
+    y += line_height;
+  }
 }
 
 std::string plain(double value) {

@@ -10,23 +10,29 @@
 
 namespace graft::program {
 
-/// One SVG picture: `name` is its file name without ".svg".
+/// One SVG picture: `name` is its file name without ".svg"; `narrow_text` is the same laid out for a narrow screen.
 struct picture {
   std::string name;
   std::string svg_text;
+  std::string narrow_text;
 };
 
 namespace detail {
 
 // Pixels.
 inline constexpr double picture_width = 900;
+inline constexpr double narrow_width = 420;
 inline constexpr double margin = 16;
 inline constexpr double chart_left = 76;
-inline constexpr double chart_top = 78;
 
 inline constexpr const char* bold = "font-weight=\"bold\"";
 
-svg titled_page(double width, double height, const std::string& title, const std::string& subtitle);
+/// A page WIDTH wide with its titles, and room of HEIGHT below them, which begins at `top`.
+struct titled_page : svg {
+  titled_page(double width, double height, const std::string& title, const std::string& subtitle);
+
+  double top;
+};
 
 /// A step as a whole number, a score or weight with four significant digits or more.
 std::string plain(double value);

@@ -9,19 +9,29 @@
 
 namespace graft::program::detail {
 
-/// The axes of a picture with one chart.
-chart only_chart(const run_log& log, const extent& values) {
-  return {chart_left, chart_top, picture_width - chart_left - 24, 264, steps_of(log), values};
-}
+/// A picture of one chart, VALUE_NAME over the steps of LOG: what is drawn until `finished` is on it.
+struct chart_page : titled_page {
+  chart_page(double width, const std::string& title, const std::string& subtitle, const std::string& value_name, const run_log& log,
+             const extent& values)
+      : titled_page(width, width < picture_width ? 270 : 326, title, subtitle),
+        plot(chart_left, top + 12, width - chart_left - 24, width < picture_width ? 208 : 264, steps_of(log), values) {
+    plot.begin(*this);
+    plot.draw_scaffolding(*this, value_name);
+  }
 
-svg chart_page(const std::string& title, const std::string& subtitle) { return titled_page(picture_width, 392, title, subtitle); }
+  std::string finished() {
+    end_group();
+    return svg::finished();
+  }
+
+  chart plot;
+};
 
 /// Logged steps to average over: a 25th of the run, odd; 1 (no smoothing) when there are too few.
 std::size_t smoothing_window(std::size_t count) { return count < 20 ? 1 : std::max<std::size_t>(5, count / 25) | 1U; }
 
-picture loss_picture(const run_log& log) {
+std::string loss_picture(const run_log& log, double width) {
   const std::size_t window = smoothing_window(log.loss.size());
-  const chart plot = only_chart(log, extent_of(log.loss.y));
   pen smooth = adapter_pen(0);
   pen raw = smooth;
   std::string subtitle = "every logged step, not smoothed";
@@ -31,14 +41,13 @@ picture loss_picture(const run_log& log) {
     raw.opacity = 0.45;
     smooth.width = 2.2;
   }
-  svg page = chart_page("Training loss", subtitle);
-  plot.draw_scaffolding(page, "loss");
-  plot.draw_line(page, log.loss, raw, "loss at each logged step");
-  if (window > 1) plot.draw_line(page, {log.loss.x, centered_mean(log.loss.y, window)}, smooth, "smoothed loss");
-  return {"loss", page.finished()};
+  chart_page page(width, "Training loss", subtitle, "loss", log, extent_of(log.loss.y));
+  page.plot.draw_line(page, log.loss, raw, "loss");
+  if (window > 1) page.plot.draw_line(page, {log.loss.x, centered_mean(log.loss.y, window)}, smooth, "smoothed loss");
+  return page.finished();
 }
 
-picture learning_rate_picture(const run_log& log) {
+std::string learning_rate_picture(const run_log& log, double width) {
   extent rates = extent_of(log.learning_rate.y);
   std::string subtitle = "the schedule's rate at each logged step";
   if (rates.high > 0) {
@@ -46,22 +55,19 @@ picture learning_rate_picture(const run_log& log) {
     subtitle = "highest: " + scientific(rates.high) + " at step " + plain(log.learning_rate.x[static_cast<std::size_t>(peak)]);
   }
   if (!rates.empty()) rates.include(0);
-  const chart plot = only_chart(log, rates);
-  svg page = chart_page("Learning rate", subtitle);
-  plot.draw_scaffolding(page, "learning rate");
-  plot.draw_line(page, log.learning_rate, adapter_pen(0), "learning rate");
-  return {"learning_rate", page.finished()};
+  chart_page page(width, "Learning rate", subtitle, "learning rate", log, rates);
+  page.plot.draw_line(page, log.learning_rate, adapter_pen(0), "learning rate");
+  return page.finished();
 }
 
-picture validation_picture(const run_log& log) {
+std::string validation_picture(const run_log& log, double width) {
   extent scores = extent_of(log.validation.y);
   if (log.best) {
     scores.include(log.best->second);
     scores.high += 0.15 * (scores.high - scores.low);  // room for the label
   }
-  const chart plot = only_chart(log, scores);
-  svg page = chart_page("Validation score", "the task's major metric at each evaluation during training");
-  plot.draw_scaffolding(page, "validation score");
+  chart_page page(width, "Validation score", "the task's major metric at each evaluation during training", "validation score", log, scores);
+  const chart& plot = page.plot;
   plot.draw_line(page, log.validation, adapter_pen(0), "validation score");
   if (log.validation.size() <= 100) {
     for (std::size_t i = 0; i < log.validation.size(); ++i) {
@@ -75,13 +81,13 @@ picture validation_picture(const run_log& log) {
     const std::string label = "best: " + plain(score) + " at step " + plain(step);
     const double x = plot.x(step);
     const double half = text_width(label, 13) / 2;
-    const std::string anchor = x - half < chart_left ? "start" : x + half > picture_width - 12 ? "end" : "middle";
+    const std::string anchor = x - half < chart_left ? "start" : x + half > width - 12 ? "end" : "middle";
     page.dot(x, plot.y(score), 6, adapter_pen(1), label);
     page.text(
         x, plot.y(score) - 13, label, anchor, false,
         std::string("font-size=\"13\" stroke=\"#FFFFFF\" stroke-width=\"4\" stroke-linejoin=\"round\" paint-order=\"stroke\" ") + bold);
   }
-  return {"validation", page.finished()};
+  return page.finished();
 }
 
 }  // namespace graft::program::detail
@@ -90,10 +96,13 @@ namespace graft::program {
 
 std::vector<picture> pictures(const run_log& log) {
   std::vector<picture> out;
-  if (!log.site_weights.empty()) out.push_back({"weights", detail::weights_drawing(log).draw()});
-  if (!log.validation.empty()) out.push_back(detail::validation_picture(log));
-  if (!log.loss.empty()) out.push_back(detail::loss_picture(log));
-  if (!log.learning_rate.empty()) out.push_back(detail::learning_rate_picture(log));
+  const auto add = [&](const char* name, const auto& draw) {
+    out.push_back({name, draw(detail::picture_width), draw(detail::narrow_width)});
+  };
+  if (!log.site_weights.empty()) add("weights", [&](double width) { return detail::weights_drawing(log, width).draw(); });
+  if (!log.validation.empty()) add("validation", [&](double width) { return detail::validation_picture(log, width); });
+  if (!log.loss.empty()) add("loss", [&](double width) { return detail::loss_picture(log, width); });
+  if (!log.learning_rate.empty()) add("learning_rate", [&](double width) { return detail::learning_rate_picture(log, width); });
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "graft/core/number_text.hpp"
 #include "plot/pictures.hpp"
+#include "plot/report_parts.hpp"
 
 namespace graft::program::detail {
 
@@ -32,7 +33,9 @@ std::string report_html(const run_log& log, const std::vector<picture>& shown) {
   const std::filesystem::path folder = std::filesystem::absolute(log.folder).lexically_normal();
   const std::string name = escaped((folder.has_filename() ? folder : folder.parent_path()).filename().string());
   std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>" + name +
-                     " - graft</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<style>" +
+                     " - graft</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta "
+                     "http-equiv=\"Content-Security-Policy\" "
+                     "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<style>" +
                      detail::report_style + "</style>\n</head>\n<body>\n<main>\n<h1>" + name + "</h1>\n<p>" + escaped(log.folder) +
                      "</p>\n";
   for (const std::string& warning : log.warnings) html += "<div class=\"warnings\">" + escaped(warning) + "</div>\n";
@@ -44,8 +47,12 @@ std::string report_html(const run_log& log, const std::vector<picture>& shown) {
   } else {
     html += "<p>No val_metrics.json: the run has not been evaluated at its end.</p>\n";
   }
-  html += "<h2>Training</h2>\n";
-  for (const picture& p : shown) html += "<figure>\n" + p.svg_text + "</figure>\n";
+  html += "<h2>Training</h2>\n<div class=\"charts\">\n";
+  for (const picture& p : shown) {
+    const bool many = p.svg_text.find("class=\"chart\"") != p.svg_text.rfind("class=\"chart\"");
+    html += std::string("<figure") + (many ? " class=\"many\"" : "") + ">\n" + p.svg_text + p.narrow_text + "</figure>\n";
+  }
+  html += "</div>\n";
   html += "<h2>Arguments</h2>\n";
   if (log.args.is_object()) {
     html += "<dl class=\"arguments\">\n";
@@ -56,7 +63,7 @@ std::string report_html(const run_log& log, const std::vector<picture>& shown) {
   } else {
     html += "<p>No args.json.</p>\n";
   }
-  return html + "</main>\n</body>\n</html>\n";
+  return html + "</main>\n<script>//<![CDATA[" + detail::report_script + "//]]></script>\n</body>\n</html>\n";
 }
 
 }  // namespace graft::program

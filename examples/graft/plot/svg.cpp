@@ -95,8 +95,8 @@ pen adapter_pen(std::size_t i) {
 pen base_pen() { return {"base", "#7A8490", "4 3"}; }
 
 svg::svg(double width, double height, const std::string& title) {
-  out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" width=\"" + number(width) + "\" height=\"" +
-         number(height) + "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
+  out_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot" + std::string(width < 600 ? " narrow" : "") + "\" role=\"img\" width=\"" +
+         number(width) + "\" height=\"" + number(height) + "\" viewBox=\"0 0 " + number(width) + " " + number(height) +
          "\" font-family=\"'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif\" font-size=\"12\">\n<title>" +
          escaped(title) + "</title>\n<rect class=\"paper\" width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n";
 }
@@ -106,6 +106,10 @@ std::string svg::number(double value) {
   if (text.ends_with(".0")) text.resize(text.size() - 2);
   return text;
 }
+
+void svg::begin_group(const std::string& attributes) { out_ += "<g " + attributes + ">\n"; }
+
+void svg::end_group() { out_ += "</g>\n"; }
 
 void svg::text(double x, double y, const std::string& content, const std::string& anchor, bool muted, const std::string& extra) {
   out_ += "<text class=\"" + std::string(muted ? "muted" : "ink") + "\" x=\"" + number(x) + "\" y=\"" + number(y) + "\" fill=\"" +

@@ -40,6 +40,10 @@ class svg {
 
   static std::string number(double value);
 
+  /// Shapes until `end_group` belong together; ATTRIBUTES say what they are.
+  void begin_group(const std::string& attributes);
+  void end_group();
+
   /// ANCHOR: start, middle or end. EXTRA: more attributes.
   void text(double x, double y, const std::string& content, const std::string& anchor = "start", bool muted = false,
             const std::string& extra = "");
