@@ -100,6 +100,8 @@ TEST_CASE("the report fits pages of any width, light and dark, and the browser h
   reader.open(report_of_mix(one_set, 1), 760, "dark", "print");
   CHECK(reader.evaluate(overflowing) == nlohmann::json::array());
   CHECK(reader.evaluate("getComputedStyle(document.querySelector('.plot .ink')).fill") == "rgb(31, 35, 40)");
+  CHECK(reader.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)");
+  CHECK(reader.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light");
 }
 
 TEST_CASE("where a reader points into a chart, the report names the step and each line's value there, inside of its figure") {

@@ -56,7 +56,7 @@ figure { position: relative; margin: 0; padding: 8px; }
 }
 @media print {
   @page { margin: 14mm; }
-  body { background: none; } main { max-width: none; padding: 0; }
+  :root { color-scheme: light; } body { background: #fff; } main { max-width: none; padding: 0; }
   figure { break-inside: avoid; border: none; padding: 0; } .plot { max-height: 240mm; } .values, .cross, .mark { display: none; }
   h2 { break-after: avoid; } .metric, .arguments { border-color: #bbb; }
 }
