@@ -32,7 +32,7 @@ function height_of(room,   other, most, h) {  # how many rooms lie on top of it
   return height[room] = most
 }
 # Every node moves to the middle of its neighbors, and those of a level make room for each other, until it settles: the length of arrows.
-function arranged(   round, n, m, e, pass, lacks, sum, count, long) {
+function arranged(   round, n, m, e, pass, lacks, sum, count, apart, long) {
   for (round = 0; round < 60; ++round) {
     for (n = 1; n <= nodes; ++n) { sum[n] = 0.2 * 350; count[n] = 0.2 }
     for (e = 1; e <= edges; ++e) {
@@ -46,7 +46,7 @@ function arranged(   round, n, m, e, pass, lacks, sum, count, long) {
       if (lacks > 0) { x[n] -= lacks / 2; x[m] += lacks / 2 }
     }
   }
-  for (e = 1; e <= edges; ++e) long += (x[from_node[e]] - x[to_node[e]]) ^ 2
+  for (e = 1; e <= edges; ++e) { apart = x[from_node[e]] - x[to_node[e]]; long += apart * apart }
   return long
 }
 # A header of the way of a batch, with what graft.hpp says of it.
