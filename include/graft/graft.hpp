@@ -7,6 +7,7 @@
 // core: what every room stands on
 #include "graft/core/error.hpp"                   // the exceptions, and what their messages say
 #include "graft/core/number_text.hpp"             // numbers as text, whatever the locale
+#include "graft/core/utf8.hpp"                    // UTF-8 text, a code point or a line at a time
 #include "graft/core/printable.hpp"               // foreign text, fit for a line of a terminal
 #include "graft/core/types.hpp"                   // matrices, views, grow-only buffers
 #include "graft/core/bfloat16.hpp"                // the 16-bit float, and rows converted to and from it

@@ -1,7 +1,5 @@
 #include "flags/flags.hpp"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -15,6 +13,7 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft::program {
 namespace {
@@ -115,17 +114,9 @@ std::string nearest(std::string_view name, const std::vector<std::string>& names
 }
 
 const std::string& storable(const std::string& text, const std::string& flag) {
-  for (std::size_t at = 0; at < text.size();) {
-    utf8proc_int32_t c = 0;
-    const auto bytes =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at, static_cast<utf8proc_ssize_t>(text.size() - at), &c);
-    if (bytes <= 0) {
-      throw usage_error("--" + flag + ": " + quoted(printable(text)) +
-                        " is not UTF-8, as the JSON files that graft writes must be: give it another name, or a link with one");
-    }
-    at += static_cast<std::size_t>(bytes);
-  }
-  return text;
+  if (graft::detail::invalid_utf8(text) == text.npos) return text;
+  throw usage_error("--" + flag + ": " + quoted(printable(text)) +
+                    " is not UTF-8, as the JSON files that graft writes must be: give it another name, or a link with one");
 }
 
 bool flag::is_path() const {

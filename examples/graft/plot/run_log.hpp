@@ -14,6 +14,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/utf8.hpp"
 #include "plot/series.hpp"
 
 namespace graft::program {
@@ -56,27 +57,25 @@ ordered_json parse_row(std::string_view line, const std::string& where);
 template <class Use>
 void read_rows(const std::string& path, std::vector<std::string>& warnings, Use use) {
   const mapped_file file(path);
-  std::string_view rest = file.text();
-  for (std::size_t line_number = 1; !rest.empty(); ++line_number) {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string where = path + ":" + std::to_string(line_number);
+  const std::string_view text = file.text();
+  graft::detail::for_each_line(text, [&](std::uint64_t number, std::string_view line) {
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
+    const std::string where = path + ":" + std::to_string(number);
+    const bool is_cut = !text.ends_with('\n') && line.end() + 1 >= text.end();
     if (line.size() > longest_line) {
       throw format_error(where, "is a line of " + std::to_string(line.size()) + " bytes; no log has lines of more than " +
                                     std::to_string(longest_line) + ": is it a log?");
     }
     auto row = parse_row(line, where);
     if (row.is_discarded()) row = parse_row(without_bare_nan(line), where);
-    if (row.is_discarded() && end == std::string_view::npos) {
+    if (row.is_discarded() && is_cut) {
       warnings.push_back(where + ": the last line is half-written (was the run killed?) and was skipped");
     } else if (row.is_discarded()) {
       throw format_error(where, "is not valid JSON; every line of a log is one JSON object: remove or mend this line");
     } else {
       use(row, where);
     }
-  }
+  });
 }
 
 /// The member FIELD of ROW, an object or a value to look into.

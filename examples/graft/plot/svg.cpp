@@ -6,20 +6,17 @@
 
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft::program::detail {
 
 /// The code points of TEXT; bytes that are not UTF-8, control characters, and what else XML 1.0 forbids become U+FFFD.
 std::u32string xml_characters(std::string_view text) {
   std::u32string out;
-  while (!text.empty()) {
-    utf8proc_int32_t c = 0;
-    const auto used =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &c);
-    const bool allowed = used > 0 && (!graft::detail::is_control(c) || c == '\t' || c == '\n' || c == '\r') && c != 0xFFFE && c != 0xFFFF;
+  graft::detail::for_each_code_point(text, [&](std::int32_t c, std::string_view) {
+    const bool allowed = c >= 0 && (!graft::detail::is_control(c) || c == '\t' || c == '\n' || c == '\r') && c != 0xFFFE && c != 0xFFFF;
     out += allowed ? static_cast<char32_t>(c) : U'\uFFFD';
-    text.remove_prefix(used > 0 ? static_cast<std::size_t>(used) : 1);
-  }
+  });
   return out;
 }
 
@@ -49,10 +46,8 @@ std::string escaped(std::string_view text) {
       case '\'':
         out += "&#39;";
         break;
-      default: {
-        utf8proc_uint8_t bytes[4];
-        out.append(reinterpret_cast<char*>(bytes), static_cast<std::size_t>(utf8proc_encode_char(static_cast<utf8proc_int32_t>(c), bytes)));
-      }
+      default:
+        graft::detail::append_code_point(out, static_cast<std::int32_t>(c));
     }
   }
   return out;
@@ -79,9 +74,7 @@ std::string shortened(std::string_view text, double size, double width) {
   for (std::size_t i = 0; i < characters.size(); ++i) {
     if (i == head) out += "…";
     if (i >= head && i < tail) continue;
-    utf8proc_uint8_t bytes[4];
-    out.append(reinterpret_cast<char*>(bytes),
-               static_cast<std::size_t>(utf8proc_encode_char(static_cast<utf8proc_int32_t>(characters[i]), bytes)));
+    graft::detail::append_code_point(out, static_cast<std::int32_t>(characters[i]));
   }
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft::detail {
 
@@ -38,20 +39,15 @@ GRAFT_INLINE std::string printable(std::string_view text, std::size_t limit) {
     return printable(text.substr(0, head), head) + "..." + printable(text.substr(tail), text.size() - tail);
   }
   std::string out;
-  while (!text.empty()) {
-    utf8proc_int32_t c = 0;
-    const auto bytes =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &c);
-    const std::size_t used = bytes > 0 ? static_cast<std::size_t>(bytes) : 1;
-    if (bytes <= 0) {
-      out += detail::escape_of(static_cast<unsigned char>(text[0]), true);
+  detail::for_each_code_point(text, [&](std::int32_t c, std::string_view bytes) {
+    if (c < 0) {
+      out += detail::escape_of(static_cast<unsigned char>(bytes[0]), true);
     } else if (detail::is_control(c)) {
       out += detail::escape_of(c, false);
     } else {
-      out += text.substr(0, used);
+      out += bytes;
     }
-    text.remove_prefix(used);
-  }
+  });
   return out;
 }
 

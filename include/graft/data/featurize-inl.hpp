@@ -46,12 +46,8 @@ GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, ind
     throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need " +
                        std::to_string(specials));
   }
-  const auto ids_of = [&](const std::string& text) {
-    require_utf8(text);
-    return tokens.encode(strip(text));
-  };
-  auto a = ids_of(row.text_a);
-  auto b = row.text_b ? ids_of(*row.text_b) : std::vector<std::int32_t>();
+  auto a = tokens.encode(row.text_a, true);
+  auto b = row.text_b ? tokens.encode(*row.text_b, true) : std::vector<std::int32_t>();
   truncate_pair(a, b, static_cast<std::size_t>(max_seq_length - specials));
 
   features result;

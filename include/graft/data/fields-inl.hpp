@@ -8,6 +8,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/fields.hpp"
 
 namespace graft::detail {
@@ -27,19 +28,15 @@ GRAFT_INLINE std::string meaning_of(std::string_view field) {
 }
 
 GRAFT_INLINE std::string unseen_character(std::string_view text) {
-  while (!text.empty()) {
-    utf8proc_int32_t c = 0;
-    const auto bytes =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &c);
-    const bool space = c != ' ' && bytes > 0 && utf8proc_category(c) == UTF8PROC_CATEGORY_ZS;
-    if (space || (bytes > 0 && utf8proc_category(c) == UTF8PROC_CATEGORY_CF)) {
-      char name[16];
-      std::snprintf(name, sizeof name, "U+%04X", static_cast<unsigned>(c));
-      return std::string("; it holds ") + name + (space ? ", a space of another kind: take it out" : ", which cannot be seen: take it out");
-    }
-    text.remove_prefix(bytes > 0 ? static_cast<std::size_t>(bytes) : 1);
-  }
-  return "";
+  std::string said;
+  for_each_code_point(text, [&](std::int32_t c, std::string_view) {
+    const bool space = c != ' ' && utf8proc_category(c) == UTF8PROC_CATEGORY_ZS;
+    if (!said.empty() || !(space || utf8proc_category(c) == UTF8PROC_CATEGORY_CF)) return;
+    char name[16];
+    std::snprintf(name, sizeof name, "U+%04X", static_cast<unsigned>(c));
+    said = std::string("; it holds ") + name + (space ? ", a space of another kind: take it out" : ", which cannot be seen: take it out");
+  });
+  return said;
 }
 
 GRAFT_INLINE std::string refused_fields(const std::vector<std::string>& fields) {

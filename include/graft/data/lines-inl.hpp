@@ -1,13 +1,12 @@
 #pragma once
 // Bodies of graft/data/lines.hpp.
 
-#include <utf8proc.h>
-
 #include <cstdio>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/lines.hpp"
 
 namespace graft {
@@ -73,17 +72,7 @@ GRAFT_INLINE bool is_blank(std::string_view line) { return line.find_first_not_o
 namespace graft {
 
 GRAFT_INLINE void check_utf8(std::string_view text, const std::string& path, std::uint64_t line) {
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  for (std::size_t i = 0; i < text.size();) {
-    if (bytes[i] < 0x80) {
-      ++i;
-      continue;
-    }
-    utf8proc_int32_t unused = 0;
-    const utf8proc_ssize_t length = utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &unused);
-    if (length <= 0) throw format_error::at_line(path, line, detail::why_no_utf8(text, i));
-    i += static_cast<std::size_t>(length);
-  }
+  if (const auto at = detail::invalid_utf8(text); at != text.npos) throw format_error::at_line(path, line, detail::why_no_utf8(text, at));
 }
 
 GRAFT_INLINE bool line_reader::next(std::string_view& line) {

@@ -18,12 +18,6 @@ using byte_source = std::function<std::size_t(char* into, std::size_t count)>;
 /// @throws format_error  as input_stream
 byte_source bytes_of(const std::string& path);
 
-namespace detail {
-
-inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
-}  // namespace detail
-
 /// Throws unless TEXT, which is line LINE of PATH, is valid UTF-8.
 /// @throws format_error  with the first offending byte, counted from 1 within the line
 void check_utf8(std::string_view text, const std::string& path, std::uint64_t line);

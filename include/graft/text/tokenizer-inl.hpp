@@ -77,8 +77,9 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   return result;
 }
 
-GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view text) const {
+GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view text, bool stripped) const {
   require_utf8(text);
+  if (stripped) text = strip(text);
   std::vector<std::int32_t> ids;
   std::string buffer;
   const auto take = [&](std::int32_t id) { ids.push_back(id); };

@@ -41,9 +41,9 @@ class tokenizer {
   ///                       or a setting cannot be honored (see read_fast_tokenizer, read_tokenizer_config)
   static tokenizer from_folder(const std::string& folder, std::optional<bool> lower_case = std::nullopt);
 
-  /// The ids of TEXT; none is added at the ends, and TEXT is not stripped.
+  /// The ids of TEXT, STRIPPED of white space at either end or as it stands; none is added at the ends.
   /// @throws encoding_error  TEXT is not valid UTF-8
-  std::vector<std::int32_t> encode(std::string_view text) const;
+  std::vector<std::int32_t> encode(std::string_view text, bool stripped = false) const;
 
   /// The ids of TEXT exactly as it stands: special and added tokens' strings are text like any other.
   /// @throws encoding_error  TEXT is not valid UTF-8

@@ -1,5 +1,5 @@
 #pragma once
-// UTF-8 text as the tokenizers need it: checked once, then walked a code point at a time. Unicode classes come from utf8proc.
+// UTF-8 text as the tokenizers need it, checked once. Unicode classes come from utf8proc.
 
 #include <utf8proc.h>
 
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "graft/core/error.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft {
 
@@ -22,18 +23,6 @@ class encoding_error : public error {
 };
 
 namespace detail {
-
-bool is_ascii(char byte);
-
-struct code_point {
-  std::int32_t value;
-  std::size_t bytes;  // 0: not valid UTF-8
-};
-
-/// The code point that starts at byte AT (< text.size()).
-code_point code_point_at(std::string_view text, std::size_t at);
-
-void append_code_point(std::string& text, std::int32_t value);
 
 /// Unicode's White_Space property, which is `\s` in a regular expression.
 constexpr bool is_white_space(std::int32_t value) {

@@ -73,7 +73,7 @@ GRAFT_INLINE vocabulary vocabulary::from_lines(const std::string& path) {
     throw format_error(path, failure.what());
   }
   auto text = file.text();
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  if (text.starts_with(detail::byte_order_mark)) text.remove_prefix(detail::byte_order_mark.size());
   std::vector<entry> entries;
   std::uint64_t blank = 0, last = 0;  // the first blank line, the last one that is not
   detail::for_each_line(text, [&](std::uint64_t number, std::string_view line) {

@@ -39,18 +39,6 @@ class string_table {
   std::string bytes_;
 };
 
-/// Calls VISIT(line number from 1, line without its \n or \r\n).
-template <class Visit>
-void for_each_line(std::string_view text, Visit visit) {
-  for (std::uint64_t number = 1; !text.empty(); ++number) {
-    const auto end = text.find('\n');
-    auto line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    visit(number, line);
-  }
-}
-
 }  // namespace detail
 
 /// Pieces with ids below size(). Some ids may have no piece ("").
