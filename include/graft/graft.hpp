@@ -16,6 +16,7 @@
 #include "graft/core/parameter.hpp"               // a named, possibly trainable matrix
 #include "graft/core/scratch.hpp"                 // memory for temporaries
 #include "graft/core/range.hpp"                   // what numbers a setting may have
+#include "graft/core/fnv1a.hpp"                   // a hash for telling things apart
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
 #include "graft/core/function_view.hpp"           // callables without their types
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads

@@ -198,7 +198,7 @@ GRAFT_INLINE std::string row_files(const std::filesystem::path& folder, const st
   std::sort(names.begin(), names.end());
   const std::size_t more = names.size() > 5 ? names.size() - 5 : 0;
   names.resize(names.size() - more);
-  return listed(names, [](const std::string& name) { return name; }) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+  return listed(names) + (more > 0 ? " and " + std::to_string(more) + " more" : "");
 }
 
 }  // namespace graft::detail
@@ -257,13 +257,12 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
     }
   }
   if (found.tasks.empty()) {
-    const auto text = [](const std::string& line) { return line; };
     const bool one_task = fs::exists(root / "train.tsv", none) || fs::exists(root / "dev.tsv", none);
     throw format_error(folder, std::string(fs::is_directory(root, none) ? "holds no GLUE files" : "is not a folder") +
                                    "; expected train.tsv, dev.tsv or test.tsv in at least one of its folders " +
                                    detail::listed(glue_tasks(), [](const task& t) { return t.glue_folder; }) +
                                    (one_task ? "; it has train.tsv or dev.tsv itself: give the folder above it" : "") +
-                                   (found.notes.empty() ? "" : "; " + detail::listed(found.notes, text)));
+                                   (found.notes.empty() ? "" : "; " + detail::listed(found.notes)));
   }
   return found;
 }

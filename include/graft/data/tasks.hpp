@@ -2,6 +2,7 @@
 // What a task is (labels, columns, metrics), the nine GLUE tasks, and anyone's own.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -53,8 +54,8 @@ struct task {
 namespace detail {
 
 /// "a, b, c" for error messages.
-template <class Range, class Text>
-std::string listed(const Range& range, Text&& text) {
+template <class Range, class Text = std::identity>
+std::string listed(const Range& range, Text&& text = {}) {
   std::string result;
   for (const auto& item : range) result += (result.empty() ? "" : ", ") + text(item);
   return result;

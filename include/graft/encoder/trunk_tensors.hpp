@@ -22,12 +22,17 @@ bool brings_pooler(const Source& model) {
   return model.contains("bert.pooler.dense.weight") || model.contains("bert.pooler.dense.bias");
 }
 
+/// SHAPES, without BERT's pooler where MODEL brings none.
+template <class Source>
+std::map<std::string, std::vector<index>> pooled_as(const Source& model, std::map<std::string, std::vector<index>> shapes) {
+  if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return item.first.starts_with("bert.pooler."); });
+  return shapes;
+}
+
 /// The tensors of the trunk MODEL: as above, without a pooler where it brings none.
 template <class Source>
 std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& config, const Source& model) {
-  auto shapes = trunk_tensors(config);
-  if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return item.first.starts_with("bert.pooler."); });
-  return shapes;
+  return pooled_as(model, trunk_tensors(config));
 }
 
 /// What the user should know of MODEL, a tensor_source, as an encoder that CONFIG describes: it holds tensors within the encoder for which

@@ -20,19 +20,19 @@ GRAFT_INLINE void check_of_trunk(const adapter_file& a, const tensor_source& tru
   });
 }
 
+GRAFT_INLINE tensor_shapes detail::bottleneck_at(const std::string& prefix, index size, index hidden_size) {
+  return {{prefix + "down_project.weight", {size, hidden_size}},
+          {prefix + "down_project.bias", {size}},
+          {prefix + "up_project.weight", {hidden_size, size}},
+          {prefix + "up_project.bias", {hidden_size}}};
+}
+
 GRAFT_INLINE tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d) {
-  const index h = config.hidden_size, k = d.adapter_size;
   tensor_shapes shapes;
-  for (index n = 0; n < config.num_hidden_layers; ++n) {
-    for (const std::string site : {"attention.output", "output"}) {
-      if (place_at(d.placement, site == "output") == adapter_place::none) continue;
-      const std::string prefix = config.model_type + ".encoder.layer." + std::to_string(n) + "." + site + ".adapter.";
-      shapes[prefix + "down_project.weight"] = {k, h};
-      shapes[prefix + "down_project.bias"] = {k};
-      shapes[prefix + "up_project.weight"] = {h, k};
-      shapes[prefix + "up_project.bias"] = {h};
-    }
-  }
+  detail::for_each_site(config, [&](const std::string& site, bool second) {
+    if (place_at(d.placement, second) != adapter_place::none)
+      shapes.merge(detail::bottleneck_at(site + ".adapter.", d.adapter_size, config.hidden_size));
+  });
   return shapes;
 }
 
@@ -100,12 +100,7 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
   }
   if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
   if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels()));
-  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is.
-  if (config.model_type == "bert" && !held.contains("bert.pooler.dense.weight")) {
-    shapes.erase("bert.pooler.dense.weight");
-    shapes.erase("bert.pooler.dense.bias");
-  }
-  return shapes;
+  return pooled_as(held, std::move(shapes));  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is
 }
 
 }  // namespace graft

@@ -1,6 +1,7 @@
 #pragma once
 // One adapter, whichever file it came from: what it is, and its tensors under graft's names.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -41,6 +42,23 @@ void check_of_trunk(const adapter_file& a, const tensor_source& trunk);
 /// Names of tensors with their shapes.
 using tensor_shapes = std::map<std::string, std::vector<index>>;
 
+namespace detail {
+
+/// Calls F(site, second) for every site: "roberta.encoder.layer.0.attention.output", ...; SECOND is true behind the feed-forward part.
+template <class F>
+void for_each_site(const encoder_config& config, F&& f) {
+  for (index n = 0; n < config.num_hidden_layers; ++n) {
+    const std::string layer = config.model_type + ".encoder.layer." + std::to_string(n);
+    f(layer + ".attention.output", false);
+    f(layer + ".output", true);
+  }
+}
+
+/// The module of an adapter of SIZE whose tensors' names begin with PREFIX.
+tensor_shapes bottleneck_at(const std::string& prefix, index size, index hidden_size);
+
+}  // namespace detail
+
 /// Adapters of D in an encoder with CONFIG: down_project.weight (K, H), up_project.weight (H, K), biases.
 tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d);
 
@@ -69,10 +87,10 @@ void number_labels(model_description& d, index classes, const std::string& path)
 /// The rows of the head among the tensors of SOURCE, under graft's names; 0 without one.
 index head_rows(const tensor_source& source, const encoder_config& config);
 
-/// The tensors of STORED under graft's names. SHAPES has those, and THEIRS(one of them) is what the file calls it.
+/// The tensors of STORED under graft's names. SHAPES has those, and THEIRS(one of them) is what the file calls it, the same if not given.
 /// @throws format_error  a tensor is missing, has another shape or no floating-point numbers, or is none of these
-template <class Theirs>
-tensor_source take_tensors(const tensor_source& stored, const tensor_shapes& shapes, Theirs&& theirs) {
+template <class Theirs = std::identity>
+tensor_source take_tensors(const tensor_source& stored, const tensor_shapes& shapes, Theirs&& theirs = {}) {
   tensor_shapes expected;
   std::map<std::string, std::string> ours;
   for (const auto& [name, shape] : shapes) {
@@ -110,29 +128,22 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
                                  std::to_string(d.num_weight_sets) + ", which an encoder of " + std::to_string(layers) +
                                  " layers cannot be");
   }
-  const auto site_prefix = [&](index layer, const std::string& site) {
-    return config.model_type + ".encoder.layer." + std::to_string(layer) + "." + site + ".multi_adapter.";
-  };
   const auto branch = [&](const std::string& name, index size, adapter_placement placement) {
-    for (index n = 0; n < layers; ++n) {
-      for (const std::string site : {"attention.output", "output"}) {
-        const std::string prefix = site_prefix(n, site), adapter = prefix + "adapter_dict." + name + ".";
-        if (size > 0 && place_at(placement, site == "output") != adapter_place::none) {
-          f(adapter + "down_project.weight", std::vector<index>{size, h});
-          f(adapter + "down_project.bias", std::vector<index>{size});
-          f(adapter + "up_project.weight", std::vector<index>{h, size});
-          f(adapter + "up_project.bias", std::vector<index>{h});
-        }
-        f(prefix + "layer_norm_dict." + name + ".weight", std::vector<index>{h});
-        f(prefix + "layer_norm_dict." + name + ".bias", std::vector<index>{h});
+    detail::for_each_site(config, [&](const std::string& site, bool second) {
+      if (size > 0 && place_at(placement, second) != adapter_place::none) {
+        for (const auto& [tensor, shape] : detail::bottleneck_at(site + ".multi_adapter.adapter_dict." + name + ".", size, h))
+          f(tensor, shape);
       }
-    }
+      for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
+    });
   };
   for (const mixed_adapter& a : d.mix.adapters) branch(a.name, a.size, a.placement);
   if (d.mix.include_base) branch("base", 0, adapter_placement::houlsby);
   if (d.mix.include_flex) branch("flex", d.mix.flex_size, adapter_placement::houlsby);
-  for (index n = 0; n < layers; n += layers / sets)
-    f(site_prefix(n, "attention.output") + "weighted_sum.weights", std::vector<index>{d.mix.count()});
+  index layer = 0;
+  detail::for_each_site(config, [&](const std::string& site, bool second) {
+    if (!second && layer++ % (layers / sets) == 0) f(site + ".multi_adapter.weighted_sum.weights", std::vector<index>{d.mix.count()});
+  });
 }
 
 /// All that an adapter, or whatever else D describes, consists of; HELD is where it comes from.

@@ -59,7 +59,7 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
   const tensor_source stored = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
   const tensor_source taken = take_tensors(
       stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h.name, h.layers); });
-  tensors.add_all(taken, [](const std::string& name) { return std::optional(name); });
+  tensors.add_all(taken);
 }
 
 }  // namespace graft::detail
@@ -86,7 +86,6 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
-    const auto same = [](const std::string& name) { return name; };
     const safetensors_file beside(norms);
     const auto digest = beside.metadata().find("adapter");
     if (digest != beside.metadata().end() && digest->second != detail::adapter_digest(tensors)) {
@@ -94,7 +93,7 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
                                     ", which was saved again without it: remove layer_norms.safetensors to go on with the encoder's "
                                     "LayerNorms, or convert the adapter that it belongs to again");
     }
-    tensors.add_all(take_tensors(beside, layer_norm_tensors(config), same), [](const std::string& name) { return std::optional(name); });
+    tensors.add_all(take_tensors(beside, layer_norm_tensors(config)));
     d.layer_norms_trained = true;
   }
   adapter_file a{d, tensors};

@@ -81,7 +81,7 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path
       d.labels_said = true;
     }
   }
-  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model), [](const std::string& name) { return name; })};
+  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model))};
 }
 
 }  // namespace graft

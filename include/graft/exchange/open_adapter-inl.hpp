@@ -27,7 +27,7 @@ GRAFT_INLINE adapter_file read_graft(const tensor_source& stored, const encoder_
     if (trunk.contains(name) && !wanted.contains(name)) return std::nullopt;
     return name;
   });
-  return {d, take_tensors(known, wanted, [](const std::string& name) { return name; })};
+  return {d, take_tensors(known, wanted)};
 }
 
 }  // namespace graft

@@ -35,7 +35,7 @@ GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_c
   }
   if (d.adapter_size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, path);
-  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; })};
+  return {d, take_tensors(stored, adapter_tensors(config, d, stored))};
 }
 
 GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk) {

@@ -174,7 +174,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     throw format_error(path, "\"target_modules\" is " + shown(targets) + ": no dense layer of this encoder has an update");
   }
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, stored.path());
-  return {d, take_tensors(stored, adapter_tensors(config, d, stored), [](const std::string& name) { return name; }), copies};
+  return {d, take_tensors(stored, adapter_tensors(config, d, stored)), copies};
 }
 
 GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, const encoder_config& config) {

@@ -49,7 +49,7 @@ GRAFT_INLINE std::string kind_text(const model_description& d) {
 
 GRAFT_INLINE std::string labels_text(const model_description& d) {
   if (d.output == task_kind::regression) return "a regression";
-  return "the labels " + listed(d.labels, [](const std::string& label) { return label; });
+  return "the labels " + listed(d.labels);
 }
 
 GRAFT_INLINE void start_check::refuse(const std::string& message, const remedy& help) const {
@@ -66,9 +66,8 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
     std::sort(all.begin(), all.end());
     return all;
   };
-  const auto text = [](const std::vector<std::string>& all) { return listed(all, [](const std::string& name) { return name; }); };
   if (names(from.mix) != names(to.mix)) {
-    check.refuse("is a mix of " + text(from.mix.mixed_names()) + ", this run mixes " + text(to.mix.mixed_names()) +
+    check.refuse("is a mix of " + listed(from.mix.mixed_names()) + ", this run mixes " + listed(to.mix.mixed_names()) +
                      ": a mix starts from one of the same adapters",
                  {"adapters"});
   }
@@ -124,10 +123,8 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
     check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
     if (lora_tensors(config, from) != lora_tensors(config, to)) {
-      const auto targets = [](const model_description& d) {
-        return listed(d.lora.targets, [](const std::string& target) { return target; });
-      };
-      check.refuse("updates " + targets(from) + ", this run updates " + targets(to), {"lora_target", targets(from)});
+      check.refuse("updates " + listed(from.lora.targets) + ", this run updates " + listed(to.lora.targets),
+                   {"lora_target", listed(from.lora.targets)});
     }
   }
   if (from.kind == "multi_adapter") check_mix(check, from, to, config);
@@ -211,8 +208,8 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
     start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));
     return std::nullopt;
   });
-  start.tensors.add_all(kept, [](const std::string& name) { return std::optional(name); });
-  start.tensors.add_all(file.of_trunk, [](const std::string& name) { return std::optional(name); });  // to be compared
+  start.tensors.add_all(kept);
+  start.tensors.add_all(file.of_trunk);  // to be compared
   return start;
 }
 

@@ -39,19 +39,6 @@ GRAFT_INLINE json model_file_config(const std::string& path) {
   return parse_json(config->second, path + " (\"config\")");
 }
 
-GRAFT_INLINE void fnv1a::add(std::span<const std::byte> bytes) {
-  for (const auto byte : bytes) value_ = (value_ ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3;
-}
-
-GRAFT_INLINE void fnv1a::add(std::string_view text) { add(std::as_bytes(std::span(text))); }
-
-GRAFT_INLINE std::string fnv1a::text() const {
-  constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += digits[value_ >> shift & 15];
-  return text;
-}
-
 GRAFT_INLINE std::string fingerprint(const tensor_source& model, const json& config,
                                      const std::map<std::string, std::vector<index>>& shapes) {
   model.expect(shapes);

@@ -2,14 +2,12 @@
 // The flat model file: a valid safetensors file with aligned tensors under canonical names, which carries its config. A plain Hugging
 // Face file opens the same way.
 
-#include <cstddef>
-#include <cstdint>
 #include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "graft/core/fnv1a.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/tensor_source.hpp"
@@ -34,19 +32,6 @@ tensor_source open_model(const std::string& path, std::string_view model_type);
 /// The config.json that the flat model file PATH carries.
 /// @throws format_error  it is a plain file, which carries none
 json model_file_config(const std::string& path);
-
-/// 64-bit FNV-1a, for telling things apart, not for keeping secrets.   Source: Fowler, Noll, Vo; RFC 9923.
-class fnv1a {
- public:
-  void add(std::span<const std::byte> bytes);
-  void add(std::string_view text);
-  std::uint64_t value() const { return value_; }
-  /// The same as 16 hexadecimal digits.
-  std::string text() const;
-
- private:
-  std::uint64_t value_ = 0xcbf29ce484222325;
-};
 
 /// 16 hexadecimal digits that tell one trunk from another: a hash over what of CONFIG changes the numbers computed, and over name, shape
 /// and the first and last 1024 values (as F32) of each tensor of SHAPES. So a Hugging Face file and the flat file made from it have the

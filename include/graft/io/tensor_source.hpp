@@ -129,8 +129,12 @@ class tensor_source {
   void keep(std::shared_ptr<const void> memory);
   void set_metadata(std::map<std::string, std::string> metadata);
 
-  /// Adds every tensor of OTHER under the name RENAME(old name), a std::optional<std::string>: nothing means leave it out.
+  /// Adds every tensor of OTHER.
   /// @throws format_error  two tensors get one name
+  void add_all(const tensor_source& other) {
+    add_all(other, [](const std::string& name) { return std::optional(name); });
+  }
+  /// The same under the name RENAME(old name), a std::optional<std::string>: nothing means leave it out.
   template <class Rename>
   void add_all(const tensor_source& other, Rename&& rename) {
     files_.insert(files_.end(), other.files_.begin(), other.files_.end());

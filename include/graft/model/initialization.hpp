@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "graft/core/fnv1a.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/range.hpp"
 #include "graft/model/model.hpp"
@@ -13,9 +14,9 @@ namespace graft {
 /// p_i = NUMBER(stream, i), from a stream of (seed, name): a parameter's start does not depend on what else the model holds.
 template <class T, class Number>
 void draw(parameter<T>& p, std::uint64_t seed, Number&& number) {
-  std::uint64_t place = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : p.name) place = (place ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  const random_stream stream(seed, 0, place);
+  fnv1a name;
+  name.add(p.name);
+  const random_stream stream(seed, 0, name.value());
   T* const value = p.edit().data();
   for (index i = 0; i < p.size(); ++i) value[i] = static_cast<T>(number(stream, static_cast<std::uint64_t>(i)));
 }
