@@ -52,8 +52,8 @@ void chart::begin(svg& page) const {
   page.begin_group("class=\"chart\" data-axes=\"" + axes + "\"");
 }
 
-void chart::draw_line(svg& page, const series& points, const pen& p, const std::string& name) const {
-  const series shown = thinned(points, static_cast<std::size_t>(2 * width_));
+void chart::draw_line(svg& page, const series& points, const pen& p, const std::string& name, std::size_t most) const {
+  const series shown = thinned(points, std::min(most, static_cast<std::size_t>(2 * width_)));
   std::string data;
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (drawable(shown.y[i])) data += (data.empty() ? "" : ",") + number_text(shown.x[i]) + " " + six_digits(shown.y[i]);

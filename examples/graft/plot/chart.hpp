@@ -1,6 +1,8 @@
 #pragma once
 // A pair of axes on the page and the lines drawn between them.
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "plot/axis.hpp"
@@ -24,8 +26,9 @@ class chart {
   /// What is drawn until `svg::end_group` is on this chart: the report's script finds its axes there.
   void begin(svg& page) const;
 
-  /// POINTS as a line broken at gaps; a point with no neighbor is a dot. The points themselves go with it, for the report's script.
-  void draw_line(svg& page, const series& points, const pen& p, const std::string& name) const;
+  /// POINTS, or MOST of them, as a line broken at gaps; a point with no neighbor is a dot. The points themselves go with it, for the
+  /// report's script.
+  void draw_line(svg& page, const series& points, const pen& p, const std::string& name, std::size_t most = SIZE_MAX) const;
 
  private:
   double left_;

@@ -74,7 +74,8 @@ void weights_drawing::draw_panel(svg& page, const weight_set& set, double left, 
             std::string("font-size=\"13\" ") + bold);
   plot.begin(page);
   plot.draw_scaffolding(page, "mixing weight");
-  for (std::size_t k = 0; k < log_.adapters.size(); ++k) plot.draw_line(page, set.lines[k], pens_[k], log_.adapters[k]);
+  const std::size_t most = std::max<std::size_t>(16, 1'000'000 / (sets_.size() * log_.adapters.size()));  // what a browser can show
+  for (std::size_t k = 0; k < log_.adapters.size(); ++k) plot.draw_line(page, set.lines[k], pens_[k], log_.adapters[k], most);
   page.end_group();
   draw_bars(page, set, left + bars_left_, top + 26 + bars_top_);
 }
