@@ -19,6 +19,7 @@
 #include "commands/commands.hpp"
 #include "flags/advice.hpp"
 #include "flags/flags.hpp"
+#include "flags/pages.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/mapping.hpp"
 #include "graft/core/number_text.hpp"
@@ -56,13 +57,28 @@ std::string help() {
     text += std::string(22 - std::string_view(each.name).size(), ' ') + each.summary + '\n';
   }
   return text +
-         "\ngraft SUB-COMMAND --help lists the flags of one; graft --version prints the version.\n\n"
+         "\ngraft SUB-COMMAND --help lists the flags of one; graft --version prints the version, and\n"
+         "graft --help=man, bash or zsh the manual page, or what completes command lines there.\n\n"
          "From a Hugging Face folder and GLUE files to a trained adapter:\n"
          "  graft export-model --model_type roberta-base --model_path roberta-base --output_base_path model\n"
          "  graft prepare-tasks --input_base_path glue --output_base_path tasks\n"
          "  graft train-adapter --ZZsrc model/config.json --task_config_path tasks/configs/rte.json \\\n"
          "      --output_dir runs/rte --do_train --do_val --do_save\n"
          "  graft plot runs/rte\n";
+}
+
+/// The manual page, or what completes command lines: WANTED is --help=FORM.
+int print_page(const std::string& wanted) {
+  const std::string form = wanted.substr(wanted.find('=') + 1);
+  command_list list;
+  for (const auto& each : commands) list.emplace_back(each.name, each.summary);
+  std::cout << page_head(form, list);
+  for (const auto& each : commands) {
+    const char* const arguments[] = {each.name, wanted.c_str()};
+    each.run(2, arguments);
+  }
+  std::cout << page_tail(form, list);
+  return 0;
 }
 
 int run(int argc, const char* const* argv) {
@@ -72,6 +88,7 @@ int run(int argc, const char* const* argv) {
     std::cout << help();
     return 0;
   }
+  if (name.starts_with("--help=")) return print_page(name);
   if (name == "--version") {
     std::cout << "graft " << GRAFT_VERSION_MAJOR << '.' << GRAFT_VERSION_MINOR << '.' << GRAFT_VERSION_PATCH << '\n';
     return 0;

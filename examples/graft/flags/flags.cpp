@@ -10,6 +10,7 @@
 #include <sstream>
 #include <type_traits>
 
+#include "flags/pages.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
@@ -222,8 +223,9 @@ void flag_table::apply(flag& target, const std::string& text) {
 
 bool flag_table::parse(int argc, const char* const* argv) {
   const auto given = read_command_line(std::vector<std::string>(argv, argv + argc));
-  if (std::any_of(given.begin(), given.end(), [](const auto& one) { return one.first == "help"; })) {
-    std::cout << help();
+  for (const auto& [name, form] : given) {
+    if (name != "help") continue;
+    std::cout << (form == "true" ? help() : page_part(form, *this));
     return false;
   }
   for (const auto& [name, text] : given) {

@@ -51,6 +51,7 @@ class flag {
   bool is_required() const { return required_; }
   bool has_effect() const { return !without_effect_; }
   bool is_default() const { return json() == default_; }
+  const std::vector<std::string>& choices() const { return choices_; }
   /// Names a file or folder: any bytes, as the file system has them.
   bool is_path() const;
   /// What stands behind the flag in --help: "N", "a|b", "PATH".
@@ -99,22 +100,27 @@ class flag_table {
   void positional(std::string name, std::string* value) { positional_ = flag(std::move(name), value, ""); }
 
   /// Fills every variable: defaults, then the --ZZsrc files in order, then the command line. ARGV[0] is the sub-command's name.
-  /// @return false when --help was asked for, and printed: there is nothing more to do
+  /// @return false when --help was asked for, and printed (--help=FORM: as page_part): there is nothing more to do
   /// @throws usage_error   an unknown flag, a bad value, or a required flag is missing
   /// @throws format_error  a --ZZsrc file is missing, not a JSON object, or holds an unknown flag or a value of another kind
   [[nodiscard]] bool parse(int argc, const char* const* argv);
 
   std::string help() const;
+  const std::string& command() const { return command_; }
+  const std::string& synopsis() const { return synopsis_; }
+  const std::string& summary() const { return summary_; }
+  struct flag_group {
+    std::string title;
+    std::vector<flag> flags;
+  };
+  const std::vector<flag_group>& groups() const { return groups_; }
+  /// The argument without a name, or null.
+  const flag* positional() const { return positional_ ? &*positional_ : nullptr; }
   /// Every flag with its value, for args.json. Such a file can be given to --ZZsrc.
   /// @throws usage_error  as storable
   ordered_json values() const;
 
  private:
-  struct flag_group {
-    std::string title;
-    std::vector<flag> flags;
-  };
-
   flag* find(std::string_view name);
   std::string suggestion(std::string_view name, std::string_view prefix) const;
   std::vector<std::pair<std::string, std::string>> read_command_line(std::vector<std::string> arguments);

@@ -1,0 +1,33 @@
+# Run by cpack between installing and packing: what Debian wants in other places, or wants besides.
+if(NOT CPACK_GENERATOR STREQUAL DEB)
+  return()
+endif()
+file(READ ${CPACK_RESOURCE_FILE_LICENSE} license)
+string(REGEX MATCH "Copyright \\(c\\) ([^\n]*)\n\n(.*)" unused "${license}")
+set(holders "${CMAKE_MATCH_1}")
+string(REGEX REPLACE "\n+$" "" text "${CMAKE_MATCH_2}")
+string(REGEX REPLACE "\n\n" "\n.\n" text "${text}")
+string(REPLACE "\n" "\n " text "${text}")
+string(TIMESTAMP day "%a, %d %b %Y %H:%M:%S +0000" UTC)
+
+foreach(component ${CPACK_COMPONENTS_ALL})
+  string(TOUPPER ${component} upper)
+  set(package ${CPACK_DEBIAN_${upper}_PACKAGE_NAME})
+  set(staged ${CPACK_TEMPORARY_DIRECTORY}/${component}/usr)
+  set(documents ${staged}/share/doc/${package})
+  file(WRITE ${documents}/copyright "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: graft\n\n"
+       "Files: *\nCopyright: ${holders}\nLicense: Expat\n ${text}\n")
+  file(WRITE ${documents}/changelog.Debian "${package} (${CPACK_PACKAGE_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}) unstable; urgency=medium\n\n"
+       "  * Packed from graft's sources, whose changes CHANGELOG.md tells.\n\n -- ${CPACK_PACKAGE_CONTACT}  ${day}\n")
+  file(REMOVE ${documents}/LICENSE)  # is in copyright
+  if(EXISTS ${documents}/CHANGELOG.md)
+    file(RENAME ${documents}/CHANGELOG.md ${documents}/changelog)
+  endif()
+  file(GLOB compressed ${staged}/share/man/man1/* ${documents}/changelog*)
+  foreach(file ${compressed})
+    execute_process(COMMAND gzip -9n ${file} COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+  if(EXISTS ${staged}/share/zsh/site-functions)
+    file(RENAME ${staged}/share/zsh/site-functions ${staged}/share/zsh/vendor-completions)
+  endif()
+endforeach()

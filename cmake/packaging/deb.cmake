@@ -1,0 +1,37 @@
+# cpack -G DEB: the packages graft, which is the program, and libgraft-dev, which is what programs that use graft are compiled with.
+set(CPACK_PACKAGE_VENDOR "the graft authors")
+set(CPACK_PACKAGE_CONTACT "the graft authors <authors@graft.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Tunes transformer encoders with adapters on CPUs")
+set(CPACK_PACKAGE_FILE_NAME graft-${PROJECT_VERSION})
+set(CPACK_RESOURCE_FILE_LICENSE ${CMAKE_CURRENT_SOURCE_DIR}/LICENSE)
+set(CPACK_VERBATIM_VARIABLES ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_COMPONENTS_ALL library)
+if(GRAFT_BUILD_EXAMPLES)
+  list(APPEND CPACK_COMPONENTS_ALL program)
+endif()
+set(CPACK_GENERATOR TGZ)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(processors "")
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+if(GRAFT_NATIVE)  # runs on processors like this one alone
+  set(CPACK_DEBIAN_PACKAGE_RELEASE 1~native)
+  set(processors "\n\nCompiled for processors like that of the machine that built it, and for no others: -DGRAFT_NATIVE=OFF is for all.")
+endif()
+
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME graft)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "Trains small adapters around frozen RoBERTa and BERT encoders on a task, mixes
+several of them, answers rows of text with them, and draws what a run logged.
+No Python and no framework.${processors}")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libgraft-dev)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "libdnnl-dev (>= 2.6), libeigen3-dev (>= 3.4), libutf8proc-dev, nlohmann-json3-dev (>= 3.10)")
+set(CPACK_DEBIAN_LIBRARY_DESCRIPTION "A C++20 library of encoders, adapters, training and prediction: headers, the
+same compiled, and their packages for CMake and pkg-config.${processors}")
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/packaging/before_packing.cmake)
+set(CPACK_PROJECT_CONFIG_FILE "")
+include(CPack)

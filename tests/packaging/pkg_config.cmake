@@ -1,0 +1,20 @@
+# Compiles and runs two of the programs here as pkg-config says, against an installed graft that was moved.
+# cmake -DPREFIX=... -DWORK=... -DCOMPILER=... -P pkg_config.cmake
+file(REMOVE_RECURSE ${WORK})
+file(COPY ${PREFIX}/ DESTINATION ${WORK}/moved)
+file(GLOB_RECURSE file ${WORK}/moved/graft.pc)
+get_filename_component(folder ${file} DIRECTORY)
+set(ENV{PKG_CONFIG_PATH} ${folder}:$ENV{PKG_CONFIG_PATH})
+foreach(use "graft add_subdirectory" "graft-compiled find_package")
+  string(REPLACE " " ";" use ${use})
+  list(GET use 0 package)
+  list(GET use 1 folder)
+  execute_process(COMMAND pkg-config --cflags --libs ${package} OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT flags MATCHES "-I${WORK}/moved/")
+    message(FATAL_ERROR "${package} was moved to ${WORK}/moved, but pkg-config says ${flags}")
+  endif()
+  separate_arguments(flags)
+  execute_process(COMMAND ${COMPILER} -std=c++20 ${CMAKE_CURRENT_LIST_DIR}/${folder}/main.cpp -o ${WORK}/${package} ${flags}
+                  COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${WORK}/${package} COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
