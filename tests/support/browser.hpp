@@ -98,7 +98,7 @@ class browser {
       received_.append(bytes, static_cast<std::size_t>(count));
     }
     const std::size_t end = received_.find('\0');
-    const auto message = nlohmann::json::parse(received_.substr(0, end));
+    auto message = nlohmann::json::parse(received_.substr(0, end));
     received_.erase(0, end + 1);
     const std::string event = message.value("method", "");
     if (event == "Page.loadEventFired") loaded_ = true;

@@ -50,7 +50,7 @@ std::string plain(double value) {
 }
 
 std::string scientific(double value) {
-  const std::string text = scientific_text(value, 2);  // "1.04e-05"
+  std::string text = scientific_text(value, 2);  // "1.04e-05"
   const std::size_t e = text.find('e');
   if (e == std::string::npos) return text;
   std::string mantissa = text.substr(0, text.find_last_not_of("0.", e - 1) + 1);
