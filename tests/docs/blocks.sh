@@ -2,9 +2,9 @@
 # Runs the commands of the documents, as they are written there, and compiles their C++.  Usage: blocks.sh GRAFT MATERIAL WORK [COMPILER ARGUMENTS...]
 # GRAFT: the program; MATERIAL: the bundled example; WORK: an empty or new folder.
 #
-# A block is indented by four or fixed by ```; one without a language, or with sh, is commands, all of a document's in one shell. Each line of an
+# A block is indented by four or between lines of ```; one without a language, or with sh, is commands, all of a document's in one shell. Each line of an
 # ```output block is in what the commands before it printed (numbers to three decimals), a ```cpp block compiles, and ```text is only looked at. In front of a block may
-# stand <!-- not run: REASON --> or <!-- quoted: FILE -->, every line of which it then consists of.
+# stand <!-- not run: REASON --> or <!-- quoted: FILE -->, of lines of which (indented in any way) it then consists.
 set -euo pipefail
 graft=$1 material=$2 work=$3; shift 3
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -46,7 +46,7 @@ fenced { line[++n] = $0; next }
 END { if (n) close_block(); if (code != "") printf "namespace %s {\n%s}\n", space, code > (work "/code.hpp") }
 '
 is_in() {  # AT LINE FILE
-  rounded() { awk '{ while (match($0, /[0-9]+\.[0-9][0-9][0-9][0-9]+/)) { printf "%s%.3f", substr($0, 1, RSTART - 1), substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } print }'; }
+  rounded() { awk '{ sub(/^ +/, ""); while (match($0, /[0-9]+\.[0-9][0-9][0-9][0-9]+/)) { printf "%s%.3f", substr($0, 1, RSTART - 1), substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } print }'; }
   if ! rounded < "$3" | grep -qxF -- "$(rounded <<< "$2")"; then
     printf '%s: this line is not in %s:\n%s\n' "$1" "$3" "$2"
     [ "$3" != "$out" ] || { echo "which is:"; cat "$3"; }
