@@ -86,13 +86,13 @@ class Classifier:
         single = [n for n in self.p if ".adapter." in n or ".LayerNorm." in n]
         trained = set(added if adapters else added + single)
         for name, tensor in self.p.items():
-            wanted = name in trained or (original and not adapters)  # the original leaves the trunk's gradients on
+            wanted = name in trained or (original and not adapters)  # nlprunners leaves the trunk's gradients on
             self.p[name] = tensor.requires_grad_() if wanted else tensor.to(self.type)
-        if adapters and original:  # stacked at the start, like the frozen parameters that they are in the original
+        if adapters and original:  # stacked at the start, like the frozen parameters that they are in nlprunners
             for layer in range(self.layers):
                 for site in (f"roberta.encoder.layer.{layer}.attention.output", f"roberta.encoder.layer.{layer}.output"):
                     self.stack(site)
-        # The original adds up the trunk's gradients from step to step, and scales them all by their common norm.
+        # nlprunners adds up the trunk's gradients from step to step, and scales them all by their common norm.
         self.clipped = [t for t in self.p.values() if t.requires_grad]
         mixing = [t for n, t in self.p.items() if n == "weighted_sum"]
         groups = [{"params": [self.p[n] for n in trained if n != "weighted_sum"]}, {"params": mixing, "lr": 1e-2}]

@@ -111,7 +111,7 @@
 
 // exchange: adapters of other programs
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
-#include "graft/exchange/original.hpp"            // the original system's model.p
+#include "graft/exchange/original.hpp"            // nlprunners' model.p
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
 #include "graft/exchange/checkpoint.hpp"          // encoders with a head, tuned elsewhere

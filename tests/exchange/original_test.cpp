@@ -8,7 +8,7 @@
 using namespace graft_test;
 using Catch::Contains;
 
-TEST_CASE("the original's model.p, in both containers, and a plain safetensors file are the same adapter") {
+TEST_CASE("nlprunners' model.p, in both containers, and a plain safetensors file are the same adapter") {
   const graft::safetensors_file expected(golden + "model/adapter_rte.safetensors");
   for (const std::string& path : {exchange + "original/model.p", exchange + "original/model_stream.p", expected.path()}) {
     INFO(path);
@@ -43,7 +43,7 @@ TEST_CASE("a head of which half was saved is left out; a head of one row is a re
   CHECK(regression.has_head());
 }
 
-TEST_CASE("what is written for the original comes back, with its keys and no others; BERT too") {
+TEST_CASE("what is written for nlprunners comes back, with its keys and no others; BERT too") {
   const temporary_folder folder;
   for (const auto& config : {roberta_config(), bert_config()}) {
     auto d = houlsby(3);
@@ -72,7 +72,7 @@ TEST_CASE("LayerNorms that were not trained are written as the trunk's, for whic
   CHECK(back.tensors.tensors().size() == a.tensors.tensors().size() + 10);
 }
 
-TEST_CASE("the original's form refuses adapters that it cannot compute") {
+TEST_CASE("nlprunners' form refuses adapters that it cannot compute") {
   const temporary_folder folder;
   const auto config = roberta_config();
   const auto message = [&](const graft::model_description& d) {

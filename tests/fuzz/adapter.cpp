@@ -1,4 +1,4 @@
-// Weights of adapters: the same bytes as a file of graft or of the original system, and in the folders of other programs.
+// Weights of adapters: the same bytes as a file of graft or of nlprunners, and in the folders of other programs.
 
 #include "harness.hpp"
 // the others behind it, so that they map files its way

@@ -165,7 +165,7 @@ def make_peft(draw, trunk, expected):
 
 
 def make_original(draw, expected):
-    """what the original system saves: adapters, every LayerNorm, head, and RoBERTa's pooler, which nothing uses"""
+    """what nlprunners saves: adapters, every LayerNorm, head, and RoBERTa's pooler, which nothing uses"""
     tensors = read_tensors(HERE + "/model/adapter_rte.safetensors")
     tensors.update(single_precision(draw.linear("roberta.pooler.dense", HIDDEN, HIDDEN)))
     save(tensors, OUT + "/original/model.p")

@@ -62,7 +62,7 @@ TEST_CASE("the project's own goldens are reproduced") {
   for (const char* name : {"model", "bert"}) check_folder(std::string(GRAFT_TEST_DIR) + "/golden/" + name);
 }
 
-TEST_CASE("the original's goldens are reproduced") {
+TEST_CASE("nlprunners' goldens are reproduced") {
   for (const std::string name : {"tiny", "three_adapters", "regression"}) {
     const std::string folder = graft_test::shared_path("golden/" + name);
     if (!folder.empty()) check_folder(folder);

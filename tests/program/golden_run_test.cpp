@@ -106,7 +106,7 @@ TEST_CASE("the program writes the losses of the project's own goldens") {
   check_golden_folder(std::string(GRAFT_TEST_DIR) + "/golden/bert");
 }
 
-TEST_CASE("the program writes the losses of the original's goldens") {
+TEST_CASE("the program writes the losses of nlprunners' goldens") {
   for (const std::string name : {"tiny", "three_adapters", "regression"}) {
     const std::string golden = graft_test::shared_path("golden/" + name);
     if (!golden.empty()) check_golden_folder(golden);

@@ -1,4 +1,4 @@
-// graft convert-adapter: an adapter of graft, the original system, AdapterHub or PEFT -> any other of them that can hold it.
+// graft convert-adapter: an adapter of graft, nlprunners, AdapterHub or PEFT -> any other of them that can hold it.
 
 #include <filesystem>
 #include <iostream>
@@ -76,7 +76,7 @@ int convert_adapter(int argc, const char* const* argv) {
   bool beside = false, force_overwrite = false;
   flag_table flags(
       "convert-adapter", "--adapter_path IN --output_path OUT --to FORMAT --model_path FILE [FLAGS]",
-      "Turns an adapter of graft, of the original system (model.p), of AdapterHub's library or of PEFT (LoRA), told apart by what "
+      "Turns an adapter of graft, of nlprunners (model.p), of AdapterHub's library or of PEFT (LoRA), told apart by what "
       "the file or folder holds, into another of these forms. What a form cannot compute is refused; labels and sequence length, which "
       "some cannot say, are told.");
   flags.group("Flags");

@@ -278,8 +278,8 @@ int predict(int argc, const char* const* argv) {
   std::optional<std::int64_t> max_seq_length;
   flag_table flags(
       "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
-      "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of the "
-      "original system, of AdapterHub or of PEFT. Prints a table of index, label and probabilities. With several adapters around one "
+      "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of "
+      "nlprunners, of AdapterHub or of PEFT. Prints a table of index, label and probabilities. With several adapters around one "
       "encoder, each row may name the one that is to answer; the table then says which did, and holds the probabilities as JSON.");
   flags.group("Model");
   flags.add_sources();

@@ -255,7 +255,7 @@ std::vector<std::pair<std::string, std::string>> flag_table::read_command_line(s
     parser.parse_positional(positional_->name());
   }
 
-  // cxxopts takes a switch's value only behind "=": join "--switch true", which the original's command lines use.
+  // cxxopts takes a switch's value only behind "=": join "--switch true", which nlprunners' command lines use.
   for (std::size_t i = 1; !positional_ && i + 1 < arguments.size(); ++i) {
     const flag* const target = arguments[i].starts_with("--") ? find(arguments[i].substr(2)) : nullptr;
     const std::string& next = arguments[i + 1];

@@ -77,7 +77,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of({"houlsby", "pfeiffer"});
     table
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
-             "Whether LayerNorms are tuned with bottlenecks, as the original does, or stay the encoder's.")
+             "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's.")
         .one_of({"trained", "frozen"});
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
     table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);

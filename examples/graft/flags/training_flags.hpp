@@ -80,7 +80,7 @@ struct training_flags {
   std::int64_t threads = 0;
   std::string precision = "auto";
 
-  /// Flags of the original that mean nothing here.
+  /// Flags of nlprunners that mean nothing here.
   struct {
     bool no_cuda = false;
     bool fp16 = false;

@@ -39,7 +39,7 @@ struct run_log {
 
 namespace detail {
 
-// No line of a log, and no file beside it, that graft or the original writes comes near these sizes; what is drawn of a mix is as much as
+// No line of a log, and no file beside it, that graft or nlprunners writes comes near these sizes; what is drawn of a mix is as much as
 // a page can show.
 inline constexpr std::size_t longest_line = std::size_t{4} << 20;
 inline constexpr std::size_t most_members = 1000;

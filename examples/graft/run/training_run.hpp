@@ -47,7 +47,7 @@ struct prepared_run {
 };
 
 /// Checks flags and output folder, reads configuration, trunk and data.
-/// @throws error  as SPEC'd for each file; nothing was written then
+/// @throws error  whatever one of its files is refused for; nothing was written then
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& flags);
 
 /// The description of what this run will save; the trainers add what is theirs.

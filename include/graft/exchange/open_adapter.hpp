@@ -30,7 +30,7 @@ bool is_described(const std::string& file);
 ///   a folder with model.safetensors or model.p          that file
 ///   a safetensors file that says what it is             graft's: an adapter, a low-rank update, a mix, a whole tuned model or a head
 ///   an encoder with a head, and its config.json         a whole tuned model of Hugging Face's
-///   another safetensors file, or one of torch.save      the original system's
+///   another safetensors file, or one of torch.save      nlprunners'
 /// @throws format_error  none of these, or as the reader of that format
 adapter_file open_tuned(const std::string& path, const encoder_config& config);
 

@@ -40,14 +40,13 @@ GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_c
 
 GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk) {
   const model_description& d = a.description;
-  const std::string refusal =
-      d.kind != "adapter"                         ? "is low-rank, the original system has adapters only"
-      : d.placement != adapter_placement::houlsby ? "sits behind the LayerNorm, the original system's adapters sit before it"
-      : d.adapter_hidden_act != activation::gelu
-          ? "has activation " + activation_name(d.adapter_hidden_act) + ", the original system's is gelu"
-      : !d.layer_norms_trained && trunk == nullptr
-          ? "has the trunk's LayerNorms, which the original system keeps with the adapter, and no trunk to take them from"
-          : "";
+  const std::string refusal = d.kind != "adapter"                         ? "is low-rank, nlprunners has adapters only"
+                              : d.placement != adapter_placement::houlsby ? "sits behind the LayerNorm, nlprunners' adapters sit before it"
+                              : d.adapter_hidden_act != activation::gelu
+                                  ? "has activation " + activation_name(d.adapter_hidden_act) + ", nlprunners' is gelu"
+                              : !d.layer_norms_trained && trunk == nullptr
+                                  ? "has the trunk's LayerNorms, which nlprunners keeps with the adapter, and no trunk to take them from"
+                                  : "";
   if (!refusal.empty()) throw config_error(a.tensors.path() + ": " + refusal, {trunk == nullptr ? "trunk" : ""});
   torch_writer writer;
   for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes);

@@ -16,7 +16,7 @@ inline tensor_source open_shards(const std::string& index_path);
 
 /// Opens the weights at PATH: a safetensors or PyTorch file (told apart by their first bytes), the `*.index.json` of a model cut into
 /// several files, or a folder that holds one of model.safetensors, model.safetensors.index.json, pytorch_model.bin,
-/// pytorch_model.bin.index.json, or the original system's model.p (the first that is there).
+/// pytorch_model.bin.index.json, or nlprunners' model.p (the first that is there).
 /// @throws format_error  nothing of the kind is there, or as safetensors_file and torch_file
 tensor_source open_weights(const std::string& path);
 

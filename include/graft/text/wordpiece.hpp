@@ -46,7 +46,7 @@ inline constexpr auto ascii_kinds_of_bert = [] {
 /// What a tokenizer's files may set; the defaults are those of bert-base-uncased.
 struct wordpiece_settings {
   bool clean_text = true;            // control characters and U+FFFD go, all white space is a space
-  bool drop_unassigned = true;       // clean_text takes code points without a meaning, too: the original does, the tokenizers library not
+  bool drop_unassigned = true;       // clean_text takes code points without a meaning, too: BERT's first tokenizer does, the tokenizers library not
   bool handle_chinese_chars = true;  // ideographs are words of their own
   std::optional<bool> strip_accents{};  // canonical decomposition without category Mn; unset: as lower_case
   bool lower_case = true;
