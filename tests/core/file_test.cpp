@@ -245,8 +245,8 @@ TEST_CASE("files that belong together are replaced together, or not at all") {
   for (const char* name : {"a", "old", "theirs"}) graft::write_file(folder + "/" + name, name);
   ::chmod((folder + "/a").c_str(), 0600);
   const auto fill = [](graft::staged_files& files) {
-    graft::write_file(files.place("a"), "new a");
-    graft::write_file(files.place("b"), "new b");
+    graft::write_file(files.staged_path("a"), "new a");
+    graft::write_file(files.staged_path("b"), "new b");
   };
   {
     graft::staged_files abandoned(folder);

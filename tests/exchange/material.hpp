@@ -95,7 +95,7 @@ inline graft::adapter_file made_adapter(const graft::encoder_config& config, con
     if (name.starts_with(without)) continue;
     const auto values = std::make_shared<std::vector<float>>(static_cast<std::size_t>(graft::element_count(shape)));
     for (float& v : *values) v = next += 0.25F;
-    a.tensors.keep(values);
+    a.tensors.keep_alive(values);
     a.tensors.add(name, {graft::dtype::f32, shape, std::as_bytes(std::span(*values))});
   }
   return a;

@@ -210,7 +210,7 @@ TEST_CASE("what a low-rank update repeats of the encoder is compared with it") {
       graft::convert(graft::dtype::f32, std::as_bytes(std::span(values)), type, bytes->data());
       graft::adapter_file half{{}, graft::tensor_source("half")};
       half.of_trunk.add(words, {type, {rows, 8}, *bytes});
-      half.of_trunk.keep(bytes);
+      half.of_trunk.keep_alive(bytes);
       CHECK(refusal([&] { graft::check_of_trunk(half, trunk); }).empty() != changed);
     }
   }

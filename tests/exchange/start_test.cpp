@@ -183,7 +183,7 @@ graft::tensor_source joined(const graft::tensor_source& source, const graft::ten
 graft::tensor_source one(const std::string& name, const std::vector<graft::index>& shape, float value) {
   graft::tensor_source source("one");
   const auto memory = std::make_shared<std::vector<float>>(static_cast<std::size_t>(graft::element_count(shape)), value);
-  source.keep(memory);
+  source.keep_alive(memory);
   source.add(name, {graft::dtype::f32, shape, std::as_bytes(std::span(*memory))});
   return source;
 }

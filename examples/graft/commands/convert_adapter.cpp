@@ -73,7 +73,7 @@ int convert_adapter(int argc, const char* const* argv) {
   trunk_files files;
   std::string input, output, to, name, task, ignored;
   std::vector<std::string> labels;
-  bool beside = false, force_overwrite = false;
+  bool norms_beside = false, force_overwrite = false;
   flag_table flags(
       "convert-adapter", "--adapter_path IN --output_path OUT --to FORMAT --model_path FILE [FLAGS]",
       "Turns an adapter of graft, of nlprunners (model.p), of AdapterHub's library or of PEFT (LoRA), told apart by what "
@@ -92,12 +92,13 @@ int convert_adapter(int argc, const char* const* argv) {
   flags.add("adapter_name", &name, "What AdapterHub's library calls it. The name it has, or else `adapter`, if not given.");
   flags.add("labels", &labels, "The labels in order, for forms that do not hold them; without it they are called 0, 1, ...");
   flags.add("task", &task, "The task's name.");
-  flags.add("layer_norms_beside", &beside, "For adapterhub: write trained LayerNorms, for which it has no place, to a file of their own.");
+  flags.add("layer_norms_beside", &norms_beside,
+            "For adapterhub: write trained LayerNorms, for which it has no place, to a file of their own.");
   flags.add("force_overwrite", &force_overwrite, "Write over what is there.");
   if (!flags.parse(argc, argv)) return 0;
 
-  if (to != "adapterhub" && (beside || !name.empty()))
-    throw usage_error(std::string(beside ? "--layer_norms_beside" : "--adapter_name") + " is for --to adapterhub, --to " + to +
+  if (to != "adapterhub" && (norms_beside || !name.empty()))
+    throw usage_error(std::string(norms_beside ? "--layer_norms_beside" : "--adapter_name") + " is for --to adapterhub, --to " + to +
                       " has no use for it");
   if (files.model_path.empty() && files.config_path.empty())
     throw usage_error("--model_path or --model_config_path is missing: one says how large the encoder is");
@@ -122,29 +123,29 @@ int convert_adapter(int argc, const char* const* argv) {
   if (!task.empty()) a.description.task_name = task;
   if (name.empty()) name = a.description.task_name.empty() ? "adapter" : a.description.task_name;
 
-  const std::string place = destination(to, output);
+  const std::string target = destination(to, output);
   for (const std::string& read : {files.model_path, files.config_path}) {
     std::error_code none;
-    if (!read.empty() && (fs::equivalent(place, read, none) || fs::equivalent(place, fs::absolute(read).parent_path() / "", none))) {
-      throw config_error(place + ": is, or holds, the encoder (" + read + "), which is not written over; choose another --output_path");
+    if (!read.empty() && (fs::equivalent(target, read, none) || fs::equivalent(target, fs::absolute(read).parent_path() / "", none))) {
+      throw config_error(target + ": is, or holds, the encoder (" + read + "), which is not written over; choose another --output_path");
     }
   }
-  if (fs::exists(place) && !force_overwrite && (!fs::is_directory(place) || !fs::is_empty(place))) {
-    throw config_error(place + ": " + (fs::is_directory(place) ? "is not empty" : "is there already") +
+  if (fs::exists(target) && !force_overwrite && (!fs::is_directory(target) || !fs::is_empty(target))) {
+    throw config_error(target + ": " + (fs::is_directory(target) ? "is not empty" : "is there already") +
                        "; choose another --output_path or give --force_overwrite");
   }
-  if (to == "graft") write_adapter(place, a);
-  if (to == "original") write_original(place, a, config, trunk ? &*trunk : nullptr);
-  if (to == "adapterhub") write_adapterhub(place, a, config, name, beside);
-  if (to == "peft") write_peft(place, a, config);
-  std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(place, 4000) << '\n';
+  if (to == "graft") write_adapter(target, a);
+  if (to == "original") write_original(target, a, config, trunk ? &*trunk : nullptr);
+  if (to == "adapterhub") write_adapterhub(target, a, config, name, norms_beside);
+  if (to == "peft") write_peft(target, a, config);
+  std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(target, 4000) << '\n';
   const bool without_labels = to == "original" || to == "peft";
   if (const std::string lost = named_labels(a.description.labels); without_labels && !lost.empty()) {
-    std::cerr << "graft: " << printable(place + ": its form holds no labels: give --labels " + lost + " where it is converted again", 4000)
+    std::cerr << "graft: " << printable(target + ": its form holds no labels: give --labels " + lost + " where it is converted again", 4000)
               << '\n';
   }
   if (const auto length = a.description.max_seq_length; length && to != "graft") {
-    print_notes({place + ": its form does not say where rows were cut in training: give --max_seq_length " + std::to_string(*length) +
+    print_notes({target + ": its form does not say where rows were cut in training: give --max_seq_length " + std::to_string(*length) +
                  " where it answers"});
   }
   return 0;

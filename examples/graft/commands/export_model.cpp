@@ -130,9 +130,9 @@ int export_model(int argc, const char* const* argv) {
   }
   const std::string file = (folder / "model.safetensors").string();
   staged_files files(folder.string());
-  for (const auto& [name, text] : texts) write_file(files.place(name), text);
-  write_model_file(files.place("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
-  if (lora && lora->has_head()) write_head(files.place("head.safetensors"), *lora, print);
+  for (const auto& [name, text] : texts) write_file(files.staged_path(name), text);
+  write_model_file(files.staged_path("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
+  if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, print);
   std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
   stale.push_back("head.safetensors");
   files.commit(stale);

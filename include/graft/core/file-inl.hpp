@@ -107,28 +107,28 @@ GRAFT_INLINE mapped_file::mapped_file(const std::string& path) : path_(path) {
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened.number(), 0);
   if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
-  place_ = mapping_registry::add(data_, size_, path, file_identity(status));
+  mapping_ = mapping_registry::add(data_, size_, path, file_identity(status));
 }
 
 GRAFT_INLINE mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
-  std::swap(place_, other.place_);
+  std::swap(mapping_, other.mapping_);
   return *this;
 }
 
 GRAFT_INLINE mapped_file::~mapped_file() {
   if (data_ == nullptr) return;
-  mapping_registry::remove(place_);
+  mapping_registry::remove(mapping_);
   ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 GRAFT_INLINE std::string_view mapped_file::text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
 
 GRAFT_INLINE bool mapped_file::holds(std::span<const std::byte> part) const noexcept {
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()), own = reinterpret_cast<std::uintptr_t>(data_);
-  return !part.empty() && begin >= own && begin - own < size_ && part.size() <= size_ - (begin - own);
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()), start = reinterpret_cast<std::uintptr_t>(data_);
+  return !part.empty() && begin >= start && begin - start < size_ && part.size() <= size_ - (begin - start);
 }
 
 GRAFT_INLINE void mapped_file::rest(std::span<const std::byte> part) const noexcept {
@@ -320,7 +320,7 @@ GRAFT_INLINE staged_files::~staged_files() {
   if (!staged_.empty()) std::filesystem::remove_all(staged_, none);  // nobody else knows its name
 }
 
-GRAFT_INLINE std::string staged_files::place(const std::string& name) {
+GRAFT_INLINE std::string staged_files::staged_path(const std::string& name) {
   names_.push_back(name);
   return staged_ + "/" + name;
 }
@@ -329,10 +329,10 @@ GRAFT_INLINE void staged_files::commit(const std::vector<std::string>& stale) {
   bool replaces = false;
   for (const std::string& name : names_) {
     struct stat status {};
-    if (::stat(own(name).c_str(), &status) != 0) continue;
-    if (!S_ISREG(status.st_mode)) throw backend_error(own(name) + ": cannot be written: is " + detail::kind_of_file(status));
+    if (::stat(final_path(name).c_str(), &status) != 0) continue;
+    if (!S_ISREG(status.st_mode)) throw backend_error(final_path(name) + ": cannot be written: is " + detail::kind_of_file(status));
     const std::string ready = staged_ + "/" + name;
-    if (::geteuid() == 0 && ::chown(ready.c_str(), status.st_uid, status.st_gid) != 0) fail(own(name));
+    if (::geteuid() == 0 && ::chown(ready.c_str(), status.st_uid, status.st_gid) != 0) fail(final_path(name));
     ::chmod(ready.c_str(), status.st_mode & 07777);
     replaces = true;
   }
@@ -343,7 +343,7 @@ GRAFT_INLINE void staged_files::commit(const std::vector<std::string>& stale) {
   if (opened) ::fsync(opened.number());
 }
 
-GRAFT_INLINE std::string staged_files::own(const std::string& name) const { return folder_ + "/" + name; }
+GRAFT_INLINE std::string staged_files::final_path(const std::string& name) const { return folder_ + "/" + name; }
 
 GRAFT_INLINE bool staged_files::is_new(const std::string& name) const {
   return std::find(names_.begin(), names_.end(), name) != names_.end();
@@ -362,7 +362,7 @@ GRAFT_INLINE bool staged_files::exchange(const std::vector<std::string>& stale) 
     const std::string name = entry->path().filename().string();
     listed.push_back(name);
     if (is_new(name) || std::find(stale.begin(), stale.end(), name) != stale.end()) continue;
-    if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(own(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
+    if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(final_path(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
       return false;
   }
   if (code || ::chmod(staged_.c_str(), status.st_mode & 07777) != 0) return false;
@@ -378,11 +378,11 @@ GRAFT_INLINE bool staged_files::exchange(const std::vector<std::string>& stale) 
 
 GRAFT_INLINE void staged_files::rename_each(const std::vector<std::string>& stale) const {
   for (const std::string& name : names_) {
-    if (::rename((staged_ + "/" + name).c_str(), own(name).c_str()) != 0) fail(own(name));
+    if (::rename((staged_ + "/" + name).c_str(), final_path(name).c_str()) != 0) fail(final_path(name));
   }
   for (const std::string& name : stale) {
-    if (is_new(name) || ::unlink(own(name).c_str()) == 0 || errno == ENOENT) continue;
-    throw backend_error(own(name) + ": cannot be removed: " + std::strerror(errno));
+    if (is_new(name) || ::unlink(final_path(name).c_str()) == 0 || errno == ENOENT) continue;
+    throw backend_error(final_path(name) + ": cannot be removed: " + std::strerror(errno));
   }
 }
 

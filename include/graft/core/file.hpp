@@ -50,7 +50,7 @@ class mapped_file {
       : path_(std::move(other.path_)),
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
-        place_(std::exchange(other.place_, nullptr)) {}
+        mapping_(std::exchange(other.mapping_, nullptr)) {}
   mapped_file& operator=(mapped_file&& other) noexcept;
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;
@@ -70,7 +70,7 @@ class mapped_file {
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  mapping_registry::place* place_ = nullptr;
+  mapping_registry::entry* mapping_ = nullptr;
 };
 
 /// A file, or a pipe or device, for which /dev/stdin and what a shell makes of <(COMMAND) stand, read as it comes.
@@ -151,8 +151,8 @@ class atomic_file {
 /// @throws backend_error  as atomic_file
 void write_file(const std::string& path, std::string_view text);
 
-/// Files of one folder that belong together: each is written to `place(NAME)`, beside the folder, and only when all of them are on the disk
-/// does `commit` put them where they belong. Without it the folder is as it was: a full disk takes nothing away.
+/// Files of one folder that belong together: each is written to `staged_path(NAME)`, beside the folder, and only when all of them are on
+/// the disk does `commit` put them where they belong. Without it the folder is as it was: a full disk takes nothing away.
 ///
 /// Where some of them are there already, and the folder holds nothing but files, the new folder takes the place of the old one in one
 /// step: whoever is ended at any moment leaves all the old files or all the new ones. Elsewhere they are renamed one by one.
@@ -165,13 +165,13 @@ class staged_files {
   ~staged_files();
 
   /// Where the file NAME is written until `commit`.
-  std::string place(const std::string& name);
+  std::string staged_path(const std::string& name);
 
   /// Puts all files in place, and removes those of STALE that are not among them.
   void commit(const std::vector<std::string>& stale = {});
 
  private:
-  std::string own(const std::string& name) const;
+  std::string final_path(const std::string& name) const;
   bool is_new(const std::string& name) const;
   [[noreturn]] static void fail(const std::string& path);
 

@@ -23,13 +23,13 @@ GRAFT_INLINE bool has_changed(const std::string& path, const file_identity& befo
   return ::stat(path.c_str(), &now) != 0 || file_identity(now) != before;
 }
 
-GRAFT_INLINE mapping_registry::place* mapping_registry::add(const void* data, std::size_t size, const std::string& path,
+GRAFT_INLINE mapping_registry::entry* mapping_registry::add(const void* data, std::size_t size, const std::string& path,
                                                             const file_identity& identity) {
   const std::lock_guard lock(mutex());
-  place* free = first().load();
+  entry* free = first().load();
   while (free != nullptr && free->end.load() != 0) free = free->next;
   if (free == nullptr) {
-    free = new place;
+    free = new entry;
     free->next = first().load();
     first().store(free);
   }
@@ -43,7 +43,7 @@ GRAFT_INLINE mapping_registry::place* mapping_registry::add(const void* data, st
   return free;
 }
 
-GRAFT_INLINE void mapping_registry::remove(place* used) {
+GRAFT_INLINE void mapping_registry::remove(entry* used) {
   const std::lock_guard lock(mutex());
   used->end.store(0);
   used->begin.store(0);
@@ -52,7 +52,7 @@ GRAFT_INLINE void mapping_registry::remove(place* used) {
 GRAFT_INLINE const char* mapping_registry::path_at(const void* address) noexcept {
   constexpr std::uintptr_t page = 1 << 16;  // a mapping goes on to the end of its last page
   const auto at = reinterpret_cast<std::uintptr_t>(address);
-  for (const place* each = first().load(); each != nullptr; each = each->next) {
+  for (const entry* each = first().load(); each != nullptr; each = each->next) {
     const std::uintptr_t end = each->end.load();
     if (end != 0 && at >= each->begin.load() && at < (end + page - 1) / page * page) return each->path;
   }
@@ -62,7 +62,7 @@ GRAFT_INLINE const char* mapping_registry::path_at(const void* address) noexcept
 GRAFT_INLINE bool mapping_registry::cover(void* address) noexcept {
   constexpr std::uintptr_t page = 4096;
   const auto at = reinterpret_cast<std::uintptr_t>(address) / page * page;
-  for (place* each = first().load(); each != nullptr; each = each->next) {
+  for (entry* each = first().load(); each != nullptr; each = each->next) {
     const std::uintptr_t end = (each->end.load() + page - 1) / page * page;
     if (at < each->begin.load() || at >= end) continue;
     void* zeros = ::mmap(reinterpret_cast<void*>(at), end - at, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -74,26 +74,26 @@ GRAFT_INLINE bool mapping_registry::cover(void* address) noexcept {
 }
 
 GRAFT_INLINE const char* mapping_registry::lost() noexcept {
-  const place* one = covered().load();
+  const entry* one = covered().load();
   return one == nullptr ? nullptr : one->path;
 }
 
 GRAFT_INLINE std::map<std::string, file_identity> mapping_registry::files() {
   const std::lock_guard lock(mutex());
   std::map<std::string, file_identity> all;
-  for (const place* each = first().load(); each != nullptr; each = each->next) {
+  for (const entry* each = first().load(); each != nullptr; each = each->next) {
     if (each->end.load() != 0) all.emplace(each->whole_path, each->identity);
   }
   return all;
 }
 
-GRAFT_INLINE std::atomic<mapping_registry::place*>& mapping_registry::first() noexcept {
-  static constinit std::atomic<place*> all{nullptr};
+GRAFT_INLINE std::atomic<mapping_registry::entry*>& mapping_registry::first() noexcept {
+  static constinit std::atomic<entry*> all{nullptr};
   return all;
 }
 
-GRAFT_INLINE std::atomic<mapping_registry::place*>& mapping_registry::covered() noexcept {
-  static constinit std::atomic<place*> one{nullptr};
+GRAFT_INLINE std::atomic<mapping_registry::entry*>& mapping_registry::covered() noexcept {
+  static constinit std::atomic<entry*> one{nullptr};
   return one;
 }
 

@@ -32,17 +32,17 @@ bool has_changed(const std::string& path, const file_identity& before);
 /// handler always reads memory that is there.
 class mapping_registry {
  public:
-  struct place {
+  struct entry {
     std::atomic<std::uintptr_t> begin{0}, end{0};  // both 0: free
     char path[1024] = {};                          // cut when longer
     std::string whole_path;
     file_identity identity;
-    place* next = nullptr;
+    entry* next = nullptr;
   };
 
   /// Enters a mapping of SIZE bytes at DATA, to be taken out with `remove`. Both may be called from any thread.
-  static place* add(const void* data, std::size_t size, const std::string& path, const file_identity& identity);
-  static void remove(place* used);
+  static entry* add(const void* data, std::size_t size, const std::string& path, const file_identity& identity);
+  static void remove(entry* used);
 
   /// The path of the file that is mapped at ADDRESS; nullptr: none of ours.
   static const char* path_at(const void* address) noexcept;
@@ -57,8 +57,8 @@ class mapping_registry {
   static std::map<std::string, file_identity> files();
 
  private:
-  static std::atomic<place*>& first() noexcept;
-  static std::atomic<place*>& covered() noexcept;
+  static std::atomic<entry*>& first() noexcept;
+  static std::atomic<entry*>& covered() noexcept;
   static std::mutex& mutex();
 };
 

@@ -86,14 +86,14 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
-    const safetensors_file beside(norms);
-    const auto digest = beside.metadata().find("adapter");
-    if (digest != beside.metadata().end() && digest->second != detail::adapter_digest(tensors)) {
+    const safetensors_file layer_norms(norms);
+    const auto digest = layer_norms.metadata().find("adapter");
+    if (digest != layer_norms.metadata().end() && digest->second != detail::adapter_digest(tensors)) {
       throw format_error(norms, "belongs to another adapter than the one in " + file.path() +
                                     ", which was saved again without it: remove layer_norms.safetensors to go on with the encoder's "
                                     "LayerNorms, or convert the adapter that it belongs to again");
     }
-    tensors.add_all(take_tensors(beside, layer_norm_tensors(config)));
+    tensors.add_all(take_tensors(layer_norms, layer_norm_tensors(config)));
     d.layer_norms_trained = true;
   }
   adapter_file a{d, tensors};
@@ -165,8 +165,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                              {"dropout", 0.0},
                              {"phm_layer", false},
                              {"stochastic_depth", 0.0}};
-  adapter.write(files.place("pytorch_adapter.bin"));
-  if (d.layer_norms_trained) norms.write(files.place("layer_norms.safetensors"));
+  adapter.write(files.staged_path("pytorch_adapter.bin"));
+  if (d.layer_norms_trained) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
@@ -179,10 +179,10 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                             {"use_pooler", layers == 1},
                             {"bias", true},
                             {"dropout_prob", nullptr}};
-    last_layers.write(files.place("pytorch_model_head.bin"));
-    write_file(files.place("head_config.json"), head_about.dump(2) + "\n");
+    last_layers.write(files.staged_path("pytorch_model_head.bin"));
+    write_file(files.staged_path("head_config.json"), head_about.dump(2) + "\n");
   }
-  write_file(files.place("adapter_config.json"), adapter_about.dump(2) + "\n");
+  write_file(files.staged_path("adapter_config.json"), adapter_about.dump(2) + "\n");
   files.commit({"head_config.json", "adapter.safetensors", "pytorch_model_head.bin", "model_head.safetensors", "layer_norms.safetensors"});
 }
 

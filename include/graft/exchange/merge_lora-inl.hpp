@@ -41,7 +41,7 @@ GRAFT_INLINE tensor_source merge_lora(const tensor_source& trunk, const adapter_
     }
     merged.add(layer + ".weight",
                {dtype::f32, {w->rows(), w->cols()}, std::as_bytes(std::span(w->data(), static_cast<std::size_t>(w->size())))});
-    merged.keep(w);
+    merged.keep_alive(w);
   }
   return merged;
 }

@@ -186,7 +186,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   for (const auto& [name, info] : a.tensors.tensors()) {
     writer.add(std::string(detail::peft_prefix) + name, info.shape, info.type, info.bytes, info.type);
   }
-  writer.write(files.place("adapter_model.safetensors"));
+  writer.write(files.staged_path("adapter_model.safetensors"));
   json saved = nullptr;
   if (a.has_head()) saved = json::array({"classifier"});
   if (a.tensors.contains("bert.pooler.dense.weight")) saved.push_back("pooler");
@@ -208,7 +208,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
                            {"init_lora_weights", true},
                            {"modules_to_save", saved},
                            {"inference_mode", true}};
-  write_file(files.place("adapter_config.json"), about.dump(2) + "\n");
+  write_file(files.staged_path("adapter_config.json"), about.dump(2) + "\n");
   files.commit({"adapter_model.bin"});
 }
 

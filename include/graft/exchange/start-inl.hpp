@@ -73,12 +73,12 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
   }
   for (const mixed_adapter& a : from.mix.adapters) {
     const auto same_name = [&](const mixed_adapter& other) { return other.name == a.name; };
-    const mixed_adapter& own = *std::find_if(to.mix.adapters.begin(), to.mix.adapters.end(), same_name);
+    const mixed_adapter& wanted = *std::find_if(to.mix.adapters.begin(), to.mix.adapters.end(), same_name);
     const auto about = [](const mixed_adapter& one) {
       return placement_name(one.placement) + ", of size " + std::to_string(one.size) + ", with " + activation_name(one.act);
     };
-    if (about(a) != about(own)) {
-      check.refuse("its adapter " + a.name + " is " + about(a) + ", this run's is " + about(own) + ": the mix was made of another",
+    if (about(a) != about(wanted)) {
+      check.refuse("its adapter " + a.name + " is " + about(a) + ", this run's is " + about(wanted) + ": the mix was made of another",
                    {"adapters"});
     }
   }
@@ -145,7 +145,7 @@ GRAFT_INLINE tensor_info permuted(const tensor_info& info, const std::vector<std
   const std::size_t row = info.bytes.size() / places.size();
   const auto memory = std::make_shared<std::vector<std::byte>>(info.bytes.size());
   for (std::size_t i = 0; i < places.size(); ++i) std::memcpy(memory->data() + i * row, info.bytes.data() + places[i] * row, row);
-  source.keep(memory);
+  source.keep_alive(memory);
   return {info.type, info.shape, *memory};
 }
 
@@ -199,8 +199,8 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   if (from.kind == "multi_adapter" && to.mix.include_flex && !from.mix.include_flex) {
     start.notes.push_back("it has no flex adapter: this run's starts fresh");
   }
-  tensor_source kept(path);
-  kept.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
+  tensor_source unmoved(path);
+  unmoved.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
     const bool last = name.starts_with(names.out_proj + ".");
     if ((last || name.starts_with(names.dense + ".")) && !head) return std::nullopt;
     const bool moves = (last && rows) || (mixed && name.ends_with(".weighted_sum.weights"));
@@ -208,7 +208,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
     start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));
     return std::nullopt;
   });
-  start.tensors.add_all(kept);
+  start.tensors.add_all(unmoved);
   start.tensors.add_all(file.of_trunk);  // to be compared
   return start;
 }

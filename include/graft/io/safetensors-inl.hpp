@@ -32,16 +32,16 @@ namespace graft {
 
 GRAFT_INLINE safetensors_file::safetensors_file(const std::string& file_path) : tensor_source(file_path) {
   const auto file = std::make_shared<const mapped_file>(file_path);
-  keep(file);
+  keep_alive(file);
   if (file->size() < 8) {
     throw format_error(path(), "holds " + std::to_string(file->size()) + " bytes, at least 8 (the header length) were expected");
   }
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, file->data(), 8);
-  const std::uint64_t room = std::min<std::uint64_t>(file->size() - 8, 100'000'000);
-  if (header_size > room) {
+  const std::uint64_t most = std::min<std::uint64_t>(file->size() - 8, 100'000'000);
+  if (header_size > most) {
     throw format_error::at_byte(path(), 0,
-                                "the header length is " + std::to_string(header_size) + ", at most " + std::to_string(room) +
+                                "the header length is " + std::to_string(header_size) + ", at most " + std::to_string(most) +
                                     " was expected (not a safetensors file, or cut short?)");
   }
   const json header = parse_json(file->text().substr(8, header_size), path() + " (its header)");

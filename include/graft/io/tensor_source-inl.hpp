@@ -19,21 +19,21 @@ GRAFT_INLINE index element_count(const std::vector<index>& shape) {
 
 GRAFT_INLINE index tensor_info::count() const { return element_count(shape); }
 
-GRAFT_INLINE std::string place_text(const std::vector<index>& shape, std::size_t number) {
+GRAFT_INLINE std::string element_text(const std::vector<index>& shape, std::size_t element) {
   std::vector<index> at(shape.size());
   for (std::size_t d = shape.size(); d-- > 0;) {
-    at[d] = static_cast<index>(number % static_cast<std::size_t>(shape[d]));
-    number /= static_cast<std::size_t>(shape[d]);
+    at[d] = static_cast<index>(element % static_cast<std::size_t>(shape[d]));
+    element /= static_cast<std::size_t>(shape[d]);
   }
   return shape_text(at);
 }
 
-GRAFT_INLINE std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t place, const std::vector<index>& shape,
+GRAFT_INLINE std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t element, const std::vector<index>& shape,
                                          dtype wanted) {
   const std::size_t unit = dtype_size(type);
   double number = 0;
-  convert(type, bytes.subspan(place * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
-  const std::string at = " at " + place_text(shape, place);
+  convert(type, bytes.subspan(element * unit, unit), dtype::f64, reinterpret_cast<std::byte*>(&number));
+  const std::string at = " at " + element_text(shape, element);
   if (std::isfinite(number)) return number_text(number) + at + ", which is too large for " + std::string(dtype_name(wanted));
   return (std::isnan(number) ? "NaN" : number > 0 ? "infinity" : "-infinity") + at + ", a finite number was expected";
 }
@@ -73,9 +73,9 @@ GRAFT_INLINE void tensor_source::add(const std::string& name, tensor_info info) 
   if (!tensors_.emplace(name, std::move(info)).second) throw format_error(path_, "holds tensor '" + name + "' twice");
 }
 
-GRAFT_INLINE void tensor_source::keep(std::shared_ptr<const mapped_file> file) { files_.push_back(std::move(file)); }
+GRAFT_INLINE void tensor_source::keep_alive(std::shared_ptr<const mapped_file> file) { files_.push_back(std::move(file)); }
 
-GRAFT_INLINE void tensor_source::keep(std::shared_ptr<const void> memory) { owners_.push_back(std::move(memory)); }
+GRAFT_INLINE void tensor_source::keep_alive(std::shared_ptr<const void> memory) { owners_.push_back(std::move(memory)); }
 
 GRAFT_INLINE void tensor_source::set_metadata(std::map<std::string, std::string> metadata) { metadata_ = std::move(metadata); }
 
@@ -85,8 +85,8 @@ GRAFT_INLINE void tensor_source::expect_numbers(const std::string& name, const t
                                 ", F64, F32, F16 or BF16 was expected (quantized weights, or another tensor under this name?)");
 }
 
-GRAFT_INLINE void tensor_source::refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const {
-  throw format_error(path_, "tensor '" + name + "' holds " + not_finite_text(info.type, info.bytes, place, info.shape, wanted) +
+GRAFT_INLINE void tensor_source::refuse_number(const std::string& name, const tensor_info& info, std::size_t element, dtype wanted) const {
+  throw format_error(path_, "tensor '" + name + "' holds " + not_finite_text(info.type, info.bytes, element, info.shape, wanted) +
                                 " (a damaged file, or training had diverged when it was saved)");
 }
 

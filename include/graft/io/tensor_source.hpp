@@ -34,10 +34,11 @@ struct tensor_info {
 };
 
 /// Where element NUMBER, counted row by row, of a tensor of SHAPE is: "(2, 0)".
-std::string place_text(const std::vector<index>& shape, std::size_t number);
+std::string element_text(const std::vector<index>& shape, std::size_t element);
 
 /// "NaN at (2, 0), a finite number was expected": element PLACE of the numbers BYTES, which the type WANTED cannot hold as a finite one.
-std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t place, const std::vector<index>& shape, dtype wanted);
+std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t element, const std::vector<index>& shape,
+                            dtype wanted);
 
 /// Named tensors and the memory (mapped files, copies) that they lie in. Copies share that memory.
 class tensor_source {
@@ -125,8 +126,8 @@ class tensor_source {
   /// Adds a tensor whose bytes lie in memory handed to `keep`.
   /// @throws format_error  NAME is taken
   void add(const std::string& name, tensor_info info);
-  void keep(std::shared_ptr<const mapped_file> file);
-  void keep(std::shared_ptr<const void> memory);
+  void keep_alive(std::shared_ptr<const mapped_file> file);
+  void keep_alive(std::shared_ptr<const void> memory);
   void set_metadata(std::map<std::string, std::string> metadata);
 
   /// Adds every tensor of OTHER.
@@ -147,7 +148,7 @@ class tensor_source {
  private:
   void expect_numbers(const std::string& name, const tensor_info& info) const;
   /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
-  [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t place, dtype wanted) const;
+  [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t element, dtype wanted) const;
 
   std::string path_;
   std::map<std::string, tensor_info> tensors_;

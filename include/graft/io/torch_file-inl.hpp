@@ -21,7 +21,7 @@ GRAFT_INLINE bool is_torch_file(const std::string& path) {
 
 GRAFT_INLINE torch_file::torch_file(const std::string& file_path)
     : tensor_source(file_path), file_(std::make_shared<const mapped_file>(file_path)) {
-  keep(file_);
+  keep_alive(file_);
   if (file_->text().starts_with("PK\3\4")) {
     open_zip();
   } else if (file_->text().starts_with(legacy_magic_)) {
@@ -118,7 +118,7 @@ GRAFT_INLINE void torch_file::expect_dict_of_tensors(const value& dict) const {
 GRAFT_INLINE void torch_file::add_tensors(const value& dict, const storage_bytes& find_storage) {
   for (std::size_t i = 0; i < dict.items.size(); i += 2) {
     const std::string name(dict.items[i]->string);
-    add(name, place(name, *dict.items[i + 1], find_storage));
+    add(name, info_of(name, *dict.items[i + 1], find_storage));
   }
 }
 
@@ -133,13 +133,13 @@ GRAFT_INLINE std::vector<index> torch_file::numbers(const std::string& name, con
   return result;
 }
 
-GRAFT_INLINE tensor_info torch_file::place(const std::string& name, const value& tensor, const storage_bytes& find_storage) {
+GRAFT_INLINE tensor_info torch_file::info_of(const std::string& name, const value& tensor, const storage_bytes& find_storage) {
   const value& storage = *tensor.items[0];
   tensor_info info{type_of(storage), numbers(name, *tensor.items[1]), {}};
   const auto strides = numbers(name, *tensor.items[2]);
   const auto bytes = find_storage(storage);
   const index unit = static_cast<index>(dtype_size(info.type));
-  const index room = static_cast<index>(bytes.size()) / unit;
+  const index elements = static_cast<index>(bytes.size()) / unit;
   const index count = element_count(info.shape);
   if (count < 0 || strides.size() != info.shape.size()) {
     throw format_error(path(), "tensor '" + name + "' has an impossible shape or strides");
@@ -156,9 +156,9 @@ GRAFT_INLINE tensor_info torch_file::place(const std::string& name, const value&
     contiguous = contiguous && (info.shape[d] == 1 || strides[d] == expected_stride);
     expected_stride *= info.shape[d];
   }
-  if (!fits || last >= room) {
+  if (!fits || last >= elements) {
     throw format_error(path(), "tensor '" + name + "' of shape " + shape_text(info.shape) + " reaches outside its storage '" +
-                                   std::string(storage.string) + "' of " + std::to_string(room) + " elements");
+                                   std::string(storage.string) + "' of " + std::to_string(elements) + " elements");
   }
   const auto begin = bytes.subspan(static_cast<std::size_t>(tensor.number * unit));
   info.bytes = contiguous ? begin.first(static_cast<std::size_t>(count * unit)) : gather(name, begin, info, strides);
@@ -185,7 +185,7 @@ GRAFT_INLINE std::span<const std::byte> torch_file::gather(const std::string& na
       at[d] = 0;
     }
   }
-  keep(copy);
+  keep_alive(copy);
   return *copy;
 }
 

@@ -48,7 +48,7 @@ class torch_file : public tensor_source {
 
   std::vector<index> numbers(const std::string& name, const value& list) const;
 
-  tensor_info place(const std::string& name, const value& tensor, const storage_bytes& find_storage);
+  tensor_info info_of(const std::string& name, const value& tensor, const storage_bytes& find_storage);
 
   /// The elements of a tensor with STRIDES, copied into row-major order.
   std::span<const std::byte> gather(const std::string& name, std::span<const std::byte> from, const tensor_info& info,
