@@ -106,7 +106,7 @@ class training {
   double rate_;
   std::vector<graft::parameter<float>*> parameters_;
   graft::adamw<float> optimizer_;
-  graft::batch_gradient<M> gradient_;
+  graft::micro_batch_gradients<M> gradient_;
 };
 
 }  // namespace graft_benchmark

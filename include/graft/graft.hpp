@@ -22,6 +22,8 @@
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
 #include "graft/core/profile.hpp"                 // where the time of a step goes
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments
+#include "graft/core/gradients.hpp"               // where a backward pass adds gradients
+#include "graft/core/workers.hpp"                 // units of work that threads take one by one
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
 #include "graft/core/mapping.hpp"                 // which files are mapped into memory where
 #include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step
@@ -128,8 +130,8 @@
 // train: the loop around it all
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
+#include "graft/train/micro_batch_gradients.hpp"  // a batch's loss and gradients, a micro-batch at a time
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
-#include "graft/train/batch_gradient.hpp"         // a batch's loss and gradients, in parts
 #include "graft/train/trainer.hpp"                // the training loop
 
 // predict: texts in, answers out

@@ -18,7 +18,7 @@
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
 #include "graft/predict/predictor-inl.hpp"
-#include "graft/train/batch_gradient-inl.hpp"
+#include "graft/train/micro_batch_gradients-inl.hpp"
 #include "graft/train/trainer-inl.hpp"
 
 namespace graft {
@@ -47,9 +47,9 @@ template class sequence_classification<compiled_precision>;
 template class classifier<compiled_precision, plain_site<compiled_precision>>;
 template class classifier<compiled_precision, adapter_site<compiled_precision>>;
 template class classifier<compiled_precision, multi_adapter_site<compiled_precision>>;
-template class batch_gradient<plain_classifier<compiled_precision>>;
-template class batch_gradient<adapter_classifier<compiled_precision>>;
-template class batch_gradient<multi_adapter_classifier<compiled_precision>>;
+template class micro_batch_gradients<plain_classifier<compiled_precision>>;
+template class micro_batch_gradients<adapter_classifier<compiled_precision>>;
+template class micro_batch_gradients<multi_adapter_classifier<compiled_precision>>;
 template class trainer<plain_classifier<compiled_precision>>;
 template class trainer<adapter_classifier<compiled_precision>>;
 template class trainer<multi_adapter_classifier<compiled_precision>>;

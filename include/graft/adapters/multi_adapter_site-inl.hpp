@@ -108,7 +108,7 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
   dw.setZero();
   if (fused()) {
     ops::mixed_adapters_backward<P>(dc, frozen_branches(true, ctx), s.fused, w, dw, dh, dx, ctx);
-    mix->backward(dw, w);
+    mix->backward(dw, w, ctx);
     return;
   }
   view<real> dy = ctx.memory.take<real>(dc.rows(), dc.cols());
@@ -132,7 +132,7 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
     if (dh != nullptr) *dh += dh_k;
     if (dx != nullptr) *dx += dx_k;
   }
-  mix->backward(dw, w);
+  mix->backward(dw, w, ctx);
 }
 
 }  // namespace graft

@@ -20,9 +20,9 @@ void weighted_sum<P>::forward(view<real> w) const {
 }
 
 template <class P>
-void weighted_sum<P>::backward(const_view<real> dw, const_view<real> w) {
+void weighted_sum<P>::backward(const_view<real> dw, const_view<real> w, context& ctx) {
   if (!v.is_trained()) return;
-  auto dv = v.gradient().row(0).array();
+  auto dv = gradient_of(v, ctx).row(0).array();
   const auto mixed = w.row(0).array(), d = dw.row(0).array();
   if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
   if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);

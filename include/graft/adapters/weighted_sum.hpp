@@ -34,7 +34,7 @@ class weighted_sum {
   index count() const { return v.size(); }
 
   void forward(view<real> w) const;
-  void backward(const_view<real> dw, const_view<real> w);
+  void backward(const_view<real> dw, const_view<real> w, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {

@@ -4,8 +4,10 @@
 #include <omp.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "graft/core/cpu.hpp"
 #include "graft/core/profile.hpp"
@@ -38,11 +40,26 @@ struct context {
   profile* times = nullptr;          // where the time goes is added here
   scratch memory{};
   work_counters counters{};
+  void* gradients = nullptr;         // where backward adds gradients (core/gradients.hpp); null: to the parameters' own
+  int worker_number = 0;             // among the workers of another context
 
   /// The random numbers of this step that belong to PLACE, a place of the model.
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }
+  /// The contexts of ctx.threads threads that each work alone (core/workers.hpp); their scratch memory is kept.
+  void begin_workers();
+  context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
+  void end_workers();
+
   /// Where in the whole batch a matrix of such ROWS begins.
   index rows_before(rows_of rows) const { return rows == rows_of::tokens ? tokens_before : sequences_before; }
+
+ private:
+  std::vector<std::unique_ptr<context>> workers_;
+  std::unique_ptr<profile> own_times_;  // of a worker
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/context-inl.hpp"  // IWYU pragma: export
+#endif

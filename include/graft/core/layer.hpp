@@ -9,6 +9,7 @@
 #include <string>
 
 #include "graft/core/context.hpp"
+#include "graft/core/gradients.hpp"
 #include "graft/core/parameter.hpp"
 #include "graft/core/types.hpp"
 

@@ -33,6 +33,7 @@ class parameter {
  public:
   std::string name;  // Hugging Face's
   parameter_role role = parameter_role::weight;
+  index gradient_offset = 0;  // core/gradients.hpp
 
   /// A row of SIZE numbers, all FILL: a bias, or weights of a normalization.
   static parameter vector(std::string name, parameter_role role, index size, T fill = T(0)) {
@@ -64,7 +65,10 @@ class parameter {
   }
   /// The value, to be changed: what it was packed as is gone, and nobody else sees the change.
   view<T> edit() {
-    if (auto* t = std::get_if<trained>(&state_)) return t->value.get();
+    if (auto* t = std::get_if<trained>(&state_)) {
+      t->packed.reset();
+      return t->value.get();
+    }
     auto& f = std::get<frozen>(state_);
     f.packed.reset();
     auto* own = std::get_if<own_numbers>(&f.value);
@@ -76,7 +80,7 @@ class parameter {
   void train() {
     if (is_trained()) return;
     edit();
-    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}};
+    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}, nullptr};
   }
   /// From trained to frozen; its gradient is gone.
   void freeze() {
@@ -99,18 +103,20 @@ class parameter {
   /// Loads a frozen parameter: NUMBERS, as many as it has, are read where they lie, as long as nobody edits or trains them.
   /// @throws error  the parameter is trained
   void read_in_place(mapped_numbers<T> numbers) { expect_frozen("see a file") = frozen{std::move(numbers), nullptr}; }
-  /// Packs a frozen parameter: products read its value as FORMS (gemm/product.hpp). The pages of a mapped file may leave then.
-  /// @throws error  the parameter is trained
+  /// Products read the value as FORMS (gemm/product.hpp), until it is edited. The pages of a mapped file may leave then.
   void pack(std::shared_ptr<const packed_weight> forms) {
-    frozen& f = expect_frozen("be packed");
+    if (auto* t = std::get_if<trained>(&state_)) {
+      t->packed = std::move(forms);
+      return;
+    }
+    auto& f = std::get<frozen>(state_);
     f.packed = std::move(forms);
     if (const auto* numbers = std::get_if<mapped_numbers<T>>(&f.value)) {
       numbers->file->rest({reinterpret_cast<const std::byte*>(numbers->data), static_cast<std::size_t>(size()) * sizeof(T)});
     }
   }
   const packed_weight* packed() const {
-    const auto* f = std::get_if<frozen>(&state_);
-    return f != nullptr ? f->packed.get() : nullptr;
+    return std::visit([](const auto& state) { return state.packed.get(); }, state_);
   }
   /// Makes a frozen parameter read the numbers and packed forms of OTHER, which is frozen too and of its shape.
   /// @throws error  one of them is trained, or of another shape
@@ -131,6 +137,7 @@ class parameter {
   struct trained {
     zeroed_matrix<T> value;
     matrix<T> gradient;
+    std::shared_ptr<const packed_weight> packed;
   };
 
   parameter(std::string own_name, parameter_role own_role, form own_form, index rows, index cols)

@@ -13,6 +13,14 @@ GRAFT_INLINE void profile::clear() {
   kernel_nanoseconds = kernel_operations = 0;
 }
 
+GRAFT_INLINE void profile::add_share(const profile& other, double share) {
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    if (i != static_cast<std::size_t>(operation::unit)) seconds[i] += share * other.seconds[i];
+  }
+  kernel_nanoseconds += other.kernel_nanoseconds;
+  kernel_operations += other.kernel_operations;
+}
+
 GRAFT_INLINE timed::timed(profile* p, operation o) : profile_(p), operation_(o) {
   if (profile_ != nullptr) started_ = std::chrono::steady_clock::now();
 }

@@ -9,11 +9,12 @@
 namespace graft {
 
 /// What is told apart. A product's time holds what is done with its blocks: biases, GELU, residuals, dropout, rounding.
-enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product };
+enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product, unit };
 
 /// What a printed profile calls them.
 inline constexpr std::array operation_names{"products", "packing of factors", "attention",      "LayerNorm",
-                                            "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)"};
+                                            "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)",
+                                            "whole micro-batches"};
 
 /// Seconds of the calling thread by operation, summed over calls; and, of the products, what the kernels alone took on all threads
 /// together.
@@ -23,6 +24,8 @@ struct profile {
   std::atomic<std::int64_t> kernel_operations{0};  // multiplications and additions, padding not counted
 
   void clear();
+  /// Adds SHARE of the seconds of OTHER, and all that its kernels did.
+  void add_share(const profile& other, double share);
 };
 
 /// Adds the time that it lives to OPERATION of a profile, if there is one.

@@ -11,8 +11,9 @@
 
 namespace graft {
 
-/// Tokens that go through a model at once, unless told otherwise: enough for its products, few enough for memory.
-inline constexpr index usual_tokens_at_once = 1024;
+/// Tokens of a micro-batch, which one thread takes through a model, unless told otherwise: enough for its products, few enough for its
+/// caches.
+inline constexpr index usual_tokens_at_once = 216;
 
 /// B sequences, their N tokens laid end to end; sequence b owns rows offsets[b] .. offsets[b + 1] - 1.
 struct batch {
@@ -33,6 +34,10 @@ struct batch {
   std::size_t fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens);
   void add(const features& row);
 };
+
+/// Where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally large as far as
+/// that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS 0: one.
+std::vector<index> micro_batches(const batch& b, index tokens);
 
 }  // namespace graft
 

@@ -28,7 +28,7 @@ void embedding<P>::add_forward(std::span<const std::int32_t> ids, view<real> y, 
 template <class P>
 void embedding<P>::backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding) {
   if (!weight.is_trained()) return;
-  view<real> dw = weight.gradient();
+  view<real> dw = gradient_of(weight, ctx);
   parallel_for(dy.cols(), 64, ctx.threads, [&](index begin, index end) {  // by columns: rows of dW may repeat
     for (index n = 0; n < dy.rows(); ++n) {
       const std::int32_t id = ids[static_cast<std::size_t>(n)];

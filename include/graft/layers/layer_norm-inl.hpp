@@ -33,8 +33,8 @@ void layer_norm<P>::forward(const_view<real> x, const const_view<real>* residual
 
 template <class P>
 void layer_norm<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-  view<real> dg = weight.is_trained() ? weight.gradient() : view<real>(nullptr, 0, 0);
-  view<real> db = bias.is_trained() ? bias.gradient() : view<real>(nullptr, 0, 0);
+  view<real> dg = weight.is_trained() ? gradient_of(weight, ctx) : view<real>(nullptr, 0, 0);
+  view<real> db = bias.is_trained() ? gradient_of(bias, ctx) : view<real>(nullptr, 0, 0);
   ops::layer_norm_backward<real, typename P::operand>(dy, s.xhat, s.r, weight.value(), dx, weight.is_trained() ? &dg : nullptr,
                                                       bias.is_trained() ? &db : nullptr, ctx);
 }

@@ -75,9 +75,9 @@ class linear {
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     if (weight.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      multiply<P>(as::transposed, dy, as::is, x, real(1), weight.gradient(), ctx);
+      multiply<P>(as::transposed, dy, as::is, x, real(1), gradient_of(weight, ctx), ctx);
     }
-    if (bias.is_trained()) ops::add_column_sum<real, S>(dy, bias.gradient(), ctx);
+    if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
     if (update) update->accumulate_gradients(dy, x, ctx);
   }
   /// dx = dy W + beta dx

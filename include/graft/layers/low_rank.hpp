@@ -48,12 +48,12 @@ class low_rank {
     if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       const view<real> u = project(left_factor<P>::pack(as::is, x, ctx), ctx);
-      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), b.gradient(), ctx);
+      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
     }
     if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       const view<real> du = project_back(left_factor<P>::pack(as::is, dy, ctx), ctx);
-      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), a.gradient(), ctx);
+      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), gradient_of(a, ctx), ctx);
     }
   }
 

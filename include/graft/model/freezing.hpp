@@ -38,6 +38,14 @@ void pack_frozen(M& model, bool backward, int threads) {
   detail::pack_frozen_part<precision>(model.head, backward, threads);
 }
 
+/// Packs the trained weights of MODEL as they are now, for the products of one step, which several threads compute at once.
+template <class M>
+void pack_trained(M& model, int threads) {
+  model.for_each_parameter([&](auto& p) {
+    if (p.is_factor() && p.is_trained() && p.packed() == nullptr) pack_weight<typename M::precision>(p, true, threads);
+  });
+}
+
 /// Every parameter of MODEL that is trained, in model order.
 template <class M>
 std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {

@@ -167,19 +167,16 @@ std::vector<features> basic_predictor<P>::featurize(std::span<const example> row
 
 template <class P>
 std::vector<answer> basic_predictor<P>::hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
-  std::vector<answer> all;
-  matrix<typename P::real> h;
-  batch b;
-  for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
-    next = b.fill(rows, first, batch_size, usual_tokens_at_once);
-    h.resize(b.size(), config_.hidden_size);
-    trunk_.trunk.forward(b, h, nullptr, ctx, rows_of::sequences);
+  std::vector<answer> all(rows.size());
+  for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, nullptr, [&](const batch& b, index first, context& own) {
+    matrix<typename P::real> h(b.size(), config_.hidden_size);
+    trunk_.trunk.forward(b, h, nullptr, own, rows_of::sequences);
     for (index i = 0; i < b.size(); ++i) {
       const auto state = h.row(i);
-      if (!state.allFinite()) throw row_error(static_cast<index>(first) + i, "the encoder's answer is no finite number");
-      all.emplace_back().hidden_state.assign(state.begin(), state.end());
+      if (!state.allFinite()) throw row_error(first + i, "the encoder's answer is no finite number");
+      all[static_cast<std::size_t>(first + i)].hidden_state.assign(state.begin(), state.end());
     }
-  }
+  });
   return all;
 }
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "graft/core/context.hpp"
+#include "graft/core/workers.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/losses/losses.hpp"
@@ -15,27 +15,38 @@
 
 namespace graft {
 
-/// The logits (n, C) of ROWS, in order, finite or not; BATCH_SIZE rows or about TOKENS tokens go through at once (0: however many), which
-/// changes no number. Nothing when *STOP turns true on the way.
+/// Calls f(batch, first, ctx) for all of ROWS, FIRST the number of the batch's first row: up to BATCH_SIZE rows or about TOKENS tokens (0:
+/// however many) at once, on threads that each take one batch through a model, ctx.threads in number (core/workers.hpp). What is computed
+/// for a row does not depend on the others. False when *STOP turns true on the way.
+template <class F>
+bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
+  std::vector<std::size_t> cuts{0};
+  batch b;
+  while (cuts.back() < rows.size()) cuts.push_back(b.fill(rows, cuts.back(), batch_size, tokens));
+  const bool training = std::exchange(ctx.training, false);
+  const auto stopped = [&] { return stop != nullptr && stop->load(); };
+  for_each_unit(std::ssize(cuts) - 1, ctx, [&](index i, context& own) {
+    if (stopped()) return;
+    const auto n = static_cast<std::size_t>(i);
+    batch part;
+    part.fill(rows.first(cuts[n + 1]), cuts[n], batch_size, tokens);
+    f(part, static_cast<index>(cuts[n]), own);
+  });
+  ctx.training = training;
+  return !stopped();
+}
+
+/// The logits (n, C) of ROWS, in order, finite or not; nothing when *STOP turns true on the way. The rest as for_each_batch.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
-  using real = typename M::real;
-  const bool training = std::exchange(ctx.training, false);
   matrix<double> all(static_cast<index>(rows.size()), model.head.classes());
-  batch b;
-  matrix<real> logits;
-  for (std::size_t first = 0, next = 0; first < rows.size(); first = next) {
-    if (stop != nullptr && stop->load()) {
-      ctx.training = training;
-      return std::nullopt;
-    }
-    next = b.fill(rows, first, batch_size, tokens);
-    logits.resize(b.size(), model.head.classes());
-    model.forward(b, logits, nullptr, ctx);
-    all.middleRows(static_cast<index>(first), b.size()) = logits.template cast<double>();
-  }
-  ctx.training = training;
+  const bool done = for_each_batch(rows, batch_size, tokens, ctx, stop, [&](const batch& b, index first, context& own) {
+    matrix<typename M::real> logits(b.size(), model.head.classes());
+    model.forward(b, logits, nullptr, own);
+    all.middleRows(first, b.size()) = logits.template cast<double>();
+  });
+  if (!done) return std::nullopt;
   return all;
 }
 

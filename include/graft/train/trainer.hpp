@@ -12,7 +12,7 @@
 #include "graft/data/data_set.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
-#include "graft/train/batch_gradient.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
 #include "graft/train/checkpoint.hpp"
 #include "graft/train/evaluation.hpp"
 
@@ -25,7 +25,7 @@ struct training_options {
   std::int64_t num_train_epochs = 3;
   std::int64_t max_steps = -1;  // -1: by epochs
   std::int64_t gradient_accumulation_steps = 1;
-  index tokens_at_once = usual_tokens_at_once;  // larger batches go through in parts (batch_gradient.hpp); 0: never
+  index tokens_at_once = usual_tokens_at_once;  // at most about so many in a micro-batch (data/batch.hpp); 0: batches are never cut
   double learning_rate = 1e-5;
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;
@@ -186,7 +186,7 @@ class trainer {
   std::optional<divergence> diverged_;
   context context_;
   batch batch_;
-  batch_gradient<M> gradient_;
+  micro_batch_gradients<M> gradient_;
 };
 
 }  // namespace graft

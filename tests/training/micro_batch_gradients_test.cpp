@@ -1,6 +1,6 @@
 // A batch in parts gives the loss and the gradients of the whole.
 
-#include "graft/train/batch_gradient.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,7 +33,7 @@ outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, gra
   graft::context ctx;
   ctx.training = true;
   ctx.seed = 3;
-  graft::batch_gradient<f64_model> gradient;
+  graft::micro_batch_gradients<f64_model> gradient;
   const auto products = ctx.counters.weight_gradient_products;
   const auto result = gradient.add(model, b, kind, 0.5, tokens, ctx);
   outcome o{result.loss, result.entropy, {}, static_cast<graft::index>(ctx.counters.weight_gradient_products - products)};

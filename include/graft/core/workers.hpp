@@ -1,0 +1,51 @@
+#pragma once
+// Units of work that threads take one by one, each alone with one: no thread waits for another until all is done.
+
+#include <omp.h>
+
+#include <atomic>
+#include <exception>
+
+#include "graft/core/context.hpp"
+
+namespace graft {
+
+/// Calls f(i, own) for every i of 0 .. COUNT - 1. The units are handed out in order to ctx.threads threads, each of which has a context of
+/// its own, OWN, of one thread, and works alone. Where there are fewer units than threads, they go one after the other with CTX itself,
+/// whose threads share the work of each. What was counted and timed is added to CTX; of times the mean over the threads.
+/// @throws what f throws, of the first unit that fails; units that have not begun then never do.   Tested: tests/core/workers_test.cpp
+template <class F>
+void for_each_unit(index count, context& ctx, F&& f) {
+  if (ctx.threads <= 1 || count < ctx.threads) {
+    for (index i = 0; i < count; ++i) f(i, ctx);
+    return;
+  }
+  ctx.begin_workers();
+  std::atomic<index> next{0};
+  std::exception_ptr failure;
+  index failed = count;
+  {
+    const timed time(ctx.times, operation::unit);
+#pragma omp parallel num_threads(ctx.threads)
+    {
+      context& own = ctx.worker(omp_get_thread_num());
+      const timed own_time(own.times, operation::unit);
+      for (index i = next++; i < count; i = next++) {
+        try {
+          f(i, own);
+        } catch (...) {
+          next = count;
+#pragma omp critical(graft_unit_failed)
+          if (i < failed) {
+            failed = i;
+            failure = std::current_exception();
+          }
+        }
+      }
+    }
+  }
+  ctx.end_workers();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace graft

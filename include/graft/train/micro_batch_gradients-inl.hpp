@@ -1,0 +1,135 @@
+#pragma once
+// Bodies of graft/train/micro_batch_gradients.hpp.
+
+#include <algorithm>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/gradients.hpp"
+#include "graft/core/workers.hpp"
+#include "graft/losses/losses.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/optim/pieces.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
+
+namespace graft {
+
+template <class T>
+void detail::summing_tree<T>::begin(index leaves, index size) {
+  if (size != size_) memory_.clear();
+  leaves_ = leaves;
+  size_ = size;
+  waiting_.clear();
+  free_.clear();
+  for (const auto& block : memory_) free_.push_back(block->get().data());
+}
+
+template <class T>
+T* detail::summing_tree<T>::take() {
+  T* block = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (free_.empty()) {
+      memory_.push_back(std::make_unique<buffer<T>>());
+      free_.push_back(memory_.back()->resize(1, size_).data());
+    }
+    block = free_.back();
+    free_.pop_back();
+  }
+  std::fill(block, block + size_, T(0));
+  return block;
+}
+
+template <class T>
+void detail::summing_tree<T>::done(index leaf, T* block) {
+  index level = 0;
+  for (index count = leaves_; count > 1; count = (count + 1) / 2, leaf /= 2, ++level) {
+    const index neighbour = leaf ^ 1;
+    if (neighbour >= count) continue;
+    T* other = exchange({level, neighbour}, block);
+    if (other == nullptr) return;
+    T* left = leaf < neighbour ? block : other;
+    T* right = left == block ? other : block;
+#pragma omp simd
+    for (index i = 0; i < size_; ++i) left[i] += right[i];
+    block = left;
+    const std::scoped_lock lock(mutex_);
+    free_.push_back(right);
+  }
+  root_ = block;
+}
+
+/// The block that waits at OF, or, where none does, leaves BLOCK for it to find.
+template <class T>
+T* detail::summing_tree<T>::exchange(node of, T* block) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = waiting_.find(of);
+  if (found == waiting_.end()) {
+    waiting_[{of.first, of.second ^ 1}] = block;
+    return nullptr;
+  }
+  T* other = found->second;
+  waiting_.erase(found);
+  return other;
+}
+
+template <class M>
+auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx) -> result {
+  const std::vector<index> cuts = micro_batches(b, tokens);
+  const index count = std::ssize(cuts) - 1;
+  const auto parameters = trainable_parameters(model);
+  const index size = lay_out_gradients(parameters);
+  walks_.resize(static_cast<std::size_t>(std::max(1, ctx.threads)));
+  std::vector<result> results(static_cast<std::size_t>(count));
+  const auto pass_of = [&](index i, walk& w, context& own) {
+    results[static_cast<std::size_t>(i)] =
+        pass(model, b, cuts[static_cast<std::size_t>(i)], cuts[static_cast<std::size_t>(i) + 1], kind, scale, w, own);
+  };
+  if (size * static_cast<index>(sizeof(real)) > most_gradient_bytes || count == 1) {
+    for (index i = 0; i < count; ++i) pass_of(i, walks_.front(), ctx);
+  } else {
+    sums_.begin(count, size);
+    pack_trained(model, ctx.threads);
+    for_each_unit(count, ctx, [&](index i, context& own) {
+      real* gradients = sums_.take();
+      own.gradients = gradients;
+      pass_of(i, walks_[static_cast<std::size_t>(own.worker_number)], own);
+      own.gradients = nullptr;
+      sums_.done(i, gradients);
+    });
+    for (auto* p : parameters) p->gradient();
+    detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
+      real* to = parameters[i]->gradient().data();
+      const real* from = sums_.root() + parameters[i]->gradient_offset;
+#pragma omp simd
+      for (index e = begin; e < end; ++e) to[e] += from[e];
+    });
+  }
+  result sum;
+  for (const result& r : results) {
+    sum.loss += r.loss;
+    sum.entropy += r.entropy;
+  }
+  return sum;
+}
+
+template <class M>
+auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx)
+    -> result {
+  const bool regression = kind == task_kind::regression;
+  const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
+  ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
+  ctx.sequences_before = first;
+  const double share = static_cast<double>(own.size()) / static_cast<double>(b.size());
+  w.logits.resize(own.size(), model.head.classes());
+  w.dlogits.resize(own.size(), model.head.classes());
+  model.forward(own, w.logits, &w.trace, ctx);
+  view<real> d = w.dlogits;
+  const real own_scale = scale * static_cast<real>(share);
+  const double loss = regression ? mean_squared_error<real>(w.logits, own.targets, &d, own_scale)
+                                 : cross_entropy<real>(w.logits, own.labels, &d, own_scale);
+  model.backward(w.dlogits, own, w.trace, ctx);
+  ctx.tokens_before = ctx.sequences_before = 0;
+  return {share * loss, regression ? 0 : share * prediction_entropy<real>(w.logits)};
+}
+
+}  // namespace graft

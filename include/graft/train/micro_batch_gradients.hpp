@@ -1,0 +1,80 @@
+#pragma once
+// The loss of a batch and its gradients, a micro-batch at a time, on as many threads as there are.
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "graft/core/context.hpp"
+#include "graft/data/batch.hpp"
+#include "graft/data/tasks.hpp"
+
+namespace graft {
+
+namespace detail {
+
+/// Blocks of SIZE numbers, summed in one fixed tree: ((0 + 1) + (2 + 3)) + (4), whichever are ready first. Any thread may call it.
+/// As many blocks are in memory as there are threads, and one for every level.
+template <class T>
+class summing_tree {
+ public:
+  void begin(index leaves, index size);
+  /// Zeros, for a leaf.
+  T* take();
+  /// LEAF is complete: it is added to its neighbour if that is, and so on.
+  void done(index leaf, T* block);
+  /// The sum, when all leaves are done.
+  const T* root() const { return root_; }
+
+ private:
+  using node = std::pair<index, index>;  // level, number
+  T* exchange(node of, T* block);
+
+  index leaves_ = 0, size_ = 0;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<buffer<T>>> memory_;
+  std::vector<T*> free_;
+  std::map<node, T*> waiting_;
+  T* root_ = nullptr;
+};
+
+}  // namespace detail
+
+/// Forward and backward over a batch of any size.   Tested: tests/training/micro_batch_gradients_test.cpp, threads_test.cpp
+template <class M>
+class micro_batch_gradients {
+ public:
+  using real = typename M::real;
+  struct result {
+    double loss = 0, entropy = 0;  // means over the batch; no entropy in regression
+  };
+
+  /// grad += SCALE dL/dp for every trained parameter, L the mean loss of B. The batch is cut into micro-batches (`micro_batches` of
+  /// data/batch.hpp), which depend on it and TOKENS alone. Each thread takes one through the whole model, forward and backward, and their
+  /// gradients are summed in one fixed tree: no bit depends on the number of threads. Models whose gradients are larger than
+  /// `most_gradient_bytes` take one after the other, all threads together.
+  /// Masks of dropout are those of the whole batch.
+  result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx);
+
+  static constexpr index most_gradient_bytes = index{1} << 26;
+
+ private:
+  struct walk {  // what a thread needs for one micro-batch
+    batch part;
+    typename M::trace trace;
+    matrix<real> logits, dlogits;
+  };
+  /// Loss and entropy of the sequences FIRST .. LAST - 1 of B, as shares of the batch's means.
+  result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx);
+
+  std::vector<walk> walks_;
+  detail::summing_tree<real> sums_;
+};
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/train/micro_batch_gradients-inl.hpp"  // IWYU pragma: export
+#endif
