@@ -16,8 +16,12 @@ namespace graft_benchmark {
 /// Fused multiply-adds a second times two, in f32 registers alone, on all threads: no program that loads anything gets there.
 inline double f32_ceiling() {
   static const double best = [] {
+#if defined(__AVX512F__)
     using lanes = float __attribute__((vector_size(64)));
-    constexpr int chains = 16, rounds = 1 << 18;
+#else
+    using lanes = float __attribute__((vector_size(32)));  // wider ones would be computed number by number
+#endif
+    constexpr int chains = sizeof(lanes) == 64 ? 16 : 12, rounds = 1 << 18;
     double rate = 0;
     for (int repeat = 0; repeat < 5; ++repeat) {
       float sink = 0;
@@ -36,7 +40,7 @@ inline double f32_ceiling() {
       }
       benchmark::DoNotOptimize(sink);
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      rate = std::max(rate, 2.0 * 16 * chains * rounds * omp_get_max_threads() / seconds.count());
+      rate = std::max(rate, 2.0 * (sizeof(lanes) / sizeof(float)) * chains * rounds * omp_get_max_threads() / seconds.count());
     }
     return rate;
   }();

@@ -32,7 +32,7 @@ namespace {
 using numbers = graft::matrix<float>;
 
 graft::parameter<float> weight() { return graft::parameter<float>::factor("w", parameter_role::weight, 40, 50); }
-std::shared_ptr<const graft::packed_weight> forms() { return std::make_shared<graft::packed_weight>(); }
+std::shared_ptr<graft::packed_weight> forms() { return std::make_shared<graft::packed_weight>(); }
 
 }  // namespace
 

@@ -204,5 +204,13 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   w.train();
   w.edit() /= 2;
   CHECK(forward() == before);
-  CHECK_THROWS_WITH(graft::pack_weight<graft::f32>(w, false, 1), "parameter 'w' is trained: it cannot be packed, freeze it first");
+  graft::pack_weight<graft::f32>(w, true, 1);
+  const graft::packed_weight* memory = w.packed();
+  CHECK(forward() == before);
+  w.edit() *= 2;
+  CHECK(w.packed() == nullptr);
+  CHECK(forward() == 2 * before);
+  graft::pack_weight<graft::f32>(w, true, 1);
+  CHECK(w.packed() == memory);
+  CHECK(forward() == 2 * before);
 }

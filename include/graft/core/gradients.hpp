@@ -19,6 +19,18 @@ index lay_out_gradients(const std::vector<parameter<T>*>& parameters) {
   return size;
 }
 
+/// While it lives, backward passes with a context add gradients to the block MEMORY.
+class gradients_into {
+ public:
+  gradients_into(context& ctx, void* memory) : ctx_(ctx) { ctx.gradients = memory; }
+  gradients_into(const gradients_into&) = delete;
+  gradients_into& operator=(const gradients_into&) = delete;
+  ~gradients_into() { ctx_.gradients = nullptr; }
+
+ private:
+  context& ctx_;
+};
+
 /// What a backward pass with CTX adds the gradient of P to: its place in the block ctx.gradients, or, where that is null, its own gradient.
 /// @throws error  the parameter is frozen
 template <class T>

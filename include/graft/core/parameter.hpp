@@ -66,7 +66,7 @@ class parameter {
   /// The value, to be changed: what it was packed as is gone, and nobody else sees the change.
   view<T> edit() {
     if (auto* t = std::get_if<trained>(&state_)) {
-      t->packed.reset();
+      t->packed_is_current = false;
       return t->value.get();
     }
     auto& f = std::get<frozen>(state_);
@@ -80,7 +80,7 @@ class parameter {
   void train() {
     if (is_trained()) return;
     edit();
-    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}, nullptr};
+    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}, nullptr, false};
   }
   /// From trained to frozen; its gradient is gone.
   void freeze() {
@@ -104,9 +104,10 @@ class parameter {
   /// @throws error  the parameter is trained
   void read_in_place(mapped_numbers<T> numbers) { expect_frozen("see a file") = frozen{std::move(numbers), nullptr}; }
   /// Products read the value as FORMS (gemm/product.hpp), until it is edited. The pages of a mapped file may leave then.
-  void pack(std::shared_ptr<const packed_weight> forms) {
+  void pack(std::shared_ptr<packed_weight> forms) {
     if (auto* t = std::get_if<trained>(&state_)) {
       t->packed = std::move(forms);
+      t->packed_is_current = true;
       return;
     }
     auto& f = std::get<frozen>(state_);
@@ -116,7 +117,13 @@ class parameter {
     }
   }
   const packed_weight* packed() const {
-    return std::visit([](const auto& state) { return state.packed.get(); }, state_);
+    if (const auto* t = std::get_if<trained>(&state_)) return t->packed_is_current ? t->packed.get() : nullptr;
+    return std::get<frozen>(state_).packed.get();
+  }
+  /// Memory for new forms: that of those which an edit has made worthless, if nobody else reads them.
+  std::shared_ptr<packed_weight> memory_for_packing() {
+    auto* t = std::get_if<trained>(&state_);
+    return t != nullptr && t->packed.use_count() == 1 ? std::move(t->packed) : std::make_shared<packed_weight>();
   }
   /// Makes a frozen parameter read the numbers and packed forms of OTHER, which is frozen too and of its shape.
   /// @throws error  one of them is trained, or of another shape
@@ -137,7 +144,8 @@ class parameter {
   struct trained {
     zeroed_matrix<T> value;
     matrix<T> gradient;
-    std::shared_ptr<const packed_weight> packed;
+    std::shared_ptr<packed_weight> packed;
+    bool packed_is_current;
   };
 
   parameter(std::string own_name, parameter_role own_role, form own_form, index rows, index cols)

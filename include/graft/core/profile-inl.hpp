@@ -15,7 +15,7 @@ GRAFT_INLINE void profile::clear() {
 
 GRAFT_INLINE void profile::add_share(const profile& other, double share) {
   for (std::size_t i = 0; i < seconds.size(); ++i) {
-    if (i != static_cast<std::size_t>(operation::unit)) seconds[i] += share * other.seconds[i];
+    seconds[i] += (i == static_cast<std::size_t>(operation::wait) ? -share : share) * other.seconds[i];
   }
   kernel_nanoseconds += other.kernel_nanoseconds;
   kernel_operations += other.kernel_operations;

@@ -9,12 +9,12 @@
 namespace graft {
 
 /// What is told apart. A product's time holds what is done with its blocks: biases, GELU, residuals, dropout, rounding.
-enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product, unit };
+enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product, wait };
 
 /// What a printed profile calls them.
 inline constexpr std::array operation_names{"products", "packing of factors", "attention",      "LayerNorm",
                                             "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)",
-                                            "whole micro-batches"};
+                                            "waits for other threads"};
 
 /// Seconds of the calling thread by operation, summed over calls; and, of the products, what the kernels alone took on all threads
 /// together.
@@ -24,7 +24,8 @@ struct profile {
   std::atomic<std::int64_t> kernel_operations{0};  // multiplications and additions, padding not counted
 
   void clear();
-  /// Adds SHARE of the seconds of OTHER, and all that its kernels did.
+  /// Adds SHARE of the seconds of OTHER, a worker of this one's context, and all that its kernels did. Its `wait` is how long it worked,
+  /// this one's how long all did.
   void add_share(const profile& other, double share);
 };
 

@@ -21,16 +21,16 @@ void for_each_unit(index count, context& ctx, F&& f) {
     return;
   }
   ctx.begin_workers();
-  std::atomic<index> next{0};
+  std::atomic<index> next{ctx.threads};  // each begins with one of its own, so that all have their memory from the first call on
   std::exception_ptr failure;
   index failed = count;
   {
-    const timed time(ctx.times, operation::unit);
+    const timed time(ctx.times, operation::wait);
 #pragma omp parallel num_threads(ctx.threads)
     {
       context& own = ctx.worker(omp_get_thread_num());
-      const timed own_time(own.times, operation::unit);
-      for (index i = next++; i < count; i = next++) {
+      const timed own_time(own.times, operation::wait);
+      for (index i = own.worker_number; i < count; i = next++) {
         try {
           f(i, own);
         } catch (...) {

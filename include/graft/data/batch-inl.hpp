@@ -47,16 +47,15 @@ GRAFT_INLINE void batch::add(const features& row) {
   targets.push_back(row.target);
 }
 
-GRAFT_INLINE std::vector<index> micro_batches(const batch& b, index tokens) {
+GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>& cuts) {
   const index parts = tokens > 0 ? std::max((b.rows() + tokens - 1) / tokens, std::min<index>(4, 2 * b.rows() / (tokens + 1))) : 1;
-  std::vector<index> cuts{0};
+  cuts.assign(1, 0);
   for (index part = 1; part < parts; ++part) {
     index last = cuts.back();
     while (last < b.size() && b.offsets[static_cast<std::size_t>(last)] * parts < b.rows() * part) ++last;
     if (last > cuts.back() && last < b.size()) cuts.push_back(last);
   }
   if (b.size() > 0) cuts.push_back(b.size());
-  return cuts;
 }
 
 }  // namespace graft

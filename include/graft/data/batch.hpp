@@ -35,9 +35,9 @@ struct batch {
   void add(const features& row);
 };
 
-/// Where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally large as far as
+/// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally large as far as
 /// that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS 0: one.
-std::vector<index> micro_batches(const batch& b, index tokens);
+void micro_batches(const batch& b, index tokens, std::vector<index>& cuts);
 
 }  // namespace graft
 

@@ -333,12 +333,11 @@ right_factor<P> weight_factor(const parameter<typename P::real>& w, as op, conte
   return right_factor<P>::pack(op, w.value(), ctx);
 }
 
-/// Packs W, which is frozen, for products; BACKWARD: for the gradients of its inputs too.
-/// @throws error  as parameter::pack
+/// Packs W for products, until it is edited; BACKWARD: for the gradients of its inputs too.
 template <class P>
 void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
   using operand = typename P::operand;
-  auto packed = std::make_shared<packed_weight>();
+  auto packed = w.memory_for_packing();
   const auto fill = [&](as op, buffer<std::byte>& to, index depth, index columns) {
     to.resize(1, right_factor<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
     right_factor<P>::pack(op, w.value(), reinterpret_cast<operand*>(to.get().data()), threads);

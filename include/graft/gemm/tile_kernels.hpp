@@ -28,80 +28,119 @@ void one_by_one(const T* a, const T* b, index depth, int rows, int columns, Real
   }
 }
 
-template <class T>
-struct sixteen;
-template <>
-struct sixteen<float> {
-  typedef float type __attribute__((vector_size(64), aligned(4)));  // NOLINT: an alias drops the alignment
+/// BYTES of numbers that one register holds: wider ones than a processor has would be computed number by number.
+template <class T, int Bytes>
+struct lanes;
+template <int Bytes>
+struct lanes<float, Bytes> {
+  typedef float type __attribute__((vector_size(Bytes), aligned(4)));  // NOLINT: an alias drops the alignment
 };
-template <>
-struct sixteen<double> {
-  typedef double type __attribute__((vector_size(128), aligned(8)));  // NOLINT
+template <int Bytes>
+struct lanes<double, Bytes> {
+  typedef double type __attribute__((vector_size(Bytes), aligned(8)));  // NOLINT
 };
 
-/// f32 and f64: ROWS sums of 16 columns stay in registers while the depth goes by.
-template <class T, int Rows>
+/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 numbers stay in registers while the depth goes by.
+template <int Bytes, int Rows, class T>
 [[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c) {
-  using columns = typename sixteen<T>::type;
+  using vector = typename lanes<T, Bytes>::type;
+  constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = std::min(16 / width, 16);
   for (index first = 0; first < 16; first += Rows) {
-    columns sum[Rows];
+    vector sum[Rows][across];
 #pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) sum[i] = columns{};
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) sum[i][j] = vector{};
+    }
     for (index t = 0; t < depth; ++t) {
       const T* left = a + t * tile<T>::size + tile<T>::left(first, 0);
       const T* right = b + t * tile<T>::size;
 #pragma GCC unroll 2
       for (index k = 0; k < tile<T>::depth; ++k) {
-        const columns row = *reinterpret_cast<const columns*>(right + tile<T>::right(k, 0));
+        vector row[across];
 #pragma GCC unroll 16
-        for (int i = 0; i < Rows; ++i) sum[i] += left[tile<T>::left(i, k)] * row;
+        for (int j = 0; j < across; ++j) row[j] = *reinterpret_cast<const vector*>(right + tile<T>::right(k, 0) + j * width);
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+          for (int j = 0; j < across; ++j) sum[i][j] += left[tile<T>::left(i, k)] * row[j];
+        }
       }
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) *reinterpret_cast<columns*>(c + (first + i) * block_side) = sum[i];
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + (first + i) * block_side + j * width) = sum[i][j];
+    }
   }
 }
 
-/// bf16 in plain code. As in the other kernels, sums are f32 and go along the depth in pairs.
+/// bf16 without an instruction for it: each half of a pair becomes an f32, multiplied and added as such. As in the other kernels, sums are
+/// f32 and go along the depth in pairs.
+template <int Bytes, int Rows>
 [[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
+  using vector = typename lanes<float, Bytes>::type;
+  typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   using format = tile<bfloat16>;
-  float sums[16][16] = {};
-  for (index t = 0; t < depth; ++t, a += format::size, b += format::size) {
-    for (index k = 0; k < format::depth; k += 2) {
-      float even[16], odd[16];
-      for (index j = 0; j < 16; ++j) {
-        even[j] = bfloat16_value(raw(b)[format::right(k, j)]);
-        odd[j] = bfloat16_value(raw(b)[format::right(k + 1, j)]);
-      }
-      for (index i = 0; i < 16; ++i) {
-        const float first = bfloat16_value(raw(a)[format::left(i, k)]);
-        const float second = bfloat16_value(raw(a)[format::left(i, k + 1)]);
-#pragma omp simd
-        for (index j = 0; j < 16; ++j) sums[i][j] += first * even[j] + second * odd[j];
+  constexpr int width = Bytes / 4, across = 16 / width;
+  constexpr std::uint32_t upper = 0xffff0000U;
+  for (index first = 0; first < 16; first += Rows) {
+    vector sum[Rows][across];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) sum[i][j] = vector{};
+    }
+    for (index t = 0; t < depth; ++t) {
+      const auto* left = reinterpret_cast<const four_bytes*>(a + t * format::size + format::left(first, 0));
+      const auto* right = reinterpret_cast<const four_bytes*>(b + t * format::size);
+#pragma GCC unroll 2
+      for (index pair = 0; pair < format::depth / 2; ++pair) {
+        vector even[across], odd[across];
+#pragma GCC unroll 16
+        for (int j = 0; j < across; ++j) {
+          const pairs both = *reinterpret_cast<const pairs*>(right + pair * 16 + j * width);
+          even[j] = reinterpret_cast<vector>(both << 16);
+          odd[j] = reinterpret_cast<vector>(both & upper);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+          const pairs both = pairs{} + left[i * format::depth / 2 + pair];
+          const auto first_factor = reinterpret_cast<vector>(both << 16), second_factor = reinterpret_cast<vector>(both & upper);
+#pragma GCC unroll 16
+          for (int j = 0; j < across; ++j) {
+            sum[i][j] += first_factor * even[j];
+            sum[i][j] += second_factor * odd[j];
+          }
+        }
       }
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + (first + i) * block_side + j * width) = sum[i][j];
+    }
   }
-  for (index i = 0; i < 16; ++i) std::copy(sums[i], sums[i] + 16, c + i * block_side);
 }
 
 template <class T>
 void plain_block(const T* a, const T* b, index depth, T* c) {
-  real_block<T, 4>(a, b, depth, c);
+  real_block<16, 2>(a, b, depth, c);
 }
-inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) { bf16_block(a, b, depth, c); }
+inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) { bf16_block<16, 2>(a, b, depth, c); }
 
 #if defined(__x86_64__)
 
 template <class T>
 __attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c) {
-  real_block<T, 16 / sizeof(T)>(a, b, depth, c);
+  real_block<32, 16 / sizeof(T)>(a, b, depth, c);
 }
 template <class T>
 __attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c) {
-  real_block<T, 64 / sizeof(T)>(a, b, depth, c);
+  real_block<64, 64 / sizeof(T)>(a, b, depth, c);
 }
 __attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  bf16_block(a, b, depth, c);
+  bf16_block<32, 4>(a, b, depth, c);
 }
 
 /// One (16, 16) block: sixteen sums in registers, every pair of a row broadcast.

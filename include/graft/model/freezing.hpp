@@ -46,13 +46,18 @@ void pack_trained(M& model, int threads) {
   });
 }
 
-/// Every parameter of MODEL that is trained, in model order.
+/// ALL becomes every parameter of MODEL that is trained, in model order.
 template <class M>
-std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
-  std::vector<parameter<typename M::real>*> all;
+void trainable_parameters(M& model, std::vector<parameter<typename M::real>*>& all) {
+  all.clear();
   model.for_each_parameter([&](auto& p) {
     if (p.is_trained()) all.push_back(&p);
   });
+}
+template <class M>
+std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
+  std::vector<parameter<typename M::real>*> all;
+  trainable_parameters(model, all);
   return all;
 }
 

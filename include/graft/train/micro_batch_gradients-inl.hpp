@@ -14,11 +14,16 @@
 namespace graft {
 
 template <class T>
-void detail::summing_tree<T>::begin(index leaves, index size) {
+void detail::summing_tree<T>::begin(index leaves, index size, int threads) {
   if (size != size_) memory_.clear();
   leaves_ = leaves;
   size_ = size;
+  std::size_t most = static_cast<std::size_t>(threads);  // one a thread, and one that waits on every level
   waiting_.clear();
+  for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) {
+    waiting_.resize(waiting_.size() + static_cast<std::size_t>(count), nullptr);
+  }
+  for (; memory_.size() < most; memory_.back()->resize(1, size)) memory_.push_back(std::make_unique<buffer<T>>());
   free_.clear();
   for (const auto& block : memory_) free_.push_back(block->get().data());
 }
@@ -28,10 +33,6 @@ T* detail::summing_tree<T>::take() {
   T* block = nullptr;
   {
     const std::scoped_lock lock(mutex_);
-    if (free_.empty()) {
-      memory_.push_back(std::make_unique<buffer<T>>());
-      free_.push_back(memory_.back()->resize(1, size_).data());
-    }
     block = free_.back();
     free_.pop_back();
   }
@@ -41,11 +42,11 @@ T* detail::summing_tree<T>::take() {
 
 template <class T>
 void detail::summing_tree<T>::done(index leaf, T* block) {
-  index level = 0;
-  for (index count = leaves_; count > 1; count = (count + 1) / 2, leaf /= 2, ++level) {
+  index level = 0;  // where it begins
+  for (index count = leaves_; count > 1; level += count, count = (count + 1) / 2, leaf /= 2) {
     const index neighbour = leaf ^ 1;
     if (neighbour >= count) continue;
-    T* other = exchange({level, neighbour}, block);
+    T* other = exchange(level + leaf, level + neighbour, block);
     if (other == nullptr) return;
     T* left = leaf < neighbour ? block : other;
     T* right = left == block ? other : block;
@@ -58,54 +59,49 @@ void detail::summing_tree<T>::done(index leaf, T* block) {
   root_ = block;
 }
 
-/// The block that waits at OF, or, where none does, leaves BLOCK for it to find.
+/// The block that waits at NEIGHBOUR, or, where none does, leaves BLOCK to wait at AT.
 template <class T>
-T* detail::summing_tree<T>::exchange(node of, T* block) {
+T* detail::summing_tree<T>::exchange(index at, index neighbour, T* block) {
   const std::scoped_lock lock(mutex_);
-  const auto found = waiting_.find(of);
-  if (found == waiting_.end()) {
-    waiting_[{of.first, of.second ^ 1}] = block;
-    return nullptr;
-  }
-  T* other = found->second;
-  waiting_.erase(found);
+  T* other = waiting_[static_cast<std::size_t>(neighbour)];
+  if (other == nullptr) waiting_[static_cast<std::size_t>(at)] = block;
   return other;
 }
 
 template <class M>
 auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx) -> result {
-  const std::vector<index> cuts = micro_batches(b, tokens);
-  const index count = std::ssize(cuts) - 1;
-  const auto parameters = trainable_parameters(model);
-  const index size = lay_out_gradients(parameters);
+  micro_batches(b, tokens, cuts_);
+  const index count = std::ssize(cuts_) - 1;
+  trainable_parameters(model, parameters_);
+  const index size = lay_out_gradients(parameters_);
   walks_.resize(static_cast<std::size_t>(std::max(1, ctx.threads)));
-  std::vector<result> results(static_cast<std::size_t>(count));
-  const auto pass_of = [&](index i, walk& w, context& own) {
-    results[static_cast<std::size_t>(i)] =
-        pass(model, b, cuts[static_cast<std::size_t>(i)], cuts[static_cast<std::size_t>(i) + 1], kind, scale, w, own);
+  results_.resize(static_cast<std::size_t>(count));
+  const auto pass_of = [&](index i, context& own) {
+    const auto n = static_cast<std::size_t>(i);
+    walk& w = walks_[static_cast<std::size_t>(own.worker_number)];
+    results_[n] = pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, w, own);
   };
   if (size * static_cast<index>(sizeof(real)) > most_gradient_bytes || count == 1) {
-    for (index i = 0; i < count; ++i) pass_of(i, walks_.front(), ctx);
+    for (index i = 0; i < count; ++i) pass_of(i, ctx);
   } else {
-    sums_.begin(count, size);
+    sums_.begin(count, size, ctx.threads);
     pack_trained(model, ctx.threads);
     for_each_unit(count, ctx, [&](index i, context& own) {
       real* gradients = sums_.take();
-      own.gradients = gradients;
-      pass_of(i, walks_[static_cast<std::size_t>(own.worker_number)], own);
-      own.gradients = nullptr;
+      const gradients_into scope(own, gradients);
+      pass_of(i, own);
       sums_.done(i, gradients);
     });
-    for (auto* p : parameters) p->gradient();
-    detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
-      real* to = parameters[i]->gradient().data();
-      const real* from = sums_.root() + parameters[i]->gradient_offset;
+    for (auto* p : parameters_) p->gradient();
+    detail::for_each_piece(parameters_, ctx.threads, [&](std::size_t i, index, index begin, index end) {
+      real* to = parameters_[i]->gradient().data();
+      const real* from = sums_.root() + parameters_[i]->gradient_offset;
 #pragma omp simd
       for (index e = begin; e < end; ++e) to[e] += from[e];
     });
   }
   result sum;
-  for (const result& r : results) {
+  for (const result& r : results_) {
     sum.loss += r.loss;
     sum.entropy += r.entropy;
   }

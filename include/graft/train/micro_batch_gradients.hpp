@@ -1,13 +1,12 @@
 #pragma once
 // The loss of a batch and its gradients, a micro-batch at a time, on as many threads as there are.
 
-#include <map>
 #include <memory>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 #include "graft/core/context.hpp"
+#include "graft/core/parameter.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
 
@@ -20,7 +19,7 @@ namespace detail {
 template <class T>
 class summing_tree {
  public:
-  void begin(index leaves, index size);
+  void begin(index leaves, index size, int threads);
   /// Zeros, for a leaf.
   T* take();
   /// LEAF is complete: it is added to its neighbour if that is, and so on.
@@ -29,14 +28,13 @@ class summing_tree {
   const T* root() const { return root_; }
 
  private:
-  using node = std::pair<index, index>;  // level, number
-  T* exchange(node of, T* block);
+  T* exchange(index at, index neighbour, T* block);
 
   index leaves_ = 0, size_ = 0;
   std::mutex mutex_;
   std::vector<std::unique_ptr<buffer<T>>> memory_;
   std::vector<T*> free_;
-  std::map<node, T*> waiting_;
+  std::vector<T*> waiting_;  // of every level, one level after the other
   T* root_ = nullptr;
 };
 
@@ -69,6 +67,9 @@ class micro_batch_gradients {
   /// Loss and entropy of the sequences FIRST .. LAST - 1 of B, as shares of the batch's means.
   result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx);
 
+  std::vector<parameter<real>*> parameters_;
+  std::vector<index> cuts_;
+  std::vector<result> results_;
   std::vector<walk> walks_;
   detail::summing_tree<real> sums_;
 };
