@@ -141,7 +141,7 @@ END {
   stop("data/example_reader"); down("text")
   stop("data/featurize"); down("token ids")
   stop("data/batch"); down("rows, and where each sequence begins")
-  stop("train/batch_gradient"); gradient = at - 21; down("forward", 0)
+  stop("train/micro_batch_gradients"); gradient = at - 21; down("forward", 0)
   stop("encoder/embeddings"); down("hidden states", 1)
   first = at
   stop("layers/self_attention"); down("", 1)

@@ -64,7 +64,7 @@ typename trainer<M>::outcome train_with_logs(M& model, const prepared_run& run, 
   index longest = 0;
   for (const features& row : run.split("train")->rows) longest = std::max(longest, std::ssize(row.input_ids));
   index tokens = std::min(options.train_batch_size, std::ssize(run.split("train")->rows)) * longest;
-  if (options.tokens_at_once > 0) tokens = std::min(tokens, options.tokens_at_once + longest);
+  if (options.tokens_at_once > 0) tokens = std::min(tokens, options.threads * (options.tokens_at_once + longest));
   print_banner(run, trained, counts.all, counts.trained, training.total_steps(),
                training_bytes(model, tokens, longest, options.threads, validation != nullptr));
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));

@@ -40,8 +40,8 @@ struct context {
   profile* times = nullptr;          // where the time goes is added here
   scratch memory{};
   work_counters counters{};
-  void* gradients = nullptr;         // where backward adds gradients (core/gradients.hpp); null: to the parameters' own
-  int worker_number = 0;             // among the workers of another context
+  void* gradients = nullptr;  // where backward adds gradients (core/gradients.hpp); null: to the parameters' own
+  int worker_number = 0;      // among the workers of another context
 
   /// The random numbers of this step that belong to PLACE, a place of the model.
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }

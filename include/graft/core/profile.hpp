@@ -9,11 +9,27 @@
 namespace graft {
 
 /// What is told apart. A product's time holds what is done with its blocks: biases, GELU, residuals, dropout, rounding.
-enum class operation : std::uint8_t { product, packing, attention, normalization, dropout, mixed_adapters, column_sum, library_product, wait };
+enum class operation : std::uint8_t {
+  product,
+  packing,
+  attention,
+  normalization,
+  dropout,
+  mixed_adapters,
+  column_sum,
+  library_product,
+  wait
+};
 
 /// What a printed profile calls them.
-inline constexpr std::array operation_names{"products", "packing of factors", "attention",      "LayerNorm",
-                                            "dropout",  "mixed adapters",     "bias gradients", "weight gradients (library)",
+inline constexpr std::array operation_names{"products",
+                                            "packing of factors",
+                                            "attention",
+                                            "LayerNorm",
+                                            "dropout",
+                                            "mixed adapters",
+                                            "bias gradients",
+                                            "weight gradients (library)",
                                             "waits for other threads"};
 
 /// Seconds of the calling thread by operation, summed over calls; and, of the products, what the kernels alone took on all threads

@@ -35,8 +35,9 @@ struct batch {
   void add(const features& row);
 };
 
-/// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally large as far as
-/// that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS 0: one.
+/// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally
+/// large as far as that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS
+/// 0: one.
 void micro_batches(const batch& b, index tokens, std::vector<index>& cuts);
 
 }  // namespace graft

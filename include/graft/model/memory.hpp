@@ -8,6 +8,9 @@
 
 namespace graft {
 
+/// Gradients up to this size are held apart for the micro-batches that are under way (train/micro_batch_gradients.hpp).
+inline constexpr std::int64_t most_gradient_bytes = std::int64_t{1} << 26;
+
 /// Numbers that a model consists of.
 struct parameter_counts {
   std::int64_t all = 0;
@@ -77,6 +80,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   }
   double packed = 0;  // numbers; the product of all sizes may be more than 64 bits hold
   double rest = static_cast<double>(n.trained) * (keeps_best ? 4 : 3);
+  if (n.trained * static_cast<std::int64_t>(sizeof(real)) <= most_gradient_bytes) rest += static_cast<double>(n.trained) * (threads + 2);
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
       const bool frozen_factor = p.is_factor() && !p.is_trained();

@@ -8,6 +8,7 @@
 #include "graft/core/workers.hpp"
 #include "graft/losses/losses.hpp"
 #include "graft/model/freezing.hpp"
+#include "graft/model/memory.hpp"
 #include "graft/optim/pieces.hpp"
 #include "graft/train/micro_batch_gradients.hpp"
 

@@ -52,11 +52,9 @@ class micro_batch_gradients {
   /// grad += SCALE dL/dp for every trained parameter, L the mean loss of B. The batch is cut into micro-batches (`micro_batches` of
   /// data/batch.hpp), which depend on it and TOKENS alone. Each thread takes one through the whole model, forward and backward, and their
   /// gradients are summed in one fixed tree: no bit depends on the number of threads. Models whose gradients are larger than
-  /// `most_gradient_bytes` take one after the other, all threads together.
+  /// `most_gradient_bytes` (model/memory.hpp) take one after the other, all threads together.
   /// Masks of dropout are those of the whole batch.
   result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx);
-
-  static constexpr index most_gradient_bytes = index{1} << 26;
 
  private:
   struct walk {  // what a thread needs for one micro-batch

@@ -12,9 +12,9 @@
 #include "graft/data/data_set.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
-#include "graft/train/micro_batch_gradients.hpp"
 #include "graft/train/checkpoint.hpp"
 #include "graft/train/evaluation.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
 
 namespace graft {
 
