@@ -63,7 +63,7 @@ TEST_CASE("LayerNorms that were not trained are written as the trunk's, for whic
   const temporary_folder folder;
   const auto config = roberta_config();
   const auto a = made_adapter(config, houlsby());
-  CHECK_THAT(refusal([&] { graft::write_original(folder / "model.p", a, config, nullptr); }), Contains("no trunk to take them from"));
+  CHECK_THAT(refusal([&] { graft::write_original(folder / "model.p", a, config, nullptr); }), Contains("no encoder to take them from"));
   CHECK_FALSE(std::filesystem::exists(folder / "model.p"));
   const auto trunk = graft::open_weights(golden + "model/model.safetensors");
   graft::write_original(folder / "model.p", a, config, &trunk);

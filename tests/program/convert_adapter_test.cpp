@@ -85,7 +85,10 @@ TEST_CASE("convert-adapter is content with a configuration, and takes LayerNorms
   const std::vector<std::string> without_trunk{"convert-adapter", "--adapter_path",      gelu.path(),
                                                "--output_path",   folder / "m.p",        "--to",
                                                "original",        "--model_config_path", golden + "model/config.json"};
-  CHECK_THAT(refused(run_graft(without_trunk)), Contains("no trunk to take them from: give the --model_path that it belongs to"));
+  CHECK_THAT(refused(run_graft(without_trunk)), Contains("no encoder to take them from: give the --model_path that it belongs to"));
+  auto low_rank = without_trunk;
+  low_rank[2] = exchange + "peft_lora";
+  CHECK_THAT(refused(run_graft(low_rank)), Contains("is low-rank, nlprunners has adapters only\n"));
   REQUIRE(convert(gelu.path(), folder / "m.p", "original").exit_code == 0);
   CHECK(graft::open_adapter(folder / "m.p", roberta_config()).description.layer_norms_trained);
 }

@@ -40,14 +40,14 @@ GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_c
 
 GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk) {
   const model_description& d = a.description;
-  const std::string refusal = d.kind != "adapter"                         ? "is low-rank, nlprunners has adapters only"
-                              : d.placement != adapter_placement::houlsby ? "sits behind the LayerNorm, nlprunners' adapters sit before it"
-                              : d.adapter_hidden_act != activation::gelu
-                                  ? "has activation " + activation_name(d.adapter_hidden_act) + ", nlprunners' is gelu"
-                              : !d.layer_norms_trained && trunk == nullptr
-                                  ? "has the trunk's LayerNorms, which nlprunners keeps with the adapter, and no trunk to take them from"
-                                  : "";
-  if (!refusal.empty()) throw config_error(a.tensors.path() + ": " + refusal, {trunk == nullptr ? "trunk" : ""});
+  const auto refuse = [&](const std::string& message, const remedy& help = {}) {
+    throw config_error(a.tensors.path() + ": " + message, help);
+  };
+  if (d.kind != "adapter") refuse("is low-rank, nlprunners has adapters only");
+  if (d.placement != adapter_placement::houlsby) refuse("sits behind the LayerNorm, nlprunners' adapters sit before it");
+  if (d.adapter_hidden_act != activation::gelu) refuse("has activation " + activation_name(d.adapter_hidden_act) + ", nlprunners' is gelu");
+  if (!d.layer_norms_trained && trunk == nullptr)
+    refuse("has the encoder's LayerNorms, which nlprunners keeps with the adapter, and no encoder to take them from", {"trunk"});
   torch_writer writer;
   for (const auto& [name, info] : a.tensors.tensors()) writer.add(name, info.shape, info.type, info.bytes);
   if (!d.layer_norms_trained) {
