@@ -12,7 +12,8 @@ seconds=$(awk "BEGIN { s = int($minutes * 60 + 0.5); print s < 1 ? 1 : s }")
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$source_dir/build-fuzz}
 [ $# -gt 0 ] || set -- $(ls "$source_dir/tests/fuzz/corpus")
-cmake -S "$source_dir" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGRAFT_BUILD_FUZZERS=ON -DGRAFT_BUILD_EXAMPLES=OFF > /dev/null
+cmake -S "$source_dir" -B "$build" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGRAFT_BUILD_FUZZERS=ON -DGRAFT_BUILD_EXAMPLES=OFF \
+  -DCMAKE_COMPILE_WARNING_AS_ERROR=ON > /dev/null
 cmake --build "$build" --parallel 1 --target graft_fuzz
 
 memory=/dev/shm

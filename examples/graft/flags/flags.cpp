@@ -264,6 +264,7 @@ std::vector<std::pair<std::string, std::string>> flag_table::read_command_line(s
     arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1);
   }
   std::vector<const char*> pointers;
+  pointers.reserve(arguments.size());
   for (const auto& argument : arguments) pointers.push_back(argument.c_str());
 
   std::vector<std::pair<std::string, std::string>> given;

@@ -1,9 +1,11 @@
 #pragma once
 // Bodies of graft/core/cpu.hpp.
 
+#if defined(__x86_64__)
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#endif
 
 #include <cstdlib>
 #include <string>
@@ -23,6 +25,8 @@ GRAFT_INLINE const char* tile_path_name(tile_path p) {
 
 namespace graft::detail {
 
+#if defined(__x86_64__)
+
 GRAFT_INLINE bool has_amx() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
@@ -39,6 +43,8 @@ GRAFT_INLINE bool hides_tile_shapes() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & (1u << 24)) == 0) return false;
   return __get_cpuid_count(0x1D, 1, &a, &b, &c, &d) == 0 || a == 0;
 }
+
+#endif
 
 }  // namespace graft::detail
 
