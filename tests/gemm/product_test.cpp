@@ -108,6 +108,7 @@ TEST_CASE("packed products in bf16 agree with a product in double of the rounded
   }
 }
 
+#if defined(__x86_64__) && defined(__linux__)
 TEST_CASE("AMX machine code is what runs on the AMX path") {
   const graft_test::tile_paths paths;
   if (!graft_test::tile_emulator::needed()) return;  // then nothing can be counted
@@ -115,6 +116,7 @@ TEST_CASE("AMX machine code is what runs on the AMX path") {
   CHECK(graft::detail::multiplies_right(graft::tile_path::amx));
   CHECK(graft_test::tile_emulator::executed() > before + 16);  // two tiles deep, four products and loads each
 }
+#endif
 
 TEST_CASE("a path that multiplies wrong fails the self-test, others pass it") {
   const graft_test::tile_paths paths;

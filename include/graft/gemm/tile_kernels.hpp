@@ -229,7 +229,7 @@ tile_kernel<T, T> real_kernel() {
   return one_by_one<plain_block<T>, T, T>;
 }
 
-inline tile_kernel<bfloat16, float> bf16_kernel(tile_path path) {
+inline tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (path == tile_path::amx) return amx_blocks;
