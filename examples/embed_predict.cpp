@@ -2,7 +2,7 @@
 // MODEL_FOLDER: a Hugging Face folder.  TUNED: the model.safetensors that a trainer saved around that model.
 #include <iostream>
 
-#include "graft/predict/predictor.hpp"
+#include "graft/predictor.hpp"
 
 int main(int argc, char** argv) {
   if (argc < 4) {

@@ -3,20 +3,25 @@
 
 // clang-format off
 #include "graft/version.hpp"                      // GRAFT_VERSION_MAJOR, _MINOR, _PATCH
+#include "graft/predictor.hpp"                    // what a program needs that asks for answers
+#include "graft/training.hpp"                     // what a program needs that trains
 
 // core: what every room stands on
 #include "graft/core/error.hpp"                   // the exceptions, and what their messages say
+#include "graft/core/index.hpp"                   // the type of sizes
 #include "graft/core/number_text.hpp"             // numbers as text, whatever the locale
 #include "graft/core/utf8.hpp"                    // UTF-8 text, a code point or a line at a time
 #include "graft/core/printable.hpp"               // foreign text, fit for a line of a terminal
 #include "graft/core/types.hpp"                   // matrices, views, grow-only buffers
 #include "graft/core/bfloat16.hpp"                // the 16-bit float, and rows converted to and from it
 #include "graft/core/precision.hpp"               // f32, bf16, f64: what every layer is templated on
+#include "graft/core/precision_choice.hpp"        // the same as values, for run time
 #include "graft/core/cpu.hpp"                     // what this processor can run
 #include "graft/core/parameter.hpp"               // a named, possibly trainable matrix
 #include "graft/core/scratch.hpp"                 // memory for temporaries
 #include "graft/core/range.hpp"                   // what numbers a setting may have
 #include "graft/core/fnv1a.hpp"                   // a hash for telling things apart
+#include "graft/core/tuning_options.hpp"          // the settings of adapters, mixes and low-rank updates
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
 #include "graft/core/function_view.hpp"           // callables without their types
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
@@ -27,12 +32,14 @@
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
 #include "graft/core/mapping.hpp"                 // which files are mapped into memory where
 #include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step
+#include "graft/core/json_fwd.hpp"                // the types of JSON values
 #include "graft/core/json.hpp"                    // JSON with errors that name file, place and field
 
 // text: text -> tokens
 #include "graft/text/vocabulary.hpp"              // pieces and their ids
 #include "graft/text/byte_level_bpe.hpp"          // RoBERTa's way of cutting text
 #include "graft/text/wordpiece.hpp"               // BERT's
+#include "graft/text/tokenizer_model.hpp"         // either way of cutting
 #include "graft/text/tokenizer.hpp"               // either of them
 
 // data: tokens -> batches
@@ -110,6 +117,8 @@
 #include "graft/model/memory.hpp"                 // what a run will need
 #include "graft/model/saving.hpp"                 // parameters -> files
 #include "graft/model/description.hpp"            // what a saved file says about itself
+#include "graft/model/trunk_files.hpp"            // where an encoder's files lie
+#include "graft/model/choose_precision.hpp"       // from a precision at run time to compiled code
 
 // exchange: adapters of other programs
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
@@ -124,6 +133,7 @@
 
 // optim: gradients -> new parameters
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role
+#include "graft/optim/adamw_options.hpp"          // its settings
 #include "graft/optim/pieces.hpp"                 // one loop over the elements of all parameters
 #include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
 
@@ -132,8 +142,15 @@
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
 #include "graft/train/micro_batch_gradients.hpp"  // a batch's loss and gradients, a micro-batch at a time
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
+#include "graft/train/training_options.hpp"       // how a model is trained
+#include "graft/train/training_reports.hpp"       // what training tells
+#include "graft/train/training_steps.hpp"         // what of it depends on the model's type
 #include "graft/train/trainer.hpp"                // the training loop
+#include "graft/train/trainer_of.hpp"             // around a model whose type is known
+#include "graft/train/tunable_model.hpp"          // a model of any kind and precision
+#include "graft/train/tunable_of.hpp"             // what is behind it
 
 // predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
+#include "graft/predict/predictor_of.hpp"         // what is behind it
 // clang-format on

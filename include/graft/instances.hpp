@@ -17,9 +17,10 @@
 #include "graft/layers/low_rank-inl.hpp"
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
-#include "graft/predict/predictor-inl.hpp"
+#include "graft/predict/predictor_of-inl.hpp"
 #include "graft/train/micro_batch_gradients-inl.hpp"
-#include "graft/train/trainer-inl.hpp"
+#include "graft/train/training_steps-inl.hpp"
+#include "graft/train/tunable_of-inl.hpp"
 
 namespace graft {
 
@@ -50,9 +51,12 @@ template class classifier<compiled_precision, multi_adapter_site<compiled_precis
 template class micro_batch_gradients<plain_classifier<compiled_precision>>;
 template class micro_batch_gradients<adapter_classifier<compiled_precision>>;
 template class micro_batch_gradients<multi_adapter_classifier<compiled_precision>>;
-template class trainer<plain_classifier<compiled_precision>>;
-template class trainer<adapter_classifier<compiled_precision>>;
-template class trainer<multi_adapter_classifier<compiled_precision>>;
-template class basic_predictor<compiled_precision>;
+template class detail::training_steps_of<plain_classifier<compiled_precision>>;
+template class detail::training_steps_of<adapter_classifier<compiled_precision>>;
+template class detail::training_steps_of<multi_adapter_classifier<compiled_precision>>;
+template class detail::tunable_of<plain_classifier<compiled_precision>>;
+template class detail::tunable_of<adapter_classifier<compiled_precision>>;
+template class detail::tunable_of<multi_adapter_classifier<compiled_precision>>;
+template class detail::predictor_of<compiled_precision>;
 
 }  // namespace graft

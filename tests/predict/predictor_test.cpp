@@ -131,9 +131,7 @@ TEST_CASE("several threads may ask at once") {
   std::vector<std::thread> threads;
   for (std::size_t b = 0; b < 3; ++b) {
     threads.emplace_back([&, b] {
-      graft::context ctx;
-      ctx.threads = 1;
-      for (int k = 0; k < 20; ++k) found[b] = p.predict(asked(b), 2, ctx);
+      for (int k = 0; k < 20; ++k) found[b] = p.predict(asked(b), 2, 1);
     });
   }
   for (auto& thread : threads) thread.join();

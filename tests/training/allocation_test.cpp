@@ -13,7 +13,7 @@
 #include <cstring>
 
 #include "graft/model/freezing.hpp"
-#include "graft/train/trainer.hpp"
+#include "graft/train/trainer_of.hpp"
 #include "training/tiny_task.hpp"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -101,7 +101,7 @@ std::vector<std::size_t> allocations_by_step(M model) {
   o.threads = 2;
   std::vector<std::size_t> counts;
   counts.reserve(5);
-  graft::trainer training(model, graft_test::two_classes(), o, data, nullptr);
+  graft::trainer_of training(model, graft_test::two_classes(), o, data, nullptr);
   (void)inside_onednn();  // the first backtrace takes memory itself
   counting = true;
   training.run({[&](const graft::step_report&) { counts.push_back(allocations.exchange(0)); }, {}, {}});

@@ -1,6 +1,6 @@
 // The training loop: what it logs and keeps, that it can stop and go on, and that the same seed gives the same bits.
 
-#include "graft/train/trainer.hpp"
+#include "graft/train/trainer_of.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -43,7 +43,7 @@ struct history {
 
 graft::training_observer record(history& h) {
   return {[&](const graft::step_report& r) { h.losses.push_back(r.loss); },
-          [&](const graft::evaluation_report& r) { h.scores.push_back(r.result.metrics.major); },
+          [&](const graft::evaluation_report& r) { h.scores.push_back(r.metrics.major); },
           {}};
 }
 
@@ -69,9 +69,9 @@ TEST_CASE("adapters fit their training rows, and the best parameters are the one
   o.num_train_epochs = 60;
   o.learning_rate = 1e-2;
   o.eval_every_steps = 20;
-  graft::trainer trainer(model, two_classes(), o, train, &train);
+  graft::trainer_of trainer(model, two_classes(), o, train, &train);
   history h;
-  CHECK(trainer.run(record(h)) == graft::trainer<model_type>::outcome::finished);
+  CHECK(trainer.run(record(h)) == graft::trainer::outcome::finished);
   CHECK(h.losses.size() == 480);
   CHECK(h.scores.size() == 24);
   const double best = *std::max_element(h.scores.begin(), h.scores.end());
@@ -86,7 +86,7 @@ TEST_CASE("the same seed and thread count give the same bits, another seed does 
     auto model = tiny_model();
     auto o = options();
     o.seed = seed;
-    graft::trainer(model, two_classes(), o, train, nullptr).run({});
+    graft::trainer_of(model, two_classes(), o, train, nullptr).run({});
     return trained_values(model);
   };
   const auto first = run(11);
@@ -103,7 +103,7 @@ TEST_CASE("a run that stops anywhere and goes on equals one that never stopped, 
   o.group_by_length = GENERATE(false, true);
   auto whole = tiny_model();
   history uninterrupted;
-  graft::trainer straight(whole, two_classes(), o, train, &validation);
+  graft::trainer_of straight(whole, two_classes(), o, train, &validation);
   CHECK(straight.total_steps() == 6);  // ceil(37 / 8) // 2 = 2 a epoch
   straight.run(record(uninterrupted));
   const auto expected = trained_values(whole);
@@ -113,20 +113,20 @@ TEST_CASE("a run that stops anywhere and goes on equals one that never stopped, 
     history h;
     {
       auto model = tiny_model();
-      graft::trainer trainer(model, two_classes(), o, train, &validation);
+      graft::trainer_of trainer(model, two_classes(), o, train, &validation);
       std::atomic<bool> stop = false;
       auto observer = record(h);
       observer.step = [&, inner = observer.step](const graft::step_report& r) {
         inner(r);
         if (r.global_step == stop_after) stop = true;
       };
-      CHECK(trainer.run(observer, &stop) == graft::trainer<model_type>::outcome::stopped);
+      CHECK(trainer.run(observer, &stop) == graft::trainer::outcome::stopped);
     }
     auto model = tiny_model();
-    graft::trainer trainer(model, two_classes(), o, train, &validation);
+    graft::trainer_of trainer(model, two_classes(), o, train, &validation);
     trainer.resume(o.checkpoint_path);
     CHECK(trainer.state().global_step == stop_after);
-    CHECK(trainer.run(record(h)) == graft::trainer<model_type>::outcome::finished);
+    CHECK(trainer.run(record(h)) == graft::trainer::outcome::finished);
     CHECK(h.losses == uninterrupted.losses);
     CHECK(h.scores == uninterrupted.scores);
     CHECK(same_bits(trained_values(model), expected));
@@ -147,7 +147,7 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
     o.train_batch_size = batch;
     o.gradient_accumulation_steps = parts;
     std::vector<double> losses;
-    graft::trainer(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { losses.push_back(r.loss); }, {}, {}});
+    graft::trainer_of(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { losses.push_back(r.loss); }, {}, {}});
     return losses;
   };
   const auto whole = run(8, 1);
@@ -165,7 +165,7 @@ TEST_CASE("batches by length hold rows of one length where there are enough of e
     o.gradient_accumulation_steps = parts;
     o.group_by_length = grouped;
     std::vector<std::int64_t> all;
-    graft::trainer(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { all.push_back(r.tokens); }, {}, {}});
+    graft::trainer_of(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { all.push_back(r.tokens); }, {}, {}});
     return all;
   };
   const auto counts = [](std::vector<std::int64_t> all) {
@@ -184,7 +184,7 @@ TEST_CASE("batches by length hold rows of one length where there are enough of e
   auto o = options();
   o.group_by_length = true;
   o.shuffle = false;
-  CHECK_THROWS_WITH((graft::trainer(model, two_classes(), o, train, nullptr)), Catch::Contains("needs shuffle"));
+  CHECK_THROWS_WITH((graft::trainer_of(model, two_classes(), o, train, nullptr)), Catch::Contains("needs shuffle"));
 }
 
 TEST_CASE("a run goes on neither with other rows than it was started with, nor with other options that change numbers") {
@@ -196,12 +196,12 @@ TEST_CASE("a run goes on neither with other rows than it was started with, nor w
   std::atomic<bool> stop = false;
   {
     auto model = tiny_model();
-    graft::trainer trainer(model, two_classes(), o, before, nullptr);
+    graft::trainer_of trainer(model, two_classes(), o, before, nullptr);
     trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
   }
   const auto refused = [&](const graft::training_options& now, const graft::data_set& train, const std::string& why) {
     auto model = tiny_model();
-    graft::trainer trainer(model, two_classes(), now, train, nullptr);
+    graft::trainer_of trainer(model, two_classes(), now, train, nullptr);
     CHECK_THROWS_WITH(trainer.resume(o.checkpoint_path), Catch::Contains("c.safetensors: is of another run: ") && Catch::Contains(why));
   };
   auto after = before;
@@ -223,7 +223,7 @@ TEST_CASE("a run goes on neither with other rows than it was started with, nor w
   now.eval_batch_size = 3;
   now.save_every_steps = 1;
   auto model = tiny_model();
-  graft::trainer trainer(model, two_classes(), now, before, nullptr);
+  graft::trainer_of trainer(model, two_classes(), now, before, nullptr);
   trainer.resume(o.checkpoint_path);
   CHECK(trainer.state().global_step == 3);
 }
@@ -236,11 +236,11 @@ TEST_CASE("a run that is evaluated on the way goes on with the validation rows i
   std::atomic<bool> stop = false;
   {
     auto model = tiny_model();
-    graft::trainer trainer(model, two_classes(), o, train, &validation);
+    graft::trainer_of trainer(model, two_classes(), o, train, &validation);
     trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
   }
   auto model = tiny_model();
-  graft::trainer changed(model, two_classes(), o, train, &other);
+  graft::trainer_of changed(model, two_classes(), o, train, &other);
   CHECK_THROWS_WITH(changed.resume(o.checkpoint_path), Catch::Contains("validation rows are not the same as then"));
 }
 
@@ -252,13 +252,13 @@ TEST_CASE("a checkpoint that cannot be written ends training only when nobody is
   o.checkpoint_path = folder / "absent/c.safetensors";
   std::vector<std::string> failures;
   auto model = tiny_model();
-  graft::trainer trainer(model, two_classes(), o, train, nullptr);
-  using outcome = graft::trainer<model_type>::outcome;
+  graft::trainer_of trainer(model, two_classes(), o, train, nullptr);
+  using outcome = graft::trainer::outcome;
   CHECK(trainer.run({.not_saved = [&](const graft::backend_error& e) { failures.emplace_back(e.what()); }}) == outcome::finished);
   CHECK(failures.size() == 7);
   CHECK_THAT(failures.at(0), Catch::Contains("absent/c.safetensors: cannot be written"));
   auto second = tiny_model();
-  CHECK_THROWS_AS((graft::trainer(second, two_classes(), o, train, nullptr).run({})), graft::backend_error);
+  CHECK_THROWS_AS((graft::trainer_of(second, two_classes(), o, train, nullptr).run({})), graft::backend_error);
 }
 
 TEST_CASE("parameters that are no numbers never win, whatever they score") {
@@ -271,12 +271,12 @@ TEST_CASE("parameters that are no numbers never win, whatever they score") {
   o.eval_every_steps = 1;
   bool best = true;
   double loss = 0;
-  graft::trainer trainer(model, two_classes(), o, train, &validation);
+  graft::trainer_of trainer(model, two_classes(), o, train, &validation);
   const auto evaluated = [&](const graft::evaluation_report& r) {
     best = r.best;
-    loss = r.result.loss;
+    loss = r.loss;
   };
-  CHECK(trainer.run({.evaluated = evaluated}) == graft::trainer<model_type>::outcome::diverged);
+  CHECK(trainer.run({.evaluated = evaluated}) == graft::trainer::outcome::diverged);
   CHECK(trainer.diverged()->step == 2);
   CHECK(trainer.diverged()->what == "the loss is nan");
   CHECK(std::isnan(loss));
@@ -295,7 +295,7 @@ TEST_CASE("training that diverges ends with the best parameters, and its checkpo
   const bool in_loss = GENERATE(true, false);
   std::vector<graft::matrix<float>> at_two;
   auto model = tiny_model();
-  graft::trainer trainer(model, two_classes(), o, train, &train);
+  graft::trainer_of trainer(model, two_classes(), o, train, &train);
   std::int64_t saved = 0;
   const auto after = [&](const graft::step_report& r) {
     if (r.global_step == 2) at_two = trained_values(model);
@@ -307,7 +307,7 @@ TEST_CASE("training that diverges ends with the best parameters, and its checkpo
     }
   };
   const auto outcome = trainer.run({.step = after, .saved = [&](const graft::training_state& s) { saved = s.global_step; }});
-  CHECK(outcome == graft::trainer<model_type>::outcome::diverged);
+  CHECK(outcome == graft::trainer::outcome::diverged);
   CHECK(trainer.diverged()->usable);
   if (in_loss) {
     CHECK(saved == 2);  // what step 3 left is found when it is to be saved
@@ -319,7 +319,7 @@ TEST_CASE("training that diverges ends with the best parameters, and its checkpo
   }
   CHECK(same_bits(trained_values(model), at_two));
   auto next = tiny_model();
-  graft::trainer goes_on(next, two_classes(), o, train, &train);
+  graft::trainer_of goes_on(next, two_classes(), o, train, &train);
   goes_on.resume(o.checkpoint_path);
   CHECK(goes_on.state().global_step == saved);
 }
@@ -331,14 +331,14 @@ TEST_CASE("what was computed from a model that changed is dropped, and what was 
   o.eval_every_steps = 2;
   o.num_train_epochs = 1;
   auto whole = tiny_model();
-  graft::trainer(whole, two_classes(), o, train, &train).run({});
+  graft::trainer_of(whole, two_classes(), o, train, &train).run({});
   o.checkpoint_path = folder / "c.safetensors";
   int asked = 0;
   {
     auto model = tiny_model();
     graft::training_observer counting;
     counting.keep = [&] { ++asked; };
-    graft::trainer(model, two_classes(), o, train, &train).run(counting);
+    graft::trainer_of(model, two_classes(), o, train, &train).run(counting);
   }
   REQUIRE(asked > 5);  // once a step and more
   for (int at = 1; at <= asked; ++at) {
@@ -349,9 +349,9 @@ TEST_CASE("what was computed from a model that changed is dropped, and what was 
     observer.keep = [&] {
       if (++now == at) throw graft::format_error("m", "has changed");
     };
-    CHECK_THROWS_WITH(graft::trainer(model, two_classes(), o, train, &train).run(observer), "m: has changed");
+    CHECK_THROWS_WITH(graft::trainer_of(model, two_classes(), o, train, &train).run(observer), "m: has changed");
     auto rest = tiny_model();
-    graft::trainer goes_on(rest, two_classes(), o, train, &train);
+    graft::trainer_of goes_on(rest, two_classes(), o, train, &train);
     goes_on.resume(o.checkpoint_path);
     goes_on.run({});
     CHECK(same_bits(trained_values(rest), trained_values(whole)));
@@ -363,15 +363,15 @@ TEST_CASE("a file that is no checkpoint, too few rows and a start that is no num
   const auto train = rows(10, 1);
   auto model = tiny_model();
   auto o = options();
-  graft::trainer trainer(model, two_classes(), o, train, nullptr);
+  graft::trainer_of trainer(model, two_classes(), o, train, nullptr);
   graft::safetensors_writer().write(folder / "empty.safetensors");
   CHECK_THROWS_WITH(trainer.resume(folder / "empty.safetensors"), Catch::Contains("is not a checkpoint"));
   o.gradient_accumulation_steps = 3;
-  CHECK_THROWS_AS((graft::trainer(model, two_classes(), o, train, nullptr)), graft::config_error);
+  CHECK_THROWS_AS((graft::trainer_of(model, two_classes(), o, train, nullptr)), graft::config_error);
   o = options();
   model.head.out_proj.bias.edit()(0, 0) = std::numeric_limits<float>::quiet_NaN();
-  graft::trainer spoilt(model, two_classes(), o, train, nullptr);
-  CHECK(spoilt.run({}) == graft::trainer<model_type>::outcome::diverged);
+  graft::trainer_of spoilt(model, two_classes(), o, train, nullptr);
+  CHECK(spoilt.run({}) == graft::trainer::outcome::diverged);
   CHECK(spoilt.diverged()->step == 1);
   CHECK_FALSE(spoilt.diverged()->usable);
 }
@@ -383,7 +383,7 @@ TEST_CASE("options out of range are refused by name before a step is taken") {
     auto o = options();
     change(o);
     try {
-      graft::trainer(model, two_classes(), o, train, nullptr);
+      graft::trainer_of(model, two_classes(), o, train, nullptr);
     } catch (const graft::config_error& failure) {
       return failure.what();
     }

@@ -15,7 +15,7 @@
 #include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
 #include "host/notes.hpp"
 
 namespace graft::program {

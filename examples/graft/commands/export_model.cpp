@@ -22,7 +22,7 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "host/machine.hpp"
 #include "host/notes.hpp"

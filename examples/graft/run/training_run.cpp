@@ -13,7 +13,7 @@
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/description.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
 #include "graft/train/trainer.hpp"
 #include "graft/version.hpp"
 #include "host/lost_pages.hpp"

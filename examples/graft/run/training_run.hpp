@@ -14,7 +14,7 @@
 #include "graft/encoder/config.hpp"
 #include "graft/io/tensor_source.hpp"
 #include "graft/model/description.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
 #include "graft/train/trainer.hpp"
 #include "run/log_writer.hpp"
 #include "run/run_folder.hpp"

@@ -6,29 +6,10 @@
 #include <string>
 
 #include "graft/adapters/bottleneck.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/layers/layer_norm.hpp"
 
 namespace graft {
-
-/// Where adapters sit.   houlsby: at both sites of a layer, before the LayerNorm.   pfeiffer: at the feed-forward site alone, behind it.
-enum class adapter_placement : std::uint8_t { houlsby, pfeiffer };
-
-inline std::string placement_name(adapter_placement p) { return p == adapter_placement::houlsby ? "houlsby" : "pfeiffer"; }
-
-/// @throws config_error  TEXT is neither of the two
-inline adapter_placement parse_placement(const std::string& text) {
-  if (text == "houlsby") return adapter_placement::houlsby;
-  if (text == "pfeiffer") return adapter_placement::pfeiffer;
-  throw config_error("adapter_placement is \"" + text + "\", houlsby or pfeiffer was expected");
-}
-
-/// Where the adapter of one site stands: nowhere, before the LayerNorm (Houlsby) or behind it (Pfeiffer).
-enum class adapter_place : std::uint8_t { none, before_norm, behind_norm };
-
-inline adapter_place place_at(adapter_placement placement, bool feed_forward_site) {
-  if (placement == adapter_placement::houlsby) return adapter_place::before_norm;
-  return feed_forward_site ? adapter_place::behind_norm : adapter_place::none;
-}
 
 /// u = h + x + U(t),   y = LN(u);   t = h before the LayerNorm (so y = LN(A(h) + x)), t = LN(h + x) behind it: the same LN twice;
 /// without adapter U = 0.

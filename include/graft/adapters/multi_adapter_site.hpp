@@ -9,36 +9,10 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/weighted_sum.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
 namespace graft {
-
-/// One adapter of a mix.
-struct mixed_adapter {
-  std::string name;
-  index size = 64;  // K
-  activation act = activation::gelu;
-  adapter_placement placement = adapter_placement::houlsby;
-};
-
-/// What is mixed at every site, in order; `base`, when included, is last.
-struct multi_adapter_options {
-  std::vector<mixed_adapter> adapters;
-  bool include_base = true;
-  bool include_flex = false;
-  index flex_size = 64;
-  activation flex_activation = activation::gelu;
-  mixing_mode mode = mixing_mode::softmax;
-  bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
-
-  index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
-  std::vector<std::string> mixed_names() const {
-    std::vector<std::string> all;
-    for (const mixed_adapter& a : adapters) all.push_back(a.name);
-    if (include_base) all.emplace_back("base");
-    return all;
-  }
-};
 
 /// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x) or what else adapter_site computes,   y_base = LN_base(h + x);
 /// y = c, or with flex y = LN_flex(A_flex(c) + x)

@@ -6,19 +6,9 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
+#include "graft/core/tuning_options.hpp"
 
 namespace graft {
-
-/// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
-enum class mixing_mode : std::uint8_t { softmax, gates, weights };
-
-/// @throws config_error  TEXT is none of the three
-inline mixing_mode parse_mixing_mode(const std::string& text) {
-  if (text == "softmax") return mixing_mode::softmax;
-  if (text == "gates") return mixing_mode::gates;
-  if (text == "weights") return mixing_mode::weights;
-  throw config_error("adapter_weight_mode is \"" + text + "\", one of softmax, gates, weights was expected");
-}
 
 /// w (1, M) from v (1, M), by mode; shared by the sites of one weight set.
 /// Backward:  softmax dv = w (dw - <dw, w>);   gates dv = dw w (1 - w);   weights dv = dw

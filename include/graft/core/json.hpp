@@ -12,13 +12,10 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/core/printable.hpp"
 
 namespace graft {
-
-/// A JSON value; `ordered_json` where the order of keys means something.
-using json = nlohmann::json;
-using ordered_json = nlohmann::ordered_json;  // keeps the order of the keys in the file
 
 namespace detail {
 

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/index.hpp"
 
 namespace graft {
 
-/// Counts and positions: signed, 64 bits.
-using index = Eigen::Index;
+static_assert(std::is_same_v<index, Eigen::Index>);
 
 /// "(96, 768)"
 inline std::string shape_text(const std::vector<index>& shape) {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "graft/core/types.hpp"
+#include "graft/core/index.hpp"
 #include "graft/data/example.hpp"
 
 namespace graft {

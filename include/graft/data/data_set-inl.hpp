@@ -42,3 +42,30 @@ GRAFT_INLINE std::vector<example> training_subset(std::vector<example> examples,
 }
 
 }  // namespace graft
+
+namespace graft::detail {
+
+template <class Source>
+data_set data_set_of(const task& task, std::span<const example> examples, const std::string& path, const Source& source,
+                     index max_seq_length, int threads, const std::function<void(index, index)>& progress) {
+  try {
+    return labeled(task, examples, featurize_all(examples, source, max_seq_length, threads, progress), path);
+  } catch (const row_error& failure) {
+    throw format_error::at_line(path, examples[failure.row()].line, failure.reason());
+  }
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const tokenizer& source,
+                                    index max_seq_length, int threads, const std::function<void(index, index)>& progress) {
+  return detail::data_set_of(task, examples, path, source, max_seq_length, threads, progress);
+}
+GRAFT_INLINE data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const known_ids& source,
+                                    index max_seq_length, int threads, const std::function<void(index, index)>& progress) {
+  return detail::data_set_of(task, examples, path, source, max_seq_length, threads, progress);
+}
+
+}  // namespace graft

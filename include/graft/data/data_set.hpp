@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "graft/core/error.hpp"
 #include "graft/data/example.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/data/tasks.hpp"
@@ -26,17 +25,12 @@ struct data_set {
 /// @throws format_error  a label that the task does not have
 data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path);
 
-/// Featurizes EXAMPLES, as featurize_all does, with its PROGRESS, and labels them.
+/// Featurizes EXAMPLES, as featurize_all does, on THREADS threads (0: as many as OpenMP takes) and with its PROGRESS, and labels them.
 /// @throws format_error  with file and line: a text that is not UTF-8, ids that do not fit, an unknown label
-template <class Source>
-data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const Source& source,
-                       index max_seq_length, int threads, const std::function<void(index, index)>& progress = {}) {
-  try {
-    return labeled(task, examples, featurize_all(examples, source, max_seq_length, threads, progress), path);
-  } catch (const row_error& failure) {
-    throw format_error::at_line(path, examples[failure.row()].line, failure.reason());
-  }
-}
+data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const tokenizer& source,
+                       index max_seq_length, int threads = 0, const std::function<void(index, index)>& progress = {});
+data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const known_ids& source,
+                       index max_seq_length, int threads = 0, const std::function<void(index, index)>& progress = {});
 
 /// A part of the training examples: a random subset that depends on SEED
 /// only, in file order. NUMBER is capped at the examples there are; a FRACTION of n examples is floor(n fraction).

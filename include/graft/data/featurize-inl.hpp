@@ -1,8 +1,15 @@
 #pragma once
 // Bodies of graft/data/featurize.hpp.
 
+#include <omp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+
 #include "graft/core/compiled.hpp"
 #include "graft/data/featurize.hpp"
+#include "graft/text/tokenizer.hpp"
 
 namespace graft {
 
@@ -68,6 +75,56 @@ GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, ind
                        std::to_string(tokens.known().count) + " alone: do the vocabulary and the model belong together?");
   }
   return result;
+}
+
+}  // namespace graft
+
+namespace graft::detail {
+
+template <class Source>
+std::vector<features> featurize_rows(std::span<const example> rows, const Source& source, index max_seq_length, int threads,
+                                     const std::function<void(index, index)>& progress) {
+  const index count = std::ssize(rows);
+  std::vector<features> results(rows.size());
+  std::atomic<index> done = 0;
+  std::atomic<index> failed = count;  // the first row that failed so far; later ones need no work
+  std::exception_ptr failure;
+#pragma omp parallel for schedule(dynamic, 32) num_threads(threads > 0 ? threads : omp_get_max_threads())
+  for (index row = 0; row < count; ++row) {
+    if (row > failed) continue;
+    try {
+      results[static_cast<std::size_t>(row)] = featurize(rows[static_cast<std::size_t>(row)], source, max_seq_length);
+      if (++done % 256 == 0 && progress && omp_get_thread_num() == 0) progress(done, count);
+    } catch (...) {
+#pragma omp critical(graft_featurize_failure)
+      if (row < failed) {
+        failed = row;
+        failure = std::current_exception();
+      }
+    }
+  }
+  if (failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const error& reason) {
+      throw row_error(failed, reason.what());
+    }
+  }
+  if (progress) progress(count, count);
+  return results;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE std::vector<features> featurize_all(std::span<const example> rows, const tokenizer& source, index max_seq_length, int threads,
+                                                 const std::function<void(index, index)>& progress) {
+  return detail::featurize_rows(rows, source, max_seq_length, threads, progress);
+}
+GRAFT_INLINE std::vector<features> featurize_all(std::span<const example> rows, const known_ids& source, index max_seq_length, int threads,
+                                                 const std::function<void(index, index)>& progress) {
+  return detail::featurize_rows(rows, source, max_seq_length, threads, progress);
 }
 
 }  // namespace graft

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "graft/core/types.hpp"
+#include "graft/core/index.hpp"
 
 namespace graft {
 

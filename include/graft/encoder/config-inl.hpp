@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/encoder/config.hpp"
 
 namespace graft {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "graft/core/json.hpp"
-#include "graft/core/types.hpp"
+#include "graft/core/index.hpp"
+#include "graft/core/json_fwd.hpp"
 
 namespace graft {
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/range.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/config_fields.hpp"
 

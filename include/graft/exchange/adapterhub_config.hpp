@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "graft/core/json.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
 

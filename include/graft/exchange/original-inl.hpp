@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/range.hpp"
 #include "graft/exchange/original.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/torch_writer.hpp"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/range.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/exchange/peft.hpp"

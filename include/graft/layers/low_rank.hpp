@@ -5,19 +5,10 @@
 #include <vector>
 
 #include "graft/core/layer.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/gemm/gemm.hpp"
 
 namespace graft {
-
-/// Which projections get an update, and how large.
-struct lora_options {
-  index r = 8;       // rank
-  double alpha = 8;  // the update is scaled by alpha / r
-  std::vector<std::string> targets{"query", "value"};
-};
-
-/// Whether TARGET, the end of a name from a dot on, names LAYER.
-inline bool is_target(const std::string& layer, const std::string& target) { return layer.ends_with("." + target); }
 
 /// y += s u B^T,   u = x A^T,   s = alpha / r: what makes W x into (W + s B A) x
 /// Backward:  du = s dy B;   dx += du A;   dA += du^T x;   dB += s dy^T u, u recomputed from x

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/range.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
 
@@ -12,8 +14,13 @@ namespace graft {
 
 GRAFT_INLINE index model_description::num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
 
-GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
-  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : "weights";
+GRAFT_INLINE model_description describe(const std::string& kind, const task& t) {
+  model_description d;
+  d.kind = kind;
+  d.task_name = t.name;
+  d.output = t.kind;
+  d.labels = t.labels;
+  return d;
 }
 
 GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_description& d) {
@@ -57,6 +64,18 @@ GRAFT_INLINE bool has_description(const std::map<std::string, std::string>& meta
 }  // namespace graft
 
 namespace graft::detail {
+
+/// What PARSE makes of the text FIELD of OBJECT.
+/// @throws format_error  it is no text, or PARSE refuses it
+template <class Parse>
+auto parsed_field(const json& object, const std::string& field, const std::string& path, Parse&& parse, const char* fallback = nullptr) {
+  const auto text = fallback == nullptr ? required<std::string>(object, field, path) : optional<std::string>(object, field, path, fallback);
+  try {
+    return parse(text);
+  } catch (const config_error& failure) {
+    throw format_error(path, "\"" + field + "\": " + failure.what());
+  }
+}
 
 /// "yes" or "no" of FIELD as true or false.
 GRAFT_INLINE bool choice_field(const json& object, const std::string& field, const std::string& path, const char* yes, const char* no,

@@ -6,11 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "graft/adapters/multi_adapter_site.hpp"
-#include "graft/core/json.hpp"
-#include "graft/core/range.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/data/tasks.hpp"
-#include "graft/layers/low_rank.hpp"
 
 namespace graft {
 
@@ -35,32 +32,14 @@ struct model_description {
   index num_labels() const;
 };
 
-/// The name of MODE in files.
-std::string mixing_mode_name(mixing_mode mode);
+/// What of KIND is tuned for TASK, as far as TASK tells.
+model_description describe(const std::string& kind, const task& t);
 
 /// The metadata of a file that holds what D describes: one member, "graft", a JSON object as text.
 std::map<std::string, std::string> to_metadata(const model_description& d);
 
 /// Whether METADATA has the member "graft".
 bool has_description(const std::map<std::string, std::string>& metadata);
-
-namespace detail {
-
-/// What PARSE makes of the text FIELD of OBJECT.
-/// @throws format_error  it is no text, or PARSE refuses it
-template <class Parse>
-auto parsed_field(const json& object, const std::string& field, const std::string& path, Parse&& parse, const char* fallback = nullptr) {
-  const auto text = fallback == nullptr ? required<std::string>(object, field, path) : optional<std::string>(object, field, path, fallback);
-  try {
-    return parse(text);
-  } catch (const config_error& failure) {
-    throw format_error(path, "\"" + field + "\": " + failure.what());
-  }
-}
-
-multi_adapter_options mix_of(const json& o, const std::string& where);
-
-}  // namespace detail
 
 /// @throws format_error  METADATA, of the file PATH, holds no description or one that is incomplete
 model_description parse_description(const std::map<std::string, std::string>& metadata, const std::string& path);

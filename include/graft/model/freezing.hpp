@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/tuning_options.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/model/model.hpp"
 
@@ -86,13 +87,6 @@ void tune_head(plain_classifier<P>& model) {
   set_trainable(model.head, true);
 }
 
-/// base, flex: mixing weights, head, and flex where it is included.   base_ft: everything but the mixed adapters and their
-/// LayerNorms, the base's included.   full_ft: everything.
-enum class multi_adapter_ft_mode : std::uint8_t { base, flex, base_ft, full_ft };
-
-/// @throws config_error  TEXT is none of the four
-multi_adapter_ft_mode parse_ft_mode(const std::string& text);
-
 /// Trains what MODE says, and freezes the rest.
 template <class P>
 void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
@@ -109,7 +103,3 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
 }
 
 }  // namespace graft
-
-#if !defined(GRAFT_COMPILED)
-#include "graft/model/freezing-inl.hpp"  // IWYU pragma: export
-#endif

@@ -4,24 +4,11 @@
 #include <cstdint>
 #include <string>
 
-#include "graft/core/error.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/core/types.hpp"
 #include "graft/ops/gelu.hpp"
 
 namespace graft {
-
-/// gelu: x Phi(x).   relu: max(x, 0).   swish: x / (1 + exp(-x)).
-enum class activation : std::uint8_t { gelu, relu, swish };
-
-inline std::string activation_name(activation a) { return a == activation::gelu ? "gelu" : a == activation::relu ? "relu" : "swish"; }
-
-/// @throws config_error  TEXT is none of the three
-inline activation parse_activation(const std::string& text) {
-  for (const activation a : {activation::gelu, activation::relu, activation::swish}) {
-    if (text == activation_name(a)) return a;
-  }
-  throw config_error("adapter_hidden_act is \"" + text + "\", one of gelu, relu, swish was expected");
-}
 
 namespace ops {
 

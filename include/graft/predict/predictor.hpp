@@ -1,21 +1,25 @@
 #pragma once
 // Trained classifiers in a few lines: one trunk, any number of adapters beside it, and texts in, answers out.
 
-#include <deque>
-#include <map>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "graft/data/featurize.hpp"
+#include "graft/core/index.hpp"
+#include "graft/core/precision_choice.hpp"
+#include "graft/data/example.hpp"
+#include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
-#include "graft/model/freezing.hpp"
-#include "graft/model/loading.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
 
 namespace graft {
+
+namespace detail {
+struct predictor_base;
+}
 
 /// One row's answer.
 struct answer {
@@ -31,24 +35,25 @@ struct predictor_options {
   /// Where sequences are cut, in tokens, special tokens included. Without it: where they were in training if what was tuned says so, else
   /// at the encoder's longest.
   std::optional<index> max_seq_length{};
+  graft::precision precision = graft::precision::automatic;
 };
 
 /// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
-/// memory for what it tuned alone. Once all are added, every call is safe from several threads, each with its own context.
+/// memory for what it tuned alone. Once all are added, every call is safe from several threads.
 /// Source: none; the embedding API of graft.   Tested: tests/predict/predictor_test.cpp
-/// P is the number type of products (core/precision.hpp).
-template <class P>
-class basic_predictor {
+class predictor {
  public:
   static constexpr const char* bare_trunk = "none";
 
   /// The trunk alone, which answers with hidden states until something is added.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
   /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
-  explicit basic_predictor(const trunk_files& files, const predictor_options& options = {});
-
+  explicit predictor(const trunk_files& files, const predictor_options& options = {});
   /// The trunk with one tuned part.
-  basic_predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options = {});
+  predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options = {});
+  predictor(predictor&&) noexcept;
+  predictor& operator=(predictor&&) noexcept;
+  ~predictor();
 
   /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none.
   /// @throws format_error  it does not fit the trunk, was trained around another one, or has no head to answer with
@@ -56,7 +61,7 @@ class basic_predictor {
   void add(const std::string& name, const std::string& path);
 
   std::vector<std::string> names() const;
-  const encoder_config& config() const { return config_; }
+  const encoder_config& config() const;
   /// Where the sequences that NAME answers are cut.
   /// @throws config_error  there is no adapter of that name
   index max_seq_length(const std::string& name) const;
@@ -67,76 +72,14 @@ class basic_predictor {
   const model_description& description(const std::string& name = "") const;
 
   /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
+  /// BATCH_SIZE rows go through at once, on THREADS threads (0: as many as OpenMP takes); neither changes an answer.
   /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
-  /// is
-  ///                    no finite number
-  std::vector<answer> predict(std::span<const example> rows, index batch_size, context& ctx) const;
-  std::vector<answer> predict(std::span<const example> rows, index batch_size = 8) const;
+  ///                    is no finite number
+  std::vector<answer> predict(std::span<const example> rows, index batch_size = 8, int threads = 0) const;
 
  private:
-  basic_predictor(const trunk_files& files, const predictor_options& options, const encoder_config& config);
-  /// What CONFIG promises is compared with the tensors before anything is as large as it says.
-  basic_predictor(const trunk_files& files, const predictor_options& options, const encoder_config& config, const tensor_source& stored);
-
-  using any_model = std::variant<plain_classifier<P>, adapter_classifier<P>, multi_adapter_classifier<P>>;
-  struct tuned_part {
-    std::string name;
-    model_description description;
-    any_model model;
-  };
-
-  const tuned_part* find(const std::string& name) const;
-  std::string unknown(const std::string& name) const;
-  const tuned_part& require(const std::string& name) const;
-
-  any_model make_model(const model_description& d) const;
-
-  /// What TUNED holds goes into MODEL's own memory; what it does not hold is the trunk's, or missing.
-  template <class M>
-  void load(M& model, const tensor_source& tuned) {
-    std::map<std::string, const parameter<typename P::real>*> trunk;
-    trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p; });
-    model.for_each_parameter([&](auto& p) {
-      const auto shared = trunk_name(p.name, config_.model_type);
-      if (shared && !tuned.contains(p.name)) {
-        p.share(*trunk.at(*shared));
-        return;
-      }
-      tuned.expect({{p.name, p.shape()}});
-      tuned.read(p.name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
-    });
-    pack_frozen(model, false, omp_get_max_threads());
-  }
-
-  /// The features of those ROWS that stand in PLACES, cut to the length of NAME.
-  std::vector<features> featurize(std::span<const example> rows, const std::vector<std::size_t>& places, const std::string& name,
-                                  int threads) const;
-  /// F(), which counts the rows that stand in PLACES from 0.
-  template <class F>
-  static auto at_their_rows(const std::vector<std::size_t>& places, F&& f) {
-    try {
-      return f();
-    } catch (const row_error& failure) {
-      throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
-    }
-  }
-
-  std::vector<answer> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const;
-
-  std::vector<answer> answers_of(const tuned_part& part, std::span<const features> rows, index batch_size, context& ctx) const;
-
-  encoder_config config_;
-  predictor_options options_;
-  std::string fingerprint_;
-  std::vector<std::string> notes_;
-  bool lacks_pooler_ = false;
-  std::optional<tokenizer> tokenizer_;
-  plain_classifier<P> trunk_;
-  std::deque<tuned_part> tuned_;  // references from `description` stay good while more are added
+  std::unique_ptr<detail::predictor_base> base_;
 };
-
-/// The predictor that most programs want.
-using predictor = basic_predictor<f32>;
 
 }  // namespace graft
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/text/byte_level_bpe.hpp"
 #include "graft/text/utf8.hpp"
 

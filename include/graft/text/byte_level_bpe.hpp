@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/text/vocabulary.hpp"
 
 namespace graft {

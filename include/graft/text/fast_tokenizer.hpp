@@ -4,19 +4,14 @@
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "graft/core/json.hpp"
 #include "graft/text/added_tokens.hpp"
-#include "graft/text/byte_level_bpe.hpp"
 #include "graft/text/tokenizer_config.hpp"
-#include "graft/text/wordpiece.hpp"
+#include "graft/text/tokenizer_model.hpp"
 
 namespace graft {
-
-/// The ways of cutting text.
-using tokenizer_model = std::variant<byte_level_bpe, wordpiece>;
 
 /// What a tokenizer.json holds.
 struct fast_tokenizer {
@@ -54,14 +49,6 @@ struct json_section {
 /// @throws format_error  the file is broken, or has a field that graft cannot honor
 /// Source: the tokenizers library's serialized form, version 1.0.   Tested: tests/text/fast_tokenizer_test.cpp
 fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config);
-
-/// What stands between two texts, and what segment the second is: RoBERTa's `<s> A </s></s> B </s>` or BERT's `[CLS] A [SEP] B [SEP]`.
-struct text_layout {
-  int separators = 2;
-  std::int32_t second_segment = 0;
-  bool operator==(const text_layout&) const = default;
-};
-inline constexpr text_layout roberta_layout{2, 0}, bert_layout{1, 1};
 
 /// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP. Returns the
 /// layout of pairs, USUAL if it does not say.

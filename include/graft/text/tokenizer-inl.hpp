@@ -9,7 +9,9 @@
 #include <variant>
 
 #include "graft/core/compiled.hpp"
+#include "graft/text/fast_tokenizer.hpp"
 #include "graft/text/tokenizer.hpp"
+#include "graft/text/tokenizer_config.hpp"
 
 namespace graft {
 

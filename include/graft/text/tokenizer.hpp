@@ -8,12 +8,15 @@
 #include <string_view>
 #include <vector>
 
+#include "graft/core/json_fwd.hpp"
 #include "graft/text/added_tokens.hpp"
-#include "graft/text/fast_tokenizer.hpp"
-#include "graft/text/tokenizer_config.hpp"
+#include "graft/text/tokenizer_model.hpp"
 #include "graft/text/vocabulary.hpp"
 
 namespace graft {
+
+struct fast_tokenizer;
+struct tokenizer_config;
 
 /// Whose special tokens and layout of pairs are used.
 enum class tokenizer_family { roberta, bert };

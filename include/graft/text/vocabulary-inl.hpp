@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 

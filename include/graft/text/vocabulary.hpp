@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 
 namespace graft {
 

@@ -1,7 +1,11 @@
 #pragma once
 // Bodies of graft/train/checkpoint.hpp.
 
+#include <cstdint>
+#include <optional>
+
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/train/checkpoint.hpp"
 
@@ -35,3 +39,41 @@ GRAFT_INLINE std::string rows_digest(std::span<const features> rows) {
 }
 
 }  // namespace graft
+
+namespace graft::detail {
+
+GRAFT_INLINE std::string state_text(const run_identity& identity, const training_state& state) {
+  const ordered_json text{{"epoch", state.epoch},
+                          {"epoch_step", state.epoch_step},
+                          {"global_step", state.global_step},
+                          {"evaluated_step", state.evaluated_step},
+                          {"best_score", state.best_score ? ordered_json(*state.best_score) : ordered_json()},
+                          {"best_step", state.best_step},
+                          {"run", identity}};
+  return text.dump();
+}
+
+GRAFT_INLINE training_state state_of(const safetensors_file& file, const run_identity& identity) {
+  const std::string& path = file.path();
+  const auto text = file.metadata().find("graft_checkpoint");
+  if (text == file.metadata().end()) throw format_error(path, "is not a checkpoint of graft");
+  const json o = parse_json(text->second, path);
+  if (!o.contains("run")) {
+    throw format_error(path, "does not say which rows and options it belongs to, as earlier versions of graft did not: start anew");
+  }
+  auto before = required<run_identity>(o, "run", path);
+  if (before["seed"] == "-1") before.erase("seed");  // earlier versions wrote what was asked for where they meant the seed that was drawn
+  if (const std::string changed = changed_since(before, identity); !changed.empty()) {
+    throw format_error(path, "is of another run: " + changed + "; a run goes on only as it was started");
+  }
+  training_state state;
+  state.epoch = required<std::int64_t>(o, "epoch", path);
+  state.epoch_step = required<std::int64_t>(o, "epoch_step", path);
+  state.global_step = required<std::int64_t>(o, "global_step", path);
+  state.evaluated_step = required<std::int64_t>(o, "evaluated_step", path);
+  if (o.contains("best_score") && !o["best_score"].is_null()) state.best_score = required<double>(o, "best_score", path);
+  state.best_step = required<std::int64_t>(o, "best_step", path);
+  return state;
+}
+
+}  // namespace graft::detail

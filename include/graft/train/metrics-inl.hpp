@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/train/metrics.hpp"
 
 namespace graft::detail {

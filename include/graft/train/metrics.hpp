@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/core/types.hpp"
 #include "graft/data/example.hpp"
 #include "graft/data/tasks.hpp"
+#include "graft/train/training_reports.hpp"
 
 namespace graft {
 
@@ -45,12 +45,6 @@ double spearman(std::span<const double> x, std::span<const double> y);
 
 /// The class with the largest logit in each row, the first of several.
 std::vector<std::int32_t> predicted_classes(const_view<double> logits);
-
-/// A task's scores. `major` decides which parameters are best.
-struct task_metrics {
-  double major = 0;
-  std::vector<std::pair<std::string, double>> minor;  // in the task's order
-};
 
 /// The metrics that the task names, for ROWS and their logits.
 /// @param logits  (B, C)

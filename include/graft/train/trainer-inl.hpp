@@ -1,20 +1,32 @@
 #pragma once
 // Bodies of graft/train/trainer.hpp.
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <span>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/data/sampler.hpp"
-#include "graft/model/freezing.hpp"
+#include "graft/optim/schedule.hpp"
+#include "graft/train/checkpoint.hpp"
 #include "graft/train/trainer.hpp"
+#include "graft/train/training_steps.hpp"
+#include "graft/train/tunable_of.hpp"
 
 namespace graft {
 
-template <class M>
-trainer<M>::trainer(M& model, const task& t, const training_options& o, const data_set& train, const data_set* validation)
-    : model_(model), task_(t), options_(o), train_(train), validation_(validation), optimizer_(trainable_parameters(model), o.optimizer) {
+GRAFT_INLINE trainer::trainer(tunable_model& model, const task& t, const training_options& o, const data_set& train,
+                              const data_set* validation)
+    : trainer(detail::tunable_base::of(model).steps(t, o), o, train, validation) {}
+
+GRAFT_INLINE trainer::~trainer() = default;
+
+GRAFT_INLINE trainer::trainer(std::unique_ptr<detail::training_steps> steps, const training_options& o, const data_set& train,
+                              const data_set* validation)
+    : options_(o), train_(train), validation_(validation), steps_(std::move(steps)) {
   check_options(o);
   per_epoch_ = steps_per_epoch(train.rows.size(), o);
   total_ = o.max_steps >= 0 ? o.max_steps : per_epoch_ * o.num_train_epochs;
@@ -26,24 +38,20 @@ trainer<M>::trainer(M& model, const task& t, const training_options& o, const da
     if (!o.shuffle) throw config_error("group_by_length changes the order of the rows: it needs shuffle");
     for (const features& row : train.rows) lengths_.push_back(row.input_ids.size());
   }
-  schedule_ = {o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_)), static_cast<double>(total_)};
+  warmup_steps_ = o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_));
   identity_ = identity(train, validation);
-  context_.seed = o.seed;
-  context_.threads = o.threads;
-  pack_frozen(model_, true, o.threads);
+  steps_->begin();
 }
 
-template <class M>
-void trainer<M>::resume(const std::string& path) {
-  state_ = load_checkpoint(path, identity_, optimizer_, best_);
+GRAFT_INLINE void trainer::resume(const std::string& path) {
+  state_ = steps_->load(path, identity_);
   if (state_.epoch_step <= per_epoch_ && state_.epoch * per_epoch_ + state_.epoch_step == state_.global_step) return;
   throw format_error(path, "stands at step " + std::to_string(state_.epoch_step) + " of epoch " + std::to_string(state_.epoch) + " and " +
                                std::to_string(state_.global_step) + " of all, which epochs of " + std::to_string(per_epoch_) +
                                " steps do not lead to: give the batch size and accumulation that it was started with");
 }
 
-template <class M>
-auto trainer<M>::run(const training_observer& observer, const std::atomic<bool>* stop) -> outcome {
+GRAFT_INLINE trainer::outcome trainer::run(const training_observer& observer, const std::atomic<bool>* stop) {
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
   while (state_.global_step < total_) {
@@ -63,12 +71,11 @@ auto trainer<M>::run(const training_observer& observer, const std::atomic<bool>*
   }
   if (validation_ != nullptr && state_.evaluated_step != state_.global_step && !evaluate_now(observer, stop)) return stop_here(observer);
   require_inputs(observer);
-  use_best();
+  steps_->use_best();
   return finite_parameters() ? outcome::finished : end_early();
 }
 
-template <class M>
-std::vector<std::size_t> trainer<M>::rows_in_order() const {
+GRAFT_INLINE std::vector<std::size_t> trainer::rows_in_order() const {
   const auto epoch = static_cast<std::uint64_t>(state_.epoch);
   auto order = epoch_order(train_.rows.size(), options_.seed, epoch, options_.shuffle);
   if (!options_.group_by_length) return order;
@@ -78,16 +85,13 @@ std::vector<std::size_t> trainer<M>::rows_in_order() const {
   return grouped_by_length(std::move(order), lengths_, static_cast<std::size_t>(options_.train_batch_size), window, options_.seed, epoch);
 }
 
-template <class M>
-std::optional<step_report> trainer<M>::step(const std::vector<std::size_t>& order, const training_observer& observer) {
+GRAFT_INLINE std::optional<step_report> trainer::step(const std::vector<std::size_t>& order, const training_observer& observer) {
   const auto started = std::chrono::steady_clock::now();
   const std::int64_t parts = options_.gradient_accumulation_steps;
   step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
-  context_.training = true;
   for (std::int64_t part = 0; part < parts; ++part) {
     fill_batch(order, state_.epoch_step * parts + part);
-    context_.step = static_cast<std::uint64_t>(state_.global_step * parts + part);
-    const auto result = gradient_.add(model_, batch_, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+    const auto result = steps_->add_gradient(batch_, static_cast<std::uint64_t>(state_.global_step * parts + part), parts);
     require_inputs(observer);
     if (!finite(result.loss, "the loss")) return std::nullopt;
     report.loss += result.loss / static_cast<double>(parts);
@@ -95,51 +99,38 @@ std::optional<step_report> trainer<M>::step(const std::vector<std::size_t>& orde
     report.examples += batch_.size();
     report.tokens += batch_.rows();
   }
-  report.gradient_norm = clip_gradients(optimizer_.parameters(), options_.max_grad_norm, context_);
+  report.gradient_norm = steps_->clip(options_.max_grad_norm);
   if (!finite(report.gradient_norm, "the norm of the gradients")) return std::nullopt;
-  const double factor = schedule_.factor(state_.global_step + 1);
+  const double factor = linear_schedule{warmup_steps_, static_cast<double>(total_)}.factor(state_.global_step + 1);
   report.learning_rate = options_.learning_rate * factor;
-  optimizer_.step(report.learning_rate, options_.mixing_learning_rate * factor, options_.threads);
-  optimizer_.zero_gradients();
+  steps_->update(report.learning_rate, options_.mixing_learning_rate * factor);
   ++state_.global_step;
   ++state_.epoch_step;
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   return report;
 }
 
-template <class M>
-bool trainer<M>::finite(double value, const char* what) {
+GRAFT_INLINE bool trainer::finite(double value, const char* what) {
   if (std::isfinite(value)) return true;
   diverged_ = {state_.global_step + 1, what + std::string(std::isnan(value) ? " is nan" : " is infinite")};
-  optimizer_.zero_gradients();
+  steps_->drop_gradients();
   return false;
 }
 
-template <class M>
-std::string trainer<M>::unsound_parameter() {
-  for (const auto* p : optimizer_.parameters()) {
-    if (!p->value().allFinite()) return p->name;
-  }
-  return "";
-}
-
-template <class M>
-bool trainer<M>::finite_parameters() {
-  const std::string name = unsound_parameter();
+GRAFT_INLINE bool trainer::finite_parameters() {
+  const std::string name = steps_->unsound_parameter();
   if (name.empty()) return true;
   diverged_ = {state_.global_step, name + " holds numbers that are not finite"};
   return false;
 }
 
-template <class M>
-auto trainer<M>::end_early() -> outcome {
-  use_best();
-  diverged_->usable = unsound_parameter().empty();
+GRAFT_INLINE trainer::outcome trainer::end_early() {
+  steps_->use_best();
+  diverged_->usable = steps_->unsound_parameter().empty();
   return outcome::diverged;
 }
 
-template <class M>
-run_identity trainer<M>::identity(const data_set& train, const data_set* validation) const {
+GRAFT_INLINE run_identity trainer::identity(const data_set& train, const data_set* validation) const {
   const training_options& o = options_;
   run_identity all = o.identity;
   const auto add = [&](const char* name, const ordered_json& value) { all[name] = value.dump(); };
@@ -167,26 +158,23 @@ run_identity trainer<M>::identity(const data_set& train, const data_set* validat
   return all;
 }
 
-template <class M>
-void trainer<M>::fill_batch(const std::vector<std::size_t>& order, std::int64_t number) {
+GRAFT_INLINE void trainer::fill_batch(const std::vector<std::size_t>& order, std::int64_t number) {
   batch_.clear();
   const auto first = static_cast<std::size_t>(number * options_.train_batch_size);
   const std::size_t last = std::min(order.size(), first + static_cast<std::size_t>(options_.train_batch_size));
   for (std::size_t i = first; i < last; ++i) batch_.add(train_.rows[order[i]]);
 }
 
-template <class M>
-bool trainer<M>::evaluation_due() const {
+GRAFT_INLINE bool trainer::evaluation_due() const {
   return validation_ != nullptr && options_.eval_every_steps > 0 && state_.global_step > 0 &&
          state_.global_step % options_.eval_every_steps == 0 && state_.evaluated_step != state_.global_step;
 }
 
-template <class M>
-bool trainer<M>::evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
+GRAFT_INLINE bool trainer::evaluate_now(const training_observer& observer, const std::atomic<bool>* stop) {
   require_inputs(observer);
   std::span<const features> rows = validation_->rows;
   if (options_.partial_eval_number > 0) rows = rows.first(std::min(rows.size(), static_cast<std::size_t>(options_.partial_eval_number)));
-  auto result = evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
+  const auto result = steps_->evaluate(rows, stop);
   if (!result) return false;
   require_inputs(observer);
   state_.evaluated_step = state_.global_step;
@@ -196,20 +184,13 @@ bool trainer<M>::evaluate_now(const training_observer& observer, const std::atom
   if (best) {
     state_.best_score = score;
     state_.best_step = state_.global_step;
-    best_.clear();
-    for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value());
+    steps_->keep_best();
   }
-  if (observer.evaluated) observer.evaluated({state_, std::move(*result), best});
+  if (observer.evaluated) observer.evaluated({state_, result->loss, result->metrics, best});
   return true;
 }
 
-template <class M>
-void trainer<M>::use_best() {
-  for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->edit() = best_[i];
-}
-
-template <class M>
-bool trainer<M>::save(const training_observer& observer) {
+GRAFT_INLINE bool trainer::save(const training_observer& observer) {
   if (options_.checkpoint_path.empty()) return true;
   if (!finite_parameters()) return false;
   require_inputs(observer);
@@ -217,11 +198,10 @@ bool trainer<M>::save(const training_observer& observer) {
   return true;
 }
 
-template <class M>
-void trainer<M>::write_checkpoint(const training_observer& observer) {
+GRAFT_INLINE void trainer::write_checkpoint(const training_observer& observer) {
   if (options_.checkpoint_path.empty()) return;
   try {
-    save_checkpoint(options_.checkpoint_path, identity_, state_, optimizer_, best_);
+    steps_->save(options_.checkpoint_path, identity_, state_);
   } catch (const backend_error& failure) {
     if (!observer.not_saved) throw;
     observer.not_saved(failure);
@@ -230,20 +210,18 @@ void trainer<M>::write_checkpoint(const training_observer& observer) {
   if (observer.saved) observer.saved(state_);
 }
 
-template <class M>
-void trainer<M>::require_inputs(const training_observer& observer) {
+GRAFT_INLINE void trainer::require_inputs(const training_observer& observer) {
   if (!observer.keep) return;
   try {
     observer.keep();
   } catch (const format_error&) {
-    optimizer_.zero_gradients();
+    steps_->drop_gradients();
     if (finite_parameters()) write_checkpoint(observer);
     throw;
   }
 }
 
-template <class M>
-auto trainer<M>::stop_here(const training_observer& observer) -> outcome {
+GRAFT_INLINE trainer::outcome trainer::stop_here(const training_observer& observer) {
   return save(observer) ? outcome::stopped : end_early();
 }
 

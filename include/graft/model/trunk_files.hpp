@@ -3,16 +3,17 @@
 
 #include <string>
 
-#include "graft/encoder/config.hpp"
-#include "graft/text/tokenizer.hpp"
-
 namespace graft {
+
+struct encoder_config;
+struct known_ids;
+class tokenizer;
 
 /// Where an encoder lies: its weights, configuration and vocabulary.
 struct trunk_files {
-  std::string model_path;      // flat model file, safetensors, PyTorch file, or a folder with one
-  std::string config_path;     // config.json; "": the one that the flat model file carries
-  std::string tokenizer_path;  // folder; "": none, rows bring their ids
+  std::string model_path{};      // flat model file, safetensors, PyTorch file, or a folder with one
+  std::string config_path{};     // config.json; "": the one that the flat model file carries
+  std::string tokenizer_path{};  // folder; "": none, rows bring their ids
 };
 
 /// The config of the trunk F.
@@ -35,5 +36,5 @@ tokenizer read_vocabulary(const std::string& path, const encoder_config& c);
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)
-#include "graft/predict/trunk_files-inl.hpp"  // IWYU pragma: export
+#include "graft/model/trunk_files-inl.hpp"  // IWYU pragma: export
 #endif

@@ -1,11 +1,14 @@
 #pragma once
-// Bodies of graft/predict/trunk_files.hpp.
+// Bodies of graft/model/trunk_files.hpp.
 
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
+#include "graft/encoder/config.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/predict/trunk_files.hpp"
+#include "graft/model/trunk_files.hpp"
+#include "graft/text/tokenizer.hpp"
 
 namespace graft {
 

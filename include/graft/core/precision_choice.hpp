@@ -1,0 +1,23 @@
+#pragma once
+// The precision of products, chosen at run time.
+
+#include <cstdint>
+#include <string>
+
+namespace graft {
+
+/// automatic: bf16 where the machine multiplies it fast, else f32 (model/choose_precision.hpp). The other names are those of
+/// core/precision.hpp.
+enum class precision : std::uint8_t { automatic, f32, bf16, f64 };
+
+/// "auto", "f32", "bf16" or "f64"
+std::string precision_name(precision p);
+
+/// @throws config_error  TEXT is none of the four
+precision parse_precision(const std::string& text);
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/core/precision_choice-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,0 +1,30 @@
+#pragma once
+// From a precision chosen at run time to code compiled for it.
+
+#include "graft/core/error.hpp"
+#include "graft/core/precision.hpp"
+#include "graft/core/precision_choice.hpp"
+
+namespace graft {
+
+/// WANTED, or what `automatic` is here: bf16 where matrix tiles multiply it, else f32.
+precision chosen_precision(precision wanted);
+
+/// F(P{}) for the number type P that WANTED is here. A program built for speed of building (GRAFT_ONLY_F32 is defined) has f32 alone.
+/// @throws config_error  it was built without WANTED
+template <class F>
+auto in_precision(precision wanted, F&& f) {
+  wanted = chosen_precision(wanted);
+#if !defined(GRAFT_ONLY_F32)
+  if (wanted == precision::bf16) return f(bf16{});
+  if (wanted == precision::f64) return f(f64{});
+#endif
+  if (wanted == precision::f32) return f(f32{});
+  throw config_error("this program was built without " + precision_name(wanted) + ": it computes in f32 alone");
+}
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/model/choose_precision-inl.hpp"  // IWYU pragma: export
+#endif

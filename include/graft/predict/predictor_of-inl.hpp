@@ -1,0 +1,85 @@
+#pragma once
+// Bodies of graft/predict/predictor_of.hpp that depend on the precision.
+
+#include <omp.h>
+
+#include <map>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/model/loading.hpp"
+#include "graft/model/lora.hpp"
+#include "graft/predict/predictor.hpp"
+#include "graft/predict/predictor_of.hpp"
+#include "graft/train/evaluation.hpp"
+
+namespace graft::detail {
+
+template <class P>
+predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored)
+    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)) {}
+
+template <class P>
+void predictor_of<P>::load_encoder(const tensor_source& stored) {
+  load_trunk(trunk_, stored);
+  pack_frozen(trunk_, false, omp_get_max_threads());
+  lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
+}
+
+template <class P>
+void predictor_of<P>::check_encoder(const adapter_file& file) {
+  trunk_.for_each_parameter([&](const auto& p) {
+    check_of_trunk(file, [&](const std::string& one) { return one != p.name || holds_values(file.of_trunk, one, p); });
+  });
+}
+
+template <class P>
+void predictor_of<P>::add_model(const model_description& d, const tensor_source& tuned) {
+  any_model made = make_model(d);
+  std::visit(
+      [&](auto& model) {
+        std::map<std::string, const parameter<typename P::real>*> trunk;
+        trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p; });
+        model.for_each_parameter([&](auto& p) {
+          const auto shared = trunk_name(p.name, config.model_type);
+          if (shared && !tuned.contains(p.name)) {
+            p.share(*trunk.at(*shared));
+            return;
+          }
+          tuned.expect({{p.name, p.shape()}});
+          tuned.read(p.name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
+        });
+        pack_frozen(model, false, omp_get_max_threads());
+      },
+      made);
+  models_.push_back(std::move(made));
+}
+
+template <class P>
+matrix<double> predictor_of<P>::hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
+  matrix<double> all(static_cast<index>(rows.size()), config.hidden_size);
+  for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, nullptr, [&](const batch& b, index first, context& own) {
+    matrix<typename P::real> h(b.size(), config.hidden_size);
+    trunk_.trunk.forward(b, h, nullptr, own, rows_of::sequences);
+    all.middleRows(first, b.size()) = h.template cast<double>();
+  });
+  return all;
+}
+
+template <class P>
+matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const {
+  return std::visit([&](const auto& model) { return *predict_logits(model, rows, batch_size, ctx); }, models_[number]);
+}
+
+template <class P>
+auto predictor_of<P>::make_model(const model_description& d) const -> any_model {
+  const index classes = d.num_labels();
+  if (d.kind == "adapter") return make_adapter_classifier<P>(config, classes, d.adapter_size, d.adapter_hidden_act, d.placement);
+  if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets);
+  auto model = make_plain_classifier<P>(config, classes);
+  if (d.kind == "lora") add_lora(model, d.lora);
+  return model;
+}
+
+}  // namespace graft::detail

@@ -1,0 +1,104 @@
+#pragma once
+// What is behind a predictor: the part that knows no number type, and the models in one precision.
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "graft/core/context.hpp"
+#include "graft/core/types.hpp"
+#include "graft/data/featurize.hpp"
+#include "graft/exchange/adapter_file.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/io/tensor_source.hpp"
+#include "graft/model/description.hpp"
+#include "graft/model/model.hpp"
+#include "graft/model/trunk_files.hpp"
+#include "graft/text/tokenizer.hpp"
+
+namespace graft {
+
+struct answer;
+struct predictor_options;
+
+}  // namespace graft
+
+namespace graft::detail {
+
+/// Everything of a predictor but its models.
+struct predictor_base {
+  predictor_base(const trunk_files& files, const predictor_options& options, const encoder_config& config, const tensor_source& stored);
+  virtual ~predictor_base() = default;
+
+  /// What CONFIG promises was compared with the tensors of STORED before anything becomes as large as it says.
+  virtual void load_encoder(const tensor_source& stored) = 0;
+  /// @throws format_error  what FILE repeats of the encoder is not the same there
+  virtual void check_encoder(const adapter_file& file) = 0;
+  /// The model that D describes becomes the next one; what TUNED does not hold is the encoder's.
+  virtual void add_model(const model_description& d, const tensor_source& tuned) = 0;
+  /// The first token's hidden states of each of ROWS, by the encoder alone (n, H).
+  virtual matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const = 0;
+  /// The logits of each of ROWS, by model NUMBER.
+  virtual matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const = 0;
+
+  void add(const std::string& name, const std::string& path);
+  index length_of(const std::string& name) const;
+  std::vector<answer> predict(std::span<const example> rows, index batch_size, int threads) const;
+
+  struct part {
+    std::string name;
+    model_description description;
+  };
+  const part* find(const std::string& name) const;
+  const part& require(const std::string& name) const;
+
+  encoder_config config;
+  std::optional<index> max_seq_length;  // where it was asked for
+  std::string encoder_fingerprint;
+  std::vector<std::string> notes;
+  bool lacks_pooler = false;
+  std::optional<tokenizer> texts;
+  std::deque<part> parts;  // references to descriptions stay good while more are added
+
+ private:
+  std::string unknown(const std::string& name) const;
+  /// The features of those ROWS that stand in PLACES, cut to the length of NAME.
+  std::vector<features> featurize(std::span<const example> rows, const std::vector<std::size_t>& places, const std::string& name,
+                                  int threads) const;
+  std::vector<answer> states_of(std::span<const features> rows, index batch_size, context& ctx) const;
+  std::vector<answer> answers_of(const part& one, std::span<const features> rows, index batch_size, context& ctx) const;
+
+  mutable std::mutex free_mutex_;
+  mutable std::vector<std::unique_ptr<context>> free_;  // of calls that have ended: their scratch memory serves the next
+};
+
+template <class P>
+class predictor_of final : public predictor_base {
+ public:
+  predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored);
+
+  void load_encoder(const tensor_source& stored) override;
+  void check_encoder(const adapter_file& file) override;
+  void add_model(const model_description& d, const tensor_source& tuned) override;
+  matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const override;
+  matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const override;
+
+ private:
+  using any_model = std::variant<plain_classifier<P>, adapter_classifier<P>, multi_adapter_classifier<P>>;
+
+  any_model make_model(const model_description& d) const;
+
+  plain_classifier<P> trunk_;
+  std::deque<any_model> models_;
+};
+
+}  // namespace graft::detail
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/predict/predictor_of-inl.hpp"  // IWYU pragma: export
+#endif

@@ -1,0 +1,82 @@
+#pragma once
+// Bodies of graft/train/training_steps.hpp.
+
+#include "graft/core/compiled.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/optim/schedule.hpp"
+#include "graft/train/checkpoint.hpp"
+#include "graft/train/training_steps.hpp"
+
+namespace graft::detail {
+
+template <class M>
+training_steps_of<M>::training_steps_of(M& model, const task& t, const training_options& o)
+    : model_(model), task_(t), options_(o), optimizer_(trainable_parameters(model), o.optimizer) {
+  context_.seed = o.seed;
+  if (o.threads > 0) context_.threads = o.threads;
+}
+
+template <class M>
+void training_steps_of<M>::begin() {
+  pack_frozen(model_, true, context_.threads);
+}
+
+template <class M>
+batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts) {
+  context_.training = true;
+  context_.step = number;
+  const auto result = gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+  return {result.loss, result.entropy};
+}
+
+template <class M>
+double training_steps_of<M>::clip(double limit) {
+  return clip_gradients(optimizer_.parameters(), limit, context_);
+}
+
+template <class M>
+void training_steps_of<M>::update(double rate, double mixing_rate) {
+  optimizer_.step(rate, mixing_rate, context_.threads);
+  optimizer_.zero_gradients();
+}
+
+template <class M>
+void training_steps_of<M>::drop_gradients() {
+  optimizer_.zero_gradients();
+}
+
+template <class M>
+std::string training_steps_of<M>::unsound_parameter() const {
+  for (const auto* p : optimizer_.parameters()) {
+    if (!p->value().allFinite()) return p->name;
+  }
+  return "";
+}
+
+template <class M>
+std::optional<evaluation> training_steps_of<M>::evaluate(std::span<const features> rows, const std::atomic<bool>* stop) {
+  return graft::evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
+}
+
+template <class M>
+void training_steps_of<M>::keep_best() {
+  best_.clear();
+  for (const auto* p : optimizer_.parameters()) best_.emplace_back(p->value());
+}
+
+template <class M>
+void training_steps_of<M>::use_best() {
+  for (std::size_t i = 0; i < best_.size(); ++i) optimizer_.parameters()[i]->edit() = best_[i];
+}
+
+template <class M>
+void training_steps_of<M>::save(const std::string& path, const run_identity& identity, const training_state& state) {
+  save_checkpoint(path, identity, state, optimizer_, best_);
+}
+
+template <class M>
+training_state training_steps_of<M>::load(const std::string& path, const run_identity& identity) {
+  return load_checkpoint(path, identity, optimizer_, best_);
+}
+
+}  // namespace graft::detail

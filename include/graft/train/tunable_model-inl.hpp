@@ -1,0 +1,97 @@
+#pragma once
+// Bodies of graft/train/tunable_model.hpp.
+
+#include <omp.h>
+
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/model/choose_precision.hpp"
+#include "graft/train/tunable_model.hpp"
+#include "graft/train/tunable_of.hpp"
+
+namespace graft::detail {
+
+GRAFT_INLINE tunable_base& tunable_base::of(tunable_model& model) { return *model.base_; }
+
+GRAFT_INLINE std::unique_ptr<tunable_base> make_tunable(const encoder_config& c, const model_description& what, const tuning_start& start) {
+  return in_precision(start.precision, [&]<class P>(P) -> std::unique_ptr<tunable_base> {
+    if (what.kind == "adapter") return std::make_unique<tunable_of<adapter_classifier<P>>>(c, what, start);
+    if (what.kind == "multi_adapter") return std::make_unique<tunable_of<multi_adapter_classifier<P>>>(c, what, start);
+    return std::make_unique<tunable_of<plain_classifier<P>>>(c, what, start);
+  });
+}
+
+GRAFT_INLINE context context_of(int threads) {
+  context ctx;
+  if (threads > 0) ctx.threads = threads;
+  return ctx;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE tunable_model::tunable_model(const encoder_config& c, const model_description& what, const tuning_start& start)
+    : base_(detail::make_tunable(c, what, start)) {}
+
+GRAFT_INLINE tunable_model::tunable_model(const trunk_files& files, const model_description& what, const tuning_start& start) {
+  const encoder_config c = read_trunk_config(files);
+  const tensor_source encoder = open_model(files.model_path, c.model_type);
+  model_description described = what;
+  described.trunk_fingerprint = fingerprint(encoder, to_json(c), trunk_tensors(c, encoder));
+  base_ = detail::make_tunable(c, described, start);
+  load_encoder(encoder);
+}
+
+GRAFT_INLINE tunable_model::tunable_model(tunable_model&&) noexcept = default;
+GRAFT_INLINE tunable_model::~tunable_model() = default;
+
+GRAFT_INLINE const encoder_config& tunable_model::config() const { return base_->config; }
+GRAFT_INLINE const model_description& tunable_model::description() const { return base_->description; }
+GRAFT_INLINE model_size tunable_model::size() const { return base_->size(); }
+GRAFT_INLINE std::int64_t tunable_model::training_bytes(index rows, index longest, int threads, bool keeps_best) const {
+  return base_->training_bytes(rows, longest, threads, keeps_best);
+}
+
+GRAFT_INLINE bool tunable_model::load_encoder(const tensor_source& encoder) { return base_->load_encoder(encoder); }
+GRAFT_INLINE void tunable_model::load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) {
+  base_->load_mixed_adapter(name, adapter, norms);
+}
+GRAFT_INLINE taken_start tunable_model::start_from(const tensor_source& source, const std::vector<std::string>& notes) {
+  return base_->start_from(source, notes);
+}
+GRAFT_INLINE void tunable_model::load_trained(const tensor_source& saved) { base_->load_trained(saved); }
+GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(threads > 0 ? threads : omp_get_max_threads()); }
+
+GRAFT_INLINE std::optional<evaluation> tunable_model::evaluate(const task& t, std::span<const features> rows, index batch_size, int threads,
+                                                               const std::atomic<bool>* stop, index tokens) const {
+  context ctx = detail::context_of(threads);
+  return base_->evaluate(t, rows, batch_size, ctx, stop, tokens);
+}
+
+GRAFT_INLINE std::optional<std::vector<double>> tunable_model::predict_logits(std::span<const features> rows, index batch_size, int threads,
+                                                                              const std::atomic<bool>* stop, index tokens) const {
+  context ctx = detail::context_of(threads);
+  const auto logits = base_->predict_logits(rows, batch_size, ctx, stop, tokens);
+  if (!logits) return std::nullopt;
+  return std::vector<double>(logits->data(), logits->data() + logits->size());
+}
+
+GRAFT_INLINE std::vector<std::vector<double>> tunable_model::mixing_weights() const { return base_->mixing_weights(); }
+
+GRAFT_INLINE void tunable_model::save_tuned(const std::string& path, const std::map<std::string, std::string>& more) const {
+  auto metadata = to_metadata(description());
+  metadata.insert(more.begin(), more.end());
+  base_->save(path, metadata, false);
+}
+GRAFT_INLINE void tunable_model::save_everything(const std::string& path, const std::map<std::string, std::string>& more) const {
+  auto metadata = to_metadata(description());
+  metadata.insert(more.begin(), more.end());
+  base_->save(path, metadata, true);
+}
+
+}  // namespace graft

@@ -1,0 +1,138 @@
+#pragma once
+// Bodies of graft/train/tunable_of.hpp.
+
+#include <type_traits>
+
+#include "graft/core/compiled.hpp"
+#include "graft/model/freezing.hpp"
+#include "graft/model/initialization.hpp"
+#include "graft/model/lora.hpp"
+#include "graft/model/memory.hpp"
+#include "graft/model/saving.hpp"
+#include "graft/train/tunable_model.hpp"
+#include "graft/train/tunable_of.hpp"
+
+namespace graft::detail {
+
+template <class M>
+M tunable_of<M>::make(const encoder_config& c, const model_description& d) {
+  using P = typename M::precision;
+  if constexpr (std::is_same_v<M, adapter_classifier<P>>) {
+    return make_adapter_classifier<P>(c, d.num_labels(), d.adapter_size, d.adapter_hidden_act, d.placement);
+  } else if constexpr (std::is_same_v<M, multi_adapter_classifier<P>>) {
+    return make_multi_adapter_classifier<P>(c, d.num_labels(), d.mix, d.num_weight_sets);
+  } else {
+    return make_plain_classifier<P>(c, d.num_labels());
+  }
+}
+
+template <class M>
+tunable_of<M>::tunable_of(const encoder_config& c, const model_description& d, const tuning_start& start)
+    : tunable_base(c, d), model_(make(c, d)), seed_(start.seed) {
+  using P = typename M::precision;
+  if constexpr (std::is_same_v<M, adapter_classifier<P>>) {
+    initialize_adapters(model_, start.initializer_range, start.seed);
+    tune_adapters(model_, d.layer_norms_trained);
+  } else if constexpr (std::is_same_v<M, multi_adapter_classifier<P>>) {
+    initialize_adapters(model_, start.initializer_range, start.seed);
+    tune_mix(model_, start.mix_tuning);
+  } else if (d.kind == "lora") {
+    add_lora(model_, d.lora);
+    initialize_lora(model_, start.seed);
+    tune_lora(model_);
+  } else if (d.kind == "full") {
+    tune_everything(model_);
+  } else {
+    tune_head(model_);
+  }
+  initialize(model_.head, start.seed, true);
+}
+
+template <class M>
+std::unique_ptr<training_steps> tunable_of<M>::steps(const task& t, const training_options& o) {
+  return std::make_unique<training_steps_of<M>>(model_, t, o);
+}
+
+template <class M>
+model_size tunable_of<M>::size() const {
+  model_size n;
+  n.number_bytes = sizeof(real);
+  const_cast<M&>(model_).for_each_parameter([&](const auto& p) {
+    n.all += p.size();
+    n.trained += p.is_trained() ? p.size() : 0;
+    n.tuned += is_tuned(p) ? p.size() : 0;
+  });
+  return n;
+}
+
+template <class M>
+std::int64_t tunable_of<M>::training_bytes(index rows, index longest, int threads, bool keeps_best) const {
+  return graft::training_bytes(model_, rows, longest, threads, keeps_best);
+}
+
+template <class M>
+bool tunable_of<M>::load_encoder(const tensor_source& encoder) {
+  load_trunk(model_, encoder);
+  return model_.head.pretrained_dense() && !brings_pooler(encoder);
+}
+
+template <class M>
+void tunable_of<M>::load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) {
+  if constexpr (std::is_same_v<M, multi_adapter_classifier<typename M::precision>>) {
+    graft::load_mixed_adapter(model_, name, adapter, norms);
+  } else {
+    throw error("\"" + name + "\" is to be part of a mix, which a model of kind \"" + description.kind + "\" does not have");
+  }
+}
+
+template <class M>
+taken_start tunable_of<M>::start_from(const tensor_source& source, const std::vector<std::string>& notes) {
+  return graft::start_from(model_, source, notes);
+}
+
+template <class M>
+void tunable_of<M>::load_trained(const tensor_source& saved) {
+  for (const auto* p : trainable_parameters(model_)) {
+    if (!saved.contains(p->name)) throw format_error(saved.path(), "has no tensor '" + p->name + "' that this run trains");
+  }
+  load_by_name(model_, saved);
+}
+
+template <class M>
+void tunable_of<M>::pack(int threads) {
+  pack_frozen(model_, false, threads);
+}
+
+template <class M>
+std::optional<evaluation> tunable_of<M>::evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
+                                                  const std::atomic<bool>* stop, index tokens) const {
+  return graft::evaluate(model_, t, rows, batch_size, ctx, stop, tokens);
+}
+
+template <class M>
+std::optional<matrix<double>> tunable_of<M>::predict_logits(std::span<const features> rows, index batch_size, context& ctx,
+                                                            const std::atomic<bool>* stop, index tokens) const {
+  return graft::predict_logits(model_, rows, batch_size, ctx, stop, tokens);
+}
+
+template <class M>
+std::vector<std::vector<double>> tunable_of<M>::mixing_weights() const {
+  std::vector<std::vector<double>> all;
+  if constexpr (std::is_same_v<M, multi_adapter_classifier<typename M::precision>>) {
+    for (const auto& l : model_.trunk.layers) {
+      for (const auto* s : {&l.attention_site, &l.feed_site}) {
+        matrix<real> w(1, s->mix->count());
+        s->mix->forward(w);
+        all.emplace_back(w.data(), w.data() + w.size());
+      }
+    }
+  }
+  return all;
+}
+
+template <class M>
+void tunable_of<M>::save(const std::string& path, const std::map<std::string, std::string>& metadata, bool everything) const {
+  save_parameters(const_cast<M&>(model_), path, metadata, [&](const auto& p) { return everything || is_tuned(p); });
+}
+
+}  // namespace graft::detail
