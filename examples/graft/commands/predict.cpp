@@ -97,10 +97,9 @@ std::string cell(const std::string& text) { return printable(text, std::string::
 /// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities. With SEVERAL,
 /// where different adapters answer: "index  adapter  prediction  scores", scores are label -> probability as JSON, {} for a regression; the
 /// bare trunk predicts nothing, its scores are the first token's last hidden state.
-template <class P>
 class answer_table {
  public:
-  answer_table(const basic_predictor<P>& model, bool several) : model_(model), several_(several) {
+  answer_table(const predictor& model, bool several) : model_(model), several_(several) {
     if (!several_) labels_ = model.description().labels;
   }
   std::string header() const {
@@ -131,7 +130,7 @@ class answer_table {
     return (regression ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() + '\n';
   }
 
-  const basic_predictor<P>& model_;
+  const predictor& model_;
   bool several_;
   std::vector<std::string> labels_;
   std::size_t count_ = 0;
@@ -166,8 +165,7 @@ window read_window(const question& q) {
 }
 
 /// The answers to the rows of W, up to the first that has none.
-template <class P>
-std::vector<answer> answers_to(window& w, const question& q, const basic_predictor<P>& model, context& ctx) {
+std::vector<answer> answers_to(window& w, const question& q, const predictor& model) {
   for (std::size_t i = 0; i < w.rows.size(); ++i) {
     example& row = w.rows[i];
     if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
@@ -179,7 +177,7 @@ std::vector<answer> answers_to(window& w, const question& q, const basic_predict
   }
   while (!w.rows.empty()) {
     try {
-      return model.predict(w.rows, q.batch_size, ctx);
+      return model.predict(w.rows, q.batch_size, static_cast<int>(q.threads));
     } catch (const row_error& failure) {
       const auto bad = static_cast<std::size_t>(failure.row());
       w.failure = std::make_exception_ptr(format_error::at_line(q.source, w.rows[bad].line, failure.reason()));
@@ -217,8 +215,7 @@ void check_output(const question& q, const std::string& task_path) {
 }
 
 /// What is said where nobody says how long rows may be.
-template <class P>
-std::vector<std::string> length_notes(const question& q, const basic_predictor<P>& model) {
+std::vector<std::string> length_notes(const question& q, const predictor& model) {
   std::string unsaid;
   for (const std::string& name : model.names()) {
     if (!model.description(name).max_seq_length) unsaid += (unsaid.empty() ? "" : ", ") + (q.tuned.empty() ? name : q.tuned);
@@ -228,9 +225,8 @@ std::vector<std::string> length_notes(const question& q, const basic_predictor<P
           std::to_string(model.config().max_sequence_length()) + " tokens, the encoder's most; --max_seq_length N cuts them at N"};
 }
 
-/// Writes the table of answers, computed in P, row after row in the order of the rows; of more rows than a window holds, as they come. A
+/// Writes the table of answers, row after row in the order of the rows; of more rows than a window holds, as they come. A
 /// row that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
-template <class P>
 void answer_rows(question& q) {
   window w = read_window(q);
   const bool all_ids = std::all_of(w.rows.begin(), w.rows.end(), [](const example& row) { return !row.input_ids.empty(); });
@@ -238,7 +234,7 @@ void answer_rows(question& q) {
   q.files = beside_model(q.files);
   if (no_tokenizer) q.files.tokenizer_path.clear();
 
-  basic_predictor<P> model(q.files, q.options);
+  predictor model(q.files, q.options);
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
     const auto listed = read_adapter_list(q.adapters_path);
@@ -248,8 +244,6 @@ void answer_rows(question& q) {
   }
   print_notes(model.notes());
   print_notes(length_notes(q, model));
-  context ctx;
-  ctx.threads = static_cast<int>(q.threads);
   std::optional<atomic_file> file;
   if (!q.output.empty()) file.emplace(q.output);
   const auto write = [&](const std::string& text) {
@@ -257,10 +251,10 @@ void answer_rows(question& q) {
     std::cout << text;
     flush_output();
   };
-  answer_table<P> table(model, q.several);
+  answer_table table(model, q.several);
   std::string text = table.header();
   for (; !w.rows.empty(); w = read_window(q)) {
-    for (const answer& a : answers_to(w, q, model, ctx)) text += table.row(a);
+    for (const answer& a : answers_to(w, q, model)) text += table.row(a);
     write(text);
     text.clear();
     if (w.failure) std::rethrow_exception(w.failure);
@@ -319,7 +313,7 @@ int predict(int argc, const char* const* argv) {
   if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
     throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
   }
-  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length}};
+  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length, parse_precision(choose_precision(precision).name)}};
   std::function<row_source()> open_rows = rows_of_standard_input;
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
@@ -332,7 +326,7 @@ int predict(int argc, const char* const* argv) {
   }
   if (!output.empty()) check_output(q, task_path);
   q.next_row = open_rows();
-  in_precision(choose_precision(precision).name, [&]<class P>(P) { return answer_rows<P>(q), 0; });
+  answer_rows(q);
   return 0;
 }
 

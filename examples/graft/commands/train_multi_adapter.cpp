@@ -6,10 +6,7 @@
 #include "commands/commands.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/exchange/open_adapter.hpp"
-#include "graft/model/initialization.hpp"
-#include "graft/model/loading.hpp"
 #include "host/notes.hpp"
-#include "run/precision.hpp"
 #include "run/train_model.hpp"
 
 namespace graft::program {
@@ -37,18 +34,13 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
   return all;
 }
 
-template <class P>
-ordered_json weights_entry(const multi_adapter_classifier<P>& model, const std::vector<std::string>& names) {
+ordered_json weights_entry(const tunable_model& model, const std::vector<std::string>& names) {
   ordered_json sites = ordered_json::object();
   index number = 0;
-  for (const auto& l : model.trunk.layers) {
-    for (const auto* s : {&l.attention_site, &l.feed_site}) {
-      matrix<typename P::real> w(1, s->mix->count());
-      s->mix->forward(w);
-      char name[32];
-      std::snprintf(name, sizeof name, "layer_%02td", number++);
-      for (std::size_t k = 0; k < names.size(); ++k) sites[name][names[k]] = w(0, static_cast<index>(k));
-    }
+  for (const auto& weights : model.mixing_weights()) {
+    char name[32];
+    std::snprintf(name, sizeof name, "layer_%02td", number++);
+    for (std::size_t k = 0; k < names.size(); ++k) sites[name][names[k]] = weights[k];
   }
   return sites;
 }
@@ -72,7 +64,6 @@ std::string trained_text(multi_adapter_ft_mode mode, bool flex) {
   return flex ? "mixing weights, flex adapters with their LayerNorms, and head" : "mixing weights and head";
 }
 
-template <class P>
 int train_mix(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto mode = parse_ft_mode(f.adapter_ft_mode);
@@ -89,19 +80,16 @@ int train_mix(prepared_run& run) {
   mix.mode = parse_mixing_mode(f.adapter_weight_mode);
   mix.optimized = f.adapter_use_optimized;
 
-  auto model = make_multi_adapter_classifier<P>(run.config, run.tasks.task.num_labels(), mix, f.adapter_num_weight_sets);
-  load_trunk(model, run.trunk);
-  for (const auto& [name, file] : files)
-    load_mixed_adapter(model, name, file.tensors, file.description.layer_norms_trained ? file.tensors : run.trunk);
-  start_head(model, run);
-  run.trunk = tensor_source(f.model_path);
-  initialize_adapters(model, f.adapter_initializer_range, run.seed());
-  tune_mix(model, mode);
-
   model_description description = describe(run, "multi_adapter");
   description.mix = mix;
   description.num_weight_sets = f.adapter_num_weight_sets;
-  load_start(model, run, description);
+  tuning_start start = start_of(run);
+  start.mix_tuning = mode;
+  tunable_model model(run.config, description, start);
+  for (const auto& [name, file] : files)
+    model.load_mixed_adapter(name, file.tensors, file.description.layer_norms_trained ? file.tensors : run.trunk);
+  load_encoder(model, run);
+  load_start(model, run);
   const auto names = mix.mixed_names();
   model_hooks hooks;
   hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
@@ -109,7 +97,7 @@ int train_mix(prepared_run& run) {
     if (step % every != 0 && step != total) return;
     log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", place}});
   };
-  const int exit_code = train_model(model, run, description, trained_text(mode, mix.include_flex), hooks);
+  const int exit_code = train_model(model, run, trained_text(mode, mix.include_flex), hooks);
   if (exit_code == 0) print_weights(weights_entry(model, names), names);
   return exit_code;
 }
@@ -123,7 +111,7 @@ int train_multi_adapter(int argc, const char* const* argv) {
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-multi-adapter", table, flags);
-  return in_precision(run.flags.precision, [&]<class P>(P) { return train_mix<P>(run); });
+  return train_mix(run);
 }
 
 }  // namespace graft::program

@@ -4,8 +4,6 @@
 #include <cstdio>
 #include <string>
 
-#include "graft/core/error.hpp"
-#include "graft/core/precision.hpp"
 #include "graft/gemm/product.hpp"
 
 namespace graft::program {
@@ -29,18 +27,6 @@ inline chosen_precision choose_precision(const std::string& wanted) {
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path == tile_path::amx) return {"bf16", "bf16 on " + path + " (auto)"};
   return {"f32", "f32 (auto: no matrix tiles here; --precision bf16 would run on " + path + ")"};
-}
-
-/// F(P{}) for the number type P called NAME. A program built for speed of building (GRAFT_ONLY_F32, see docs/development.md) has f32 alone.
-/// @throws config_error  it was built without NAME
-template <class F>
-auto in_precision(const std::string& name, F&& f) {
-#ifndef GRAFT_ONLY_F32
-  if (name == "bf16") return f(bf16{});
-  if (name == "f64") return f(f64{});
-#endif
-  if (name == "f32") return f(f32{});
-  throw config_error("this graft was built without " + name + ": it computes in f32 alone");
 }
 
 }  // namespace graft::program

@@ -228,6 +228,14 @@ model_description describe(const prepared_run& run, const std::string& kind) {
   return d;
 }
 
+tuning_start start_of(const prepared_run& run) {
+  tuning_start start;
+  start.seed = run.seed();
+  start.initializer_range = run.flags.adapter_initializer_range;
+  start.precision = parse_precision(run.flags.precision);
+  return start;
+}
+
 training_options trainer_options(const prepared_run& run) {
   const training_flags& f = run.flags;
   training_options o;

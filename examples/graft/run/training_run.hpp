@@ -16,6 +16,7 @@
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "graft/train/trainer.hpp"
+#include "graft/train/tunable_model.hpp"
 #include "run/log_writer.hpp"
 #include "run/run_folder.hpp"
 
@@ -52,6 +53,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
 
 /// The description of what this run will save; the trainers add what is theirs.
 model_description describe(const prepared_run& run, const std::string& kind);
+
+/// How what is tuned begins, from the flags.
+tuning_start start_of(const prepared_run& run);
 
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);

@@ -7,7 +7,7 @@
 
 namespace graft {
 
-GRAFT_INLINE precision chosen_precision(precision wanted) {
+GRAFT_INLINE precision effective_precision(precision wanted) {
   if (wanted != precision::automatic) return wanted;
   return chosen_tile_path().path == tile_path::amx ? precision::bf16 : precision::f32;
 }

@@ -8,13 +8,13 @@
 namespace graft {
 
 /// WANTED, or what `automatic` is here: bf16 where matrix tiles multiply it, else f32.
-precision chosen_precision(precision wanted);
+precision effective_precision(precision wanted);
 
 /// F(P{}) for the number type P that WANTED is here. A program built for speed of building (GRAFT_ONLY_F32 is defined) has f32 alone.
 /// @throws config_error  it was built without WANTED
 template <class F>
 auto in_precision(precision wanted, F&& f) {
-  wanted = chosen_precision(wanted);
+  wanted = effective_precision(wanted);
 #if !defined(GRAFT_ONLY_F32)
   if (wanted == precision::bf16) return f(bf16{});
   if (wanted == precision::f64) return f(f64{});
