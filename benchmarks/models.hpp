@@ -6,7 +6,10 @@
 #include "graft/model/initialization.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
-#include "graft/train/trainer.hpp"
+#include "graft/optim/adamw.hpp"
+#include "graft/optim/schedule.hpp"
+#include "graft/train/evaluation.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
 
 namespace graft_benchmark {
 
