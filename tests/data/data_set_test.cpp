@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/text/tokenizer.hpp"
+
 namespace {
 
 graft::example ids(std::vector<std::int32_t> input_ids) {

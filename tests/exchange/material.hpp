@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/json.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/torch_writer.hpp"
 #include "graft/io/weights.hpp"

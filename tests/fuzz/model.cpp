@@ -3,6 +3,8 @@
 #include "harness.hpp"
 // the others behind it, so that they map files its way
 #include "graft/io/model_file.hpp"
+#include "graft/encoder/config.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/predict/predictor.hpp"
 
 GRAFT_HARNESS(model) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/json.hpp"
+
 namespace {
 
 using ids = std::vector<std::int32_t>;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "graft/io/safetensors.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "support/shared.hpp"

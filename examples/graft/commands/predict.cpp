@@ -20,6 +20,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/example_reader.hpp"
+#include "graft/data/featurize.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/predict/predictor.hpp"
