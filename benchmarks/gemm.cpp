@@ -9,13 +9,13 @@
 
 namespace {
 
-using graft::as;
 using graft::const_view;
 using graft::index;
+using graft::transpose;
 using graft::view;
 using values = graft::matrix<float>;
 
-void multiply(benchmark::State& state, as op_a, const values& a, as op_b, const values& b, index m, index n, index k) {
+void multiply(benchmark::State& state, transpose op_a, const values& a, transpose op_b, const values& b, index m, index n, index k) {
   values c(m, n);
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
@@ -25,15 +25,15 @@ void multiply(benchmark::State& state, as op_a, const values& a, as op_b, const 
 
 void forward(benchmark::State& state) {
   const index rows = state.range(0), out = state.range(1), in = state.range(2);
-  multiply(state, as::is, values::Random(rows, in), as::transposed, values::Random(out, in), rows, out, in);
+  multiply(state, transpose::no, values::Random(rows, in), transpose::yes, values::Random(out, in), rows, out, in);
 }
 void input(benchmark::State& state) {
   const index rows = state.range(0), out = state.range(1), in = state.range(2);
-  multiply(state, as::is, values::Random(rows, out), as::is, values::Random(out, in), rows, in, out);
+  multiply(state, transpose::no, values::Random(rows, out), transpose::no, values::Random(out, in), rows, in, out);
 }
 void weight(benchmark::State& state) {
   const index rows = state.range(0), out = state.range(1), in = state.range(2);
-  multiply(state, as::transposed, values::Random(rows, out), as::is, values::Random(rows, in), out, in, rows);
+  multiply(state, transpose::yes, values::Random(rows, out), transpose::no, values::Random(rows, in), out, in, rows);
 }
 
 /// y = x W^T as layers compute it: W packed beforehand, x packed in the measured time, y written block by block.
@@ -50,8 +50,8 @@ void packed_forward(benchmark::State& state) {
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     graft::scratch::mark mark(ctx.memory);
-    const auto left = graft::left_factor<P>::pack(as::is, const_view<float>(x), ctx);
-    graft::product<P>(left, graft::weight_factor<P>(w, as::transposed, ctx), ctx,
+    const auto left = graft::packed_a<P>::pack(transpose::no, const_view<float>(x), ctx);
+    graft::product<P>(left, graft::weight_factor<P>(w, transpose::yes, ctx), ctx,
                       [&](index row, index col, const auto& block) { to.window(row, col, block.rows(), block.cols()) = block; });
   }
   graft_benchmark::count_operations<P>(state, 2.0 * static_cast<double>(rows * out * in), watch.seconds());

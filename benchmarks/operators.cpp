@@ -17,19 +17,20 @@ using values = graft::matrix<float>;
 
 constexpr index width = 768, wide = 3072, heads = 12;
 
-/// gelu(x) and its slope, as the feed-forward layer computes them for training: in place, in pieces of 32, the slope kept in 8 bits.
+/// gelu(x) and its gelu_derivative, as the feed-forward layer computes them for training: in place, in pieces of 32, the gelu_derivative
+/// kept in 8 bits.
 void gelu_forward(benchmark::State& state) {
   const values x = values::Random(state.range(0), wide);
   values y(x.rows(), wide);
-  std::vector<std::uint8_t> slopes(static_cast<std::size_t>(x.size()));
+  std::vector<std::uint8_t> derivatives(static_cast<std::size_t>(x.size()));
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     graft::parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
       float own[wide];
       for (index r = begin; r < end; ++r) {
-        graft::ops::gelu_with_slope(x.data() + r * wide, y.data() + r * wide, own, wide);
-        graft::ops::keep_slope(own, slopes.data() + r * wide, wide);
+        graft::ops::gelu_with_derivative(x.data() + r * wide, y.data() + r * wide, own, wide);
+        graft::ops::save_gelu_derivative(own, derivatives.data() + r * wide, wide);
       }
     });
   }
@@ -37,12 +38,12 @@ void gelu_forward(benchmark::State& state) {
 }
 void gelu_backward(benchmark::State& state) {
   values dx = values::Random(state.range(0), wide);
-  const std::vector<std::uint8_t> slopes(static_cast<std::size_t>(dx.size()), 255 / 2);
+  const std::vector<std::uint8_t> derivatives(static_cast<std::size_t>(dx.size()), 255 / 2);
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     graft::parallel_for(dx.rows(), 16, ctx.threads, [&](index begin, index end) {
-      graft::ops::scale_by_slope(dx.data() + begin * wide, slopes.data() + begin * wide, (end - begin) * wide);
+      graft::ops::scale_by_gelu_derivative(dx.data() + begin * wide, derivatives.data() + begin * wide, (end - begin) * wide);
     });
   }
   graft_benchmark::count_tokens(state, dx.rows(), watch.seconds());

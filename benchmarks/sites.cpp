@@ -64,7 +64,7 @@ void mix(benchmark::State& state) {
   graft::multi_adapter_options o;
   for (index k = 0; k < adapters; ++k) o.adapters.push_back({"a" + std::to_string(k)});
   o.optimized = state.range(3) != 0;
-  auto weights = std::make_shared<graft::weighted_sum<f32>>("s.weighted_sum", o.count(), o.mode);
+  auto weights = std::make_shared<graft::mixing_weights<f32>>("s.weighted_sum", o.count(), o.mode);
   graft::multi_adapter_site<f32> site("s.output", width, 1e-5, o, weights, true);
   fill(site, false);
   fill(*weights, true);

@@ -90,7 +90,7 @@
 #include "graft/adapters/plain_site.hpp"          // nothing: y = LN(h + x)
 #include "graft/adapters/bottleneck.hpp"          // the adapter module A
 #include "graft/adapters/adapter_site.hpp"        // one adapter: y = LN(A(h) + x)
-#include "graft/adapters/weighted_sum.hpp"        // mixing weights
+#include "graft/adapters/mixing_weights.hpp"        // mixing weights
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
 // heads: hidden states -> logits

@@ -3,9 +3,9 @@
 
 #include "graft/adapters/adapter_site-inl.hpp"
 #include "graft/adapters/bottleneck-inl.hpp"
+#include "graft/adapters/mixing_weights-inl.hpp"
 #include "graft/adapters/multi_adapter_site-inl.hpp"
 #include "graft/adapters/plain_site-inl.hpp"
-#include "graft/adapters/weighted_sum-inl.hpp"
 #include "graft/encoder/embeddings-inl.hpp"
 #include "graft/encoder/encoder-inl.hpp"
 #include "graft/encoder/encoder_layer-inl.hpp"
@@ -32,7 +32,7 @@ template class layer_norm<compiled_precision>;
 template class linear<compiled_precision>;
 template class low_rank<compiled_precision>;
 template class self_attention<compiled_precision>;
-template class weighted_sum<compiled_precision>;
+template class mixing_weights<compiled_precision>;
 template class bottleneck<compiled_precision>;
 template class plain_site<compiled_precision>;
 template class adapter_site<compiled_precision>;

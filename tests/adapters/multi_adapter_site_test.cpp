@@ -14,7 +14,7 @@ namespace {
 
 template <class P>
 multi_adapter_site<P> make_site(const multi_adapter_options& o, graft::index hidden_size) {
-  return {"s", hidden_size, 1e-5, o, std::make_shared<graft::weighted_sum<P>>("s.multi_adapter.weighted_sum", o.count(), o.mode), true};
+  return {"s", hidden_size, 1e-5, o, std::make_shared<graft::mixing_weights<P>>("s.multi_adapter.weighted_sum", o.count(), o.mode), true};
 }
 
 multi_adapter_options options(std::vector<graft::index> sizes, bool base, bool flex, mixing_mode mode = mixing_mode::softmax,

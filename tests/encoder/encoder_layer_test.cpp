@@ -66,7 +66,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
     layer.forward(x, y, &s, ctx);
     ctx.counters = {};
     layer.backward(dy, s, nullptr, ctx);
-    return std::tuple{ctx.counters.products, !s.attention.kv.empty(), !s.feed.slope.empty()};
+    return std::tuple{ctx.counters.products, !s.attention.kv.empty(), !s.feed.gelu_derivative.empty()};
   };
   CHECK(products() == std::tuple{0, false, false});
   layer.feed_site.norm.bias.train();  // above everything: no product at all
@@ -86,7 +86,7 @@ TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradi
   const auto x = graft_test::random_matrix(7, 4, 2);
   auto ctx = training_context();
   const auto sequences = static_cast<graft::index>(ctx.offsets.size()) - 1;
-  matrix<double> all(7, 4), dx_all(7, 4), firsts(sequences, 4), dx(7, 4);
+  matrix<double> all(7, 4), dx_all(7, 4), cls_rows(sequences, 4), dx(7, 4);
   matrix<double> dy_all = matrix<double>::Zero(7, 4);
   const auto dy = graft_test::random_matrix(sequences, 4, 3);
   for (graft::index b = 0; b < sequences; ++b) dy_all.row(ctx.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
@@ -99,9 +99,9 @@ TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradi
     return graft_test::gradients_of(layer);
   };
   const auto expected = gradients(graft::rows_of::tokens, all, dy_all, dx_all);
-  const auto found = gradients(graft::rows_of::sequences, firsts, dy, dx);
+  const auto found = gradients(graft::rows_of::sequences, cls_rows, dy, dx);
   for (graft::index b = 0; b < sequences; ++b) {
-    CHECK(graft_test::largest_difference(firsts.row(b), all.row(ctx.offsets[static_cast<std::size_t>(b)])) <= 1e-14);
+    CHECK(graft_test::largest_difference(cls_rows.row(b), all.row(ctx.offsets[static_cast<std::size_t>(b)])) <= 1e-14);
   }
   CHECK(graft_test::largest_difference(dx, dx_all) <= 1e-13);
   REQUIRE(found.size() == expected.size());

@@ -7,9 +7,9 @@
 #include "support/random_values.hpp"
 #include "support/tile_paths.hpp"
 
-using graft::as;
 using graft::const_view;
 using graft::matrix;
+using graft::transpose;
 using graft::view;
 
 namespace {
@@ -17,12 +17,12 @@ namespace {
 /// C = op(A) op(B) + beta C for one shape, on windows of wider matrices when PADDED, against a loop in double; the bound is
 /// (K + 2) eps (|op(A)| |op(B)| + |beta C|) for each element.
 template <class P>
-void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::index n, double beta, bool padded,
+void check_product(transpose op_a, transpose op_b, graft::index m, graft::index k, graft::index n, double beta, bool padded,
                    std::optional<graft::tile_path> tiles = {}) {
   using T = typename P::real;
   const graft::index extra = padded ? 3 : 0;
-  const auto stored = [&](as op, graft::index rows, graft::index cols, std::uint64_t seed) {
-    if (op == as::transposed) std::swap(rows, cols);
+  const auto stored = [&](transpose op, graft::index rows, graft::index cols, std::uint64_t seed) {
+    if (op == transpose::yes) std::swap(rows, cols);
     return graft_test::random_matrix<T>(rows + extra, cols + extra, seed);
   };
   auto a_memory = stored(op_a, m, k, 1);
@@ -30,7 +30,7 @@ void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::inde
   if constexpr (std::is_same_v<typename P::operand, graft::bfloat16>) {  // what the product reads: its own error is that of f32 sums
     for (auto* memory : {&a_memory, &b_memory}) *memory = memory->template cast<graft::bfloat16>().template cast<T>().eval();
   }
-  matrix<T> c_memory = stored(as::is, m, n, 3);
+  matrix<T> c_memory = stored(transpose::no, m, n, 3);
   const auto inside = [&](matrix<T>& memory) {
     return view<T>(memory).window(extra > 0 ? 1 : 0, extra > 0 ? 2 : 0, memory.rows() - extra, memory.cols() - extra);
   };
@@ -44,8 +44,8 @@ void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::inde
   ctx.tiles = tiles;
   graft::multiply<P>(op_a, a, op_b, b, static_cast<T>(beta), c, ctx);
 
-  INFO(P::name << ", " << (op_a == as::is ? "A" : "A^T") << " (" << m << ", " << k << "), " << (op_b == as::is ? "B" : "B^T") << " (" << k
-               << ", " << n << "), beta " << beta << ", windows " << padded);
+  INFO(P::name << ", " << (op_a == transpose::no ? "A" : "A^T") << " (" << m << ", " << k << "), " << (op_b == transpose::no ? "B" : "B^T")
+               << " (" << k << ", " << n << "), beta " << beta << ", windows " << padded);
   CHECK(ctx.counters.products == (m == 0 || n == 0 ? 0 : 1));
   graft::index wrong = 0;
   for (graft::index i = 0; i < m; ++i) {
@@ -54,7 +54,7 @@ void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::inde
       double sizes = std::abs(sum);
       for (graft::index l = 0; l < k; ++l) {
         const double product =
-            static_cast<double>(op_a == as::is ? a(i, l) : a(l, i)) * static_cast<double>(op_b == as::is ? b(l, j) : b(j, l));
+            static_cast<double>(op_a == transpose::no ? a(i, l) : a(l, i)) * static_cast<double>(op_b == transpose::no ? b(l, j) : b(j, l));
         sum += product;
         sizes += std::abs(product);
       }
@@ -70,8 +70,8 @@ void check_product(as op_a, as op_b, graft::index m, graft::index k, graft::inde
 template <class P>
 void check_all(std::optional<graft::tile_path> tiles = {}) {
   const graft::index sizes[] = {0, 1, 3, 16, 33, 70};
-  for (const as op_a : {as::is, as::transposed}) {
-    for (const as op_b : {as::is, as::transposed}) {
+  for (const transpose op_a : {transpose::no, transpose::yes}) {
+    for (const transpose op_b : {transpose::no, transpose::yes}) {
       for (const graft::index m : sizes) {
         for (const graft::index k : sizes) {
           for (const graft::index n : sizes) {
@@ -94,11 +94,11 @@ void check_refusals() {
   const matrix<T> a(2, 3), b(4, 5);
   matrix<T> c(2, 5);
   const const_view<T> a_view(a), b_view(b);
-  CHECK_THROWS_AS(graft::multiply<P>(as::is, a_view, as::is, b_view, T(0), c, ctx), graft::shape_error);
-  CHECK_THROWS_WITH(graft::multiply<P>(as::is, a_view, as::transposed, b_view, T(0), c, ctx),
+  CHECK_THROWS_AS(graft::multiply<P>(transpose::no, a_view, transpose::no, b_view, T(0), c, ctx), graft::shape_error);
+  CHECK_THROWS_WITH(graft::multiply<P>(transpose::no, a_view, transpose::yes, b_view, T(0), c, ctx),
                     "multiply: A is (2, 3), B is (5, 4), C is (2, 5)");
   const matrix<T> fits(3, 4);
-  CHECK_THROWS_WITH(graft::multiply<P>(as::is, a_view, as::is, const_view<T>(fits), T(0), c, ctx),
+  CHECK_THROWS_WITH(graft::multiply<P>(transpose::no, a_view, transpose::no, const_view<T>(fits), T(0), c, ctx),
                     "multiply: A is (2, 3), B is (3, 4), C is (2, 5)");
   CHECK(ctx.counters.products == 0);
 }

@@ -9,11 +9,11 @@
 #include "support/random_values.hpp"
 #include "support/tile_paths.hpp"
 
-using graft::as;
 using graft::const_view;
-using graft::left_factor;
 using graft::matrix;
-using graft::right_factor;
+using graft::packed_a;
+using graft::packed_b;
+using graft::transpose;
 using graft::view;
 
 namespace {
@@ -43,12 +43,12 @@ double bounded_error(const matrix<typename P::real>& c, const matrix<double>& a,
 
 /// op(A) op(B) from packed factors; every element must come exactly once.
 template <class P>
-matrix<typename P::real> packed_product(as op_a, const matrix<typename P::real>& a, as op_b, const matrix<typename P::real>& b,
-                                        graft::context& ctx) {
+matrix<typename P::real> packed_product(transpose op_a, const matrix<typename P::real>& a, transpose op_b,
+                                        const matrix<typename P::real>& b, graft::context& ctx) {
   using real = typename P::real;
   graft::scratch::mark mark(ctx.memory);
-  const auto left = left_factor<P>::pack(op_a, const_view<real>(a), ctx);
-  const auto right = right_factor<P>::pack(op_b, const_view<real>(b), ctx);
+  const auto left = packed_a<P>::pack(op_a, const_view<real>(a), ctx);
+  const auto right = packed_b<P>::pack(op_b, const_view<real>(b), ctx);
   matrix<real> c = matrix<real>::Zero(left.rows(), right.columns());
   matrix<real> count = c;
   graft::product<P>(left, right, ctx, [&](graft::index row, graft::index col, const auto& block) {
@@ -63,9 +63,9 @@ template <class P>
 void check_products(graft::context& ctx, const std::vector<std::tuple<graft::index, graft::index, graft::index>>& shapes) {
   using real = typename P::real;
   for (const auto& [m, k, n] : shapes) {
-    for (const as op_a : {as::is, as::transposed}) {
-      for (const as op_b : {as::is, as::transposed}) {
-        const bool flip_a = op_a == as::transposed, flip_b = op_b == as::transposed;
+    for (const transpose op_a : {transpose::no, transpose::yes}) {
+      for (const transpose op_b : {transpose::no, transpose::yes}) {
+        const bool flip_a = op_a == transpose::yes, flip_b = op_b == transpose::yes;
         const auto a = graft_test::random_matrix<real>(flip_a ? k : m, flip_a ? m : k, 1);
         const auto b = graft_test::random_matrix<real>(flip_b ? n : k, flip_b ? k : n, 2);
         INFO(P::name << ", (" << m << ", " << k << ", " << n << "), A " << (flip_a ? "transposed" : "as it is") << ", B "
@@ -113,7 +113,7 @@ TEST_CASE("AMX machine code is what runs on the AMX path") {
   const graft_test::tile_paths paths;
   if (!graft_test::tile_emulator::needed()) return;  // then nothing can be counted
   const auto before = graft_test::tile_emulator::executed();
-  CHECK(graft::detail::multiplies_right(graft::tile_path::amx));
+  CHECK(graft::detail::kernel_self_test(graft::tile_path::amx));
   CHECK(graft_test::tile_emulator::executed() > before + 16);  // two tiles deep, four products and loads each
 }
 #endif
@@ -122,8 +122,8 @@ TEST_CASE("a path that multiplies wrong fails the self-test, others pass it") {
   const graft_test::tile_paths paths;
   for (const auto path : paths) {
     INFO(graft::tile_path_name(path));
-    CHECK(graft::detail::multiplies_right(path));
-    CHECK_FALSE(graft::detail::multiplies_right(path, 1));
+    CHECK(graft::detail::kernel_self_test(path));
+    CHECK_FALSE(graft::detail::kernel_self_test(path, 1));
   }
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("what the factors' rounding costs is bounded by their sizes") {
   graft::context ctx;
   const auto a = graft_test::random_matrix<float>(20, 100, 1);
   const auto b = graft_test::random_matrix<float>(100, 30, 2);
-  const matrix<float> c = packed_product<graft::bf16>(as::is, a, as::is, b, ctx);
+  const matrix<float> c = packed_product<graft::bf16>(transpose::no, a, transpose::no, b, ctx);
   const matrix<double> exact = a.cast<double>() * b.cast<double>();
   const matrix<double> sizes = a.cast<double>().cwiseAbs() * b.cast<double>().cwiseAbs();
   const double unit = std::pow(2.0, -8);  // half a unit in the last of 8 places, for each of the two factors
@@ -144,10 +144,10 @@ TEST_CASE("the bits of a product do not depend on the number of threads") {
   const auto check = [&]<class P>(P) {
     graft::context ctx;
     ctx.threads = 1;
-    const matrix<float> one = packed_product<P>(as::is, a, as::is, b, ctx);
+    const matrix<float> one = packed_product<P>(transpose::no, a, transpose::no, b, ctx);
     for (const int threads : {2, 3, 5}) {
       ctx.threads = threads;
-      CHECK(packed_product<P>(as::is, a, as::is, b, ctx) == one);
+      CHECK(packed_product<P>(transpose::no, a, transpose::no, b, ctx) == one);
     }
   };
   check(graft::f32{});
@@ -160,8 +160,8 @@ TEST_CASE("a left factor takes blocks as they come from a product") {
     using real = typename P::real;
     for (const auto& [rows, depth] : {std::pair<graft::index, graft::index>{70, 37}, {16, 64}, {1, 1}, {33, 100}}) {
       const auto x = graft_test::random_matrix<real>(rows, depth, 1);
-      const auto packed = left_factor<P>::pack(as::is, const_view<real>(x), ctx);
-      const auto stored = left_factor<P>::take(rows, depth, ctx);
+      const auto packed = packed_a<P>::pack(transpose::no, const_view<real>(x), ctx);
+      const auto stored = packed_a<P>::take(rows, depth, ctx);
       const const_view<real> all(x);
       for (graft::index row = 0; row < rows; row += 32) {
         for (graft::index col = 0; col < depth; col += 32) {
@@ -189,9 +189,9 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   const auto x = graft_test::random_matrix<float>(9, 50, 2);
   const auto forward = [&] {
     matrix<float> y(9, 40);
-    const auto left = left_factor<graft::f32>::pack(as::is, const_view<float>(x), ctx);
+    const auto left = packed_a<graft::f32>::pack(transpose::no, const_view<float>(x), ctx);
     graft::product<graft::f32>(
-        left, graft::weight_factor<graft::f32>(w, as::transposed, ctx), ctx,
+        left, graft::weight_factor<graft::f32>(w, transpose::yes, ctx), ctx,
         [&](graft::index row, graft::index col, const auto& block) { y.block(row, col, block.rows(), block.cols()) = block; });
     return y;
   };

@@ -48,7 +48,7 @@ TEST_CASE("feed-forward keeps only what its trained weights read") {
   const auto kept = [&] {
     graft::feed_forward<f64>::saved s;
     layer.forward(x, h, &s, ctx);
-    CHECK(s.slope.bytes() == 5 * 7 * sizeof(double));
+    CHECK(s.gelu_derivative.bytes() == 5 * 7 * sizeof(double));
     return std::pair{!s.intermediate.x.empty(), !s.output.x.empty()};
   };
   CHECK(kept() == std::pair{false, false});

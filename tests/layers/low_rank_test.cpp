@@ -13,11 +13,11 @@ using graft::view;
 TEST_CASE("a low-rank update has its closed form") {
   graft::linear<f64> layer("l", 3, 2);
   layer.bias.edit() << 10, 20;
-  layer.update.emplace("l", 3, 2, 1, 2.0);
-  layer.update->a.edit() << 1, 2, 3;
-  layer.update->b.edit() << 1, -1;
-  layer.update->a.train();
-  layer.update->b.train();
+  layer.lora.emplace("l", 3, 2, 1, 2.0);
+  layer.lora->a.edit() << 1, 2, 3;
+  layer.lora->b.edit() << 1, -1;
+  layer.lora->a.train();
+  layer.lora->b.train();
   matrix<double> x(2, 3), y(2, 2), dy(2, 2), dx(2, 3), expected(2, 2);
   x << 1, 0, 0, 0, 1, 1;  // u = 1, 5; twice that is added and taken
   graft::context ctx;
@@ -30,8 +30,8 @@ TEST_CASE("a low-rank update has its closed form") {
   view<double> out(dx);
   layer.backward(dy, s, &out, ctx);
   CHECK(dx == (matrix<double>(2, 3) << 2, 4, 6, -2, -4, -6).finished());
-  CHECK(layer.update->a.gradient() == (matrix<double>(1, 3) << 2, -2, -2).finished());
-  CHECK(layer.update->b.gradient() == (matrix<double>(2, 1) << 2, 10).finished());
+  CHECK(layer.lora->a.gradient() == (matrix<double>(1, 3) << 2, -2, -2).finished());
+  CHECK(layer.lora->b.gradient() == (matrix<double>(2, 1) << 2, 10).finished());
   CHECK_FALSE(layer.weight.has_gradient());
 }
 
@@ -39,7 +39,7 @@ TEST_CASE("the gradients of a linear with an update are its derivatives, with th
   graft::context ctx;
   for (const bool whole : {true, false}) {
     graft::linear<f64> layer("l", 4, 3);
-    layer.update.emplace("l", 4, 3, 2, 3.0);
+    layer.lora.emplace("l", 4, 3, 2, 3.0);
     graft_test::randomize(layer, 1);
     for (auto* p : {&layer.weight, &layer.bias}) whole ? p->train() : p->freeze();
     graft_test::check_gradients(layer, std::array{graft_test::random_matrix(5, 4, 2)}, graft_test::random_matrix(5, 3, 3), ctx);
@@ -48,7 +48,7 @@ TEST_CASE("the gradients of a linear with an update are its derivatives, with th
 
 TEST_CASE("a linear with an update agrees with PyTorch") {
   graft::linear<f64> layer("l", 8, 6);
-  layer.update.emplace("l", 8, 6, 2, 3.0);
+  layer.lora.emplace("l", 8, 6, 2, 3.0);
   graft_test::randomize(layer, 1);
   graft::context ctx;
   graft_test::layer_golden("low_rank").check_part(layer, std::array<std::string, 1>{"x"}, ctx);
@@ -56,7 +56,7 @@ TEST_CASE("a linear with an update agrees with PyTorch") {
 
 TEST_CASE("a frozen update keeps nothing") {
   graft::linear<f64> layer("l", 4, 3);
-  layer.update.emplace("l", 4, 3, 2, 3.0);
+  layer.lora.emplace("l", 4, 3, 2, 3.0);
   graft_test::randomize(layer, 1, false);
   matrix<double> y(5, 3);
   graft::context ctx;

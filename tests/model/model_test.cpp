@@ -60,7 +60,7 @@ class model_holder : public graft_test::tiny_model {
     for (const auto& l : trace_.trunk.layers) {
       n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) +
            numbers(l.attention_site);
-      n += numbers(l.feed.intermediate) + numbers(l.feed.slope) + numbers(l.feed.output) + numbers(l.feed_site);
+      n += numbers(l.feed.intermediate) + numbers(l.feed.gelu_derivative) + numbers(l.feed.output) + numbers(l.feed_site);
     }
     return n;
   }
@@ -200,7 +200,7 @@ TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer
     auto model = graft::make_plain_classifier<f64>(config, 3);
     graft::add_lora(model, {2, 4, std::move(targets)});
     graft::index count = 0;
-    graft::for_each_projection(model, [&](auto& layer) { count += layer.update.has_value(); });
+    graft::for_each_projection(model, [&](auto& layer) { count += layer.lora.has_value(); });
     return count;
   };
   CHECK(updates({"query", "value"}) == 4);
@@ -219,7 +219,7 @@ TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer
   graft::initialize_lora(model, 1);
   model.forward(b, after, nullptr, ctx);
   CHECK(before == after);
-  const auto& a = model.trunk.layers[1].attention.value.update->a.value();
+  const auto& a = model.trunk.layers[1].attention.value.lora->a.value();
   CHECK(a.cwiseAbs().maxCoeff() <= 1 / std::sqrt(6.0));
   CHECK(a.cwiseAbs().maxCoeff() > 0.2);
 }

@@ -68,10 +68,10 @@ TEST_CASE("attention of the first tokens alone is that of all, cut down, with it
     auto c = random_case({0, 3, 4, 9});
     c.p = p;
     const matrix<double> all = c.forward(ctx);
-    const std::vector<int> firsts{0, 3, 4};
-    c.q = matrix<double>(c.q(firsts, Eigen::all));
+    const std::vector<int> cls_rows{0, 3, 4};
+    c.q = matrix<double>(c.q(cls_rows, Eigen::all));
     c.queries = graft::rows_of::sequences;
-    CHECK(c.forward(ctx).isApprox(all(firsts, Eigen::all), 1e-14));
+    CHECK(c.forward(ctx).isApprox(all(cls_rows, Eigen::all), 1e-14));
     const auto dy = graft_test::random_matrix(3, 4, 4);
     matrix<double> dq(3, 4), dk(9, 4), dv(9, 4);
     graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx, c.queries);

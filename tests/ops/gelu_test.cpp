@@ -75,18 +75,18 @@ TEST_CASE("gelu in f32 is as exact as f32 is") {
   CHECK(graft_test::largest_difference(dx32, dx) <= 2e-6);
 }
 
-TEST_CASE("gelu and its slope in one pass are the two of two passes; in 8 bits the slope is near") {
+TEST_CASE("gelu and its gelu_derivative in one pass are the two of two passes; in 8 bits the gelu_derivative is near") {
   constexpr graft::index n = 1000;
   matrix<double> x(1, n), y(1, n), s(1, n), y_alone(1, n), s_alone(1, n);
   for (graft::index i = 0; i < n; ++i) x(0, i) = -8 + 16.0 * static_cast<double>(i) / n;
-  graft::ops::gelu_with_slope(x.data(), y.data(), s.data(), n);
+  graft::ops::gelu_with_derivative(x.data(), y.data(), s.data(), n);
   gelu_forward<double>(x, y_alone);
   gelu_backward<double>(matrix<double>::Ones(1, n).eval(), x, s_alone);
   CHECK((y - y_alone).cwiseAbs().maxCoeff() <= 1e-15);
   CHECK((s - s_alone).cwiseAbs().maxCoeff() <= 1e-15);
   matrix<float> single = s.cast<float>(), d = matrix<float>::Constant(1, n, 2);
   std::vector<std::uint8_t> kept(n);
-  graft::ops::keep_slope(single.data(), kept.data(), n);
-  graft::ops::scale_by_slope(d.data(), kept.data(), n);
+  graft::ops::save_gelu_derivative(single.data(), kept.data(), n);
+  graft::ops::scale_by_gelu_derivative(d.data(), kept.data(), n);
   CHECK((d - 2 * single).cwiseAbs().maxCoeff() <= 2 * 0.0025F);
 }

@@ -27,11 +27,11 @@ void bottleneck<P>::backward(const_view<real> dy, const saved& s, view<real>* dh
 template <class P>
 void bottleneck<P>::update(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
   scratch::mark mark(ctx.memory);
-  down_project.keep(h, s != nullptr ? &s->down : nullptr, ctx);
-  const bool keeps = s != nullptr && up_project.reads_input();
+  down_project.save_input(h, s != nullptr ? &s->down : nullptr, ctx);
+  const bool keeps = s != nullptr && up_project.needs_input();
   view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
   view<operand> kept = keeps ? s->up.x.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  const auto activated = left_factor<P>::take(h.rows(), size(), ctx);
+  const auto activated = packed_a<P>::take(h.rows(), size(), ctx);
   down_project.forward_blocks(down_project.pack(h, ctx), ctx, [&](index row, index col, view<real> block) {
     if (s != nullptr) ops::write_block(block, z, row, col);
     for (index i = 0; i < block.rows(); ++i) ops::activate_row<real>(activation_, block.row(i), block.row(i));
@@ -48,9 +48,9 @@ void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real sk
   up_project.accumulate_gradients(dy, s.up.x.get(), ctx);
   if (dh == nullptr && !trains) return;
   const const_view<operand> z = s.z;
-  const auto dz = left_factor<P>::take(dy.rows(), size(), ctx);
+  const auto dz = packed_a<P>::take(dy.rows(), size(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
-  up_project.backward_blocks(left_factor<P>::pack(as::is, dy, ctx), ctx, [&](index row, index col, view<real> block) {
+  up_project.backward_blocks(packed_a<P>::pack(transpose::no, dy, ctx), ctx, [&](index row, index col, view<real> block) {
     alignas(64) real own[detail::block_side];
     for (index i = 0; i < block.rows(); ++i) {
       const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);

@@ -11,7 +11,7 @@ namespace graft {
 
 template <class P>
 multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
-                                          std::shared_ptr<weighted_sum<P>> shared_mix, bool owns_mix)
+                                          std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix)
     : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
   const auto branch = [&](const std::string& name, index size, activation act, adapter_place place) {
     const std::string own = prefix + ".multi_adapter.";
@@ -65,16 +65,16 @@ std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(boo
     const ops::mixed_adapter_weights<P>* own = nullptr;
     if (b.adapter) {
       const linear<P>&down = b.adapter->down_project, &up = b.adapter->up_project;
-      const auto factor = [&](const linear<P>& l, as op) {
-        return op == as::is && !backward ? right_factor<P>(nullptr, 0, 0) : weight_factor<P>(l.weight, op, ctx);
+      const auto factor = [&](const linear<P>& l, transpose op) {
+        return op == transpose::no && !backward ? packed_b<P>(nullptr, 0, 0) : weight_factor<P>(l.weight, op, ctx);
       };
       own = new (weights.data() + k) ops::mixed_adapter_weights<P>{b.adapter->size(),
                                                                    b.adapter->hidden_act(),
                                                                    b.place() == adapter_place::behind_norm,
-                                                                   factor(down, as::transposed),
-                                                                   factor(up, as::transposed),
-                                                                   factor(down, as::is),
-                                                                   factor(up, as::is),
+                                                                   factor(down, transpose::yes),
+                                                                   factor(up, transpose::yes),
+                                                                   factor(down, transpose::no),
+                                                                   factor(up, transpose::no),
                                                                    down.bias.value().data(),
                                                                    up.bias.value().data()};
     }

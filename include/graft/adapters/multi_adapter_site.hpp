@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graft/adapters/adapter_site.hpp"
-#include "graft/adapters/weighted_sum.hpp"
+#include "graft/adapters/mixing_weights.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
@@ -19,7 +19,7 @@ namespace graft {
 /// Backward:  dw_k = <dc, y_k>;   w_k dc goes through branch k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
 /// Saved: plain loop: what every branch saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
-/// Source: SPEC of the original's multi-adapter, with LayerNorm statistics per adapter.   Tested:
+/// Source: nlprunners' multi-adapter, with LayerNorm statistics per adapter.   Tested:
 /// tests/adapters/multi_adapter_site_test.cpp
 template <class P>
 class multi_adapter_site {
@@ -34,7 +34,7 @@ class multi_adapter_site {
 
   /// Parameters PREFIX.multi_adapter.{adapter_dict,layer_norm_dict}.NAME.*; MIX is visited here only when OWNS_MIX.
   multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
-                     std::shared_ptr<weighted_sum<P>> shared_mix, bool owns_mix);
+                     std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix);
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
@@ -49,7 +49,7 @@ class multi_adapter_site {
   /// Whether the fused kernel runs: it was asked for, and everything that is mixed is frozen.
   bool fused() const;
 
-  std::shared_ptr<weighted_sum<P>> mix;
+  std::shared_ptr<mixing_weights<P>> mix;
   std::vector<adapter_site<P>> branches;  // the adapters, then the base
   std::optional<adapter_site<P>> flex;
 

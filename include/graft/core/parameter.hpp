@@ -54,7 +54,7 @@ class parameter {
   index cols() const { return cols_; }
   index size() const { return rows_ * cols_; }
   std::vector<index> shape() const { return form_ == form::vector ? std::vector<index>{cols_} : std::vector<index>{rows_, cols_}; }
-  bool is_factor() const { return form_ == form::factor; }
+  bool is_product_weight() const { return form_ == form::factor; }
   bool is_trained() const { return std::holds_alternative<trained>(state_); }
 
   const_view<T> value() const {

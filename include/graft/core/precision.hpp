@@ -11,12 +11,12 @@ struct eigen_backend {};
 struct onednn_backend {};
 
 /// `real`: master weights, activations, gradients, norms, loss, optimizer. `operand`: what a matrix product reads and `saved` keeps.
-/// `slope`: what GELU's derivative is kept in (ops/gelu.hpp).
+/// `gelu_derivative`: what GELU's derivative is kept in (ops/gelu.hpp).
 template <class Backend>
 struct f64_t {
   using real = double;
   using operand = double;
-  using slope = double;
+  using gelu_derivative = double;
   using backend = Backend;
   static constexpr const char* name = "f64";
 };
@@ -24,7 +24,7 @@ template <class Backend>
 struct f32_t {
   using real = float;
   using operand = float;
-  using slope = float;
+  using gelu_derivative = float;
   using backend = Backend;
   static constexpr const char* name = "f32";
 };
@@ -32,7 +32,7 @@ struct f32_t {
 struct bf16 {
   using real = float;
   using operand = bfloat16;
-  using slope = std::uint8_t;
+  using gelu_derivative = std::uint8_t;
   using backend = onednn_backend;
   static constexpr const char* name = "bf16";
 };

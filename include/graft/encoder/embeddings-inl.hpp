@@ -9,7 +9,7 @@
 namespace graft {
 
 template <class P>
-embeddings<P>::embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t place)
+embeddings<P>::embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream)
     : word(prefix + ".word_embeddings", c.vocab_size, c.hidden_size),
       position(prefix + ".position_embeddings", c.max_position_embeddings, c.hidden_size),
       token_type(prefix + ".token_type_embeddings", c.type_vocab_size, c.hidden_size),
@@ -17,7 +17,7 @@ embeddings<P>::embeddings(const std::string& prefix, const encoder_config& c, st
       is_roberta_(c.model_type == "roberta"),
       pad_(c.pad_token_id),
       dropout_(c.hidden_dropout_prob),
-      place_(place) {}
+      dropout_stream_(dropout_stream) {}
 
 template <class P>
 void embeddings<P>::forward(const batch& b, view<real> y, saved* s, context& ctx) const {
@@ -29,7 +29,7 @@ void embeddings<P>::forward(const batch& b, view<real> y, saved* s, context& ctx
   position.add_forward(ids(positions), y, ctx);
   token_type.add_forward(b.token_type_ids, y, ctx);
   norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
-  ops::dropout<real>(y, dropout_, place_, rows_of::tokens, ctx);
+  ops::dropout<real>(y, dropout_, dropout_stream_, rows_of::tokens, ctx);
 }
 
 template <class P>
@@ -37,7 +37,7 @@ void embeddings<P>::backward(const_view<real> dy, const batch& b, const saved& s
   scratch::mark mark(ctx.memory);
   view<real> d = ctx.memory.take<real>(dy.rows(), dy.cols());
   d = dy;
-  ops::dropout<real>(d, dropout_, place_, rows_of::tokens, ctx);
+  ops::dropout<real>(d, dropout_, dropout_stream_, rows_of::tokens, ctx);
   const bool tables = is_trainable(word) || is_trainable(position) || is_trainable(token_type);
   norm.backward(d, s.norm, tables ? &d : nullptr, ctx);
   if (!tables) return;

@@ -30,7 +30,7 @@ class embeddings {
   };
 
   /// Parameters PREFIX.{word_embeddings,position_embeddings,token_type_embeddings}.weight and PREFIX.LayerNorm.*
-  embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t place);
+  embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream);
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
@@ -53,7 +53,7 @@ class embeddings {
   bool is_roberta_;
   std::int32_t pad_;
   double dropout_;
-  std::uint64_t place_;
+  std::uint64_t dropout_stream_;
 };
 
 static_assert(parameterized<embeddings<f64>>);

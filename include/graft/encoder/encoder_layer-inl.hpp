@@ -15,10 +15,10 @@ void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s,
   if (s != nullptr) s->wanted = wanted;
   view<real> h = ctx.memory.take<real>(y.rows(), x.cols());
   view<real> middle = ctx.memory.take<real>(y.rows(), x.cols());
-  view<real> firsts = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
-  if (!all) ops::gather_first_rows<real>(x, firsts, ctx);
+  view<real> cls_rows = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
+  if (!all) ops::gather_first_rows<real>(x, cls_rows, ctx);
   attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
-  attention_site.forward(h, all ? x : const_view<real>(firsts), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
+  attention_site.forward(h, all ? x : const_view<real>(cls_rows), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
   feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx, wanted);
   feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
 }
@@ -35,9 +35,9 @@ void encoder_layer<P, Site>::backward(const_view<real> dy, const saved& s, view<
   if (into_feed) feed.backward(dh, s.feed, into_first_half ? &dmiddle : nullptr, ctx, real(1));
   if (!into_first_half) return;
   const bool all = dx == nullptr || s.wanted == rows_of::tokens;
-  view<real> dfirsts = ctx.memory.take<real>(all ? 0 : dy.rows(), dy.cols());
-  attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, all ? dx : &dfirsts, ctx);
-  if (!all) ops::scatter_first_rows<real>(dfirsts, *dx, ctx);
+  view<real> dcls_rows = ctx.memory.take<real>(all ? 0 : dy.rows(), dy.cols());
+  attention_site.backward(dmiddle, s.attention_site, into_attention ? &dh : nullptr, all ? dx : &dcls_rows, ctx);
+  if (!all) ops::scatter_first_rows<real>(dcls_rows, *dx, ctx);
   if (into_attention) attention.backward(dh, s.attention, dx, ctx, real(1));
 }
 

@@ -28,15 +28,15 @@ class encoder_layer {
     typename feed_forward<P>::saved feed;
     typename Site::saved feed_site;
   };
-  static constexpr std::uint64_t places = 3;  // dropout places that a layer uses
+  static constexpr std::uint64_t dropout_streams = 3;  // dropout dropout_streams that a layer uses
 
   /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix) builds each site.
   template <class MakeSite>
-  encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t place, MakeSite&& make_site)
+  encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream, MakeSite&& make_site)
       : attention(prefix + ".attention",
-                  {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob, c.hidden_dropout_prob, place}),
+                  {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob, c.hidden_dropout_prob, dropout_stream}),
         attention_site(make_site(prefix + ".attention.output")),
-        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, place + 2}),
+        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream + 2}),
         feed_site(make_site(prefix + ".output")) {}
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;

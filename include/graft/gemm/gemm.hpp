@@ -31,8 +31,8 @@ class one_thread {
 
 /// The library's product in pieces of C that depend on the shape alone.
 template <class P>
-void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_view<typename P::real> b, typename P::real beta,
-                        view<typename P::real> c, int threads) {
+void multiply_in_pieces(transpose op_a, const_view<typename P::real> a, transpose op_b, const_view<typename P::real> b,
+                        typename P::real beta, view<typename P::real> c, int threads) {
   using real = typename P::real;
   constexpr index piece = 192;
   const bool by_rows = c.rows() > c.cols();
@@ -43,11 +43,11 @@ void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_
   parallel_for(by_rows ? c.rows() : c.cols(), piece, threads, [&](index begin, index end) {
     const one_thread alone;
     const index n = end - begin;
-    const const_view<real> part_a = by_rows ? cut(a, op_a == as::is, begin, n) : a;
-    const const_view<real> part_b = by_rows ? b : cut(b, op_b == as::transposed, begin, n);
+    const const_view<real> part_a = by_rows ? cut(a, op_a == transpose::no, begin, n) : a;
+    const const_view<real> part_b = by_rows ? b : cut(b, op_b == transpose::yes, begin, n);
     const view<real> part_c = by_rows ? c.window(begin, 0, n, c.cols()) : c.window(0, begin, c.rows(), n);
     try {
-      gemm_backend<typename P::backend>::multiply(op_a == as::transposed, part_a, op_b == as::transposed, part_b, beta, part_c);
+      gemm_backend<typename P::backend>::multiply(op_a == transpose::yes, part_a, op_b == transpose::yes, part_b, beta, part_c);
     } catch (...) {
 #pragma omp critical(graft_multiply_failed)
       failure = std::current_exception();
@@ -58,12 +58,12 @@ void multiply_in_pieces(as op_a, const_view<typename P::real> a, as op_b, const_
 
 /// The product of packed factors, the shorter one on the left, whose packing may have to transpose.
 template <class P, class A, class B>
-void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, typename P::real beta, view<typename P::real> c,
-                     context& ctx) {
+void multiply_packed(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, typename P::real beta,
+                     view<typename P::real> c, context& ctx) {
   using real = typename P::real;
   scratch::mark mark(ctx.memory);
-  const auto flipped = [](as op) { return op == as::is ? as::transposed : as::is; };
-  const bool turned = c.rows() > c.cols() && op_a == as::transposed;
+  const auto flipped = [](transpose op) { return op == transpose::no ? transpose::yes : transpose::no; };
+  const bool turned = c.rows() > c.cols() && op_a == transpose::yes;
   const auto add = [&](index row, index col, const auto& block) {
     const auto to = turned ? c.window(col, row, block.cols(), block.rows()) : c.window(row, col, block.rows(), block.cols());
     const index across = turned ? block.stride() : 1, down = turned ? 1 : block.stride();
@@ -78,11 +78,11 @@ void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<
     }
   };
   if (turned) {
-    const auto left = left_factor<P>::pack(flipped(op_b), b, ctx);
-    product<P>(left, right_factor<P>::pack(flipped(op_a), a, ctx), ctx, add);
+    const auto left = packed_a<P>::pack(flipped(op_b), b, ctx);
+    product<P>(left, packed_b<P>::pack(flipped(op_a), a, ctx), ctx, add);
   } else {
-    const auto left = left_factor<P>::pack(op_a, a, ctx);
-    product<P>(left, right_factor<P>::pack(op_b, b, ctx), ctx, add);
+    const auto left = packed_a<P>::pack(op_a, a, ctx);
+    product<P>(left, packed_b<P>::pack(op_b, b, ctx), ctx, add);
   }
 }
 
@@ -93,11 +93,12 @@ void multiply_packed(as op_a, const const_view<A>& a, as op_b, const const_view<
 /// depend on how many there are.
 /// @throws shape_error  the dimensions do not fit
 template <class P, class A, class B>
-void multiply(as op_a, const_view<A> a, as op_b, const_view<B> b, typename P::real beta, view<typename P::real> c, context& ctx) {
-  const index m = op_a == as::is ? a.rows() : a.cols();
-  const index k = op_a == as::is ? a.cols() : a.rows();
-  const index k_b = op_b == as::is ? b.rows() : b.cols();
-  const index n = op_b == as::is ? b.cols() : b.rows();
+void multiply(transpose op_a, const_view<A> a, transpose op_b, const_view<B> b, typename P::real beta, view<typename P::real> c,
+              context& ctx) {
+  const index m = op_a == transpose::no ? a.rows() : a.cols();
+  const index k = op_a == transpose::no ? a.cols() : a.rows();
+  const index k_b = op_b == transpose::no ? b.rows() : b.cols();
+  const index n = op_b == transpose::no ? b.cols() : b.rows();
   if (k != k_b || c.rows() != m || c.cols() != n) {
     throw shape_error("multiply: A is " + shape_text({m, k}) + ", B is " + shape_text({k_b, n}) + ", C is " + shape_text_of(c));
   }

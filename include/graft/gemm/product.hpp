@@ -30,7 +30,7 @@ namespace detail {
 
 /// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly. FAULT is added to one number of
 /// the result, for tests.
-inline bool multiplies_right(tile_path path, float fault = 0) {
+inline bool kernel_self_test(tile_path path, float fault = 0) {
   constexpr index depth = 2;
   std::vector<bfloat16> a(2 * depth * tile<bfloat16>::size), b(a.size());
   std::vector<float> c(block_side * block_side);
@@ -64,7 +64,7 @@ inline bool multiplies_right(tile_path path, float fault = 0) {
 inline const tile_choice& chosen_tile_path() {
   static const tile_choice choice = [] {
     tile_choice c{granted_tile_path(), ""};
-    while (c.path != tile_path::portable && !detail::multiplies_right(c.path)) {
+    while (c.path != tile_path::portable && !detail::kernel_self_test(c.path)) {
       c.refused += std::string(c.refused.empty() ? "" : ", ") + tile_path_name(c.path);
       const bool amx = c.path == tile_path::amx;
       c.path = amx && detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
@@ -105,7 +105,7 @@ template <class Block, class F>
 
 /// The left factor of products, (rows, depth), in scratch memory.
 template <class P>
-class left_factor {
+class packed_a {
  public:
   using real = typename P::real;
   using operand = typename P::operand;
@@ -114,25 +114,25 @@ class left_factor {
   /// Numbers of memory that a factor needs.
   static index size(index rows, index depth) { return format::panels(rows) * format::tiles(depth) * format::size; }
 
-  left_factor(operand* memory, index rows, index depth) : data_(memory), rows_(rows), depth_(depth) {}
+  packed_a(operand* memory, index rows, index depth) : data_(memory), rows_(rows), depth_(depth) {}
   /// Not filled: `store` does that.
-  static left_factor take(index rows, index depth, context& ctx) {
+  static packed_a take(index rows, index depth, context& ctx) {
     return {ctx.memory.take<operand>(1, size(rows, depth)).data(), rows, depth};
   }
   /// op(X)
   template <class S>
-  static left_factor pack(as op, const const_view<S>& x, context& ctx) {
+  static packed_a pack(transpose op, const const_view<S>& x, context& ctx) {
     const timed time(ctx.times, operation::packing);
-    left_factor f = take(op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows(), ctx);
+    packed_a f = take(op == transpose::no ? x.rows() : x.cols(), op == transpose::no ? x.cols() : x.rows(), ctx);
     parallel_for(format::panels(f.rows_), 4, ctx.threads, [&](index begin, index end) { f.fill(op, x, begin, end); });
     return f;
   }
   /// The panels BEGIN .. END - 1 of op(X), on this thread.
   template <class S>
-  void fill(as op, const const_view<S>& x, index begin, index end) {
+  void fill(transpose op, const const_view<S>& x, index begin, index end) {
     for (index p = begin; p < end; ++p) pack_panel(true, op, x, p, panel(p));
   }
-  void fill(as op, const const_view<real>& x) { fill(op, x, 0, format::panels(rows_)); }
+  void fill(transpose op, const const_view<real>& x) { fill(op, x, 0, format::panels(rows_)); }
 
   index rows() const { return rows_; }
   index depth() const { return depth_; }
@@ -163,25 +163,25 @@ class left_factor {
 
 /// The right factor of products, (depth, columns): borrowed memory, scratch or a packed weight's.
 template <class P>
-class right_factor {
+class packed_b {
  public:
   using operand = typename P::operand;
   using format = tile<operand>;
 
   static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
 
-  right_factor(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
+  packed_b(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
   /// op(X)
   template <class S>
-  static right_factor pack(as op, const const_view<S>& x, context& ctx) {
+  static packed_b pack(transpose op, const const_view<S>& x, context& ctx) {
     const timed time(ctx.times, operation::packing);
-    const index depth = op == as::is ? x.rows() : x.cols();
-    const index columns = op == as::is ? x.cols() : x.rows();
+    const index depth = op == transpose::no ? x.rows() : x.cols();
+    const index columns = op == transpose::no ? x.cols() : x.rows();
     return pack(op, x, ctx.memory.take<operand>(1, size(depth, columns)).data(), ctx.threads);
   }
   template <class S>
-  static right_factor pack(as op, const const_view<S>& x, operand* memory, int threads) {
-    right_factor f(memory, op == as::is ? x.rows() : x.cols(), op == as::is ? x.cols() : x.rows());
+  static packed_b pack(transpose op, const const_view<S>& x, operand* memory, int threads) {
+    packed_b f(memory, op == transpose::no ? x.rows() : x.cols(), op == transpose::no ? x.cols() : x.rows());
     const index panel = format::tiles(f.depth_) * format::size;
     parallel_for(format::panels(f.columns_), 4, threads, [&](index begin, index end) {
       for (index p = begin; p < end; ++p) pack_panel(false, op, x, p, memory + p * panel);
@@ -209,8 +209,8 @@ namespace detail {
 /// The factors that a sum of products LEFTS[t] RIGHTS[t] is made of, all of the same rows and columns.
 template <class P>
 struct factor_pairs {
-  std::span<const left_factor<P>> lefts;
-  std::span<const right_factor<P>> rights;
+  std::span<const packed_a<P>> lefts;
+  std::span<const packed_b<P>> rights;
 };
 
 /// The blocks of LEFTS' panels ROWS x RIGHTS' panels COLUMNS, [begin, end) each, one after the other.
@@ -218,7 +218,7 @@ template <class P>
 void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
             block_function<P> f) {
   using real = typename P::real;
-  using format = typename left_factor<P>::format;
+  using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
   const index all_rows = factors.lefts[0].rows(), all_columns = factors.rights[0].columns();
   alignas(64) real block[block_side * block_side], term[block_side * block_side];
@@ -248,8 +248,8 @@ void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index
 /// Calls f(which, rows, columns, path) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads. DEPTH numbers
 /// lie in a row or column of the factors. The right factor is read once for every 128 rows.
 template <class P, class F>
-void hand_out(index row_panels, index column_panels, index depth, index count, context& ctx, F&& f) {
-  using format = typename left_factor<P>::format;
+void partition(index row_panels, index column_panels, index depth, index count, context& ctx, F&& f) {
+  using format = typename packed_a<P>::format;
   constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
   const index panel_bytes = std::max<index>(1, format::tiles(depth)) * format::size * static_cast<index>(sizeof(typename P::operand));
   const index wide = std::max<index>(2, cache / panel_bytes / 2 * 2);
@@ -283,9 +283,9 @@ void hand_out(index row_panels, index column_panels, index depth, index count, c
 /// where in the product it lies, multiples of 32. Every element is summed along the depth in one order, whatever the number of threads.
 /// Cost: 2 rows depth columns operations a product.
 template <class P>
-void products(const left_factor<P>& left, std::span<const right_factor<P>> rights, context& ctx, blocks_function<P> f) {
+void products(const packed_a<P>& left, std::span<const packed_b<P>> rights, context& ctx, blocks_function<P> f) {
   const timed time(ctx.times, operation::product);
-  using format = typename left_factor<P>::format;
+  using format = typename packed_a<P>::format;
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
   const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
@@ -294,43 +294,43 @@ void products(const left_factor<P>& left, std::span<const right_factor<P>> right
     detail::blocks<P>({{&left, 1}, {&right, 1}}, row_panels, column_panels, path, ctx.times,
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
-  detail::hand_out<P>(format::panels(left.rows()), columns, left.depth(), std::ssize(rights), ctx, piece);
+  detail::partition<P>(format::panels(left.rows()), columns, left.depth(), std::ssize(rights), ctx, piece);
 }
 /// The blocks of sum_t LEFTS[t] RIGHTS[t], as many of each.
 template <class P>
-void summed_product(std::span<const left_factor<P>> lefts, std::span<const right_factor<P>> rights, context& ctx, block_function<P> f) {
+void summed_product(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, context& ctx, block_function<P> f) {
   const timed time(ctx.times, operation::product);
-  using format = typename left_factor<P>::format;
+  using format = typename packed_a<P>::format;
   index depth = 0;
   for (const auto& left : lefts) depth += left.depth();
   const auto piece = [&](index, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
     detail::blocks<P>({lefts, rights}, row_panels, column_panels, path, ctx.times, f);
   };
-  detail::hand_out<P>(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), depth, 1, ctx, piece);
+  detail::partition<P>(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), depth, 1, ctx, piece);
 }
 /// The same for one right factor:  f(row, col, block).
 template <class P>
-void product(const left_factor<P>& left, const right_factor<P>& right, context& ctx, block_function<P> f) {
+void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, block_function<P> f) {
   summed_product<P>({&left, 1}, {&right, 1}, ctx, f);
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
 template <class P>
-void serial_product(const left_factor<P>& left, const right_factor<P>& right, tile_path path, block_function<P> f) {
-  using format = typename left_factor<P>::format;
+void serial_product(const packed_a<P>& left, const packed_b<P>& right, tile_path path, block_function<P> f) {
+  using format = typename packed_a<P>::format;
   detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
 }
 
 /// The right factor of y = x W^T (op transposed) or dx = dy W (is): as W was packed, else packed now.
 template <class P>
-right_factor<P> weight_factor(const parameter<typename P::real>& w, as op, context& ctx) {
+packed_b<P> weight_factor(const parameter<typename P::real>& w, transpose op, context& ctx) {
   using operand = typename P::operand;
-  const index depth = op == as::is ? w.rows() : w.cols();
-  const index columns = op == as::is ? w.cols() : w.rows();
+  const index depth = op == transpose::no ? w.rows() : w.cols();
+  const index columns = op == transpose::no ? w.cols() : w.rows();
   if (const packed_weight* forms = w.packed()) {
-    const auto& packed = op == as::is ? forms->backward : forms->forward;
+    const auto& packed = op == transpose::no ? forms->backward : forms->forward;
     if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.get().data()), depth, columns};
   }
-  return right_factor<P>::pack(op, w.value(), ctx);
+  return packed_b<P>::pack(op, w.value(), ctx);
 }
 
 /// Packs W for products, until it is edited; BACKWARD: for the gradients of its inputs too.
@@ -338,12 +338,12 @@ template <class P>
 void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
   using operand = typename P::operand;
   auto packed = w.memory_for_packing();
-  const auto fill = [&](as op, buffer<std::byte>& to, index depth, index columns) {
-    to.resize(1, right_factor<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-    right_factor<P>::pack(op, w.value(), reinterpret_cast<operand*>(to.get().data()), threads);
+  const auto fill = [&](transpose op, buffer<std::byte>& to, index depth, index columns) {
+    to.resize(1, packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
+    packed_b<P>::pack(op, w.value(), reinterpret_cast<operand*>(to.get().data()), threads);
   };
-  fill(as::transposed, packed->forward, w.cols(), w.rows());
-  if (backward) fill(as::is, packed->backward, w.rows(), w.cols());
+  fill(transpose::yes, packed->forward, w.cols(), w.rows());
+  if (backward) fill(transpose::no, packed->backward, w.rows(), w.cols());
   w.pack(std::move(packed));
 }
 

@@ -11,7 +11,7 @@
 
 namespace graft {
 
-enum class as : std::uint8_t { is, transposed };
+enum class transpose : std::uint8_t { no, yes };
 
 /// A tile holds 16 rows of a left factor, or 16 columns of a right one, and is 64 bytes of T deep. The tiles of a panel, 16 rows or
 /// columns and all of the depth, follow each other; what a factor lacks is zero.
@@ -108,9 +108,9 @@ void pack_transposed(const S* source, index stride, bool left, T* out) {
 
 /// The whole tile that begins at SOURCE.
 template <class T, class S>
-void pack_whole_tile(bool left, as op, const S* source, index stride, T* out) {
+void pack_whole_tile(bool left, transpose op, const S* source, index stride, T* out) {
   using format = tile<T>;
-  if (op == as::transposed) {
+  if (op == transpose::yes) {
     pack_transposed(source, stride, left, out);
   } else if (left) {
     for (index r = 0; r < format::side; ++r) convert<format::depth>(source + r * stride, out + format::left(r, 0));
@@ -123,13 +123,13 @@ void pack_whole_tile(bool left, as op, const S* source, index stride, T* out) {
 
 /// The tile that begins at SOURCE, of which there are LENGTH (<= 16) rows or columns of the factor, REACH (<= depth) deep.
 template <class T, class S>
-void pack_tile(bool left, as op, const S* source, index stride, index length, index reach, T* out) {
+void pack_tile(bool left, transpose op, const S* source, index stride, index length, index reach, T* out) {
   using format = tile<T>;
   if (length == format::side && reach == format::depth) {
     pack_whole_tile(left, op, source, stride, out);
     return;
   }
-  const bool rows_go_deep = left == (op == as::is);
+  const bool rows_go_deep = left == (op == transpose::no);
   const index rows = rows_go_deep ? length : reach, columns = rows_go_deep ? reach : length;
   const index width = rows_go_deep ? format::depth : format::side;
   alignas(64) S whole[format::size] = {};
@@ -141,9 +141,9 @@ void pack_tile(bool left, as op, const S* source, index stride, index length, in
 
 /// Panel P of the left factor op(SOURCE) (N, K), or, not LEFT, of the right factor op(SOURCE) (K, N), into OUT.
 template <class T, class S>
-void pack_panel(bool left, as op, const const_view<S>& source, index p, T* out) {
+void pack_panel(bool left, transpose op, const const_view<S>& source, index p, T* out) {
   using format = tile<T>;
-  const bool rows_go_deep = left == (op == as::is);
+  const bool rows_go_deep = left == (op == transpose::no);
   const index n = rows_go_deep ? source.rows() : source.cols();
   const index k = rows_go_deep ? source.cols() : source.rows();
   const index first = p * format::side;

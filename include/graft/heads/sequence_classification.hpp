@@ -25,7 +25,7 @@ class sequence_classification {
   };
 
   /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*
-  sequence_classification(const encoder_config& c, index classes, std::uint64_t place);
+  sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream);
 
   index classes() const { return out_proj.out(); }
   /// Whether the dense layer comes with the trunk (BERT), rather than fresh.
@@ -48,7 +48,7 @@ class sequence_classification {
   bool pretrained_dense_;
   double first_dropout_;
   double dropout_;
-  std::uint64_t place_;  // this and the next
+  std::uint64_t dropout_stream_;  // this and the next
 };
 
 static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>> && layer<sequence_classification<bf16>>);

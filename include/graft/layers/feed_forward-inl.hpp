@@ -17,25 +17,26 @@ template <class P>
 void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows) const {
   scratch::mark mark(ctx.memory);
   if (s != nullptr) s->rows = rows;
-  intermediate.keep(x, s != nullptr ? &s->intermediate : nullptr, ctx);
-  view<slope> slopes = s != nullptr ? s->slope.resize(x.rows(), options_.intermediate_size) : view<slope>(nullptr, 0, 0);
-  const bool keeps = s != nullptr && output.reads_input();
+  intermediate.save_input(x, s != nullptr ? &s->intermediate : nullptr, ctx);
+  view<gelu_derivative> derivatives =
+      s != nullptr ? s->gelu_derivative.resize(x.rows(), options_.intermediate_size) : view<gelu_derivative>(nullptr, 0, 0);
+  const bool keeps = s != nullptr && output.needs_input();
   view<operand> kept = keeps ? s->output.x.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
-  const auto activated = left_factor<P>::take(x.rows(), options_.intermediate_size, ctx);
+  const auto activated = packed_a<P>::take(x.rows(), options_.intermediate_size, ctx);
   intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
     alignas(64) real own[detail::block_side];
     for_each_row(block, [&](index i, auto width) {
       if (s == nullptr) {
         ops::gelu_row<real>(block.row(i), block.row(i));
       } else {
-        ops::gelu_with_slope(block.row_data(i), block.row_data(i), own, width);
-        ops::keep_slope(own, slopes.row_data(row + i) + col, width);
+        ops::gelu_with_derivative(block.row_data(i), block.row_data(i), own, width);
+        ops::save_gelu_derivative(own, derivatives.row_data(row + i) + col, width);
       }
     });
     if (keeps) ops::write_block(block, kept, row, col);
     activated.store(row, col, block);
   });
-  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place, rows, options_.hidden_size, ctx);
+  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, rows, options_.hidden_size, ctx);
   output.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
     mask.apply(block, row, col);
     ops::write_block(block, h, row, col);
@@ -46,19 +47,22 @@ template <class P>
 void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta) {
   scratch::mark mark(ctx.memory);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
-  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place, s.rows, ctx);
+  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, s.rows, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
   const bool trains = is_trainable(intermediate);
   if (dx == nullptr && !trains) return;
   const index rows = dh.rows();
-  const const_view<slope> slopes = s.slope;
-  const auto dz = left_factor<P>::take(rows, options_.intermediate_size, ctx);
+  const const_view<gelu_derivative> derivatives = s.gelu_derivative;
+  const auto dz = packed_a<P>::take(rows, options_.intermediate_size, ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
-  output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx, [&](index row, index col, view<real> block) {
-    for_each_row(block, [&](index i, auto width) { ops::scale_by_slope(block.row_data(i), slopes.row_data(row + i) + col, width); });
-    if (trains) ops::write_block(block, dz_rows, row, col);
-    dz.store(row, col, block);
-  });
+  output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
+                         [&](index row, index col, view<real> block) {
+                           for_each_row(block, [&](index i, auto width) {
+                             ops::scale_by_gelu_derivative(block.row_data(i), derivatives.row_data(row + i) + col, width);
+                           });
+                           if (trains) ops::write_block(block, dz_rows, row, col);
+                           dz.store(row, col, block);
+                         });
   if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
   if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx);
 }

@@ -19,17 +19,17 @@ class feed_forward {
  public:
   using real = typename P::real;
   using operand = typename P::operand;
-  using slope = typename P::slope;
+  using gelu_derivative = typename P::gelu_derivative;
   struct options {
     index hidden_size;
     index intermediate_size;
     double hidden_dropout = 0;
-    std::uint64_t place = 0;
+    std::uint64_t dropout_stream = 0;
   };
   struct saved {
     rows_of rows = rows_of::tokens;
     typename linear<P>::saved intermediate;
-    buffer<typename P::slope> slope;
+    buffer<typename P::gelu_derivative> gelu_derivative;
     typename linear<P>::saved output;
   };
 

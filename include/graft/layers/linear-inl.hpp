@@ -14,7 +14,7 @@ linear<P>::linear(const std::string& prefix, index in, index out, parameter_role
 template <class P>
 void linear<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
   scratch::mark mark(ctx.memory);
-  keep(x, s, ctx);
+  save_input(x, s, ctx);
   forward_blocks(pack(x, ctx), ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
 }
 
@@ -25,19 +25,19 @@ void linear<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, co
 }
 
 template <class P>
-void linear<P>::keep(const_view<real> x, saved* s, context& ctx) const {
-  if (s != nullptr && reads_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
+void linear<P>::save_input(const_view<real> x, saved* s, context& ctx) const {
+  if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
 }
 
 template <class P>
-left_factor<P> linear<P>::pack(const_view<real> x, context& ctx) const {
+packed_a<P> linear<P>::pack(const_view<real> x, context& ctx) const {
   check_shape(x.cols() == in(), weight.name, "x", x,
               [&] { return "weight " + shape_text(weight.shape()) + " needs " + std::to_string(in()) + " columns"; });
-  return left_factor<P>::pack(as::is, x, ctx);
+  return packed_a<P>::pack(transpose::no, x, ctx);
 }
 
 template <class P>
-void linear<P>::forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const {
+void linear<P>::forward_blocks(const packed_a<P>& x, context& ctx, block_function<P> f) const {
   const linear* self = this;
   forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, view<real> block) { f(row, col, block); });
 }
@@ -45,22 +45,22 @@ void linear<P>::forward_blocks(const left_factor<P>& x, context& ctx, block_func
 template <class P>
 void linear<P>::input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
   scratch::mark mark(ctx.memory);
-  input_gradient(left_factor<P>::pack(as::is, dy, ctx), beta, dx, ctx);
+  input_gradient(packed_a<P>::pack(transpose::no, dy, ctx), beta, dx, ctx);
 }
 
 template <class P>
-void linear<P>::input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const {
+void linear<P>::input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx) const {
   input_gradient<1>({this}, {dy}, beta, dx, ctx);
 }
 
 template <class P>
-void linear<P>::backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const {
+void linear<P>::backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f) const {
   backward_blocks<1>({this}, {dy}, ctx, f);
 }
 
 template <class P>
-bool linear<P>::reads_input() const {
-  return weight.is_trained() || (update && is_trainable(*update));
+bool linear<P>::needs_input() const {
+  return weight.is_trained() || (lora && is_trainable(*lora));
 }
 
 }  // namespace graft

@@ -43,21 +43,21 @@ class linear {
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   /// The parts of forward, for callers that share x among layers, or go on with y while it is in cache: x kept and x packed ...
-  void keep(const_view<real> x, saved* s, context& ctx) const;
-  left_factor<P> pack(const_view<real> x, context& ctx) const;
+  void save_input(const_view<real> x, saved* s, context& ctx) const;
+  packed_a<P> pack(const_view<real> x, context& ctx) const;
   /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
-  void forward_blocks(const left_factor<P>& x, context& ctx, block_function<P> f) const;
+  void forward_blocks(const packed_a<P>& x, context& ctx, block_function<P> f) const;
   /// The same for several layers that read the same x:  f(which, row, col, block).
   template <std::size_t N>
-  static void forward_blocks(const std::array<const linear*, N>& layers, const left_factor<P>& x, context& ctx, blocks_function<P> f) {
+  static void forward_blocks(const std::array<const linear*, N>& layers, const packed_a<P>& x, context& ctx, blocks_function<P> f) {
     scratch::mark mark(ctx.memory);
     const auto each = [&](auto&& value) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I])...}; }
       (std::make_index_sequence<N>());
     };
-    const auto updates = each([&](const linear& l) { return l.update ? l.update->project(x, ctx) : view<real>(nullptr, 0, 0); });
-    const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, as::transposed, ctx); });
-    products<P>(x, std::span<const right_factor<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
+    const auto updates = each([&](const linear& l) { return l.lora ? l.lora->project(x, ctx) : view<real>(nullptr, 0, 0); });
+    const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, transpose::yes, ctx); });
+    products<P>(x, std::span<const packed_b<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
       const real* bias = l.bias.value().data() + col;
       for_each_row(block, [&](index i, auto width) {
@@ -65,7 +65,7 @@ class linear {
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] += bias[c];
       });
-      if (l.update) l.update->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
+      if (l.lora) l.lora->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
       f(which, row, col, block);
     });
   }
@@ -75,16 +75,16 @@ class linear {
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     if (weight.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      multiply<P>(as::transposed, dy, as::is, x, real(1), gradient_of(weight, ctx), ctx);
+      multiply<P>(transpose::yes, dy, transpose::no, x, real(1), gradient_of(weight, ctx), ctx);
     }
     if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
-    if (update) update->accumulate_gradients(dy, x, ctx);
+    if (lora) lora->accumulate_gradients(dy, x, ctx);
   }
   /// dx = dy W + beta dx
   void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const;
-  void input_gradient(const left_factor<P>& dy, real beta, view<real> dx, context& ctx) const;
+  void input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx) const;
   template <std::size_t N>
-  static void input_gradient(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, real beta, view<real> dx,
+  static void input_gradient(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, real beta, view<real> dx,
                              context& ctx) {
     backward_blocks<N>(layers, dys, ctx, [&](index row, index col, const auto& block) {
       if (beta == real(0)) {
@@ -100,40 +100,40 @@ class linear {
     });
   }
   /// f(row, col, block) for every block of dy W.
-  void backward_blocks(const left_factor<P>& dy, context& ctx, block_function<P> f) const;
+  void backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f) const;
   /// The same for several layers that read the same x: of the sum of all dy W.
   template <std::size_t N>
-  static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<left_factor<P>, N>& dys, context& ctx,
+  static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, context& ctx,
                               block_function<P> f) {
     scratch::mark mark(ctx.memory);
     const auto each = [&](auto&& value) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I], dys[I])...}; }
       (std::make_index_sequence<N>());
     };
-    const auto updates = each(
-        [&](const linear& l, const left_factor<P>& dy) { return l.update ? l.update->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
-    const auto factors = each([&](const linear& l, const left_factor<P>&) { return weight_factor<P>(l.weight, as::is, ctx); });
+    const auto updates =
+        each([&](const linear& l, const packed_a<P>& dy) { return l.lora ? l.lora->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
+    const auto factors = each([&](const linear& l, const packed_a<P>&) { return weight_factor<P>(l.weight, transpose::no, ctx); });
     summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
       for (std::size_t i = 0; i < N; ++i) {
-        if (layers[i]->update) layers[i]->update->add_backward(updates[i], block, row, col);
+        if (layers[i]->lora) layers[i]->lora->add_backward(updates[i], block, row, col);
       }
       f(row, col, block);
     });
   }
 
   /// Whether a gradient needs x.
-  bool reads_input() const;
+  bool needs_input() const;
 
   template <class F>
   void for_each_parameter(F&& f) {
     f(weight);
     f(bias);
-    if (update) update->for_each_parameter(f);
+    if (lora) lora->for_each_parameter(f);
   }
 
   parameter<real> weight;
   parameter<real> bias;
-  std::optional<low_rank<P>> update;
+  std::optional<low_rank<P>> lora;
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);

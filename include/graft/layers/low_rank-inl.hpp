@@ -13,13 +13,13 @@ low_rank<P>::low_rank(const std::string& prefix, index in, index out, index r, d
       scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
 
 template <class P>
-auto low_rank<P>::project(const left_factor<P>& x, context& ctx) const -> view<real> {
-  return scaled(x, weight_factor<P>(a, as::transposed, ctx), ctx);
+auto low_rank<P>::project(const packed_a<P>& x, context& ctx) const -> view<real> {
+  return scaled(x, weight_factor<P>(a, transpose::yes, ctx), ctx);
 }
 
 template <class P>
-auto low_rank<P>::project_back(const left_factor<P>& dy, context& ctx) const -> view<real> {
-  return scaled(dy, weight_factor<P>(b, as::is, ctx), ctx);
+auto low_rank<P>::project_back(const packed_a<P>& dy, context& ctx) const -> view<real> {
+  return scaled(dy, weight_factor<P>(b, transpose::no, ctx), ctx);
 }
 
 template <class P>
@@ -33,7 +33,7 @@ void low_rank<P>::add_backward(const_view<real> du, view<real> block, index row,
 }
 
 template <class P>
-auto low_rank<P>::scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const -> view<real> {
+auto low_rank<P>::scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const -> view<real> {
   view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
   product<P>(x, w, ctx, [&](index row, index col, const auto& block) { u.window(row, col, block.rows(), block.cols()) = scale_ * block; });
   return u;

@@ -25,9 +25,9 @@ class low_rank {
   real scale() const { return scale_; }
 
   /// s u (N, r), in scratch memory.
-  view<real> project(const left_factor<P>& x, context& ctx) const;
+  view<real> project(const packed_a<P>& x, context& ctx) const;
   /// du (N, r), in scratch memory.
-  view<real> project_back(const left_factor<P>& dy, context& ctx) const;
+  view<real> project_back(const packed_a<P>& dy, context& ctx) const;
 
   /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const_view<real> u, view<real> block, index row, index col) const;
@@ -38,13 +38,13 @@ class low_rank {
     scratch::mark mark(ctx.memory);
     if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      const view<real> u = project(left_factor<P>::pack(as::is, x, ctx), ctx);
-      multiply<P>(as::transposed, dy, as::is, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
+      const view<real> u = project(packed_a<P>::pack(transpose::no, x, ctx), ctx);
+      multiply<P>(transpose::yes, dy, transpose::no, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
     }
     if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      const view<real> du = project_back(left_factor<P>::pack(as::is, dy, ctx), ctx);
-      multiply<P>(as::transposed, const_view<real>(du), as::is, x, real(1), gradient_of(a, ctx), ctx);
+      const view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
+      multiply<P>(transpose::yes, const_view<real>(du), transpose::no, x, real(1), gradient_of(a, ctx), ctx);
     }
   }
 
@@ -57,7 +57,7 @@ class low_rank {
   parameter<real> a, b;
 
  private:
-  view<real> scaled(const left_factor<P>& x, const right_factor<P>& w, context& ctx) const;
+  view<real> scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const;
 
   real scale_;
 };

@@ -35,20 +35,22 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   if (all) {
     linear<P>::template forward_blocks<3>({&query, &key, &value}, packed, ctx, write);
   } else {
-    view<real> firsts = ctx.memory.take<real>(h.rows(), width);
-    ops::gather_first_rows<real>(x, firsts, ctx);
-    query.forward_blocks(query.pack(firsts, ctx), ctx, [&](index row, index col, const auto& block) { write(0, row, col, block); });
+    view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
+    ops::gather_first_rows<real>(x, cls_rows, ctx);
+    query.forward_blocks(query.pack(cls_rows, ctx), ctx, [&](index row, index col, const auto& block) { write(0, row, col, block); });
     linear<P>::template forward_blocks<2>({&key, &value}, packed, ctx,
                                           [&](index which, index row, index col, const auto& block) { write(which + 1, row, col, block); });
   }
-  const bool keeps = s != nullptr && output.reads_input();
+  const bool keeps = s != nullptr && output.needs_input();
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-  ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.place, ctx, wanted);
-  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.place + 1, wanted, width, ctx);
-  output.forward_blocks(left_factor<P>::pack(as::is, const_view<operand>(attended), ctx), ctx, [&](index row, index col, view<real> block) {
-    mask.apply(block, row, col);
-    ops::write_block(block, h, row, col);
-  });
+  ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx,
+                            wanted);
+  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
+  output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(attended), ctx), ctx,
+                        [&](index row, index col, view<real> block) {
+                          mask.apply(block, row, col);
+                          ops::write_block(block, h, row, col);
+                        });
 }
 
 template <class P>
@@ -59,37 +61,37 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   const auto part = [&](const auto& m, index i) { return m.window(0, i * width, rows, width); };
   scratch::mark mark(ctx.memory);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
-  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.place + 1, s.wanted, ctx);
+  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
   if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value)) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
-  output.backward_blocks(left_factor<P>::pack(as::is, const_view<real>(dprojected), ctx), ctx,
+  output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
                          [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
   view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(rows, 2 * width);
   const const_view<operand> dk = part(dkv, 0), dv = part(dkv, 1);
   ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                             options_.attention_dropout, options_.place, ctx, s.wanted);
+                             options_.attention_dropout, options_.dropout_stream, ctx, s.wanted);
   const bool all = s.wanted == rows_of::tokens;
-  view<operand> firsts = ctx.memory.take<operand>(!all && query.reads_input() ? dh.rows() : 0, width);
-  if (firsts.rows() > 0) ops::gather_first_rows<operand>(s.x, firsts, ctx);
-  query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(firsts), ctx);
+  view<operand> cls_rows = ctx.memory.take<operand>(!all && query.needs_input() ? dh.rows() : 0, width);
+  if (cls_rows.rows() > 0) ops::gather_first_rows<operand>(s.x, cls_rows, ctx);
+  query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(cls_rows), ctx);
   key.accumulate_gradients(dk, s.x.get(), ctx);
   value.accumulate_gradients(dv, s.x.get(), ctx);
   if (dx == nullptr) return;
-  const auto packed = [&](const const_view<operand>& d) { return left_factor<P>::pack(as::is, d, ctx); };
+  const auto packed = [&](const const_view<operand>& d) { return packed_a<P>::pack(transpose::no, d, ctx); };
   if (all) {
     linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx);
   } else {
     linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx);
-    view<real> dfirsts = ctx.memory.take<real>(dh.rows(), width);
-    query.input_gradient(packed(dq), real(0), dfirsts, ctx);
-    ops::add_to_first_rows<real>(dfirsts, *dx, ctx);
+    view<real> dcls_rows = ctx.memory.take<real>(dh.rows(), width);
+    query.input_gradient(packed(dq), real(0), dcls_rows, ctx);
+    ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
 }
 
 template <class P>
 bool self_attention<P>::trains_projections() const {
-  return query.reads_input() || key.reads_input() || value.reads_input();
+  return query.needs_input() || key.needs_input() || value.needs_input();
 }
 
 }  // namespace graft

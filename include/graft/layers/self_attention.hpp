@@ -23,9 +23,9 @@ class self_attention {
   struct options {
     index hidden_size;
     index heads;
-    double attention_dropout = 0;  // of the probabilities
-    double hidden_dropout = 0;     // of h
-    std::uint64_t place = 0;       // this and the next are this layer's dropout places
+    double attention_dropout = 0;      // of the probabilities
+    double hidden_dropout = 0;         // of h
+    std::uint64_t dropout_stream = 0;  // this and the next are this layer's
   };
   struct saved {
     rows_of wanted = rows_of::tokens;

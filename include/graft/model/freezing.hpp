@@ -22,7 +22,7 @@ template <class P, class Part>
 void pack_frozen_part(Part& part, bool backward, int threads) {
   part.for_each_parameter([&](auto& p) {
     const bool ready = p.packed() != nullptr && !(backward && p.packed()->backward.empty());
-    if (p.is_factor() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
+    if (p.is_product_weight() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
   });
 }
 }  // namespace detail
@@ -43,7 +43,7 @@ void pack_frozen(M& model, bool backward, int threads) {
 template <class M>
 void pack_trained(M& model, int threads) {
   model.for_each_parameter([&](auto& p) {
-    if (p.is_factor() && p.is_trained() && p.packed() == nullptr) pack_weight<typename M::precision>(p, true, threads);
+    if (p.is_product_weight() && p.is_trained() && p.packed() == nullptr) pack_weight<typename M::precision>(p, true, threads);
   });
 }
 

@@ -35,7 +35,7 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
       if (!is_target(prefix, target)) return;
       found = true;
-      layer.update.emplace(prefix, layer.in(), layer.out(), o.r, o.alpha);
+      layer.lora.emplace(prefix, layer.in(), layer.out(), o.r, o.alpha);
     });
     if (!found) {
       throw config_error("lora_target names \"" + target +
@@ -48,10 +48,10 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
 template <class P>
 void initialize_lora(plain_classifier<P>& model, std::uint64_t seed) {
   for_each_projection(model, [&](linear<P>& layer) {
-    if (!layer.update) return;
+    if (!layer.lora) return;
     const double limit = 1 / std::sqrt(static_cast<double>(layer.in()));
-    draw(layer.update->a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
-    layer.update->b.edit().setZero();
+    draw(layer.lora->a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
+    layer.lora->b.edit().setZero();
   });
 }
 
@@ -60,7 +60,7 @@ template <class P>
 void tune_lora(plain_classifier<P>& model) {
   tune_head(model);
   for_each_projection(model, [](linear<P>& layer) {
-    if (layer.update) set_trainable(*layer.update, true);
+    if (layer.lora) set_trainable(*layer.lora, true);
   });
 }
 

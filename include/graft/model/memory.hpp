@@ -39,8 +39,8 @@ template <class P>
 index site_numbers(const adapter_site<P>& s, index h) {
   if (!s.adapter) return h + 1;
   const index k = s.adapter->size();
-  return (s.place() == adapter_place::behind_norm ? 2 : 1) * (h + 1) + k + (s.adapter->down_project.reads_input() ? h : 0) +
-         (s.adapter->up_project.reads_input() ? k : 0);
+  return (s.place() == adapter_place::behind_norm ? 2 : 1) * (h + 1) + k + (s.adapter->down_project.needs_input() ? h : 0) +
+         (s.adapter->up_project.needs_input() ? k : 0);
 }
 template <class P>
 index site_numbers(const multi_adapter_site<P>& s, index h) {
@@ -66,15 +66,15 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const parameter_counts n = count_parameters(model);
   const index lowest = model.trunk.lowest_trainable();
   index per_row = lowest < 0 ? h + 1 : 0;
-  index slopes = 0;
+  index derivatives = 0;
   for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
-    if (attention) per_row += 3 * h + (layer.attention.query.reads_input() ? h : 0) + (layer.attention.output.reads_input() ? h : 0);
+    if (attention) per_row += 3 * h + (layer.attention.query.needs_input() ? h : 0) + (layer.attention.output.needs_input() ? h : 0);
     if (feed) {
-      slopes += c.intermediate_size;
-      per_row += (layer.feed.intermediate.reads_input() ? h : 0) + (layer.feed.output.reads_input() ? c.intermediate_size : 0);
+      derivatives += c.intermediate_size;
+      per_row += (layer.feed.intermediate.needs_input() ? h : 0) + (layer.feed.output.needs_input() ? c.intermediate_size : 0);
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
   }
@@ -83,7 +83,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   if (n.trained * static_cast<std::int64_t>(sizeof(real)) <= most_gradient_bytes) rest += static_cast<double>(n.trained) * (threads + 2);
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
-      const bool frozen_factor = p.is_factor() && !p.is_trained();
+      const bool frozen_factor = p.is_product_weight() && !p.is_trained();
       packed += static_cast<double>(frozen_factor ? (backward ? 2 : 1) * p.size() : 0);
       rest += static_cast<double>(frozen_factor ? 0 : p.size());
     });
@@ -94,8 +94,8 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence);
   rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * longest * threads;
   packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
-  const double bytes =
-      rest * sizeof(real) + packed * sizeof(operand) + n_rows * static_cast<double>(slopes) * sizeof(typename M::precision::slope);
+  const double bytes = rest * sizeof(real) + packed * sizeof(operand) +
+                       n_rows * static_cast<double>(derivatives) * sizeof(typename M::precision::gelu_derivative);
   return static_cast<std::int64_t>(std::min(bytes, 9e18));
 }
 

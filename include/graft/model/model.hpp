@@ -34,7 +34,7 @@ class classifier {
   /// @throws config_error  CLASSES or a dropout of C is out of range
   template <class MakeSite>
   classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_place) {}
+      : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_dropout_stream) {}
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
@@ -54,7 +54,7 @@ class classifier {
 
  private:
   static const encoder_config& checked(const encoder_config& c, index classes);
-  static constexpr std::uint64_t head_place = std::uint64_t{1} << 32;  // above every layer's dropout places
+  static constexpr std::uint64_t head_dropout_stream = std::uint64_t{1} << 32;  // above every layer's
 };
 
 /// What stands at the sites: nothing, one adapter, or a mix of several.
@@ -100,10 +100,10 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
   }
   if (o.count() < 1) throw config_error("a multi-adapter needs at least one adapter or the base in its mix");
   const index run = layers / sets;
-  std::shared_ptr<weighted_sum<P>> mix;
+  std::shared_ptr<mixing_weights<P>> mix;
   return {c, classes, [&](const std::string& prefix, index layer) {
             const bool first = layer % run == 0 && prefix.ends_with(".attention.output");
-            if (first) mix = std::make_shared<weighted_sum<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
+            if (first) mix = std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
             return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first);
           }};
 }

@@ -39,10 +39,10 @@ struct attention_workspace {
 
   /// Calls f(row, col, block) for the blocks of op(A) op(B).
   template <class A, class B>
-  void product(as op_a, const const_view<A>& a, as op_b, const const_view<B>& b, block_function<P> f) {
-    left_factor<P> l(left, op_a == as::is ? a.rows() : a.cols(), op_a == as::is ? a.cols() : a.rows());
+  void product(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, block_function<P> f) {
+    packed_a<P> l(left, op_a == transpose::no ? a.rows() : a.cols(), op_a == transpose::no ? a.cols() : a.rows());
     l.fill(op_a, a, 0, tile<operand>::panels(l.rows()));
-    serial_product<P>(l, right_factor<P>::pack(op_b, b, right, 1), path, f);
+    serial_product<P>(l, packed_b<P>::pack(op_b, b, right, 1), path, f);
   }
 };
 
@@ -65,7 +65,7 @@ void for_each_head(rows_of queries, index heads, index head_size, context& ctx, 
   const index widest = std::max(longest, head_size);
   scratch::mark mark(ctx.memory);
   view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * padded(longest));
-  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * left_factor<P>::size(widest, widest));
+  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * packed_a<P>::size(widest, widest));
   const tile_path path = graft::detail::path_of<P>(ctx);
   const index items = sequences * heads;
 #pragma omp parallel num_threads(ctx.threads)
@@ -80,7 +80,7 @@ void for_each_head(rows_of queries, index heads, index head_size, context& ctx, 
       const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1};
       const index stride = padded(length);
       const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
-      attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + left_factor<P>::size(widest, widest), path};
+      attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path};
       f(item, w);
     }
   }
@@ -91,7 +91,7 @@ template <class P, class Q>
 void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
-  w.product(as::is, q, as::transposed, k, [&](index row, index col, const auto& block) {
+  w.product(transpose::no, q, transpose::yes, k, [&](index row, index col, const auto& block) {
     for_each_row(block, [&](index i, auto width) {
       const real* from = block.row_data(i);
       real* to = w.prob.row_data(row + i) + col;
@@ -123,12 +123,12 @@ auto write_into(view<T> to) {
 /// Source: Vaswani et al. 2017, eq. 1.   Tested: tests/ops/attention_core_test.cpp
 template <class P>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
-                       view<typename P::operand> y, index heads, double p, std::uint64_t place, context& ctx,
+                       view<typename P::operand> y, index heads, double p, std::uint64_t dropout_stream, context& ctx,
                        rows_of queries = rows_of::tokens) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
   detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
@@ -139,7 +139,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
       }
     }
-    w.product(as::is, const_view<real>(w.prob), as::is, of_keys(v), detail::write_into(of_queries(y)));
+    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), detail::write_into(of_queries(y)));
   });
 }
 
@@ -149,18 +149,18 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
 template <class P>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
-                        view<typename P::operand> dv, index heads, double p, std::uint64_t place, context& ctx,
+                        view<typename P::operand> dv, index heads, double p, std::uint64_t dropout_stream, context& ctx,
                         rows_of queries = rows_of::tokens) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(place));
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
   detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
-    w.product(as::is, of_queries(dy), as::transposed, of_keys(v), detail::write_into(w.grad));
+    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
         const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first + i, heads, item.head);
@@ -168,10 +168,10 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
       }
     }
-    w.product(as::transposed, const_view<real>(drop ? w.kept : w.prob), as::is, of_queries(dy), detail::write_into(of_keys(dv)));
+    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), detail::write_into(of_keys(dv)));
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
-    w.product(as::is, const_view<real>(w.grad), as::is, of_keys(k), detail::write_into(of_queries(dq)));
-    w.product(as::transposed, const_view<real>(w.grad), as::is, of_queries(q), detail::write_into(of_keys(dk)));
+    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(of_queries(dq)));
+    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), detail::write_into(of_keys(dk)));
   });
 }
 

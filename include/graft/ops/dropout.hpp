@@ -41,8 +41,11 @@ struct dropout_mask {
 template <class T>
 class matrix_dropout {
  public:
-  matrix_dropout(double p, std::uint64_t place, rows_of rows, index width, const context& ctx)
-      : active_(p > 0 && ctx.training), before_(ctx.rows_before(rows)), width_(width), mask_(active_ ? p : 0.0, ctx.stream(place)) {}
+  matrix_dropout(double p, std::uint64_t dropout_stream, rows_of rows, index width, const context& ctx)
+      : active_(p > 0 && ctx.training),
+        before_(ctx.rows_before(rows)),
+        width_(width),
+        mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
 
   bool active() const { return active_; }
   /// to = from times the mask, for N elements from (ROW, COL) on.
@@ -63,9 +66,9 @@ class matrix_dropout {
 
 /// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (ROWS, H), may be the same memory. Without dropout a copy.
 template <class T>
-void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, rows_of rows, context& ctx) {
+void dropout(const_view<T> x, view<T> y, double p, std::uint64_t dropout_stream, rows_of rows, context& ctx) {
   const timed time(ctx.times, operation::dropout);
-  const matrix_dropout<T> mask(p, place, rows, x.cols(), ctx);
+  const matrix_dropout<T> mask(p, dropout_stream, rows, x.cols(), ctx);
   if (!mask.active() && x.data() == y.data()) return;
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
@@ -82,8 +85,8 @@ void dropout(const_view<T> x, view<T> y, double p, std::uint64_t place, rows_of 
 /// x (ROWS, H).   Nothing happens when p = 0 or outside training.
 /// Source: Srivastava et al. 2014.   Tested: tests/ops/dropout_test.cpp
 template <class T>
-void dropout(view<T> x, double p, std::uint64_t place, rows_of rows, context& ctx) {
-  dropout<T>(x, x, p, place, rows, ctx);
+void dropout(view<T> x, double p, std::uint64_t dropout_stream, rows_of rows, context& ctx) {
+  dropout<T>(x, x, p, dropout_stream, rows, ctx);
 }
 
 }  // namespace graft::ops

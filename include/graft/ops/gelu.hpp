@@ -29,7 +29,7 @@ void gelu_row_backward(const Dy& dy, const X& x, Dx&& dx) {
 
 /// y = gelu(x) and s = gelu'(x) for n numbers, which share Phi; y may be x's memory.
 template <class T>
-[[gnu::always_inline]] inline void gelu_with_slope(const T* x, T* y, T* s, index n) {
+[[gnu::always_inline]] inline void gelu_with_derivative(const T* x, T* y, T* s, index n) {
   using values = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
   using results = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
   constexpr T density = T(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
@@ -46,24 +46,25 @@ template <class T>
 }
 
 /// gelu' lies between -0.13 and 1.13. In 8 bits it is kept to 0.0025, about as well as from an x of bf16; in a real type as it is.
-inline constexpr float least_slope = -0.13F, slope_range = 1.26F;
+inline constexpr float least_gelu_derivative = -0.13F, gelu_derivative_range = 1.26F;
 
 template <class T, class S>
-[[gnu::always_inline]] inline void keep_slope(const T* s, S* to, index n) {
+[[gnu::always_inline]] inline void save_gelu_derivative(const T* s, S* to, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
     for (index i = 0; i < n; ++i)
-      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>((s[i] - least_slope) * (255 / slope_range) + 0.5F));
+      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>((s[i] - least_gelu_derivative) * (255 / gelu_derivative_range) + 0.5F));
   } else {
     std::copy(s, s + n, to);
   }
 }
-/// d_i *= the slope kept at s_i
+/// d_i *= the gelu_derivative kept at s_i
 template <class T, class S>
-[[gnu::always_inline]] inline void scale_by_slope(T* d, const S* s, index n) {
+[[gnu::always_inline]] inline void scale_by_gelu_derivative(T* d, const S* s, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {
 #pragma omp simd
-    for (index i = 0; i < n; ++i) d[i] *= static_cast<float>(static_cast<std::int32_t>(s[i])) * (slope_range / 255) + least_slope;
+    for (index i = 0; i < n; ++i)
+      d[i] *= static_cast<float>(static_cast<std::int32_t>(s[i])) * (gelu_derivative_range / 255) + least_gelu_derivative;
   } else {
 #pragma omp simd
     for (index i = 0; i < n; ++i) d[i] *= s[i];

@@ -23,8 +23,8 @@ struct mixed_adapter_weights {
   index size;  // K
   activation act;
   bool behind_norm;                             // it reads LN_k(h + x), not h
-  right_factor<P> down, up;                     // of y = x W^T
-  right_factor<P> down_back, up_back;           // of dx = dy W
+  packed_b<P> down, up;                         // of y = x W^T
+  packed_b<P> down_back, up_back;               // of dx = dy W
   const typename P::real *down_bias, *up_bias;  // (K), (H)
 };
 
@@ -67,7 +67,7 @@ struct mixed_workspace {
   tile_path path;
 
   /// out = in W^T, or + where ADD; in (n, .) packed by the caller.
-  void product(const left_factor<P>& in, const right_factor<P>& w, view<real> out, bool add) {
+  void product(const packed_a<P>& in, const packed_b<P>& w, view<real> out, bool add) {
     serial_product<P>(in, w, path, [&](index row, index col, const auto& block) {
       auto to = out.window(row, col, block.rows(), block.cols());
       if (add) {
@@ -87,8 +87,8 @@ struct mixed_workspace {
       convert(z_k.row_data(r), active.row_data(r), a.size);
       activate_row<real>(a.act, active.row(r), active.row(r));
     }
-    left_factor<P> in(activated, sum.rows(), a.size);
-    in.fill(as::is, active);
+    packed_a<P> in(activated, sum.rows(), a.size);
+    in.fill(transpose::no, active);
     product(in, a.up, u.window(0, 0, sum.rows(), u.cols()), true);
     u.topRows(sum.rows()).rowwise() += const_view<real>(a.up_bias, 1, u.cols()).row(0);
   }
@@ -107,7 +107,7 @@ class mixed_workspaces {
         width_(width),
         path_(graft::detail::path_of<P>(ctx)),
         reals_(ctx.memory.take_rows<real>(ctx.threads, mixed_tile * (width + widest_) + std::max(width, widest_))),
-        operands_(ctx.memory.take_rows<operand>(ctx.threads, input_size() + left_factor<P>::size(mixed_tile, widest_))) {}
+        operands_(ctx.memory.take_rows<operand>(ctx.threads, input_size() + packed_a<P>::size(mixed_tile, widest_))) {}
 
   tile_path path() const { return path_; }
   mixed_workspace<P> of_this_thread() const {
@@ -123,7 +123,7 @@ class mixed_workspaces {
   }
 
  private:
-  index input_size() const { return left_factor<P>::size(mixed_tile, std::max(width_, widest_)); }
+  index input_size() const { return packed_a<P>::size(mixed_tile, std::max(width_, widest_)); }
 
   index widest_, width_;
   tile_path path_;
@@ -163,7 +163,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
     view<real> u = work.u.window(0, 0, n, width);
-    left_factor<P> input(work.input, n, width);
+    packed_a<P> input(work.input, n, width);
     u = of(h) + of(x);
     for (index r = 0; r < n; ++r) convert(u.row_data(r), sum.row_data(begin + r), width);
     bool packed_h = false;
@@ -182,10 +182,10 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
             normalize_row<real>(u.row(r), u.row(r), b.eps);
             u.row(r).array() = u.row(r).array() * gain.row(0).array() + shift.row(0).array();
           }
-          input.fill(as::is, u);
+          input.fill(transpose::no, u);
           packed_h = false;
         } else if (!packed_h) {
-          input.fill(as::is, of(h));
+          input.fill(transpose::no, of(h));
           packed_h = true;
         }
         serial_product<P>(input, a.down, work.path, [&](index row, index col, view<real> block) {
@@ -226,7 +226,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
     const index n = end - begin;
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
     view<real> u = work.u.window(0, 0, n, width);
-    left_factor<P> input(work.input, n, width);
+    packed_a<P> input(work.input, n, width);
     if (dh != nullptr) of(*dh).setZero();
     of(dsum).setZero();
     index first = 0;
@@ -249,14 +249,14 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
         if (b.adapter != nullptr && (dh != nullptr || b.adapter->behind_norm)) {
           const auto& a = *b.adapter;
           view<real> dz = work.z.window(0, 0, n, a.size);
-          input.fill(as::is, u);
+          input.fill(transpose::no, u);
           work.product(input, a.up_back, dz, false);
           for (index r = 0; r < n; ++r) {
             const real* z_row = piece_as<real>(z_k, r, 0, a.size, work.own.data());
             activate_row_backward<real>(a.act, dz.row(r), const_view<real>(z_row, 1, a.size).row(0), dz.row(r));
           }
-          left_factor<P> back(work.activated, n, a.size);
-          back.fill(as::is, dz);
+          packed_a<P> back(work.activated, n, a.size);
+          back.fill(transpose::no, dz);
           if (a.behind_norm) {
             work.product(back, a.down_back, u, false);
             view<real> own = work.own.window(0, 0, 1, width);

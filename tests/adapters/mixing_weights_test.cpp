@@ -1,4 +1,4 @@
-#include "graft/adapters/weighted_sum.hpp"
+#include "graft/adapters/mixing_weights.hpp"
 
 #include "support/gradient_check.hpp"
 
@@ -8,7 +8,7 @@ using graft::mixing_mode;
 
 TEST_CASE("mixing weights start alike and have their closed forms") {
   const auto mixed = [](mixing_mode mode, double a, double b, double c) {
-    graft::weighted_sum<f64> mix("m", 3, mode);
+    graft::mixing_weights<f64> mix("m", 3, mode);
     CHECK(mix.v.name == "m.weights");
     CHECK(mix.v.role == graft::parameter_role::mixing);
     matrix<double> w(1, 3);
@@ -32,7 +32,7 @@ TEST_CASE("mixing weights start alike and have their closed forms") {
 
 TEST_CASE("the gradients of mixing weights are their derivatives and add up") {
   for (const auto mode : {mixing_mode::softmax, mixing_mode::gates, mixing_mode::weights}) {
-    graft::weighted_sum<f64> mix("m", 4, mode);
+    graft::mixing_weights<f64> mix("m", 4, mode);
     graft_test::randomize(mix, 1);
     const auto dw = graft_test::random_matrix(1, 4, 2);
     matrix<double> w(1, 4);

@@ -12,14 +12,14 @@ namespace graft {
 
 /// w (1, M) from v (1, M), by mode; shared by the sites of one weight set.
 /// Backward:  softmax dv = w (dw - <dw, w>);   gates dv = dw w (1 - w);   weights dv = dw
-/// Source: the original system's weighted sums.   Tested: tests/adapters/weighted_sum_test.cpp
+/// Source: the original system's weighted sums.   Tested: tests/adapters/mixing_weights_test.cpp
 template <class P>
-class weighted_sum {
+class mixing_weights {
  public:
   using real = typename P::real;
 
   /// Parameter PREFIX.weights
-  weighted_sum(const std::string& prefix, index count, mixing_mode mode);
+  mixing_weights(const std::string& prefix, index count, mixing_mode mode);
 
   index count() const { return v.size(); }
 
@@ -38,10 +38,10 @@ class weighted_sum {
   mixing_mode mode_;
 };
 
-static_assert(parameterized<weighted_sum<f64>>);
+static_assert(parameterized<mixing_weights<f64>>);
 
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)
-#include "graft/adapters/weighted_sum-inl.hpp"  // IWYU pragma: export
+#include "graft/adapters/mixing_weights-inl.hpp"  // IWYU pragma: export
 #endif

@@ -1,7 +1,7 @@
 #pragma once
-// Bodies of graft/adapters/weighted_sum.hpp.
+// Bodies of graft/adapters/mixing_weights.hpp.
 
-#include "graft/adapters/weighted_sum.hpp"
+#include "graft/adapters/mixing_weights.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 #include "graft/ops/softmax.hpp"
@@ -9,18 +9,18 @@
 namespace graft {
 
 template <class P>
-weighted_sum<P>::weighted_sum(const std::string& prefix, index count, mixing_mode mode)
+mixing_weights<P>::mixing_weights(const std::string& prefix, index count, mixing_mode mode)
     : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
 
 template <class P>
-void weighted_sum<P>::forward(view<real> w) const {
+void mixing_weights<P>::forward(view<real> w) const {
   w = v.value();
   if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
   if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
 }
 
 template <class P>
-void weighted_sum<P>::backward(const_view<real> dw, const_view<real> w, context& ctx) {
+void mixing_weights<P>::backward(const_view<real> dw, const_view<real> w, context& ctx) {
   if (!v.is_trained()) return;
   auto dv = gradient_of(v, ctx).row(0).array();
   const auto mixed = w.row(0).array(), d = dw.row(0).array();
@@ -30,7 +30,7 @@ void weighted_sum<P>::backward(const_view<real> dw, const_view<real> w, context&
 }
 
 template <class P>
-auto weighted_sum<P>::initial(index count, mixing_mode mode) -> real {
+auto mixing_weights<P>::initial(index count, mixing_mode mode) -> real {
   switch (mode) {
     case mixing_mode::softmax:
       return real(1) / real(count);
