@@ -31,15 +31,16 @@ TEST_CASE("mixing weights start alike and have their closed forms") {
 }
 
 TEST_CASE("the gradients of mixing weights are their derivatives and add up") {
+  graft::context ctx;
   for (const auto mode : {mixing_mode::softmax, mixing_mode::gates, mixing_mode::weights}) {
     graft::mixing_weights<f64> mix("m", 4, mode);
     graft_test::randomize(mix, 1);
     const auto dw = graft_test::random_matrix(1, 4, 2);
     matrix<double> w(1, 4);
     mix.forward(w);
-    mix.backward(dw, w);
+    mix.backward(dw, w, ctx);
     const matrix<double> gradient = mix.v.gradient();
-    mix.backward(dw, w);
+    mix.backward(dw, w, ctx);
     CHECK(graft_test::largest_difference(mix.v.gradient(), matrix<double>(2 * gradient)) <= 1e-15);
     graft_test::check_derivatives({{"v", mix.v.edit().data(), gradient.data(), 4}}, [&] {
       mix.forward(w);
@@ -47,7 +48,7 @@ TEST_CASE("the gradients of mixing weights are their derivatives and add up") {
     });
     mix.v.freeze();
     graft_test::drop_gradient(mix.v);
-    mix.backward(dw, w);
+    mix.backward(dw, w, ctx);
     CHECK_FALSE(mix.v.has_gradient());
   }
 }
