@@ -12,7 +12,7 @@ namespace graft {
 
 /// w (1, M) from v (1, M), by mode; shared by the sites of one weight set.
 /// Backward:  softmax dv = w (dw - <dw, w>);   gates dv = dw w (1 - w);   weights dv = dw
-/// Source: the original system's weighted sums.   Tested: tests/adapters/mixing_weights_test.cpp
+/// Source: nlprunners' weighted sums.   Tested: tests/adapters/mixing_weights_test.cpp
 template <class P>
 class mixing_weights {
  public:

@@ -12,6 +12,7 @@ namespace graft {
 /// gelu: x Phi(x).   relu: max(x, 0).   swish: x / (1 + exp(-x)).
 enum class activation : std::uint8_t { gelu, relu, swish };
 
+/// "gelu", "relu" or "swish".
 std::string activation_name(activation a);
 
 /// @throws config_error  TEXT is none of the three
@@ -20,6 +21,7 @@ activation parse_activation(const std::string& text);
 /// Where adapters sit.   houlsby: at both sites of a layer, before the LayerNorm.   pfeiffer: at the feed-forward site alone, behind it.
 enum class adapter_placement : std::uint8_t { houlsby, pfeiffer };
 
+/// "houlsby" or "pfeiffer".
 std::string placement_name(adapter_placement p);
 
 /// @throws config_error  TEXT is neither of the two
@@ -28,11 +30,13 @@ adapter_placement parse_placement(const std::string& text);
 /// Where the adapter of one site stands: nowhere, before the LayerNorm (Houlsby) or behind it (Pfeiffer).
 enum class adapter_place : std::uint8_t { none, before_norm, behind_norm };
 
+/// Where PLACEMENT puts the adapter of a feed-forward site, or of an attention site.
 adapter_place place_at(adapter_placement placement, bool feed_forward_site);
 
 /// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
 enum class mixing_mode : std::uint8_t { softmax, gates, weights };
 
+/// "softmax", "gates" or "weights".
 std::string mixing_mode_name(mixing_mode mode);
 
 /// @throws config_error  TEXT is none of the three
