@@ -6,10 +6,9 @@
 #include "graft/model/initialization.hpp"
 #include "graft/optim/adamw.hpp"
 #include "graft/optim/schedule.hpp"
-#include "graft/optim/adamw.hpp"
-#include "graft/optim/schedule.hpp"
 #include "graft/train/evaluation.hpp"
 #include "graft/train/micro_batch_gradients.hpp"
+#include "graft/train/training_options.hpp"
 
 namespace graft_benchmark {
 

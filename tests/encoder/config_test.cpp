@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/core/error.hpp"
+#include "graft/core/json.hpp"
 #include "support/shared.hpp"
 
 namespace {

@@ -2,6 +2,7 @@
 
 #include "harness.hpp"
 // the others behind it, so that they map files its way
+#include "graft/core/json.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/exchange/adapter_list.hpp"

@@ -9,6 +9,7 @@
 
 #include "graft/data/data_set.hpp"
 #include "graft/data/example_reader.hpp"
+#include "graft/text/tokenizer.hpp"
 
 namespace graft_fuzz {
 

@@ -14,6 +14,7 @@
 #include "graft/io/model_file.hpp"
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
+#include "graft/text/tokenizer.hpp"
 #include "graft/train/trainer.hpp"
 #include "graft/version.hpp"
 #include "host/lost_pages.hpp"
