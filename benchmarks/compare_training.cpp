@@ -26,6 +26,7 @@
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/loading.hpp"
+#include "graft/text/tokenizer.hpp"
 #include "models.hpp"
 
 namespace {
