@@ -40,7 +40,7 @@ using graft::ordered_json;
 constexpr index classes = 2, adapter_size = 64, max_seq_length = 128;
 
 void print_rows(const std::string& glue, const std::string& name, const std::string& tokenizer) {
-  for (const graft::task_config& found : graft::find_glue_tasks(glue)) {
+  for (const graft::task_config& found : graft::find_glue_tasks(glue).tasks) {
     if (found.task.name != name) continue;
     const std::string& path = found.paths.at("train");
     const auto examples = graft::read_examples(found.task, "train", path);
