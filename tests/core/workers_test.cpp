@@ -2,6 +2,9 @@
 
 #include "graft/core/workers.hpp"
 
+#include <omp.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 #include <stdexcept>
@@ -40,6 +43,20 @@ TEST_CASE("every unit is taken once, by one thread; too few of them are shared b
   for (const taken& unit : take_units(ctx, 2)) CHECK(unit.threads == 3);
   CHECK(ctx.counters.products == 52);
   CHECK(take_units(ctx, 0).empty());
+}
+
+TEST_CASE("every unit is taken where the caller is one of a team, whose threads get no teams of their own") {
+  std::vector<int> untaken(2, -1);
+#pragma omp parallel num_threads(2)
+  {
+    graft::context ctx;
+    ctx.threads = 4;
+    int missing = 0;
+    for (const taken& unit : take_units(ctx, 9)) missing += unit.times == 1 ? 0 : 1;
+    untaken[static_cast<std::size_t>(omp_get_thread_num())] = missing;
+  }
+  CHECK(std::count(untaken.begin(), untaken.end(), 0) >= 1);
+  CHECK(*std::max_element(untaken.begin(), untaken.end()) <= 0);
 }
 
 TEST_CASE("workers see what their context is set to") {

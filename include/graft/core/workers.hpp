@@ -21,7 +21,7 @@ void for_each_unit(index count, context& ctx, F&& f) {
     return;
   }
   ctx.begin_workers();
-  std::atomic<index> next{ctx.threads};  // each begins with one of its own, so that all have their memory from the first call on
+  std::atomic<index> more{0};
   std::exception_ptr failure;
   index failed = count;
   {
@@ -30,11 +30,13 @@ void for_each_unit(index count, context& ctx, F&& f) {
     {
       context& own = ctx.worker(omp_get_thread_num());
       const timed own_time(own.times, operation::wait);
-      for (index i = own.worker_number; i < count; i = next++) {
+      const index team = omp_get_num_threads();  // one alone where the caller is one of a team, and OpenMP nests none
+      // each begins with one of its own, so that all have their memory from the first call on
+      for (index i = own.worker_number; i < count; i = team + more++) {
         try {
           f(i, own);
         } catch (...) {
-          next = count;
+          more = count;
 #pragma omp critical(graft_unit_failed)
           if (i < failed) {
             failed = i;

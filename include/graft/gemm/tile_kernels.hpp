@@ -44,7 +44,7 @@ struct lanes<double, Bytes> {
 template <int Bytes, int Rows, class T>
 [[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c) {
   using vector = typename lanes<T, Bytes>::type;
-  constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = std::min(16 / width, 16);
+  constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = 16 / width;
   for (index first = 0; first < 16; first += Rows) {
     vector sum[Rows][across];
 #pragma GCC unroll 16
