@@ -2,7 +2,10 @@
 
 #include "graft/train/micro_batch_gradients.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <numeric>
+#include <vector>
 
 #include "graft/model/freezing.hpp"
 #include "training/tiny_task.hpp"
@@ -92,4 +95,24 @@ TEST_CASE("parts of sequences of one token alone have the masks that they have i
     CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
     CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
   }
+}
+
+TEST_CASE("blocks that are ready in any order are summed in one fixed tree") {
+  constexpr graft::index leaves = 5, size = 7;
+  const auto value = [](graft::index leaf, graft::index i) { return 1.0F / static_cast<float>(3 + 7 * leaf + 11 * i); };
+  std::vector<graft::index> order(leaves);
+  std::iota(order.begin(), order.end(), 0);
+  graft::detail::summing_tree<float> sums;
+  do {
+    sums.begin(leaves, size, leaves);
+    std::vector<float*> blocks(leaves);
+    for (graft::index leaf = 0; leaf < leaves; ++leaf) {
+      float* block = blocks[static_cast<std::size_t>(leaf)] = sums.take();
+      for (graft::index i = 0; i < size; ++i) block[i] += value(leaf, i);
+    }
+    for (const graft::index leaf : order) sums.done(leaf, blocks[static_cast<std::size_t>(leaf)]);
+    for (graft::index i = 0; i < size; ++i) {
+      REQUIRE(sums.root()[i] == ((value(0, i) + value(1, i)) + (value(2, i) + value(3, i))) + value(4, i));
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
 }

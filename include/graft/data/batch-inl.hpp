@@ -32,10 +32,19 @@ GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
 
 GRAFT_INLINE std::size_t batch::fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens) {
   clear();
-  const std::size_t end = std::min(rows_of_set.size(), first + static_cast<std::size_t>(count));
-  while (first < end && (size() == 0 || tokens == 0 || rows() + std::ssize(rows_of_set[first].input_ids) <= tokens))
-    add(rows_of_set[first++]);
+  const std::size_t end = end_of_batch(rows_of_set, first, count, tokens);
+  while (first < end) add(rows_of_set[first++]);
   return first;
+}
+
+GRAFT_INLINE std::size_t end_of_batch(std::span<const features> rows, std::size_t first, index count, index tokens) {
+  const std::size_t end = std::min(rows.size(), first + static_cast<std::size_t>(count));
+  std::size_t last = first;
+  for (index sum = 0; last < end; ++last) {
+    sum += std::ssize(rows[last].input_ids);
+    if (last > first && tokens != 0 && sum > tokens) break;
+  }
+  return last;
 }
 
 GRAFT_INLINE void batch::add(const features& row) {

@@ -35,6 +35,9 @@ struct batch {
   void add(const features& row);
 };
 
+/// Where the batch of ROWS that begins at FIRST ends: `batch::fill` takes the rows before.
+std::size_t end_of_batch(std::span<const features> rows, std::size_t first, index count, index tokens);
+
 /// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally
 /// large as far as that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS
 /// 0: one.

@@ -21,9 +21,15 @@ namespace graft {
 template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
   std::vector<std::size_t> cuts{0};
-  batch b;
-  while (cuts.back() < rows.size()) cuts.push_back(b.fill(rows, cuts.back(), batch_size, tokens));
-  const bool training = std::exchange(ctx.training, false);
+  while (cuts.back() < rows.size()) cuts.push_back(end_of_batch(rows, cuts.back(), batch_size, tokens));
+  struct evaluating {
+    explicit evaluating(context& c) : ctx(c), before(std::exchange(c.training, false)) {}
+    evaluating(const evaluating&) = delete;
+    evaluating& operator=(const evaluating&) = delete;
+    ~evaluating() { ctx.training = before; }
+    context& ctx;
+    bool before;
+  } const scope(ctx);
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   for_each_unit(std::ssize(cuts) - 1, ctx, [&](index i, context& own) {
     if (stopped()) return;
@@ -32,7 +38,6 @@ bool for_each_batch(std::span<const features> rows, index batch_size, index toke
     part.fill(rows.first(cuts[n + 1]), cuts[n], batch_size, tokens);
     f(part, static_cast<index>(cuts[n]), own);
   });
-  ctx.training = training;
   return !stopped();
 }
 
