@@ -2,7 +2,9 @@
 
 #include "graft/gemm/product.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
 #include <limits>
 #include <tuple>
 
@@ -215,4 +217,18 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   graft::pack_weight<graft::f32>(w, true, 1);
   CHECK(w.packed() == memory);
   CHECK(forward() == 2 * before);
+}
+
+TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies", "", graft::f32, graft::f64, graft::bf16) {
+  using operand = typename TestType::operand;
+  using real = typename TestType::real;
+  constexpr graft::index depth = 2, size = 2 * depth * graft::tile<operand>::size;
+  alignas(64) static operand a[size], b[size];
+  alignas(64) static real c[graft::detail::block_side * graft::detail::block_side + 1];
+  std::fill(std::begin(a), std::end(a), operand(1));
+  std::fill(std::begin(b), std::end(b), operand(2));
+  std::fill(std::begin(c), std::end(c), real(-1));
+  graft::detail::kernel_of<TestType>(graft::tile_path::portable)(a, b, depth, 2, 2, c + 1);
+  CHECK(c[0] == real(-1));
+  CHECK(std::all_of(std::begin(c) + 1, std::end(c), [](real sum) { return sum == real(2 * depth * graft::tile<operand>::depth); }));
 }

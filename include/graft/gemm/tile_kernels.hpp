@@ -40,18 +40,40 @@ struct lanes<double, Bytes> {
   typedef double type __attribute__((vector_size(Bytes), aligned(8)));  // NOLINT
 };
 
-/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 numbers stay in registers while the depth goes by.
-template <int Bytes, int Rows, class T>
-[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c) {
+/// ROWS x 16 sums in registers. A struct, as a deduced type of vectors loses that they need not be aligned.
+template <class T, int Bytes, int Rows>
+struct block_sums {
   using vector = typename lanes<T, Bytes>::type;
-  constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = 16 / width;
-  for (index first = 0; first < 16; first += Rows) {
-    vector sum[Rows][across];
+  static constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = 16 / width;
+
+  [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 16
-      for (int j = 0; j < across; ++j) sum[i][j] = vector{};
+      for (int j = 0; j < across; ++j) at[i][j] = vector{};
     }
+  }
+  /// To the rows of a block from C on.
+  [[gnu::always_inline]] void store(T* c) const {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + i * block_side + j * width) = at[i][j];
+    }
+  }
+
+  vector at[Rows][across];
+};
+
+/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 numbers stay in registers while the depth goes by.
+template <int Bytes, int Rows, class T>
+[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c) {
+  using sums = block_sums<T, Bytes, Rows>;
+  using vector = typename sums::vector;
+  constexpr int width = sums::width, across = sums::across;
+  for (index first = 0; first < 16; first += Rows) {
+    sums sum;
+    sum.clear();
     for (index t = 0; t < depth; ++t) {
       const T* left = a + t * tile<T>::size + tile<T>::left(first, 0);
       const T* right = b + t * tile<T>::size;
@@ -63,15 +85,11 @@ template <int Bytes, int Rows, class T>
 #pragma GCC unroll 16
         for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 16
-          for (int j = 0; j < across; ++j) sum[i][j] += left[tile<T>::left(i, k)] * row[j];
+          for (int j = 0; j < across; ++j) sum.at[i][j] += left[tile<T>::left(i, k)] * row[j];
         }
       }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 16
-      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + (first + i) * block_side + j * width) = sum[i][j];
-    }
+    sum.store(c + first * block_side);
   }
 }
 
@@ -79,18 +97,15 @@ template <int Bytes, int Rows, class T>
 /// f32 and go along the depth in pairs.
 template <int Bytes, int Rows>
 [[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  using vector = typename lanes<float, Bytes>::type;
+  using sums = block_sums<float, Bytes, Rows>;
+  using vector = typename sums::vector;
   typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   using format = tile<bfloat16>;
-  constexpr int width = Bytes / 4, across = 16 / width;
+  constexpr int width = sums::width, across = sums::across;
   constexpr std::uint32_t upper = 0xffff0000U;
   for (index first = 0; first < 16; first += Rows) {
-    vector sum[Rows][across];
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 16
-      for (int j = 0; j < across; ++j) sum[i][j] = vector{};
-    }
+    sums sum;
+    sum.clear();
     for (index t = 0; t < depth; ++t) {
       const auto* left = reinterpret_cast<const four_bytes*>(a + t * format::size + format::left(first, 0));
       const auto* right = reinterpret_cast<const four_bytes*>(b + t * format::size);
@@ -109,17 +124,13 @@ template <int Bytes, int Rows>
           const auto first_factor = reinterpret_cast<vector>(both << 16), second_factor = reinterpret_cast<vector>(both & upper);
 #pragma GCC unroll 16
           for (int j = 0; j < across; ++j) {
-            sum[i][j] += first_factor * even[j];
-            sum[i][j] += second_factor * odd[j];
+            sum.at[i][j] += first_factor * even[j];
+            sum.at[i][j] += second_factor * odd[j];
           }
         }
       }
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 16
-      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + (first + i) * block_side + j * width) = sum[i][j];
-    }
+    sum.store(c + first * block_side);
   }
 }
 
