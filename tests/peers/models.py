@@ -1,0 +1,47 @@
+"""The tiny random models that the cases stand on, and the rows that they answer. To add one: a function here, and its name in BASES."""
+import json, os, shutil
+import torch, transformers
+
+SHAPE = dict(vocab_size=40, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=12, hidden_act="gelu")
+# first tokens differ: so much comes from them that answers would hardly do so otherwise
+ROWS = [{"input_ids": row} for row in ([3, 32, 24, 39, 39, 22, 5, 22, 2], [33, 2], [38, 19, 14, 11, 2], [7, 8, 2, 2, 9, 10, 11, 2], [21, 20, 19])]
+
+
+def roberta_config(**more):
+    return transformers.RobertaConfig(**{**SHAPE, "max_position_embeddings": 18, "type_vocab_size": 1, **more})
+
+
+def bert_config(**more):
+    return transformers.BertConfig(**{**SHAPE, "max_position_embeddings": 16, "type_vocab_size": 2, **more})
+
+
+def randomized(model, seed):
+    """Every parameter away from what it begins with, so that all of them matter; biases little, so that rows differ behind two layers."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, p in sorted(model.named_parameters()):
+            size = 1.0 if "word_embeddings" in name else 0.1 if p.dim() == 1 else 0.35
+            p.add_(size * torch.randn(p.shape, generator=generator))
+    return model.eval()
+
+
+BASES = {
+    "roberta": lambda: randomized(transformers.RobertaModel(roberta_config(), add_pooling_layer=False), 1),
+    "bert": lambda: randomized(transformers.BertModel(bert_config()), 2),
+}
+
+
+def write_bases(folder, goldens):
+    """Those that are checked in as they are: answers of before stay true of them."""
+    for seed, (name, make) in enumerate(BASES.items()):
+        target = os.path.join(folder, name)
+        if os.path.isdir(os.path.join(goldens, name)):
+            shutil.copytree(os.path.join(goldens, name), target)
+        else:
+            torch.manual_seed(seed)
+            make().save_pretrained(target)
+
+
+def write_rows(path, rows):
+    with open(path, "w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)

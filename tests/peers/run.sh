@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs the libraries that graft exchanges files with (AdapterHub's adapters, PEFT, transformers) and graft on the same files, both ways: what they write is read
+# by `graft predict`, what `graft convert-adapter` writes is loaded by them, and the answers are compared. One table; exit code 1 where two answers differ by more than
+# 1e-5, or graft refuses what no case says that it should.
+# Usage: tests/peers/run.sh [--write-goldens] [PATTERN...]   PATTERN: a part of the names of cases.  --write-goldens: answers that agree become tests/golden/peers/,
+#        which the test program/peers_test.cpp reads without Python.
+# BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
+# Cases are lists in adapterhub_cases.py, peft_cases.py and heads_cases.py.
+set -euo pipefail
+source_dir=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD_DIR:-$source_dir/build}
+venv=${PEERS_VENV:-$build/peers}
+[ -x "$build/examples/graft" ] || { echo "run.sh: $build/examples/graft is not there: build it, or say where with BUILD_DIR" >&2; exit 2; }
+if [ ! -e "$venv/READY" ]; then
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --requirement "$source_dir/tests/peers/requirements.txt"
+  touch "$venv/READY"
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers" "$build/examples/graft" "$work" "$@"
