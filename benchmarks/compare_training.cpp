@@ -56,7 +56,7 @@ void print_rows(const std::string& glue, const std::string& name, const std::str
 
 void write_model(const std::string& path) {
   const graft::encoder_config config = graft_benchmark::roberta_base();
-  auto model = graft::make_adapter_classifier<f32>(config, classes, adapter_size);
+  auto model = graft::make_adapter_classifier<f32>(config, classes, {adapter_size});
   graft::safetensors_writer writer(64);
   writer.metadata = {
       {"graft_format", std::string(graft::model_file_version)}, {"config", graft::to_json(config).dump()}, {"source", "random"}};
@@ -137,7 +137,7 @@ void serve(const std::string& path, const std::string& rows, const std::string& 
     graft::pack_frozen(model, true, omp_get_max_threads());
   };
   if (setup == "adapter") {
-    auto model = graft::make_adapter_classifier<P>(config, classes, adapter_size);
+    auto model = graft::make_adapter_classifier<P>(config, classes, {adapter_size});
     graft::tune_adapters(model);
     load(model);
     serve(model, rows);

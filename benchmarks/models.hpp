@@ -62,7 +62,7 @@ void fill(M& model) {
 /// One adapter of size 64 at every site, ready to be trained.
 template <class P>
 graft::adapter_classifier<P> adapter_model() {
-  auto model = graft::make_adapter_classifier<P>(roberta_base(), 2, 64);
+  auto model = graft::make_adapter_classifier<P>(roberta_base(), 2, {64});
   fill(model);
   graft::tune_adapters(model);
   graft::pack_frozen(model, true, omp_get_max_threads());

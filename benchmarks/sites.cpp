@@ -52,7 +52,7 @@ void plain(benchmark::State& state) {
 /// Trained, as in single mode.   Backward: dh and both weight gradients, twice the products of a forward.
 void adapter(benchmark::State& state) {
   const index rows = state.range(0), size = state.range(2);
-  graft::adapter_site<f32> site("s.adapter", "s.LayerNorm", width, size, 1e-5);
+  graft::adapter_site<f32> site("s.adapter", "s.LayerNorm", width, 1e-5, {size});
   fill(site, true);
   const bool backward = state.range(1) != 0;
   run(state, site, rows, backward, (backward ? 3 : 1) * 4.0 * static_cast<double>(rows * width * size));

@@ -89,7 +89,15 @@
 // adapters: what stands at a site
 #include "graft/adapters/plain_site.hpp"          // nothing: y = LN(h + x)
 #include "graft/adapters/bottleneck.hpp"          // the adapter module A
-#include "graft/adapters/adapter_site.hpp"        // one adapter: y = LN(A(h) + x)
+#include "graft/adapters/adapter_options.hpp"     // what an adapter, and a mix of several, is
+#include "graft/adapters/adapter_kind.hpp"        // what a kind of adapter has to be
+#include "graft/adapters/adapter_kinds.hpp"       // the kinds there are, a line each
+#include "graft/adapters/no_adapter.hpp"          // y = LN(h + x)
+#include "graft/adapters/houlsby_adapter.hpp"     // y = LN(h + x + U(h))
+#include "graft/adapters/pfeiffer_adapter.hpp"    // y = LN(h + x + U(LN(h + x)))
+#include "graft/adapters/parallel_adapter.hpp"    // y = LN(h + x + U(x))
+#include "graft/adapters/kind_names.hpp"          // them by name
+#include "graft/adapters/adapter_site.hpp"        // one adapter, of whichever kind
 #include "graft/adapters/mixing_weights.hpp"        // mixing weights
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 

@@ -1,5 +1,6 @@
 #include "graft/adapters/multi_adapter_site.hpp"
 
+#include "graft/adapters/kind_names.hpp"
 #include "support/gradient_check.hpp"
 #include "support/layer_golden.hpp"
 
@@ -101,7 +102,7 @@ double fused_error(const multi_adapter_options& o, graft::index rows, graft::ind
 TEST_CASE("a mix of one zero adapter and the base has its closed form") {
   for (const bool optimized : {true, false}) {
     auto site = make_site<f64>(options({2}, true, false, mixing_mode::weights, optimized), 3);
-    site.branches[0].adapter->up_project.bias.edit() << 0, 0, 3;  // A(h) = h + (0, 0, 3)
+    site.branches[0].module()->up_project.bias.edit() << 0, 0, 3;  // A(h) = h + (0, 0, 3)
     site.branches[1].norm.weight.edit() << 1, 2, 3;
     site.mix->v.edit() << 10, 1;
     matrix<double> h(2, 3), x(2, 3), y(2, 3), expected(2, 3);
@@ -126,18 +127,31 @@ TEST_CASE("the gradients of a mix are its derivatives: all trained, and the adap
     for (const bool flex : {false, true}) {
       for (const bool frozen : {false, true}) {
         INFO("mode " << static_cast<int>(mode) << ", flex " << flex << ", adapters frozen " << frozen);
-        for (const bool pfeiffer : {false, true}) {
+        for (const std::string& kind : graft::adapter_kind_names()) {
+          INFO(kind);
           auto o = options({3, 2}, !flex, flex, mode);
-          if (pfeiffer) o.adapters[1].placement = graft::adapter_placement::pfeiffer;
+          o.adapters[1].adapter.kind = kind;
           auto site = make_site<f64>(o, 5);
           graft_test::randomize(site, 1);
           if (frozen) freeze_mixed(site);
-          CHECK(site.fused() == frozen);
+          CHECK(site.fused() == (frozen && kind != "parallel"));
           graft_test::check_gradients(site, std::array{h, x}, dy, ctx);
         }
       }
     }
   }
+}
+
+TEST_CASE("a scaled adapter is mixed by the plain loop, which the fused kernel would get wrong") {
+  auto o = options({3, 2}, true, false);
+  o.adapters[1].adapter.scaling = 0.5;
+  auto site = make_site<f64>(o, 5);
+  graft_test::randomize(site, 1);
+  freeze_mixed(site);
+  CHECK_FALSE(site.fused());
+  graft::context ctx;
+  graft_test::check_gradients(site, std::array{graft_test::random_matrix(4, 5, 2), graft_test::random_matrix(4, 5, 3)},
+                              graft_test::random_matrix(4, 5, 4), ctx);
 }
 
 TEST_CASE("mixes agree with PyTorch, fused and plain") {
@@ -169,7 +183,7 @@ TEST_CASE("the fused mix equals the plain loop for every number of rows, forward
     CHECK(fused_error<f64>(options({4, 2}, true, true, mixing_mode::weights), rows, 6) <= 1e-12);
     CHECK(fused_error<f64>(options({}, true, false), rows, 6) <= 1e-12);
     auto both = options({4, 1, 7}, true, false);
-    both.adapters[0].placement = both.adapters[2].placement = graft::adapter_placement::pfeiffer;
+    both.adapters[0].adapter.kind = both.adapters[2].adapter.kind = "pfeiffer";
     CHECK(fused_error<f64>(both, rows, 6) <= 1e-12);
     CHECK(fused_error<graft::f32>(both, rows, 48) <= 1e-5);
     CHECK(fused_error<graft::f32>(options({4, 7}, true, false), rows, 48) <= 1e-5);

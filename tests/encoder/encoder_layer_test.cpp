@@ -18,8 +18,9 @@ adapted_layer make_layer(double dropout) {
   c.intermediate_size = 6;
   c.hidden_dropout_prob = dropout;
   c.attention_probs_dropout_prob = dropout;
-  return {"l", c, 9,
-          [](const std::string& prefix) { return graft::adapter_site<f64>(prefix + ".adapter", prefix + ".LayerNorm", 4, 2, 1e-5); }};
+  return {"l", c, 9, [](const std::string& prefix, graft::sub_layer part) {
+            return graft::adapter_site<f64>(prefix + ".adapter", prefix + ".LayerNorm", 4, 1e-5, {2}, {part});
+          }};
 }
 
 graft::context training_context() {
@@ -71,7 +72,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
   CHECK(products() == std::tuple{0, false, false});
   layer.feed_site.norm.bias.train();  // above everything: no product at all
   CHECK(products() == std::tuple{0, false, false});
-  layer.feed_site.adapter->up_project.bias.train();
+  layer.feed_site.module()->up_project.bias.train();
   CHECK(std::get<1>(products()) == false);
   CHECK(std::get<2>(products()) == false);
   layer.attention_site.norm.bias.train();  // through the second half: adapter 2, feed-forward 2

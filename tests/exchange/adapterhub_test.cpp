@@ -26,9 +26,9 @@ graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encode
   auto back = graft::read_adapterhub(folder / "out", config);
   CHECK(back.description.kind == "adapter");
   CHECK(back.description.task_name == "rte");
-  CHECK(back.description.adapter_size == a.description.adapter_size);
-  CHECK(back.description.adapter_hidden_act == a.description.adapter_hidden_act);
-  CHECK(back.description.placement == a.description.placement);
+  CHECK(back.description.adapter.size == a.description.adapter.size);
+  CHECK(back.description.adapter.act == a.description.adapter.act);
+  CHECK(back.description.adapter.kind == a.description.adapter.kind);
   CHECK(back.description.layer_norms_trained == a.description.layer_norms_trained);
   CHECK(back.description.output == a.description.output);
   CHECK(back.description.labels == a.description.labels);
@@ -42,9 +42,9 @@ TEST_CASE("double_seq_bn, a torch.save file, with its head") {
   const auto a = graft::read_adapterhub(exchange + "adapterhub_double", roberta_config());
   CHECK(a.description.kind == "adapter");
   CHECK(a.description.task_name == "rte");
-  CHECK(a.description.adapter_size == 4);
-  CHECK(a.description.adapter_hidden_act == graft::activation::swish);
-  CHECK(a.description.placement == graft::adapter_placement::houlsby);
+  CHECK(a.description.adapter.size == 4);
+  CHECK(a.description.adapter.act == graft::activation::swish);
+  CHECK(a.description.adapter.kind == "houlsby");
   CHECK_FALSE(a.description.layer_norms_trained);
   CHECK(a.description.labels == std::vector<std::string>{"entailment", "not_entailment"});
   CHECK(a.tensors.tensors().size() == 20);
@@ -60,9 +60,9 @@ TEST_CASE("double_seq_bn, a torch.save file, with its head") {
 
 TEST_CASE("seq_bn, safetensors, with a reduction factor a layer") {
   const auto a = graft::read_adapterhub(exchange + "adapterhub_single", roberta_config());
-  CHECK(a.description.adapter_size == 2);
-  CHECK(a.description.adapter_hidden_act == graft::activation::relu);
-  CHECK(a.description.placement == graft::adapter_placement::pfeiffer);
+  CHECK(a.description.adapter.size == 2);
+  CHECK(a.description.adapter.act == graft::activation::relu);
+  CHECK(a.description.adapter.kind == "pfeiffer");
   CHECK(a.has_head());
   CHECK(a.tensors.tensors().size() == 12);
   CHECK_FALSE(a.tensors.contains("roberta.encoder.layer.1.attention.output.adapter.up_project.bias"));
@@ -71,9 +71,9 @@ TEST_CASE("seq_bn, safetensors, with a reduction factor a layer") {
 TEST_CASE("the first version's names, without a head") {
   const auto a = graft::read_adapterhub(exchange + "adapterhub_legacy", roberta_config());
   CHECK(a.description.task_name == "sst-2");
-  CHECK(a.description.adapter_size == 1);
-  CHECK(a.description.adapter_hidden_act == graft::activation::gelu);
-  CHECK(a.description.placement == graft::adapter_placement::houlsby);
+  CHECK(a.description.adapter.size == 1);
+  CHECK(a.description.adapter.act == graft::activation::gelu);
+  CHECK(a.description.adapter.kind == "houlsby");
   CHECK_FALSE(a.has_head());
   const graft::torch_file weights(exchange + "adapterhub_legacy/pytorch_adapter.bin");
   CHECK(a.tensors.values<float>(site + "adapter.down_project.weight") ==
@@ -86,8 +86,8 @@ TEST_CASE("configurations by name, and weights without the model's prefix") {
   for (const char* name : {"houlsby", "double_seq_bn"}) {
     folder.edit("adapter_config.json", [&](json& j) { j["config"] = name; });
     const auto a = graft::read_adapterhub(folder.path(), roberta_config());
-    CHECK(a.description.placement == graft::adapter_placement::houlsby);
-    CHECK(a.description.adapter_hidden_act == graft::activation::swish);
+    CHECK(a.description.adapter.kind == "houlsby");
+    CHECK(a.description.adapter.act == graft::activation::swish);
   }
   folder.rewrite("pytorch_adapter.bin", [](std::string& name, auto&) {
     if (name.find("attention.output") != name.npos) name.clear();
@@ -95,8 +95,8 @@ TEST_CASE("configurations by name, and weights without the model's prefix") {
   for (const char* name : {"pfeiffer", "seq_bn"}) {
     folder.edit("adapter_config.json", [&](json& j) { j["config"] = name; });
     const auto a = graft::read_adapterhub(folder.path(), roberta_config());
-    CHECK(a.description.placement == graft::adapter_placement::pfeiffer);
-    CHECK(a.description.adapter_hidden_act == graft::activation::relu);
+    CHECK(a.description.adapter.kind == "pfeiffer");
+    CHECK(a.description.adapter.act == graft::activation::relu);
   }
   folder.edit("adapter_config.json", [](json& j) { j["config"] = "pfeiffer+inv"; });
   CHECK_THAT(folder.refusal(), Contains("pfeiffer+inv") && Contains("seq_bn"));
@@ -106,12 +106,12 @@ TEST_CASE("what is written for AdapterHub comes back: both places, every activat
   const auto config = roberta_config();
   for (const auto act : {graft::activation::gelu, graft::activation::relu, graft::activation::swish}) {
     auto d = houlsby();
-    d.adapter_hidden_act = act;
+    d.adapter.act = act;
     round_trip(made_adapter(config, d), config);
   }
   for (graft::index size = 1; size <= 9; ++size) round_trip(made_adapter(config, houlsby(size)), config);
   auto d = houlsby(2);
-  d.placement = graft::adapter_placement::pfeiffer;
+  d.adapter.kind = "pfeiffer";
   d.labels.clear();
   round_trip(made_adapter(config, d), config);
   d.output = graft::task_kind::regression;

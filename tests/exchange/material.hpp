@@ -107,7 +107,7 @@ inline graft::model_description houlsby(graft::index size = 4) {
   d.kind = "adapter";
   d.task_name = "rte";
   d.labels = {"no", "yes", "maybe"};
-  d.adapter_size = size;
+  d.adapter.size = size;
   d.layer_norms_trained = false;
   return d;
 }

@@ -24,8 +24,8 @@ TEST_CASE("graft's own adapters come back as they were, given as file or folder"
   trained.layer_norms_trained = true;
   trained.trunk_fingerprint = "0123456789abcdef";
   auto behind = houlsby(2);
-  behind.placement = graft::adapter_placement::pfeiffer;
-  behind.adapter_hidden_act = graft::activation::relu;
+  behind.adapter.kind = "pfeiffer";
+  behind.adapter.act = graft::activation::relu;
   auto headless = lora();
   headless.labels.clear();
   for (const auto& config : {roberta_config(), bert_config()}) {
@@ -95,8 +95,7 @@ TEST_CASE("adapters of other programs give the logits that PyTorch computed for 
       graft::add_lora(model, d.lora);
       CHECK(logits_error(std::move(model), a, name) < 1e-12);
     } else {
-      CHECK(logits_error(graft::make_adapter_classifier<graft::f64>(config, 2, d.adapter_size, d.adapter_hidden_act, d.placement), a,
-                         name) < 1e-12);
+      CHECK(logits_error(graft::make_adapter_classifier<graft::f64>(config, 2, d.adapter), a, name) < 1e-12);
     }
   }
 }

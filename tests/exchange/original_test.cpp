@@ -14,9 +14,9 @@ TEST_CASE("nlprunners' model.p, in both containers, and a plain safetensors file
     INFO(path);
     const auto a = graft::read_original(path, roberta_config());
     CHECK(a.description.kind == "adapter");
-    CHECK(a.description.adapter_size == 4);
-    CHECK(a.description.adapter_hidden_act == graft::activation::gelu);
-    CHECK(a.description.placement == graft::adapter_placement::houlsby);
+    CHECK(a.description.adapter.size == 4);
+    CHECK(a.description.adapter.act == graft::activation::gelu);
+    CHECK(a.description.adapter.kind == "houlsby");
     CHECK(a.description.layer_norms_trained);
     CHECK(a.description.labels == std::vector<std::string>{"0", "1"});
     CHECK(a.description.output == graft::task_kind::classification);
@@ -53,7 +53,7 @@ TEST_CASE("what is written for nlprunners comes back, with its keys and no other
     check_same(a.tensors, graft::torch_file(folder / "model.p"));
     const auto back = graft::read_original(folder / "model.p", config);
     check_same(a.tensors, back.tensors);
-    CHECK(back.description.adapter_size == 3);
+    CHECK(back.description.adapter.size == 3);
     CHECK(back.description.layer_norms_trained);
     CHECK(back.description.labels.size() == 3);
   }
@@ -80,10 +80,10 @@ TEST_CASE("nlprunners' form refuses adapters that it cannot compute") {
   };
   CHECK_THAT(message(lora()), Contains("is low-rank"));
   auto d = houlsby();
-  d.placement = graft::adapter_placement::pfeiffer;
+  d.adapter.kind = "pfeiffer";
   CHECK_THAT(message(d), Contains("sits behind the LayerNorm"));
   d = houlsby();
-  d.adapter_hidden_act = graft::activation::relu;
+  d.adapter.act = graft::activation::relu;
   CHECK_THAT(message(d), Contains("has activation relu"));
 }
 

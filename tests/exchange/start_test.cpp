@@ -103,10 +103,10 @@ TEST_CASE("labels that a file does not say are taken in the task's order, and th
 
 TEST_CASE("what a file says of itself and the run is not is refused with both values") {
   auto swish = houlsby();
-  swish.adapter_hidden_act = graft::activation::swish;
+  swish.adapter.act = graft::activation::swish;
   CHECK_THAT(said(swish, houlsby()), Contains("activation is swish, this run's is gelu (adapter_hidden_act swish)"));
   auto behind = houlsby();
-  behind.placement = graft::adapter_placement::pfeiffer;
+  behind.adapter.kind = "pfeiffer";
   CHECK_THAT(said(houlsby(), behind), Contains("placement is houlsby, this run's is pfeiffer (adapter_placement houlsby)"));
   CHECK_THAT(said(houlsby(4), houlsby(2)), Contains("size is 4, this run's is 2 (adapter_size 4)"));
   auto trained = houlsby();
@@ -146,7 +146,7 @@ TEST_CASE("a mix starts from a mix of the same adapters, whatever their order") 
   CHECK_THAT(said(mix_of({"aa", "bbb"}), mix_of({"aa", "ccc"})), Contains("mix of aa, bbb, base, this run mixes aa, ccc, base"));
   CHECK_THAT(said(mix_of({"aa"}), mix_of({"aa"}, false)), Contains("mix of aa, base, this run mixes aa"));
   auto to = mix_of({"aa"});
-  to.mix.adapters[0].act = graft::activation::relu;
+  to.mix.adapters[0].adapter.act = graft::activation::relu;
   CHECK_THAT(said(mix_of({"aa"}), to), Contains("aa is houlsby, of size 2, with gelu") && Contains("is houlsby, of size 2, with relu"));
   to = mix_of({"aa"});
   to.mix.mode = graft::mixing_mode::gates;
@@ -164,8 +164,7 @@ namespace {
 
 /// A tiny model that tunes adapters around the golden trunk.
 graft::adapter_classifier<graft::f32> model_of(const model_description& d) {
-  auto model =
-      graft::make_adapter_classifier<graft::f32>(roberta_config(), d.num_labels(), d.adapter_size, d.adapter_hidden_act, d.placement);
+  auto model = graft::make_adapter_classifier<graft::f32>(roberta_config(), d.num_labels(), d.adapter);
   graft::tune_adapters(model, d.layer_norms_trained);
   graft::load_trunk(model, graft::open_model(golden + "model/model.safetensors", "roberta"));
   return model;
@@ -199,7 +198,7 @@ TEST_CASE("every tensor of a start has a place, and the frozen encoder stays wha
   CHECK(taken.fresh.empty());
 
   auto behind = d;
-  behind.placement = graft::adapter_placement::pfeiffer;
+  behind.adapter.kind = "pfeiffer";
   auto other = model_of(behind);
   CHECK_THAT(
       refusal([&] { graft::start_from(other, file.tensors); }),

@@ -20,7 +20,7 @@ struct step_result {
 /// One step of a model with random weights on PATH.
 step_result step(graft::tile_path path) {
   const std::string folder = GRAFT_TEST_DIR "/golden/model";
-  auto model = graft::make_adapter_classifier<bf16>(graft::read_encoder_config(folder + "/config.json"), 3, 5);
+  auto model = graft::make_adapter_classifier<bf16>(graft::read_encoder_config(folder + "/config.json"), 3, {5});
   model.for_each_parameter([](auto& p) {
     if (p.role != graft::parameter_role::layer_norm) graft::draw_normal(p, 0.1, 1);
   });
@@ -33,7 +33,7 @@ step_result step(graft::tile_path path) {
   step_result n{graft::matrix<float>(b.size(), 3), {}};
   model.forward(b, n.logits, &trace, ctx);
   model.backward(n.logits, b, trace, ctx);
-  n.gradient = model.trunk.layers[0].attention_site.adapter->down_project.weight.gradient();
+  n.gradient = model.trunk.layers[0].attention_site.module()->down_project.weight.gradient();
   return n;
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("without adapters everything is trained, or the head") {
 }
 
 TEST_CASE("single mode trains adapters, every LayerNorm and the head") {
-  auto model = graft::make_adapter_classifier<f64>(small_config(), 2, 3);
+  auto model = graft::make_adapter_classifier<f64>(small_config(), 2, {3});
   graft::tune_adapters(model);
   CHECK(trained_kinds(model) == head + names{"adapter.down_project", "adapter.up_project", "LayerNorm", "embeddings.LayerNorm"});
 }

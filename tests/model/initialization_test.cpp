@@ -36,7 +36,7 @@ TEST_CASE("BERT's pooler is fresh where the encoder brings none, and only there"
 }
 
 TEST_CASE("fresh adapters and heads are small, the rest is left alone") {
-  auto single = graft::make_adapter_classifier<f64>(graft_test::tiny_config(), 3, 4);
+  auto single = graft::make_adapter_classifier<f64>(graft_test::tiny_config(), 3, {4});
   graft::initialize_adapters(single, 0.0002, 1);
   graft::initialize(single.head, 1);
   single.for_each_parameter([](const auto& p) {

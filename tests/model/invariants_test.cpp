@@ -36,8 +36,8 @@ std::vector<model_case> all_models(double dropout = 0) {
   all.push_back({"flex", multi(true, multi_adapter_ft_mode::flex), 2 * 2 * 2 + 2});
   all.push_back({"base_ft", multi(false, multi_adapter_ft_mode::base_ft), 2 * 6 + 2});
   all.push_back({"full_ft", multi(false, multi_adapter_ft_mode::full_ft), 2 * 6 + 2 * 2 * 2 * 2 + 2});
-  all.push_back({"pfeiffer", graft_test::make_tiny_single(c, 3, graft::adapter_placement::pfeiffer), 2 * 2 + 2});
-  all.push_back({"frozen norms", graft_test::make_tiny_single(c, 3, graft::adapter_placement::houlsby, false), 2 * 2 * 2 + 2});
+  all.push_back({"pfeiffer", graft_test::make_tiny_single(c, 3, "pfeiffer"), 2 * 2 + 2});
+  all.push_back({"frozen norms", graft_test::make_tiny_single(c, 3, "houlsby", false), 2 * 2 * 2 + 2});
   all.push_back({"lora", graft_test::make_tiny_lora(c, {2, 2, {"query", "value"}}), 2 * 2 * 2 + 2});
   return all;
 }

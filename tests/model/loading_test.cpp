@@ -43,7 +43,7 @@ TEST_CASE("a trunk is read into every kind of model, adapters, mixing weights an
 
   auto other = graft::make_plain_classifier<f64>(config, 2);
   graft::load_trunk(other, trunk);
-  auto single = graft::make_adapter_classifier<f64>(config, 3, 4);
+  auto single = graft::make_adapter_classifier<f64>(config, 3, {4});
   const auto fresh_single = values(single);
   graft::load_trunk(single, trunk);
   auto multi = graft::make_multi_adapter_classifier<f64>(config, 3, graft_test::tiny_mix(true, true), 1);
@@ -68,7 +68,7 @@ TEST_CASE("a trunk is read into every kind of model, adapters, mixing weights an
 
 TEST_CASE("an adapter and its LayerNorms go to their place in the mix, and only there") {
   const graft_test::temporary_folder folder;
-  auto single = graft::make_adapter_classifier<f64>(config, 3, 2);
+  auto single = graft::make_adapter_classifier<f64>(config, 3, {2});
   graft_test::randomize(single, 1);
   graft::save_parameters(single, folder / "mrpc.safetensors", {}, everything);
   const auto saved = values(single);
@@ -136,7 +136,7 @@ TEST_CASE("a missing or misshaped tensor is refused by name, with both shapes") 
   CHECK_THROWS_WITH(
       graft::load_mixed_adapter(multi, "rte", whole, whole),
       Catch::Contains("has no tensor 'roberta.encoder.layer.0.attention.output.adapter.down_project.weight', one of shape (3, 6)"));
-  auto small = graft::make_adapter_classifier<f64>(config, 3, 2);
+  auto small = graft::make_adapter_classifier<f64>(config, 3, {2});
   graft::save_everything(small, folder / "c.safetensors", {});
   const safetensors_file misfit(folder / "c.safetensors");
   CHECK_THROWS_WITH(graft::load_mixed_adapter(multi, "rte", misfit, misfit),

@@ -22,10 +22,20 @@ graft::index numbers(const graft::buffer<double>& b) { return b.rows() * b.cols(
 graft::index numbers(const graft::linear<f64>::saved& s) { return numbers(s.x); }
 graft::index numbers(const graft::layer_norm<f64>::saved& s) { return numbers(s.xhat) + numbers(s.r); }
 graft::index numbers(const graft::bottleneck<f64>::saved& s) { return numbers(s.down) + numbers(s.z) + numbers(s.up); }
-graft::index numbers(const graft::adapter_site<f64>::saved& s) { return numbers(s.adapter) + numbers(s.inner) + numbers(s.norm); }
+graft::index numbers(const graft::adapter_site<f64>::saved& s) {
+  return std::visit(
+      [](const auto& kept) {
+        graft::index n = numbers(kept.norm);
+        if constexpr (requires { kept.module; }) n += numbers(kept.module);
+        if constexpr (requires { kept.inner; }) n += numbers(kept.inner);
+        return n;
+      },
+      s.adapter);
+}
 graft::index numbers(const graft::multi_adapter_site<f64>::saved& s) {
   graft::index n = numbers(s.fused.sum) + numbers(s.fused.z) + numbers(s.flex);
   for (const auto& branch : s.branches) n += numbers(branch);
+  for (const auto& y : s.y) n += numbers(y);
   return n;
 }
 
@@ -148,8 +158,8 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_plain(const graft:
   return held;
 }
 std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes,
-                                                                     graft::adapter_placement placement, bool layer_norms) {
-  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, 3, graft::activation::gelu, placement));
+                                                                     const std::string& placement, bool layer_norms) {
+  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, {3, graft::activation::gelu, placement}));
   graft::tune_adapters(held->model(), layer_norms);
   return held;
 }
@@ -258,7 +268,7 @@ TEST_CASE("weight sets are equal runs of whole layers, or refused") {
 
 TEST_CASE("settings out of range are refused when a model is made, before anything is computed with them") {
   graft::encoder_config c = graft_test::tiny_config();
-  const auto make = [&](graft::index classes, graft::index size) { return graft::make_adapter_classifier<f64>(c, classes, size); };
+  const auto make = [&](graft::index classes, graft::index size) { return graft::make_adapter_classifier<f64>(c, classes, {size}); };
   constexpr graft::index huge = graft::index{1} << 62;
   CHECK_THROWS_WITH(make(2, huge), Catch::Contains("adapter_size is 4") && Catch::Contains("1 to 65536 was expected"));
   for (const graft::index size : {graft::index{0}, graft::index{-1}, graft::index{65'537}})
@@ -272,8 +282,8 @@ TEST_CASE("settings out of range are refused when a model is made, before anythi
   }
   graft::multi_adapter_options mix;
   mix.adapters.push_back({"rte", huge});
-  CHECK_THROWS_WITH((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 1)), Catch::Contains("the size of rte is 4"));
-  mix.adapters[0].size = 2;
+  CHECK_THROWS_WITH((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 1)), Catch::Contains("rte's adapter_size is 4"));
+  mix.adapters[0].adapter.size = 2;
   CHECK_THROWS_AS((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 0)), graft::config_error);
   auto model = make(2, 2);
   CHECK_THROWS_AS(graft::initialize_adapters(model, std::nan(""), 1), graft::config_error);

@@ -51,7 +51,7 @@ graft::multi_adapter_options tiny_mix(bool base, bool flex, graft::mixing_mode m
 /// Models with random parameters, set to train what the run trains.
 std::unique_ptr<tiny_model> make_tiny_plain(const graft::encoder_config& c, bool whole, graft::index classes = 3);
 std::unique_ptr<tiny_model> make_tiny_single(const graft::encoder_config& c, graft::index classes = 3,
-                                             graft::adapter_placement placement = graft::adapter_placement::houlsby,
+                                             const std::string& placement = "houlsby",
                                              bool layer_norms = true);
 std::unique_ptr<tiny_model> make_tiny_lora(const graft::encoder_config& c, const graft::lora_options& o);
 std::unique_ptr<tiny_model> make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,

@@ -169,14 +169,13 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
     return run_golden(std::move(model), folder, variant, optimized);
   }
   if (variant == "single") {
-    auto model = graft::make_adapter_classifier<P>(config, classes, size_of(site + ".adapter"));
+    auto model = graft::make_adapter_classifier<P>(config, classes, {size_of(site + ".adapter")});
     graft::tune_adapters(model);
     return run_golden(std::move(model), folder, variant, optimized);
   }
   const auto& v = golden["variant"];
   if (variant == "pfeiffer") {
-    auto model = graft::make_adapter_classifier<P>(config, classes, size_of(site + ".adapter"), graft::activation::relu,
-                                                   graft::adapter_placement::pfeiffer);
+    auto model = graft::make_adapter_classifier<P>(config, classes, {size_of(site + ".adapter"), graft::activation::relu, "pfeiffer"});
     graft::tune_adapters(model);
     return run_golden(std::move(model), folder, variant, optimized);
   }
@@ -195,8 +194,8 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   for (const auto& name : v["adapters"].get<std::vector<std::string>>()) {
     o.adapters.push_back({name, size_of(site + ".multi_adapter.adapter_dict." + name)});
     if (name == "pfeiffer") {
-      o.adapters.back().act = graft::activation::relu;
-      o.adapters.back().placement = graft::adapter_placement::pfeiffer;
+      o.adapters.back().adapter.act = graft::activation::relu;
+      o.adapters.back().adapter.kind = "pfeiffer";
     }
   }
   if (o.include_flex) o.flex_size = size_of(site + ".multi_adapter.adapter_dict.flex");

@@ -32,7 +32,7 @@ TEST_CASE("a logit that is no number makes every score none") {
 }
 
 TEST_CASE("rows are answered with the same bits, however many tokens go through at once") {
-  auto model = graft::make_adapter_classifier<graft::f32>(graft_test::tiny_config(), 2, 4);
+  auto model = graft::make_adapter_classifier<graft::f32>(graft_test::tiny_config(), 2, {4});
   graft_test::draw_weights(model);
   const auto set = graft_test::rows(9, 3);
   graft::context ctx;

@@ -118,7 +118,7 @@ void check_steps(const std::vector<std::size_t>& counts) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("from the second step on, training with one adapter takes no memory", "", f32, bf16, f64) {
-  auto model = graft::make_adapter_classifier<TestType>(config<TestType>(), 2, 16);
+  auto model = graft::make_adapter_classifier<TestType>(config<TestType>(), 2, {16});
   graft::tune_adapters(model);
   check_steps(allocations_by_step(std::move(model)));
 }

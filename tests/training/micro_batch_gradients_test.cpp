@@ -20,7 +20,7 @@ using f64_model = graft::adapter_classifier<f64>;
 f64_model model_of(graft::index classes, double dropout) {
   auto c = graft_test::tiny_config();
   c.hidden_dropout_prob = c.attention_probs_dropout_prob = dropout;
-  auto model = graft::make_adapter_classifier<f64>(c, classes, 4);
+  auto model = graft::make_adapter_classifier<f64>(c, classes, {4});
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;

@@ -26,7 +26,7 @@ graft::encoder_config wide_config() {
 
 template <class P>
 graft::adapter_classifier<P> single() {
-  auto model = graft::make_adapter_classifier<P>(wide_config(), 2, 20);
+  auto model = graft::make_adapter_classifier<P>(wide_config(), 2, {20});
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;

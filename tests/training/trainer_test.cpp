@@ -21,7 +21,7 @@ using graft_test::two_classes;
 using model_type = graft::adapter_classifier<graft::f32>;
 
 model_type tiny_model() {
-  auto model = graft::make_adapter_classifier<graft::f32>(tiny_config(), 2, 4);
+  auto model = graft::make_adapter_classifier<graft::f32>(tiny_config(), 2, {4});
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;
@@ -139,7 +139,7 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
   const auto run = [&](graft::index batch, std::int64_t parts) {
     auto config = tiny_config();
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
-    auto model = graft::make_adapter_classifier<graft::f64>(config, 2, 4);
+    auto model = graft::make_adapter_classifier<graft::f64>(config, 2, {4});
     model.for_each_parameter([](auto& p) {
       if (p.role == graft::parameter_role::weight || p.role == graft::parameter_role::adapter) graft::draw_normal(p, 0.2, 7);
     });

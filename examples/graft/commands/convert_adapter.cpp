@@ -43,10 +43,10 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 }
 
 std::string summary(const model_description& d) {
-  std::string text = d.kind == "lora" ? "low-rank updates, r " + std::to_string(d.lora.r) + ", of"
-                                      : placement_name(d.placement) + " adapter of size " + std::to_string(d.adapter_size) + ", " +
-                                            activation_name(d.adapter_hidden_act) + ", LayerNorms " +
-                                            (d.layer_norms_trained ? "trained" : "of the trunk");
+  std::string text = d.kind == "lora"
+                         ? "low-rank updates, r " + std::to_string(d.lora.r) + ", of"
+                         : d.adapter.kind + " adapter of size " + std::to_string(d.adapter.size) + ", " + activation_name(d.adapter.act) +
+                               ", LayerNorms " + (d.layer_norms_trained ? "trained" : "of the trunk");
   if (d.kind == "lora") {
     for (const std::string& target : d.lora.targets) text += " " + target;
   }

@@ -17,9 +17,7 @@ int train_one(prepared_run& run) {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "adapter") {
-    tuned.adapter_size = f.adapter_size;
-    tuned.adapter_hidden_act = parse_activation(f.adapter_hidden_act);
-    tuned.placement = parse_placement(f.adapter_placement);
+    tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), parse_adapter_kind(f.adapter_placement), f.adapter_scaling};
     tuned.layer_norms_trained = f.adapter_layer_norm == "trained";
     trained = f.adapter_placement + " adapters of size " + std::to_string(f.adapter_size) +
               (tuned.layer_norms_trained ? ", LayerNorms" : "") + " and head";

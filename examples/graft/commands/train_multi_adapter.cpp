@@ -71,7 +71,7 @@ int train_mix(prepared_run& run) {
   multi_adapter_options mix;
   for (const auto& [name, file] : files) {
     const model_description& d = file.description;
-    mix.adapters.push_back({name, d.adapter_size, d.adapter_hidden_act, d.placement});
+    mix.adapters.push_back({name, d.adapter});
   }
   mix.include_base = f.adapter_include_base.value_or(mode != multi_adapter_ft_mode::flex);
   mix.include_flex = f.adapter_include_flex.value_or(mode == multi_adapter_ft_mode::flex);

@@ -1,5 +1,6 @@
 #include "flags/training_flags.hpp"
 
+#include "graft/adapters/kind_names.hpp"
 #include "graft/core/range.hpp"
 #include "host/machine.hpp"
 
@@ -74,8 +75,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of({"bottleneck", "lora"});
     table
         .add("adapter_placement", &flags.adapter_placement,
-             "Bottlenecks at both sites of a layer, before the LayerNorm, or after the feed-forward part alone, behind it.")
-        .one_of({"houlsby", "pfeiffer"});
+             "Kind of adapter: at both sites of a layer, before the LayerNorm; after the feed-forward part alone, behind it; or beside it.")
+        .one_of(adapter_kind_names());
+    table.add("adapter_scaling", &flags.adapter_scaling, "Factor of what an adapter adds; He et al. take 4 for parallel ones.")
+        .within(ranges::adapter_scaling);
     table
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
              "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's.")

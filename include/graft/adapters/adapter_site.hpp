@@ -1,52 +1,73 @@
 #pragma once
 // A site with one adapter, or with none.
 
-#include <cstdint>
-#include <optional>
 #include <string>
+#include <variant>
 
-#include "graft/adapters/bottleneck.hpp"
-#include "graft/core/tuning_options.hpp"
+#include "graft/adapters/adapter_kinds.hpp"
+#include "graft/adapters/adapter_options.hpp"
 #include "graft/layers/layer_norm.hpp"
 
 namespace graft {
 
-/// u = h + x + U(t),   y = LN(u);   t = h before the LayerNorm (so y = LN(A(h) + x)), t = LN(h + x) behind it: the same LN twice;
-/// without adapter U = 0.
-/// Backward:  du = LN's dx of dy;   dt = U's of du;   before: dx = du, dh = du + dt;   behind: dx = dh = du + LN's dx of dt
+namespace detail {
+
+template <class P, class Kinds>
+struct any_adapter;
+template <class P, template <class> class... Kind>
+struct any_adapter<P, kind_list<Kind...>> {
+  static_assert((adapter_kind<Kind<P>> && ...));
+  using type = std::variant<no_adapter<P>, Kind<P>...>;
+  using saved = std::variant<typename no_adapter<P>::saved, typename Kind<P>::saved...>;
+};
+
+}  // namespace detail
+
+/// y = LN(h + x) with an adapter of some kind: what that computes stands in its file (adapters/adapter_kinds.hpp).
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
-/// Saved: what U and LN save; behind the LayerNorm, LN's twice.
-/// Source: Houlsby et al. 2019, figure 2; Pfeiffer et al. 2020, section 3.   Tested: tests/adapters/site_test.cpp
+/// Saved: what the kind saves.   Tested: tests/adapters/site_test.cpp
 template <class P>
 class adapter_site {
  public:
   using real = typename P::real;
+  using any_adapter = typename detail::any_adapter<P, detail::adapter_kinds>::type;
   struct saved {
-    typename bottleneck<P>::saved adapter;
-    typename layer_norm<P>::saved inner;  // behind_norm: of LN(h + x)
-    typename layer_norm<P>::saved norm;
+    typename detail::any_adapter<P, detail::adapter_kinds>::saved adapter;
   };
 
-  /// Parameters ADAPTER_PREFIX.{down,up}_project.* and NORM_PREFIX.*
-  adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, index size, double eps,
-               activation act = activation::gelu, adapter_place place = adapter_place::before_norm);
-
-  adapter_place place() const { return place_; }
+  /// The site at WHERE: the adapter that O describes, parameters ADAPTER_PREFIX.*, unless its kind does not stand here, and LN,
+  /// NORM_PREFIX.*
+  /// @throws config_error  there is no such kind
+  adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, double eps, const adapter_options& o,
+               site_location where = {});
+  /// Without an adapter.
+  adapter_site(const std::string& norm_prefix, index hidden_size, double eps);
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
-    if (adapter) adapter->for_each_parameter(f);
+    for_each_adapter_parameter(f);
     norm.for_each_parameter(f);
   }
+  /// Those of the adapter alone.
+  template <class F>
+  void for_each_adapter_parameter(F&& f) {
+    std::visit([&](auto& kind) { kind.for_each_parameter(f); }, adapter);
+  }
 
-  std::optional<bottleneck<P>> adapter;
+  bool has_adapter() const { return adapter.index() != 0; }
+  /// Numbers that a row of width H saves.
+  index saved_numbers(index h) const {
+    return std::visit([&](const auto& kind) { return kind.saved_numbers(h); }, adapter);
+  }
+  /// The bottleneck in a kind that is made of one; null in any other.
+  const bottleneck<P>* module() const;
+  bottleneck<P>* module() { return const_cast<bottleneck<P>*>(std::as_const(*this).module()); }
+
+  any_adapter adapter;
   layer_norm<P> norm;
-
- private:
-  adapter_place place_;
 };
 
 static_assert(site<adapter_site<f64>> && site<adapter_site<f32>> && site<adapter_site<bf16>>);

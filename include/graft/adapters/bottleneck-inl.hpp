@@ -7,10 +7,11 @@
 namespace graft {
 
 template <class P>
-bottleneck<P>::bottleneck(const std::string& prefix, index hidden_size, index size, activation act)
+bottleneck<P>::bottleneck(const std::string& prefix, index hidden_size, index size, activation act, double scaling)
     : down_project(prefix + ".down_project", hidden_size, size, parameter_role::adapter),
       up_project(prefix + ".up_project", size, hidden_size, parameter_role::adapter),
-      activation_(act) {}
+      activation_(act),
+      scaling_(static_cast<real>(scaling)) {}
 
 template <class P>
 void bottleneck<P>::forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
@@ -38,19 +39,29 @@ void bottleneck<P>::update(const_view<real> h, saved* s, context& ctx, block_fun
     if (keeps) ops::write_block(block, kept, row, col);
     activated.store(row, col, block);
   });
-  up_project.forward_blocks(activated, ctx, f);
+  if (scaling_ == real(1)) {
+    up_project.forward_blocks(activated, ctx, f);
+    return;
+  }
+  up_project.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
+    block *= scaling_;
+    f(row, col, block);
+  });
 }
 
 template <class P>
 void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
   scratch::mark mark(ctx.memory);
   const bool trains = is_trainable(down_project);
-  up_project.accumulate_gradients(dy, s.up.x.get(), ctx);
+  view<real> scaled = ctx.memory.take<real>(scaling_ == real(1) ? 0 : dy.rows(), dy.cols());
+  scaled = scaling_ * dy.topRows(scaled.rows());
+  const const_view<real> du = scaling_ == real(1) ? dy : const_view<real>(scaled);  // of s U
+  up_project.accumulate_gradients(du, s.up.x.get(), ctx);
   if (dh == nullptr && !trains) return;
   const const_view<operand> z = s.z;
   const auto dz = packed_a<P>::take(dy.rows(), size(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
-  up_project.backward_blocks(packed_a<P>::pack(transpose::no, dy, ctx), ctx, [&](index row, index col, view<real> block) {
+  up_project.backward_blocks(packed_a<P>::pack(transpose::no, du, ctx), ctx, [&](index row, index col, view<real> block) {
     alignas(64) real own[detail::block_side];
     for (index i = 0; i < block.rows(); ++i) {
       const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);

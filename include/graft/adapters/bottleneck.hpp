@@ -9,8 +9,8 @@
 
 namespace graft {
 
-/// A(h) = h + U(h),   U(h) = a(z) W_up^T + b_up,   z = h W_down^T + b_down,   a = GELU unless told otherwise
-/// Backward:  dz = (dy W_up) a'(z);   dh = dy + dz W_down, of U alone dz W_down
+/// A(h) = h + U(h),   U(h) = s (a(z) W_up^T + b_up),   z = h W_down^T + b_down,   a = GELU and s = 1 unless told otherwise
+/// Backward:  dz = s (dy W_up) a'(z);   dh = dy + dz W_down, of U alone dz W_down
 /// @param  h  (N, H) rows are tokens            @param[out] y  (N, H), not h's memory            W_down (K, H), W_up (H, K)
 /// Saved: z (N, K); h and a(z) only when the weights that read them are trained.
 /// Source: Houlsby et al. 2019, section 2.   Tested: tests/adapters/bottleneck_test.cpp
@@ -26,10 +26,15 @@ class bottleneck {
   };
 
   /// Parameters PREFIX.down_project.* and PREFIX.up_project.*, zero until initialized or loaded.
-  bottleneck(const std::string& prefix, index hidden_size, index size, activation act = activation::gelu);
+  bottleneck(const std::string& prefix, index hidden_size, index size, activation act = activation::gelu, double scaling = 1);
 
   index size() const { return down_project.out(); }
   activation hidden_act() const { return activation_; }
+  double scaling() const { return static_cast<double>(scaling_); }
+  /// Numbers that a row saves.
+  index saved_numbers() const {
+    return size() + (down_project.needs_input() ? down_project.in() : 0) + (up_project.needs_input() ? size() : 0);
+  }
 
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx);
@@ -49,6 +54,7 @@ class bottleneck {
 
  private:
   activation activation_;
+  real scaling_;
 };
 
 static_assert(layer<bottleneck<f64>> && layer<bottleneck<f32>> && layer<bottleneck<bf16>>);

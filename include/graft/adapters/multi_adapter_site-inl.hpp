@@ -11,16 +11,14 @@ namespace graft {
 
 template <class P>
 multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
-                                          std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix)
+                                          std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix, site_location where)
     : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
-  const auto branch = [&](const std::string& name, index size, activation act, adapter_place place) {
-    const std::string own = prefix + ".multi_adapter.";
-    return adapter_site<P>(own + "adapter_dict." + name, own + "layer_norm_dict." + name, hidden_size, size, eps, act, place);
-  };
-  const bool feed_forward_site = !prefix.ends_with(".attention.output");
-  for (const mixed_adapter& a : o.adapters) branches.push_back(branch(a.name, a.size, a.act, place_at(a.placement, feed_forward_site)));
-  if (o.include_base) branches.push_back(branch("base", 0, activation::gelu, adapter_place::none));
-  if (o.include_flex) flex.emplace(branch("flex", o.flex_size, o.flex_activation, adapter_place::before_norm));
+  const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
+  for (const mixed_adapter& a : o.adapters) branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
+  if (o.include_base) branches.emplace_back(norms + "base", hidden_size, eps);
+  if (o.include_flex) {
+    flex.emplace(adapters + "flex", norms + "flex", hidden_size, eps, adapter_options{o.flex_size, o.flex_activation}, where);
+  }
 }
 
 template <class P>
@@ -51,9 +49,30 @@ void multi_adapter_site<P>::backward(const_view<real> dy, const saved& s, view<r
   if (dx != nullptr) *dx += dx_flex;
 }
 
+namespace detail {
+
+/// Whether the fused kernel computes the branch, and what it reads: LN(h + x), or h.
+template <class P>
+std::optional<bool> fused_reads_norm(const adapter_site<P>& branch) {
+  return std::visit(
+      []<class Kind>(const Kind& kind) -> std::optional<bool> {
+        if constexpr (requires { Kind::reads_norm; }) {
+          if (kind.module.scaling() == 1) return Kind::reads_norm;
+        } else if constexpr (std::same_as<Kind, no_adapter<P>>) {
+          return false;
+        }
+        return std::nullopt;
+      },
+      branch.adapter);
+}
+
+}  // namespace detail
+
 template <class P>
 bool multi_adapter_site<P>::fused() const {
-  return optimized_ && std::none_of(branches.begin(), branches.end(), [](const auto& branch) { return is_trainable(branch); });
+  return optimized_ && std::all_of(branches.begin(), branches.end(), [](const auto& branch) {
+           return detail::fused_reads_norm(branch).has_value() && !is_trainable(branch);
+         });
 }
 
 template <class P>
@@ -63,14 +82,14 @@ std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(boo
   for (std::size_t k = 0; k < branches.size(); ++k) {
     const adapter_site<P>& b = branches[k];
     const ops::mixed_adapter_weights<P>* own = nullptr;
-    if (b.adapter) {
-      const linear<P>&down = b.adapter->down_project, &up = b.adapter->up_project;
+    if (const bottleneck<P>* module = b.module()) {
+      const linear<P>&down = module->down_project, &up = module->up_project;
       const auto factor = [&](const linear<P>& l, transpose op) {
         return op == transpose::no && !backward ? packed_b<P>(nullptr, 0, 0) : weight_factor<P>(l.weight, op, ctx);
       };
-      own = new (weights.data() + k) ops::mixed_adapter_weights<P>{b.adapter->size(),
-                                                                   b.adapter->hidden_act(),
-                                                                   b.place() == adapter_place::behind_norm,
+      own = new (weights.data() + k) ops::mixed_adapter_weights<P>{module->size(),
+                                                                   module->hidden_act(),
+                                                                   detail::fused_reads_norm(b).value(),
                                                                    factor(down, transpose::yes),
                                                                    factor(up, transpose::yes),
                                                                    factor(down, transpose::no),
@@ -91,10 +110,14 @@ void multi_adapter_site<P>::mix_forward(const_view<real> h, const_view<real> x, 
     ops::mixed_adapters_forward<P>(h, x, frozen_branches(false, ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
     return;
   }
-  if (s != nullptr) s->branches.resize(branches.size());
-  view<real> y = ctx.memory.take<real>(h.rows(), h.cols());
+  if (s != nullptr) {
+    s->branches.resize(branches.size());
+    s->y.resize(branches.size());
+  }
   c.setZero();
   for (std::size_t k = 0; k < branches.size(); ++k) {
+    scratch::mark own(ctx.memory);
+    view<real> y = s != nullptr ? s->y[k].resize(h.rows(), h.cols()) : ctx.memory.take<real>(h.rows(), h.cols());
     branches[k].forward(h, x, y, s != nullptr ? &s->branches[k] : nullptr, ctx);
     c += w(0, static_cast<index>(k)) * y;
   }
@@ -118,14 +141,9 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
   if (dx != nullptr) dx->setZero();
   for (std::size_t k = 0; k < branches.size(); ++k) {
     const auto column = static_cast<index>(k);
-    const const_view<real> g = branches[k].norm.weight.value(), bias = branches[k].norm.bias.value();
-    const const_view<typename P::operand> xhat = s.branches[k].norm.xhat;
-    view<real> own = ctx.memory.take_rows<real>(ctx.threads, dc.cols());
+    const const_view<real> y = s.y[k];
     ops::sum_pieces<real>(dc.rows(), dw.window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
-      for (index r = begin; r < end; ++r) {
-        const const_view<real> row(ops::piece_as<real>(xhat, r, 0, dc.cols(), own.row_data(omp_get_thread_num())), 1, dc.cols());
-        sum(0, 0) += (dc.row(r).array() * (row.row(0).array() * g.array() + bias.array())).sum();
-      }
+      for (index r = begin; r < end; ++r) sum(0, 0) += (dc.row(r).array() * y.row(r).array()).sum();
     });
     dy = w(0, column) * dc;
     branches[k].backward(dy, s.branches[k], dh != nullptr ? &dh_k : nullptr, dx != nullptr ? &dx_k : nullptr, ctx);

@@ -9,7 +9,6 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/mixing_weights.hpp"
-#include "graft/core/tuning_options.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
 namespace graft {
@@ -18,7 +17,7 @@ namespace graft {
 /// y = c, or with flex y = LN_flex(A_flex(c) + x)
 /// Backward:  dw_k = <dc, y_k>;   w_k dc goes through branch k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
-/// Saved: plain loop: what every branch saves; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
+/// Saved: plain loop: what every branch saves, and its y_k; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
 /// Source: nlprunners' multi-adapter, with LayerNorm statistics per adapter.   Tested:
 /// tests/adapters/multi_adapter_site_test.cpp
 template <class P>
@@ -27,6 +26,7 @@ class multi_adapter_site {
   using real = typename P::real;
   struct saved {
     std::vector<typename adapter_site<P>::saved> branches;  // plain loop
+    std::vector<buffer<real>> y;                            // plain loop: y_k (N, H)
     ops::mixed_adapters_saved<P> fused;
     buffer<real> w;
     typename adapter_site<P>::saved flex;
@@ -34,7 +34,7 @@ class multi_adapter_site {
 
   /// Parameters PREFIX.multi_adapter.{adapter_dict,layer_norm_dict}.NAME.*; MIX is visited here only when OWNS_MIX.
   multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
-                     std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix);
+                     std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix, site_location where = {});
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
@@ -46,7 +46,7 @@ class multi_adapter_site {
     if (flex) flex->for_each_parameter(f);
   }
 
-  /// Whether the fused kernel runs: it was asked for, and everything that is mixed is frozen.
+  /// Whether the fused kernel runs: it was asked for, it knows every kind in the mix, and everything that is mixed is frozen.
   bool fused() const;
 
   std::shared_ptr<mixing_weights<P>> mix;

@@ -25,6 +25,7 @@ namespace ranges {
 inline constexpr range count{1, 1e9};            // batch sizes, batches a step, rows
 inline constexpr range count_or_none{0, 1e9};    // steps, epochs, tokens at once
 inline constexpr range adapter_size{1, 65'536};  // of flex adapters, too
+inline constexpr range adapter_scaling{-1e9, 1e9};
 inline constexpr range lora_r{1, 65'536};
 inline constexpr range lora_alpha{0, 1e9, true};
 inline constexpr range max_seq_length{1, 1'048'576};

@@ -18,19 +18,6 @@ GRAFT_INLINE activation parse_activation(const std::string& text) {
   throw config_error("adapter_hidden_act is \"" + text + "\", one of gelu, relu, swish was expected");
 }
 
-GRAFT_INLINE std::string placement_name(adapter_placement p) { return p == adapter_placement::houlsby ? "houlsby" : "pfeiffer"; }
-
-GRAFT_INLINE adapter_placement parse_placement(const std::string& text) {
-  if (text == "houlsby") return adapter_placement::houlsby;
-  if (text == "pfeiffer") return adapter_placement::pfeiffer;
-  throw config_error("adapter_placement is \"" + text + "\", houlsby or pfeiffer was expected");
-}
-
-GRAFT_INLINE adapter_place place_at(adapter_placement placement, bool feed_forward_site) {
-  if (placement == adapter_placement::houlsby) return adapter_place::before_norm;
-  return feed_forward_site ? adapter_place::behind_norm : adapter_place::none;
-}
-
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
   return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : "weights";
 }
@@ -40,13 +27,6 @@ GRAFT_INLINE mixing_mode parse_mixing_mode(const std::string& text) {
     if (text == mixing_mode_name(mode)) return mode;
   }
   throw config_error("adapter_weight_mode is \"" + text + "\", one of softmax, gates, weights was expected");
-}
-
-GRAFT_INLINE std::vector<std::string> multi_adapter_options::mixed_names() const {
-  std::vector<std::string> all;
-  for (const mixed_adapter& a : adapters) all.push_back(a.name);
-  if (include_base) all.emplace_back("base");
-  return all;
 }
 
 GRAFT_INLINE multi_adapter_ft_mode parse_ft_mode(const std::string& text) {

@@ -1,5 +1,5 @@
 #pragma once
-// The settings of adapters, mixes of them and low-rank updates, without the code that computes them.
+// Settings of adapters, mixes and low-rank updates that are one word or number each, without the code that computes them.
 
 #include <cstdint>
 #include <string>
@@ -18,20 +18,14 @@ std::string activation_name(activation a);
 /// @throws config_error  TEXT is none of the three
 activation parse_activation(const std::string& text);
 
-/// Where adapters sit.   houlsby: at both sites of a layer, before the LayerNorm.   pfeiffer: at the feed-forward site alone, behind it.
-enum class adapter_placement : std::uint8_t { houlsby, pfeiffer };
+/// The part of a layer whose output comes to a site.
+enum class sub_layer : std::uint8_t { attention, feed_forward };
 
-/// "houlsby" or "pfeiffer".
-std::string placement_name(adapter_placement p);
-
-/// @throws config_error  TEXT is neither of the two
-adapter_placement parse_placement(const std::string& text);
-
-/// Where the adapter of one site stands: nowhere, before the LayerNorm (Houlsby) or behind it (Pfeiffer).
-enum class adapter_place : std::uint8_t { none, before_norm, behind_norm };
-
-/// Where PLACEMENT puts the adapter of a feed-forward site, or of an attention site.
-adapter_place place_at(adapter_placement placement, bool feed_forward_site);
+/// A site of the encoder: behind which part, of which layer.
+struct site_location {
+  sub_layer behind = sub_layer::feed_forward;
+  index layer = 0;
+};
 
 /// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
 enum class mixing_mode : std::uint8_t { softmax, gates, weights };
@@ -41,28 +35,6 @@ std::string mixing_mode_name(mixing_mode mode);
 
 /// @throws config_error  TEXT is none of the three
 mixing_mode parse_mixing_mode(const std::string& text);
-
-/// One adapter of a mix.
-struct mixed_adapter {
-  std::string name;
-  index size = 64;  // K
-  activation act = activation::gelu;
-  adapter_placement placement = adapter_placement::houlsby;
-};
-
-/// What is mixed at every site, in order; `base`, when included, is last.
-struct multi_adapter_options {
-  std::vector<mixed_adapter> adapters{};
-  bool include_base = true;
-  bool include_flex = false;
-  index flex_size = 64;
-  activation flex_activation = activation::gelu;
-  mixing_mode mode = mixing_mode::softmax;
-  bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
-
-  index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
-  std::vector<std::string> mixed_names() const;
-};
 
 /// base, flex: mixing weights, head, and flex where it is included.   base_ft: everything but the mixed adapters and their
 /// LayerNorms, the base's included.   full_ft: everything.

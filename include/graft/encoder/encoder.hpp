@@ -24,7 +24,7 @@ class encoder {
     std::vector<typename layer_type::saved> layers;
   };
 
-  /// Parameters PREFIX.embeddings.* and PREFIX.encoder.layer.L.*; make_site(site prefix, layer) builds the sites, in order.
+  /// Parameters PREFIX.embeddings.* and PREFIX.encoder.layer.L.*; make_site(site prefix, location) builds the sites, in order.
   template <class MakeSite>
   encoder(const std::string& prefix, const encoder_config& c, MakeSite&& make_site)
       : embedded(prefix + ".embeddings", c, layer_type::dropout_streams * static_cast<std::uint64_t>(c.num_hidden_layers)),
@@ -32,7 +32,9 @@ class encoder {
     layers.reserve(static_cast<std::size_t>(c.num_hidden_layers));
     for (index l = 0; l < c.num_hidden_layers; ++l) {
       layers.emplace_back(prefix + ".encoder.layer." + std::to_string(l), c, layer_type::dropout_streams * static_cast<std::uint64_t>(l),
-                          [&](const std::string& site_prefix) { return make_site(site_prefix, l); });
+                          [&](const std::string& site_prefix, sub_layer behind) {
+                            return make_site(site_prefix, site_location{behind, l});
+                          });
     }
   }
   index hidden_size() const { return hidden_size_; }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/layers/feed_forward.hpp"
 #include "graft/layers/self_attention.hpp"
@@ -30,14 +31,14 @@ class encoder_layer {
   };
   static constexpr std::uint64_t dropout_streams = 3;  // dropout dropout_streams that a layer uses
 
-  /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix) builds each site.
+  /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix, behind which part) builds each site.
   template <class MakeSite>
   encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream, MakeSite&& make_site)
       : attention(prefix + ".attention",
                   {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob, c.hidden_dropout_prob, dropout_stream}),
-        attention_site(make_site(prefix + ".attention.output")),
+        attention_site(make_site(prefix + ".attention.output", sub_layer::attention)),
         feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream + 2}),
-        feed_site(make_site(prefix + ".output")) {}
+        feed_site(make_site(prefix + ".output", sub_layer::feed_forward)) {}
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "graft/adapters/adapter_site.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_file.hpp"
@@ -20,18 +21,17 @@ GRAFT_INLINE void check_of_trunk(const adapter_file& a, const tensor_source& tru
   });
 }
 
-GRAFT_INLINE tensor_shapes detail::bottleneck_at(const std::string& prefix, index size, index hidden_size) {
-  return {{prefix + "down_project.weight", {size, hidden_size}},
-          {prefix + "down_project.bias", {size}},
-          {prefix + "up_project.weight", {hidden_size, size}},
-          {prefix + "up_project.bias", {hidden_size}}};
+GRAFT_INLINE tensor_shapes detail::adapter_at(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where) {
+  tensor_shapes shapes;
+  adapter_site<f32> site(prefix, "LayerNorm", hidden_size, 1, o, where);  // memory of its size, none of which is touched
+  site.for_each_adapter_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  return shapes;
 }
 
-GRAFT_INLINE tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d) {
+GRAFT_INLINE tensor_shapes all_adapters(const encoder_config& config, const adapter_options& o) {
   tensor_shapes shapes;
-  detail::for_each_site(config, [&](const std::string& site, bool second) {
-    if (place_at(d.placement, second) != adapter_place::none)
-      shapes.merge(detail::bottleneck_at(site + ".adapter.", d.adapter_size, config.hidden_size));
+  detail::for_each_site(config, [&](const std::string& site, site_location where) {
+    shapes.merge(detail::adapter_at(site + ".adapter", config.hidden_size, o, where));
   });
   return shapes;
 }
@@ -89,7 +89,7 @@ GRAFT_INLINE index head_rows(const tensor_source& source, const encoder_config& 
 
 GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
   tensor_shapes shapes;
-  if (d.kind == "adapter") shapes = bottleneck_tensors(config, d);
+  if (d.kind == "adapter") shapes = all_adapters(config, d.adapter);
   if (d.kind == "lora") shapes = lora_tensors(config, d);
   if (d.kind == "full") shapes = trunk_tensors(config);
   if (d.kind == "multi_adapter") {

@@ -44,23 +44,23 @@ using tensor_shapes = std::map<std::string, std::vector<index>>;
 
 namespace detail {
 
-/// Calls F(site, second) for every site: "roberta.encoder.layer.0.attention.output", ...; SECOND is true behind the feed-forward part.
+/// Calls F(site, location) for every site: "roberta.encoder.layer.0.attention.output", ...
 template <class F>
 void for_each_site(const encoder_config& config, F&& f) {
   for (index n = 0; n < config.num_hidden_layers; ++n) {
     const std::string layer = config.model_type + ".encoder.layer." + std::to_string(n);
-    f(layer + ".attention.output", false);
-    f(layer + ".output", true);
+    f(layer + ".attention.output", site_location{sub_layer::attention, n});
+    f(layer + ".output", site_location{sub_layer::feed_forward, n});
   }
 }
 
-/// The module of an adapter of SIZE whose tensors' names begin with PREFIX.
-tensor_shapes bottleneck_at(const std::string& prefix, index size, index hidden_size);
+/// The adapter that O describes at the site WHERE, its tensors called PREFIX....; none where its kind does not stand.
+tensor_shapes adapter_at(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where);
 
 }  // namespace detail
 
-/// Adapters of D in an encoder with CONFIG: down_project.weight (K, H), up_project.weight (H, K), biases.
-tensor_shapes bottleneck_tensors(const encoder_config& config, const model_description& d);
+/// Adapters of D in an encoder with CONFIG: as a rule down_project.weight (K, H), up_project.weight (H, K), biases.
+tensor_shapes all_adapters(const encoder_config& config, const adapter_options& o);
 
 /// The dense layers of the encoder, without ".weight", and the shapes of their weights: what can get a low-rank update.
 tensor_shapes dense_layers(const encoder_config& config);
@@ -128,21 +128,21 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
                                  std::to_string(d.num_weight_sets) + ", which an encoder of " + std::to_string(layers) +
                                  " layers cannot be");
   }
-  const auto branch = [&](const std::string& name, index size, adapter_placement placement) {
-    detail::for_each_site(config, [&](const std::string& site, bool second) {
-      if (size > 0 && place_at(placement, second) != adapter_place::none) {
-        for (const auto& [tensor, shape] : detail::bottleneck_at(site + ".multi_adapter.adapter_dict." + name + ".", size, h))
-          f(tensor, shape);
+  const auto branch = [&](const std::string& name, const adapter_options* o) {
+    detail::for_each_site(config, [&](const std::string& site, site_location where) {
+      if (o != nullptr) {
+        for (const auto& [tensor, shape] : detail::adapter_at(site + ".multi_adapter.adapter_dict." + name, h, *o, where)) f(tensor, shape);
       }
       for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
     });
   };
-  for (const mixed_adapter& a : d.mix.adapters) branch(a.name, a.size, a.placement);
-  if (d.mix.include_base) branch("base", 0, adapter_placement::houlsby);
-  if (d.mix.include_flex) branch("flex", d.mix.flex_size, adapter_placement::houlsby);
-  index layer = 0;
-  detail::for_each_site(config, [&](const std::string& site, bool second) {
-    if (!second && layer++ % (layers / sets) == 0) f(site + ".multi_adapter.weighted_sum.weights", std::vector<index>{d.mix.count()});
+  for (const mixed_adapter& a : d.mix.adapters) branch(a.name, &a.adapter);
+  if (d.mix.include_base) branch("base", nullptr);
+  const adapter_options flex{d.mix.flex_size};
+  if (d.mix.include_flex) branch("flex", &flex);
+  detail::for_each_site(config, [&](const std::string& site, site_location where) {
+    if (where.behind == sub_layer::attention && where.layer % (layers / sets) == 0)
+      f(site + ".multi_adapter.weighted_sum.weights", std::vector<index>{d.mix.count()});
   });
 }
 

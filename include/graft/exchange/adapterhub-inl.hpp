@@ -81,8 +81,8 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
     return canonical_name(name, config.model_type);
   });
   const std::string adapter = d.task_name;
-  tensor_source tensors =
-      take_tensors(stored, bottleneck_tensors(config, d), [&](const std::string& name) { return detail::adapterhub_name(name, adapter); });
+  tensor_source tensors = take_tensors(stored, all_adapters(config, d.adapter),
+                                       [&](const std::string& name) { return detail::adapterhub_name(name, adapter); });
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
@@ -139,15 +139,15 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                      {"model_type", config.model_type},
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
-  const bool behind = d.placement == adapter_placement::pfeiffer;
+  const bool behind = d.adapter.kind == "pfeiffer";
   // A factor between those of this size and the next gives this size, whichever way it is rounded.
-  const double factor = static_cast<double>(config.hidden_size) / (static_cast<double>(d.adapter_size) + 0.5);
-  const bool whole = config.hidden_size % d.adapter_size == 0;
+  const double factor = static_cast<double>(config.hidden_size) / (static_cast<double>(d.adapter.size) + 0.5);
+  const bool whole = config.hidden_size % d.adapter.size == 0;
   ordered_json adapter_about = about;
   adapter_about["config"] = {{"mh_adapter", !behind},
                              {"output_adapter", true},
-                             {"reduction_factor", whole ? json(config.hidden_size / d.adapter_size) : json(factor)},
-                             {"non_linearity", activation_name(d.adapter_hidden_act)},
+                             {"reduction_factor", whole ? json(config.hidden_size / d.adapter.size) : json(factor)},
+                             {"non_linearity", activation_name(d.adapter.act)},
                              {"original_ln_before", behind},
                              {"original_ln_after", true},
                              {"ln_before", false},

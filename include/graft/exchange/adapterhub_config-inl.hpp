@@ -116,9 +116,9 @@ GRAFT_INLINE model_description describe_adapterhub(const json& about, const enco
   model_description d;
   d.kind = "adapter";
   d.task_name = required<std::string>(about, "name", path);
-  d.adapter_size = adapterhub_size(required<json>(given, "reduction_factor", path), config, path);
-  d.adapter_hidden_act = adapterhub_activation(required<std::string>(given, "non_linearity", path), about.contains("version"), path);
-  d.placement = double_bn ? adapter_placement::houlsby : adapter_placement::pfeiffer;
+  d.adapter.size = adapterhub_size(required<json>(given, "reduction_factor", path), config, path);
+  d.adapter.act = adapterhub_activation(required<std::string>(given, "non_linearity", path), about.contains("version"), path);
+  d.adapter.kind = double_bn ? "houlsby" : "pfeiffer";
   d.layer_norms_trained = false;
   return d;
 }

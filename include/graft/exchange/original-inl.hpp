@@ -23,18 +23,18 @@ GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_c
       all, [&](const std::string& name) { return half_head && name.starts_with(head.dense + ".") ? std::nullopt : std::optional(name); });
   model_description d;
   d.kind = "adapter";
-  d.placement = adapter_placement::pfeiffer;
+  d.adapter.kind = "pfeiffer";
   d.layer_norms_trained = false;
   for (const auto& [name, info] : stored.tensors()) {
-    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter_size = info.shape[0];
-    if (name.find(".attention.output.adapter.") != name.npos) d.placement = adapter_placement::houlsby;
+    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter.size = info.shape[0];
+    if (name.find(".attention.output.adapter.") != name.npos) d.adapter.kind = "houlsby";
     if (name.find(".LayerNorm.") != name.npos) d.layer_norms_trained = true;
   }
-  if (d.adapter_size != 0 && !ranges::adapter_size.contains(static_cast<double>(d.adapter_size))) {
+  if (d.adapter.size != 0 && !ranges::adapter_size.contains(static_cast<double>(d.adapter.size))) {
     throw format_error(path,
-                       "holds adapters of size " + std::to_string(d.adapter_size) + ", " + ranges::adapter_size.text() + " was expected");
+                       "holds adapters of size " + std::to_string(d.adapter.size) + ", " + ranges::adapter_size.text() + " was expected");
   }
-  if (d.adapter_size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
+  if (d.adapter.size == 0) throw format_error(path, "holds no adapter: a tensor named ....adapter.down_project.weight was expected");
   if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, path);
   return {d, take_tensors(stored, adapter_tensors(config, d, stored))};
 }
@@ -45,8 +45,8 @@ GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a,
     throw config_error(a.tensors.path() + ": " + message, help);
   };
   if (d.kind != "adapter") refuse("is low-rank, nlprunners has adapters only");
-  if (d.placement != adapter_placement::houlsby) refuse("sits behind the LayerNorm, nlprunners' adapters sit before it");
-  if (d.adapter_hidden_act != activation::gelu) refuse("has activation " + activation_name(d.adapter_hidden_act) + ", nlprunners' is gelu");
+  if (d.adapter.kind != "houlsby") refuse("sits behind the LayerNorm, nlprunners' adapters sit before it");
+  if (d.adapter.act != activation::gelu) refuse("has activation " + activation_name(d.adapter.act) + ", nlprunners' is gelu");
   if (!d.layer_norms_trained && trunk == nullptr)
     refuse("has the encoder's LayerNorms, which nlprunners keeps with the adapter, and no encoder to take them from", {"trunk"});
   torch_writer writer;

@@ -29,7 +29,7 @@ GRAFT_INLINE adapter_file open_start(const std::string& path, const encoder_conf
   d.labels_said = false;
   if (const index rows = head_rows(start.tensors, config); rows != 0) number_labels(d, rows, file);
   for (const auto& [name, info] : start.tensors.tensors()) {
-    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter_size = info.shape[0];
+    if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter.size = info.shape[0];
     if (name.ends_with(".lora_A.weight") && !info.shape.empty()) d.lora.r = info.shape[0];
   }
   return start;
@@ -74,11 +74,9 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
   for (const mixed_adapter& a : from.mix.adapters) {
     const auto same_name = [&](const mixed_adapter& other) { return other.name == a.name; };
     const mixed_adapter& wanted = *std::find_if(to.mix.adapters.begin(), to.mix.adapters.end(), same_name);
-    const auto about = [](const mixed_adapter& one) {
-      return placement_name(one.placement) + ", of size " + std::to_string(one.size) + ", with " + activation_name(one.act);
-    };
-    if (about(a) != about(wanted)) {
-      check.refuse("its adapter " + a.name + " is " + about(a) + ", this run's is " + about(wanted) + ": the mix was made of another",
+    if (a.adapter != wanted.adapter) {
+      check.refuse("its adapter " + a.name + " is " + adapter_text(a.adapter) + ", this run's is " + adapter_text(wanted.adapter) +
+                       ": the mix was made of another",
                    {"adapters"});
     }
   }
@@ -105,16 +103,17 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
                      (from.kind == "adapter" && to.kind == "multi_adapter" ? ", which it may be one of" : ""),
                  {from.kind == "adapter" && to.kind == "multi_adapter" ? "adapters" : "kind"});
   }
-  const bool adapters = from.kind == "adapter" || (from.kind.empty() && to.kind == "adapter" && from.adapter_size > 0);
-  if (adapters) check.same("its adapters' size is", from.adapter_size, to.adapter_size, "adapter_size", count);
+  const bool adapters = from.kind == "adapter" || (from.kind.empty() && to.kind == "adapter" && from.adapter.size > 0);
+  if (adapters) check.same("its adapters' size is", from.adapter.size, to.adapter.size, "adapter_size", count);
   if (from.kind.empty() && to.kind == "lora" && file.tensors.tensors().size() > 0) {
     const bool updates = std::any_of(file.tensors.tensors().begin(), file.tensors.tensors().end(),
                                      [](const auto& one) { return one.first.ends_with(".lora_A.weight"); });
     if (updates) check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
   }
   if (from.kind == "adapter") {
-    check.same("its activation is", from.adapter_hidden_act, to.adapter_hidden_act, "adapter_hidden_act", activation_name);
-    check.same("its placement is", from.placement, to.placement, "adapter_placement", placement_name);
+    check.same("its activation is", from.adapter.act, to.adapter.act, "adapter_hidden_act", activation_name);
+    check.same("its placement is", from.adapter.kind, to.adapter.kind, "adapter_placement", [](const std::string& kind) { return kind; });
+    check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", number);
     if (from.layer_norms_trained && !to.layer_norms_trained) {
       check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
     }

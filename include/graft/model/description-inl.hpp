@@ -3,12 +3,25 @@
 
 #include <algorithm>
 
+#include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/range.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
+
+namespace graft::detail {
+
+/// What O is, as fields of OBJECT whose names begin with PREFIX.
+GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, const std::string& prefix) {
+  object[prefix + "size"] = o.size;
+  object[prefix + "hidden_act"] = activation_name(o.act);
+  object[prefix + "placement"] = o.kind;
+  if (o.scaling != 1) object[prefix + "scaling"] = o.scaling;
+}
+
+}  // namespace graft::detail
 
 namespace graft {
 
@@ -33,9 +46,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
                  {"trunk_fingerprint", d.trunk_fingerprint}};
   if (!d.labels_said) o["labels_said"] = false;
   if (d.kind == "adapter") {
-    o["adapter_size"] = d.adapter_size;
-    o["adapter_hidden_act"] = activation_name(d.adapter_hidden_act);
-    o["adapter_placement"] = placement_name(d.placement);
+    detail::add_adapter(o, d.adapter, "adapter_");
     o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
   }
   if (d.kind == "lora") {
@@ -46,8 +57,9 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   if (d.kind == "multi_adapter") {
     o["adapters"] = ordered_json::array();
     for (const mixed_adapter& a : d.mix.adapters) {
-      o["adapters"].push_back(
-          {{"name", a.name}, {"size", a.size}, {"hidden_act", activation_name(a.act)}, {"placement", placement_name(a.placement)}});
+      ordered_json one{{"name", a.name}};
+      detail::add_adapter(one, a.adapter, "");
+      o["adapters"].push_back(one);
     }
     o["include_base"] = d.mix.include_base;
     o["include_flex"] = d.mix.include_flex;
@@ -89,17 +101,24 @@ GRAFT_INLINE bool choice_field(const json& object, const std::string& field, con
       fallback);
 }
 
+/// What add_adapter wrote into OBJECT.
+GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& prefix, const std::string& where) {
+  adapter_options o;
+  o.size = integer_field(object, prefix + "size", where, 1, 65'536);
+  o.act = parsed_field(object, prefix + "hidden_act", where, parse_activation);
+  o.kind = parsed_field(object, prefix + "placement", where, parse_adapter_kind, "houlsby");
+  o.scaling = optional<double>(object, prefix + "scaling", where, 1.0);
+  return o;
+}
+
 GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
   multi_adapter_options mix;
-  const auto size = [&](const json& object, const char* field) { return integer_field(object, field, where, 1, 65'536); };
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
-    mix.adapters.push_back({required<std::string>(a, "name", where), size(a, "size"),
-                            parsed_field(a, "hidden_act", where, parse_activation),
-                            parsed_field(a, "placement", where, parse_placement, "houlsby")});
+    mix.adapters.push_back({required<std::string>(a, "name", where), adapter_of(a, "", where)});
   }
   mix.include_base = required<bool>(o, "include_base", where);
   mix.include_flex = required<bool>(o, "include_flex", where);
-  mix.flex_size = size(o, "flex_size");
+  mix.flex_size = integer_field(o, "flex_size", where, 1, 65'536);
   mix.flex_activation = parsed_field(o, "flex_hidden_act", where, parse_activation);
   mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
   std::vector<std::string> names = mix.mixed_names();
@@ -137,9 +156,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
   const auto size = [&](const char* field) { return detail::integer_field(o, field, where, 1, 65'536); };
   if (d.kind == "adapter") {
-    d.adapter_size = size("adapter_size");
-    d.adapter_hidden_act = detail::parsed_field(o, "adapter_hidden_act", where, parse_activation);
-    d.placement = detail::parsed_field(o, "adapter_placement", where, parse_placement, "houlsby");
+    d.adapter = detail::adapter_of(o, "adapter_", where);
     d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
   } else if (d.kind == "lora") {
     d.lora = {size("lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};

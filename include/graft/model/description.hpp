@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "graft/core/tuning_options.hpp"
+#include "graft/adapters/adapter_options.hpp"
 #include "graft/data/tasks.hpp"
 
 namespace graft {
@@ -21,13 +21,11 @@ struct model_description {
   bool labels_said = true;                // if not, they are numbers that stand for whatever the file did not say
   std::optional<index> max_seq_length{};  // at which sequences were cut in training, where that is known
   std::string trunk_fingerprint{};        // see fingerprint() in io/model_file.hpp; "": unknown
-  index adapter_size = 0;                 // kind "adapter"
   multi_adapter_options mix{};            // kind "multi_adapter"
   index num_weight_sets = 1;              // kind "multi_adapter"
-  activation adapter_hidden_act = activation::gelu;          // kind "adapter"
-  adapter_placement placement = adapter_placement::houlsby;  // kind "adapter"
-  bool layer_norms_trained = true;                           // kind "adapter": if not, they are the trunk's, and not in the file
-  lora_options lora{};                                       // kind "lora"
+  adapter_options adapter{.size = 0};     // kind "adapter"
+  bool layer_norms_trained = true;        // kind "adapter": if not, they are the trunk's, and not in the file
+  lora_options lora{};                    // kind "lora"
 
   index num_labels() const;
 };

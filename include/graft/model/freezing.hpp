@@ -69,7 +69,7 @@ void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
   set_trainable(model.trunk.embedded.norm, layer_norms);
   for (auto& l : model.trunk.layers) {
     for (adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
-      if (s->adapter) set_trainable(*s->adapter, true);
+      s->for_each_adapter_parameter([](auto& p) { p.train(); });
       set_trainable(s->norm, layer_norms);
     }
   }

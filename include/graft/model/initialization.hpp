@@ -33,10 +33,10 @@ void initialize(linear<P>& layer, double deviation, std::uint64_t seed) {
   draw_normal(layer.weight, deviation, seed);
   layer.bias.edit().setZero();
 }
+/// The same for the adapter of a site, whatever its kind.
 template <class P>
-void initialize(bottleneck<P>& adapter, double deviation, std::uint64_t seed) {
-  initialize(adapter.down_project, deviation, seed);
-  initialize(adapter.up_project, deviation, seed);
+void initialize_adapter(adapter_site<P>& site, double deviation, std::uint64_t seed) {
+  site.for_each_adapter_parameter([&](auto& p) { p.is_product_weight() ? draw_normal(p, deviation, seed) : void(p.edit().setZero()); });
 }
 /// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head. FRESH_POOLER:
 /// a BERT's dense layer does not, either (see brings_pooler).
@@ -51,16 +51,16 @@ template <class P>
 void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
-    if (l.attention_site.adapter) initialize(*l.attention_site.adapter, deviation, seed);
-    if (l.feed_site.adapter) initialize(*l.feed_site.adapter, deviation, seed);
+    initialize_adapter(l.attention_site, deviation, seed);
+    initialize_adapter(l.feed_site, deviation, seed);
   }
 }
 template <class P>
 void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
-    if (l.attention_site.flex) initialize(*l.attention_site.flex->adapter, deviation, seed);
-    if (l.feed_site.flex) initialize(*l.feed_site.flex->adapter, deviation, seed);
+    if (l.attention_site.flex) initialize_adapter(*l.attention_site.flex, deviation, seed);
+    if (l.feed_site.flex) initialize_adapter(*l.feed_site.flex, deviation, seed);
   }
 }
 

@@ -37,17 +37,20 @@ index site_numbers(const plain_site<P>&, index h) {
 }
 template <class P>
 index site_numbers(const adapter_site<P>& s, index h) {
-  if (!s.adapter) return h + 1;
-  const index k = s.adapter->size();
-  return (s.place() == adapter_place::behind_norm ? 2 : 1) * (h + 1) + k + (s.adapter->down_project.needs_input() ? h : 0) +
-         (s.adapter->up_project.needs_input() ? k : 0);
+  return s.saved_numbers(h);
 }
 template <class P>
 index site_numbers(const multi_adapter_site<P>& s, index h) {
   index total = s.flex ? site_numbers(*s.flex, h) : 0;
   const bool fused = s.fused();
   if (fused) total += h;
-  for (const adapter_site<P>& branch : s.branches) total += !fused ? site_numbers(branch, h) : branch.adapter ? branch.adapter->size() : 0;
+  for (const adapter_site<P>& branch : s.branches) {
+    if (!fused) {
+      total += site_numbers(branch, h) + h;
+    } else if (branch.module() != nullptr) {
+      total += branch.module()->size();
+    }
+  }
   return total;
 }
 

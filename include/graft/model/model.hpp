@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graft/adapters/adapter_site.hpp"
+#include "graft/adapters/kind_names.hpp"
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/adapters/plain_site.hpp"
 #include "graft/core/range.hpp"
@@ -68,18 +69,16 @@ using multi_adapter_classifier = classifier<P, multi_adapter_site<P>>;
 /// The encoder as pretrained, with a head of CLASSES outputs (1 for regression). All parameters zero (LayerNorms one) until loaded.
 template <class P>
 plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes) {
-  return {c, classes, [&](const std::string& prefix, index) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); }};
+  return {c, classes, [&](const std::string& prefix, site_location) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); }};
 }
 
-/// One adapter of SIZE at every site that PLACEMENT gives one.
-/// @throws config_error  SIZE is out of range
+/// The adapter that O describes, at every site where its kind stands.
+/// @throws config_error  as check_adapter
 template <class P>
-adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, index size, activation act = activation::gelu,
-                                              adapter_placement placement = adapter_placement::houlsby) {
-  check_range("adapter_size", static_cast<double>(size), ranges::adapter_size);
-  return {c, classes, [&](const std::string& prefix, index) {
-            const adapter_place place = place_at(placement, !prefix.ends_with(".attention.output"));
-            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, size, c.layer_norm_eps, act, place);
+adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o) {
+  check_adapter(o, "adapter_");
+  return {c, classes, [&](const std::string& prefix, site_location where) {
+            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
           }};
 }
 
@@ -88,8 +87,7 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets) {
-  for (const mixed_adapter& a : o.adapters)
-    check_range(("the size of " + a.name).c_str(), static_cast<double>(a.size), ranges::adapter_size);
+  for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_");
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   const index layers = c.num_hidden_layers;
@@ -101,10 +99,10 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
   if (o.count() < 1) throw config_error("a multi-adapter needs at least one adapter or the base in its mix");
   const index run = layers / sets;
   std::shared_ptr<mixing_weights<P>> mix;
-  return {c, classes, [&](const std::string& prefix, index layer) {
-            const bool first = layer % run == 0 && prefix.ends_with(".attention.output");
+  return {c, classes, [&](const std::string& prefix, site_location where) {
+            const bool first = where.layer % run == 0 && where.behind == sub_layer::attention;
             if (first) mix = std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
-            return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first);
+            return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
           }};
 }
 

@@ -18,7 +18,7 @@ template <class M>
 M tunable_of<M>::make(const encoder_config& c, const model_description& d) {
   using P = typename M::precision;
   if constexpr (std::is_same_v<M, adapter_classifier<P>>) {
-    return make_adapter_classifier<P>(c, d.num_labels(), d.adapter_size, d.adapter_hidden_act, d.placement);
+    return make_adapter_classifier<P>(c, d.num_labels(), d.adapter);
   } else if constexpr (std::is_same_v<M, multi_adapter_classifier<P>>) {
     return make_multi_adapter_classifier<P>(c, d.num_labels(), d.mix, d.num_weight_sets);
   } else {

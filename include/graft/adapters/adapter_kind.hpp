@@ -1,0 +1,55 @@
+#pragma once
+// What every kind of adapter is to the rest of graft.
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "graft/adapters/adapter_options.hpp"
+#include "graft/adapters/bottleneck.hpp"
+#include "graft/layers/layer_norm.hpp"
+
+namespace graft {
+
+/// A kind of adapter: what it makes, at one site, of the sub-layer's output h, of x, which the sub-layer read, and of the site's LayerNorm
+/// LN. It holds parameters only; LN is the site's.
+///   name                             by which options, files and flags call it
+///   stands_at(options, location)     whether it stands at that site; where not, the site is y = LN(h + x)
+///   K(prefix, hidden_size, options)  its parameters, called PREFIX...., zero until they are initialized or loaded
+///   forward(h, x, norm, y, saved or nullptr, ctx)           y may be neither h's nor x's memory
+///   backward(dy, saved, norm, dh or nullptr, dx or nullptr, ctx)    dh and dx are overwritten
+///   saved_numbers(h)                 how many numbers a row of width H saves, for the estimate of memory
+/// A kind whose `module` is the only thing in it besides the LayerNorm may say so with `static constexpr bool reads_norm` (whether the
+/// module reads LN(h + x), or h): the fused kernel of mixes then computes it, y = LN(h + x + U(...)).
+template <class K>
+concept adapter_kind = parameterized<K> &&
+    requires(const K& fixed, K& trained, const_view<typename K::real> in, view<typename K::real> out, typename K::saved* keep,
+             const typename K::saved& kept, view<typename K::real>* d, layer_norm<typename K::precision>& norm, context& ctx,
+             const adapter_options& o, site_location where, const std::string& prefix, index n) {
+  { K::name } -> std::convertible_to<std::string_view>;
+  { K::stands_at(o, where) } -> std::same_as<bool>;
+  K(prefix, n, o);
+  fixed.forward(in, in, norm, out, keep, ctx);
+  trained.backward(in, kept, norm, d, d, ctx);
+  { fixed.saved_numbers(n) } -> std::same_as<index>;
+};
+
+namespace detail {
+
+/// y = h + x + U(t), U being MODULE: a kind's sum before the LayerNorm.
+template <class P>
+void add_update(const bottleneck<P>& module, const_view<typename P::real> t, const_view<typename P::real> h, const_view<typename P::real> x,
+                view<typename P::real> y, typename bottleneck<P>::saved* s, context& ctx) {
+  using real = typename P::real;
+  module.update(t, s, ctx, [&](index row, index col, const auto& block) {
+    for_each_row(block, [&](index i, auto width) {
+      const real *u = block.row_data(i), *own = h.row_data(row + i) + col, *residual = x.row_data(row + i) + col;
+      real* to = y.row_data(row + i) + col;
+#pragma omp simd
+      for (index c = 0; c < width; ++c) to[c] = u[c] + own[c] + residual[c];
+    });
+  });
+}
+
+}  // namespace detail
+}  // namespace graft

@@ -1,0 +1,49 @@
+#pragma once
+// What an adapter is, and what a mix of several is, without the code that computes them.
+
+#include <string>
+#include <vector>
+
+#include "graft/core/index.hpp"
+#include "graft/core/tuning_options.hpp"
+
+namespace graft {
+
+/// One adapter at every site where its kind stands.
+struct adapter_options {
+  index size = 64;                    // K
+  activation act = activation::gelu;  // a
+  std::string kind = "houlsby";       // one of adapter_kind_names() (adapters/kind_names.hpp)
+  double scaling = 1;                 // s, by which U is multiplied
+
+  bool operator==(const adapter_options&) const = default;
+};
+
+/// "houlsby, of size 64, with gelu", for people.
+std::string adapter_text(const adapter_options& o);
+
+/// One adapter of a mix.
+struct mixed_adapter {
+  std::string name;
+  adapter_options adapter{};
+};
+
+/// What is mixed at every site, in order; `base`, when included, is last.
+struct multi_adapter_options {
+  std::vector<mixed_adapter> adapters{};
+  bool include_base = true;
+  bool include_flex = false;
+  index flex_size = 64;
+  activation flex_activation = activation::gelu;
+  mixing_mode mode = mixing_mode::softmax;
+  bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
+
+  index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
+  std::vector<std::string> mixed_names() const;
+};
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/adapters/adapter_options-inl.hpp"  // IWYU pragma: export
+#endif
