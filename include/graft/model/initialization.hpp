@@ -33,10 +33,12 @@ void initialize(linear<P>& layer, double deviation, std::uint64_t seed) {
   draw_normal(layer.weight, deviation, seed);
   layer.bias.edit().setZero();
 }
-/// The same for the adapter of a site, whatever its kind.
+/// The adapter of a site, whatever its kind: matrices ~ N(0, deviation^2); vectors stay as they were made.
 template <class P>
 void initialize_adapter(adapter_site<P>& site, double deviation, std::uint64_t seed) {
-  site.for_each_adapter_parameter([&](auto& p) { p.is_product_weight() ? draw_normal(p, deviation, seed) : void(p.edit().setZero()); });
+  site.for_each_adapter_parameter([&](auto& p) {
+    if (p.is_product_weight()) draw_normal(p, deviation, seed);
+  });
 }
 /// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head. FRESH_POOLER:
 /// a BERT's dense layer does not, either (see brings_pooler).
