@@ -1,21 +1,38 @@
 #pragma once
 // Bodies of graft/core/tuning_options.hpp.
 
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/tuning_options.hpp"
 
 namespace graft {
 
-GRAFT_INLINE std::string activation_name(activation a) {
-  return a == activation::gelu ? "gelu" : a == activation::relu ? "relu" : "swish";
-}
+namespace detail {
+
+inline constexpr const char* activation_names[] = {"gelu",    "relu",       "swish", "gelu_new", "gelu_10", "quick_gelu", "tanh",
+                                                   "sigmoid", "leaky_relu", "relu2", "relu6",    "mish",    "laplace",    "linear"};
+inline constexpr std::pair<const char*, activation> other_activation_names[] = {
+    {"silu", activation::swish},         {"gelu_python", activation::gelu},       {"gelu_pytorch_tanh", activation::gelu_new},
+    {"gelu_fast", activation::gelu_new}, {"gelu_accurate", activation::gelu_new}, {"leakyrelu", activation::leaky_relu}};
+
+}  // namespace detail
+
+GRAFT_INLINE std::string activation_name(activation a) { return detail::activation_names[static_cast<std::size_t>(a)]; }
 
 GRAFT_INLINE activation parse_activation(const std::string& text) {
-  for (const activation a : {activation::gelu, activation::relu, activation::swish}) {
-    if (text == activation_name(a)) return a;
+  std::string known;
+  for (std::size_t i = 0; i < std::size(detail::activation_names); ++i) {
+    if (text == detail::activation_names[i]) return static_cast<activation>(i);
+    known += (i == 0 ? "" : ", ") + std::string(detail::activation_names[i]);
   }
-  throw config_error("adapter_hidden_act is \"" + text + "\", one of gelu, relu, swish was expected");
+  for (const auto& [name, a] : detail::other_activation_names) {
+    if (text == name) return a;
+  }
+  throw config_error("adapter_hidden_act is \"" + text + "\", one of " + known + " was expected");
 }
 
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {

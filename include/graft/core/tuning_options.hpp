@@ -9,13 +9,29 @@
 
 namespace graft {
 
-/// gelu: x Phi(x).   relu: max(x, 0).   swish: x / (1 + exp(-x)).
-enum class activation : std::uint8_t { gelu, relu, swish };
+/// Element-wise functions, as transformers' names say (its activations.py); ops/activation.hpp has the formulas.
+enum class activation : std::uint8_t {
+  gelu,
+  relu,
+  swish,
+  gelu_new,
+  gelu_10,
+  quick_gelu,
+  tanh,
+  sigmoid,
+  leaky_relu,
+  relu2,
+  relu6,
+  mish,
+  laplace,
+  linear
+};
 
-/// "gelu", "relu" or "swish".
+/// "gelu", "relu", "swish", ...
 std::string activation_name(activation a);
 
-/// @throws config_error  TEXT is none of the three
+/// The one called TEXT, by its name or another that transformers has for the same function: silu, gelu_python, gelu_pytorch_tanh, ...
+/// @throws config_error  there is none
 activation parse_activation(const std::string& text);
 
 /// The part of a layer whose output comes to a site.
