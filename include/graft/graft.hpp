@@ -91,6 +91,8 @@
 #include "graft/adapters/bottleneck.hpp"          // the adapter module A
 #include "graft/adapters/adapter_options.hpp"     // what an adapter, and a mix of several, is
 #include "graft/adapters/adapter_kind.hpp"        // what a kind of adapter has to be
+#include "graft/adapters/general_options.hpp"     // what a general adapter is told
+#include "graft/adapters/general_adapter.hpp"     // AdapterHub's bottleneck in all its settings
 #include "graft/adapters/adapter_kinds.hpp"       // the kinds there are, a line each
 #include "graft/adapters/no_adapter.hpp"          // y = LN(h + x)
 #include "graft/adapters/houlsby_adapter.hpp"     // y = LN(h + x + U(h))

@@ -2,6 +2,7 @@
 // head alone.
 
 #include "commands/commands.hpp"
+#include "graft/adapters/general_options.hpp"
 #include "run/train_model.hpp"
 
 namespace graft::program {
@@ -17,7 +18,8 @@ int train_one(prepared_run& run) {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "adapter") {
-    tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), parse_adapter_kind(f.adapter_placement), f.adapter_scaling};
+    tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,
+                     general_settings(parse_general_settings(f.adapter_settings))};
     tuned.layer_norms_trained = f.adapter_layer_norm == "trained";
     trained = f.adapter_placement + " adapters of size " + std::to_string(f.adapter_size) +
               (tuned.layer_norms_trained ? ", LayerNorms" : "") + " and head";

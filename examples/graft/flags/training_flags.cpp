@@ -79,6 +79,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of(adapter_kind_names());
     table.add("adapter_scaling", &flags.adapter_scaling, "Factor of what an adapter adds; He et al. take 4 for parallel ones.")
         .within(ranges::adapter_scaling);
+    table.add(
+        "adapter_settings", &flags.adapter_settings,
+        "What an adapter of kind general computes, a JSON object with the fields of AdapterHub's BnConfig, such as {\"ln_before\": true}.");
     table
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
              "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's.")

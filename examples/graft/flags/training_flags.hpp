@@ -57,6 +57,7 @@ struct training_flags {
   std::string adapter_method = "bottleneck";               // train-adapter only
   std::string adapter_placement = "houlsby";               // train-adapter only
   double adapter_scaling = 1;                              // train-adapter only
+  std::string adapter_settings;                            // train-adapter only
   std::string adapter_layer_norm = "trained";              // train-adapter only
   std::int64_t lora_r = 8;                                 // train-adapter only
   double lora_alpha = 8;                                   // train-adapter only

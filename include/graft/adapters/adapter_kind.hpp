@@ -15,12 +15,13 @@ namespace graft {
 /// LN. It holds parameters only; LN is the site's.
 ///   name                             by which options, files and flags call it
 ///   stands_at(options, location)     whether it stands at that site; where not, the site is y = LN(h + x)
-///   K(prefix, hidden_size, options)  its parameters, called PREFIX...., zero until they are initialized or loaded
+///   K(prefix, hidden_size, options, location)   its parameters, called PREFIX...., zero until they are initialized or loaded
 ///   forward(h, x, norm, y, saved or nullptr, ctx)           y may be neither h's nor x's memory
 ///   backward(dy, saved, norm, dh or nullptr, dx or nullptr, ctx)    dh and dx are overwritten
 ///   saved_numbers(h)                 how many numbers a row of width H saves, for the estimate of memory
 /// A kind whose `module` is the only thing in it besides the LayerNorm may say so with `static constexpr bool reads_norm` (whether the
-/// module reads LN(h + x), or h): the fused kernel of mixes then computes it, y = LN(h + x + U(...)).
+/// module reads LN(h + x), or h): the fused kernel of mixes then computes it, y = LN(h + x + U(...)). A kind that reads
+/// adapter_options::settings says `static constexpr bool takes_settings`, and its stands_at refuses what they may not be.
 template <class K>
 concept adapter_kind = parameterized<K> &&
     requires(const K& fixed, K& trained, const_view<typename K::real> in, view<typename K::real> out, typename K::saved* keep,
@@ -28,7 +29,7 @@ concept adapter_kind = parameterized<K> &&
              const adapter_options& o, site_location where, const std::string& prefix, index n) {
   { K::name } -> std::convertible_to<std::string_view>;
   { K::stands_at(o, where) } -> std::same_as<bool>;
-  K(prefix, n, o);
+  K(prefix, n, o, where);
   fixed.forward(in, in, norm, out, keep, ctx);
   trained.backward(in, kept, norm, d, d, ctx);
   { fixed.saved_numbers(n) } -> std::same_as<index>;

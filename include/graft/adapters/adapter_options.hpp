@@ -15,6 +15,7 @@ struct adapter_options {
   activation act = activation::gelu;  // a
   std::string kind = "houlsby";       // one of adapter_kind_names() (adapters/kind_names.hpp)
   double scaling = 1;                 // s, by which U is multiplied
+  std::string settings{};             // what only some kinds read, as a JSON object: parse_general_settings; "": nothing
 
   bool operator==(const adapter_options&) const = default;
 };

@@ -12,7 +12,7 @@ adapter_site<P>::adapter_site(const std::string& adapter_prefix, const std::stri
                               const adapter_options& o, site_location where)
     : norm(norm_prefix, hidden_size, eps) {
   detail::with_adapter_kind<P>(parse_adapter_kind(o.kind), [&]<class Kind>() {
-    if (Kind::stands_at(o, where)) adapter.template emplace<Kind>(adapter_prefix, hidden_size, o);
+    if (Kind::stands_at(o, where)) adapter.template emplace<Kind>(adapter_prefix, hidden_size, o, where);
   });
 }
 

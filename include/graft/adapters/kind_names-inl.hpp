@@ -27,6 +27,13 @@ GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& who
   parse_adapter_kind(o.kind);
   check_range((whose + "size").c_str(), static_cast<double>(o.size), ranges::adapter_size);
   check_range((whose + "scaling").c_str(), o.scaling, ranges::adapter_scaling);
+  detail::with_adapter_kind<f32>(o.kind, [&]<class Kind>() {
+    if constexpr (requires { Kind::takes_settings; }) {
+      Kind::stands_at(o, {});
+    } else if (!o.settings.empty()) {
+      throw config_error(whose + "settings is " + o.settings + ", which an adapter of kind " + o.kind + " does not read");
+    }
+  });
 }
 
 }  // namespace graft

@@ -15,7 +15,8 @@ std::vector<std::string> adapter_kind_names();
 /// @throws config_error  it is none of adapter_kind_names()
 std::string parse_adapter_kind(const std::string& kind);
 
-/// @throws config_error  the kind of O is none, its size or scaling out of range; WHOSE, such as "adapter_" or "the mrpc adapter's ", comes
+/// @throws config_error  the kind of O is none, its size or scaling out of range, its settings none that its kind reads; WHOSE, such as
+/// "adapter_" or "the mrpc adapter's ", comes
 ///                       before what is wrong
 void check_adapter(const adapter_options& o, const std::string& whose);
 

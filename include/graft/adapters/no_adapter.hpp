@@ -20,7 +20,7 @@ class no_adapter {
   static bool stands_at(const adapter_options&, site_location) { return true; }
 
   no_adapter() = default;
-  no_adapter(const std::string&, index, const adapter_options&) {}
+  no_adapter(const std::string&, index, const adapter_options&, site_location) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
     norm.forward(h, &x, y, s != nullptr ? &s->norm : nullptr, ctx);

@@ -23,7 +23,7 @@ class parallel_adapter {
   static bool stands_at(const adapter_options&, site_location where) { return where.behind == sub_layer::feed_forward; }
 
   /// Parameters PREFIX.{down,up}_project.*
-  parallel_adapter(const std::string& prefix, index hidden_size, const adapter_options& o)
+  parallel_adapter(const std::string& prefix, index hidden_size, const adapter_options& o, site_location)
       : module(prefix, hidden_size, o.size, o.act, o.scaling) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {

@@ -114,6 +114,8 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     check.same("its activation is", from.adapter.act, to.adapter.act, "adapter_hidden_act", activation_name);
     check.same("its placement is", from.adapter.kind, to.adapter.kind, "adapter_placement", [](const std::string& kind) { return kind; });
     check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", number);
+    check.same("its settings are", from.adapter.settings, to.adapter.settings, "adapter_settings",
+               [](const std::string& text) { return text.empty() ? "{}" : text; });
     if (from.layer_norms_trained && !to.layer_norms_trained) {
       check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
     }

@@ -19,6 +19,7 @@ GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, co
   object[prefix + "hidden_act"] = activation_name(o.act);
   object[prefix + "placement"] = o.kind;
   if (o.scaling != 1) object[prefix + "scaling"] = o.scaling;
+  if (!o.settings.empty()) object[prefix + "settings"] = ordered_json::parse(o.settings);
 }
 
 }  // namespace graft::detail
@@ -108,6 +109,12 @@ GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& p
   o.act = parsed_field(object, prefix + "hidden_act", where, parse_activation);
   o.kind = parsed_field(object, prefix + "placement", where, parse_adapter_kind, "houlsby");
   o.scaling = optional<double>(object, prefix + "scaling", where, 1.0);
+  if (object.contains(prefix + "settings")) o.settings = object[prefix + "settings"].dump();
+  try {
+    check_adapter(o, prefix);
+  } catch (const config_error& failure) {
+    throw format_error(where, failure.what());
+  }
   return o;
 }
 

@@ -1,0 +1,173 @@
+#pragma once
+// The bottleneck adapter of AdapterHub's library in its general form.
+
+#include <optional>
+
+#include "graft/adapters/adapter_kind.hpp"
+#include "graft/adapters/general_options.hpp"
+#include "graft/ops/column_sum.hpp"
+
+namespace graft {
+
+/// With U the module, s its scaling, LNb and LNa LayerNorms of its own (or nothing), LN the site's (or nothing), as the settings say:
+///   t = LN(h + x), h, or x (is_parallel);   u = g s U(LNb(t)),   g = 1 or, gating, the mean of sigmoid(t w^T + b) over a sequence's tokens
+///   o = LNa(u) + r, or LNa(u + r),   r = h, h + x or t;   is_parallel: o = LNa(u) + h
+///   y = LN(o + x), or o
+/// Backward: the same steps, from the last to the first.
+/// Saved: what LN and its two, U, and gates save; u where its scaling or a gate is trained.
+/// Source: the library's methods/modeling.py.   Tested: tests/adapters/general_adapter_test.cpp
+template <class P>
+class general_adapter {
+ public:
+  using precision = P;
+  using real = typename P::real;
+  static constexpr std::string_view name = "general";
+  static constexpr bool takes_settings = true;
+  struct saved {
+    typename layer_norm<P>::saved inner, before, after, norm;
+    typename bottleneck<P>::saved module;
+    buffer<real> update;  // U
+  };
+
+  static bool stands_at(const adapter_options& o, site_location where) { return parse_general_settings(o.settings).size_at(o, where) > 0; }
+
+  /// Parameters PREFIX.{down,up}_project.*, and PREFIX.{norm_before,norm_after}.*, PREFIX.scaling (1 or H numbers, ones) where there are
+  /// such.
+  general_adapter(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where)
+      : settings(parse_general_settings(o.settings)), module(prefix, hidden_size, settings.size_at(o, where), o.act, o.scaling) {
+    if (settings.ln_before) before.emplace(prefix + ".norm_before", hidden_size, 1e-5);  // torch.nn.LayerNorm's own epsilon
+    if (settings.ln_after) after.emplace(prefix + ".norm_after", hidden_size, 1e-5);
+    if (settings.scaled != general_adapter_options::scaling::number) {
+      const index numbers = settings.scaled == general_adapter_options::scaling::channel ? hidden_size : 1;
+      scaling.emplace(parameter<real>::vector(prefix + ".scaling", parameter_role::adapter, numbers, real(1)));
+    }
+  }
+
+  void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
+    scratch::mark mark(ctx.memory);
+    const auto take = [&](bool needed) { return ctx.memory.take<real>(needed ? h.rows() : 0, h.cols()); };
+    const auto kept = [&](auto saved::*part) { return s != nullptr ? &(s->*part) : nullptr; };
+    view<real> inner = take(settings.original_ln_before && !settings.is_parallel);
+    if (inner.rows() > 0) norm.forward(h, &x, inner, kept(&saved::inner), ctx);
+    const const_view<real> t = settings.is_parallel ? x : inner.rows() > 0 ? const_view<real>(inner) : h;
+    view<real> read = take(before.has_value());
+    if (before) before->forward(t, read, kept(&saved::before), ctx);
+
+    view<real> u = take(true);
+    module.update(before ? const_view<real>(read) : t, kept(&saved::module), ctx,
+                  [&](index row, index col, const auto& block) { ops::write_block(block, u, row, col); });
+    if (scaling) {
+      if (s != nullptr && scaling->is_trained()) s->update.resize(u.rows(), u.cols()) = u;
+      scale(u);
+    }
+    const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
+    if (early) add_residual(t, h, x, u);
+    if (after) after->forward(u, u, kept(&saved::after), ctx);
+    if (!early) add_residual(t, h, x, u);
+    if (settings.original_ln_after) {
+      norm.forward(u, &x, y, kept(&saved::norm), ctx);
+    } else {
+      y = u;
+    }
+  }
+  void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
+    using residual = general_adapter_options::residual;
+    scratch::mark mark(ctx.memory);
+    const auto take = [&] { return ctx.memory.take<real>(dy.rows(), dy.cols()); };
+    view<real> d_out = take(), to_h = take(), to_x = take(), to_t = take(), d = take();
+    if (settings.original_ln_after) {
+      norm.backward(dy, s.norm, &d_out, ctx);
+      to_x = d_out;
+    } else {
+      d_out = dy;
+      to_x.setZero();
+    }
+    const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
+    d = d_out;
+    if (after) after->backward(d_out, s.after, &d, ctx);
+    const const_view<real> d_residual = early ? const_view<real>(d) : const_view<real>(d_out);
+    const bool input = settings.from == residual::input && !settings.is_parallel;
+    to_h.setZero();
+    if (!input) to_h = d_residual;
+    if (settings.from == residual::post_add && !settings.is_parallel) to_x += d_residual;
+    to_t.setZero();
+    if (input) to_t = d_residual;
+
+    if (scaling) {
+      if (scaling->is_trained()) add_scaling_gradient(d, s.update, ctx);
+      scale(d);
+    }
+    view<real> d_read = take();
+    module.update_backward(d, s.module, real(0), &d_read, ctx);
+    if (before) before->backward(d_read, s.before, &d_read, ctx);
+    to_t += d_read;
+    if (settings.is_parallel) {
+      to_x += to_t;
+    } else if (settings.original_ln_before) {
+      norm.backward(to_t, s.inner, &to_t, ctx);
+      to_h += to_t;
+      to_x += to_t;
+    } else {
+      to_h += to_t;
+    }
+    if (dh != nullptr) *dh = to_h;
+    if (dx != nullptr) *dx = to_x;
+  }
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    module.for_each_parameter(f);
+    if (before) before->for_each_parameter(f);
+    if (after) after->for_each_parameter(f);
+    if (scaling) f(*scaling);
+  }
+  index saved_numbers(index h) const {
+    const bool inner = settings.original_ln_before && !settings.is_parallel;
+    const index norms = (inner ? 1 : 0) + (before ? 1 : 0) + (after ? 1 : 0) + (settings.original_ln_after ? 1 : 0);
+    return norms * (h + 1) + module.saved_numbers() + (scaling && scaling->is_trained() ? h : 0);
+  }
+
+  general_adapter_options settings;
+  bottleneck<P> module;                        // U
+  std::optional<layer_norm<P>> before, after;  // LNb, LNa
+  std::optional<parameter<real>> scaling;      // s, where it is trained
+
+ private:
+  /// u = s u, one number or one a column
+  void scale(view<real> u) const {
+    if (scaling->size() == 1) {
+      u *= scaling->value()(0, 0);
+    } else {
+      u.array().rowwise() *= scaling->value().row(0).array();
+    }
+  }
+  /// u += r
+  void add_residual(const_view<real> t, const_view<real> h, const_view<real> x, view<real> u) const {
+    using residual = general_adapter_options::residual;
+    if (settings.is_parallel || settings.from != residual::input) {
+      u += h;
+      if (!settings.is_parallel && settings.from == residual::post_add) u += x;
+    } else {
+      u += t;
+    }
+  }
+  /// ds += the sum of du U, over everything or over each column
+  void add_scaling_gradient(const_view<real> du, const_view<real> update, context& ctx) {
+    scratch::mark mark(ctx.memory);
+    view<real> product = ctx.memory.take<real>(du.rows(), du.cols());
+    product = du.cwiseProduct(update);
+    view<real> sums = ctx.memory.take<real>(1, du.cols());
+    sums.setZero();
+    ops::add_column_sum<real>(product, sums, ctx);
+    view<real> gradient = gradient_of(*scaling, ctx);
+    if (gradient.cols() == 1) {
+      gradient(0, 0) += sums.sum();
+    } else {
+      gradient += sums;
+    }
+  }
+};
+
+static_assert(adapter_kind<general_adapter<f64>> && adapter_kind<general_adapter<f32>> && adapter_kind<general_adapter<bf16>>);
+
+}  // namespace graft
