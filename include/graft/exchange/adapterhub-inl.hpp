@@ -17,10 +17,18 @@
 
 namespace graft::detail {
 
-/// AdapterHub's name of graft's tensor NAME, for an adapter called ADAPTER.
-GRAFT_INLINE std::string adapterhub_name(const std::string& name, const std::string& adapter) {
-  return replace_first(replace_first(name, ".adapter.down_project.", ".adapters." + adapter + ".adapter_down.0."), ".adapter.up_project.",
-                       ".adapters." + adapter + ".adapter_up.");
+/// AdapterHub's name of graft's tensor NAME, for an adapter called ADAPTER. With a LayerNorm in front (LN_BEFORE), that is the first module
+/// of the sequence that goes down.
+GRAFT_INLINE std::string adapterhub_name(std::string name, const std::string& adapter, bool ln_before) {
+  const std::string start = ".adapters." + adapter + ".";
+  const std::pair<const char*, std::string> parts[] = {
+      {".adapter.down_project.", start + (ln_before ? "adapter_down.1." : "adapter_down.0.")},
+      {".adapter.up_project.", start + "adapter_up."},
+      {".adapter.norm_before.", start + "adapter_norm_before."},
+      {".adapter.norm_after.", start + "adapter_norm_after."},
+      {".adapter.gate.", start + "gate."}};
+  for (const auto& [ours, theirs] : parts) name = replace_first(name, ours, theirs);
+  return replace_first(name, ".adapter.scaling", start + "scaling");
 }
 
 /// The same for a head of one or two layers: the module numbers count dropout and activation, too.
@@ -74,15 +82,17 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
 
   const tensor_source file = detail::open_first(folder, {"pytorch_adapter.bin", "adapter.safetensors"});
   tensor_source stored(file.path());
-  stored.add_all(file, [&](std::string name) {
+  const bool ln_before = detail::as_general(d.adapter).ln_before;
+  stored.add_all(file, [&](std::string name) -> std::optional<std::string> {
     for (const std::string_view old : {"attention_text_task_", "attention_text_lang_", "layer_text_task_", "layer_text_lang_"}) {
       name = detail::replace_first(name, "." + std::string(old) + "adapters.", ".adapters.");
     }
+    if (ln_before && name.find(".adapter_down.0.") != name.npos) return std::nullopt;  // the LayerNorm in front, a second time
     return canonical_name(name, config.model_type);
   });
   const std::string adapter = d.task_name;
   tensor_source tensors = take_tensors(stored, all_adapters(config, d.adapter),
-                                       [&](const std::string& name) { return detail::adapterhub_name(name, adapter); });
+                                       [&](const std::string& name) { return detail::adapterhub_name(name, adapter, ln_before); });
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
@@ -117,6 +127,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     throw config_error("adapter_name is \"" + name + "\", a name without dots, slashes and spaces was expected");
   }
   staged_files files(folder);
+  const bool ln_before = detail::as_general(d.adapter).ln_before;
   const head_names head(config);
   const bool own_pooler = a.tensors.contains(head.dense + ".weight");
   const int layers = own_pooler ? 2 : 1;
@@ -125,7 +136,11 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   norms.metadata = {{"adapter", detail::adapter_digest(a.tensors)}};
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".adapter.") != tensor.npos) {
-      adapter.add(detail::adapterhub_name(tensor, name), info.shape, info.type, info.bytes);
+      const std::string theirs = detail::adapterhub_name(tensor, name, ln_before);
+      adapter.add(theirs, info.shape, info.type, info.bytes);
+      if (tensor.find(".adapter.norm_before.") != tensor.npos) {  // the same module, found a second time
+        adapter.add(detail::replace_first(theirs, ".adapter_norm_before.", ".adapter_down.0."), info.shape, info.type, info.bytes);
+      }
     } else if (tensor.find(".LayerNorm.") != tensor.npos) {
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
     } else {
@@ -139,32 +154,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                      {"model_type", config.model_type},
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
-  const bool behind = d.adapter.kind == "pfeiffer";
-  // A factor between those of this size and the next gives this size, whichever way it is rounded.
-  const double factor = static_cast<double>(config.hidden_size) / (static_cast<double>(d.adapter.size) + 0.5);
-  const bool whole = config.hidden_size % d.adapter.size == 0;
   ordered_json adapter_about = about;
-  adapter_about["config"] = {{"mh_adapter", !behind},
-                             {"output_adapter", true},
-                             {"reduction_factor", whole ? json(config.hidden_size / d.adapter.size) : json(factor)},
-                             {"non_linearity", activation_name(d.adapter.act)},
-                             {"original_ln_before", behind},
-                             {"original_ln_after", true},
-                             {"ln_before", false},
-                             {"ln_after", false},
-                             {"init_weights", "bert"},
-                             {"is_parallel", false},
-                             {"scaling", 1.0},
-                             {"use_gating", false},
-                             {"residual_before_ln", true},
-                             {"adapter_residual_before_ln", false},
-                             {"inv_adapter", nullptr},
-                             {"inv_adapter_reduction_factor", nullptr},
-                             {"cross_adapter", false},
-                             {"leave_out", json::array()},
-                             {"dropout", 0.0},
-                             {"phm_layer", false},
-                             {"stochastic_depth", 0.0}};
+  adapter_about["config"] = detail::bottleneck_configuration(d.adapter, config);
   adapter.write(files.staged_path("pytorch_adapter.bin"));
   if (d.layer_norms_trained) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {

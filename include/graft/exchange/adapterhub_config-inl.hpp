@@ -2,10 +2,13 @@
 // Bodies of graft/exchange/adapterhub_config.hpp.
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
 
+#include "graft/adapters/general_options.hpp"
+#include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
@@ -13,15 +16,19 @@
 
 namespace graft::detail {
 
-/// The activation that NAME, a `non_linearity`, stands for. In files without a version, the oldest, `gelu` is the tanh form, which graft
-/// does not compute, and `gelu_orig` the erf form.
-GRAFT_INLINE activation adapterhub_activation(const std::string& name, bool has_version, const std::string& path) {
-  if (name == "relu") return activation::relu;
-  if (name == "swish" || name == "silu") return activation::swish;
-  if (name == (has_version ? "gelu" : "gelu_orig")) return activation::gelu;
-  throw format_error(path, "\"non_linearity\" is \"" + name + "\"" +
-                               (name == "gelu" ? " in a file without a version, where it is the tanh form" : "") +
-                               ", which graft does not compute: relu, swish or " + (has_version ? "gelu" : "gelu_orig") + " was expected");
+/// The activation that NAME, a `non_linearity`, stands for. In files without a version, the oldest, `gelu` is the tanh form, and
+/// `gelu_orig` the erf form.
+GRAFT_INLINE activation adapterhub_activation(std::string name, bool has_version, const std::string& path) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (!has_version && name == "gelu") return activation::gelu_new;
+  if (!has_version && name == "gelu_orig") return activation::gelu;
+  try {
+    return parse_activation(name);
+  } catch (const config_error&) {
+    throw format_error(path, "\"non_linearity\" is \"" + name +
+                                 "\", which graft does not compute: relu, gelu, swish or another fixed function of "
+                                 "transformers' was expected");
+  }
 }
 
 GRAFT_INLINE std::optional<index> reduced_size(index hidden_size, double factor) {
@@ -33,10 +40,16 @@ GRAFT_INLINE std::optional<index> reduced_size(index hidden_size, double factor)
   return static_cast<index>(size);
 }
 
-/// One size for all layers from a reduction factor: a number, or one a layer ({"0": 8, "default": 16}).
-GRAFT_INLINE index adapterhub_size(const json& factor, const encoder_config& config, const std::string& path) {
-  index size = 0;
+/// The sizes of the layers' adapters from a reduction factor, a number, or one a layer ({"0": 8, "default": 16}); 0 for layers of
+/// LEAVE_OUT.
+GRAFT_INLINE std::vector<index> adapterhub_sizes(const json& factor, const json& leave_out, const encoder_config& config,
+                                                 const std::string& path) {
+  std::vector<index> sizes;
   for (index n = 0; n < config.num_hidden_layers; ++n) {
+    if (std::find(leave_out.begin(), leave_out.end(), json(n)) != leave_out.end()) {
+      sizes.push_back(0);
+      continue;
+    }
     const json* one = &factor;
     if (factor.is_object()) {
       const auto own = factor.find(std::to_string(n));
@@ -52,12 +65,9 @@ GRAFT_INLINE index adapterhub_size(const json& factor, const encoder_config& con
       throw format_error(path, "\"reduction_factor\" is " + shown(*one) + ": hidden_size / reduction_factor is the adapter's size, " +
                                    ranges::adapter_size.text() + " was expected");
     }
-    if (size != 0 && *here != size) {
-      throw format_error(path, "\"reduction_factor\" is " + shown(factor) + ": adapters of several sizes, which graft does not compute");
-    }
-    size = *here;
+    sizes.push_back(*here);
   }
-  return size;
+  return sizes;
 }
 
 GRAFT_INLINE void check_model(const json& about, const encoder_config& config, const std::string& path) {
@@ -68,29 +78,132 @@ GRAFT_INLINE void check_model(const json& about, const encoder_config& config, c
   }
 }
 
+/// The kinds that are one setting of the general one.
+struct special_kind {
+  const char* name;
+  general_adapter_options options;
+};
+GRAFT_INLINE std::vector<special_kind> special_kinds() {
+  general_adapter_options pfeiffer, parallel;
+  pfeiffer.mh_adapter = parallel.mh_adapter = false;
+  pfeiffer.original_ln_before = true;
+  parallel.is_parallel = true;
+  return {{"houlsby", {}}, {"pfeiffer", pfeiffer}, {"parallel", parallel}};
+}
+
+GRAFT_INLINE general_adapter_options as_general(const adapter_options& o) {
+  for (const special_kind& kind : special_kinds()) {
+    if (o.kind == kind.name) return kind.options;
+  }
+  return parse_general_settings(o.settings);
+}
+
+/// What GIVEN, the fields of a BnConfig, are in the older libraries' configurations by name.
+GRAFT_INLINE json named_configuration(const json& given, const std::string& path) {
+  const std::map<std::string, json> known = {
+      {"double_seq_bn", {{"mh_adapter", true}, {"output_adapter", true}, {"non_linearity", "swish"}, {"reduction_factor", 16}}},
+      {"seq_bn",
+       {{"mh_adapter", false},
+        {"output_adapter", true},
+        {"non_linearity", "relu"},
+        {"reduction_factor", 16},
+        {"original_ln_before", true}}},
+      {"par_bn",
+       {{"mh_adapter", false},
+        {"output_adapter", true},
+        {"non_linearity", "relu"},
+        {"reduction_factor", 2},
+        {"is_parallel", true},
+        {"scaling", 4.0}}}};
+  if (given.is_object()) return given;
+  const std::string name = !given.is_string()    ? ""
+                           : given == "houlsby"  ? "double_seq_bn"
+                           : given == "pfeiffer" ? "seq_bn"
+                                                 : given.get<std::string>();
+  if (const auto found = known.find(name); found != known.end()) return found->second;
+  throw format_error(path,
+                     "\"config\" is " + shown(given) + ", double_seq_bn, seq_bn (or houlsby, pfeiffer), par_bn or an object was expected");
+}
+
+GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encoder_config& config, bool has_version,
+                                                 const std::string& path) {
+  general_adapter_options g;
+  json settings = json::object();
+  json fields = given;
+  // Fields of BnConfig that choose what is computed, under the same names among a general adapter's settings.
+  for (const char* name : {"mh_adapter", "output_adapter", "is_parallel", "original_ln_before", "original_ln_after", "ln_before",
+                           "ln_after", "adapter_residual_before_ln", "use_gating", "residual_before_ln"}) {
+    if (const auto at = fields.find(name); at != fields.end()) {
+      settings[name] = *at;
+      fields.erase(at);
+    }
+  }
+  adapter_options o;
+  const json scaling = given.value("scaling", json(1.0));
+  if (scaling.is_string()) settings["scaling"] = scaling;
+  if (scaling.is_number()) o.scaling = scaling.get<double>();
+  if (settings.value("is_parallel", json()) == true) {
+    settings.erase("original_ln_before");  // says nothing there
+    settings.erase("residual_before_ln");
+    settings.erase("adapter_residual_before_ln");
+  }
+  if (settings.value("original_ln_before", json(false)) == false && settings.value("residual_before_ln", json()) == false) {
+    settings.erase("residual_before_ln");  // h either way
+  }
+  if (settings.value("ln_after", json(false)) == false) settings.erase("adapter_residual_before_ln");
+  for (const char* name : {"mh_adapter", "output_adapter"}) required<bool>(settings, name, path);
+  try {
+    g = parse_general_settings(settings.dump());
+  } catch (const config_error& failure) {
+    throw format_error(path, std::string(failure.what()).substr(std::string("adapter_settings: ").size()));
+  }
+  if (!g.mh_adapter && !g.output_adapter) throw format_error(path, "\"mh_adapter\" and \"output_adapter\" are false: there is no adapter");
+  const std::vector<index> sizes =
+      adapterhub_sizes(required<json>(given, "reduction_factor", path), given.value("leave_out", json::array()), config, path);
+  o.size = *std::max_element(sizes.begin(), sizes.end());
+  if (o.size == 0) throw format_error(path, "\"leave_out\" is " + shown(given["leave_out"]) + ": there is no adapter in any layer");
+  if (std::count(sizes.begin(), sizes.end(), o.size) != config.num_hidden_layers) g.sizes = sizes;
+  o.act = adapterhub_activation(required<std::string>(given, "non_linearity", path), has_version, path);
+  o.kind = "general";
+  o.settings = general_settings(g);
+  for (const special_kind& kind : special_kinds()) {
+    if (general_settings(kind.options) != o.settings) continue;
+    o.kind = kind.name;
+    o.settings = "";
+  }
+  try {
+    check_adapter(o, "");
+  } catch (const config_error& failure) {
+    throw format_error(path, failure.what());
+  }
+  return o;
+}
+
 GRAFT_INLINE model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path) {
-  json given = required<json>(about, "config", path);
-  if (given == "houlsby" || given == "double_seq_bn") {
-    given = {{"mh_adapter", true}, {"output_adapter", true}, {"non_linearity", "swish"}, {"reduction_factor", 16}};
-  } else if (given == "pfeiffer" || given == "seq_bn") {
-    given = {
-        {"mh_adapter", false}, {"output_adapter", true}, {"non_linearity", "relu"}, {"reduction_factor", 16}, {"original_ln_before", true}};
+  const json given = named_configuration(required<json>(about, "config", path), path);
+  if (given.value("phm_layer", json(false)) == true) {
+    throw format_error(path, "is a Compacter (\"phm_layer\" is true), which graft does not compute");
   }
-  if (!given.is_object()) {
-    throw format_error(path, "\"config\" is " + shown(given) + ", double_seq_bn, seq_bn (or houlsby, pfeiffer) or an object was expected");
-  }
-  const bool double_bn = required<bool>(given, "mh_adapter", path);
-  json fields{{"original_ln_before", false}};
-  fields.update(given);
-  // Fields about how an adapter was first filled, what counts in training only, and parts that it does not have.
+  // Fields about how an adapter was first filled, what counts in training only, parts that it does not have, and what is read elsewhere.
   std::set<std::string> handled{"mh_adapter",
+                                "output_adapter",
+                                "is_parallel",
+                                "original_ln_before",
+                                "original_ln_after",
+                                "ln_before",
+                                "ln_after",
+                                "residual_before_ln",
+                                "adapter_residual_before_ln",
+                                "use_gating",
+                                "scaling",
+                                "leave_out",
+                                "cross_adapter",
                                 "non_linearity",
                                 "reduction_factor",
                                 "init_weights",
                                 "init_weights_seed",
                                 "dropout",
                                 "stochastic_depth",
-                                "adapter_residual_before_ln",
                                 "inv_adapter_reduction_factor",
                                 "phm_dim",
                                 "phm_c_init",
@@ -105,22 +218,56 @@ GRAFT_INLINE model_description describe_adapterhub(const json& about, const enco
                                 "hypercomplex_nonlinearity"};
   // The first version named an invertible adapter in those for tasks, too, but never made it.
   if (about.value("type", json()) == "text_task") handled.insert({"invertible_adapter", "inv_adapter"});
-  check_fields(fields,
-               {{"output_adapter", true},
-                {"original_ln_before", !double_bn},
-                {"original_ln_after", true},
-                {"residual_before_ln", true},
-                {"scaling", 1.0}},
-               handled, path);
-  if (!required<bool>(fields, "output_adapter", path)) throw format_error(path, "\"output_adapter\" is false");
+  check_fields(given, {}, handled, path);
   model_description d;
   d.kind = "adapter";
   d.task_name = required<std::string>(about, "name", path);
-  d.adapter.size = adapterhub_size(required<json>(given, "reduction_factor", path), config, path);
-  d.adapter.act = adapterhub_activation(required<std::string>(given, "non_linearity", path), about.contains("version"), path);
-  d.adapter.kind = double_bn ? "houlsby" : "pfeiffer";
+  d.adapter = describe_bottleneck(given, config, about.contains("version"), path);
   d.layer_norms_trained = false;
   return d;
+}
+
+/// The fields of a BnConfig that are read back to O.
+GRAFT_INLINE ordered_json bottleneck_configuration(const adapter_options& o, const encoder_config& config) {
+  using residual = general_adapter_options::residual;
+  const general_adapter_options g = as_general(o);
+  // A factor between those of this size and the next gives this size, whichever way it is rounded.
+  const auto factor = [&](index size) {
+    const bool whole = config.hidden_size % size == 0;
+    return whole ? json(config.hidden_size / size) : json(static_cast<double>(config.hidden_size) / (static_cast<double>(size) + 0.5));
+  };
+  ordered_json factors = factor(o.size), leave_out = ordered_json::array();
+  if (!g.sizes.empty()) {
+    factors = ordered_json::object();
+    for (std::size_t n = 0; n < g.sizes.size(); ++n) {
+      if (g.sizes[n] == 0) leave_out.push_back(n);
+      factors[std::to_string(n)] = factor(g.sizes[n] == 0 ? o.size : g.sizes[n]);
+    }
+  }
+  const json scaling = g.scaled == general_adapter_options::scaling::number    ? json(o.scaling)
+                       : g.scaled == general_adapter_options::scaling::learned ? json("learned")
+                                                                               : json("channel");
+  return {{"mh_adapter", g.mh_adapter},
+          {"output_adapter", g.output_adapter},
+          {"reduction_factor", factors},
+          {"non_linearity", activation_name(o.act)},
+          {"original_ln_before", g.original_ln_before},
+          {"original_ln_after", g.original_ln_after},
+          {"ln_before", g.ln_before},
+          {"ln_after", g.ln_after},
+          {"init_weights", "bert"},
+          {"is_parallel", g.is_parallel},
+          {"scaling", scaling},
+          {"use_gating", g.use_gating},
+          {"residual_before_ln", g.from == residual::post_add ? json("post_add") : json(g.from == residual::before_ln)},
+          {"adapter_residual_before_ln", g.adapter_residual_before_ln},
+          {"inv_adapter", nullptr},
+          {"inv_adapter_reduction_factor", nullptr},
+          {"cross_adapter", false},
+          {"leave_out", leave_out},
+          {"dropout", 0.0},
+          {"phm_layer", false},
+          {"stochastic_depth", 0.0}};
 }
 
 GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_config& config, const std::string& path) {

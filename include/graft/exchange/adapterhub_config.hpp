@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "graft/adapters/general_options.hpp"
 #include "graft/core/json.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
@@ -15,6 +16,12 @@ std::optional<index> reduced_size(index hidden_size, double factor);
 
 /// @throws format_error  ABOUT, a configuration of the library's, says that it is for another model
 void check_model(const json& about, const encoder_config& config, const std::string& path);
+
+/// The fields of a BnConfig that are read back to O.
+ordered_json bottleneck_configuration(const adapter_options& o, const encoder_config& config);
+
+/// O, of whichever kind, as settings of the general one.
+general_adapter_options as_general(const adapter_options& o);
 
 model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path);
 
