@@ -63,8 +63,8 @@ class Bench:
         """(labels, numbers) of graft's table."""
         table = self.run_graft("predict", *self.predict_flags(case, out), "--precision", "f32", "--input", self.rows)
         lines = [line.split("\t") for line in table.splitlines()]
-        labels = [re.fullmatch(r"P\((.*)\)", c).group(1) for c in lines[0][2:]]
-        numbers = [[float(x) for x in line[2 if labels else 1:]] for line in lines[1:]]
+        labels = [c[c.index("(") + 1:-1] for c in lines[0] if c.endswith(")")]  # P(label), or prediction(label) of a regression of several
+        numbers = [[float(x) for x in line[-max(1, len(labels)):]] for line in lines[1:]]
         return labels, torch.tensor(numbers, dtype=torch.float64)
 
     def difference(self, expected, labels, numbers):

@@ -89,20 +89,49 @@ TEST_CASE("rows of a batch choose their adapter, the bare trunk answers with hid
   CHECK(answers[2].hidden_state.size() == 8);
   CHECK(answers[2].label.empty());
   CHECK(answers[0].hidden_state.empty());
-  check_same(predictor(trunk).predict(std::vector{rows(0)[2]}), {answers[2]});  // untouched by what stands beside it
+  check_same(predictor(trunk).predict(std::vector{rows(0, "none")[2]}), {answers[2]});  // untouched by what stands beside it
 }
 
-TEST_CASE("an unknown adapter, a taken name and an adapter without a head are refused") {
+TEST_CASE("an unknown adapter, and a taken name are refused") {
   predictor p = everyone();
   auto some = rows(0);
   some[1].adapter = "mrpc";
   CHECK_THROWS_WITH(p.predict(some),
-                    "row 1: there is no adapter \"mrpc\"; known: adapterhub_double, adapterhub_single, peft_lora, original, none");
+                    "row 1: there is no adapter \"mrpc\"; known: adapterhub_double, adapterhub_single, peft_lora, original, model, none");
   CHECK_THROWS_WITH(p.description("mrpc"), Catch::Contains("known: adapterhub_double"));
   CHECK_THROWS_WITH(p.add("none", golden + "/exchange/peft_lora"), Catch::Contains("\"none\" cannot name an adapter"));
   CHECK_THROWS_WITH(p.add("original", golden + "/exchange/peft_lora"), Catch::Contains("it is taken"));
-  CHECK_THROWS_WITH(p.add("legacy", golden + "/exchange/adapterhub_legacy"), Catch::Contains("has no head"));
+  CHECK_THROWS_WITH(p.add("model", golden + "/exchange/peft_lora"), Catch::Contains("it is taken"));
   CHECK(p.names().size() == 4);
+}
+
+TEST_CASE("the head that a model holds answers alone, for a row that names it, and for an adapter that brings none") {
+  const graft_test::temporary_folder folder;
+  std::filesystem::copy(golden + "/model/model.safetensors", folder / "model.safetensors");
+  graft::json about = graft::read_json(golden + "/model/config.json");
+  about["id2label"] = {{"0", "no"}, {"1", "yes"}};
+  graft::write_file(folder / "config.json", about.dump());
+  predictor p(graft::trunk_files{folder / "model.safetensors", folder / "config.json", ""});
+  CHECK(p.names().empty());
+  CHECK(p.description().labels == std::vector<std::string>{"no", "yes"});
+  const auto own = p.predict(rows(0));
+  CHECK(own[0].adapter == "model");
+  CHECK((own[0].label == "no" || own[0].label == "yes"));
+  p.add("headless", golden + "/exchange/adapterhub_legacy");
+  p.add("double", golden + "/exchange/adapterhub_double");
+  check_same(p.predict(rows(0, "model")), own);
+  const auto headless = p.predict(rows(0));
+  CHECK(headless[0].adapter == "headless");
+  CHECK(p.description().labels == std::vector<std::string>{"no", "yes"});
+  CHECK(headless[0].probabilities[0] != own[0].probabilities[0]);
+  CHECK(p.notes().back() == golden + "/exchange/adapterhub_legacy/pytorch_adapter.bin: has no head: the model's own answers");
+  CHECK(p.predict(rows(0, "double"))[0].label == predictor(trunk, golden + "/exchange/adapterhub_double").predict(rows(0))[0].label);
+
+  about["architectures"] = {"RobertaForTokenClassification"};
+  graft::write_file(folder / "config.json", about.dump());
+  predictor other(graft::trunk_files{folder / "model.safetensors", folder / "config.json", ""});
+  CHECK(other.predict(rows(0))[0].hidden_state.size() == 8);
+  CHECK_THROWS_WITH(other.add("headless", golden + "/exchange/adapterhub_legacy"), Catch::Contains("has no head"));
 }
 
 TEST_CASE("rows are as long as one asks, else as in training, else as the encoder takes them") {

@@ -23,6 +23,8 @@
 #include "graft/data/featurize.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/exchange/adapter_list.hpp"
+#include "graft/exchange/checkpoint.hpp"
+#include "graft/io/model_file.hpp"
 #include "graft/predict/predictor.hpp"
 #include "host/machine.hpp"
 #include "host/notes.hpp"
@@ -95,25 +97,29 @@ row_source rows_of_file(const task& task, const std::string& split, const std::s
 /// TEXT as it can stand in a table: a label may hold a tab.
 std::string cell(const std::string& text) { return printable(text, std::string::npos); }
 
-/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; a regression has no probabilities. With SEVERAL,
-/// where different adapters answer: "index  adapter  prediction  scores", scores are label -> probability as JSON, {} for a regression; the
-/// bare trunk predicts nothing, its scores are the first token's last hidden state.
+/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; where several labels may hold, the prediction is all
+/// with a probability of 0.5 or more, between commas. A regression has no probabilities: "index  prediction", or of several numbers
+/// "index  prediction(one)  prediction(other)". With SEVERAL, where different adapters answer: "index  adapter  prediction  scores", scores
+/// are label -> probability (number, of several) as JSON, {} for a regression of one; the bare trunk predicts nothing, its scores are the
+/// first token's last hidden state.
 class answer_table {
  public:
   answer_table(const predictor& model, bool several) : model_(model), several_(several) {
     if (!several_) labels_ = model.description().labels;
+    numbers_ = !several_ && !labels_.empty() && model.description().output == task_kind::regression;
   }
   std::string header() const {
     if (several_) return "index\tadapter\tprediction\tscores\n";
-    std::string text = "index\tprediction";
-    for (const std::string& label : labels_) text += "\tP(" + cell(label) + ")";
+    std::string text = numbers_ ? "index" : "index\tprediction";
+    for (const std::string& label : labels_) text += (numbers_ ? "\tprediction(" : "\tP(") + cell(label) + ")";
     return text + '\n';
   }
   std::string row(const answer& a) {
     const std::string start = std::to_string(count_++) + '\t';
     if (several_) return start + cell(a.adapter) + '\t' + several_row(a);
-    std::string text = start + (labels_.empty() ? number_text(a.value) : cell(a.label));
+    std::string text = start + (a.numbers.empty() ? cell(a.label) : number_text(a.value));
     for (const double p : a.probabilities) text += "\t" + number_text(p);
+    for (std::size_t k = 1; k < a.numbers.size(); ++k) text += "\t" + number_text(a.numbers[k]);
     return text + '\n';
   }
 
@@ -125,14 +131,14 @@ class answer_table {
       for (const double number : a.hidden_state) scores.push_back(static_cast<float>(number));
     } else {
       const auto& labels = model_.description(a.adapter).labels;
-      for (std::size_t k = 0; k < a.probabilities.size(); ++k) scores[labels[k]] = static_cast<float>(a.probabilities[k]);
+      const auto& numbers = a.numbers.empty() ? a.probabilities : a.numbers;
+      for (std::size_t k = 0; k < labels.size(); ++k) scores[labels[k]] = static_cast<float>(numbers[k]);
     }
-    const bool regression = a.probabilities.empty() && a.hidden_state.empty();
-    return (regression ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() + '\n';
+    return (a.numbers.size() == 1 ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() + '\n';
   }
 
   const predictor& model_;
-  bool several_;
+  bool several_, numbers_;  // numbers_: a regression of several
   std::vector<std::string> labels_;
   std::size_t count_ = 0;
 };
@@ -226,6 +232,18 @@ std::vector<std::string> length_notes(const question& q, const predictor& model)
           std::to_string(model.config().max_sequence_length()) + " tokens, the encoder's most; --max_seq_length N cuts them at N"};
 }
 
+/// Before rows are waited for.
+/// @throws usage_error  the model in FILES holds no head, and so cannot answer alone
+void require_own_head(const trunk_files& files) {
+  const encoder_config config = read_trunk_config(files);
+  try {
+    read_own_head(open_model(files.model_path, config.model_type), files, config);
+  } catch (const format_error& failure) {
+    throw usage_error("predict needs --adapter_path or --adapter_weights_path (or --adapter none, for the bare encoder): " +
+                      printable(failure.what(), 4000));
+  }
+}
+
 /// Writes the table of answers, row after row in the order of the rows; of more rows than a window holds, as they come. A
 /// row that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
 void answer_rows(question& q) {
@@ -272,22 +290,25 @@ int predict(int argc, const char* const* argv) {
   std::int64_t batch_size = 8, threads = 0;
   std::optional<std::int64_t> max_seq_length;
   flag_table flags(
-      "predict", "--model_path FILE --adapter_path FILE [FLAGS] < TEXTS",
+      "predict", "--model_path FILE [--adapter_path FILE] [FLAGS] < TEXTS",
       "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of "
-      "nlprunners, of AdapterHub or of PEFT. Prints a table of index, label and probabilities. With several adapters around one "
-      "encoder, each row may name the one that is to answer; the table then says which did, and holds the probabilities as JSON.");
+      "nlprunners, of AdapterHub or of PEFT; or with the head that a model brings, as fine-tuned ones of Hugging Face do. Prints a table of "
+      "index, label and probabilities. With several adapters around one encoder, each row may name the one that is to answer; the table "
+      "then says which did, and holds the probabilities as JSON.");
   flags.group("Model");
   flags.add_sources();
-  flags.add("model_path", &files.model_path, "The encoder that was trained around.").required();
+  flags.add("model_path", &files.model_path, "The encoder that was trained around; or a whole model, with a head.").required();
   flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
   flags.add("model_type", &model_type, "Not needed: the configuration says it.");
-  flags.add("adapter_path", &tuned, "The model.safetensors that a trainer saved, or its output folder; or another program's adapter.");
+  flags.add("adapter_path", &tuned,
+            "The model.safetensors that a trainer saved, or its output folder; or another program's adapter. One that brings no head answers "
+            "with the model's; without it, the model's alone does.");
   flags.add("adapter_weights_path", &adapters_path, "Several, in place of one: a JSON object, name -> file or folder.");
   flags.add(
       "adapter", &adapter,
-      "Which of them answers rows that name none in a column \"adapter\"; none: the bare encoder, which gives hidden states. The first "
-      "if not given.");
+      "Which of them answers rows that name none in a column \"adapter\"; model: the model with its own head; none: the bare encoder, "
+      "which gives hidden states. The first if not given.");
   flags.group("Rows");
   flags.add("input", &input, "A .tsv with a header that names text_a and text_b, or a .jsonl; -: standard input, TEXT [tab TEXT] a line.");
   flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
@@ -311,9 +332,8 @@ int predict(int argc, const char* const* argv) {
   if (split.empty()) split = "test";
   threads = start_threads(threads);
   const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
-  if (tuned.empty() == adapters_path.empty() && !(tuned.empty() && several)) {
-    throw usage_error("predict needs --adapter_path or --adapter_weights_path, and not both; or --adapter none, for the bare encoder");
-  }
+  if (!tuned.empty() && !adapters_path.empty()) throw usage_error("predict takes --adapter_path or --adapter_weights_path, not both");
+  if (tuned.empty() && !several) require_own_head(beside_model(files));
   question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length, parse_precision(choose_precision(precision).name)}};
   std::function<row_source()> open_rows = rows_of_standard_input;
   if (!task_path.empty()) {

@@ -27,18 +27,120 @@ GRAFT_INLINE std::optional<json> config_of(const std::string& path, const tensor
 
 /// How the head of a model that ABOUT configures is called where it is not one that answers for a whole text; "" where it is.
 GRAFT_INLINE std::string other_head(const json& about, const std::string& path) {
-  if (const auto problem = optional<std::string>(about, "problem_type", path, ""); problem == "multi_label_classification") {
-    return "\"problem_type\" " + problem;
-  }
   for (const auto& name : optional<std::vector<std::string>>(about, "architectures", path, {})) {
     if (name.find("For") != name.npos && !name.ends_with("ForSequenceClassification")) return name;
   }
   return "";
 }
 
+/// The function that a CrossEncoder of sentence-transformers puts behind the ROWS logits of a model with the config.json ABOUT; "" where
+/// nothing says that it is one.
+GRAFT_INLINE std::string cross_encoder_function(const json& about, const std::string& where, index rows) {
+  const auto function = [&](const json& object, const char* field, const std::string& path) {
+    return optional<std::string>(object, field, path, "");
+  };
+  const std::string beside = (std::filesystem::path(where).parent_path() / "config_sentence_transformers.json").string();
+  const json own = is_there(beside) ? read_json(beside) : json();
+  const json within = about.value("sentence_transformers", json());
+  const bool is_own = own.is_object() && own.value("model_type", json()) == "CrossEncoder";
+  std::string name;
+  if (is_own) name = function(own, "activation_fn", beside);
+  if (name.empty() && within.is_object()) name = function(within, "activation_fn", where);
+  if (name.empty()) name = function(about, "sbert_ce_default_activation_function", where);
+  if (name.empty()) return !(is_own || within.is_object()) ? "" : rows == 1 ? "Sigmoid" : "Identity";
+  const std::string last = name.substr(name.rfind('.') + 1);
+  if (!name.starts_with("torch.") || !(last == "Sigmoid" || last == "Identity" || (last == "Softmax" && rows > 1))) {
+    throw format_error(is_own ? beside : where, "says that " + name + " comes behind its logits, torch's Sigmoid or Identity was expected");
+  }
+  return last;
+}
+
+GRAFT_INLINE model_description describe_own_head(const json& about, const std::string& where, index rows) {
+  if (const std::string other = other_head(about, where); !other.empty()) {
+    throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
+  }
+  const auto problem = optional<std::string>(about, "problem_type", where, "");
+  const std::string function = cross_encoder_function(about, where, rows);
+  model_description d;
+  d.task_name = optional<std::string>(about, "finetuning_task", where, "");
+  number_labels(d, rows, where);
+  d.sigmoid = function == "Sigmoid";
+  if (problem == "multi_label_classification") {
+    d.output = task_kind::classification;
+    d.sigmoid = true;
+    if (rows == 1) d.labels = {"0"};
+  } else if (problem == "regression") {
+    d.output = task_kind::regression;
+  } else if (problem != "" && problem != "single_label_classification") {
+    throw format_error(where, "\"problem_type\" is " + shown(about["problem_type"]) +
+                                  ", single_label_classification, multi_label_classification or regression was expected");
+  }
+  if (!d.labels.empty()) {
+    if (const auto labels = labels_by_id(about, rows, where); !labels.empty()) {
+      d.labels = labels;
+      d.labels_said = true;
+    }
+  }
+  return d;
+}
+
+/// What the user should know of the head that D describes, which came from PATH.
+GRAFT_INLINE std::vector<std::string> own_head_notes(const json& about, const model_description& d, const std::string& where) {
+  if (d.output != task_kind::regression || d.num_labels() != 1 || d.sigmoid) return {};
+  if (about.contains("problem_type") && !about["problem_type"].is_null()) return {};
+  if (!cross_encoder_function(about, where, 1).empty()) return {};
+  return {where + ": does not say what its one number is (\"problem_type\"): it is given as it is; a CrossEncoder of sentence-transformers "
+                  "would put it through a sigmoid"};
+}
+
 }  // namespace graft::detail
 
 namespace graft {
+
+GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_files& files, const encoder_config& config) {
+  const head_names head(config);
+  const index rows = head_rows(model, config);
+  std::string where = files.config_path;
+  const auto about = where.empty() ? detail::config_of(files.model_path, model, where) : std::optional(read_json(where));
+  if (about) {
+    if (const std::string other = detail::other_head(*about, where); !other.empty()) {
+      throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
+    }
+  }
+  if (rows == 0) throw format_error(files.model_path, "holds no head for whole texts: no tensor '" + head.out_proj + ".weight' is there");
+  if (!about) throw format_error(files.model_path, "holds a head, and no config.json says what it answers");
+  model_description d = detail::describe_own_head(*about, where, rows);
+  d.kind = "head";
+  tensor_shapes shapes = head_tensors(config, d.num_labels());
+  if (trunk_tensors(config).contains(head.dense + ".weight")) {
+    if (!brings_pooler(model)) throw format_error(files.model_path, "holds a head without the pooler below it (" + head.dense + ".*)");
+    std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
+  }
+  tensor_source held(model.path());
+  held.add_all(model, [&](const std::string& name) { return shapes.contains(name) ? std::optional(name) : std::nullopt; });
+  adapter_file found{d, take_tensors(held, shapes)};
+  found.notes = detail::own_head_notes(*about, d, where);
+  return found;
+}
+
+GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& head) {
+  model_description& d = file.description;
+  const model_description& own = head.description;
+  if (!file.has_head()) {
+    file.tensors.add_all(head.tensors, [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
+    file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
+  } else if (d.kind != "lora" || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() || own.labels.empty()) {
+    return file;
+  } else {
+    file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
+  }
+  d.output = own.output;
+  d.sigmoid = own.sigmoid;
+  d.labels = own.labels;
+  d.labels_said = own.labels_said;
+  if (d.task_name.empty()) d.task_name = own.task_name;
+  return file;
+}
 
 GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path, const encoder_config& config) {
   namespace fs = std::filesystem;
@@ -58,9 +160,7 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path
   const auto about = detail::config_of(path, stored, where);
   if (!about) return std::nullopt;
 
-  if (const std::string other = detail::other_head(*about, where); !other.empty()) {
-    throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
-  }
+  model_description d = detail::describe_own_head(*about, where, head_rows(model, config));
   const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
   for (const auto& [field, value] : own.items()) {
     if (field.find("dropout") == field.npos && value != given[field]) {
@@ -68,20 +168,8 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path
                                     ": they are different encoders");
     }
   }
-  model_description d;
   d.kind = "full";
-  d.task_name = optional<std::string>(*about, "finetuning_task", where, "");
-  number_labels(d, head_rows(model, config), path);
-  if (d.output == task_kind::classification) {
-    if (const auto problem = optional<std::string>(*about, "problem_type", where, ""); problem == "regression") {
-      throw format_error(where, "\"problem_type\" is regression, of " + std::to_string(d.labels.size()) + " numbers; one was expected");
-    }
-    if (const auto labels = labels_by_id(*about, d.num_labels(), where); !labels.empty()) {
-      d.labels = labels;
-      d.labels_said = true;
-    }
-  }
-  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model))};
+  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model)), tensor_source(path), detail::own_head_notes(*about, d, where)};
 }
 
 }  // namespace graft

@@ -1,10 +1,11 @@
 #pragma once
-// Encoders that were tuned with a head elsewhere, as Hugging Face's transformers save them.
+// Encoders that were tuned with a head elsewhere, as Hugging Face's transformers and sentence-transformers' CrossEncoder save them.
 
 #include <optional>
 #include <string>
 
 #include "graft/exchange/adapter_file.hpp"
+#include "graft/model/trunk_files.hpp"
 
 namespace graft {
 
@@ -13,7 +14,21 @@ namespace detail {
 /// The config.json beside the weights at PATH, or the one that they carry; nothing if there is none that is a model's.
 std::optional<json> config_of(const std::string& path, const tensor_source& stored, std::string& where);
 
+/// What the head with ROWS rows answers in a model with the config.json ABOUT, which came from WHERE; of no kind.
+model_description describe_own_head(const json& about, const std::string& where, index rows);
+
 }  // namespace detail
+
+/// The head alone, of kind "head", that MODEL holds: an encoder with CONFIG, which lies in FILES. Without it nothing is wrong with MODEL.
+/// Its labels are those of id2label; what becomes of its logits, `problem_type` says, and for a CrossEncoder of sentence-transformers its
+/// `activation_fn`: one number without either is a regression.
+/// @throws format_error  MODEL holds none for whole texts, or one that graft does not compute: the message says why
+/// Source: transformers' *ForSequenceClassification; sentence-transformers, cross_encoder/model.py, get_default_activation_fn.
+adapter_file read_own_head(const tensor_source& model, const trunk_files& files, const encoder_config& config);
+
+/// FILE, tuned around the model that HEAD belongs to, with HEAD where it brings none. A low-rank update that brings one for as many labels
+/// without saying what they are gets those of HEAD, as in PEFT.
+adapter_file with_own_head(adapter_file file, const adapter_file& head);
 
 /// The model at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json
 /// beside it or within says so; nothing when it is anything else. Its labels are those of id2label.

@@ -13,6 +13,12 @@
 
 namespace graft::detail {
 
+/// What is made of the logits.
+GRAFT_INLINE std::string output_name(const model_description& d) {
+  if (d.output == task_kind::regression) return d.sigmoid ? "sigmoid_regression" : "regression";
+  return d.sigmoid ? "multi_label_classification" : "classification";
+}
+
 /// What O is, as fields of OBJECT whose names begin with PREFIX.
 GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, const std::string& prefix) {
   object[prefix + "size"] = o.size;
@@ -26,7 +32,9 @@ GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, co
 
 namespace graft {
 
-GRAFT_INLINE index model_description::num_labels() const { return output == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
+GRAFT_INLINE index model_description::num_labels() const {
+  return output == task_kind::regression ? std::max(index{1}, std::ssize(labels)) : std::ssize(labels);
+}
 
 GRAFT_INLINE model_description describe(const std::string& kind, const task& t) {
   model_description d;
@@ -41,7 +49,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   ordered_json o{{"version", 1},
                  {"kind", d.kind},
                  {"task", d.task_name},
-                 {"output", d.output == task_kind::regression ? "regression" : "classification"},
+                 {"output", detail::output_name(d)},
                  {"labels", d.labels},
                  {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
                  {"trunk_fingerprint", d.trunk_fingerprint}};
@@ -151,12 +159,18 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   model_description d;
   d.kind = required<std::string>(o, "kind", where);
   d.task_name = required<std::string>(o, "task", where);
-  const bool regression = detail::choice_field(o, "output", where, "regression", "classification");
+  const auto output = required<std::string>(o, "output", where);
+  const bool regression = output.ends_with("regression");
   d.output = regression ? task_kind::regression : task_kind::classification;
+  d.sigmoid = output == "sigmoid_regression" || output == "multi_label_classification";
+  if (detail::output_name(d) != output) {
+    throw format_error(where, "\"output\" is \"" + output +
+                                  "\", classification, multi_label_classification, regression or sigmoid_regression was expected");
+  }
   d.labels = required<std::vector<std::string>>(o, "labels", where);
   check_labels(d.labels, where);
   d.labels_said = optional<bool>(o, "labels_said", where, true);
-  if (regression && !d.labels.empty()) throw format_error(where, "has labels, which a regression does not have");
+  if (regression && d.labels.size() == 1) throw format_error(where, "has a label, which a regression of one number does not have");
   if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
   }

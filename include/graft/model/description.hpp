@@ -17,7 +17,7 @@ struct model_description {
   std::string kind;
   std::string task_name;
   task_kind output = task_kind::classification;
-  std::vector<std::string> labels;        // in id order; empty for regression, and for an adapter or low-rank update without a head
+  std::vector<std::string> labels;        // in id order; empty for a regression of one number, and for what is tuned without a head
   bool labels_said = true;                // if not, they are numbers that stand for whatever the file did not say
   std::optional<index> max_seq_length{};  // at which sequences were cut in training, where that is known
   std::string trunk_fingerprint{};        // see fingerprint() in io/model_file.hpp; "": unknown
@@ -26,6 +26,7 @@ struct model_description {
   adapter_options adapter{.size = 0};     // kind "adapter"
   bool layer_norms_trained = true;        // kind "adapter": if not, they are the trunk's, and not in the file
   lora_options lora{};                    // kind "lora"
+  bool sigmoid = false;                   // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
 
   index num_labels() const;
 };

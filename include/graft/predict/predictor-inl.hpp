@@ -9,6 +9,7 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/choose_precision.hpp"
@@ -30,14 +31,25 @@ GRAFT_INLINE predictor_base::predictor_base(const trunk_files& files, const pred
   if (!files.tokenizer_path.empty()) texts = read_vocabulary(files.tokenizer_path, c);
 }
 
+GRAFT_INLINE void predictor_base::take_own_head(const trunk_files& files, const tensor_source& stored) {
+  try {
+    own_head = read_own_head(stored, files, config);
+  } catch (const format_error&) {  // it has none, or one of another kind: what is added may bring its own
+    return;
+  }
+  add_model(own_head->description, own_head->tensors);
+  parts.push_back({predictor::own_head, own_head->description});
+}
+
 GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string& path) {
   if (name.empty() || name == predictor::bare_trunk || find(name) != nullptr) {
     throw config_error("\"" + name +
                        "\" cannot name an adapter: " + (find(name) != nullptr ? "it is taken" : "it has a meaning of its own"));
   }
-  const adapter_file file = open_tuned(path, config);
+  adapter_file file = open_tuned(path, config);
   check_trunk(file.description, encoder_fingerprint, path);
   check_encoder(file);
+  if (own_head) file = with_own_head(std::move(file), *own_head);
   if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
   if (lacks_pooler && !brings_pooler(file.tensors)) {
     throw format_error(path, "brings no pooler (bert.pooler.dense.*), and neither does the encoder: it cannot answer around this one");
@@ -58,14 +70,20 @@ GRAFT_INLINE auto predictor_base::find(const std::string& name) const -> const p
   return found == parts.end() ? nullptr : &*found;
 }
 
+GRAFT_INLINE auto predictor_base::usual() const -> const part* {
+  if (parts.empty()) return nullptr;
+  return &parts[own_head && parts.size() > 1 ? 1 : 0];
+}
+
 GRAFT_INLINE std::string predictor_base::unknown(const std::string& name) const {
   std::string known;
-  for (const part& one : parts) known += one.name + ", ";
+  for (std::size_t i = own_head ? 1 : 0; i < parts.size(); ++i) known += parts[i].name + ", ";
+  if (own_head) known += std::string(predictor::own_head) + ", ";
   return "there is no adapter \"" + name + "\"; known: " + known + predictor::bare_trunk;
 }
 
 GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> const part& {
-  const part* one = name.empty() && !parts.empty() ? &parts.front() : find(name);
+  const part* one = name.empty() ? usual() : find(name);
   if (one == nullptr) throw config_error(unknown(name));
   return *one;
 }
@@ -83,7 +101,8 @@ auto at_their_rows(const std::vector<std::size_t>& places, F&& f) {
 GRAFT_INLINE std::vector<answer> predictor_base::predict(std::span<const example> rows, index batch_size, int threads) const {
   std::map<std::string, std::vector<std::size_t>> rows_of;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::string name = !rows[i].adapter.empty() ? rows[i].adapter : parts.empty() ? predictor::bare_trunk : parts.front().name;
+    const part* one = usual();
+    const std::string name = !rows[i].adapter.empty() ? rows[i].adapter : one == nullptr ? predictor::bare_trunk : one->name;
     if (name != predictor::bare_trunk && find(name) == nullptr) throw row_error(static_cast<index>(i), unknown(name));
     rows_of[name].push_back(i);
   }
@@ -132,27 +151,31 @@ GRAFT_INLINE std::vector<answer> predictor_base::states_of(std::span<const featu
   return all;
 }
 
+/// What LOGITS say, of a model that D describes.
+GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits) {
+  answer a;
+  const bool regression = d.output == task_kind::regression;
+  if (d.sigmoid) logits = (1 + (-logits.array()).exp()).inverse();
+  if (!regression && !d.sigmoid) ops::softmax_row(logits.row(0));
+  std::vector<double>& numbers = regression ? a.numbers : a.probabilities;
+  numbers.assign(logits.data(), logits.data() + logits.size());
+  index best = 0;
+  a.value = regression ? numbers[0] : logits.row(0).maxCoeff(&best);
+  if (!regression && !d.sigmoid) a.label = d.labels[static_cast<std::size_t>(best)];
+  for (std::size_t k = 0; k < numbers.size() && (regression || d.sigmoid); ++k) {
+    if (!regression && numbers[k] < 0.5) continue;
+    a.label += (a.label.empty() ? "" : ",") + (regression ? fixed_text(numbers[k], 6) : d.labels[k]);
+  }
+  return a;
+}
+
 GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const part& one, std::span<const features> rows, index batch_size,
                                                             context& ctx) const {
   const auto number = static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](const part& p) { return &p == &one; }) - parts.begin());
   const matrix<double> all_logits = logits(number, rows, batch_size, ctx);
   require_finite(all_logits);
   std::vector<answer> all;
-  for (index r = 0; r < all_logits.rows(); ++r) {
-    answer a;
-    if (one.description.output == task_kind::regression) {
-      a.value = all_logits(r, 0);
-      a.label = fixed_text(a.value, 6);
-    } else {
-      matrix<double> p = all_logits.row(r);
-      ops::softmax_row(p.row(0));
-      index best = 0;
-      a.value = p.row(0).maxCoeff(&best);
-      a.label = one.description.labels[static_cast<std::size_t>(best)];
-      a.probabilities.assign(p.data(), p.data() + p.size());
-    }
-    all.push_back(std::move(a));
-  }
+  for (index r = 0; r < all_logits.rows(); ++r) all.push_back(answer_of(one.description, all_logits.row(r)));
   return all;
 }
 
@@ -167,6 +190,11 @@ GRAFT_INLINE predictor::predictor(const trunk_files& files, const predictor_opti
     return std::make_unique<detail::predictor_of<P>>(files, options, config, stored);
   });
   base_->load_encoder(stored);
+  base_->take_own_head(files, stored);
+}
+
+GRAFT_INLINE predictor predictor::from_folder(const std::string& folder, const predictor_options& options) {
+  return predictor(beside_model({.model_path = folder}), options);
 }
 
 GRAFT_INLINE predictor::predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options)
@@ -182,7 +210,9 @@ GRAFT_INLINE void predictor::add(const std::string& name, const std::string& pat
 
 GRAFT_INLINE std::vector<std::string> predictor::names() const {
   std::vector<std::string> all;
-  for (const auto& one : base_->parts) all.push_back(one.name);
+  for (const auto& one : base_->parts) {
+    if (!base_->own_head || one.name != own_head) all.push_back(one.name);
+  }
   return all;
 }
 
@@ -192,6 +222,9 @@ GRAFT_INLINE index predictor::max_seq_length(const std::string& name) const { re
 
 GRAFT_INLINE std::vector<std::string> predictor::notes() const {
   auto all = base_->notes;
+  if (base_->own_head && base_->parts.size() == 1) {
+    all.insert(all.end(), base_->own_head->notes.begin(), base_->own_head->notes.end());
+  }
   if (base_->texts) all.insert(all.end(), base_->texts->notes().begin(), base_->texts->notes().end());
   return all;
 }

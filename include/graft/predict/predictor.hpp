@@ -24,10 +24,11 @@ struct predictor_base;
 /// One row's answer.
 struct answer {
   std::string adapter{};                // which answered
-  std::string label{};                  // the most probable; for regression the number as text; "" from the bare trunk
-  double value = 0;                     // its probability; for regression the number
+  std::string label{};                  // the most probable, or all that hold; for regression the number as text; "" from the bare trunk
+  double value = 0;                     // its probability, or the largest; for regression the number
   std::vector<double> probabilities{};  // by class id; empty for regression
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
+  std::vector<double> numbers{};        // for regression: one, or as many as there are labels
 };
 
 /// How texts are cut, and rows computed.
@@ -44,22 +45,28 @@ struct predictor_options {
 class predictor {
  public:
   static constexpr const char* bare_trunk = "none";
+  static constexpr const char* own_head = "model";
 
-  /// The trunk alone, which answers with hidden states until something is added.
+  /// The model alone. Until something is added, the head answers that its files hold, if they do (read_own_head), else there are hidden
+  /// states.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
   /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
   explicit predictor(const trunk_files& files, const predictor_options& options = {});
+  /// The model in FOLDER as Hugging Face's libraries save it, alone: beside_model() finds its files.
+  static predictor from_folder(const std::string& folder, const predictor_options& options = {});
   /// The trunk with one tuned part.
   predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options = {});
   predictor(predictor&&) noexcept;
   predictor& operator=(predictor&&) noexcept;
   ~predictor();
 
-  /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none.
-  /// @throws format_error  it does not fit the trunk, was trained around another one, or has no head to answer with
-  /// @throws config_error  NAME is taken, empty or "none"
+  /// Loads the tuned part at PATH, whatever open_tuned reads, and calls it NAME. The first one answers where a row names none. What has no
+  /// head answers with the model's own. A row may name that one, too: "model".
+  /// @throws format_error  it does not fit the trunk, was trained around another one, or there is no head to answer with
+  /// @throws config_error  NAME is taken (that of its own head, too, if the model has one), empty or "none"
   void add(const std::string& name, const std::string& path);
 
+  /// Of what was added.
   std::vector<std::string> names() const;
   const encoder_config& config() const;
   /// Where the sequences that NAME answers are cut.
@@ -67,7 +74,7 @@ class predictor {
   index max_seq_length(const std::string& name) const;
   /// What the user should know of the encoder, the vocabulary and how what was tuned was read: a line each.
   std::vector<std::string> notes() const;
-  /// What NAME is; "" means the first.
+  /// What NAME is; "" means the first, "model" the model's own head.
   /// @throws config_error  there is no adapter of that name
   const model_description& description(const std::string& name = "") const;
 

@@ -46,6 +46,8 @@ struct predictor_base {
   /// The logits of each of ROWS, by model NUMBER.
   virtual matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const = 0;
 
+  /// Takes the head that the model STORED in FILES holds, if it does.
+  void take_own_head(const trunk_files& files, const tensor_source& stored);
   void add(const std::string& name, const std::string& path);
   index length_of(const std::string& name) const;
   std::vector<answer> predict(std::span<const example> rows, index batch_size, int threads) const;
@@ -55,6 +57,8 @@ struct predictor_base {
     model_description description;
   };
   const part* find(const std::string& name) const;
+  /// Which answers where nobody says: the first that was added, else the model's own head, else none.
+  const part* usual() const;
   const part& require(const std::string& name) const;
 
   encoder_config config;
@@ -63,7 +67,8 @@ struct predictor_base {
   std::vector<std::string> notes;
   bool lacks_pooler = false;
   std::optional<tokenizer> texts;
-  std::deque<part> parts;  // references to descriptions stay good while more are added
+  std::optional<adapter_file> own_head;
+  std::deque<part> parts;  // own_head first, then what was added; references to descriptions stay good while more are added
 
  private:
   std::string unknown(const std::string& name) const;
