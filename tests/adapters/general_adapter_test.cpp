@@ -69,6 +69,36 @@ TEST_CASE("the gradients of a general adapter are its derivatives, in every sett
   CHECK(settings > 100);
 }
 
+TEST_CASE("a gate is one number a sequence, and its gradients are its derivatives") {
+  const auto h = graft_test::random_matrix(6, 5, 2), x = graft_test::random_matrix(6, 5, 3), dy = graft_test::random_matrix(6, 5, 4);
+  const std::vector<graft::index> offsets{0, 2, 5, 6};
+  graft::context ctx;
+  ctx.offsets = offsets;
+  for (const std::string other : {"", R"(,"is_parallel":true)", R"(,"original_ln_before":true,"scaling":"channel","ln_before":true)"}) {
+    INFO(other);
+    graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5, general(R"({"use_gating":true)" + other + "}", 0.5));
+    CHECK(site.reads_sequences());
+    graft_test::randomize(site, 1);
+    graft_test::check_gradients(site, std::array{h, x}, dy, ctx);
+  }
+
+  // w = 0 and b = ln 3: g = 3/4 in every sequence, as a scaling of 3/4 would do.
+  graft::adapter_site<f64> gated("s.adapter", "s.LayerNorm", 5, 1e-5, general(R"({"use_gating":true})"));
+  graft::adapter_site<f64> scaled("s.adapter", "s.LayerNorm", 5, 1e-5, general("", 0.75));
+  graft_test::randomize(gated, 1);
+  graft_test::randomize(scaled, 1);
+  scaled.norm = gated.norm;
+  auto& gate = *std::get<graft::general_adapter<f64>>(gated.adapter).gate;
+  gate.weight.edit().setZero();
+  gate.bias.edit()(0, 0) = std::log(3.0);
+  matrix<double> y(6, 5), expected(6, 5);
+  gated.forward(h, x, y, nullptr, ctx);
+  scaled.forward(h, x, expected, nullptr, ctx);
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
+  ctx.offsets = {};
+  CHECK_THROWS_AS(gated.forward(h, x, y, nullptr, ctx), graft::shape_error);
+}
+
 TEST_CASE("settings are read as they were written, and stand where they say") {
   const std::string text = R"({"ln_before":true,"residual_before_ln":false,"scaling":"channel","sizes":[3,0]})";
   CHECK(graft::general_settings(graft::parse_general_settings(text)) == text);

@@ -42,9 +42,10 @@ TEST_CASE("gradients of single adapters") {
     const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
     check_model(*graft_test::make_tiny_single(config), dropout);
     check_model(*graft_test::make_tiny_single(config, 1), dropout);
-    for (const auto placement : {"houlsby", "pfeiffer"}) {
-      for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, placement, layer_norms), dropout);
+    for (const auto kind : {"houlsby", "pfeiffer", "parallel", "general"}) {
+      for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, kind, layer_norms), dropout);
     }
+    check_model(*graft_test::make_tiny_single(config, 3, "general", true, R"({"use_gating": true})"), dropout);  // reads whole sequences
   }
 }
 

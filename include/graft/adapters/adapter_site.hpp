@@ -57,6 +57,17 @@ class adapter_site {
     std::visit([&](auto& kind) { kind.for_each_parameter(f); }, adapter);
   }
 
+  bool reads_sequences() const {
+    return std::visit(
+        [](const auto& kind) {
+          if constexpr (requires { kind.reads_sequences(); }) {
+            return kind.reads_sequences();
+          } else {
+            return false;
+          }
+        },
+        adapter);
+  }
   bool has_adapter() const { return adapter.index() != 0; }
   /// Numbers that a row of width H saves.
   index saved_numbers(index h) const {

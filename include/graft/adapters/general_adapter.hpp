@@ -26,13 +26,16 @@ class general_adapter {
   struct saved {
     typename layer_norm<P>::saved inner, before, after, norm;
     typename bottleneck<P>::saved module;
-    buffer<real> update;  // U
+    buffer<real> update;               // U
+    buffer<real> open, read, ungated;  // gating: sigmoid(t w^T + b) (N, 1), t, and what it closes on
   };
 
   static bool stands_at(const adapter_options& o, site_location where) { return parse_general_settings(o.settings).size_at(o, where) > 0; }
 
-  /// Parameters PREFIX.{down,up}_project.*, and PREFIX.{norm_before,norm_after}.*, PREFIX.scaling (1 or H numbers, ones) where there are
-  /// such.
+  bool reads_sequences() const { return settings.use_gating; }
+
+  /// Parameters PREFIX.{down,up}_project.*, and PREFIX.{norm_before,norm_after}.*, PREFIX.scaling (1 or H numbers, ones), PREFIX.gate.*
+  /// where there are such.
   general_adapter(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where)
       : settings(parse_general_settings(o.settings)), module(prefix, hidden_size, settings.size_at(o, where), o.act, o.scaling) {
     if (settings.ln_before) before.emplace(prefix + ".norm_before", hidden_size, 1e-5);  // torch.nn.LayerNorm's own epsilon
@@ -41,6 +44,7 @@ class general_adapter {
       const index numbers = settings.scaled == general_adapter_options::scaling::channel ? hidden_size : 1;
       scaling.emplace(parameter<real>::vector(prefix + ".scaling", parameter_role::adapter, numbers, real(1)));
     }
+    if (settings.use_gating) gate.emplace(prefix + ".gate", hidden_size, 1, parameter_role::adapter);
   }
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
@@ -60,6 +64,7 @@ class general_adapter {
       if (s != nullptr && scaling->is_trained()) s->update.resize(u.rows(), u.cols()) = u;
       scale(u);
     }
+    if (gate) close_gates(t, u, s, ctx);
     const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
     if (early) add_residual(t, h, x, u);
     if (after) after->forward(u, u, kept(&saved::after), ctx);
@@ -93,6 +98,7 @@ class general_adapter {
     to_t.setZero();
     if (input) to_t = d_residual;
 
+    if (gate) close_gates_backward(d, to_t, s, ctx);
     if (scaling) {
       if (scaling->is_trained()) add_scaling_gradient(d, s.update, ctx);
       scale(d);
@@ -120,17 +126,19 @@ class general_adapter {
     if (before) before->for_each_parameter(f);
     if (after) after->for_each_parameter(f);
     if (scaling) f(*scaling);
+    if (gate) gate->for_each_parameter(f);
   }
   index saved_numbers(index h) const {
     const bool inner = settings.original_ln_before && !settings.is_parallel;
     const index norms = (inner ? 1 : 0) + (before ? 1 : 0) + (after ? 1 : 0) + (settings.original_ln_after ? 1 : 0);
-    return norms * (h + 1) + module.saved_numbers() + (scaling && scaling->is_trained() ? h : 0);
+    return norms * (h + 1) + module.saved_numbers() + (scaling && scaling->is_trained() ? h : 0) + (gate ? 2 * h + 1 : 0);
   }
 
   general_adapter_options settings;
   bottleneck<P> module;                        // U
   std::optional<layer_norm<P>> before, after;  // LNb, LNa
   std::optional<parameter<real>> scaling;      // s, where it is trained
+  std::optional<linear<P>> gate;               // w (1, H), b (1)
 
  private:
   /// u = s u, one number or one a column
@@ -140,6 +148,46 @@ class general_adapter {
     } else {
       u.array().rowwise() *= scaling->value().row(0).array();
     }
+  }
+  /// u = g u
+  void close_gates(const_view<real> t, view<real> u, saved* s, context& ctx) const {
+    scratch::mark mark(ctx.memory);
+    view<real> open = s != nullptr ? s->open.resize(u.rows(), 1) : ctx.memory.take<real>(u.rows(), 1);
+    if (s != nullptr) {
+      s->read.resize(t.rows(), t.cols()) = t;
+      s->ungated.resize(u.rows(), u.cols()) = u;
+    }
+    const const_view<real> w = gate->weight.value(), b = gate->bias.value();
+    for_each_sequence(ctx, u.rows(), [&](index begin, index end) {
+      real sum = 0;
+      for (index r = begin; r < end; ++r) sum += open(r, 0) = 1 / (1 + std::exp(-(t.row(r).dot(w.row(0)) + b(0, 0))));
+      for (index r = begin; r < end; ++r) u.row(r) *= sum / static_cast<real>(end - begin);
+    });
+  }
+  /// d = g d, and what goes through g to t, w and b
+  void close_gates_backward(view<real> d, view<real> to_t, const saved& s, context& ctx) {
+    const const_view<real> open = s.open, t = s.read, u = s.ungated, w = gate->weight.value();
+    for_each_sequence(ctx, d.rows(), [&](index begin, index end) {
+      real sum = 0, dg = 0;
+      for (index r = begin; r < end; ++r) {
+        sum += open(r, 0);
+        dg += d.row(r).dot(u.row(r));
+      }
+      const real n = static_cast<real>(end - begin);
+      for (index r = begin; r < end; ++r) {
+        const real dlogit = dg / n * open(r, 0) * (1 - open(r, 0));
+        to_t.row(r) += dlogit * w.row(0);
+        if (gate->weight.is_trained()) gradient_of(gate->weight, ctx).row(0) += dlogit * t.row(r);
+        if (gate->bias.is_trained()) gradient_of(gate->bias, ctx)(0, 0) += dlogit;
+        d.row(r) *= sum / n;
+      }
+    });
+  }
+  /// One after another, whatever the threads, so that sums have one order.
+  template <class F>
+  static void for_each_sequence(const context& ctx, index rows, F&& f) {
+    if (ctx.offsets.empty() || ctx.offsets.back() != rows) throw shape_error("a gated adapter was given other rows than its sequences'");
+    for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) f(ctx.offsets[i], ctx.offsets[i + 1]);
   }
   /// u += r
   void add_residual(const_view<real> t, const_view<real> h, const_view<real> x, view<real> u) const {

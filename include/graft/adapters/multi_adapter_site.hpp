@@ -1,6 +1,7 @@
 #pragma once
 // A site that mixes several adapters and, if wanted, the untouched base.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -46,6 +47,9 @@ class multi_adapter_site {
     if (flex) flex->for_each_parameter(f);
   }
 
+  bool reads_sequences() const {
+    return std::any_of(branches.begin(), branches.end(), [](const auto& branch) { return branch.reads_sequences(); });
+  }
   /// Whether the fused kernel runs: it was asked for, it knows every kind in the mix, and everything that is mixed is frozen.
   bool fused() const;
 

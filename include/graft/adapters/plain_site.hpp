@@ -23,6 +23,8 @@ class plain_site {
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
 
+  bool reads_sequences() const { return false; }
+
   template <class F>
   void for_each_parameter(F&& f) {
     norm.for_each_parameter(f);

@@ -39,13 +39,15 @@ concept layer = parameterized<L> &&
   mutable_layer.backward(in, kept, dx, ctx);
 };
 
-/// A place where a sub-layer's output h meets the residual x: y = f(h, x).
+/// A place where a sub-layer's output h meets the residual x: y = f(h, x). It reads rows one by one, or whole sequences (reads_sequences,
+/// ctx.offsets): then it is given all tokens, even where only the first ones are wanted.
 template <class S>
 concept site = parameterized<S> &&
     requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out, typename S::saved* keep,
              const typename S::saved& kept, view<typename S::real>* dx, context& ctx) {
   fixed.forward(in, in, out, keep, ctx);
   mutable_site.backward(in, kept, dx, dx, ctx);
+  { fixed.reads_sequences() } -> std::same_as<bool>;
 };
 
 /// Whether any parameter of LAYER is trained.

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/encoder.hpp"
+#include "graft/ops/blocks.hpp"
 
 namespace graft {
 
@@ -24,13 +25,15 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
   if (s != nullptr) s->layers.resize(layers.size());
   scratch::mark mark(ctx.memory);
   view<real> states[] = {ctx.memory.take<real>(b.rows(), hidden_size_), ctx.memory.take<real>(b.rows(), hidden_size_)};
+  const bool gathers = wanted == rows_of::sequences && layers.back().reads_sequences();
   embedded.forward(b, states[0], s != nullptr && lowest < 0 ? &s->embedded : nullptr, ctx);
   for (index l = 0; l < depth; ++l) {
     auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
     if (kept != nullptr) kept->wants_dx = l > lowest;
-    layers[static_cast<std::size_t>(l)].forward(states[l % 2], l + 1 == depth ? y : states[(l + 1) % 2], kept, ctx,
-                                                l + 1 == depth ? wanted : rows_of::tokens);
+    const bool last = l + 1 == depth && !gathers;
+    layers[static_cast<std::size_t>(l)].forward(states[l % 2], last ? y : states[(l + 1) % 2], kept, ctx, last ? wanted : rows_of::tokens);
   }
+  if (gathers) ops::gather_first_rows<real>(states[depth % 2], y, ctx);
 }
 
 template <class P, site Site>
@@ -40,8 +43,10 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
   scratch::mark mark(ctx.memory);
   view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};
   const index depth = static_cast<index>(layers.size());
+  const bool gathered = lowest < depth && s.layers.back().wanted == rows_of::tokens && dy.rows() < b.rows();
+  if (gathered) ops::scatter_first_rows<real>(dy, gradients[depth % 2], ctx);
   for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
-    const const_view<real> dy_l = l + 1 == depth ? dy : const_view<real>(gradients[(l + 1) % 2]);
+    const const_view<real> dy_l = l + 1 == depth && !gathered ? dy : const_view<real>(gradients[(l + 1) % 2]);
     layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
                                                  ctx);
   }

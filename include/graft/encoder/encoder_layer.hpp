@@ -43,6 +43,9 @@ class encoder_layer {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
+  /// Whether all tokens have to come through, whichever are wanted.
+  bool reads_sequences() const { return attention_site.reads_sequences() || feed_site.reads_sequences(); }
+
   template <class F>
   void for_each_parameter(F&& f) {
     attention.for_each_parameter(f);
