@@ -1,8 +1,11 @@
 #include "graft/gemm/gemm.hpp"
 
+#include <omp.h>
+
 #include <catch2/catch.hpp>
 #include <limits>
 #include <optional>
+#include <thread>
 
 #include "support/random_values.hpp"
 #include "support/tile_paths.hpp"
@@ -115,4 +118,22 @@ TEST_CASE("products whose shapes do not fit are refused") {
   check_refusals<graft::f64>();
   check_refusals<graft::f32>();
   check_refusals<graft::bf16>();
+}
+
+TEST_CASE("a product leaves the number of OpenMP's threads as it was, and never changes that of other threads") {
+  const int before = omp_get_max_threads();
+  int seen = 0, after = 0, of_others = 0;
+  omp_set_num_threads(3);
+  std::thread([&] { of_others = omp_get_max_threads(); }).join();
+  {
+    const graft::detail::one_thread alone;
+    seen = omp_get_max_threads();
+    int now = 0;
+    std::thread([&] { now = omp_get_max_threads(); }).join();
+    CHECK(now == of_others);
+  }
+  after = omp_get_max_threads();
+  omp_set_num_threads(before);
+  CHECK(seen == 1);
+  CHECK(after == 3);
 }

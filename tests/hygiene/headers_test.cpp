@@ -132,7 +132,15 @@ TEST_CASE("the library knows no flags of the program, and leaves environment and
     if (!header.starts_with("graft/")) continue;
     INFO(header);
     CHECK_FALSE(std::regex_search(text_of(header), flag));
-    CHECK(std::regex_search(text_of(header), environment) == (header == "graft/core/cpu-inl.hpp"));  // GRAFT_TILES
+    CHECK_FALSE(std::regex_search(text_of(header), environment));
+  }
+}
+
+TEST_CASE("no code differs by the processor that a unit is compiled for: units meet in one program") {
+  const std::regex instructions(R"re(\b__(AVX|SSE|FMA|F16C|BMI|AMX|ARM_)\w*)re");
+  for (const auto& [header, included] : headers()) {
+    INFO(header);
+    CHECK_FALSE((header.starts_with("graft/") && std::regex_search(text_of(header), instructions)));
   }
 }
 

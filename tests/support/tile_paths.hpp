@@ -1,13 +1,23 @@
 #pragma once
 // Every way of computing bf16 products that can be tried here.
 
+#include <cstdlib>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "graft/core/cpu.hpp"
 #include "support/tile_emulator.hpp"
 
 namespace graft_test {
+
+/// GRAFT_TILES takes the better paths away in tests, too.
+inline const bool paths_limited = [] {
+  const char* highest = std::getenv("GRAFT_TILES");
+  if (highest == nullptr) return false;
+  graft::limit_tile_path(std::string(highest) == "portable" ? graft::tile_path::portable : graft::tile_path::avx512);
+  return true;
+}();
 
 /// The paths that this processor runs, and AMX everywhere: where tiles are refused, their machine code is emulated while this lives.
 class tile_paths {

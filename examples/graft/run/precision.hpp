@@ -2,8 +2,10 @@
 // Which number type the program computes in, and why.
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
+#include "graft/core/error.hpp"
 #include "graft/gemm/product.hpp"
 
 namespace graft::program {
@@ -14,9 +16,22 @@ struct chosen_precision {
   std::string reason;  // for people
 };
 
+/// What the environment variable GRAFT_TILES allows, the best kernels where it is not set.
+/// @throws config_error  it has a value of no meaning
+inline tile_path allowed_tile_path() {
+  const char* variable = std::getenv("GRAFT_TILES");
+  const std::string highest = variable == nullptr ? "amx" : variable;
+  if (highest == "amx") return tile_path::amx;
+  if (highest == "avx512") return tile_path::avx512;
+  if (highest == "portable") return tile_path::portable;
+  throw config_error("the environment variable GRAFT_TILES is \"" + highest +
+                     "\", the best path that it allows was expected: amx, avx512 or portable");
+}
+
 /// Says on standard error when the processor's bf16 instructions failed their self-test.
-/// @throws config_error  the environment variable GRAFT_TILES has a value of no meaning
+/// @throws config_error  as allowed_tile_path
 inline chosen_precision choose_precision(const std::string& wanted) {
+  limit_tile_path(allowed_tile_path());
   const tile_choice& tiles = chosen_tile_path();
   if (!tiles.refused.empty()) {
     std::fprintf(stderr, "graft: %s gave a wrong product in the self-test and is not used: bf16 runs on %s\n", tiles.refused.c_str(),

@@ -32,6 +32,17 @@ inline float bfloat16_value(std::uint16_t bits) { return std::bit_cast<float>(st
 inline std::uint16_t* raw(bfloat16* x) { return reinterpret_cast<std::uint16_t*>(x); }
 inline const std::uint16_t* raw(const bfloat16* x) { return reinterpret_cast<const std::uint16_t*>(x); }
 
+#if defined(__x86_64__)
+/// Rounds by the instruction for it. A compiler that targets such processors alone puts it where it is called.
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) inline void round_avx512_bf16(const float* from, std::uint16_t* to, index n) {
+  index i = 0;
+  for (; i + 16 <= n; i += 16) _mm256_storeu_epi16(to + i, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i))));
+  if (i == n) return;
+  const auto rest = static_cast<__mmask16>((1U << (n - i)) - 1);
+  _mm256_mask_storeu_epi16(to + i, rest, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + i))));
+}
+#endif
+
 }  // namespace detail
 
 /// A number that is kept in either type, as it is computed with.
@@ -43,16 +54,14 @@ inline double number(double x) { return x; }
 /// it take denormals for zero.
 [[gnu::always_inline]] inline void convert(const float* from, bfloat16* to, index n) {
   std::uint16_t* bits = detail::raw(to);
-#if defined(__AVX512BF16__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-  index i = 0;
-  for (; i + 16 <= n; i += 16) _mm256_storeu_epi16(bits + i, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i))));
-  if (i == n) return;
-  const auto rest = static_cast<__mmask16>((1U << (n - i)) - 1);
-  _mm256_mask_storeu_epi16(bits + i, rest, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + i))));
-#else
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16") != 0) {
+    detail::round_avx512_bf16(from, bits, n);
+    return;
+  }
+#endif
 #pragma omp simd
   for (index i = 0; i < n; ++i) bits[i] = detail::bfloat16_bits(from[i]);
-#endif
 }
 [[gnu::always_inline]] inline void convert(const bfloat16* from, float* to, index n) {
   const std::uint16_t* bits = detail::raw(from);

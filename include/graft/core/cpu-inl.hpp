@@ -7,13 +7,8 @@
 #include <unistd.h>
 #endif
 
-#include <cstdlib>
-#include <string>
-#include <string_view>
-
 #include "graft/core/compiled.hpp"
 #include "graft/core/cpu.hpp"
-#include "graft/core/error.hpp"
 
 namespace graft {
 
@@ -46,19 +41,21 @@ GRAFT_INLINE bool hides_tile_shapes() {
 
 #endif
 
+GRAFT_INLINE std::atomic<tile_path>& highest_tile_path() {
+  static std::atomic<tile_path> highest{tile_path::amx};
+  return highest;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
 
+GRAFT_INLINE void limit_tile_path(tile_path highest) { detail::highest_tile_path() = highest; }
+
 GRAFT_INLINE tile_path granted_tile_path() {
-  const char* variable = std::getenv("GRAFT_TILES");
-  const std::string_view highest = variable == nullptr ? "amx" : variable;
-  if (highest != "amx" && highest != "avx512" && highest != "portable") {
-    throw config_error("the environment variable GRAFT_TILES is \"" + std::string(highest) +
-                       "\", the best path that it allows was expected: amx, avx512 or portable");
-  }
-  if (highest == "portable") return tile_path::portable;
-  if (highest == "amx" && detail::has_amx()) return tile_path::amx;
+  const tile_path highest = detail::highest_tile_path();
+  if (highest == tile_path::portable) return tile_path::portable;
+  if (highest == tile_path::amx && detail::has_amx()) return tile_path::amx;
   return detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
 }
 

@@ -1,10 +1,8 @@
 #pragma once
 // What this processor can run: how bf16 products are computed is chosen here, at run time.
 
+#include <atomic>
 #include <cstdint>
-
-#if defined(__x86_64__) && defined(__linux__)
-#endif
 
 namespace graft {
 
@@ -29,10 +27,13 @@ inline bool has_avx512_bf16() { return false; }
 inline bool hides_tile_shapes() { return false; }
 #endif
 
+std::atomic<tile_path>& highest_tile_path();
+
 }  // namespace detail
 
-/// The best path that the processor and the operating system grant, and GRAFT_TILES allows: amx, avx512 or portable (the highest wanted).
-/// @throws config_error  GRAFT_TILES is something else
+/// bf16 products use HIGHEST at best, amx unless this is called; before the first product, which fixes what all of them use.
+void limit_tile_path(tile_path highest);
+/// The best path that the processor and the operating system grant, and limit_tile_path allows.
 tile_path granted_tile_path();
 
 }  // namespace graft

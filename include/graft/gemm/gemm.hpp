@@ -17,16 +17,21 @@ namespace graft {
 
 namespace detail {
 
-/// Lets the libraries below use this thread alone, so that their sums do not depend on how many threads there are.
+/// Lets the libraries below use this thread alone, so that their sums do not depend on how many threads there are. In a team they do so by
+/// themselves. Elsewhere they ask OpenMP for a number that every thread has for itself, and that it gets back: no other one sees it.
 class one_thread {
  public:
-  one_thread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  one_thread() {
+    if (before_ > 1) omp_set_num_threads(1);
+  }
   one_thread(const one_thread&) = delete;
   one_thread& operator=(const one_thread&) = delete;
-  ~one_thread() { omp_set_num_threads(before_); }
+  ~one_thread() {
+    if (before_ > 1) omp_set_num_threads(before_);
+  }
 
  private:
-  int before_;
+  int before_ = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
 };
 
 /// The library's product in pieces of C that depend on the shape alone.

@@ -39,36 +39,46 @@ namespace detail {
 typedef std::uint32_t four_bytes __attribute__((may_alias));                                  // NOLINT: aliases drop attributes
 typedef std::uint32_t sixteen_units __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT
 
-/// to (16, 16) = the transpose of from; neither the same memory.
-inline void transpose_units(const four_bytes* from, four_bytes* to) {
-#if defined(__AVX512F__)
+/// Swaps the blocks of D x D units beside the diagonal; C: 0 .. 15.
+template <std::uint32_t D, std::uint32_t... C>
+[[gnu::always_inline]] inline void swap_blocks(sixteen_units* row, std::integer_sequence<std::uint32_t, C...>) {
+#pragma GCC unroll 16
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    if ((i & D) != 0) continue;
+    const sixteen_units a = row[i], b = row[i + D];
+    row[i] = __builtin_shufflevector(a, b, ((C & D) != 0 ? 16 + C - D : C)...);
+    row[i + D] = __builtin_shufflevector(a, b, ((C & D) != 0 ? 16 + C : C + D)...);
+  }
+}
+
+/// transpose_units in sixteen registers.
+[[gnu::always_inline]] inline void transpose_rows(const four_bytes* from, four_bytes* to) {
+  constexpr auto all = std::make_integer_sequence<std::uint32_t, 16>();
   sixteen_units row[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) row[i] = *reinterpret_cast<const sixteen_units*>(from + 16 * i);
-  const auto swap_blocks = [&]<std::uint32_t... C>(std::integer_sequence<std::uint32_t, C...>, auto distance) {
-    constexpr std::uint32_t d = decltype(distance)::value;
-    constexpr sixteen_units upper{((C & d) != 0 ? 16 + C - d : C)...};
-    constexpr sixteen_units lower{((C & d) != 0 ? 16 + C : C + d)...};
-#pragma GCC unroll 16
-    for (std::uint32_t i = 0; i < 16; ++i) {
-      if ((i & d) != 0) continue;
-      const sixteen_units a = row[i], b = row[i + d];
-      row[i] = __builtin_shuffle(a, b, upper);
-      row[i + d] = __builtin_shuffle(a, b, lower);
-    }
-  };
-  constexpr auto all = std::make_integer_sequence<std::uint32_t, 16>();
-  swap_blocks(all, std::integral_constant<std::uint32_t, 8>());
-  swap_blocks(all, std::integral_constant<std::uint32_t, 4>());
-  swap_blocks(all, std::integral_constant<std::uint32_t, 2>());
-  swap_blocks(all, std::integral_constant<std::uint32_t, 1>());
+  swap_blocks<8>(row, all);
+  swap_blocks<4>(row, all);
+  swap_blocks<2>(row, all);
+  swap_blocks<1>(row, all);
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) *reinterpret_cast<sixteen_units*>(to + 16 * i) = row[i];
-#else
+}
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) inline void transpose_rows_avx512(const four_bytes* from, four_bytes* to) { transpose_rows(from, to); }
+#endif
+
+/// to (16, 16) = the transpose of from; neither the same memory.
+inline void transpose_units(const four_bytes* from, four_bytes* to) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") != 0) {
+    transpose_rows_avx512(from, to);
+    return;
+  }
+#endif
   for (int i = 0; i < 16; ++i) {
     for (int j = 0; j < 16; ++j) to[16 * i + j] = from[16 * j + i];
   }
-#endif
 }
 
 /// pairs (16 pairs, 16) = rows 0 and 1, 2 and 3, ... of SOURCE (32, 16) side by side.
