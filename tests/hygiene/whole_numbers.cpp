@@ -1,4 +1,4 @@
-// Compiles the whole library where std::to_string takes whole numbers alone: of others it writes a decimal comma under some locales.
+// Parses the whole library, bodies too, where std::to_string takes whole numbers alone: of others it writes a decimal comma under some locales.
 
 #include <utf8proc.h>
 
@@ -26,5 +26,6 @@ string text_of_whole(T number) {
 }
 }  // namespace std
 
+#undef GRAFT_COMPILED
 #define to_string text_of_whole
 #include "graft/graft.hpp"

@@ -45,7 +45,7 @@ struct model_size {
 
 /// The model that a description describes: an adapter in every layer, a low-rank update, a mix of adapters, all of the encoder, or the head
 /// alone is trained. It begins with fresh adapters, updates and head; the encoder comes from a file.
-/// Movable.   Tested: tests/program/train_test.cpp, whose runs go through it, and examples/embed_train.cpp
+/// Movable.   Tested: tests/train/tunable_model_test.cpp; tests/program/train_test.cpp, whose runs go through it
 class tunable_model {
  public:
   /// WHAT around an encoder of C's sizes, which is still to be loaded.

@@ -1,0 +1,79 @@
+// A model of any kind, by itself: what it counts, answers, saves and takes again.
+
+#include "graft/train/tunable_model.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "graft/io/model_file.hpp"
+#include "graft/io/weights.hpp"
+#include "graft/train/evaluation.hpp"
+#include "support/shared.hpp"
+#include "training/tiny_task.hpp"
+
+namespace {
+
+const graft::trunk_files golden_encoder{GRAFT_TEST_DIR "/golden/model/model.safetensors", GRAFT_TEST_DIR "/golden/model/config.json", ""};
+
+graft::tunable_model tuned(const std::string& kind, std::uint64_t seed, graft::precision precision = graft::precision::f32) {
+  auto what = graft::describe(kind, graft_test::two_classes());
+  if (kind == "adapter") what.adapter.size = 3;
+  if (kind == "lora") what.lora.r = 2;
+  return {golden_encoder, what, {.seed = seed, .initializer_range = 0.1, .precision = precision}};
+}
+
+std::vector<graft::features> some_rows() {
+  std::vector<graft::features> rows(3);
+  rows[0].input_ids = {0, 5, 9, 2};
+  rows[1].input_ids = {0, 11, 2};
+  rows[2].input_ids = {0, 7, 8, 9, 10, 2};
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].label = static_cast<std::int32_t>(i % 2);
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("a tuned part that is saved and taken by another model gives the same answers, whatever its kind") {
+  const graft_test::temporary_folder folder;
+  const auto rows = some_rows();
+  for (const std::string kind : {"adapter", "lora", "full", "head"}) {
+    INFO(kind);
+    auto first = tuned(kind, 1), second = tuned(kind, 2);
+    const auto size = first.size();
+    CHECK((size.trained > 0 && size.trained <= size.all && size.tuned <= size.all));
+    CHECK((size.trained == size.all) == (kind == "full"));
+    const auto answers = *first.predict_logits(rows, 2, 1);
+    CHECK(answers.size() == 6);
+    CHECK(*second.predict_logits(rows, 2, 1) != answers);  // heads are drawn by seed
+    const std::string path = folder / (kind + ".safetensors");
+    first.save_tuned(path, {{"note", "kept"}});
+    const auto saved = graft::open_weights(path);
+    CHECK(graft::parse_description(saved.metadata(), path).kind == kind);
+    CHECK(saved.metadata().at("note") == "kept");
+    second.load_trained(saved);
+    CHECK(*second.predict_logits(rows, 2, 1) == answers);
+    second.pack();
+    const auto packed = second.evaluate(graft_test::two_classes(), rows, 3, 2);
+    REQUIRE(packed);
+    for (graft::index i = 0; i < 6; ++i) CHECK(packed->logits(i / 2, i % 2) == Approx(answers[static_cast<std::size_t>(i)]).margin(1e-6));
+  }
+}
+
+TEST_CASE("what does not fit is refused before anything is large") {
+  auto what = graft::describe("adapter", graft_test::two_classes());
+  what.adapter.size = 0;
+  CHECK_THROWS_AS(graft::tunable_model(golden_encoder, what), graft::config_error);
+  auto small = graft_test::tiny_config();
+  graft::tunable_model other(small, graft::describe("head", graft_test::two_classes()), {.precision = graft::precision::f32});
+  CHECK_THROWS_AS(other.load_encoder(graft::open_model(golden_encoder.model_path, "roberta")), graft::format_error);
+}
+
+TEST_CASE("a stop leaves no answers; the number type does not change what a model is") {
+  std::atomic<bool> stop = true;
+  const auto rows = some_rows();
+  CHECK_FALSE(tuned("head", 1).predict_logits(rows, 1, 1, &stop));
+  const auto f32 = tuned("adapter", 1), f64 = tuned("adapter", 1, graft::precision::f64);
+  CHECK(f32.size().all == f64.size().all);
+  const auto a = *f32.predict_logits(rows), b = *f64.predict_logits(rows);
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-5));
+  CHECK(f32.mixing_weights().empty());
+}
