@@ -75,17 +75,42 @@ TEST_CASE("a head for other labels is left out, and that is said") {
   const auto config = roberta_config();
   const auto xyz = with_labels(houlsby(), {"x", "y", "z"});
   CHECK(said(xyz, with_labels(houlsby(), {"r", "s", "t"})) ==
-        "its head for the labels x, y, z is not taken over: this task has the labels r, s, t; its head starts fresh\n");
-  CHECK_THAT(said(xyz, with_labels(houlsby(), {"x", "y"})), Contains("x, y, z is not taken over"));
+        "its head for the labels x, y, z is not taken over: this task has the labels r, s, t; its head starts as it would without it\n");
   CHECK_THAT(said(xyz, with_labels(houlsby(), {})), Contains("x, y, z is not taken over: this task has a regression"));
   CHECK_THAT(said(with_labels(houlsby(), {}), xyz), Contains("head for a regression is not taken over"));
   CHECK(said(with_labels(houlsby(), {}), with_labels(houlsby(), {})).empty());
-  const auto start = graft::fit_start(made_adapter(config, xyz), with_labels(houlsby(), {"x", "y"}), config);
+  const auto start = graft::fit_start(made_adapter(config, xyz), with_labels(houlsby(), {"r", "s"}), config);
   CHECK_FALSE(start.tensors.contains("classifier.dense.weight"));
   CHECK_FALSE(start.tensors.contains("classifier.out_proj.bias"));
   auto headless = houlsby();
   headless.labels.clear();
   CHECK_THAT(said(headless, xyz), Contains("has no head"));
+}
+
+TEST_CASE("of a head for some of the labels their rows are taken over, the others stay, and that is said") {
+  for (const auto& config : {roberta_config(), bert_config()}) {
+    const auto to = with_labels(houlsby(), {"z", "new"});
+    const auto file = made_adapter(config, with_labels(houlsby(), {"x", "y", "z"}));
+    const auto start = graft::fit_start(file, to, config);
+    CHECK(start.notes == names{"of its head for the labels x, y, z the rows of z are taken over, those of new start fresh"});
+    const graft::head_names head(config);
+    CHECK_FALSE(start.tensors.contains(head.out_proj + ".weight"));
+    auto model = graft::make_adapter_classifier<graft::f32>(config, 2, to.adapter);
+    graft::initialize(model.head, 1, true);
+    const auto& weight = model.head.out_proj.weight.value();
+    const std::vector<float> fresh(weight.row(1).begin(), weight.row(1).end());
+    CHECK(graft::start_head(model, start.head.tensors, start.head.rows) == 4);
+    const auto taken = row(file.tensors, head.out_proj + ".weight", 2);
+    CHECK(std::vector<float>(weight.row(0).begin(), weight.row(0).end()) == taken);
+    CHECK(std::vector<float>(weight.row(1).begin(), weight.row(1).end()) == fresh);
+    CHECK(model.head.out_proj.bias.value()(0, 0) == row(file.tensors, head.out_proj + ".bias", 2)[0]);
+    CHECK(model.head.dense.bias.value()(0, 3) == file.tensors.values<float>(head.dense + ".bias")[3]);
+  }
+  auto several = with_labels(houlsby(), {"x", "y"});
+  several.sigmoid = true;  // a logit a label, too
+  CHECK_FALSE(graft::fit_head(made_adapter(roberta_config(), several), with_labels(houlsby(), {"y", "n"}), roberta_config()).rows.empty());
+  several.output = graft::task_kind::regression;
+  CHECK(graft::fit_head(made_adapter(roberta_config(), several), with_labels(houlsby(), {}), roberta_config()).rows.empty());
 }
 
 TEST_CASE("labels that a file does not say are taken in the task's order, and that is said") {

@@ -67,3 +67,65 @@ CASES = [
                beside={"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.activation.Sigmoid"}),
     classifier("cross-encoder with tanh", "bert", [], "identity", fields=score("torch.nn.modules.activation.Tanh"), refused="Tanh"),
 ]
+
+
+def write_base(folder, family, labels=LABELS, **fields):
+    """A checkpoint with a head, beside what is tuned around it."""
+    model = model_of(family, labels, 5, **fields)
+    model.save_pretrained(folder)
+    return model
+
+
+def around(name, family, tune, base_fields={}, labels=LABELS, link="softmax", head_rows=None, **more):
+    """What TUNE(model) -> (model, save(out)) makes of a checkpoint; graft answers with --model_path {out}/base."""
+    def save(_, out):
+        model, write = tune(write_base(out + "/base", family, labels, **base_fields))
+        write(out + "/tuned")
+        return Answers(logits(model, ROWS), labels if head_rows is None else head_rows, link)
+    return Case(f"heads: {name}, {family}", "", save, adapter="tuned", model="base", **more)
+
+
+def lora(saved=None, task=None, **more):
+    def tune(model):
+        model = peft.get_peft_model(model, peft.LoraConfig(task_type=task, r=2, lora_alpha=3, target_modules=["query", "value"], modules_to_save=saved, **more))
+        trained = {n for n, p in model.named_parameters() if p.requires_grad}
+        randomize(model, lambda n: n in trained)
+        return model, model.save_pretrained
+    return tune
+
+
+def bottleneck(with_head, config=adapters.SeqBnConfig):
+    def tune(model):
+        adapters.init(model)
+        model.add_adapter("task", config=config(reduction_factor=2))
+        model.set_active_adapters("task")
+        randomize(model, lambda n: ".task." in n or (with_head and "classifier" in n))
+        return model, lambda out: model.save_adapter(out, "task", with_head=with_head)
+    return tune
+
+
+CASES += [
+    *(around("lora without a head", family, lora()) for family in FAMILIES),
+    *(around("lora with a head of its own", family, lora(task="SEQ_CLS")) for family in FAMILIES),
+    around("lora without a head, multi-label", "roberta", lora(), dict(problem_type="multi_label_classification"), THREE, "sigmoid"),
+    *(around("adapter without a head", family, bottleneck(False)) for family in FAMILIES),
+    *(around("adapter with a head of its own", family, bottleneck(True)) for family in FAMILIES),
+    around("double_seq_bn without a head", "roberta", bottleneck(False, adapters.DoubleSeqBnConfig)),
+]
+
+
+def without_pooler(name, **head):
+    """An AdapterModel's adapter with a head of two layers around a BERT as masked-LM pretraining leaves it."""
+    def save(_, out):
+        transformers.BertForMaskedLM(bert_config()).save_pretrained(out + "/base")
+        model = adapters.AutoAdapterModel.from_pretrained(out + "/base")
+        model.add_adapter("task", config=adapters.SeqBnConfig(reduction_factor=2))
+        model.add_classification_head("task", num_labels=2, id2label=dict(enumerate(LABELS)), **head)
+        model.set_active_adapters("task")
+        randomize(model, lambda n: "task" in n)
+        model.save_adapter(out + "/tuned", "task")
+        return Answers(logits(model, ROWS), LABELS)
+    return Case(f"heads: {name}", "", save, adapter="tuned", model="base")
+
+
+CASES.append(without_pooler("bert without a pooler, an adapter with a head of two layers"))

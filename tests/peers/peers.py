@@ -33,6 +33,8 @@ class Case:
     flags: Sequence[str] = ()               # of graft predict, besides model, adapter and rows; {base}, {out} are folders
     convert_flags: Sequence[str] = ()       # of graft convert-adapter
     refused: str = ""                       # graft is to refuse it with a line that holds this
+    model: str = ""                         # folders in OUT of the model and of what is tuned around it, where `save` writes both
+    adapter: str = ""
     golden: bool = True                     # --write-goldens puts it among the goldens that CTest reads, if it agrees
 
 
@@ -56,7 +58,9 @@ class Bench:
         return os.path.join(self.folder, "bases", case.base)
 
     def predict_flags(self, case, out):
-        model = ["--model_path", self.base(case), "--adapter_path", out] if case.base else ["--model_path", out]
+        model = ["--model_path", self.base(case), "--adapter_path", out] if case.base else ["--model_path", os.path.join(out, case.model)]
+        if case.adapter:
+            model += ["--adapter_path", os.path.join(out, case.adapter)]
         return [*model, *(f.format(base=self.base(case), out=out) for f in case.flags)]
 
     def predict(self, case, out):
@@ -115,7 +119,7 @@ class Bench:
         numbers = expected.numbers.double()
         values = {"softmax": lambda: torch.softmax(numbers, -1), "sigmoid": lambda: torch.sigmoid(numbers), "identity": lambda: numbers}[expected.link]()
         with open(os.path.join(target, "case.json"), "w") as file:
-            json.dump({"base": case.base, "flags": list(case.flags), "to": case.to, "labels": expected.labels, "answers": values.tolist()}, file)
+            json.dump({"base": case.base, "model": case.model, "adapter": case.adapter, "flags": list(case.flags), "to": case.to, "labels": expected.labels, "answers": values.tolist()}, file)
             file.write("\n")
 
 

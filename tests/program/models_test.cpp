@@ -79,6 +79,35 @@ TEST_CASE("a BERT without a pooler is trained with a fresh one, alone and around
   CHECK(predict(folder, "m", {"--adapter_path", folder / "mix"}).exit_code == 0);
 }
 
+TEST_CASE("a task begins with the rows that a checkpoint's head has for its labels") {
+  const temporary_folder folder;
+  const std::string model = GRAFT_TEST_DIR "/golden/peers/heads/single_label_of_three_roberta";
+  const auto run = [&](const std::vector<std::string>& labels, const std::string& output) {
+    graft::write_file(folder / "rows.jsonl", graft::json{{"input_ids", {3, 5, 2}}, {"label", labels[0]}}.dump() + "\n");
+    graft::write_file(folder / "task.json", graft::json{{"task", "custom"},
+                                                        {"name", "own"},
+                                                        {"kind", "classification"},
+                                                        {"labels", labels},
+                                                        {"paths", {{"train", folder / "rows.jsonl"}, {"val", folder / "rows.jsonl"}}}}
+                                                .dump());
+    return run_graft({"train-adapter", "--model_path", model, "--task_config_path", folder / "task.json", "--output_dir", folder / output, "--tune", "head",
+                      "--do_val", "--do_save", "--max_seq_length", "9", "--threads", "1"});
+  };
+  const auto result = run({"new", "no"}, "one");
+  CHECK(result.exit_code == 0);
+  CHECK_THAT(result.out, Contains("starts this task's: the rows of no are taken over, those of new start fresh") &&
+                             Contains("these are the numbers of a head that is partly fresh"));
+  const graft::safetensors_file saved(folder / "one/model.safetensors"), whole(model + "/model.safetensors");
+  for (const std::string part : {"classifier.out_proj.weight", "classifier.out_proj.bias"}) {
+    const auto ours = saved.values<float>(part), theirs = whole.values<float>(part);
+    const std::size_t width = ours.size() / 2;
+    CHECK(std::equal(ours.begin() + static_cast<std::ptrdiff_t>(width), ours.end(), theirs.begin()));
+  }
+  CHECK(saved.values<float>("classifier.dense.weight") == whole.values<float>("classifier.dense.weight"));
+  CHECK_THAT(run({"no", "perhaps"}, "two").out, Contains("these are the numbers of the model's head"));
+  CHECK_THAT(run({"a", "No"}, "three").out, Contains("is left out: none of this task's labels") && Contains("of a fresh head"));
+}
+
 TEST_CASE("a vocabulary of the other family is taken where its files name the class") {
   const temporary_folder folder;
   write_pairs(folder);

@@ -26,8 +26,9 @@ std::vector<std::string> cells(const std::string& line) {
 void check_answers(const graft::json& expected, const std::string& folder) {
   INFO(folder);
   const std::string base = expected.at("base").get<std::string>();
-  std::vector<std::string> arguments{"predict", "--model_path", base.empty() ? folder : peers + "bases/" + base};
+  std::vector<std::string> arguments{"predict", "--model_path", base.empty() ? folder + "/" + expected.value("model", "") : peers + "bases/" + base};
   if (!base.empty()) arguments.insert(arguments.end(), {"--adapter_path", folder});
+  if (expected.value("adapter", "") != "") arguments.insert(arguments.end(), {"--adapter_path", folder + "/" + expected.value("adapter", "")});
   for (std::string flag : expected.at("flags")) {
     for (const auto& [name, path] : std::map<std::string, std::string>{{"{base}", peers + "bases/" + base}, {"{out}", folder}}) {
       if (const auto at = flag.find(name); at != std::string::npos) flag.replace(at, name.size(), path);

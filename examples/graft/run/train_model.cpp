@@ -11,6 +11,7 @@
 
 #include "flags/advice.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/start.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/train/evaluation.hpp"
@@ -180,12 +181,17 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
 }  // namespace
 
 void load_encoder(tunable_model& model, prepared_run& run) {
-  const std::string own = head_names(run.config).out_proj + ".weight";
-  if (run.trunk.contains(own) && run.flags.adapter_init_path.empty()) {
-    std::printf("the head in %s (%s) is left out, this task's starts fresh; --adapter_init_path takes one over, label by label\n",
-                printable(run.flags.model_path, 4000).c_str(), own.c_str());
-  }
   const bool fresh_pooler = model.load_encoder(run.trunk);
+  if (run.own_head) {
+    std::string text = "is left out: none of this task's labels is among its own, and this task's head starts fresh";
+    if (!run.head.rows.empty()) {  // what the run starts from besides may take their place
+      model.start_head(run.head.tensors, run.head.rows);
+      text = "starts this task's: " + head_start_text(run.head, model.description());
+    }
+    std::printf("the head in %s, for %s, %s\n", printable(run.flags.model_path, 4000).c_str(),
+                printable(head_text(run.own_head->description), 4000).c_str(), printable(text, 4000).c_str());
+  }
+  run.head.tensors = tensor_source(run.flags.model_path);
   run.trunk = tensor_source(run.flags.model_path);
   if (fresh_pooler && run.flags.adapter_init_path.empty()) {
     std::fprintf(stderr,
@@ -194,17 +200,26 @@ void load_encoder(tunable_model& model, prepared_run& run) {
   }
 }
 
-void load_start(tunable_model& model, const prepared_run& run) {
+void load_start(tunable_model& model, prepared_run& run) {
   const std::string& path = run.flags.adapter_init_path;
+  const auto own_head = std::exchange(run.own_head, std::nullopt);
   if (path.empty()) return;
   fitted_start start = [&] {
     try {
-      return fit_start(open_start(path, run.config), model.description(), run.config);
+      adapter_file file = open_start(path, run.config);
+      if (file.has_head() && own_head) file = with_own_head(std::move(file), *own_head);
+      return fit_start(file, model.description(), run.config);
     } catch (const config_error& failure) {
       throw config_error("--adapter_init_path " + std::string(failure.what()) + advice(failure) + ", or leave --adapter_init_path out");
     }
   }();
-  const taken_start taken = model.start_from(start.tensors, start.notes);
+  taken_start taken;
+  if (start.head.rows.empty() || !start.tensors.tensors().empty()) taken = model.start_from(start.tensors, start.notes);
+  if (!start.head.rows.empty()) {
+    const index changed = model.start_head(start.head.tensors, start.head.rows);
+    taken.trained += changed;
+    std::erase_if(taken.fresh, [&](const std::string& name) { return start.head.tensors.contains(name); });
+  }
   if (!taken.of_the_mix.empty()) {
     start.notes.push_back("its mixed adapters are not those of --adapter_weights_path (" + std::to_string(taken.of_the_mix.size()) +
                           " tensors differ, the first of them " + taken.of_the_mix[0] + "): its own count");
@@ -285,8 +300,12 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
     model.pack(options.threads);
   }
   const bool no_steps = run.flags.max_steps == 0 || (run.flags.max_steps < 0 && run.flags.num_train_epochs == 0);
-  if (!after_training && (!run.flags.do_train || no_steps) && run.flags.adapter_init_path.empty())
-    std::printf("nothing was trained: these are the numbers of a fresh head\n");
+  if (!after_training && (!run.flags.do_train || no_steps) && run.flags.adapter_init_path.empty()) {
+    std::printf("nothing was trained: these are the numbers of %s\n",
+                run.head.rows.empty()                                                                     ? "a fresh head"
+                : std::find(run.head.rows.begin(), run.head.rows.end(), std::nullopt) == run.head.rows.end() ? "the model's head"
+                                                                                                           : "a head that is partly fresh");
+  }
   save_trained(model, run);
   if (!evaluate_and_predict(model, run, options)) {  // after saving: if this fails or is ended, the training is not lost
     const bool saved = run.flags.do_save || run.flags.do_save_full;

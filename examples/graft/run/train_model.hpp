@@ -22,7 +22,7 @@ struct model_hooks {
 void load_encoder(tunable_model& model, prepared_run& run);
 
 /// Reads --adapter_init_path, if it is given, into MODEL, and says how much of what is trained it held and what was not as it stands there.
-void load_start(tunable_model& model, const prepared_run& run);
+void load_start(tunable_model& model, prepared_run& run);
 
 /// The exit code of a run whose training diverged.
 inline constexpr int diverged_exit_code = 3;

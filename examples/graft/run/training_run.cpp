@@ -11,6 +11,7 @@
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
+#include "graft/exchange/checkpoint.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
@@ -82,6 +83,12 @@ void claim_output(prepared_run& run) {
   flags.seed = run.args["seed"].get<std::int64_t>();
 }
 
+std::string head_digest(const tensor_source& head) {
+  fnv1a hash;
+  for (const auto& [name, info] : head.tensors()) hash.add(info.bytes);
+  return hash.text();
+}
+
 /// Digests of all that the numbers of this run come from, but the flags.
 run_identity digests_of_inputs(const prepared_run& run) {
   const auto digest = [](const ordered_json& value) {
@@ -91,6 +98,7 @@ run_identity digests_of_inputs(const prepared_run& run) {
   };
   run_identity all{{"the model", run.fingerprint}, {"the model's configuration", digest(to_json(run.config))}};
   all["the task's labels"] = digest({run.tasks.task.name, run.tasks.task.labels, static_cast<int>(run.tasks.task.kind)});
+  if (!run.head.rows.empty()) all["the model's head"] = head_digest(run.head.tensors);
   // What is not there its reader will miss.
   const std::string& first = run.flags.adapter_init_path;
   if (first.empty() || fs::exists(first)) all["the adapter of --adapter_init_path"] = first.empty() ? "none" : input_digest(first);
@@ -175,7 +183,7 @@ std::string amount(double value) {
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
-  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), "", 0, "", {}, {}, {}, {}};
+  prepared_run run{command, given, table.values(), {}, {}, tensor_source(given.model_path), {}, {}, "", 0, "", {}, {}, {}, {}};
   training_flags& flags = run.flags;
   if (!flags.do_train && !flags.do_val && !flags.do_test && !flags.do_save && !flags.do_save_full) {
     throw usage_error("nothing to do: give at least one of --do_train, --do_val, --do_test, --do_save");
@@ -212,6 +220,11 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.trunk = open_model(flags.model_path, run.config.model_type);
   run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
   print_notes(trunk_notes(run.config, run.trunk));
+  try {
+    run.own_head = read_own_head(run.trunk, files, run.config);
+    run.head = fit_head(*run.own_head, graft::describe("head", run.tasks.task), run.config);
+  } catch (const format_error&) {  // it has none for whole texts: this task's is fresh
+  }
   read_data(run);
   watch_files();
   run.reads = digests_of_inputs(run);

@@ -12,6 +12,7 @@
 #include "flags/training_flags.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/encoder/config.hpp"
+#include "graft/exchange/start.hpp"
 #include "graft/io/tensor_source.hpp"
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
@@ -30,6 +31,8 @@ struct prepared_run {
   task_config tasks;
   encoder_config config;
   tensor_source trunk;  // until the model is loaded
+  std::optional<adapter_file> own_head{};  // that the model brings, until the model is loaded
+  head_start head{};    // what of it this task begins with
   std::string fingerprint;
   index max_seq_length = 0;
   std::string precision_reason;

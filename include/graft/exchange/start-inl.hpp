@@ -154,6 +154,43 @@ GRAFT_INLINE tensor_info permuted(const tensor_info& info, const std::vector<std
 
 namespace graft {
 
+GRAFT_INLINE head_start fit_head(const adapter_file& file, const model_description& to, const encoder_config& config) {
+  const model_description& from = file.description;
+  head_start start{tensor_source(file.tensors.path())};
+  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output) return start;
+  if (from.output == task_kind::regression) {
+    if (from.num_labels() == 1) start.rows = {std::size_t{0}};
+  } else if (from.labels_said) {
+    for (const std::string& label : to.labels) {
+      const auto at = std::find(from.labels.begin(), from.labels.end(), label);
+      start.rows.push_back(at == from.labels.end() ? std::nullopt : std::optional<std::size_t>(at - from.labels.begin()));
+    }
+  }
+  if (std::none_of(start.rows.begin(), start.rows.end(), [](const auto& row) { return row.has_value(); })) start.rows.clear();
+  if (start.rows.empty()) return start;
+  const head_names names(config);
+  start.tensors.add_all(file.tensors, [&](const std::string& name) {
+    const bool head = name.starts_with(names.out_proj + ".") || name.starts_with(names.dense + ".");
+    return head ? std::optional(name) : std::nullopt;
+  });
+  return start;
+}
+
+GRAFT_INLINE std::string head_text(const model_description& d) {
+  if (d.labels_said || d.output == task_kind::regression) return detail::labels_text(d);
+  return std::to_string(d.labels.size()) + " labels without names";
+}
+
+GRAFT_INLINE std::string head_start_text(const head_start& start, const model_description& to) {
+  if (to.output == task_kind::regression) return "it is taken over";
+  std::string taken, fresh;
+  for (std::size_t i = 0; i < start.rows.size(); ++i) {
+    std::string& text = start.rows[i] ? taken : fresh;
+    text += (text.empty() ? "" : ", ") + to.labels[i];
+  }
+  return "the rows of " + taken + " are taken over" + (fresh.empty() ? "" : ", those of " + fresh + " start fresh");
+}
+
 GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_description& to, const encoder_config& config) {
   const model_description& from = file.description;
   const std::string& path = file.tensors.path();
@@ -167,6 +204,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   }
   const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
   bool head = has_head && from.output == to.output;
+  if (to.output == task_kind::regression) head = head && from.num_labels() == to.num_labels();
   if (head && to.output == task_kind::classification) {
     if (from.labels_said) {
       rows = detail::order_of(from.labels, to.labels);
@@ -183,13 +221,13 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
       }
     }
   }
-  if (!has_head) start.notes.push_back("it has no head: this task's starts fresh");
-  if (has_head && !head) {
-    start.notes.push_back("its head for " +
-                          (from.labels_said || from.output == task_kind::regression
-                               ? detail::labels_text(from)
-                               : std::to_string(from.labels.size()) + " labels without names") +
-                          " is not taken over: this task has " + detail::labels_text(to) + "; its head starts fresh");
+  if (!has_head) start.notes.push_back("it has no head: this task's starts as it would without it");
+  if (has_head && !head) start.head = fit_head(file, to, config);
+  if (!start.head.rows.empty()) {
+    start.notes.push_back("of its head for " + detail::labels_text(from) + " " + head_start_text(start.head, to));
+  } else if (has_head && !head) {
+    start.notes.push_back("its head for " + head_text(from) +
+                          " is not taken over: this task has " + detail::labels_text(to) + "; its head starts as it would without it");
   }
 
   const head_names names(config);

@@ -2,6 +2,7 @@
 // What a run may start from, fitted to what it is to become: each difference is resolved by name, or refused with both values.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,26 @@ namespace graft {
 /// @throws format_error  as open_tuned
 adapter_file open_start(const std::string& path, const encoder_config& config);
 
-/// A start as the run takes it: tensors under its names, and in a sentence each what differed.
+/// What a new head takes over from another: its first layer, and of the last the rows of the labels that both have.
+struct head_start {
+  tensor_source tensors{""};                         // the other's
+  std::vector<std::optional<std::size_t>> rows{};    // for each of the new one's labels the row there; no rows at all: nothing is taken
+};
+
+/// What the head in FILE, whatever else that holds, has for the labels of TO, by their names; a number for a number.
+head_start fit_head(const adapter_file& file, const model_description& to, const encoder_config& config);
+
+/// "the labels a, b", "2 labels without names", "a regression": what a head is for that D describes.
+std::string head_text(const model_description& d);
+
+/// "the rows of a, b are taken over, those of c start fresh": of START, for the labels of TO.
+std::string head_start_text(const head_start& start, const model_description& to);
+
+/// A start as the run takes it: tensors under its names, a head that it takes in part, and in a sentence each what differed.
 struct fitted_start {
   tensor_source tensors;
   std::vector<std::string> notes;
+  head_start head{};
 };
 
 namespace detail {
@@ -44,7 +61,8 @@ tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& pl
 }  // namespace detail
 
 /// FILE as the start of a run that trains TO, a model around an encoder with CONFIG. The rows of its head follow the names of the labels,
-/// mixing weights the names of the adapters; a head for other labels is left out, and a note says so.
+/// mixing weights the names of the adapters; a head for other labels is left out, but for the rows of labels that both have, and a note
+/// says so.
 /// @throws format_error  it was trained around another encoder
 /// @throws config_error  it says of itself what the run is not: kind, size, activation, placement, rank, alpha, targets, what is mixed and
 /// how

@@ -83,6 +83,32 @@ index load_by_name(M& model, const tensor_source& source) {
   return count;
 }
 
+/// The head of MODEL takes over from HEAD, the tensors of another's under the same names: the first layer, where HEAD has one, and as its
+/// row i of the last the row ROWS[i], if there is one. Returns how many parameters that changed.
+/// @throws format_error  a tensor is missing, or of another shape
+template <class M>
+index start_head(M& model, const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) {
+  using real = typename M::real;
+  const auto& out_name = model.head.out_proj.weight.name;
+  index count = load_parameters(model, head, [&](const std::string& name) {
+    const bool first = name == model.head.dense.weight.name || name == model.head.dense.bias.name;
+    return first && head.contains(name) ? std::optional(name) : std::nullopt;
+  });
+  const index there = head.at(out_name).shape.empty() ? 0 : head.at(out_name).shape[0];
+  for (auto* p : {&model.head.out_proj.weight, &model.head.out_proj.bias}) {
+    std::vector<index> shape = p->shape();
+    shape[0] = there;
+    head.expect({{p->name, shape}});
+    const std::vector<real> values = head.template values<real>(p->name);
+    const auto width = static_cast<std::size_t>(p->size()) / rows.size();
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (rows[i]) std::copy_n(values.data() + *rows[i] * width, width, p->edit().data() + i * width);
+    }
+    ++count;
+  }
+  return count;
+}
+
 /// What a model took from the tensors that it starts from.
 struct taken_start {
   index trained = 0;                    // of the parameters that are trained

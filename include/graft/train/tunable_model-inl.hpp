@@ -64,6 +64,9 @@ GRAFT_INLINE void tunable_model::load_mixed_adapter(const std::string& name, con
 GRAFT_INLINE taken_start tunable_model::start_from(const tensor_source& source, const std::vector<std::string>& notes) {
   return base_->start_from(source, notes);
 }
+GRAFT_INLINE index tunable_model::start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) {
+  return base_->start_head(head, rows);
+}
 GRAFT_INLINE void tunable_model::load_trained(const tensor_source& saved) { base_->load_trained(saved); }
 GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(threads > 0 ? threads : omp_get_max_threads()); }
 

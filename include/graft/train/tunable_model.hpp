@@ -71,6 +71,8 @@ class tunable_model {
   void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms);
   /// Starts from what was tuned before, as graft::start_from (model/loading.hpp) does.
   taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes = {});
+  /// The head takes over rows of another's, as graft::start_head (model/loading.hpp) does. After load_encoder.
+  index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows);
   /// All that is trained, from a file that save_tuned or save_everything wrote.
   /// @throws format_error  a tensor is not there
   void load_trained(const tensor_source& saved);

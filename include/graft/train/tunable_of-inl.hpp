@@ -91,6 +91,11 @@ taken_start tunable_of<M>::start_from(const tensor_source& source, const std::ve
 }
 
 template <class M>
+index tunable_of<M>::start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) {
+  return graft::start_head(model_, head, rows);
+}
+
+template <class M>
 void tunable_of<M>::load_trained(const tensor_source& saved) {
   for (const auto* p : trainable_parameters(model_)) {
     if (!saved.contains(p->name)) throw format_error(saved.path(), "has no tensor '" + p->name + "' that this run trains");

@@ -40,6 +40,7 @@ struct tunable_base {
   virtual bool load_encoder(const tensor_source& encoder) = 0;
   virtual void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) = 0;
   virtual taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) = 0;
+  virtual index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) = 0;
   virtual void load_trained(const tensor_source& saved) = 0;
   virtual void pack(int threads) = 0;
   virtual std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
@@ -68,6 +69,7 @@ class tunable_of final : public tunable_base {
   bool load_encoder(const tensor_source& encoder) override;
   void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) override;
   taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) override;
+  index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) override;
   void load_trained(const tensor_source& saved) override;
   void pack(int threads) override;
   std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
