@@ -32,6 +32,7 @@ class Case:
     to: str = ""                            # the form in which graft writes it for `load`
     flags: Sequence[str] = ()               # of graft predict, besides model, adapter and rows; {base}, {out} are folders
     convert_flags: Sequence[str] = ()       # of graft convert-adapter
+    trains: Optional[Sequence[str]] = None  # flags of graft train-adapter: graft trains what `load` then gets, and nothing is saved by the library
     refused: str = ""                       # graft is to refuse it with a line that holds this
     model: str = ""                         # folders in OUT of the model and of what is tuned around it, where `save` writes both
     adapter: str = ""
@@ -88,6 +89,9 @@ class Bench:
         out = os.path.join(work, "theirs")
         os.makedirs(out)
         torch.manual_seed(zlib.crc32(case.name.encode()))
+        if case.trains is not None:
+            yield from self.check_trained(case, work)
+            return
         expected = case.save(self.base(case), out)
         try:
             labels, numbers = self.predict(case, out)
@@ -110,6 +114,25 @@ class Bench:
             return
         theirs = case.load(self.base(case), back)
         yield "graft -> theirs", (theirs.values() - expected.values()).abs().max().item()
+
+    def check_trained(self, case, work):
+        """graft trains a few steps on made-up rows; `load` answers from what it wrote, or from what convert-adapter made of that."""
+        task, run, back = os.path.join(work, "task.json"), os.path.join(work, "run"), os.path.join(work, "back")
+        rows = os.path.join(work, "train.jsonl")
+        with open(self.rows) as known, open(rows, "w") as file:
+            file.writelines(json.dumps({**json.loads(line), "label": LABELS[i % 2]}) + "\n" for i, line in enumerate(known))
+        with open(task, "w") as file:
+            json.dump({"task": "custom", "name": "made_up", "kind": "classification", "labels": LABELS, "paths": {"train": rows, "val": rows}}, file)
+        try:
+            self.run_graft("train-adapter", "--model_path", self.base(case), "--model_tokenizer_path", "", "--task_config_path", task, "--output_dir", run, "--do_train", "--do_save",
+                           "--max_steps", "20", "--max_seq_length", "12", "--learning_rate", "0.03", "--seed", "1", "--precision", "f32", *case.trains)
+            labels, numbers = self.predict(case, run)
+            if case.to:
+                self.run_graft("convert-adapter", "--adapter_path", run, "--output_path", back, "--to", case.to, "--model_path", self.base(case))
+        except Refused as refusal:
+            yield "graft -> theirs", refusal
+            return
+        yield "graft -> theirs", self.difference(case.load(self.base(case), back if case.to else run), labels, numbers)
 
     def write_golden(self, case, out, expected, goldens):
         subject, name = (re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_") for part in case.name.split(": ", 1))

@@ -5,7 +5,7 @@
 # Usage: tests/peers/run.sh [--write-goldens] [PATTERN...]   PATTERN: a part of the names of cases.  --write-goldens: answers that agree become tests/golden/peers/,
 #        which the test program/peers_test.cpp reads without Python.
 # BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
-# Cases are lists in adapterhub_cases.py, peft_cases.py and heads_cases.py.
+# Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py and trained_cases.py.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$source_dir/build}

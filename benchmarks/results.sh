@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32 and bf16 and by AdapterHub's library with the same recipe; then the mix of all adapters
+# on RTE and on MRPC. docs/results.md holds what it printed. It goes on where it was ended, and takes hours.
+# Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
+#   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
+# PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
+# The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers; AdamW (decay 0.01) at 1e-3 with a tenth
+# of warm-up, batches of 16, 3 epochs, at most 128 tokens, gradients cut at a norm of 1; scores are those behind the last step on the development set.
+set -euo pipefail
+graft=$1 model=$2 glue=$3 out=$4 seeds=${5:-5}
+shift $(($# < 5 ? $# : 5))
+[ $# -gt 0 ] || set -- rte mrpc stsb cola sst
+here=$(cd "$(dirname "$0")" && pwd)
+threads=${THREADS:-1}
+mkdir -p "$out"
+[ -e "$out/model/config.json" ] || "$graft" export-model "$model" --output_base_path "$out/model"
+[ -e "$out/tasks" ] || "$graft" prepare-tasks --input_base_path "$glue" --output_base_path "$out/tasks"
+touch "$out/results.tsv"
+
+recipe=(--do_train --do_val --train_batch_size 16 --num_train_epochs 3 --learning_rate 1e-3 --max_seq_length 128 --threads "$threads")
+measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says then
+  local task=$1 program=$2 seed=$3
+  shift 3
+  grep -q "^$task	$program	$seed	" "$out/results.tsv" && return
+  /usr/bin/time -o "$out/time" -f '%e\t%U\t%M' "$@" > "$out/log" 2>&1 || { tail -n 5 "$out/log"; exit 1; }
+  printf '%s\t%s\t%s\t%s\t%s\n' "$task" "$program" "$seed" "$(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$score_file")" "$(tail -n 1 "$out/time")" >> "$out/results.tsv"
+}
+for seed in $(seq "$seeds"); do
+  for task in "$@"; do
+    for precision in f32 bf16; do
+      run=$out/runs/$task-$precision-$seed score_file=$out/runs/$task-$precision-$seed/val_metrics.json
+      measured "$task" "graft $precision" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
+        --adapter_size 48 --adapter_layer_norm frozen --adapter_initializer_range 0.02 --seed "$seed" --precision "$precision" --force_overwrite "${recipe[@]}"
+    done
+    if [ -n "${PEERS_VENV:-}" ]; then
+      score_file=$out/adapterhub.json
+      measured "$task" AdapterHub "$seed" "$PEERS_VENV/bin/python" "$here/results_adapterhub.py" "$model" "$glue" "$task" "$seed" "$threads" "$score_file"
+    fi
+  done
+done
+
+echo "| task | program | seeds | median | least to most | CPU minutes a run | memory |"
+echo "|---|---|---|---|---|---|---|"
+sort -t '	' -k 1,2 -k 4,4g "$out/results.tsv" | awk -F '\t' '
+  function flush() { if (n) printf "| %s | %s | %d | %.4f | %.4f to %.4f | %.1f | %.2f GB |\n", task, program, n, n % 2 ? score[(n + 1) / 2] : (score[n / 2] + score[n / 2 + 1]) / 2, score[1], score[n], cpu / n / 60, most / 1048576; n = cpu = most = 0 }
+  $1 != task || $2 != program { flush(); task = $1; program = $2 }
+  { score[++n] = $4; cpu += $6; if ($7 > most) most = $7 }
+  END { flush() }'
+
+# the mix of the first seed's adapters, where all are there
+adapters=""
+for task in "$@"; do
+  [ -e "$out/runs/$task-f32-1/model.safetensors" ] && adapters="$adapters${adapters:+, }\"$task\": \"$out/runs/$task-f32-1\""
+done
+echo "{$adapters}" > "$out/adapters.json"
+for task in rte mrpc; do
+  [[ $adapters == *\"$task\"* && $adapters == *,* ]] || continue
+  run=$out/runs/mix-$task
+  [ -e "$run/DONE" ] || "$graft" train-multi-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --adapter_weights_path "$out/adapters.json" \
+    --output_dir "$run" --do_save --seed 1 --precision f32 "${recipe[@]}" > "$run.txt"
+  "$graft" plot "$run" > /dev/null
+  echo "mix on $task: $(sed -n 's/^mixing weights[^:]*: //p' "$run.txt"); $(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$run/val_metrics.json")"
+done
