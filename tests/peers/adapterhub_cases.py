@@ -121,7 +121,7 @@ CASES = [
     setting("seq_bn_inv, bert", adapters.SeqBnInvConfig(reduction_factor=2), base="bert"),
     setting("seq_bn_inv, inv_adapter_reduction_factor 4", adapters.SeqBnInvConfig(reduction_factor=2, inv_adapter_reduction_factor=4)),
     setting("inv_adapter glow", bottleneck(inv_adapter="nice", inv_adapter_reduction_factor=2), edit={"inv_adapter": "glow"}, refused="glow"),  # the library's own fails
-    *(setting(f"non_linearity {act}", SeqBnConfig(reduction_factor=2, non_linearity=act)) for act in ACTIVATIONS),
+    *(setting(f"non_linearity {act}", SeqBnConfig(reduction_factor=2, non_linearity=act), golden=act in ("gelu", "gelu_new", "laplace", "mish", "relu", "silu", "swish")) for act in ACTIVATIONS),
     setting("non_linearity prelu", SeqBnConfig(reduction_factor=2, non_linearity="prelu"), refused="prelu"),
     *(setting(f"original_ln before {before:d} after {after:d}, residual_before_ln {residual}",
               bottleneck(original_ln_before=before, original_ln_after=after, residual_before_ln=residual))
