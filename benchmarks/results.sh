@@ -4,8 +4,9 @@
 # Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
 # PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
-# The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers; AdamW (decay 0.01) at 1e-3 with a tenth
-# of warm-up, batches of 16, 3 epochs, at most 128 tokens, gradients cut at a norm of 1; scores are those behind the last step on the development set.
+# The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers (where BERT has a pooler graft begins with
+# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs, at most 128 tokens, gradients cut at a norm of 1; scores are
+# those behind the last step on the development set.
 set -euo pipefail
 graft=$1 model=$2 glue=$3 out=$4 seeds=${5:-5}
 shift $(($# < 5 ? $# : 5))

@@ -58,7 +58,7 @@ train() {  # SUB-COMMAND TASK OUT STEPS [FLAGS...]
   echo "$out: loss of the first step $first, behind step $steps $last on rows that were not trained on"
   below "$last" "$(awk "BEGIN { print $first / 2 }")" || fail "$out has not halved its loss"
 }
-train train-adapter place place 45 --adapter_size 16
+train train-adapter place place 50 --adapter_size 16
 train train-adapter denied denied 25 --adapter_size 16
 echo '{"denied": "denied", "place": "place"}' > adapters.json
 train train-multi-adapter place mix 25 --adapter_weights_path adapters.json --adapter_weights_learning_rate 0.05
