@@ -104,6 +104,7 @@
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
 // heads: hidden states -> logits
+#include "graft/heads/head_options.hpp"             // what a head is made of
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
 
 // losses: logits -> loss

@@ -272,10 +272,13 @@ TEST_CASE("heads that graft does not compute are refused by name") {
     return with_field("adapterhub_double", "head_config.json", field, value);
   };
   CHECK_THAT(message("head_type", "tagging"), Contains("head_config.json: \"head_type\" is \"tagging\""));
-  CHECK_THAT(message("activation_function", "relu"), Contains("\"activation_function\" is \"relu\""));
-  CHECK_THAT(message("layers", 1), Contains("\"layers\" is 1"));
-  CHECK_THAT(message("use_pooler", true), Contains("\"use_pooler\" is true"));
-  CHECK_THAT(message("bias", false), Contains("\"bias\" is false"));
+  CHECK_THAT(message("activation_function", "prelu"), Contains("\"activation_function\" is \"prelu\""));
+  CHECK_THAT(message("layers", 0), Contains("\"layers\" is 0, a whole number from 1 to 100 was expected"));
+  CHECK_THAT(message("layers", 1), Contains("'heads.rte.1.bias' has shape (8), (2) was expected"));
+  CHECK_THAT(message("layers", 3), Contains("'heads.rte.4.bias' has shape (2), (8) was expected"));
+  CHECK_THAT(message("use_pooler", true), Contains("\"use_pooler\" is true, and a roberta has no pooler here"));
+  CHECK_THAT(message("bias", false), Contains("holds tensor 'heads.rte.4.bias'"));
+  CHECK(message("activation_function", "relu").empty());
   CHECK(message("dropout_prob", 0.5).empty());
   CHECK_THAT(message("multilabel", true), Contains("\"multilabel\" is true"));
   CHECK_THAT(message("num_labels", 0), Contains("a head for 0 labels"));

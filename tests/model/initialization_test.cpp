@@ -28,11 +28,11 @@ TEST_CASE("fresh weights are normal with the deviation asked for, and depend on 
 TEST_CASE("BERT's pooler is fresh where the encoder brings none, and only there") {
   auto model = graft::make_plain_classifier<f64>(graft_test::tiny_bert(), 3);
   graft::initialize(model.head, 1);
-  CHECK(model.head.dense.weight.value().isZero(0));
+  CHECK(model.head.dense[0].weight.value().isZero(0));
   graft::initialize(model.head, 1, true);
-  const double largest = model.head.dense.weight.value().cwiseAbs().maxCoeff();
+  const double largest = model.head.dense[0].weight.value().cwiseAbs().maxCoeff();
   CHECK((largest > 0.005 && largest < 0.12));
-  CHECK(model.head.dense.bias.value().isZero(0));
+  CHECK(model.head.dense[0].bias.value().isZero(0));
 }
 
 TEST_CASE("fresh adapters and heads are small, the rest is left alone") {

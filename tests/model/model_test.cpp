@@ -75,7 +75,9 @@ class model_holder : public graft_test::tiny_model {
     return n;
   }
   graft::index all_numbers() const override {
-    return trunk_numbers() + numbers(trace_.head.dense) + numbers(trace_.head.t) + numbers(trace_.head.out_proj);
+    graft::index n = trunk_numbers() + numbers(trace_.head.out_proj);
+    for (const auto& layer : trace_.head.dense) n += numbers(layer.linear) + numbers(layer.z);
+    return n;
   }
   std::int64_t training_bytes(graft::index rows, graft::index sequence, int threads, bool keeps_best) const override {
     return graft::training_bytes(model_, rows, sequence, threads, keeps_best);

@@ -30,6 +30,7 @@ inline constexpr range lora_r{1, 65'536};
 inline constexpr range lora_alpha{0, 1e9, true};
 inline constexpr range max_seq_length{1, 1'048'576};
 inline constexpr range classes{1, 100'000};
+inline constexpr range dense_layers{0, 100};  // of a head
 inline constexpr range weight_sets{-1, 1'000};
 inline constexpr range dropout{0, 1, false, true};
 inline constexpr range rate{0, 1e38};  // learning rates, gradient norms

@@ -66,13 +66,23 @@ GRAFT_INLINE head_names::head_names(const encoder_config& config)
     : dense(config.model_type == "bert" ? "bert.pooler.dense" : "classifier.dense"),
       out_proj(config.model_type == "bert" ? "classifier" : "classifier.out_proj") {}
 
-GRAFT_INLINE tensor_shapes head_tensors(const encoder_config& config, index classes) {
+GRAFT_INLINE std::string head_names::dense_layer(index i) const { return i == 0 ? dense : "classifier.dense_" + std::to_string(i + 1); }
+GRAFT_INLINE bool head_names::is_last(const std::string& tensor) const {
+  return tensor == out_proj + ".weight" || tensor == out_proj + ".bias";
+}
+GRAFT_INLINE bool head_names::is_head(const std::string& tensor) const {
+  return is_last(tensor) || tensor.starts_with(dense + ".") || tensor.starts_with("classifier.dense_");
+}
+
+GRAFT_INLINE tensor_shapes head_tensors(const encoder_config& config, index classes, const head_options& o) {
   const index h = config.hidden_size;
   const head_names head(config);
-  return {{head.dense + ".weight", {h, h}},
-          {head.dense + ".bias", {h}},
-          {head.out_proj + ".weight", {classes, h}},
-          {head.out_proj + ".bias", {classes}}};
+  tensor_shapes shapes{{head.out_proj + ".weight", {classes, h}}, {head.out_proj + ".bias", {classes}}};
+  for (index i = 0; i < o.dense_layers; ++i) {
+    shapes[head.dense_layer(i) + ".weight"] = {h, h};
+    shapes[head.dense_layer(i) + ".bias"] = {h};
+  }
+  return shapes;
 }
 
 GRAFT_INLINE void number_labels(model_description& d, index classes, const std::string& path) {
@@ -99,7 +109,7 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
     });
   }
   if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
-  if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels()));
+  if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels(), d.head));
   return pooled_as(held, std::move(shapes));  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is
 }
 

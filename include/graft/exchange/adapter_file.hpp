@@ -71,14 +71,20 @@ tensor_shapes lora_tensors(const encoder_config& config, const model_description
 /// Every LayerNorm of the encoder, the embeddings' too.
 tensor_shapes layer_norm_tensors(const encoder_config& config);
 
-/// The layers of the head: the first, whose answer goes through tanh, and the last, with a row a label.
+/// The layers of the head: the first, and the last, with a row a label.
 struct head_names {
   explicit head_names(const encoder_config& config);
+  /// The dense layer I, from 0 on.
+  std::string dense_layer(index i) const;
+  /// Whether TENSOR is the last layer's, or any layer's.
+  bool is_last(const std::string& tensor) const;
+  bool is_head(const std::string& tensor) const;
+
   std::string dense, out_proj;
 };
 
 /// The head over CLASSES of an encoder with CONFIG.
-tensor_shapes head_tensors(const encoder_config& config, index classes);
+tensor_shapes head_tensors(const encoder_config& config, index classes, const head_options& o = {});
 
 /// Takes the labels of a head with CLASSES rows, which came from PATH, to be called 0, 1, ...; one row is a regression.
 /// @throws format_error  no row, or more than any head has

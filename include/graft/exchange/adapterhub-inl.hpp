@@ -31,10 +31,14 @@ GRAFT_INLINE std::string adapterhub_name(std::string name, const std::string& ad
   return replace_first(name, ".adapter.scaling", start + "scaling");
 }
 
-/// The same for a head of one or two layers: the module numbers count dropout and activation, too.
-GRAFT_INLINE std::string adapterhub_head_name(const std::string& name, const head_names& head, const std::string& adapter, int layers) {
-  const bool last = name.starts_with(head.out_proj + ".");
-  return "heads." + adapter + (last && layers == 2 ? ".4" : ".1") + name.substr((last ? head.out_proj : head.dense).size());
+/// The same for a head. The module numbers count dropout and activations, too, and not a pooler that is the trunk's.
+GRAFT_INLINE std::string adapterhub_head_name(const std::string& name, const head_names& head, const adapterhub_head& h) {
+  const auto number = [&](index layer) { return std::to_string((layer - (h.trunk_pooler ? 1 : 0)) * (h.activated ? 3 : 2) + 1); };
+  const std::string part = name.substr(name.rfind('.'));
+  for (index i = 0; i < h.made.dense_layers; ++i) {
+    if (name == head.dense_layer(i) + part) return "heads." + h.name + "." + number(i) + part;
+  }
+  return "heads." + h.name + "." + number(h.made.dense_layers) + part;
 }
 
 /// What tells the adapter among TENSORS, under graft's names, from any other: LayerNorms that lie beside it belong to it alone.
@@ -61,13 +65,31 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
     d.labels_said = true;
   }
 
+  d.head = h.made;
+  if (h.sigmoid) {
+    d.output = task_kind::classification;
+    d.sigmoid = true;
+    if (d.labels.empty()) d.labels = {"0"};
+  }
+
   const head_names head(config);
-  tensor_shapes shapes = head_tensors(config, h.classes);
-  if (h.layers == 1) std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
-  const tensor_source stored = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
-  const tensor_source taken = take_tensors(
-      stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h.name, h.layers); });
-  tensors.add_all(taken);
+  tensor_shapes shapes = head_tensors(config, h.classes, h.made);
+  if (h.trunk_pooler) std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
+  const std::string last_bias = head.out_proj + ".bias";
+  if (!h.bias) shapes.erase(last_bias);
+  const tensor_source file = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
+  tensor_source stored(file.path());  // the library also writes heads whose names begin with this one's
+  stored.add_all(file, [&](const std::string& name) {
+    const bool of_another = !h.own_names && name.starts_with("heads.") && !name.starts_with("heads." + h.name + ".");
+    return of_another ? std::nullopt : std::optional(name);
+  });
+  tensors.add_all(
+      take_tensors(stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h); }));
+  if (!h.bias) {
+    const auto zeros = std::make_shared<std::vector<float>>(static_cast<std::size_t>(h.classes));
+    tensors.keep_alive(zeros);
+    tensors.add(last_bias, {dtype::f32, {h.classes}, std::as_bytes(std::span(*zeros))});
+  }
 }
 
 }  // namespace graft::detail
@@ -129,8 +151,14 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   staged_files files(folder);
   const bool ln_before = detail::as_general(d.adapter).ln_before;
   const head_names head(config);
-  const bool own_pooler = a.tensors.contains(head.dense + ".weight");
-  const int layers = own_pooler ? 2 : 1;
+  const bool bert = config.model_type == "bert";
+  detail::adapterhub_head h{.name = name, .made = d.head};
+  h.trunk_pooler = bert && d.head.dense_layers > 0 && !a.tensors.contains(head.dense + ".weight");
+  h.activated = d.head.act != activation::linear;
+  if (a.has_head() && d.head.pooler && !h.trunk_pooler) {
+    throw config_error(a.tensors.path() + ": its head has a pooler of its own below layers with " + activation_name(d.head.act) +
+                       ", and AdapterHub's format has no place for it");
+  }
   torch_writer adapter, last_layers;
   safetensors_writer norms;
   norms.metadata = {{"adapter", detail::adapter_digest(a.tensors)}};
@@ -144,10 +172,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     } else if (tensor.find(".LayerNorm.") != tensor.npos) {
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
     } else {
-      last_layers.add(detail::adapterhub_head_name(tensor, head, name, layers), info.shape, info.type, info.bytes);
+      last_layers.add(detail::adapterhub_head_name(tensor, head, h), info.shape, info.type, info.bytes);
     }
   }
-  const bool bert = config.model_type == "bert";
   ordered_json about{{"hidden_size", config.hidden_size},
                      {"model_class", bert ? "BertAdapterModel" : "RobertaAdapterModel"},
                      {"model_name", nullptr},
@@ -162,12 +189,13 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
     ordered_json head_about = about;
-    head_about["config"] = {{"head_type", "classification"},
+    const index own_layers = d.head.dense_layers - (h.trunk_pooler ? 1 : 0);
+    head_about["config"] = {{"head_type", d.sigmoid ? "multilabel_classification" : "classification"},
                             {"num_labels", d.num_labels()},
-                            {"layers", layers},
-                            {"activation_function", layers == 2 ? json("tanh") : json()},
+                            {"layers", own_layers + 1},
+                            {"activation_function", own_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},
                             {"label2id", ids.empty() ? json() : json(ids)},
-                            {"use_pooler", layers == 1},
+                            {"use_pooler", h.trunk_pooler},
                             {"bias", true},
                             {"dropout_prob", nullptr}};
     last_layers.write(files.staged_path("pytorch_model_head.bin"));

@@ -270,6 +270,17 @@ GRAFT_INLINE ordered_json bottleneck_configuration(const adapter_options& o, con
           {"stochastic_depth", 0.0}};
 }
 
+/// What NAME, an `activation_function`, stands for.
+GRAFT_INLINE activation head_activation(const std::string& name, const std::string& path) {
+  try {
+    return parse_activation(name);
+  } catch (const config_error&) {
+    throw format_error(path, "\"activation_function\" is \"" + name +
+                                 "\", which graft does not compute: tanh, relu, gelu or another fixed function "
+                                 "of transformers' was expected");
+  }
+}
+
 GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_config& config, const std::string& path) {
   const bool bert = config.model_type == "bert";
   const json given = required<json>(about, "config", path);
@@ -281,20 +292,29 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
     if (!model_class.ends_with("ForSequenceClassification")) {
       throw format_error(path, "\"model_class\" is " + model_class + ", a head for sequence classification was expected");
     }
-    if (about.value("problem_type", json()) == "multi_label_classification") {
-      throw format_error(path, "\"problem_type\" is \"multi_label_classification\", a head that gives each text one label was expected");
-    }
-    h.layers = bert ? 1 : 2;
+    h.sigmoid = about.value("problem_type", json()) == "multi_label_classification";
+    h.trunk_pooler = bert;
   } else {
-    h.layers = required<int>(given, "layers", path);
-    std::map<std::string, json> needed{
-        {"head_type", "classification"}, {"activation_function", "tanh"}, {"bias", true}, {"use_pooler", false}, {"layers", 2}};
-    std::set<std::string> handled{"num_labels", "label2id", "id2label", "dropout_prob"};
-    if (bert && h.layers == 1) {
-      needed["use_pooler"] = true;
-      handled.insert({"layers", "activation_function"});
+    const auto type = required<std::string>(given, "head_type", path);
+    if (type != "classification" && type != "multilabel_classification") {
+      throw format_error(path, "\"head_type\" is \"" + type + "\", a head that classifies whole texts was expected");
     }
-    check_fields(given, needed, handled, path);
+    h.sigmoid = type == "multilabel_classification";
+    h.bias = optional<bool>(given, "bias", path, true);
+    h.trunk_pooler = optional<bool>(given, "use_pooler", path, false);
+    if (h.trunk_pooler && !bert) {
+      throw format_error(path,
+                         "\"use_pooler\" is true, and a " + config.model_type + " has no pooler here: a head without it was expected");
+    }
+    const index own_layers = integer_field(given, "layers", path, 1, 100) - 1;
+    h.made.dense_layers = own_layers + (h.trunk_pooler ? 1 : 0);
+    const auto act = optional<std::string>(given, "activation_function", path, "");
+    h.activated = !act.empty();
+    if (own_layers > 0) h.made.act = h.activated ? head_activation(act, path) : activation::linear;
+    h.made.pooler = h.trunk_pooler && h.made.act != activation::tanh;
+    check_fields(given, {},
+                 {"head_type", "num_labels", "layers", "activation_function", "label2id", "id2label", "use_pooler", "bias", "dropout_prob"},
+                 path);
   }
   h.labels = h.own_names ? about : given;
   h.classes = required<index>(h.labels, "num_labels", path);

@@ -28,8 +28,12 @@ model_description describe_adapterhub(const json& about, const encoder_config& c
 /// What a head_config.json says.
 struct adapterhub_head {
   std::string name;
-  int layers = 2;          // 1: on top of BERT's pooler, which is the trunk's
-  bool own_names = false;  // a head of RobertaForSequenceClassification and the like, under its names there
+  head_options made{};
+  bool trunk_pooler = false;  // its first dense layer is BERT's pooler, which is the trunk's
+  bool own_names = false;     // a head of RobertaForSequenceClassification and the like, under its names there
+  bool bias = true;           // of the last layer
+  bool activated = true;      // there are modules of activations between the layers
+  bool sigmoid = false;
   index classes = 0;
   json labels;  // what holds label2id or id2label
 };

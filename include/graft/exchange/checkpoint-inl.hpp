@@ -89,8 +89,9 @@ GRAFT_INLINE std::vector<std::string> own_head_notes(const json& about, const mo
   if (d.output != task_kind::regression || d.num_labels() != 1 || d.sigmoid) return {};
   if (about.contains("problem_type") && !about["problem_type"].is_null()) return {};
   if (!cross_encoder_function(about, where, 1).empty()) return {};
-  return {where + ": does not say what its one number is (\"problem_type\"): it is given as it is; a CrossEncoder of sentence-transformers "
-                  "would put it through a sigmoid"};
+  return {where +
+          ": does not say what its one number is (\"problem_type\"): it is given as it is; a CrossEncoder of sentence-transformers "
+          "would put it through a sigmoid"};
 }
 
 }  // namespace graft::detail
@@ -127,7 +128,8 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
   model_description& d = file.description;
   const model_description& own = head.description;
   if (!file.has_head()) {
-    file.tensors.add_all(head.tensors, [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
+    file.tensors.add_all(head.tensors,
+                         [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
     file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
   } else if (d.kind != "lora" || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() || own.labels.empty()) {
     return file;
@@ -169,7 +171,8 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path
     }
   }
   d.kind = "full";
-  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model)), tensor_source(path), detail::own_head_notes(*about, d, where)};
+  return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model)), tensor_source(path),
+                      detail::own_head_notes(*about, d, where)};
 }
 
 }  // namespace graft

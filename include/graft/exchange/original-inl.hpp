@@ -45,7 +45,8 @@ GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a,
     throw config_error(a.tensors.path() + ": " + message, help);
   };
   if (d.kind != "adapter") refuse("is low-rank, nlprunners has adapters only");
-  if (d.adapter.kind != "houlsby") refuse("sits behind the LayerNorm, nlprunners' adapters sit before it");
+  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1) refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled");
+  if (a.has_head() && (d.head != head_options() || d.sigmoid)) refuse("has a head of another form than nlprunners'");
   if (d.adapter.act != activation::gelu) refuse("has activation " + activation_name(d.adapter.act) + ", nlprunners' is gelu");
   if (!d.layer_norms_trained && trunk == nullptr)
     refuse("has the encoder's LayerNorms, which nlprunners keeps with the adapter, and no encoder to take them from", {"trunk"});

@@ -157,7 +157,7 @@ namespace graft {
 GRAFT_INLINE head_start fit_head(const adapter_file& file, const model_description& to, const encoder_config& config) {
   const model_description& from = file.description;
   head_start start{tensor_source(file.tensors.path())};
-  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output) return start;
+  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output || from.head != to.head) return start;
   if (from.output == task_kind::regression) {
     if (from.num_labels() == 1) start.rows = {std::size_t{0}};
   } else if (from.labels_said) {
@@ -169,10 +169,7 @@ GRAFT_INLINE head_start fit_head(const adapter_file& file, const model_descripti
   if (std::none_of(start.rows.begin(), start.rows.end(), [](const auto& row) { return row.has_value(); })) start.rows.clear();
   if (start.rows.empty()) return start;
   const head_names names(config);
-  start.tensors.add_all(file.tensors, [&](const std::string& name) {
-    const bool head = name.starts_with(names.out_proj + ".") || name.starts_with(names.dense + ".");
-    return head ? std::optional(name) : std::nullopt;
-  });
+  start.tensors.add_all(file.tensors, [&](const std::string& name) { return names.is_head(name) ? std::optional(name) : std::nullopt; });
   return start;
 }
 
@@ -203,7 +200,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
     start.notes.push_back("it does not say what it is: activation, labels and encoder are taken to be this run's");
   }
   const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
-  bool head = has_head && from.output == to.output;
+  bool head = has_head && from.output == to.output && from.head == to.head;
   if (to.output == task_kind::regression) head = head && from.num_labels() == to.num_labels();
   if (head && to.output == task_kind::classification) {
     if (from.labels_said) {
@@ -226,8 +223,8 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   if (!start.head.rows.empty()) {
     start.notes.push_back("of its head for " + detail::labels_text(from) + " " + head_start_text(start.head, to));
   } else if (has_head && !head) {
-    start.notes.push_back("its head for " + head_text(from) +
-                          " is not taken over: this task has " + detail::labels_text(to) + "; its head starts as it would without it");
+    start.notes.push_back("its head for " + head_text(from) + " is not taken over: this task has " + detail::labels_text(to) +
+                          "; its head starts as it would without it");
   }
 
   const head_names names(config);
@@ -240,8 +237,8 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   }
   tensor_source unmoved(path);
   unmoved.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
-    const bool last = name.starts_with(names.out_proj + ".");
-    if ((last || name.starts_with(names.dense + ".")) && !head) return std::nullopt;
+    const bool last = names.is_last(name);
+    if (names.is_head(name) && !head) return std::nullopt;
     const bool moves = (last && rows) || (mixed && name.ends_with(".weighted_sum.weights"));
     if (!moves) return name;
     start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));

@@ -2,45 +2,60 @@
 // Bodies of graft/heads/sequence_classification.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/range.hpp"
 #include "graft/heads/sequence_classification.hpp"
+#include "graft/ops/activation.hpp"
 #include "graft/ops/dropout.hpp"
 
 namespace graft {
 
 template <class P>
-sequence_classification<P>::sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream)
-    : dense(has_pooler(c) ? "bert.pooler.dense" : "classifier.dense", c.hidden_size, c.hidden_size),
-      out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
+sequence_classification<P>::sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream,
+                                                    const head_options& o)
+    : out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
+      options_(o),
       pretrained_dense_(has_pooler(c)),
-      first_dropout_(has_pooler(c) ? 0 : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
       dropout_(c.classifier_dropout.value_or(c.hidden_dropout_prob)),
-      dropout_stream_(dropout_stream) {}
+      dropout_stream_(dropout_stream) {
+  check_range("the number of a head's dense layers", static_cast<double>(o.dense_layers), ranges::dense_layers);
+  for (index i = 0; i < o.dense_layers; ++i) {
+    const std::string first = has_pooler(c) ? "bert.pooler.dense" : "classifier.dense";
+    dense.emplace_back(i == 0 ? first : "classifier.dense_" + std::to_string(i + 1), c.hidden_size, c.hidden_size);
+  }
+}
 
 template <class P>
 void sequence_classification<P>::forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const {
   scratch::mark mark(ctx.memory);
-  view<real> dropped = ctx.memory.take<real>(h.rows(), h.cols());
-  ops::dropout<real>(h, dropped, first_dropout_, dropout_stream_, rows_of::sequences, ctx);
-  view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
-  dense.forward(dropped, t, s != nullptr ? &s->dense : nullptr, ctx);
-  t.array() = t.array().tanh();
-  if (s != nullptr) s->t.assign(t);
-  ops::dropout<real>(t, dropout_, dropout_stream_ + 1, rows_of::sequences, ctx);
-  out_proj.forward(t, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
+  view<real> t = ctx.memory.take<real>(h.rows(), h.cols()), dropped = ctx.memory.take<real>(h.rows(), h.cols());
+  ops::dropout<real>(h, dropped, dropout(0), dropout_stream_, rows_of::sequences, ctx);
+  if (s != nullptr) s->dense.resize(dense.size());
+  for (std::size_t i = 0; i < dense.size(); ++i) {
+    dense[i].forward(dropped, t, s != nullptr ? &s->dense[i].linear : nullptr, ctx);
+    if (s != nullptr) s->dense[i].z.assign(t);
+    for (index r = 0; r < t.rows(); ++r) ops::activate_row<real>(act(i), t.row(r), t.row(r));
+    ops::dropout<real>(t, dropped, dropout(i + 1), dropout_stream_ + i + 1, rows_of::sequences, ctx);
+  }
+  out_proj.forward(dropped, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
 }
 
 template <class P>
 void sequence_classification<P>::backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx) {
   scratch::mark mark(ctx.memory);
-  const const_view<real> t = s.t;
-  view<real> d = ctx.memory.take<real>(t.rows(), t.cols());
-  out_proj.backward(dlogits, s.out_proj, &d, ctx);
-  ops::dropout<real>(d, dropout_, dropout_stream_ + 1, rows_of::sequences, ctx);
-  d.array() *= real(1) - t.array().square();
-  dense.accumulate_gradients(const_view<real>(d), s.dense.x.get(), ctx);
-  if (dh == nullptr) return;
-  dense.input_gradient(d, real(0), *dh, ctx);
-  ops::dropout<real>(*dh, first_dropout_, dropout_stream_, rows_of::sequences, ctx);
+  const bool below = dh != nullptr || !dense.empty();
+  view<real> d = dense.empty() && dh != nullptr ? *dh : ctx.memory.take<real>(below ? dlogits.rows() : 0, out_proj.in());
+  out_proj.backward(dlogits, s.out_proj, below ? &d : nullptr, ctx);
+  if (below) ops::dropout<real>(d, dropout(dense.size()), dropout_stream_ + dense.size(), rows_of::sequences, ctx);
+  for (std::size_t i = dense.size(); i-- > 0;) {
+    const const_view<real> z = s.dense[i].z;
+    for (index r = 0; r < z.rows(); ++r) ops::activate_row_backward<real>(act(i), d.row(r), z.row(r), d.row(r));
+    dense[i].accumulate_gradients(const_view<real>(d), s.dense[i].linear.x.get(), ctx);
+    if (i == 0 && dh == nullptr) return;
+    view<real> below_it = i == 0 ? *dh : ctx.memory.take<real>(d.rows(), d.cols());
+    dense[i].input_gradient(d, real(0), below_it, ctx);
+    ops::dropout<real>(below_it, dropout(i), dropout_stream_ + i, rows_of::sequences, ctx);
+    if (i > 0) d = below_it;
+  }
 }
 
 template <class P>

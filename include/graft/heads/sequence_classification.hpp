@@ -1,17 +1,20 @@
 #pragma once
 // From hidden states to logits.
 
+#include <vector>
+
 #include "graft/core/layer.hpp"
 #include "graft/encoder/config.hpp"
+#include "graft/heads/head_options.hpp"
 #include "graft/layers/linear.hpp"
 
 namespace graft {
 
-/// logits = drop(tanh(drop(h) W_d^T + b_d)) W_o^T + b_o.   Regression: C = 1.
-/// BERT: the dense layer is the pretrained pooler, tuned with the head, and its input is not dropped.
-/// Backward:  dpre = (dlogits W_o) (1 - t^2);   dh = dpre W_d
+/// t_0 = h,   t_i = a(z_i),   z_i = drop(t_(i-1)) W_i^T + b_i,   logits = drop(t_D) W_o^T + b_o.   Regression: C = 1.
+/// D = 1 and a = tanh unless told otherwise. BERT: the first dense layer is the pretrained pooler, tuned with the head, and its input is
+/// not dropped. Backward:  dz_D = (dlogits W_o) a'(z_D);   dz_(i-1) = (dz_i W_i) a'(z_(i-1));   dh = dz_1 W_1
 /// @param  h  (B, H) the first token of every sequence            @param[out] logits  (B, C)
-/// Saved: t = tanh(...) before dropout (B, H); what the two linear layers save.
+/// Saved: the z_i (B, H); what the linear layers save.
 /// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
 /// tests/heads/sequence_classification_test.cpp
 template <class P>
@@ -19,16 +22,20 @@ class sequence_classification {
  public:
   using real = typename P::real;
   struct saved {
-    typename linear<P>::saved dense;
-    buffer<real> t;
+    struct dense_layer {
+      typename linear<P>::saved linear;
+      buffer<real> z;
+    };
+    std::vector<dense_layer> dense;
     typename linear<P>::saved out_proj;
   };
 
-  /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*
-  sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream);
+  /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*   Further dense layers:
+  /// classifier.dense_2.*, ...
+  sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream, const head_options& o = {});
 
   index classes() const { return out_proj.out(); }
-  /// Whether the dense layer comes with the trunk (BERT), rather than fresh.
+  /// Whether the first dense layer comes with the trunk (BERT), rather than fresh.
   bool pretrained_dense() const { return pretrained_dense_; }
 
   void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const;
@@ -36,19 +43,22 @@ class sequence_classification {
 
   template <class F>
   void for_each_parameter(F&& f) {
-    dense.for_each_parameter(f);
+    for (auto& layer : dense) layer.for_each_parameter(f);
     out_proj.for_each_parameter(f);
   }
 
-  linear<P> dense, out_proj;
+  std::vector<linear<P>> dense;
+  linear<P> out_proj;
 
  private:
   static bool has_pooler(const encoder_config& c);
+  activation act(std::size_t layer) const { return layer == 0 && options_.pooler ? activation::tanh : options_.act; }
+  double dropout(std::size_t layer) const { return layer == 0 && pretrained_dense_ && !dense.empty() ? 0 : dropout_; }
 
+  head_options options_;
   bool pretrained_dense_;
-  double first_dropout_;
   double dropout_;
-  std::uint64_t dropout_stream_;  // this and the next
+  std::uint64_t dropout_stream_;  // this and the next ones
 };
 
 static_assert(layer<sequence_classification<f64>> && layer<sequence_classification<f32>> && layer<sequence_classification<bf16>>);

@@ -123,7 +123,7 @@ class tensor_source {
   /// @throws format_error  naming the first one that is missing or differs, and both shapes or the type
   void expect(const std::map<std::string, std::vector<index>>& shapes) const;
 
-  /// Adds a tensor whose bytes lie in memory handed to `keep`.
+  /// Adds a tensor whose bytes lie in memory handed to `keep_alive`.
   /// @throws format_error  NAME is taken
   void add(const std::string& name, tensor_info info);
   void keep_alive(std::shared_ptr<const mapped_file> file);

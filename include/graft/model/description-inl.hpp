@@ -54,6 +54,9 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
                  {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
                  {"trunk_fingerprint", d.trunk_fingerprint}};
   if (!d.labels_said) o["labels_said"] = false;
+  if (d.head != head_options()) {
+    o["head"] = {{"dense_layers", d.head.dense_layers}, {"activation", activation_name(d.head.act)}, {"pooler", d.head.pooler}};
+  }
   if (d.kind == "adapter") {
     detail::add_adapter(o, d.adapter, "adapter_");
     o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
@@ -170,6 +173,11 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   d.labels = required<std::vector<std::string>>(o, "labels", where);
   check_labels(d.labels, where);
   d.labels_said = optional<bool>(o, "labels_said", where, true);
+  if (o.contains("head")) {
+    const auto head = required<json>(o, "head", where);
+    d.head = {detail::integer_field(head, "dense_layers", where, 0, 100), detail::parsed_field(head, "activation", where, parse_activation),
+              required<bool>(head, "pooler", where)};
+  }
   if (regression && d.labels.size() == 1) throw format_error(where, "has a label, which a regression of one number does not have");
   if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);

@@ -8,6 +8,7 @@
 
 #include "graft/adapters/adapter_options.hpp"
 #include "graft/data/tasks.hpp"
+#include "graft/heads/head_options.hpp"
 
 namespace graft {
 
@@ -26,6 +27,7 @@ struct model_description {
   adapter_options adapter{.size = 0};     // kind "adapter"
   bool layer_norms_trained = true;        // kind "adapter": if not, they are the trunk's, and not in the file
   lora_options lora{};                    // kind "lora"
+  head_options head{};                    // what the head is made of, where there is one
   bool sigmoid = false;                   // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
 
   index num_labels() const;

@@ -44,7 +44,9 @@ void initialize_adapter(adapter_site<P>& site, double deviation, std::uint64_t s
 /// a BERT's dense layer does not, either (see brings_pooler).
 template <class P>
 void initialize(sequence_classification<P>& head, std::uint64_t seed, bool fresh_pooler = false) {
-  if (!head.pretrained_dense() || fresh_pooler) initialize(head.dense, 0.02, seed);
+  for (std::size_t i = 0; i < head.dense.size(); ++i) {
+    if (i > 0 || !head.pretrained_dense() || fresh_pooler) initialize(head.dense[i], 0.02, seed);
+  }
   initialize(head.out_proj, 0.02, seed);
 }
 

@@ -83,16 +83,17 @@ index load_by_name(M& model, const tensor_source& source) {
   return count;
 }
 
-/// The head of MODEL takes over from HEAD, the tensors of another's under the same names: the first layer, where HEAD has one, and as its
+/// The head of MODEL takes over from HEAD, the tensors of another's under the same names: the dense layers that HEAD has, and as its
 /// row i of the last the row ROWS[i], if there is one. Returns how many parameters that changed.
 /// @throws format_error  a tensor is missing, or of another shape
 template <class M>
 index start_head(M& model, const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) {
   using real = typename M::real;
   const auto& out_name = model.head.out_proj.weight.name;
+  std::set<std::string> dense;
+  for (const auto& layer : model.head.dense) dense.insert({layer.weight.name, layer.bias.name});
   index count = load_parameters(model, head, [&](const std::string& name) {
-    const bool first = name == model.head.dense.weight.name || name == model.head.dense.bias.name;
-    return first && head.contains(name) ? std::optional(name) : std::nullopt;
+    return dense.contains(name) && head.contains(name) ? std::optional(name) : std::nullopt;
   });
   const index there = head.at(out_name).shape.empty() ? 0 : head.at(out_name).shape[0];
   for (auto* p : {&model.head.out_proj.weight, &model.head.out_proj.bias}) {

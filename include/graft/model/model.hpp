@@ -34,8 +34,8 @@ class classifier {
 
   /// @throws config_error  CLASSES or a dropout of C is out of range
   template <class MakeSite>
-  classifier(const encoder_config& c, index classes, MakeSite&& make_site)
-      : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_dropout_stream) {}
+  classifier(const encoder_config& c, index classes, MakeSite&& make_site, const head_options& o = {})
+      : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_dropout_stream, o) {}
 
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
@@ -68,25 +68,29 @@ using multi_adapter_classifier = classifier<P, multi_adapter_site<P>>;
 
 /// The encoder as pretrained, with a head of CLASSES outputs (1 for regression). All parameters zero (LayerNorms one) until loaded.
 template <class P>
-plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes) {
-  return {c, classes, [&](const std::string& prefix, site_location) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); }};
+plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes, const head_options& head = {}) {
+  return {c, classes, [&](const std::string& prefix, site_location) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); },
+          head};
 }
 
 /// The adapter that O describes, at every site where its kind stands.
 /// @throws config_error  as check_adapter
 template <class P>
-adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o) {
+adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o,
+                                              const head_options& head = {}) {
   check_adapter(o, "adapter_");
-  return {c, classes, [&](const std::string& prefix, site_location where) {
+  return {c, classes,
+          [&](const std::string& prefix, site_location where) {
             return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
-          }};
+          },
+          head};
 }
 
 /// Several adapters mixed at every site. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
 /// @throws config_error  the layers cannot be cut into that many equal runs, nothing is mixed, or a size is out of range
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
-                                                          index weight_sets) {
+                                                          index weight_sets, const head_options& head = {}) {
   for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_");
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
@@ -99,11 +103,13 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
   if (o.count() < 1) throw config_error("a multi-adapter needs at least one adapter or the base in its mix");
   const index run = layers / sets;
   std::shared_ptr<mixing_weights<P>> mix;
-  return {c, classes, [&](const std::string& prefix, site_location where) {
+  return {c, classes,
+          [&](const std::string& prefix, site_location where) {
             const bool first = where.layer % run == 0 && where.behind == sub_layer::attention;
             if (first) mix = std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
             return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
-          }};
+          },
+          head};
 }
 
 }  // namespace graft

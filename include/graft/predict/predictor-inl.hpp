@@ -51,7 +51,7 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   check_encoder(file);
   if (own_head) file = with_own_head(std::move(file), *own_head);
   if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
-  if (lacks_pooler && !brings_pooler(file.tensors)) {
+  if (lacks_pooler && file.description.head.dense_layers > 0 && !brings_pooler(file.tensors)) {
     throw format_error(path, "brings no pooler (bert.pooler.dense.*), and neither does the encoder: it cannot answer around this one");
   }
   add_model(file.description, file.tensors);

@@ -75,9 +75,9 @@ matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const featu
 template <class P>
 auto predictor_of<P>::make_model(const model_description& d) const -> any_model {
   const index classes = d.num_labels();
-  if (d.kind == "adapter") return make_adapter_classifier<P>(config, classes, d.adapter);
-  if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets);
-  auto model = make_plain_classifier<P>(config, classes);
+  if (d.kind == "adapter") return make_adapter_classifier<P>(config, classes, d.adapter, d.head);
+  if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
+  auto model = make_plain_classifier<P>(config, classes, d.head);
   if (d.kind == "lora") add_lora(model, d.lora);
   return model;
 }

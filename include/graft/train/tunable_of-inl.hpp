@@ -18,11 +18,11 @@ template <class M>
 M tunable_of<M>::make(const encoder_config& c, const model_description& d) {
   using P = typename M::precision;
   if constexpr (std::is_same_v<M, adapter_classifier<P>>) {
-    return make_adapter_classifier<P>(c, d.num_labels(), d.adapter);
+    return make_adapter_classifier<P>(c, d.num_labels(), d.adapter, d.head);
   } else if constexpr (std::is_same_v<M, multi_adapter_classifier<P>>) {
-    return make_multi_adapter_classifier<P>(c, d.num_labels(), d.mix, d.num_weight_sets);
+    return make_multi_adapter_classifier<P>(c, d.num_labels(), d.mix, d.num_weight_sets, d.head);
   } else {
-    return make_plain_classifier<P>(c, d.num_labels());
+    return make_plain_classifier<P>(c, d.num_labels(), d.head);
   }
 }
 
@@ -73,7 +73,7 @@ std::int64_t tunable_of<M>::training_bytes(index rows, index longest, int thread
 template <class M>
 bool tunable_of<M>::load_encoder(const tensor_source& encoder) {
   load_trunk(model_, encoder);
-  return model_.head.pretrained_dense() && !brings_pooler(encoder);
+  return model_.head.pretrained_dense() && !model_.head.dense.empty() && !brings_pooler(encoder);
 }
 
 template <class M>

@@ -1,0 +1,18 @@
+#pragma once
+// What a head for sequences is made of, without the code that computes it.
+
+#include "graft/core/index.hpp"
+#include "graft/core/tuning_options.hpp"
+
+namespace graft {
+
+/// The layers below a head's last one. A Hugging Face model's own head has one, with tanh: RoBERTa's classifier.dense, BERT's pooler.
+struct head_options {
+  index dense_layers = 1;
+  activation act = activation::tanh;
+  bool pooler = false;  ///< the first of them is BERT's pooler and has tanh, whatever ACT is
+
+  bool operator==(const head_options&) const = default;
+};
+
+}  // namespace graft
