@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
     row.text_a = argv[3];
     if (argc > 4) row.text_b = argv[4];
     for (const graft::answer& answer : model.predict(std::vector{row})) {
-      std::cout << answer.label << " (" << answer.value << ")\n";
+      std::cout << answer.label << " (" << answer.score << ")\n";
     }
   } catch (const std::exception& failure) {
     std::cerr << "embed_predict: " << failure.what() << '\n';

@@ -1,5 +1,10 @@
 #include "graft/exchange/open_adapter.hpp"
 
+#if defined(__linux__)
+#include <sys/inotify.h>
+#include <unistd.h>
+#endif
+
 #include "exchange/material.hpp"
 #include "graft/io/weights.hpp"
 #include "graft/model/loading.hpp"
@@ -133,3 +138,18 @@ TEST_CASE("whether labels were said is kept, and what could not be read back is 
   CHECK_THAT(graft_test::refusal([&] { graft::write_adapter(folder / "a.safetensors", a); }), Catch::Contains("\"x\" twice"));
   CHECK(graft::open_adapter(folder / "a.safetensors", roberta_config()).description.labels.size() == 3);
 }
+
+#if defined(__linux__)
+TEST_CASE("a file is opened once, whatever it turns out to be") {
+  for (const char* name : {"golden/exchange/original/model.p", "golden/model/adapter_rte.safetensors"}) {
+    const std::string path = std::string(GRAFT_TEST_DIR) + "/" + name;
+    INFO(path);
+    const int watch = ::inotify_init1(IN_NONBLOCK);
+    REQUIRE(::inotify_add_watch(watch, path.c_str(), IN_OPEN | IN_CLOSE_NOWRITE) >= 0);
+    graft::open_tuned(path, roberta_config());
+    alignas(inotify_event) char events[4096];
+    CHECK(::read(watch, events, sizeof(events)) == 2 * sizeof(inotify_event));  // opened and closed
+    ::close(watch);
+  }
+}
+#endif

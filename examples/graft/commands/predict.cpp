@@ -117,7 +117,7 @@ class answer_table {
   std::string row(const answer& a) {
     const std::string start = std::to_string(count_++) + '\t';
     if (several_) return start + cell(a.adapter) + '\t' + several_row(a);
-    std::string text = start + (a.numbers.empty() ? cell(a.label) : number_text(a.value));
+    std::string text = start + (a.numbers.empty() ? cell(a.label) : number_text(a.score));
     for (const double p : a.probabilities) text += "\t" + number_text(p);
     for (std::size_t k = 1; k < a.numbers.size(); ++k) text += "\t" + number_text(a.numbers[k]);
     return text + '\n';
@@ -134,7 +134,7 @@ class answer_table {
       const auto& numbers = a.numbers.empty() ? a.probabilities : a.numbers;
       for (std::size_t k = 0; k < labels.size(); ++k) scores[labels[k]] = static_cast<float>(numbers[k]);
     }
-    return (a.numbers.size() == 1 ? number_text(a.value) : cell(a.label)) + '\t' + scores.dump() + '\n';
+    return (a.numbers.size() == 1 ? number_text(a.score) : cell(a.label)) + '\t' + scores.dump() + '\n';
   }
 
   const predictor& model_;

@@ -144,10 +144,7 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
   return file;
 }
 
-GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const std::string& path, const encoder_config& config) {
-  namespace fs = std::filesystem;
-  if (!fs::exists(path) || (fs::is_directory(path) && !is_there(fs::path(path) / "config.json"))) return std::nullopt;
-  const tensor_source stored = open_weights(path);
+GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path, const encoder_config& config) {
   if (has_description(stored.metadata())) return std::nullopt;
   tensor_source model(path);
   const name_prefix prefix(stored.tensors(), config.model_type, path);

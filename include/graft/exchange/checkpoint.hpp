@@ -30,11 +30,11 @@ adapter_file read_own_head(const tensor_source& model, const trunk_files& files,
 /// without saying what they are gets those of HEAD, as in PEFT.
 adapter_file with_own_head(adapter_file file, const adapter_file& head);
 
-/// The model at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json
+/// STORED, opened at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json
 /// beside it or within says so; nothing when it is anything else. Its labels are those of id2label.
 /// @throws format_error  its head is of another kind, or its constants are not those of CONFIG; or as labels_by_id
 /// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
-std::optional<adapter_file> read_checkpoint(const std::string& path, const encoder_config& config);
+std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path, const encoder_config& config);
 
 }  // namespace graft
 

@@ -10,8 +10,7 @@
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
-#include "graft/io/safetensors.hpp"
-#include "graft/io/torch_file.hpp"
+#include "graft/io/weights.hpp"
 
 namespace graft {
 
@@ -61,8 +60,17 @@ GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string&
   return given.contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
 }
 
-GRAFT_INLINE bool is_described(const std::string& file) {
-  return !is_torch_file(file) && has_description(safetensors_file(file).metadata());
+GRAFT_INLINE std::optional<adapter_file> open_known(const std::string& path, const encoder_config& config, tensor_source& stored) {
+  namespace fs = std::filesystem;
+  if (auto found = open_library_adapter(path, config)) return found;
+  const bool folder = fs::is_directory(path), may_be_model = !folder || is_there((fs::path(path) / "config.json").string());
+  stored = open_weights(folder && may_be_model ? path : file_at(path));
+  if (may_be_model) {
+    if (auto found = read_checkpoint(stored, path, config)) return found;
+    if (const std::string file = file_at(path); file != stored.path()) stored = open_weights(file);
+  }
+  if (has_description(stored.metadata())) return read_graft(stored, config);
+  return std::nullopt;
 }
 
 }  // namespace graft::detail
@@ -70,20 +78,18 @@ GRAFT_INLINE bool is_described(const std::string& file) {
 namespace graft {
 
 GRAFT_INLINE adapter_file open_tuned(const std::string& path, const encoder_config& config) {
-  if (auto found = detail::open_library_adapter(path, config)) return *found;
-  if (auto found = read_checkpoint(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  return detail::is_described(file) ? read_graft(safetensors_file(file), config) : read_original(file, config);
+  tensor_source stored(path);
+  if (auto found = detail::open_known(path, config, stored)) return *found;
+  return read_original(stored, config);
 }
 
 GRAFT_INLINE adapter_file open_adapter(const std::string& path, const encoder_config& config) {
   if (auto found = detail::open_library_adapter(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  if (!detail::is_described(file)) return read_original(file, config);
-  const safetensors_file stored(file);
-  const model_description d = parse_description(stored.metadata(), file);
+  const tensor_source stored = open_weights(detail::file_at(path));
+  if (!has_description(stored.metadata())) return read_original(stored, config);
+  const model_description d = parse_description(stored.metadata(), stored.path());
   if (d.kind != "adapter" && d.kind != "lora")
-    throw format_error(file, "is of kind \"" + d.kind + "\", a single adapter or low-rank update was expected");
+    throw format_error(stored.path(), "is of kind \"" + d.kind + "\", a single adapter or low-rank update was expected");
   return read_graft(stored, config);
 }
 

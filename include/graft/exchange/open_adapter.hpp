@@ -21,7 +21,8 @@ std::string file_at(const std::string& path);
 /// The adapter in the folder PATH, if AdapterHub's library or PEFT saved one there.
 std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config);
 
-bool is_described(const std::string& file);
+/// What is at PATH if it says of itself what it is. Else STORED becomes the file, which is opened once.
+std::optional<adapter_file> open_known(const std::string& path, const encoder_config& config, tensor_source& stored);
 
 }  // namespace detail
 

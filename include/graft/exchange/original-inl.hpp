@@ -13,7 +13,11 @@
 namespace graft {
 
 GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_config& config) {
-  const tensor_source file = open_weights(path);
+  return read_original(open_weights(path), config);
+}
+
+GRAFT_INLINE adapter_file read_original(const tensor_source& file, const encoder_config& config) {
+  const std::string& path = file.path();
   const head_names head(config);
   const name_prefix prefix(file.tensors(), config.model_type, path);
   tensor_source all(path), stored(path);

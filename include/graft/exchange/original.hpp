@@ -7,10 +7,13 @@
 
 namespace graft {
 
-/// Reads the adapter at PATH. What it is comes from its tensors: size and place of the adapters, whether LayerNorms were trained, and how
+/// Takes the adapter out of FILE. What it is comes from its tensors: size and place of the adapters, whether LayerNorms were trained, and how
 /// many labels there are, which are called 0, 1, ...; its activation is taken to be GELU, the only one there.
 /// A head of which the last layer was not saved, as some of its versions did, is left out, and so is RoBERTa's pooler.
-/// @throws format_error  as open_weights; no adapter in it; a tensor that is missing, of another shape, or unknown
+/// @throws format_error  no adapter in it; a tensor that is missing, of another shape, or unknown
+adapter_file read_original(const tensor_source& file, const encoder_config& config);
+/// The same of the file PATH.
+/// @throws format_error  as open_weights, too
 adapter_file read_original(const std::string& path, const encoder_config& config);
 
 /// Writes A to PATH as nlprunners saves an adapter, for torch.load; the folder is made if need be. Every LayerNorm belongs to it:

@@ -17,11 +17,9 @@
 namespace graft {
 
 GRAFT_INLINE adapter_file open_start(const std::string& path, const encoder_config& config) {
-  if (auto found = detail::open_library_adapter(path, config)) return *found;
-  if (auto found = read_checkpoint(path, config)) return *found;
-  const std::string file = detail::file_at(path);
-  if (detail::is_described(file)) return read_graft(safetensors_file(file), config);
-  const tensor_source stored = open_weights(file);
+  tensor_source stored(path);
+  if (auto found = detail::open_known(path, config, stored)) return *found;
+  const std::string& file = stored.path();
   adapter_file start{{}, tensor_source(file)};
   const name_prefix prefix(stored.tensors(), config.model_type, file);
   start.tensors.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });

@@ -30,8 +30,9 @@ GRAFT_INLINE std::vector<index> natural_numbers(const json& list, const std::str
 
 namespace graft {
 
-GRAFT_INLINE safetensors_file::safetensors_file(const std::string& file_path) : tensor_source(file_path) {
-  const auto file = std::make_shared<const mapped_file>(file_path);
+GRAFT_INLINE safetensors_file::safetensors_file(const std::string& file_path) : safetensors_file(std::make_shared<const mapped_file>(file_path)) {}
+
+GRAFT_INLINE safetensors_file::safetensors_file(std::shared_ptr<const mapped_file> file) : tensor_source(file->path()) {
   keep_alive(file);
   if (file->size() < 8) {
     throw format_error(path(), "holds " + std::to_string(file->size()) + " bytes, at least 8 (the header length) were expected");

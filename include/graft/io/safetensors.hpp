@@ -24,6 +24,7 @@ namespace graft {
 class safetensors_file : public tensor_source {
  public:
   explicit safetensors_file(const std::string& file_path);
+  explicit safetensors_file(std::shared_ptr<const mapped_file> file);
 
  private:
   void read_metadata(const json& entry);

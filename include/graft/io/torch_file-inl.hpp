@@ -13,14 +13,14 @@
 
 namespace graft {
 
-GRAFT_INLINE bool is_torch_file(const std::string& path) {
-  const mapped_file file(path);
+GRAFT_INLINE bool is_torch_file(const mapped_file& file) {
   if (file.text().substr(0, 9).ends_with('{')) return false;
-  return file.text().starts_with("PK\3\4") || file.text().starts_with("\x80") || !path.ends_with(".safetensors");
+  return file.text().starts_with("PK\3\4") || file.text().starts_with("\x80") || !file.path().ends_with(".safetensors");
 }
 
-GRAFT_INLINE torch_file::torch_file(const std::string& file_path)
-    : tensor_source(file_path), file_(std::make_shared<const mapped_file>(file_path)) {
+GRAFT_INLINE torch_file::torch_file(const std::string& file_path) : torch_file(std::make_shared<const mapped_file>(file_path)) {}
+
+GRAFT_INLINE torch_file::torch_file(std::shared_ptr<const mapped_file> file) : tensor_source(file->path()), file_(std::move(file)) {
   keep_alive(file_);
   if (file_->text().starts_with("PK\3\4")) {
     open_zip();

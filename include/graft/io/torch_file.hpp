@@ -17,10 +17,9 @@
 
 namespace graft {
 
-/// Whether the file PATH is to be read as one of torch.save: it begins as a zip archive or a pickle does and not as safetensors do, of
+/// Whether FILE is to be read as one of torch.save: it begins as a zip archive or a pickle does and not as safetensors do, of
 /// which the ninth byte is a brace; or neither begins so, and its name does not say safetensors.
-/// @throws format_error  it cannot be opened
-bool is_torch_file(const std::string& path);
+bool is_torch_file(const mapped_file& file);
 
 /// A dict of tensors saved by torch.save: the zip archive of PyTorch 1.6 and later or the stream of pickles before it. Tensors lie in
 /// the mapped file; those that are not contiguous, such as transposed ones, are copied into row-major order.
@@ -30,6 +29,7 @@ bool is_torch_file(const std::string& path);
 class torch_file : public tensor_source {
  public:
   explicit torch_file(const std::string& file_path);
+  explicit torch_file(std::shared_ptr<const mapped_file> file);
 
  private:
   using value = detail::pickle_value;

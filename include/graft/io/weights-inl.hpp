@@ -52,8 +52,9 @@ GRAFT_INLINE tensor_source open_weights(const std::string& path) {
     throw format_error(path, "holds no weights: none of " + tried + " is there" + detail::instead_of_weights(path));
   }
   if (path.ends_with(".index.json")) return detail::open_shards(path);
-  if (is_torch_file(path)) return torch_file(path);
-  return safetensors_file(path);
+  const auto file = std::make_shared<const mapped_file>(path);
+  if (is_torch_file(*file)) return torch_file(file);
+  return safetensors_file(file);
 }
 
 GRAFT_INLINE tensor_source detail::open_shards(const std::string& index_path) {

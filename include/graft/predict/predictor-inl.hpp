@@ -160,7 +160,7 @@ GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits)
   std::vector<double>& numbers = regression ? a.numbers : a.probabilities;
   numbers.assign(logits.data(), logits.data() + logits.size());
   index best = 0;
-  a.value = regression ? numbers[0] : logits.row(0).maxCoeff(&best);
+  a.score = regression ? numbers[0] : logits.row(0).maxCoeff(&best);
   if (!regression && !d.sigmoid) a.label = d.labels[static_cast<std::size_t>(best)];
   for (std::size_t k = 0; k < numbers.size() && (regression || d.sigmoid); ++k) {
     if (!regression && numbers[k] < 0.5) continue;

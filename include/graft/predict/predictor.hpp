@@ -25,7 +25,7 @@ struct predictor_base;
 struct answer {
   std::string adapter{};                // which answered
   std::string label{};                  // the most probable, or all that hold; for regression the number as text; "" from the bare trunk
-  double value = 0;                     // its probability, or the largest; for regression the number
+  double score = 0;                     // its probability, or the largest; for regression the number
   std::vector<double> probabilities{};  // by class id; empty for regression
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
   std::vector<double> numbers{};        // for regression: one, or as many as there are labels
