@@ -43,7 +43,7 @@ class embeddings {
     norm.for_each_parameter(f);
   }
 
-  embedding<P> word, position, token_type;
+  embedding<P> word, position, token_type;  // tables of which a token's rows are added
   layer_norm<P> norm;
 
  private:

@@ -51,7 +51,7 @@ class encoder {
     for (auto& l : layers) l.for_each_parameter(f);
   }
 
-  embeddings<P> embedded;
+  embeddings<P> embedded;  // what goes into the first of the layers
   std::vector<layer_type> layers;
 
  private:

@@ -54,7 +54,7 @@ class encoder_layer {
     feed_site.for_each_parameter(f);
   }
 
-  self_attention<P> attention;
+  self_attention<P> attention;  // each with the site behind it, which adds the residual and normalizes
   Site attention_site;
   feed_forward<P> feed;
   Site feed_site;

@@ -80,7 +80,7 @@ struct head_names {
   bool is_last(const std::string& tensor) const;
   bool is_head(const std::string& tensor) const;
 
-  std::string dense, out_proj;
+  std::string dense, out_proj;  // the first and the last layer
 };
 
 /// The head over CLASSES of an encoder with CONFIG.

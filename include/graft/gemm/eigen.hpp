@@ -10,6 +10,7 @@ namespace graft {
 template <class Backend>
 struct gemm_backend;
 
+/// Eigen's product, C = op(A) op(B) + beta C, which reads C where beta is not 0.
 template <>
 struct gemm_backend<eigen_backend> {
   template <class T>

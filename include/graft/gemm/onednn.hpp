@@ -11,6 +11,7 @@
 
 namespace graft {
 
+/// oneDNN's product, C = op(A) op(B) + beta C.
 template <>
 struct gemm_backend<onednn_backend> {
   /// Where CPUID hides the shapes of tiles that it promises, oneDNN must not try them: it would run into an illegal instruction.

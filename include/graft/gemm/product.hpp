@@ -114,6 +114,7 @@ class packed_a {
   /// Numbers of memory that a factor needs.
   static index size(index rows, index depth) { return format::panels(rows) * format::tiles(depth) * format::size; }
 
+  /// Borrows MEMORY, packed or to be filled.
   packed_a(operand* memory, index rows, index depth) : data_(memory), rows_(rows), depth_(depth) {}
   /// Not filled: `store` does that.
   static packed_a take(index rows, index depth, context& ctx) {
@@ -136,6 +137,7 @@ class packed_a {
 
   index rows() const { return rows_; }
   index depth() const { return depth_; }
+  /// Where the tiles of panel P begin: 16 rows, or columns, and all of the depth.
   operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
 
   /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32. Up to 32 columns, or all to the end of the depth.
@@ -168,8 +170,10 @@ class packed_b {
   using operand = typename P::operand;
   using format = tile<operand>;
 
+  /// Numbers of memory that a factor needs.
   static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
 
+  /// Borrows MEMORY, which is packed.
   packed_b(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
   /// op(X)
   template <class S>
@@ -191,6 +195,7 @@ class packed_b {
 
   index depth() const { return depth_; }
   index columns() const { return columns_; }
+  /// Where the tiles of panel P begin.
   const operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
 
  private:

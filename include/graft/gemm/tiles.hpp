@@ -11,6 +11,7 @@
 
 namespace graft {
 
+/// Whether a factor is read as it stands, op(A) = A, or transposed, op(A) = A^T.
 enum class transpose : std::uint8_t { no, yes };
 
 /// A tile holds 16 rows of a left factor, or 16 columns of a right one, and is 64 bytes of T deep. The tiles of a panel, 16 rows or
@@ -24,6 +25,7 @@ struct tile {
   static constexpr index depth = 64 / static_cast<index>(sizeof(T));
   static constexpr index size = side * depth;
 
+  /// Panels of N rows or columns, tiles of a depth of K, and where in a tile an element lies.
   static constexpr index panels(index n) { return (n + side - 1) / side; }
   static constexpr index tiles(index k) { return (k + depth - 1) / depth; }
   static constexpr index left(index r, index k) { return depth * r + k; }

@@ -47,7 +47,7 @@ class sequence_classification {
     out_proj.for_each_parameter(f);
   }
 
-  std::vector<linear<P>> dense;
+  std::vector<linear<P>> dense;  // the layers, and the last one, with a row a label
   linear<P> out_proj;
 
  private:

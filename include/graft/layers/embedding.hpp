@@ -23,6 +23,8 @@ class embedding {
   /// Parameter PREFIX.weight
   embedding(const std::string& prefix, index rows, index hidden_size);
 
+  /// y_i += the row of ids_i; backward adds dy_i to that row's gradient, but for PADDING's.
+  /// @throws shape_error  there is no row for an id
   void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const;
   void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1);
 
@@ -31,7 +33,7 @@ class embedding {
     f(weight);
   }
 
-  parameter<real> weight;
+  parameter<real> weight;  // the table
 };
 
 static_assert(parameterized<embedding<f64>>);

@@ -45,7 +45,7 @@ class feed_forward {
     output.for_each_parameter(f);
   }
 
-  linear<P> intermediate, output;
+  linear<P> intermediate, output;  // up to the inner width, and back
 
  private:
   options options_;

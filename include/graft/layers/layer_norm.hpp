@@ -39,7 +39,7 @@ class layer_norm {
     f(bias);
   }
 
-  parameter<real> weight;
+  parameter<real> weight;  // gamma and beta
   parameter<real> bias;
 
  private:

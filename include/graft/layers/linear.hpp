@@ -131,7 +131,7 @@ class linear {
     if (lora) lora->for_each_parameter(f);
   }
 
-  parameter<real> weight;
+  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it
   parameter<real> bias;
   std::optional<low_rank<P>> lora;
 };

@@ -33,6 +33,7 @@ class low_rank {
   void add_forward(const_view<real> u, view<real> block, index row, index col) const;
   void add_backward(const_view<real> du, view<real> block, index row, index col) const;
 
+  /// Adds the gradients of those of A and B that are trained.
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     scratch::mark mark(ctx.memory);
@@ -54,7 +55,7 @@ class low_rank {
     f(b);
   }
 
-  parameter<real> a, b;
+  parameter<real> a, b;  // the update is s B A
 
  private:
   view<real> scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const;

@@ -48,7 +48,7 @@ class self_attention {
     output.for_each_parameter(f);
   }
 
-  linear<P> query, key, value, output;
+  linear<P> query, key, value, output;  // the projections
 
  private:
   bool trains_projections() const;

@@ -18,6 +18,7 @@ struct dropout_mask {
   std::uint32_t threshold;  // kept when bits(i) >= threshold
   T scale;
 
+  /// Drops out with probability P, by the numbers of S.
   dropout_mask(double p, random_stream s) : stream(s), threshold(static_cast<std::uint32_t>(p * 0x1p32)), scale(T(1 / (1 - p))) {}
   /// to_c = from_c times the factor of element FIRST + c, 0 or 1 / (1 - p), for c < n; TO may be FROM.
   void apply(const T* from, T* to, index n, std::uint64_t first) const {

@@ -48,6 +48,7 @@ template <class T>
 /// gelu' lies between -0.13 and 1.13. In 8 bits it is kept to 0.0025, about as well as from an x of bf16; in a real type as it is.
 inline constexpr float least_gelu_derivative = -0.13F, gelu_derivative_range = 1.26F;
 
+/// to_i = s_i, a derivative, as S keeps it.
 template <class T, class S>
 [[gnu::always_inline]] inline void save_gelu_derivative(const T* s, S* to, index n) {
   if constexpr (std::is_same_v<S, std::uint8_t>) {

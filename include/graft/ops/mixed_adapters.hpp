@@ -39,6 +39,7 @@ struct mixed_branch {
   index size() const { return adapter != nullptr ? adapter->size : 0; }
 };
 
+/// What the backward pass needs of the forward one.
 template <class P>
 struct mixed_adapters_saved {
   buffer<typename P::operand> sum;  // h + x (N, H)
