@@ -104,7 +104,7 @@ TEST_CASE("of a head for some of the labels their rows are taken over, the other
     CHECK(std::vector<float>(weight.row(0).begin(), weight.row(0).end()) == taken);
     CHECK(std::vector<float>(weight.row(1).begin(), weight.row(1).end()) == fresh);
     CHECK(model.head.out_proj.bias.value()(0, 0) == row(file.tensors, head.out_proj + ".bias", 2)[0]);
-    CHECK(model.head.dense.bias.value()(0, 3) == file.tensors.values<float>(head.dense + ".bias")[3]);
+    CHECK(model.head.dense[0].bias.value()(0, 3) == file.tensors.values<float>(head.dense + ".bias")[3]);
   }
   auto several = with_labels(houlsby(), {"x", "y"});
   several.sigmoid = true;  // a logit a label, too
