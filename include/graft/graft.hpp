@@ -76,6 +76,7 @@
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
+#include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence
 #include "graft/layers/self_attention.hpp"        // multi-head self-attention
 #include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
 

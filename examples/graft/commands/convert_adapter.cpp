@@ -43,7 +43,9 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 }
 
 std::string summary(const model_description& d) {
-  std::string text = d.kind == "lora"
+  std::string text = d.kind == "prefix" ? "prefix of length " + std::to_string(d.prefix.length) +
+                                             (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
+                     : d.kind == "lora"
                          ? "low-rank updates, r " + std::to_string(d.lora.r) + ", of"
                          : d.adapter.kind + " adapter of size " + std::to_string(d.adapter.size) + ", " + activation_name(d.adapter.act) +
                                ", LayerNorms " + (d.layer_norms_trained ? "trained" : "of the trunk");

@@ -11,12 +11,15 @@ namespace {
 int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
   const bool adapters = f.tune == "adapters";
-  const std::string kind = !adapters ? f.tune : f.adapter_method == "lora" ? "lora" : "adapter";
+  const std::string kind = !adapters ? f.tune : f.adapter_method == "bottleneck" ? "adapter" : f.adapter_method;
   model_description tuned = describe(run, kind);
   std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
   if (kind == "lora") {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
+  } else if (kind == "prefix") {
+    tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act), f.prefix_gates};
+    trained = "prefixes of length " + std::to_string(f.prefix_length) + ", and head";
   } else if (kind == "adapter") {
     tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,
                      general_settings(parse_general_settings(f.adapter_settings))};

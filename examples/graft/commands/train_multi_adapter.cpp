@@ -24,8 +24,9 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
   std::vector<named_adapter> all;
   for (const auto& [name, path] : run.adapters) {
     named_adapter one{name, open_adapter(path, run.config)};
-    if (one.file.description.kind == "lora") {
-      throw format_error(path, "is a low-rank update, which a mix cannot hold; an adapter was expected");
+    if (one.file.description.kind != "adapter") {
+      throw format_error(path, std::string(one.file.description.kind == "lora" ? "is a low-rank update" : "is a prefix") +
+                                   ", which a mix cannot hold; an adapter was expected");
     }
     check_trunk(one.file.description, run.fingerprint, path);
     print_notes(one.file.notes);

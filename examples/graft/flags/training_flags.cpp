@@ -71,8 +71,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of({"adapters", "full", "head"});
     table
         .add("adapter_method", &flags.adapter_method,
-             "What tunes the frozen encoder: bottleneck modules, or low-rank updates of its projections (LoRA).")
-        .one_of({"bottleneck", "lora"});
+             "What tunes the frozen encoder: bottleneck modules, low-rank updates of its projections (LoRA), or keys and values in "
+             "front of every sequence's own (prefix tuning).")
+        .one_of({"bottleneck", "lora", "prefix"});
     table
         .add("adapter_placement", &flags.adapter_placement,
              "Kind of adapter: at both sites of a layer, before the LayerNorm; after the feed-forward part alone, behind it; or beside it.")
@@ -91,6 +92,16 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
     table.add(
         "lora_target", &flags.lora_target,
         "Projections that get an update: query, key, value, attention.output.dense, intermediate.dense, output.dense; dense: all three.");
+  }
+  if (!multi) {
+    table.add("prefix_length", &flags.prefix_length, "Keys and values of a prefix, in every layer.").within(ranges::prefix_length);
+    table.add("prefix_bottleneck", &flags.prefix_bottleneck, "Width of the network that makes a prefix; 0: none, they are trained themselves.")
+        .within(ranges::prefix_bottleneck);
+    table.add("prefix_hidden_act", &flags.prefix_hidden_act, "Activation inside that network.");
+    table
+        .add("prefix_gates", &flags.prefix_gates,
+             "Gates, by which a sequence's tokens scale the prefix: none, one, or one for keys and one for values.")
+        .within(ranges::prefix_gates);
   }
   table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.")
       .within(ranges::adapter_size);

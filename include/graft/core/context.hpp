@@ -50,6 +50,7 @@ struct context {
   context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
   void end_workers();
 
+  index sequences() const { return static_cast<index>(offsets.size()) - 1; }
   /// Where in the whole batch a matrix of such ROWS begins.
   index rows_before(rows_of rows) const { return rows == rows_of::tokens ? tokens_before : sequences_before; }
 

@@ -28,6 +28,9 @@ inline constexpr range adapter_size{1, 65'536};  // of flex adapters, too
 inline constexpr range adapter_scaling{-1e9, 1e9};
 inline constexpr range lora_r{1, 65'536};
 inline constexpr range lora_alpha{0, 1e9, true};
+inline constexpr range prefix_length{1, 65'536};
+inline constexpr range prefix_bottleneck{0, 65'536};
+inline constexpr range prefix_gates{0, 2};
 inline constexpr range max_seq_length{1, 1'048'576};
 inline constexpr range classes{1, 100'000};
 inline constexpr range dense_layers{0, 100};  // of a head

@@ -66,6 +66,17 @@ struct lora_options {
   std::vector<std::string> targets{"query", "value"};
 };
 
+/// Keys and values in front of every sequence's own, in every layer (layers/attention_prefix.hpp).
+struct prefix_options {
+  index length = 30;                   // L
+  index bottleneck = 512;              // B of the network that makes them; 0: they are parameters themselves
+  activation act = activation::tanh;   // of the network
+  index gates = 0;                     // 1: keys and values are scaled by what a sequence's tokens say; 2: by a number each
+  std::vector<index> leave_out{};      // layers without
+
+  bool operator==(const prefix_options&) const = default;
+};
+
 /// Whether TARGET, the end of a name from a dot on, names LAYER.
 bool is_target(const std::string& layer, const std::string& target);
 

@@ -9,6 +9,7 @@
 #include "graft/exchange/adapter_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/io/weights.hpp"
+#include "graft/layers/attention_prefix.hpp"
 
 namespace graft {
 
@@ -52,6 +53,14 @@ GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const mode
       shapes[layer + ".lora_A.weight"] = {d.lora.r, shape[1]};
       shapes[layer + ".lora_B.weight"] = {shape[0], d.lora.r};
     }
+  }
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes prefix_tensors(const encoder_config& config, const prefix_options& o) {
+  tensor_shapes shapes;
+  for (auto& prefix : make_prefixes<f32>(config.model_type, config.num_hidden_layers, config.hidden_size, o)) {
+    if (prefix) prefix->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
   }
   return shapes;
 }
@@ -101,6 +110,7 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
   tensor_shapes shapes;
   if (d.kind == "adapter") shapes = all_adapters(config, d.adapter);
   if (d.kind == "lora") shapes = lora_tensors(config, d);
+  if (d.kind == "prefix") shapes = prefix_tensors(config, d.prefix);
   if (d.kind == "full") shapes = trunk_tensors(config);
   if (d.kind == "multi_adapter") {
     for_each_mix_tensor(config, d, held.path(), [&](const std::string& name, const std::vector<index>& shape) {

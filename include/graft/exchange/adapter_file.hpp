@@ -68,6 +68,9 @@ tensor_shapes dense_layers(const encoder_config& config);
 /// Low-rank updates of D: lora_A.weight (r, inputs), lora_B.weight (outputs, r).
 tensor_shapes lora_tensors(const encoder_config& config, const model_description& d);
 
+/// Prefixes of O in every layer that it does not leave out.
+tensor_shapes prefix_tensors(const encoder_config& config, const prefix_options& o);
+
 /// Every LayerNorm of the encoder, the embeddings' too.
 tensor_shapes layer_norm_tensors(const encoder_config& config);
 

@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
+#include "graft/exchange/adapterhub_prefix.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/model_file.hpp"
@@ -100,7 +101,8 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   const std::string path = (std::filesystem::path(folder) / "adapter_config.json").string();
   const json about = read_json(path);
   detail::check_model(about, config, path);
-  model_description d = detail::describe_adapterhub(about, config, path);
+  const bool prefix = detail::is_adapterhub_prefix(about);
+  model_description d = prefix ? detail::describe_adapterhub_prefix(about, config, path) : detail::describe_adapterhub(about, config, path);
 
   const tensor_source file = detail::open_first(folder, {"pytorch_adapter.bin", "adapter.safetensors"});
   tensor_source stored(file.path());
@@ -113,8 +115,10 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
     return canonical_name(name, config.model_type);
   });
   const std::string adapter = d.task_name;
-  tensor_source tensors = take_tensors(stored, all_adapters(config, d.adapter),
-                                       [&](const std::string& name) { return detail::adapterhub_name(name, adapter, ln_before); });
+  tensor_source tensors = prefix ? detail::prefix_from_adapterhub(stored, adapter, config, d.prefix)
+                                 : take_tensors(stored, all_adapters(config, d.adapter), [&](const std::string& name) {
+                                     return detail::adapterhub_name(name, adapter, ln_before);
+                                   });
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
@@ -138,8 +142,9 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
 GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
-  if (d.kind != "adapter") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
-  if (d.layer_norms_trained && !layer_norms_beside) {
+  const bool prefix = d.kind == "prefix";
+  if (d.kind != "adapter" && !prefix) throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
+  if (!prefix && d.layer_norms_trained && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
                            ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "
                            "and beside it, in layer_norms.safetensors, graft finds them again and the library does not",
@@ -162,7 +167,10 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   torch_writer adapter, last_layers;
   safetensors_writer norms;
   norms.metadata = {{"adapter", detail::adapter_digest(a.tensors)}};
+  const tensor_source prefixes = prefix ? detail::prefix_to_adapterhub(a.tensors, name, config, d.prefix) : tensor_source("");
+  for (const auto& [tensor, info] : prefixes.tensors()) adapter.add(tensor, info.shape, info.type, info.bytes);
   for (const auto& [tensor, info] : a.tensors.tensors()) {
+    if (tensor.find(".prefix.") != tensor.npos) continue;
     if (tensor.find(".adapter.") != tensor.npos) {
       const std::string theirs = detail::adapterhub_name(tensor, name, ln_before);
       adapter.add(theirs, info.shape, info.type, info.bytes);
@@ -182,9 +190,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;
-  adapter_about["config"] = detail::bottleneck_configuration(d.adapter, config);
+  adapter_about["config"] = prefix ? detail::prefix_configuration(d.prefix) : detail::bottleneck_configuration(d.adapter, config);
   adapter.write(files.staged_path("pytorch_adapter.bin"));
-  if (d.layer_norms_trained) norms.write(files.staged_path("layer_norms.safetensors"));
+  if (!prefix && d.layer_norms_trained) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);

@@ -40,6 +40,7 @@ namespace graft::detail {
 GRAFT_INLINE std::string kind_text(const model_description& d) {
   if (d.kind == "adapter") return "an adapter";
   if (d.kind == "lora") return "a low-rank update";
+  if (d.kind == "prefix") return "a prefix";
   if (d.kind == "multi_adapter") return "a mix of adapters";
   if (d.kind == "full") return "a whole tuned model";
   return "a head";
@@ -124,6 +125,17 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     if (lora_tensors(config, from) != lora_tensors(config, to)) {
       check.refuse("updates " + listed(from.lora.targets) + ", this run updates " + listed(to.lora.targets),
                    {"lora_target", listed(from.lora.targets)});
+    }
+  }
+  if (from.kind == "prefix") {
+    check.same("its length is", from.prefix.length, to.prefix.length, "prefix_length", count);
+    check.same("its network's width is", from.prefix.bottleneck, to.prefix.bottleneck, "prefix_bottleneck", count);
+    if (from.prefix.bottleneck > 0) {
+      check.same("its network's activation is", from.prefix.act, to.prefix.act, "prefix_hidden_act", activation_name);
+    }
+    check.same("its number of gates is", from.prefix.gates, to.prefix.gates, "prefix_gates", count);
+    if (from.prefix.leave_out != to.prefix.leave_out) {
+      check.refuse("leaves out the layers " + json(from.prefix.leave_out).dump() + ", this run " + json(to.prefix.leave_out).dump(), {});
     }
   }
   if (from.kind == "multi_adapter") check_mix(check, from, to, config);

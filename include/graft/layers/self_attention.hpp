@@ -1,9 +1,11 @@
 #pragma once
 // Multi-head self-attention with its output projection.
 
+#include <optional>
 #include <string>
 
 #include "graft/core/layer.hpp"
+#include "graft/layers/attention_prefix.hpp"
 #include "graft/layers/linear.hpp"
 
 namespace graft {
@@ -12,7 +14,8 @@ namespace graft {
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
 /// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (WANTED, H): (N, H), or (B, H) of the first
 /// tokens, whose queries then are the only ones
-/// Saved: q (as many rows as h), k and v (N, 2 H); x and the context only when the weights that read them are trained.
+/// With a prefix, its keys and values stand in front of every sequence's own (layers/attention_prefix.hpp).
+/// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
 template <class P>
@@ -31,6 +34,7 @@ class self_attention {
     rows_of wanted = rows_of::tokens;
     buffer<operand> x;
     buffer<operand> q, kv;
+    typename attention_prefix<P>::saved prefix;
     typename linear<P>::saved output;
   };
 
@@ -45,13 +49,15 @@ class self_attention {
     query.for_each_parameter(f);
     key.for_each_parameter(f);
     value.for_each_parameter(f);
+    if (prefix) prefix->for_each_parameter(f);
     output.for_each_parameter(f);
   }
 
   linear<P> query, key, value, output;  // the projections
+  std::optional<attention_prefix<P>> prefix;
 
  private:
-  bool trains_projections() const;
+  bool needs_input() const;
   options options_;
 };
 

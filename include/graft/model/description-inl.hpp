@@ -66,6 +66,13 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     o["lora_alpha"] = d.lora.alpha;
     o["lora_target"] = d.lora.targets;
   }
+  if (d.kind == "prefix") {
+    o["prefix_length"] = d.prefix.length;
+    o["prefix_bottleneck"] = d.prefix.bottleneck;
+    o["prefix_hidden_act"] = activation_name(d.prefix.act);
+    o["prefix_gates"] = d.prefix.gates;
+    o["prefix_leave_out"] = d.prefix.leave_out;
+  }
   if (d.kind == "multi_adapter") {
     o["adapters"] = ordered_json::array();
     for (const mixed_adapter& a : d.mix.adapters) {
@@ -129,6 +136,16 @@ GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& p
   return o;
 }
 
+GRAFT_INLINE prefix_options prefix_of(const json& o, const std::string& where) {
+  prefix_options p;
+  p.length = integer_field(o, "prefix_length", where, 1, 65'536);
+  p.bottleneck = integer_field(o, "prefix_bottleneck", where, 0, 65'536);
+  p.act = parsed_field(o, "prefix_hidden_act", where, parse_activation);
+  p.gates = integer_field(o, "prefix_gates", where, 0, 2);
+  p.leave_out = required<std::vector<index>>(o, "prefix_leave_out", where);
+  return p;
+}
+
 GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
   multi_adapter_options mix;
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
@@ -189,16 +206,18 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
     d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
   } else if (d.kind == "lora") {
     d.lora = {size("lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
+  } else if (d.kind == "prefix") {
+    d.prefix = detail::prefix_of(o, where);
   } else if (d.kind == "multi_adapter") {
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   } else if (d.kind != "full" && d.kind != "head") {
-    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, full, head was expected");
+    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, prefix, full, head was expected");
   }
   if (d.kind == "lora" && !ranges::lora_alpha.contains(d.lora.alpha)) {
     throw format_error(where, "\"lora_alpha\" is " + number_text(d.lora.alpha) + ", " + ranges::lora_alpha.text() + " was expected");
   }
-  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora";
+  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora" || d.kind == "prefix";
   if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");
   return d;
 }

@@ -34,7 +34,9 @@ void pack_frozen(M& model, bool backward, int threads) {
   using precision = typename M::precision;
   const index lowest = backward ? model.trunk.lowest_trainable() : 0;
   for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
-    detail::pack_frozen_part<precision>(model.trunk.layers[static_cast<std::size_t>(l)], backward && l >= lowest, threads);
+    auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
+    detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
+    if (layer.attention.prefix) layer.attention.prefix->settle(threads);
   }
   detail::pack_frozen_part<precision>(model.head, backward, threads);
 }

@@ -69,12 +69,14 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const parameter_counts n = count_parameters(model);
   const index lowest = model.trunk.lowest_trainable();
   index per_row = lowest < 0 ? h + 1 : 0;
-  index derivatives = 0;
+  index derivatives = 0, per_sequence = 0, in_front = 0;
   for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
     if (attention) per_row += 3 * h + (layer.attention.query.needs_input() ? h : 0) + (layer.attention.output.needs_input() ? h : 0);
+    if (layer.attention.prefix) in_front = std::max(in_front, layer.attention.prefix->length());
+    if (attention && layer.attention.prefix) per_sequence += 2 * h * layer.attention.prefix->length();
     if (feed) {
       derivatives += c.intermediate_size;
       per_row += (layer.feed.intermediate.needs_input() ? h : 0) + (layer.feed.output.needs_input() ? c.intermediate_size : 0);
@@ -94,8 +96,9 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   count(model.trunk.embedded, false);
   for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
   count(model.head, true);
-  const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence);
+  const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence + in_front);
   rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * longest * threads;
+  packed += n_rows / static_cast<double>(std::max<index>(1, sequence)) * static_cast<double>(per_sequence + 4 * h * in_front);
   packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
   const double bytes = rest * sizeof(real) + packed * sizeof(operand) +
                        n_rows * static_cast<double>(derivatives) * sizeof(typename M::precision::gelu_derivative);

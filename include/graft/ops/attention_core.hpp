@@ -50,18 +50,19 @@ struct attention_workspace {
 struct attention_item {
   index first, length, head;   // the sequence's rows among the keys
   index first_query, queries;  // and its rows among the queries: all of them, or only its first token
+  index first_token;           // and where its tokens begin in the batch
 };
 
-/// Calls f(item, workspace) for every head of every sequence, in parallel.
+/// Calls f(item, workspace) for every head of every sequence, in parallel. IN_FRONT keys stand in front of those of its tokens.
 template <class P, class F>
-void for_each_head(rows_of queries, index heads, index head_size, context& ctx, F&& f) {
+void for_each_head(rows_of queries, index heads, index head_size, index in_front, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
   const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
   const bool all = queries == rows_of::tokens;
   index longest = 0;
-  for (index b = 0; b < sequences; ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
+  for (index b = 0; b < sequences; ++b) longest = std::max(longest, in_front + ctx.offsets[b + 1] - ctx.offsets[b]);
   const index widest = std::max(longest, head_size);
   scratch::mark mark(ctx.memory);
   view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * padded(longest));
@@ -76,8 +77,8 @@ void for_each_head(rows_of queries, index heads, index head_size, context& ctx, 
 #pragma omp for schedule(dynamic, 1)
     for (index n = 0; n < items; ++n) {
       const index b = n / heads;
-      const index first = ctx.offsets[b], length = ctx.offsets[b + 1] - first;
-      const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1};
+      const index first = ctx.offsets[b], tokens = ctx.offsets[b + 1] - first, length = in_front + tokens;
+      const attention_item item{first + b * in_front, length, n % heads, all ? first : b, all ? tokens : 1, first};
       const index stride = padded(length);
       const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
       attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path};
@@ -116,7 +117,8 @@ auto write_into(view<T> to) {
 }  // namespace detail
 
 /// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v.
-/// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1
+/// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1; (N + B IN_FRONT, H) where IN_FRONT rows that are no token's
+///              stand in front of every sequence's
 /// @param q     (QUERIES, H)      @param[out] y  as many rows as q
 /// @param p     dropout probability of the attention probabilities (training only)
 /// Saved: nothing beyond q, k, v; backward recomputes the probabilities.
@@ -124,18 +126,18 @@ auto write_into(view<T> to) {
 template <class P>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
                        view<typename P::operand> y, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                       rows_of queries = rows_of::tokens) {
+                       rows_of queries = rows_of::tokens, index in_front = 0) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
-  detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first + i, heads, item.head);
+        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
       }
     }
@@ -150,20 +152,20 @@ template <class P>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
                         view<typename P::operand> dv, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                        rows_of queries = rows_of::tokens) {
+                        rows_of queries = rows_of::tokens, index in_front = 0) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
-  detail::for_each_head<P>(queries, heads, d, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first + i, heads, item.head);
+        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
         mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
       }

@@ -10,6 +10,7 @@
 #include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
+#include "graft/model/prefix.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/predict/predictor_of.hpp"
 #include "graft/train/evaluation.hpp"
@@ -79,6 +80,7 @@ auto predictor_of<P>::make_model(const model_description& d) const -> any_model 
   if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
   auto model = make_plain_classifier<P>(config, classes, d.head);
   if (d.kind == "lora") add_lora(model, d.lora);
+  if (d.kind == "prefix") add_prefix(model, d.prefix);
   return model;
 }
 

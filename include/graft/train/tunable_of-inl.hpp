@@ -8,6 +8,7 @@
 #include "graft/model/initialization.hpp"
 #include "graft/model/lora.hpp"
 #include "graft/model/memory.hpp"
+#include "graft/model/prefix.hpp"
 #include "graft/model/saving.hpp"
 #include "graft/train/tunable_model.hpp"
 #include "graft/train/tunable_of.hpp"
@@ -40,6 +41,10 @@ tunable_of<M>::tunable_of(const encoder_config& c, const model_description& d, c
     add_lora(model_, d.lora);
     initialize_lora(model_, start.seed);
     tune_lora(model_);
+  } else if (d.kind == "prefix") {
+    add_prefix(model_, d.prefix);
+    initialize_prefix(model_, start.seed);
+    tune_prefix(model_);
   } else if (d.kind == "full") {
     tune_everything(model_);
   } else {

@@ -1,0 +1,121 @@
+#pragma once
+// Keys and values of their own in front of every sequence (prefix tuning).
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graft/core/layer.hpp"
+#include "graft/core/tuning_options.hpp"
+#include "graft/layers/linear.hpp"
+
+namespace graft {
+
+/// t = a(E W^T + b) (L, B), a row a position: what the layers' prefixes share where a network makes them.
+template <class P>
+struct prefix_network {
+  using real = typename P::real;
+
+  /// Parameters PREFIX.embedding.weight (L, H) and PREFIX.down_project.*
+  prefix_network(const std::string& prefix, index hidden_size, const prefix_options& o)
+      : embedding(parameter<real>::table(prefix + ".embedding.weight", parameter_role::adapter, o.length, hidden_size)),
+        down_project(prefix + ".down_project", hidden_size, o.bottleneck, parameter_role::adapter),
+        act(o.act) {}
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    f(embedding);
+    down_project.for_each_parameter(f);
+  }
+
+  parameter<real> embedding;  // E
+  linear<P> down_project;     // W, b
+  activation act;             // a
+};
+
+/// all_i = [g_i p; own_i], for the keys and values of every sequence i: L rows of its own stand in front of its tokens'.
+///   flat  p is a parameter (L, 2 H), keys beside values        network  p = t U^T + c
+///   g_i = mean of s(V x + v) over the sequence's tokens, s the logistic function: one number, or one for keys and one for values;
+///   without gates g_i = 1
+/// Backward:  dp = sum_i g_i dall_i's first rows, and on to t's parameters;   dg_i = <those rows, p>, and on to V, v and x
+/// Saved: of the network, while it is trained, its z (L, B); with gates, s (N, 1 or 2).
+/// Source: Li & Liang 2021, sections 4.2 and 4.3, with prefixes of keys and values in every layer; gates: Mao et al. 2022, section 3.2; as in
+/// AdapterHub's library, methods/prefix_tuning.py.   Tested: tests/layers/attention_prefix_test.cpp
+template <class P>
+class attention_prefix {
+ public:
+  using real = typename P::real;
+  using operand = typename P::operand;
+  struct saved {
+    buffer<real> z;
+    buffer<real> gates;
+  };
+
+  /// Parameters PREFIX.key_values, or PREFIX.up_project.* behind NETWORK, whose own are visited here only when OWNS_NETWORK; PREFIX.gate.*
+  attention_prefix(const std::string& prefix, index hidden_size, const prefix_options& o, std::shared_ptr<prefix_network<P>> network = {},
+                   bool owns_network = false);
+
+  index length() const { return length_; }
+  /// Whether a gradient needs x.
+  bool needs_input() const { return gate && gate->needs_input(); }
+  /// Computes what a frozen network makes once and for all; its parameters are not to be edited any more.
+  void settle(int threads);
+
+  /// @param  x    (N, H) what the keys were made of      @param own  (N, 2 H) keys beside values, sequences from ctx.offsets
+  /// @param[out] all  (N + B L, 2 H)
+  void forward(const_view<real> x, const_view<operand> own, view<operand> all, saved* s, context& ctx) const;
+  /// @param  x  as forward's; empty where needs_input() is false     @param[out] down  (N, 2 H)
+  /// Returns the beta with which the caller is to add to dx:  dx = BETA dx + what comes through the gates, and then 1, where there are some.
+  real backward(const_view<operand> dall, const_view<operand> x, const saved& s, view<operand> down, view<real>* dx, real beta,
+                context& ctx);
+
+  template <class F>
+  void for_each_parameter(F&& f) {
+    if (owns_network_) network->for_each_parameter(f);
+    if (key_values) f(*key_values);
+    if (up_project) up_project->for_each_parameter(f);
+    if (gate) gate->for_each_parameter(f);
+  }
+
+  std::shared_ptr<prefix_network<P>> network;
+  std::optional<parameter<real>> key_values;  // p, flat
+  std::optional<linear<P>> up_project;        // U, c
+  std::optional<linear<P>> gate;              // V, v
+
+ private:
+  /// p, in scratch memory where it is computed.
+  const_view<real> values(buffer<real>* z, context& ctx) const;
+  /// g (B, 1 or 2), in scratch memory, from s (N, 1 or 2).
+  view<real> means(const_view<real> gates, context& ctx) const;
+  void network_backward(const_view<real> dp, const_view<real> z, context& ctx);
+
+  index length_;
+  bool owns_network_;
+  std::shared_ptr<const matrix<real>> settled_;
+};
+
+/// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out.
+template <class P>
+std::vector<std::optional<attention_prefix<P>>> make_prefixes(const std::string& model_type, index layers, index hidden_size,
+                                                              const prefix_options& o) {
+  std::vector<std::optional<attention_prefix<P>>> all;
+  std::shared_ptr<prefix_network<P>> network;
+  for (index l = 0; l < layers; ++l) {
+    all.emplace_back();
+    if (std::find(o.leave_out.begin(), o.leave_out.end(), l) != o.leave_out.end()) continue;
+    const bool first = network == nullptr && o.bottleneck > 0;
+    if (first) network = std::make_shared<prefix_network<P>>(model_type + ".prefix", hidden_size, o);
+    all.back().emplace(model_type + ".encoder.layer." + std::to_string(l) + ".attention.self.prefix", hidden_size, o, network, first);
+  }
+  return all;
+}
+
+static_assert(parameterized<attention_prefix<f64>>);
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/attention_prefix-inl.hpp"  // IWYU pragma: export
+#endif
