@@ -39,6 +39,8 @@ std::vector<model_case> all_models(double dropout = 0) {
   all.push_back({"pfeiffer", graft_test::make_tiny_single(c, 3, "pfeiffer"), 2 * 2 + 2});
   all.push_back({"frozen norms", graft_test::make_tiny_single(c, 3, "houlsby", false), 2 * 2 * 2 + 2});
   all.push_back({"lora", graft_test::make_tiny_lora(c, {2, 2, {"query", "value"}}), 2 * 2 * 2 + 2});
+  all.push_back({"prefix", graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 4}), 2 * (1 + 1 + 1) + 2});
+  all.push_back({"flat prefix", graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 0, .gates = 1}), 2 * 1 + 2});
   return all;
 }
 

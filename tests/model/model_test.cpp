@@ -69,6 +69,7 @@ class model_holder : public graft_test::tiny_model {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {
       n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) +
+           numbers(l.attention.prefix.z) + numbers(l.attention.prefix.gates) +
            numbers(l.attention_site);
       n += numbers(l.feed.intermediate) + numbers(l.feed.gelu_derivative) + numbers(l.feed.output) + numbers(l.feed_site);
     }
@@ -173,6 +174,13 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_lora(const graft::
   graft::tune_lora(held->model());
   return held;
 }
+std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_prefix(const graft::encoder_config& c, const graft::prefix_options& o) {
+  auto model = graft::make_plain_classifier<f64>(c, 3);
+  graft::add_prefix(model, o);
+  auto held = hold(std::move(model));
+  graft::tune_prefix(held->model());
+  return held;
+}
 std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,
                                                                     graft::multi_adapter_ft_mode mode, graft::index weight_sets,
                                                                     graft::index classes) {
@@ -235,6 +243,24 @@ TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer
   const auto& a = model.trunk.layers[1].attention.value.lora->a.value();
   CHECK(a.cwiseAbs().maxCoeff() <= 1 / std::sqrt(6.0));
   CHECK(a.cwiseAbs().maxCoeff() > 0.2);
+}
+
+TEST_CASE("prefixes start as AdapterHub's library starts them") {
+  auto model = graft::make_plain_classifier<f64>(graft_test::tiny_config(), 3);
+  graft::add_prefix(model, {.length = 50, .bottleneck = 16, .gates = 1});
+  graft::initialize_prefix(model, 1);
+  const auto& prefix = *model.trunk.layers[1].attention.prefix;
+  const auto deviation = [](const auto& p) { return std::sqrt(p.value().squaredNorm() / static_cast<double>(p.size())); };
+  CHECK(deviation(prefix.network->embedding) == Approx(1).margin(0.15));
+  CHECK(deviation(prefix.network->down_project.weight) == Approx(1 / std::sqrt(18)).margin(0.06));  // uniform between +-1/sqrt(6)
+  CHECK(deviation(prefix.up_project->bias) > 0.1);
+  CHECK(prefix.up_project->weight.value().cwiseAbs().maxCoeff() <= 0.25);
+  CHECK(deviation(prefix.gate->weight) < 0.05);
+  CHECK(prefix.gate->bias.value().isZero(0));
+  const auto refused = [&](const graft::prefix_options& o) { graft::add_prefix(model, o); };
+  CHECK_THROWS_WITH(refused({.length = 0}), "prefix_length is 0, 1 to 65536 was expected");
+  CHECK_THROWS_WITH(refused({.gates = 3}), "prefix_gates is 3, 0 to 2 was expected");
+  CHECK_THROWS_WITH(refused({.leave_out = {0, 1}}), "a prefix that leaves out all 2 layers is none");
 }
 
 TEST_CASE("weight sets are equal runs of whole layers, or refused") {

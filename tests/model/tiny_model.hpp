@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graft/model/lora.hpp"
+#include "graft/model/prefix.hpp"
 
 namespace graft_test {
 
@@ -54,6 +55,7 @@ std::unique_ptr<tiny_model> make_tiny_single(const graft::encoder_config& c, gra
                                              const std::string& kind = "houlsby", bool layer_norms = true,
                                              const std::string& settings = "");
 std::unique_ptr<tiny_model> make_tiny_lora(const graft::encoder_config& c, const graft::lora_options& o);
+std::unique_ptr<tiny_model> make_tiny_prefix(const graft::encoder_config& c, const graft::prefix_options& o);
 std::unique_ptr<tiny_model> make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,
                                             graft::multi_adapter_ft_mode mode, graft::index weight_sets = 1, graft::index classes = 3);
 

@@ -343,3 +343,43 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
                     "/model.safetensors: its adapters' size is 4, this run's is 2: give --adapter_size 4, or leave " +
                     "--adapter_init_path out");
 }
+
+TEST_CASE("a prefix is trained to the same bits on any number of threads, answers, is converted, and is started from") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::vector<std::string> prefix{"--do_save", "--adapter_method", "prefix", "--prefix_length", "3"};
+  const auto run = [&](const std::string& output, std::vector<std::string> more) {
+    const auto result = run_graft(with(with(tiny_run("train-adapter", task, folder / output), prefix), std::move(more)));
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    return result.exit_code == 0 ? graft_test::read_log(folder / output, "loss_train").back()["loss_val"].get<double>() : 0;
+  };
+  for (const std::string width : {"4", "0"}) {
+    const std::vector<std::string> kind{"--prefix_bottleneck", width, "--prefix_gates", "2"};
+    const double loss = run("one" + width, with(kind, {"--threads", "1"}));
+    for (const std::string threads : {"2", "3"}) {
+      CHECK(run(threads + width, with(kind, {"--threads", threads})) == loss);
+      CHECK(graft::read_file(folder / (threads + width + "/model.safetensors")) == graft::read_file(folder / ("one" + width + "/model.safetensors")));
+    }
+    CHECK(graft::safetensors_file(folder / ("one" + width + "/model.safetensors")).tensors().size() == (width == "4" ? 3 + 2 * 4 + 4 : 2 * 3 + 4));
+    run("more" + width, with(kind, {"--adapter_init_path", folder / ("one" + width)}));
+  }
+  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path", own_golden() + "/config.json"};
+  const auto answers = [&](const std::string& path) {
+    return run_graft(with(with({"predict"}, model), {"--adapter_path", path, "--task_config_path", task})).out;
+  };
+  const std::string expected = answers(folder / "one4");
+  CHECK(std::count(expected.begin(), expected.end(), '\n') == 10);
+  for (const auto& [from, to, form] : {std::array<std::string, 3>{"one4", "hub", "adapterhub"}, {"hub", "back.safetensors", "graft"}}) {
+    const auto result = run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
+    CHECK(result.exit_code == 0);
+    CHECK_THAT(result.out, Catch::StartsWith("adapter  prefix of length 3, network of width 4; labels "));
+  }
+  CHECK(answers(folder / "back.safetensors").substr(0, 60) == expected.substr(0, 60));
+  check_refused(with(with(tiny_run("train-adapter", task, folder / "other"), prefix),
+                     {"--prefix_bottleneck", "0", "--prefix_gates", "2", "--adapter_init_path", folder / "one4"}),
+                folder / "other", "its network's width is 4, this run's is 0: give --prefix_bottleneck 4");
+  graft::write_file(folder / "list.json", graft::json{{"one", folder / "one4"}}.dump());
+  check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}), folder / "mix",
+                "is a prefix, which a mix cannot hold; an adapter was expected");
+}
