@@ -102,6 +102,7 @@
 #include "graft/adapters/kind_names.hpp"          // them by name
 #include "graft/adapters/adapter_site.hpp"        // one adapter, of whichever kind
 #include "graft/adapters/mixing_weights.hpp"        // mixing weights
+#include "graft/adapters/fusion_site.hpp"         // several, among which each token chooses
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
 // heads: hidden states -> logits
@@ -126,6 +127,7 @@
 #include "graft/model/initialization.hpp"         // fresh adapters and heads
 #include "graft/model/loading.hpp"                // files -> parameters
 #include "graft/model/freezing.hpp"               // which parameters are trained
+#include "graft/model/prefix.hpp"                 // prefixes: where they go, how they start
 #include "graft/model/memory.hpp"                 // what a run will need
 #include "graft/model/saving.hpp"                 // parameters -> files
 #include "graft/model/description.hpp"            // what a saved file says about itself
@@ -136,6 +138,7 @@
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
 #include "graft/exchange/original.hpp"            // nlprunners' model.p
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
+#include "graft/exchange/adapterhub_setup.hpp"    // its fusions
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
 #include "graft/exchange/checkpoint.hpp"          // encoders with a head, tuned elsewhere
 #include "graft/exchange/open_adapter.hpp"        // any of them

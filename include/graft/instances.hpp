@@ -3,6 +3,7 @@
 
 #include "graft/adapters/adapter_site-inl.hpp"
 #include "graft/adapters/bottleneck-inl.hpp"
+#include "graft/adapters/fusion_site-inl.hpp"
 #include "graft/adapters/mixing_weights-inl.hpp"
 #include "graft/adapters/multi_adapter_site-inl.hpp"
 #include "graft/adapters/plain_site-inl.hpp"
@@ -38,6 +39,7 @@ template class mixing_weights<compiled_precision>;
 template class bottleneck<compiled_precision>;
 template class plain_site<compiled_precision>;
 template class adapter_site<compiled_precision>;
+template class fusion_site<compiled_precision>;
 template class multi_adapter_site<compiled_precision>;
 template class embeddings<compiled_precision>;
 template class encoder_layer<compiled_precision, plain_site<compiled_precision>>;

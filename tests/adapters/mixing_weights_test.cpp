@@ -57,5 +57,5 @@ TEST_CASE("modes are read by name") {
   CHECK(graft::parse_mixing_mode("softmax") == mixing_mode::softmax);
   CHECK(graft::parse_mixing_mode("gates") == mixing_mode::gates);
   CHECK(graft::parse_mixing_mode("weights") == mixing_mode::weights);
-  CHECK_THROWS_WITH(graft::parse_mixing_mode("sum"), "adapter_weight_mode is \"sum\", one of softmax, gates, weights was expected");
+  CHECK_THROWS_WITH(graft::parse_mixing_mode("sum"), "adapter_weight_mode is \"sum\", one of softmax, gates, weights, fusion was expected");
 }

@@ -4,7 +4,7 @@ Add a case: a line in CASES.  setting(NAME, CONFIG) adds the adapter as model.ad
 """
 import itertools, json
 import adapters
-from adapters import AutoAdapterModel, BnConfig, DoubleSeqBnConfig, SeqBnConfig
+from adapters import AutoAdapterModel, BnConfig, DoubleSeqBnConfig, DynamicAdapterFusionConfig, SeqBnConfig
 from adapters.composition import Fuse, Stack
 from adapters.heads import ClassificationHead, MultiLabelClassificationHead
 from transformers import AutoModelForSequenceClassification
@@ -82,7 +82,12 @@ def setup(name, compose, configs, fusion="dynamic", **more):
         randomize(model, is_new(AutoAdapterModel.from_pretrained(base_folder)))
         model.save_adapter_setup(out, composition, head_setup="task")
         return Answers(logits(model, ROWS), LABELS)
-    return Case(f"adapterhub: {name}", "roberta", save, **more)
+
+    def load(base_folder, folder):
+        model = AutoAdapterModel.from_pretrained(base_folder)
+        model.load_adapter_setup(folder, set_active=True)
+        return Answers(logits(model, ROWS), LABELS)
+    return Case(f"adapterhub: {name}", "roberta", save, load, to="adapterhub", **more)
 
 
 def parent(name, save_parent, **more):
@@ -198,6 +203,9 @@ CASES = [
     setup("fusion, static", Fuse, {"a": SeqBnConfig(reduction_factor=2), "b": SeqBnConfig(reduction_factor=4)}, fusion="static"),
     setup("fusion, double_seq_bn", Fuse, {"a": DoubleSeqBnConfig(reduction_factor=2), "b": DoubleSeqBnConfig(reduction_factor=2)}),
     setup("fusion of three", Fuse, {name: SeqBnConfig(reduction_factor=2) for name in "abc"}),
+    setup("fusion, every field turned", Fuse, {"a": SeqBnConfig(reduction_factor=2), "b": SeqBnConfig(reduction_factor=4)},
+          fusion=DynamicAdapterFusionConfig(key=False, query_before_ln=True, residual_before=True, value_before_softmax=False, dropout_prob=0.1)),
+    setup("fusion with temperature", Fuse, {"a": SeqBnConfig(reduction_factor=2)}, fusion=DynamicAdapterFusionConfig(temperature=True), refused="temperature"),
     setup("stack", Stack, {"a": SeqBnConfig(reduction_factor=2), "b": SeqBnConfig(reduction_factor=2)}, refused="stack"),
     parent("save_all_adapters", lambda model, out: model.save_all_adapters(out), refused="first, second"),
 

@@ -383,3 +383,45 @@ TEST_CASE("a prefix is trained to the same bits on any number of threads, answer
   check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}), folder / "mix",
                 "is a prefix, which a mix cannot hold; an adapter was expected");
 }
+
+TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub's form") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const auto one = [&](const std::string& name, std::vector<std::string> more) {
+    REQUIRE(run_graft(with(with(tiny_run("train-adapter", task, folder / name), {"--do_save", "--max_steps", "3"}), std::move(more))).exit_code == 0);
+  };
+  one("a", {"--adapter_size", "4", "--adapter_layer_norm", "frozen"});
+  one("b", {"--adapter_size", "2", "--adapter_layer_norm", "frozen", "--seed", "6"});
+  one("norms", {"--adapter_size", "2"});
+  graft::write_file(folder / "list.json", graft::json{{"a", folder / "a"}, {"b", folder / "b"}}.dump());
+  graft::write_file(folder / "norms.json", graft::json{{"a", folder / "a"}, {"norms", folder / "norms"}}.dump());
+  const auto fuse = [&](const std::string& output, std::vector<std::string> more) {
+    return with(with(tiny_run("train-multi-adapter", task, folder / output),
+                     {"--do_save", "--adapter_weights_path", folder / "list.json", "--adapter_weight_mode", "fusion", "--learning_rate", "1e-2"}),
+                std::move(more));
+  };
+  for (const std::string threads : {"1", "2", "3"}) CHECK(run_graft(fuse(threads, {"--threads", threads})).exit_code == 0);
+  const auto losses = graft_test::read_log(folder / "1", "loss_train");
+  CHECK(losses.back()["loss_val"].get<double>() < losses.front()["loss_val"].get<double>());
+  for (const std::string threads : {"2", "3"}) {
+    CHECK(graft::read_file(folder / (threads + "/model.safetensors")) == graft::read_file(folder / "1/model.safetensors"));
+  }
+  CHECK(graft::safetensors_file(folder / "1/model.safetensors").tensors().size() == 2 * 2 * (2 * 4 + 5) + 4);
+  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path", own_golden() + "/config.json"};
+  const auto answers = [&](const std::string& path) {
+    return run_graft(with(with({"predict"}, model), {"--adapter_path", path, "--task_config_path", task})).out;
+  };
+  const std::string expected = answers(folder / "1");
+  CHECK(std::count(expected.begin(), expected.end(), '\n') == 10);
+  for (const auto& [from, to, form] : {std::array<std::string, 3>{"1", "hub", "adapterhub"}, {"hub", "back.safetensors", "graft"}}) {
+    const auto result = run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    CHECK_THAT(result.out, Catch::StartsWith("adapter  fusion of a, b; labels "));
+    CHECK(answers(folder / to) == expected);
+  }
+  CHECK(run_graft(fuse("more", {"--adapter_init_path", folder / "hub"})).exit_code == 0);
+  check_refused(fuse("other", {"--adapter_fusion", "static", "--adapter_init_path", folder / "1"}), folder / "other", "give --adapter_fusion dynamic");
+  check_refused(fuse("other", {"--adapter_include_flex", "1"}), folder / "other", "a fusion is of adapters alone");
+  check_refused(fuse("other", {"--adapter_weights_path", folder / "norms.json"}), folder / "other", "was trained with LayerNorms of its own");
+}

@@ -11,6 +11,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub.hpp"
+#include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
@@ -43,7 +44,10 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 }
 
 std::string summary(const model_description& d) {
-  std::string text = d.kind == "prefix" ? "prefix of length " + std::to_string(d.prefix.length) +
+  std::string fused;
+  for (const mixed_adapter& one : d.mix.adapters) fused += (fused.empty() ? "" : ", ") + one.name;
+  std::string text = d.kind == "multi_adapter" ? "fusion of " + fused
+                     : d.kind == "prefix" ? "prefix of length " + std::to_string(d.prefix.length) +
                                              (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
                      : d.kind == "lora"
                          ? "low-rank updates, r " + std::to_string(d.lora.r) + ", of"
@@ -106,7 +110,7 @@ int convert_adapter(int argc, const char* const* argv) {
     throw usage_error("--model_path or --model_config_path is missing: one says how large the encoder is");
   if (!files.model_path.empty()) files = beside_model(files);
   const encoder_config config = read_trunk_config(files);
-  adapter_file a = open_adapter(input, config);
+  adapter_file a = is_adapterhub_setup(input) || to == "adapterhub" ? open_tuned(input, config) : open_adapter(input, config);
   print_notes(a.notes);
   std::optional<tensor_source> trunk;
   if (!files.model_path.empty()) {
@@ -138,7 +142,11 @@ int convert_adapter(int argc, const char* const* argv) {
   }
   if (to == "graft") write_adapter(target, a);
   if (to == "original") write_original(target, a, config, trunk ? &*trunk : nullptr);
-  if (to == "adapterhub") write_adapterhub(target, a, config, name, norms_beside);
+  if (to == "adapterhub" && a.description.kind == "multi_adapter") {
+    write_adapterhub_setup(target, a, config);
+  } else if (to == "adapterhub") {
+    write_adapterhub(target, a, config, name, norms_beside);
+  }
   if (to == "peft") write_peft(target, a, config);
   std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(target, 4000) << '\n';
   const bool without_labels = to == "original" || to == "peft";

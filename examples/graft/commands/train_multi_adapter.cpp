@@ -28,6 +28,9 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
       throw format_error(path, std::string(one.file.description.kind == "lora" ? "is a low-rank update" : "is a prefix") +
                                    ", which a mix cannot hold; an adapter was expected");
     }
+    if (run.flags.adapter_weight_mode == "fusion" && one.file.description.layer_norms_trained) {
+      throw format_error(path, "was trained with LayerNorms of its own, which a fusion does not hold; an adapter trained with --adapter_layer_norm frozen was expected");
+    }
     check_trunk(one.file.description, run.fingerprint, path);
     print_notes(one.file.notes);
     all.push_back(std::move(one));
@@ -74,11 +77,13 @@ int train_mix(prepared_run& run) {
     const model_description& d = file.description;
     mix.adapters.push_back({name, d.adapter});
   }
-  mix.include_base = f.adapter_include_base.value_or(mode != multi_adapter_ft_mode::flex);
+  mix.mode = parse_mixing_mode(f.adapter_weight_mode);
+  const bool fusion = mix.mode == mixing_mode::fusion;
+  mix.fusion.value = f.adapter_fusion == "dynamic";
+  mix.include_base = f.adapter_include_base.value_or(!fusion && mode != multi_adapter_ft_mode::flex);
   mix.include_flex = f.adapter_include_flex.value_or(mode == multi_adapter_ft_mode::flex);
   mix.flex_size = f.adapter_size;
   mix.flex_activation = parse_activation(f.adapter_hidden_act);
-  mix.mode = parse_mixing_mode(f.adapter_weight_mode);
   mix.optimized = f.adapter_use_optimized;
 
   model_description description = describe(run, "multi_adapter");
@@ -93,13 +98,13 @@ int train_mix(prepared_run& run) {
   load_start(model, run);
   const auto names = mix.mixed_names();
   model_hooks hooks;
-  hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
+  if (!fusion) hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
     const std::int64_t every = std::max<std::int64_t>(1, (total + 999) / 1000);
     if (step % every != 0 && step != total) return;
     log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", place}});
   };
-  const int exit_code = train_model(model, run, trained_text(mode, mix.include_flex), hooks);
-  if (exit_code == 0) print_weights(weights_entry(model, names), names);
+  const int exit_code = train_model(model, run, fusion && mode == multi_adapter_ft_mode::base ? "fusion and head" : trained_text(mode, mix.include_flex), hooks);
+  if (exit_code == 0 && !fusion) print_weights(weights_entry(model, names), names);
   return exit_code;
 }
 

@@ -12,6 +12,7 @@ std::string advice(const error& failure) {
       {"kind full", "give the --model_path that it belongs to, or train the whole encoder (--tune full)"},
       {"trunk", "give the --model_path that it belongs to"}};
   static const std::map<std::string, std::string> flags = {{"flex_hidden_act", "adapter_hidden_act"},
+                                                           {"fusion", "adapter_fusion"},
                                                            {"flex_size", "adapter_size"},
                                                            {"include_flex", "adapter_include_flex"},
                                                            {"num_weight_sets", "adapter_num_weight_sets"},

@@ -129,8 +129,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of({"base", "flex", "base_ft", "full_ft"});
     table
         .add("adapter_weight_mode", &flags.adapter_weight_mode,
-             "How mixing weights come from their parameters: softmax, sigmoid or as they are.")
-        .one_of({"softmax", "gates", "weights"});
+             "How mixing weights come from their parameters: softmax, sigmoid or as they are; or fusion: each token attends to the adapters.")
+        .one_of({"softmax", "gates", "weights", "fusion"});
+    table.add("adapter_fusion", &flags.adapter_fusion, "A fusion with a matrix for values, or without.").one_of({"dynamic", "static"});
     table.add("adapter_weights_learning_rate", &flags.adapter_weights_learning_rate, "The mixing weights' own learning rate.")
         .within(ranges::rate);
     table.add("adapter_use_optimized", &flags.adapter_use_optimized, "Fused kernel (1), or the plain loop that it is tested against (0).");

@@ -77,6 +77,7 @@ struct training_flags {
   std::int64_t adapter_num_weight_sets = 1;
   std::string adapter_ft_mode = "base";
   std::string adapter_weight_mode = "softmax";
+  std::string adapter_fusion = "dynamic";
   double adapter_weights_learning_rate = 0.01;
   bool adapter_use_optimized = true;
   std::optional<bool> adapter_include_base;

@@ -3,6 +3,7 @@
 
 #include "graft/adapters/adapter_options.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/core/error.hpp"
 #include "graft/core/number_text.hpp"
 
 namespace graft {
@@ -17,6 +18,20 @@ GRAFT_INLINE std::vector<std::string> multi_adapter_options::mixed_names() const
   for (const mixed_adapter& a : adapters) all.push_back(a.name);
   if (include_base) all.emplace_back("base");
   return all;
+}
+
+GRAFT_INLINE void check_fusion(const multi_adapter_options& o) {
+  if (o.adapters.empty()) throw config_error("a fusion needs at least one adapter");
+  if (o.include_base || o.include_flex) throw config_error("a fusion is of adapters alone, without the base and without a flex adapter");
+  for (const mixed_adapter& a : o.adapters) {
+    if (a.adapter.kind != "houlsby" && a.adapter.kind != "pfeiffer") {
+      throw config_error("a fusion is of houlsby or of pfeiffer adapters, " + a.name + " is " + adapter_text(a.adapter));
+    }
+    if (a.adapter.kind != o.adapters[0].adapter.kind) {
+      throw config_error("a fusion is of adapters of one kind, " + a.name + " is " + a.adapter.kind + " and " + o.adapters[0].name + " is " +
+                         o.adapters[0].adapter.kind);
+    }
+  }
 }
 
 }  // namespace graft

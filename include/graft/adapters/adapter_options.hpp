@@ -29,6 +29,15 @@ struct mixed_adapter {
   adapter_options adapter{};
 };
 
+/// What a fusion is, as AdapterHub's AdapterFusionConfig says: which matrices it has, and what it reads (adapters/fusion_site.hpp).
+struct fusion_options {
+  bool query = true, key = true, value = true;
+  bool query_before_ln = false;
+  bool residual_before = false;
+
+  bool operator==(const fusion_options&) const = default;
+};
+
 /// What is mixed at every site, in order; `base`, when included, is last.
 struct multi_adapter_options {
   std::vector<mixed_adapter> adapters{};
@@ -37,11 +46,15 @@ struct multi_adapter_options {
   index flex_size = 64;
   activation flex_activation = activation::gelu;
   mixing_mode mode = mixing_mode::softmax;
+  fusion_options fusion{};  // mode `fusion`
   bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
 
   index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
   std::vector<std::string> mixed_names() const;
 };
+
+/// @throws config_error  what O fuses are not one or more houlsby, or pfeiffer, adapters alone
+void check_fusion(const multi_adapter_options& o);
 
 }  // namespace graft
 

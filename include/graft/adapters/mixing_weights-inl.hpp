@@ -35,6 +35,7 @@ auto mixing_weights<P>::initial(index count, mixing_mode mode) -> real {
     case mixing_mode::softmax:
       return real(1) / real(count);
     case mixing_mode::gates:
+    case mixing_mode::fusion:
       return real(0);
     case mixing_mode::weights:
       return real(1);

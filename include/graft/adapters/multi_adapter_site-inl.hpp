@@ -13,6 +13,10 @@ template <class P>
 multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o,
                                           std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix, site_location where)
     : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
+  if (o.mode == mixing_mode::fusion) {
+    fusion.emplace(prefix, hidden_size, eps, o, where);
+    return;
+  }
   const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
   for (const mixed_adapter& a : o.adapters) branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
   if (o.include_base) branches.emplace_back(norms + "base", hidden_size, eps);
@@ -23,6 +27,10 @@ multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidde
 
 template <class P>
 void multi_adapter_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
+  if (fusion) {
+    fusion->forward(h, x, y, s != nullptr ? &s->fusion : nullptr, ctx);
+    return;
+  }
   scratch::mark mark(ctx.memory);
   view<real> w = s != nullptr ? s->w.resize(1, mix->count()) : ctx.memory.take<real>(1, mix->count());
   mix->forward(w);
@@ -37,6 +45,10 @@ void multi_adapter_site<P>::forward(const_view<real> h, const_view<real> x, view
 
 template <class P>
 void multi_adapter_site<P>::backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
+  if (fusion) {
+    fusion->backward(dy, s.fusion, dh, dx, ctx);
+    return;
+  }
   if (!flex) {
     mix_backward(dy, s, dh, dx, ctx);
     return;

@@ -36,14 +36,14 @@ GRAFT_INLINE activation parse_activation(const std::string& text) {
 }
 
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
-  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : "weights";
+  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : mode == mixing_mode::weights ? "weights" : "fusion";
 }
 
 GRAFT_INLINE mixing_mode parse_mixing_mode(const std::string& text) {
-  for (const mixing_mode mode : {mixing_mode::softmax, mixing_mode::gates, mixing_mode::weights}) {
+  for (const mixing_mode mode : {mixing_mode::softmax, mixing_mode::gates, mixing_mode::weights, mixing_mode::fusion}) {
     if (text == mixing_mode_name(mode)) return mode;
   }
-  throw config_error("adapter_weight_mode is \"" + text + "\", one of softmax, gates, weights was expected");
+  throw config_error("adapter_weight_mode is \"" + text + "\", one of softmax, gates, weights, fusion was expected");
 }
 
 GRAFT_INLINE multi_adapter_ft_mode parse_ft_mode(const std::string& text) {

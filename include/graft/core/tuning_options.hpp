@@ -44,12 +44,13 @@ struct site_location {
 };
 
 /// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
-enum class mixing_mode : std::uint8_t { softmax, gates, weights };
+/// fusion: each token attends to the adapters (adapters/fusion_site.hpp).
+enum class mixing_mode : std::uint8_t { softmax, gates, weights, fusion };
 
-/// "softmax", "gates" or "weights".
+/// "softmax", "gates", "weights" or "fusion".
 std::string mixing_mode_name(mixing_mode mode);
 
-/// @throws config_error  TEXT is none of the three
+/// @throws config_error  TEXT is none of the four
 mixing_mode parse_mixing_mode(const std::string& text);
 
 /// base, flex: mixing weights, head, and flex where it is included.   base_ft: everything but the mixed adapters and their

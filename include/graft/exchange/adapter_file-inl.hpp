@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "graft/adapters/adapter_site.hpp"
+#include "graft/adapters/fusion_site.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_file.hpp"
@@ -26,6 +27,16 @@ GRAFT_INLINE tensor_shapes detail::adapter_at(const std::string& prefix, index h
   tensor_shapes shapes;
   adapter_site<f32> site(prefix, "LayerNorm", hidden_size, 1, o, where);  // memory of its size, none of which is touched
   site.for_each_adapter_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes detail::fusion_at(const std::string& prefix, index hidden_size, const multi_adapter_options& o,
+                                             site_location where) {
+  tensor_shapes shapes;
+  fusion_site<f32> site(prefix, hidden_size, 1, o, where);
+  const auto take = [&](auto& p) { shapes[p.name] = p.shape(); };
+  for (auto& module : site.modules) module.for_each_parameter(take);
+  site.for_each_fusion_parameter(take);
   return shapes;
 }
 

@@ -57,6 +57,9 @@ void for_each_site(const encoder_config& config, F&& f) {
 /// The adapter that O describes at the site WHERE, its tensors called PREFIX....; none where its kind does not stand.
 tensor_shapes adapter_at(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where);
 
+/// The same for what O fuses, and the fusion's own, at the site called PREFIX; its LayerNorm is the encoder's.
+tensor_shapes fusion_at(const std::string& prefix, index hidden_size, const multi_adapter_options& o, site_location where);
+
 }  // namespace detail
 
 /// Adapters of D in an encoder with CONFIG: as a rule down_project.weight (K, H), up_project.weight (H, K), biases.
@@ -136,6 +139,12 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
     throw format_error(path, "says that it is a mix of " + std::to_string(d.mix.count()) + " with \"num_weight_sets\" " +
                                  std::to_string(d.num_weight_sets) + ", which an encoder of " + std::to_string(layers) +
                                  " layers cannot be");
+  }
+  if (d.mix.mode == mixing_mode::fusion) {
+    detail::for_each_site(config, [&](const std::string& site, site_location where) {
+      for (const auto& [tensor, shape] : detail::fusion_at(site, h, d.mix, where)) f(tensor, shape);
+    });
+    return;
   }
   const auto branch = [&](const std::string& name, const adapter_options* o) {
     detail::for_each_site(config, [&](const std::string& site, site_location where) {

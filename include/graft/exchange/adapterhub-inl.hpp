@@ -53,7 +53,6 @@ GRAFT_INLINE std::string adapter_digest(const tensor_source& tensors) {
   return hash.text();
 }
 
-/// Adds labels to D, and to TENSORS the head in FOLDER.
 GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_config& config, model_description& d,
                                        tensor_source& tensors) {
   const std::string path = (std::filesystem::path(folder) / "head_config.json").string();
@@ -143,7 +142,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
   const bool prefix = d.kind == "prefix";
-  if (d.kind != "adapter" && !prefix) throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
+  if (d.kind == "lora") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
+  if (d.kind != "adapter" && !prefix) throw config_error(a.tensors.path() + ": is of kind \"" + d.kind + "\", which is not written for AdapterHub");
   if (!prefix && d.layer_norms_trained && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
                            ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "

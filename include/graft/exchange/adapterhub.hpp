@@ -24,6 +24,12 @@ adapter_file read_adapterhub(const std::string& folder, const encoder_config& co
 void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
                       bool layer_norms_beside);
 
+namespace detail {
+
+/// Adds labels to D, and to TENSORS the head in FOLDER.
+void read_adapterhub_head(const std::string& folder, const encoder_config& config, model_description& d, tensor_source& tensors);
+
+}  // namespace detail
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)

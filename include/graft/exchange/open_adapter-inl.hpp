@@ -1,11 +1,13 @@
 #pragma once
 // Bodies of graft/exchange/open_adapter.hpp.
 
+#include <algorithm>
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub.hpp"
+#include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/exchange/original.hpp"
@@ -33,6 +35,20 @@ GRAFT_INLINE adapter_file read_graft(const tensor_source& stored, const encoder_
 
 namespace graft::detail {
 
+/// The folders in FOLDER that hold something of AdapterHub's library, as its save_all_adapters leaves them: "rte, sst2".
+GRAFT_INLINE std::string adapters_inside(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const auto holds = [&](const char* file) { return is_there(entry.path() / file); };
+    const std::string name = entry.path().filename().string();
+    if (holds("adapter_config.json")) names.push_back(name);
+    if (holds("adapter_setup.json")) names.push_back(name + " (a set-up)");
+    if (holds("adapter_fusion_config.json")) names.push_back(name + " (a fusion's matrices, without its adapters)");
+  }
+  std::sort(names.begin(), names.end());
+  return listed(names);
+}
+
 GRAFT_INLINE std::string file_at(const std::string& path) {
   namespace fs = std::filesystem;
   if (!is_there(path)) throw format_error(path, "is not there");
@@ -47,6 +63,9 @@ GRAFT_INLINE std::string file_at(const std::string& path) {
   for (const char* name : {"model.safetensors", "model.p"}) {
     const std::string file = (fs::path(path) / name).string();
     if (is_there(file)) return file;
+  }
+  if (const std::string inside = adapters_inside(path); !inside.empty()) {
+    throw format_error(path, "holds several adapters: " + inside + "; give the folder of one of them");
   }
   throw format_error(path, "holds no adapter: none of adapter_config.json, model.safetensors, model.p is there");
 }
@@ -63,6 +82,7 @@ GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string&
 GRAFT_INLINE std::optional<adapter_file> open_known(const std::string& path, const encoder_config& config, tensor_source& stored) {
   namespace fs = std::filesystem;
   if (auto found = open_library_adapter(path, config)) return found;
+  if (is_adapterhub_setup(path)) return read_adapterhub_setup(path, config);
   const bool folder = fs::is_directory(path), may_be_model = !folder || is_there((fs::path(path) / "config.json").string());
   stored = open_weights(folder && may_be_model ? path : file_at(path));
   if (may_be_model) {

@@ -86,6 +86,9 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
     check.same("its flex adapter's size is", from.mix.flex_size, to.mix.flex_size, "flex_size", count);
     check.same("its flex adapter's activation is", from.mix.flex_activation, to.mix.flex_activation, "flex_hidden_act", activation_name);
   }
+  if (from.mix.mode == mixing_mode::fusion && from.mix.fusion != to.mix.fusion) {
+    check.refuse("is a fusion with other matrices than this run's", {"fusion", from.mix.fusion.value ? "dynamic" : "static"});
+  }
   check.same("its weight mode is", from.mix.mode, to.mix.mode, "weight_mode", mixing_mode_name);
   const auto sets = [&](const model_description& d) { return d.num_weight_sets == -1 ? config.num_hidden_layers : d.num_weight_sets; };
   check.same("its number of weight sets is", sets(from), sets(to), "num_weight_sets", count);

@@ -85,6 +85,14 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     o["flex_size"] = d.mix.flex_size;
     o["flex_hidden_act"] = activation_name(d.mix.flex_activation);
     o["weight_mode"] = mixing_mode_name(d.mix.mode);
+    if (d.mix.mode == mixing_mode::fusion) {
+      const fusion_options& f = d.mix.fusion;
+      o["fusion"] = {{"query", f.query},
+                     {"key", f.key},
+                     {"value", f.value},
+                     {"query_before_ln", f.query_before_ln},
+                     {"residual_before", f.residual_before}};
+    }
     o["num_weight_sets"] = d.num_weight_sets;
   }
   return {{"graft", o.dump()}, {"format", "pt"}};
@@ -156,6 +164,16 @@ GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& wher
   mix.flex_size = integer_field(o, "flex_size", where, 1, 65'536);
   mix.flex_activation = parsed_field(o, "flex_hidden_act", where, parse_activation);
   mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
+  if (mix.mode == mixing_mode::fusion) {
+    const auto of_fusion = required<json>(o, "fusion", where);
+    const auto flag = [&](const char* field) { return required<bool>(of_fusion, field, where); };
+    mix.fusion = {flag("query"), flag("key"), flag("value"), flag("query_before_ln"), flag("residual_before")};
+    try {
+      check_fusion(mix);
+    } catch (const config_error& failure) {
+      throw format_error(where, failure.what());
+    }
+  }
   std::vector<std::string> names = mix.mixed_names();
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {

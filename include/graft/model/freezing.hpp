@@ -96,6 +96,11 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
   for (auto& l : model.trunk.layers) {
     for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       const bool mixed = mode == multi_adapter_ft_mode::full_ft;
+      if (s->fusion) {
+        for (auto& module : s->fusion->modules) set_trainable(module, mixed);
+        s->fusion->for_each_fusion_parameter([](auto& p) { p.train(); });
+        continue;
+      }
       for (auto& branch : s->branches) set_trainable(branch, mixed);
       set_trainable(*s->mix, true);
       if (s->flex) set_trainable(*s->flex, true);

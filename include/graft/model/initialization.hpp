@@ -40,6 +40,16 @@ void initialize_adapter(adapter_site<P>& site, double deviation, std::uint64_t s
     if (p.is_product_weight()) draw_normal(p, deviation, seed);
   });
 }
+/// A fusion: W_q and W_k ~ N(0, 0.02^2), biases 0, W_v the identity, but for a millionth elsewhere, as in AdapterHub's library.
+template <class P>
+void initialize_fusion(fusion_site<P>& fusion, std::uint64_t seed) {
+  for (auto* layer : {&fusion.query, &fusion.key}) {
+    if (*layer) initialize(**layer, 0.02, seed);
+  }
+  if (!fusion.value) return;
+  fusion.value->edit().setConstant(typename P::real(1e-6));
+  fusion.value->edit().diagonal().setOnes();
+}
 /// What does not come with the trunk, deviation 0.02: the `initializer_range` with which transformers makes a new head. FRESH_POOLER:
 /// a BERT's dense layer does not, either (see brings_pooler).
 template <class P>
@@ -63,6 +73,9 @@ template <class P>
 void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
+    for (auto* s : {&l.attention_site, &l.feed_site}) {
+      if (s->fusion) initialize_fusion(*s->fusion, seed);
+    }
     if (l.attention_site.flex) initialize_adapter(*l.attention_site.flex, deviation, seed);
     if (l.feed_site.flex) initialize_adapter(*l.feed_site.flex, deviation, seed);
   }

@@ -41,6 +41,7 @@ index site_numbers(const adapter_site<P>& s, index h) {
 }
 template <class P>
 index site_numbers(const multi_adapter_site<P>& s, index h) {
+  if (s.fusion) return s.fusion->saved_numbers(h);
   index total = s.flex ? site_numbers(*s.flex, h) : 0;
   const bool fused = s.fused();
   if (fused) total += h;

@@ -94,6 +94,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
   for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_");
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
+  if (o.mode == mixing_mode::fusion) check_fusion(o);
   const index layers = c.num_hidden_layers;
   const index sets = weight_sets == -1 ? layers : weight_sets;
   if (sets < 1 || layers % sets != 0) {

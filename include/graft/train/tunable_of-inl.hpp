@@ -131,6 +131,7 @@ std::vector<std::vector<double>> tunable_of<M>::mixing_weights() const {
   if constexpr (std::is_same_v<M, multi_adapter_classifier<typename M::precision>>) {
     for (const auto& l : model_.trunk.layers) {
       for (const auto* s : {&l.attention_site, &l.feed_site}) {
+        if (s->fusion) return all;  // it has one for each token
         matrix<real> w(1, s->mix->count());
         s->mix->forward(w);
         all.emplace_back(w.data(), w.data() + w.size());
