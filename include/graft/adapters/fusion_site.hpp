@@ -53,6 +53,7 @@ class fusion_site {
     if (key) key->for_each_parameter(f);
     if (value) f(*value);
   }
+  bool reads_sequences() const { return false; }
   /// Numbers that a row of width H saves.
   index saved_numbers(index h) const;
 
