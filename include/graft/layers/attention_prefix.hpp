@@ -79,7 +79,7 @@ class attention_prefix {
     if (gate) gate->for_each_parameter(f);
   }
 
-  std::shared_ptr<prefix_network<P>> network;
+  std::shared_ptr<prefix_network<P>> network;  // shared by the layers; null: flat
   std::optional<parameter<real>> key_values;  // p, flat
   std::optional<linear<P>> up_project;        // U, c
   std::optional<linear<P>> gate;              // V, v
@@ -101,7 +101,7 @@ template <class P>
 std::vector<std::optional<attention_prefix<P>>> make_prefixes(const std::string& model_type, index layers, index hidden_size,
                                                               const prefix_options& o) {
   std::vector<std::optional<attention_prefix<P>>> all;
-  std::shared_ptr<prefix_network<P>> network;
+  std::shared_ptr<prefix_network<P>> network;  // shared by the layers; null: flat
   for (index l = 0; l < layers; ++l) {
     all.emplace_back();
     if (std::find(o.leave_out.begin(), o.leave_out.end(), l) != o.leave_out.end()) continue;
