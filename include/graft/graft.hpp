@@ -144,7 +144,7 @@
 #include "graft/exchange/open_adapter.hpp"        // any of them
 #include "graft/exchange/start.hpp"               // what a run starts from, fitted to it
 #include "graft/exchange/adapter_list.hpp"        // several, by name
-#include "graft/exchange/merge_lora.hpp"          // a low-rank update inside the weights
+#include "graft/exchange/merge_adapter.hpp"       // low-rank updates and IA3 inside the weights
 
 // optim: gradients -> new parameters
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role

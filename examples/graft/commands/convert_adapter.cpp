@@ -49,13 +49,15 @@ std::string summary(const model_description& d) {
   std::string text = d.kind == "multi_adapter" ? "fusion of " + fused
                      : d.kind == "prefix" ? "prefix of length " + std::to_string(d.prefix.length) +
                                              (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
+                     : d.kind == "ia3" ? "IA3 of"
                      : d.kind == "lora"
-                         ? "low-rank updates, r " + std::to_string(d.lora.r) + ", of"
+                         ? std::string(d.lora.dora ? "DoRA" : "low-rank updates") + ", r " + std::to_string(d.lora.r) + (d.lora.ranks.empty() ? "" : " and others") + ", of"
                          : d.adapter.kind + " adapter of size " + std::to_string(d.adapter.size) + ", " + activation_name(d.adapter.act) +
                                ", LayerNorms " + (d.layer_norms_trained ? "trained" : "of the trunk");
-  if (d.kind == "lora") {
-    for (const std::string& target : d.lora.targets) text += " " + target;
+  for (const std::string& target : d.kind == "ia3" ? d.ia3.targets : d.lora.targets) {
+    if (d.kind == "lora" || d.kind == "ia3") text += " " + target;
   }
+  if (!d.trained_beside.empty()) text += "; " + std::to_string(d.trained_beside.size()) + " tensors of the encoder's own";
   if (d.output == task_kind::regression) return text + "; regression";
   text += d.labels.empty() ? "; no head" : "; labels";
   for (const std::string& label : d.labels) text += " " + label;

@@ -18,7 +18,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
-#include "graft/exchange/merge_lora.hpp"
+#include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
@@ -36,14 +36,15 @@ constexpr const char* tokenizer_files[] = {
     "vocab.json", "merges.txt", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
 
 /// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.
-void write_head(const std::string& path, const adapter_file& lora, const std::string& print) {
+void write_head(const std::string& path, const adapter_file& lora, const encoder_config& config, const std::string& print) {
   model_description d = lora.description;
   d.kind = "head";
   d.trunk_fingerprint = print;
   safetensors_writer writer;
   writer.metadata = to_metadata(d);
+  const auto head = head_tensors(config, d.num_labels());
   for (const auto& [name, info] : lora.tensors.tensors()) {
-    if (name.find(".lora_") == std::string::npos) writer.add(name, info.shape, info.type, info.bytes, info.type);
+    if (head.contains(name)) writer.add(name, info.shape, info.type, info.bytes, info.type);
   }
   writer.write(path);
 }
@@ -71,7 +72,7 @@ int export_model(int argc, const char* const* argv) {
   flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
   flags.add("output_dir", &output_folder, "Another name for output_base_path.");
   flags.add("merge_lora", &lora_path,
-            "A low-rank update (PEFT's folder, or graft's): it becomes part of the weights, its head a file of its own beside them.");
+            "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head a file of its own beside them.");
   flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
   flags.positional("FOLDER", &model_folder);
@@ -102,7 +103,8 @@ int export_model(int argc, const char* const* argv) {
     check_trunk(lora->description, fingerprint(model, to_json(config), trunk), lora_path);
     start_threads(0);
     check_of_trunk(*lora, model);
-    model = merge_lora(model, *lora);
+    lora = merged_tensors(model, *lora);
+    model = merge_adapter(model, *lora);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
   for (const auto& [name, shape] : trunk) model.check_finite(name);
@@ -132,7 +134,7 @@ int export_model(int argc, const char* const* argv) {
   staged_files files(folder.string());
   for (const auto& [name, text] : texts) write_file(files.staged_path(name), text);
   write_model_file(files.staged_path("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
-  if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, print);
+  if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, config, print);
   std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
   stale.push_back("head.safetensors");
   files.commit(stale);

@@ -25,7 +25,8 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
   for (const auto& [name, path] : run.adapters) {
     named_adapter one{name, open_adapter(path, run.config)};
     if (one.file.description.kind != "adapter") {
-      throw format_error(path, std::string(one.file.description.kind == "lora" ? "is a low-rank update" : "is a prefix") +
+      const std::string& kind = one.file.description.kind;
+      throw format_error(path, std::string(kind == "lora" ? "is a low-rank update" : kind == "ia3" ? "is IA3" : "is a prefix") +
                                    ", which a mix cannot hold; an adapter was expected");
     }
     if (run.flags.adapter_weight_mode == "fusion" && one.file.description.layer_norms_trained) {

@@ -1,6 +1,7 @@
 #pragma once
 // Bodies of graft/core/tuning_options.hpp.
 
+#include <algorithm>
 #include <cstddef>
 #include <iterator>
 #include <utility>
@@ -54,6 +55,25 @@ GRAFT_INLINE multi_adapter_ft_mode parse_ft_mode(const std::string& text) {
   throw config_error("adapter_ft_mode is \"" + text + "\", one of base, flex, base_ft, full_ft was expected");
 }
 
-GRAFT_INLINE bool is_target(const std::string& layer, const std::string& target) { return layer.ends_with("." + target); }
+GRAFT_INLINE bool lora_options::updates(const std::string& layer) const { return is_any_target(layer, targets); }
+
+GRAFT_INLINE index lora_options::rank_of(const std::string& layer) const {
+  const auto own = ranks.find(layer);
+  return own == ranks.end() ? r : own->second;
+}
+
+GRAFT_INLINE double lora_options::alpha_of(const std::string& layer) const {
+  const auto own = alphas.find(layer);
+  return own == alphas.end() ? alpha : own->second;
+}
+
+GRAFT_INLINE bool is_target(const std::string& layer, const std::string& target) {
+  // Layers of the head, outside, are named in full: "dense" means none of them.
+  return layer == target || (layer.find(".layer.") != layer.npos && layer.ends_with("." + target));
+}
+
+GRAFT_INLINE bool is_any_target(const std::string& layer, const std::vector<std::string>& targets) {
+  return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) { return is_target(layer, target); });
+}
 
 }  // namespace graft

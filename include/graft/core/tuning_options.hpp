@@ -2,6 +2,7 @@
 // Settings of adapters, mixes and low-rank updates that are one word or number each, without the code that computes them.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,14 @@ struct lora_options {
   index r = 8;       // rank
   double alpha = 8;  // the update is scaled by alpha / r
   std::vector<std::string> targets{"query", "value"};
+  std::map<std::string, index> ranks{};    // of the layers, by their whole names, that have another rank
+  std::map<std::string, double> alphas{};  // ... another alpha
+  bool dora = false;                       // rows of W + (alpha / r) B A get lengths of their own: lora_magnitude_vector
+  bool bias = false;                       // B has a bias, scaled as the update is
+
+  bool updates(const std::string& layer) const;
+  index rank_of(const std::string& layer) const;
+  double alpha_of(const std::string& layer) const;
 };
 
 /// Keys and values in front of every sequence's own, in every layer (layers/attention_prefix.hpp).
@@ -78,8 +87,17 @@ struct prefix_options {
   bool operator==(const prefix_options&) const = default;
 };
 
-/// Whether TARGET, the end of a name from a dot on, names LAYER.
+/// Which projections IA3 scales: their outputs, b included, or their inputs.
+struct ia3_options {
+  std::vector<std::string> targets{};  // all of them
+  std::vector<std::string> feed_forward{};  // those whose inputs are scaled
+};
+
+/// Whether TARGET names LAYER: all of its name or, of a layer of the encoder, the end of it from a dot on.
 bool is_target(const std::string& layer, const std::string& target);
+
+/// Whether one of TARGETS does.
+bool is_any_target(const std::string& layer, const std::vector<std::string>& targets);
 
 }  // namespace graft
 

@@ -48,22 +48,37 @@ GRAFT_INLINE tensor_shapes all_adapters(const encoder_config& config, const adap
   return shapes;
 }
 
-GRAFT_INLINE tensor_shapes dense_layers(const encoder_config& config) {
+GRAFT_INLINE tensor_shapes dense_layers(const encoder_config& config, index classes) {
   tensor_shapes shapes;
-  for (const auto& [name, shape] : trunk_tensors(config)) {
-    if (shape.size() == 2 && name.starts_with(config.model_type + ".encoder.")) shapes[name.substr(0, name.rfind('.'))] = shape;
+  const auto take = [&](const tensor_shapes& all, const std::string& start) {
+    for (const auto& [name, shape] : all) {
+      if (shape.size() == 2 && name.starts_with(start)) shapes[name.substr(0, name.rfind('.'))] = shape;
+    }
+  };
+  take(trunk_tensors(config), config.model_type + ".encoder.");
+  take(head_tensors(config, classes), "");
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const model_description& d, index classes) {
+  tensor_shapes shapes;
+  for (const auto& [layer, shape] : dense_layers(config, classes)) {
+    if (!d.lora.updates(layer)) continue;
+    const index r = d.lora.rank_of(layer);
+    shapes[layer + ".lora_A.weight"] = {r, shape[1]};
+    shapes[layer + ".lora_B.weight"] = {shape[0], r};
+    if (d.lora.bias) shapes[layer + ".lora_B.bias"] = {shape[0]};
+    if (d.lora.dora) shapes[layer + ".lora_magnitude_vector"] = {shape[0]};
   }
   return shapes;
 }
 
-GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const model_description& d) {
+GRAFT_INLINE tensor_shapes ia3_tensors(const encoder_config& config, const model_description& d, index classes) {
   tensor_shapes shapes;
-  for (const auto& [layer, shape] : dense_layers(config)) {
-    for (const std::string& target : d.lora.targets) {
-      if (!is_target(layer, target)) continue;
-      shapes[layer + ".lora_A.weight"] = {d.lora.r, shape[1]};
-      shapes[layer + ".lora_B.weight"] = {shape[0], d.lora.r};
-    }
+  for (const auto& [layer, shape] : dense_layers(config, classes)) {
+    if (!is_any_target(layer, d.ia3.targets)) continue;
+    const bool inputs = is_any_target(layer, d.ia3.feed_forward);
+    shapes[layer + ".ia3_l"] = inputs ? std::vector<index>{1, shape[1]} : std::vector<index>{shape[0], 1};
   }
   return shapes;
 }
@@ -117,10 +132,38 @@ GRAFT_INLINE index head_rows(const tensor_source& source, const encoder_config& 
   return out == nullptr || out->shape.empty() ? 0 : out->shape[0];
 }
 
+namespace detail {
+
+/// For how many classes the head is that an update D of HELD belongs to, be it in HELD or the encoder's own.
+GRAFT_INLINE index updated_classes(const encoder_config& config, const model_description& d, const tensor_source& held) {
+  if (d.num_labels() > 0) return d.num_labels();
+  const std::string out = head_names(config).out_proj;
+  for (const char* part : {".weight", ".bias", ".lora_B.weight", ".ia3_l"}) {
+    if (const auto* info = held.find(out + part); info != nullptr && !info->shape.empty()) return info->shape[0];
+  }
+  return 1;
+}
+
+/// What HELD has beside updates: of the trunk, and of a head that is the encoder's own otherwise.
+/// @throws format_error  D names what is none of these
+GRAFT_INLINE tensor_shapes beside_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
+  tensor_shapes known = trunk_tensors(config), shapes;
+  known.merge(head_tensors(config, updated_classes(config, d, held)));
+  for (const std::string& name : d.trained_beside) {
+    const auto found = known.find(name);
+    if (found == known.end()) throw format_error(held.path(), "says that '" + name + "' was trained, which the encoder does not have");
+    shapes.insert(*found);
+  }
+  return shapes;
+}
+
+}  // namespace detail
+
 GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
   tensor_shapes shapes;
   if (d.kind == "adapter") shapes = all_adapters(config, d.adapter);
-  if (d.kind == "lora") shapes = lora_tensors(config, d);
+  if (d.kind == "lora") shapes = lora_tensors(config, d, detail::updated_classes(config, d, held));
+  if (d.kind == "ia3") shapes = ia3_tensors(config, d, detail::updated_classes(config, d, held));
   if (d.kind == "prefix") shapes = prefix_tensors(config, d.prefix);
   if (d.kind == "full") shapes = trunk_tensors(config);
   if (d.kind == "multi_adapter") {
@@ -130,8 +173,14 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
     });
   }
   if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
-  if (d.num_labels() > 0) shapes.merge(head_tensors(config, d.num_labels(), d.head));
-  return pooled_as(held, std::move(shapes));  // BERT's first head layer is its pooler: where it is left out, the trunk's stays as it is
+  for (const auto& [name, shape] : detail::beside_tensors(config, d, held)) shapes[name] = shape;
+  tensor_shapes head;
+  if (d.num_labels() > 0) head = pooled_as(held, head_tensors(config, d.num_labels(), d.head));
+  // BERT's first head layer is its pooler: what is left out of it stays as it is in the trunk.
+  const bool part = d.kind == "lora" || d.kind == "ia3";
+  std::erase_if(head, [&](const auto& item) { return part && item.first.starts_with("bert.pooler.") && !held.contains(item.first); });
+  shapes.merge(head);
+  return d.kind == "full" ? pooled_as(held, std::move(shapes)) : shapes;
 }
 
 }  // namespace graft

@@ -65,11 +65,15 @@ tensor_shapes fusion_at(const std::string& prefix, index hidden_size, const mult
 /// Adapters of D in an encoder with CONFIG: as a rule down_project.weight (K, H), up_project.weight (H, K), biases.
 tensor_shapes all_adapters(const encoder_config& config, const adapter_options& o);
 
-/// The dense layers of the encoder, without ".weight", and the shapes of their weights: what can get a low-rank update.
-tensor_shapes dense_layers(const encoder_config& config);
+/// The dense layers of the encoder and of a head over CLASSES, without ".weight", and the shapes of their weights: what can get a low-rank
+/// update.
+tensor_shapes dense_layers(const encoder_config& config, index classes);
 
-/// Low-rank updates of D: lora_A.weight (r, inputs), lora_B.weight (outputs, r).
-tensor_shapes lora_tensors(const encoder_config& config, const model_description& d);
+/// Low-rank updates of D around an encoder and a head over CLASSES: lora_A.weight (r, inputs), lora_B.weight (outputs, r).
+tensor_shapes lora_tensors(const encoder_config& config, const model_description& d, index classes);
+
+/// Scales of D: ia3_l (outputs, 1), or (1, inputs) of those that scale their inputs.
+tensor_shapes ia3_tensors(const encoder_config& config, const model_description& d, index classes);
 
 /// Prefixes of O in every layer that it does not leave out.
 tensor_shapes prefix_tensors(const encoder_config& config, const prefix_options& o);
@@ -163,6 +167,13 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
       f(site + ".multi_adapter.weighted_sum.weights", std::vector<index>{d.mix.count()});
   });
 }
+
+namespace detail {
+
+/// For how many classes the head is that an update D of HELD belongs to, be it in HELD or the encoder's own.
+index updated_classes(const encoder_config& config, const model_description& d, const tensor_source& held);
+
+}  // namespace detail
 
 /// All that an adapter, or whatever else D describes, consists of; HELD is where it comes from.
 /// @throws format_error  D is a mix that HELD lacks tensors of

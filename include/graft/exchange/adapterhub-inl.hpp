@@ -142,7 +142,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
   const bool prefix = d.kind == "prefix";
-  if (d.kind == "lora") throw config_error(a.tensors.path() + ": is low-rank, which is not written for AdapterHub", {"to", "peft"});
+  if (d.kind == "lora" || d.kind == "ia3")
+    throw config_error(a.tensors.path() + ": is " + (d.kind == "ia3" ? "IA3" : "low-rank") + ", which is not written for AdapterHub", {"to", "peft"});
   if (d.kind != "adapter" && !prefix) throw config_error(a.tensors.path() + ": is of kind \"" + d.kind + "\", which is not written for AdapterHub");
   if (!prefix && d.layer_norms_trained && !layer_norms_beside) {
     throw config_error(a.tensors.path() +

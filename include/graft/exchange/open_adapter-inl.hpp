@@ -108,7 +108,7 @@ GRAFT_INLINE adapter_file open_adapter(const std::string& path, const encoder_co
   const tensor_source stored = open_weights(detail::file_at(path));
   if (!has_description(stored.metadata())) return read_original(stored, config);
   const model_description d = parse_description(stored.metadata(), stored.path());
-  if (d.kind != "adapter" && d.kind != "lora" && d.kind != "prefix")
+  if (d.kind != "adapter" && d.kind != "lora" && d.kind != "ia3" && d.kind != "prefix")
     throw format_error(stored.path(), "is of kind \"" + d.kind + "\", a single adapter, low-rank update or prefix was expected");
   return read_graft(stored, config);
 }

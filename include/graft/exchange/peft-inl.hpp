@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <regex>
 #include <set>
 #include <vector>
 
@@ -18,21 +20,17 @@
 
 namespace graft::detail {
 
-/// Targets that name exactly those layers of the encoder which STORED has updates of: short names where every layer has one. Of NAMED,
-/// the target_modules as a list, each may be the end of a layer's name or all of it; layers that none of them names are not counted.
-GRAFT_INLINE std::vector<std::string> targets_of(const tensor_source& stored, const encoder_config& config,
-                                                 const std::vector<std::string>& named = {}) {
+/// Targets that name exactly those layers of the encoder, or of the head, that UPDATED(layer) says: short names where every layer of the
+/// encoder has one.
+template <class Updated>
+std::vector<std::string> targets_of(const encoder_config& config, index classes, Updated&& updated) {
   std::set<std::string> targets;
-  const tensor_shapes layers = dense_layers(config);
-  const auto updated = [&](const std::string& layer) {
-    const auto names_it = [&](const std::string& name) { return is_target(layer, name) || name.ends_with(layer); };
-    return (stored.contains(layer + ".lora_A.weight") || stored.contains(layer + ".lora_B.weight")) &&
-           (named.empty() || std::any_of(named.begin(), named.end(), names_it));
-  };
+  const tensor_shapes layers = dense_layers(config, classes);
   for (const auto& [layer, shape] : layers) {
     if (!updated(layer)) continue;
-    const std::string numbered = layer.substr(layer.find(".layer.") + 1);  // layer.0.attention.self.query
-    const std::string part = numbered.substr(numbered.find('.', 6) + 1);   // attention.self.query
+    const auto number = layer.find(".layer.");
+    const std::string numbered = number == layer.npos ? layer : layer.substr(number + 1);                            // layer.0.attention.self.query
+    const std::string part = number == layer.npos ? layer : numbered.substr(numbered.find('.', 6) + 1);  // attention.self.query
     const bool all =
         std::all_of(layers.begin(), layers.end(), [&](const auto& other) { return !is_target(other.first, part) || updated(other.first); });
     targets.insert(all ? part : numbered);
@@ -52,20 +50,24 @@ GRAFT_INLINE std::optional<std::string> peft_name(std::string name, std::set<std
     }
   }
   if (name.find(".original_module.") != name.npos) return std::nullopt;
-  const auto take_adapter = [&](std::size_t at) {  // the part of the name that begins there
-    const auto end = name.find('.', at);
-    if (end == name.npos) return;
-    adapters.insert(name.substr(at, end - at));
-    name.erase(at, end + 1 - at);
+  const auto take_adapter = [&](std::size_t at) {  // the part of the name that begins there, with the dot before it
+    const auto end = std::min(name.find('.', at + 1), name.size());
+    adapters.insert(name.substr(at + 1, end - at - 1));
+    name.erase(at, end - at);
   };
   constexpr std::string_view saved = ".modules_to_save.";
   if (const auto at = name.find(saved); at != name.npos) {
-    take_adapter(at + saved.size());
-    name.erase(at + 1, saved.size() - 1);
+    const auto inner = at + saved.size() - 1;
+    if (name.find('.', inner + 1) != name.npos) take_adapter(inner);
+    name.erase(at, saved.size() - 1);
   }
-  for (const std::string_view matrix : {".lora_A.", ".lora_B."}) {
-    const auto at = name.find(matrix);
-    if (at != name.npos && name.substr(at + matrix.size()) != "weight") take_adapter(at + matrix.size());
+  for (const std::string_view part : {".lora_A.", ".lora_B.", ".lora_magnitude_vector.", ".ia3_l."}) {
+    const auto at = name.find(part);
+    const std::string_view rest = at == name.npos ? "weight" : std::string_view(name).substr(at + part.size());
+    if (rest != "weight" && rest != "bias") take_adapter(at + part.size() - 1);
+  }
+  for (const std::string_view vector : {".lora_magnitude_vector", ".ia3_l"}) {
+    if (name.ends_with(std::string(vector) + ".weight")) name.erase(name.size() - std::string_view(".weight").size());
   }
   return name;
 }
@@ -84,17 +86,26 @@ GRAFT_INLINE void check_peft_task(const json& given, const std::string& path) {
   }
 }
 
-/// What of STORED, the tensors of a PEFT folder, is a copy of the encoder's.
-/// @throws format_error  a table of word embeddings of another length, or another part of the encoder in another shape
-GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encoder_config& config) {
+/// Whether one of MODULES, as PEFT's modules_to_save, holds the tensor NAME.
+GRAFT_INLINE bool is_saved(const std::string& name, const std::vector<std::string>& modules) {
+  for (auto end = name.rfind('.'); end != name.npos; end = end == 0 ? name.npos : name.rfind('.', end - 1)) {
+    const auto module = std::string_view(name).substr(0, end);
+    if (std::any_of(modules.begin(), modules.end(), [&](const std::string& one) { return module.ends_with(one); })) return true;
+  }
+  return false;
+}
+
+/// The table of word embeddings in STORED, the tensors of a PEFT folder, where it is not among MODULES that were trained: a copy of the
+/// encoder's.
+/// @throws format_error  it is of another length
+GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encoder_config& config, const std::vector<std::string>& modules) {
   tensor_source copies(stored.path());
   const tensor_shapes trunk = trunk_tensors(config);
   copies.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
     const auto own = trunk.find(name);
-    if (own == trunk.end() || name.find(".pooler.") != name.npos) return std::nullopt;
+    if (own == trunk.end() || !name.ends_with(".word_embeddings.weight")) return std::nullopt;
     const auto& shape = stored.at(name).shape;
-    const bool table = name.ends_with(".word_embeddings.weight") && shape.size() == 2 && shape[1] == config.hidden_size;
-    if (table && shape[0] != config.vocab_size) {
+    if (shape.size() == 2 && shape[1] == config.hidden_size && shape[0] != config.vocab_size) {
       throw format_error(stored.path(),
                          "holds a table of " + std::to_string(shape[0]) + " word embeddings, the encoder's has " +
                              std::to_string(config.vocab_size) +
@@ -102,9 +113,161 @@ GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encod
                          remedy{"trunk"});
     }
     stored.expect({*own});
-    return name;
+    return is_saved(name, modules) ? std::nullopt : std::optional(name);
   });
   return copies;
+}
+
+/// The tensors of the PEFT folder FOLDER under graft's names.
+/// @throws format_error  a name is not PEFT's, or there are several adapters
+GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder_config& config) {
+  const tensor_source file = open_first(folder, {"adapter_model.safetensors", "adapter_model.bin"});
+  std::set<std::string> adapters, plain;
+  const auto short_name = [&](std::string name) -> std::optional<std::string> {
+    for (const std::string_view wrapper : {"module.", "_orig_mod."}) {
+      if (name.starts_with(wrapper)) name.erase(0, wrapper.size());
+    }
+    if (!name.starts_with(peft_prefix))
+      throw format_error(file.path(), "holds tensor '" + name + "', a name with base_model.model. was expected");
+    name.erase(0, peft_prefix.size());
+    if (name.starts_with("model.")) name.erase(0, std::string_view("model.").size());
+    return peft_name(name, adapters);
+  };
+  const auto is_wrapped = [](const std::string& name) { return name.find(".modules_to_save.") != name.npos; };
+  for (const auto& [name, info] : file.tensors()) {
+    if (name.find(".lora_embedding_") != name.npos)
+      throw format_error(file.path(), "holds '" + name + "', an update of the word embeddings, which graft does not compute: one of dense layers was expected");
+    const auto simple = short_name(name);
+    if (simple && !is_wrapped(name)) plain.insert(*simple);
+  }
+  if (adapters.size() > 1) {
+    throw format_error(file.path(), "holds several adapters, " + listed(adapters, quoted) + ": save one of them alone");
+  }
+  tensor_source inner(file.path()), all(file.path());
+  inner.add_all(file, [&](const std::string& name) {
+    const auto simple = short_name(name);
+    return simple && is_wrapped(name) && plain.contains(*simple) ? std::nullopt : simple;  // `bias` writes some twice
+  });
+  all.add_all(inner, [&](const std::string& name) { return canonical_name(name, config.model_type); });
+  return all;
+}
+
+/// The alpha that ABOUT, an adapter_config.json, gives LAYER: that of the first key of alpha_pattern, a pattern, which is its name or ends it.
+GRAFT_INLINE double peft_alpha(const ordered_json& about, const std::string& layer, const std::string& path) {
+  const ordered_json patterns = about.value("alpha_pattern", ordered_json());
+  for (const auto& [key, value] : patterns.items()) {
+    try {
+      if (!std::regex_match(layer, std::regex("(?:.*\\.)?(?:" + key + ")"))) continue;
+    } catch (const std::regex_error&) {
+      throw format_error(path, "\"alpha_pattern\" has the key " + shown(json(key)) + ", a regular expression was expected");
+    }
+    return required<double>(json(patterns), key, path);
+  }
+  return required<double>(json(about), "lora_alpha", path);
+}
+
+/// The value that most of OF have, FIRST among equals.
+template <class Value>
+Value usual(const std::map<std::string, Value>& of, Value first) {
+  std::map<Value, std::size_t> counts{{first, 0}};
+  for (const auto& [name, value] : of) ++counts[value];
+  for (const auto& [value, count] : counts) {
+    if (count > counts[first]) first = value;
+  }
+  return first;
+}
+
+/// The low-rank updates among STORED, as ABOUT, their adapter_config.json, scales them.
+GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_source& stored, const encoder_config& config, index classes,
+                                    const std::string& path) {
+  const json given(about);
+  lora_options lora{required<index>(given, "r", path), required<double>(given, "lora_alpha", path), {}};
+  const auto check_alpha = [&](double alpha, const std::string& what) {
+    if (!ranges::lora_alpha.contains(alpha)) throw format_error(path, what + ", " + ranges::lora_alpha.text() + " was expected");
+  };
+  if (!ranges::lora_r.contains(static_cast<double>(lora.r))) {
+    throw format_error(path, "\"r\" is " + std::to_string(lora.r) + ", " + ranges::lora_r.text() + " was expected");
+  }
+  const auto by_rank = [&](double alpha, index r) {
+    return optional<bool>(given, "use_rslora", path, false) ? alpha * std::sqrt(static_cast<double>(r)) : alpha;
+  };
+  lora.alpha = by_rank(lora.alpha, lora.r);
+  check_alpha(lora.alpha, "\"lora_alpha\" is " + given["lora_alpha"].dump());
+  const auto matrix = [&](const std::string& layer, const char* name) { return stored.find(layer + name); };
+  lora.targets = targets_of(config, classes, [&](const std::string& layer) {
+    return matrix(layer, ".lora_A.weight") != nullptr || matrix(layer, ".lora_B.weight") != nullptr;
+  });
+  for (const auto& [layer, shape] : dense_layers(config, classes)) {
+    if (!lora.updates(layer)) continue;
+    const auto *a = matrix(layer, ".lora_A.weight"), *b = matrix(layer, ".lora_B.weight");
+    const index r = a != nullptr && !a->shape.empty() ? a->shape[0] : b != nullptr && b->shape.size() == 2 ? b->shape[1] : lora.r;
+    if (!ranges::lora_r.contains(static_cast<double>(r))) {
+      throw format_error(stored.path(), "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
+    }
+    lora.ranks[layer] = r;
+    lora.alphas[layer] = by_rank(peft_alpha(about, layer, path), r);
+    check_alpha(lora.alphas[layer], "alpha of '" + layer + "' is " + json(lora.alphas[layer]).dump());
+  }
+  lora.r = usual(lora.ranks, lora.r);
+  lora.alpha = usual(lora.alphas, lora.alpha);
+  std::erase_if(lora.ranks, [&](const auto& one) { return one.second == lora.r; });
+  std::erase_if(lora.alphas, [&](const auto& one) { return one.second == lora.alpha; });
+  lora.dora = optional<bool>(given, "use_dora", path, false);
+  lora.bias = optional<bool>(given, "lora_bias", path, false);
+  return lora;
+}
+
+/// The scales among STORED: which of them are of a layer's inputs, their shapes say.
+GRAFT_INLINE ia3_options peft_ia3(const tensor_source& stored, const encoder_config& config, index classes) {
+  const tensor_shapes layers = dense_layers(config, classes);
+  const auto scaled = [&](const std::string& layer) { return stored.contains(layer + ".ia3_l"); };
+  const auto by_inputs = [&](const std::string& layer) {
+    return scaled(layer) && stored.at(layer + ".ia3_l").shape == std::vector<index>{1, layers.at(layer)[1]};
+  };
+  return {targets_of(config, classes, scaled), targets_of(config, classes, by_inputs)};
+}
+
+/// How PEFT's library calls the adapters of PEFT_TYPE; the type itself where it is not known.
+GRAFT_INLINE std::string peft_method(const std::string& type) {
+  const std::map<std::string, std::string> names{
+      {"ADALORA", "AdaLoRA"},       {"LOHA", "LoHa"},          {"LOKR", "LoKr"},
+      {"VERA", "VeRA"},             {"PVERA", "PVeRA"},        {"FOURIERFT", "FourierFT"},
+      {"RANDLORA", "RandLora"},     {"XLORA", "X-LoRA"},       {"VBLORA", "VB-LoRA"},
+      {"BOFT", "BOFT"},             {"OFT", "OFT"},            {"LN_TUNING", "LN tuning"},
+      {"PREFIX_TUNING", "prefix tuning"}, {"PROMPT_TUNING", "prompt tuning"}, {"MULTITASK_PROMPT_TUNING", "multitask prompt tuning"},
+      {"P_TUNING", "p-tuning"},     {"ADAPTION_PROMPT", "LLaMA-Adapter"}, {"TRAINABLE_TOKENS", "trainable tokens"},
+      {"POLY", "Poly"},             {"BONE", "Bone"},          {"MISS", "MiSS"},
+      {"SHIRA", "SHiRA"},           {"ROAD", "RoAd"},          {"WAVEFT", "WaveFT"},
+      {"DELORA", "DeLoRA"},         {"GRALORA", "GraLoRA"},    {"HRA", "HRA"},
+      {"CPT", "CPT"},               {"C3A", "C3A"}};
+  const auto found = names.find(type);
+  return found == names.end() ? type : found->second;
+}
+
+/// @throws format_error  GIVEN asks for what graft does not compute
+GRAFT_INLINE void check_peft_fields(const json& given, const std::string& type, const std::string& path) {
+  std::set<std::string> handled{"peft_type",       "task_type",       "target_modules", "exclude_modules", "modules_to_save",
+                                "revision",        "inference_mode",  "auto_mapping",   "peft_version",    "base_model_name_or_path"};
+  if (type == "IA3") handled.insert({"feedforward_modules", "init_ia3_weights"});
+  if (type == "LORA") {
+    // Which layers were picked, and their ranks, the tensors say.
+    handled.insert({"r", "lora_alpha", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "use_rslora", "lora_dropout",
+                    "megatron_core", "qalora_group_size", "use_dora", "lora_bias", "bias", "init_lora_weights", "ephemeral_gpu_offload",
+                    "runtime_config", "ensure_weight_tying"});
+    const json start = given.value("init_lora_weights", json());
+    if (start == "eva") handled.insert("eva_config");
+    if (!start.is_boolean() && !start.is_null() && start != "gaussian" && start != "eva" && start != "orthogonal") {
+      throw format_error(path, "\"init_lora_weights\" is " + shown(start) +
+                                   ": that way of beginning changes the encoder's weights, too, which this folder does not hold. Convert it in PEFT "
+                                   "(save_pretrained with path_initial_model_for_weight_conversion), or give the encoder that it changed with "
+                                   "\"init_lora_weights\" true");
+    }
+    const auto bias = optional<std::string>(given, "bias", path, "none");
+    if (bias != "none" && bias != "all" && bias != "lora_only")
+      throw format_error(path, "\"bias\" is " + shown(given["bias"]) + ", one of none, all, lora_only was expected");
+  }
+  check_peft_task(given, path);
+  check_fields(given, {}, handled, path);
 }
 
 }  // namespace graft::detail
@@ -113,102 +276,127 @@ namespace graft {
 
 GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_config& config) {
   const std::string path = (std::filesystem::path(folder) / "adapter_config.json").string();
-  const json given = read_json(path);
-  if (const auto type = required<std::string>(given, "peft_type", path); type != "LORA") {
-    throw format_error(path, "\"peft_type\" is " + type + ", LORA was expected");
+  const auto about = read_json<ordered_json>(path);
+  const json given(about);
+  const auto type = required<std::string>(given, "peft_type", path);
+  if (type != "LORA" && type != "IA3") {
+    throw format_error(path, "\"peft_type\" is " + type + ": " + detail::peft_method(type) + " is not computed by graft, LORA or IA3 was expected");
   }
-  std::set<std::string> handled{"peft_type",       "r",
-                                "lora_alpha",      "target_modules",
-                                "exclude_modules", "layers_to_transform",
-                                "layers_pattern",  // which layers they picked, the tensors say
-                                "use_rslora",      "lora_dropout",
-                                "modules_to_save", "base_model_name_or_path",
-                                "revision",        "inference_mode",
-                                "auto_mapping",    "megatron_core",
-                                "peft_version",    "qalora_group_size"};
-  // The other ways of filling the matrices at the start change the trunk with them.
-  const json start = given.value("init_lora_weights", json());
-  if (start.is_boolean() || start == "gaussian" || start == "eva" || start == "orthogonal")
-    handled.insert({"init_lora_weights", "eva_config"});
-  handled.insert("task_type");
-  detail::check_peft_task(given, path);
-  check_fields(given, {{"bias", "none"}}, handled, path);
-
-  const tensor_source file = detail::open_first(folder, {"adapter_model.safetensors", "adapter_model.bin"});
-  std::set<std::string> adapters;
-  const auto short_name = [&](std::string name) -> std::optional<std::string> {
-    for (const std::string_view wrapper : {"module.", "_orig_mod."}) {
-      if (name.starts_with(wrapper)) name.erase(0, wrapper.size());
-    }
-    if (!name.starts_with(detail::peft_prefix))
-      throw format_error(file.path(), "holds tensor '" + name + "', a name with base_model.model. was expected");
-    name.erase(0, detail::peft_prefix.size());
-    if (name.starts_with("model.")) name.erase(0, std::string_view("model.").size());
-    return detail::peft_name(name, adapters);
-  };
-  for (const auto& [name, info] : file.tensors()) short_name(name);
-  if (adapters.size() > 1) {
-    throw format_error(file.path(), "holds several adapters, " + detail::listed(adapters, detail::quoted) + ": save one of them alone");
-  }
-  tensor_source inner(file.path()), all(file.path());
-  inner.add_all(file, short_name);
-  all.add_all(inner, [&](const std::string& name) { return canonical_name(name, config.model_type); });
-  const tensor_source copies = detail::trunk_copies(all, config);
-  tensor_source stored(file.path());
+  detail::check_peft_fields(given, type, path);
+  const tensor_source all = detail::peft_tensors(folder, config);
+  const tensor_source copies =
+      detail::trunk_copies(all, config, optional<std::vector<std::string>>(given, "modules_to_save", path, {}));
+  tensor_source stored(all.path());
   stored.add_all(all, [&](const std::string& name) { return copies.contains(name) ? std::nullopt : std::optional(name); });
   model_description d;
-  d.kind = "lora";
+  d.kind = type == "LORA" ? "lora" : "ia3";
   d.layer_norms_trained = false;
-  d.lora.r = required<index>(given, "r", path);
-  d.lora.alpha = required<double>(given, "lora_alpha", path);
-  if (!ranges::lora_r.contains(static_cast<double>(d.lora.r))) {
-    throw format_error(path, "\"r\" is " + std::to_string(d.lora.r) + ", " + ranges::lora_r.text() + " was expected");
+  const index rows = head_rows(stored, config);
+  tensor_shapes head = head_tensors(config, std::max<index>(rows, 1));
+  const bool whole = std::all_of(head.begin(), head.end(), [&](const auto& one) { return one.first.starts_with("bert.pooler.") || stored.contains(one.first); });
+  if (rows != 0 && whole) number_labels(d, rows, stored.path());
+  const index classes = detail::updated_classes(config, d, stored);
+  if (d.kind == "lora") {
+    d.lora = detail::peft_lora(about, stored, config, classes, path);
+  } else {
+    d.ia3 = detail::peft_ia3(stored, config, classes);
   }
-  if (optional<bool>(given, "use_rslora", path, false)) d.lora.alpha *= std::sqrt(static_cast<double>(d.lora.r));
-  if (!ranges::lora_alpha.contains(d.lora.alpha)) {
-    throw format_error(path, "\"lora_alpha\" is " + given["lora_alpha"].dump() + ", " + ranges::lora_alpha.text() + " was expected");
+  if ((d.kind == "lora" ? d.lora.targets : d.ia3.targets).empty()) {
+    throw format_error(path, "\"target_modules\" is " + shown(given.value("target_modules", json())) + ": no dense layer of this encoder has an update");
   }
-  const json targets = given.value("target_modules", json());
-  d.lora.targets = detail::targets_of(
-      stored, config, targets.is_array() ? required<std::vector<std::string>>(given, "target_modules", path) : std::vector<std::string>());
-  if (lora_tensors(config, d).empty()) {
-    throw format_error(path, "\"target_modules\" is " + shown(targets) + ": no dense layer of this encoder has an update");
+  tensor_shapes beside = trunk_tensors(config);
+  if (d.num_labels() == 0) beside.merge(head);
+  for (const auto& [name, shape] : beside) {
+    const bool of_head = d.num_labels() > 0 && head.contains(name);
+    if (stored.contains(name) && !of_head) d.trained_beside.push_back(name);
   }
-  if (const index rows = head_rows(stored, config); rows != 0) number_labels(d, rows, stored.path());
   return {d, take_tensors(stored, adapter_tensors(config, d, stored)), copies};
 }
 
+}  // namespace graft
+
+namespace graft::detail {
+
+/// The names of modules of TENSORS, among those called BESIDE, whose weights are there, as modules_to_save has them; one for all LayerNorms.
+GRAFT_INLINE std::vector<std::string> saved_modules(const std::vector<std::string>& beside, const encoder_config& config) {
+  std::vector<std::string> modules;
+  const tensor_shapes norms = layer_norm_tensors(config);
+  const bool all_norms = std::all_of(norms.begin(), norms.end(), [&](const auto& norm) {
+    return std::find(beside.begin(), beside.end(), norm.first) != beside.end();
+  });
+  if (all_norms) modules.emplace_back("LayerNorm");
+  for (const std::string& name : beside) {
+    if (name.ends_with(".weight") && !(all_norms && norms.contains(name))) modules.push_back(name.substr(0, name.rfind('.')));
+  }
+  return modules;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
 GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, const encoder_config& config) {
   const model_description& d = a.description;
-  if (d.kind != "lora") throw config_error(a.tensors.path() + ": is no low-rank update, the only kind that is written for PEFT");
+  if (d.kind != "lora" && d.kind != "ia3")
+    throw config_error(a.tensors.path() + ": is no low-rank update or IA3, the only kinds that are written for PEFT");
+  const index classes = detail::updated_classes(config, d, a.tensors);
+  const auto& targets = d.kind == "lora" ? d.lora.targets : d.ia3.targets;
+  const head_names head(config);
+  const auto updated = [&](const std::string& layer) { return is_any_target(layer, targets); };
+  // A head with updates of its own is no saved module.
+  const bool head_saved = a.has_head() && !updated(head.out_proj) && !(updated(head.dense) && head.dense.starts_with("classifier."));
   staged_files files(folder);
   safetensors_writer writer;
   writer.metadata = {{"format", "pt"}};
   for (const auto& [name, info] : a.tensors.tensors()) {
-    writer.add(std::string(detail::peft_prefix) + name, info.shape, info.type, info.bytes, info.type);
+    const auto end = name.rfind('.');
+    const std::string layer = name.substr(0, end), part = name.substr(end);
+    const bool wrapped = (part == ".weight" || part == ".bias") && updated(layer);
+    writer.add(std::string(detail::peft_prefix) + (wrapped ? layer + ".base_layer" + part : name), info.shape, info.type, info.bytes, info.type);
   }
   writer.write(files.staged_path("adapter_model.safetensors"));
   json saved = nullptr;
-  if (a.has_head()) saved = json::array({"classifier"});
-  if (a.tensors.contains("bert.pooler.dense.weight")) saved.push_back("pooler");
+  if (head_saved) saved = json::array({"classifier"});
+  if (a.tensors.contains("bert.pooler.dense.weight") && !updated("bert.pooler.dense")) saved.push_back("pooler");
+  for (const std::string& module : detail::saved_modules(d.trained_beside, config)) {
+    if (module != "bert.pooler.dense") saved.push_back(module);
+  }
   // `dense` alone would name layers of the head there, too.
-  const bool alone = std::find(d.lora.targets.begin(), d.lora.targets.end(), "dense") != d.lora.targets.end();
-  // Alpha is a whole number there, but nothing depends on it: a fraction is written as it is.
-  const bool whole = d.lora.alpha == std::floor(d.lora.alpha) && std::abs(d.lora.alpha) < 1e9;
-  const ordered_json about{{"peft_type", "LORA"},
-                           {"task_type", a.has_head() ? json("SEQ_CLS") : json()},
-                           {"base_model_name_or_path", nullptr},
-                           {"r", d.lora.r},
-                           {"lora_alpha", whole ? json(static_cast<index>(d.lora.alpha)) : json(d.lora.alpha)},
-                           {"target_modules", alone ? detail::targets_of(a.tensors, config) : d.lora.targets},
-                           {"lora_dropout", 0.0},
-                           {"bias", "none"},
-                           {"fan_in_fan_out", false},
-                           {"use_rslora", false},
-                           {"use_dora", false},
-                           {"init_lora_weights", true},
-                           {"modules_to_save", saved},
-                           {"inference_mode", true}};
+  const bool alone = std::find(targets.begin(), targets.end(), "dense") != targets.end();
+  ordered_json about{{"peft_type", d.kind == "lora" ? "LORA" : "IA3"},
+                     {"task_type", head_saved ? json("SEQ_CLS") : json()},
+                     {"base_model_name_or_path", nullptr}};
+  const auto named = alone ? detail::targets_of(config, classes, updated) : targets;
+  if (d.kind == "ia3") {
+    about["target_modules"] = named;
+    about["feedforward_modules"] = d.ia3.feed_forward;
+    about["fan_in_fan_out"] = false;
+    about["init_ia3_weights"] = true;
+  } else {
+    // Alpha is a whole number there, but nothing depends on it: a fraction is written as it is.
+    const auto number = [](double alpha) {
+      const bool whole = alpha == std::floor(alpha) && std::abs(alpha) < 1e9;
+      return whole ? json(static_cast<index>(alpha)) : json(alpha);
+    };
+    const auto is_bias = [&](const std::string& name) { return name.ends_with(".bias") && !detail::is_saved(name, detail::saved_modules(d.trained_beside, config)); };
+    const auto of_update = [&](const std::string& name) { return updated(name.substr(0, name.rfind('.'))); };
+    const bool any = std::any_of(d.trained_beside.begin(), d.trained_beside.end(), is_bias);
+    const bool only = std::all_of(d.trained_beside.begin(), d.trained_beside.end(), [&](const auto& name) { return !is_bias(name) || of_update(name); });
+    about["r"] = d.lora.r;
+    about["lora_alpha"] = number(d.lora.alpha);
+    about["target_modules"] = named;
+    about["lora_dropout"] = 0.0;
+    about["bias"] = !any ? "none" : only ? "lora_only" : "all";
+    about["fan_in_fan_out"] = false;
+    about["use_rslora"] = false;
+    about["use_dora"] = d.lora.dora;
+    about["init_lora_weights"] = true;
+    if (d.lora.bias) about["lora_bias"] = true;
+    if (!d.lora.ranks.empty()) about["rank_pattern"] = d.lora.ranks;
+    for (const auto& [layer, alpha] : d.lora.alphas) about["alpha_pattern"][layer] = number(alpha);
+  }
+  about["modules_to_save"] = saved;
+  about["inference_mode"] = true;
   write_file(files.staged_path("adapter_config.json"), about.dump(2) + "\n");
   files.commit({"adapter_model.bin"});
 }

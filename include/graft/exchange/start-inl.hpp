@@ -41,6 +41,7 @@ GRAFT_INLINE std::string kind_text(const model_description& d) {
   if (d.kind == "adapter") return "an adapter";
   if (d.kind == "lora") return "a low-rank update";
   if (d.kind == "prefix") return "a prefix";
+  if (d.kind == "ia3") return "scales of projections (IA3)";
   if (d.kind == "multi_adapter") return "a mix of adapters";
   if (d.kind == "full") return "a whole tuned model";
   return "a head";
@@ -123,9 +124,14 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
   }
   if (from.kind == "lora") {
+    const bool own = !from.lora.ranks.empty() || !from.lora.alphas.empty();
+    if (own || from.lora.dora || from.lora.bias) {
+      check.refuse(std::string(own ? "gives layers ranks or alphas of their own" : from.lora.dora ? "is DoRA" : "has a bias of B") +
+                   ", this run trains plain updates of one rank and alpha");
+    }
     check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
     check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
-    if (lora_tensors(config, from) != lora_tensors(config, to)) {
+    if (lora_tensors(config, from, 1) != lora_tensors(config, to, 1)) {
       check.refuse("updates " + listed(from.lora.targets) + ", this run updates " + listed(to.lora.targets),
                    {"lora_target", listed(from.lora.targets)});
     }

@@ -47,7 +47,7 @@ class start_check {
   void same(const std::string& what, const Value& file, const Value& run, const std::string& field, Text&& text) const {
     if (file != run) refuse(what + " " + text(file) + ", this run's is " + text(run), {field, text(file)});
   }
-  [[noreturn]] void refuse(const std::string& message, const remedy& help) const;
+  [[noreturn]] void refuse(const std::string& message, const remedy& help = {}) const;
 
  private:
   std::string path_;

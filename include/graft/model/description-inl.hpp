@@ -65,6 +65,10 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     o["lora_r"] = d.lora.r;
     o["lora_alpha"] = d.lora.alpha;
     o["lora_target"] = d.lora.targets;
+    if (!d.lora.ranks.empty()) o["lora_rank_pattern"] = d.lora.ranks;
+    if (!d.lora.alphas.empty()) o["lora_alpha_pattern"] = d.lora.alphas;
+    if (d.lora.dora) o["lora_dora"] = true;
+    if (d.lora.bias) o["lora_bias"] = true;
   }
   if (d.kind == "prefix") {
     o["prefix_length"] = d.prefix.length;
@@ -73,6 +77,11 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     o["prefix_gates"] = d.prefix.gates;
     o["prefix_leave_out"] = d.prefix.leave_out;
   }
+  if (d.kind == "ia3") {
+    o["ia3_target"] = d.ia3.targets;
+    o["ia3_feed_forward"] = d.ia3.feed_forward;
+  }
+  if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
   if (d.kind == "multi_adapter") {
     o["adapters"] = ordered_json::array();
     for (const mixed_adapter& a : d.mix.adapters) {
@@ -154,6 +163,27 @@ GRAFT_INLINE prefix_options prefix_of(const json& o, const std::string& where) {
   return p;
 }
 
+GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
+  lora_options lora{integer_field(o, "lora_r", where, 1, 65'536), required<double>(o, "lora_alpha", where),
+                    required<std::vector<std::string>>(o, "lora_target", where)};
+  const auto each = [&](const std::string& field, auto&& f) {
+    const json pattern = optional<json>(o, field, where, json::object());
+    for (const auto& [layer, value] : pattern.items()) f(pattern, layer);
+  };
+  each("lora_rank_pattern",
+       [&](const json& pattern, const std::string& layer) { lora.ranks[layer] = integer_field(pattern, layer, where, 1, 65'536); });
+  each("lora_alpha_pattern", [&](const json& pattern, const std::string& layer) { lora.alphas[layer] = required<double>(pattern, layer, where); });
+  lora.dora = optional<bool>(o, "lora_dora", where, false);
+  lora.bias = optional<bool>(o, "lora_bias", where, false);
+  auto alphas = lora.alphas;
+  alphas["lora_alpha"] = lora.alpha;
+  for (const auto& [name, alpha] : alphas) {
+    if (ranges::lora_alpha.contains(alpha)) continue;
+    throw format_error(where, "\"" + name + "\" is " + number_text(alpha) + ", " + ranges::lora_alpha.text() + " was expected");
+  }
+  return lora;
+}
+
 GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
   multi_adapter_options mix;
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
@@ -218,24 +248,23 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
   }
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
-  const auto size = [&](const char* field) { return detail::integer_field(o, field, where, 1, 65'536); };
   if (d.kind == "adapter") {
     d.adapter = detail::adapter_of(o, "adapter_", where);
     d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
   } else if (d.kind == "lora") {
-    d.lora = {size("lora_r"), required<double>(o, "lora_alpha", where), required<std::vector<std::string>>(o, "lora_target", where)};
+    d.lora = detail::lora_of(o, where);
   } else if (d.kind == "prefix") {
     d.prefix = detail::prefix_of(o, where);
+  } else if (d.kind == "ia3") {
+    d.ia3 = {required<std::vector<std::string>>(o, "ia3_target", where), required<std::vector<std::string>>(o, "ia3_feed_forward", where)};
   } else if (d.kind == "multi_adapter") {
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   } else if (d.kind != "full" && d.kind != "head") {
-    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, prefix, full, head was expected");
+    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, ia3, prefix, full, head was expected");
   }
-  if (d.kind == "lora" && !ranges::lora_alpha.contains(d.lora.alpha)) {
-    throw format_error(where, "\"lora_alpha\" is " + number_text(d.lora.alpha) + ", " + ranges::lora_alpha.text() + " was expected");
-  }
-  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora" || d.kind == "prefix";
+  d.trained_beside = optional<std::vector<std::string>>(o, "trained_beside", where, {});
+  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora" || d.kind == "ia3" || d.kind == "prefix";
   if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");
   return d;
 }

@@ -14,7 +14,7 @@ namespace graft {
 
 /// Enough to build the model again around the same trunk, and to name its answers.
 struct model_description {
-  /// "adapter", "multi_adapter", "lora", "prefix", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
+  /// "adapter", "multi_adapter", "lora", "ia3", "prefix", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
   std::string kind;
   std::string task_name;
   task_kind output = task_kind::classification;
@@ -30,6 +30,8 @@ struct model_description {
   head_options head{};                    // what the head is made of, where there is one
   bool sigmoid = false;                   // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
   prefix_options prefix{};                // kind "prefix"
+  ia3_options ia3{};                      // kind "ia3"
+  std::vector<std::string> trained_beside{};  // kinds "lora", "ia3": tensors of the trunk that are in the file, too
 
   index num_labels() const;
 };

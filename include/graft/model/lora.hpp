@@ -10,7 +10,7 @@
 
 namespace graft {
 
-/// Calls F(layer) for every linear layer of MODEL's encoder.
+/// Calls F(layer) for every linear layer of MODEL, those of the head last.
 template <class M, class F>
 void for_each_projection(M& model, F&& f) {
   for (auto& l : model.trunk.layers) {
@@ -19,15 +19,20 @@ void for_each_projection(M& model, F&& f) {
       f(*one);
     }
   }
+  for (auto& layer : model.head.dense) f(layer);
+  f(model.head.out_proj);
 }
 
-/// Gives every linear layer of MODEL's encoder that O names an update. A target is the end of a layer's name from a dot on, as in PEFT:
-/// "query" means attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them.
-/// @throws config_error  a target names no layer, or rank or alpha are out of range
+/// Gives every linear layer of MODEL that O names an update. A target is the end of a layer's name from a dot on, as in PEFT: "query" means
+/// attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them; layers of the head are named in full.
+/// @throws config_error  a target names no layer, rank or alpha are out of range, or O asks for more than A and B (see merged_tensors)
 template <class P>
 void add_lora(plain_classifier<P>& model, const lora_options& o) {
   check_range("lora_r", static_cast<double>(o.r), ranges::lora_r);
   check_range("lora_alpha", o.alpha, ranges::lora_alpha);
+  for (const auto& [layer, r] : o.ranks) check_range(("the rank of " + layer).c_str(), static_cast<double>(r), ranges::lora_r);
+  for (const auto& [layer, alpha] : o.alphas) check_range(("alpha of " + layer).c_str(), alpha, ranges::lora_alpha);
+  if (o.dora || o.bias) throw config_error(std::string(o.dora ? "DoRA" : "a bias of B") + " is computed in merged weights alone");
   if (o.targets.empty()) throw config_error("lora_target names no layer");
   for (const std::string& target : o.targets) {
     bool found = false;
@@ -35,7 +40,7 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
       if (!is_target(prefix, target)) return;
       found = true;
-      layer.lora.emplace(prefix, layer.in(), layer.out(), o.r, o.alpha);
+      layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
     });
     if (!found) {
       throw config_error("lora_target names \"" + target +

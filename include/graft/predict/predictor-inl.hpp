@@ -10,6 +10,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/checkpoint.hpp"
+#include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/choose_precision.hpp"
@@ -51,10 +52,12 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   check_encoder(file);
   if (own_head) file = with_own_head(std::move(file), *own_head);
   if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
-  if (lacks_pooler && file.description.head.dense_layers > 0 && !brings_pooler(file.tensors)) {
+  const bool own_pooler = file.tensors.contains("bert.pooler.dense.weight");
+  if (lacks_pooler && file.description.head.dense_layers > 0 && !own_pooler) {
     throw format_error(path, "brings no pooler (bert.pooler.dense.*), and neither does the encoder: it cannot answer around this one");
   }
-  add_model(file.description, file.tensors);
+  const adapter_file computed = needs_merging(file.description) ? merged_tensors(encoder_tensors(), file) : file;
+  add_model(computed.description, computed.tensors);
   parts.push_back({name, file.description});
   notes.insert(notes.end(), file.notes.begin(), file.notes.end());
 }

@@ -29,6 +29,17 @@ void predictor_of<P>::load_encoder(const tensor_source& stored) {
 }
 
 template <class P>
+tensor_source predictor_of<P>::encoder_tensors() const {
+  tensor_source all("the encoder");
+  const_cast<plain_classifier<P>&>(trunk_).for_each_parameter([&](const auto& p) {
+    const bool there = trunk_name(p.name, config.model_type) && !(lacks_pooler && p.name.starts_with("bert.pooler."));
+    const auto numbers = std::span(p.value().data(), static_cast<std::size_t>(p.size()));
+    if (there) all.add(p.name, {dtype_of<typename P::real>(), p.shape(), std::as_bytes(numbers)});
+  });
+  return all;
+}
+
+template <class P>
 void predictor_of<P>::check_encoder(const adapter_file& file) {
   trunk_.for_each_parameter([&](const auto& p) {
     check_of_trunk(file, [&](const std::string& one) { return one != p.name || holds_values(file.of_trunk, one, p); });

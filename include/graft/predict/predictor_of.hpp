@@ -37,6 +37,8 @@ struct predictor_base {
 
   /// What CONFIG promises was compared with the tensors of STORED before anything becomes as large as it says.
   virtual void load_encoder(const tensor_source& stored) = 0;
+  /// The encoder's tensors, where they lie in its model.
+  virtual tensor_source encoder_tensors() const = 0;
   /// @throws format_error  what FILE repeats of the encoder is not the same there
   virtual void check_encoder(const adapter_file& file) = 0;
   /// The model that D describes becomes the next one; what TUNED does not hold is the encoder's.
@@ -88,6 +90,7 @@ class predictor_of final : public predictor_base {
   predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored);
 
   void load_encoder(const tensor_source& stored) override;
+  tensor_source encoder_tensors() const override;
   void check_encoder(const adapter_file& file) override;
   void add_model(const model_description& d, const tensor_source& tuned) override;
   matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const override;

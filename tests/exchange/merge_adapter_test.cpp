@@ -1,6 +1,6 @@
 // A low-rank update inside the weights gives the logits that PyTorch computed with it beside them.
 
-#include "graft/exchange/merge_lora.hpp"
+#include "graft/exchange/merge_adapter.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -24,7 +24,7 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
   for (const std::string name : {"peft_lora", "peft_lora_pattern"}) {
     INFO(name);
     const auto lora = graft::open_adapter(golden + "/exchange/" + name, config);
-    const auto merged = graft::merge_lora(trunk, lora);
+    const auto merged = graft::merge_adapter(trunk, graft::merged_tensors(trunk, lora));
     CHECK(merged.tensors().size() == trunk.tensors().size());
     std::size_t changed = 0, updates = 0;
     for (const auto& [tensor, info] : trunk.tensors()) changed += merged.values<float>(tensor) != trunk.values<float>(tensor);
@@ -49,7 +49,7 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
     }
   }
   const auto adapter = graft::open_adapter(golden + "/exchange/original/model.p", config);
-  CHECK_THROWS_WITH(graft::merge_lora(trunk, adapter), Catch::Contains("is an adapter, which cannot become part of the weights"));
+  CHECK_THROWS_WITH(graft::merge_adapter(trunk, graft::merged_tensors(trunk, adapter)), Catch::Contains("is an adapter, which cannot become part of the weights"));
 }
 
 TEST_CASE("weights that an update was merged into are saved as they are, packed or not") {
@@ -62,7 +62,7 @@ TEST_CASE("weights that an update was merged into are saved as they are, packed 
   graft::save_everything(model, folder / "trunk.safetensors", {});
   const graft::safetensors_file trunk(folder / "trunk.safetensors");
 
-  const auto merged = graft::merge_lora(trunk, graft_test::made_adapter(config, graft_test::lora()));
+  const auto merged = graft::merge_adapter(trunk, graft::merged_tensors(trunk, graft_test::made_adapter(config, graft_test::lora())));
   graft::load_trunk(model, merged);
   graft::pack_frozen(model, false, 1);
   graft::save_everything(model, folder / "merged.safetensors", {});
@@ -83,7 +83,7 @@ TEST_CASE("an update that makes weights infinite is not merged, and one that is 
   const std::string query = "base_model.model.roberta.encoder.layer.0.attention.self.query.";
   graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_A.weight", 0, 3e38F);
   graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_B.weight", 0, 1e3F);
-  CHECK_THROWS_WITH(graft::merge_lora(trunk, graft::open_adapter(folder.path(), config)),
+  CHECK_THROWS_WITH(graft::merge_adapter(trunk, graft::merged_tensors(trunk, graft::open_adapter(folder.path(), config))),
                     Catch::Contains("makes 'roberta.encoder.layer.0.attention.self.query.weight' larger than F32 holds"));
   const std::string name = "base_model.model.roberta.encoder.layer.0.attention.self.query.lora_B.weight";
   graft_test::overwrite_number(folder / "adapter_model.safetensors", name, 1, std::nanf(""));

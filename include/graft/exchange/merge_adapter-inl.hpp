@@ -1,0 +1,109 @@
+#pragma once
+// Bodies of graft/exchange/merge_adapter.hpp.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/exchange/merge_adapter.hpp"
+
+namespace graft::detail {
+
+inline constexpr const char* update_parts[] = {".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_magnitude_vector", ".ia3_l"};
+
+/// The tensor NAME as a matrix; a vector is one column.
+GRAFT_INLINE matrix<double> matrix_of(const tensor_source& source, const std::string& name) {
+  const auto& shape = source.at(name).shape;
+  matrix<double> m(shape.at(0), shape.size() > 1 ? shape[1] : 1);
+  source.read(name, std::span(m.data(), static_cast<std::size_t>(m.size())));
+  return m;
+}
+
+/// W and b of LAYER as the update in A makes them.
+GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, matrix<double>& w, matrix<double>& b) {
+  const auto part = [&](const char* name) { return matrix_of(a.tensors, layer + name); };
+  if (a.description.kind == "ia3") {
+    const matrix<double> l = part(".ia3_l");
+    if (is_any_target(layer, a.description.ia3.feed_forward)) {
+      w.array().rowwise() *= l.row(0).array();
+    } else {
+      w.array().colwise() *= l.col(0).array();
+      b.array() *= l.array();
+    }
+    return;
+  }
+  const lora_options& lora = a.description.lora;
+  const double scale = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
+  w.noalias() += scale * part(".lora_B.weight") * part(".lora_A.weight");
+  if (lora.bias) b += scale * part(".lora_B.bias");
+  if (lora.dora) w.array().colwise() *= part(".lora_magnitude_vector").col(0).array() / w.rowwise().norm().array();
+}
+
+/// Adds M to TO as NAME, of type T.
+template <class T>
+void add_as(tensor_source& to, const std::string& name, const std::vector<index>& shape, const matrix<double>& m, const adapter_file& a) {
+  const auto own = std::make_shared<matrix<T>>(m.template cast<T>());
+  if (!own->allFinite()) {
+    const auto& d = a.description;
+    throw format_error(a.tensors.path(), "makes '" + name + "' larger than " + std::string(dtype_name(dtype_of<T>())) + " holds when it is merged" +
+                                             (d.kind == "lora" ? " (lora_alpha is " + number_text(d.lora.alpha) + ")" : ""));
+  }
+  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
+  to.keep_alive(own);
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE bool needs_merging(const model_description& d) { return d.kind == "ia3" || (d.kind == "lora" && (d.lora.dora || d.lora.bias)); }
+
+GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapter_file& a) {
+  if (a.description.kind != "lora" && a.description.kind != "ia3")
+    throw config_error(a.tensors.path() + ": is an adapter, which cannot become part of the weights; a low-rank update or IA3 was expected");
+  adapter_file merged{a.description, tensor_source(a.tensors.path()), a.of_trunk, a.notes};
+  merged.description.kind = "full";
+  merged.description.lora = {};
+  merged.description.ia3 = {};
+  merged.description.trained_beside = {};
+  std::vector<std::string> done;
+  const auto add = [&](const std::string& name, const tensor_source& from, const matrix<double>& m) {
+    const tensor_info& was = from.at(name);
+    was.type == dtype::f64 ? detail::add_as<double>(merged.tensors, name, was.shape, m, a) : detail::add_as<float>(merged.tensors, name, was.shape, m, a);
+  };
+  for (const auto& [name, info] : a.tensors.tensors()) {
+    const auto suffix = name.ends_with(".ia3_l") ? std::string(".ia3_l") : std::string(".lora_A.weight");
+    if (!name.ends_with(suffix)) continue;
+    const std::string layer = name.substr(0, name.size() - suffix.size());
+    const auto source = [&](const std::string& tensor) -> const tensor_source& { return a.tensors.contains(tensor) ? a.tensors : base; };
+    const std::string weight = layer + ".weight", bias = layer + ".bias";
+    matrix<double> w = detail::matrix_of(source(weight), weight), b = detail::matrix_of(source(bias), bias);
+    const matrix<double> before = b;
+    detail::apply_update(a, layer, w, b);
+    add(weight, source(weight), w);
+    if (b != before) add(bias, source(bias), b);
+  }
+  merged.tensors.add_all(a.tensors, [&](const std::string& name) -> std::optional<std::string> {
+    for (const std::string part : detail::update_parts) {
+      if (name.ends_with(part)) return std::nullopt;
+    }
+    return merged.tensors.contains(name) ? std::nullopt : std::optional(name);
+  });
+  return merged;
+}
+
+GRAFT_INLINE tensor_source merge_adapter(const tensor_source& trunk, const adapter_file& merged) {
+  const auto replaced = [&](const std::string& name) { return merged.tensors.contains(name) && name.find(".pooler.") == name.npos; };
+  tensor_source all(trunk.path());
+  all.set_metadata(trunk.metadata());
+  all.add_all(trunk, [&](const std::string& name) { return replaced(name) ? std::nullopt : std::optional(name); });
+  all.add_all(merged.tensors, [&](const std::string& name) { return trunk.contains(name) && replaced(name) ? std::optional(name) : std::nullopt; });
+  return all;
+}
+
+}  // namespace graft
