@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
+#include <memory>
 
 #include "exchange/material.hpp"
 #include "graft/exchange/open_adapter.hpp"
@@ -29,7 +31,7 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
     std::size_t changed = 0, updates = 0;
     for (const auto& [tensor, info] : trunk.tensors()) changed += merged.values<float>(tensor) != trunk.values<float>(tensor);
     for (const auto& [tensor, info] : lora.tensors.tensors()) updates += tensor.ends_with(".lora_A.weight");
-    CHECK(changed == updates);
+    CHECK(changed == updates + (lora.has_head() ? 4 : 0));
 
     auto model = graft::make_plain_classifier<graft::f64>(config, 2);
     graft::load_trunk(model, merged);
@@ -49,7 +51,7 @@ TEST_CASE("merging a low-rank update changes the weights that it names, and the 
     }
   }
   const auto adapter = graft::open_adapter(golden + "/exchange/original/model.p", config);
-  CHECK_THROWS_WITH(graft::merge_adapter(trunk, graft::merged_tensors(trunk, adapter)), Catch::Contains("is an adapter, which cannot become part of the weights"));
+  CHECK_THROWS_WITH(graft::merged_tensors(trunk, adapter), Catch::Contains("is an adapter, which cannot become part of the weights"));
 }
 
 TEST_CASE("weights that an update was merged into are saved as they are, packed or not") {
@@ -62,7 +64,9 @@ TEST_CASE("weights that an update was merged into are saved as they are, packed 
   graft::save_everything(model, folder / "trunk.safetensors", {});
   const graft::safetensors_file trunk(folder / "trunk.safetensors");
 
-  const auto merged = graft::merge_adapter(trunk, graft::merged_tensors(trunk, graft_test::made_adapter(config, graft_test::lora())));
+  auto lora = graft_test::lora();
+  lora.labels.clear();
+  const auto merged = graft::merge_adapter(trunk, graft::merged_tensors(trunk, graft_test::made_adapter(config, lora)));
   graft::load_trunk(model, merged);
   graft::pack_frozen(model, false, 1);
   graft::save_everything(model, folder / "merged.safetensors", {});
@@ -76,6 +80,52 @@ TEST_CASE("weights that an update was merged into are saved as they are, packed 
   CHECK(changed == 2);
 }
 
+TEST_CASE("weights with an update in them, by hand: rows of new lengths, scaled outputs and inputs, a bias of B") {
+  using graft::matrix;
+  const std::string layer = "roberta.encoder.layer.0.output.dense";
+  graft::tensor_source base("base");
+  const auto add = [](graft::tensor_source& to, const std::string& name, const matrix<double>& m, bool vector = false) {
+    const auto own = std::make_shared<matrix<double>>(m);
+    const auto shape = vector ? std::vector<graft::index>{m.size()} : std::vector<graft::index>{m.rows(), m.cols()};
+    to.add(name, {graft::dtype::f64, shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
+    to.keep_alive(own);
+  };
+  const auto made = [](graft::index rows, graft::index cols, const std::vector<double>& values) {
+    return matrix<double>(Eigen::Map<const matrix<double>>(values.data(), rows, cols));
+  };
+  add(base, layer + ".weight", made(2, 3, {1, 2, 3, 4, 5, 6}));
+  add(base, layer + ".bias", made(2, 1, {1, -1}), true);
+  const auto merged = [&](const graft::model_description& d, const std::map<std::string, matrix<double>>& parts) {
+    graft::adapter_file a{d, graft::tensor_source("update")};
+    for (const auto& [name, m] : parts) add(a.tensors, layer + name, m, name == ".lora_B.bias" || name == ".lora_magnitude_vector");
+    const auto result = graft::merged_tensors(base, a).tensors;
+    const auto bias = result.contains(layer + ".bias") ? result.values<double>(layer + ".bias") : std::vector<double>{};
+    return std::pair(result.values<double>(layer + ".weight"), bias);
+  };
+  using numbers = std::vector<double>;
+  graft::model_description d;
+  d.kind = "lora";
+  d.lora = {1, 9, {"dense"}, {}, {{layer, 2.0}}};
+  const auto a = made(1, 3, {1, 0, -1}), b = made(2, 1, {1, 2});
+  CHECK(merged(d, {{".lora_A.weight", a}, {".lora_B.weight", b}}) == std::pair(numbers{3, 2, 1, 8, 5, 2}, numbers{}));
+  CHECK_FALSE(graft::needs_merging(d));
+  d.lora.bias = true;
+  CHECK(graft::needs_merging(d));
+  CHECK(merged(d, {{".lora_A.weight", a}, {".lora_B.weight", b}, {".lora_B.bias", made(2, 1, {3, 4})}}) ==
+        std::pair(numbers{3, 2, 1, 8, 5, 2}, numbers{7, 7}));
+  d.lora = {1, 2, {"dense"}, {}, {}, true};
+  const auto rows = merged(d, {{".lora_A.weight", made(1, 3, {1, 1, 0})}, {".lora_B.weight", made(2, 1, {0.5, -2})}, {".lora_magnitude_vector", made(2, 1, {1, 12})}});
+  const double first = std::sqrt(4 + 9 + 9);  // rows are (2, 3, 3) and (0, 1, 6)
+  const numbers expected{2 / first, 3 / first, 3 / first, 0, 12 / std::sqrt(37), 72 / std::sqrt(37)};
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(rows.first[i] == Approx(expected[i]).epsilon(1e-14));
+  CHECK(rows.second.empty());
+  d.kind = "ia3";
+  d.ia3 = {{"dense"}, {}};
+  CHECK(merged(d, {{".ia3_l", made(2, 1, {2, -1})}}) == std::pair(numbers{2, 4, 6, -4, -5, -6}, numbers{2, 1}));
+  d.ia3 = {{"dense"}, {"dense"}};
+  CHECK(merged(d, {{".ia3_l", made(1, 3, {2, -1, 0})}}) == std::pair(numbers{2, -2, 0, 8, -5, 0}, numbers{}));
+}
+
 TEST_CASE("an update that makes weights infinite is not merged, and one that is no number not read") {
   const auto config = graft_test::roberta_config();
   const graft::tensor_source trunk = graft::open_model(graft_test::golden + "model/model.safetensors", "roberta");
@@ -83,7 +133,7 @@ TEST_CASE("an update that makes weights infinite is not merged, and one that is 
   const std::string query = "base_model.model.roberta.encoder.layer.0.attention.self.query.";
   graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_A.weight", 0, 3e38F);
   graft_test::overwrite_number(folder / "adapter_model.safetensors", query + "lora_B.weight", 0, 1e3F);
-  CHECK_THROWS_WITH(graft::merge_adapter(trunk, graft::merged_tensors(trunk, graft::open_adapter(folder.path(), config))),
+  CHECK_THROWS_WITH(graft::merged_tensors(trunk, graft::open_adapter(folder.path(), config)),
                     Catch::Contains("makes 'roberta.encoder.layer.0.attention.self.query.weight' larger than F32 holds"));
   const std::string name = "base_model.model.roberta.encoder.layer.0.attention.self.query.lora_B.weight";
   graft_test::overwrite_number(folder / "adapter_model.safetensors", name, 1, std::nanf(""));

@@ -1,6 +1,9 @@
 #include "graft/exchange/peft.hpp"
 
+#include <cmath>
+
 #include "exchange/material.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 
@@ -15,9 +18,15 @@ graft::adapter_file peft_round_trip(const graft::adapter_file& a, const graft::e
   const temporary_folder folder;
   graft::write_peft(folder / "out", a, config);
   auto back = graft::read_peft(folder / "out", config);
-  CHECK(back.description.kind == "lora");
-  CHECK(back.description.lora.r == a.description.lora.r);
-  CHECK(back.description.lora.alpha == a.description.lora.alpha);
+  const auto &was = a.description, &is = back.description;
+  CHECK(is.kind == was.kind);
+  CHECK(is.lora.r == was.lora.r);
+  CHECK(is.lora.alpha == was.lora.alpha);
+  CHECK(is.lora.ranks == was.lora.ranks);
+  CHECK(is.lora.alphas == was.lora.alphas);
+  CHECK(is.lora.dora == was.lora.dora);
+  CHECK(is.lora.bias == was.lora.bias);
+  CHECK(is.trained_beside == was.trained_beside);
   CHECK(back.description.labels == a.description.labels);
   check_same(a.tensors, back.tensors);
   return back;
@@ -91,6 +100,71 @@ TEST_CASE("what is written for PEFT comes back; BERT with and without its pooler
   peft_round_trip(made_adapter(bert_config(), lora(), "bert.pooler."), bert_config());
 }
 
+TEST_CASE("ranks, scales, biases, LayerNorms, lengths of rows and scales come back from PEFT's form and from graft's") {
+  auto ranks = lora();
+  const std::string layer = "roberta.encoder.layer.";
+  ranks.lora.ranks = {{layer + "0.attention.self.query", 5}};
+  ranks.lora.alphas = {{layer + "1.attention.self.value", 0.75}};
+  auto dora = lora();
+  dora.lora.dora = true;
+  auto biases = lora();
+  biases.lora.bias = true;
+  biases.trained_beside = {layer + "0.attention.self.key.bias", layer + "0.attention.self.query.bias", layer + "1.output.LayerNorm.weight"};
+  auto only = lora();
+  only.trained_beside = {layer + "0.attention.self.query.bias"};
+  auto norms = lora();
+  for (const auto& [name, shape] : graft::layer_norm_tensors(roberta_config())) norms.trained_beside.push_back(name);
+  auto head = lora();
+  head.lora.targets.insert(head.lora.targets.begin(), {"classifier.dense", "classifier.out_proj"});
+  auto scales = lora();
+  scales.kind = "ia3";
+  scales.lora = {};
+  scales.ia3 = {{"attention.self.key", "output.dense"}, {"output.dense"}};
+  for (const auto& d : {ranks, dora, biases, only, norms, head, scales}) {
+    const auto a = made_adapter(roberta_config(), d);
+    peft_round_trip(a, roberta_config());
+    const temporary_folder folder;
+    graft::write_adapter(folder / "a.safetensors", a);
+    const auto back = graft::open_adapter(folder / "a.safetensors", roberta_config());
+    check_same(a.tensors, back.tensors);
+    CHECK(graft::to_metadata(back.description) == graft::to_metadata(d));
+  }
+  const auto config_of = [](const graft::model_description& d) {
+    const temporary_folder folder;
+    graft::write_peft(folder / "out", made_adapter(roberta_config(), d), roberta_config());
+    return graft::read_json(folder / "out/adapter_config.json");
+  };
+  CHECK(config_of(biases)["bias"] == "all");
+  CHECK(config_of(biases)["modules_to_save"] == json({"classifier", layer + "1.output.LayerNorm"}));
+  CHECK(config_of(only)["bias"] == "lora_only");
+  CHECK(config_of(norms)["bias"] == "none");
+  CHECK(config_of(norms)["modules_to_save"] == json({"classifier", "LayerNorm"}));
+  CHECK(config_of(head)["task_type"] == json());
+  CHECK(config_of(head)["modules_to_save"] == json());
+}
+
+TEST_CASE("PEFT: the scale of a projection is that of the first pattern that its name ends in") {
+  const copied_folder folder("peft_lora");
+  const auto alphas = [&](const graft::ordered_json& pattern) {
+    folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = pattern; });
+    return graft::read_peft(folder.path(), roberta_config()).description.lora;
+  };
+  using scales = std::map<std::string, double>;
+  const std::string layer = "roberta.encoder.layer.";
+  CHECK(alphas({{"query", 3}}).alphas.empty());
+  CHECK(alphas({{"uery", 7}, {"layer.1", 7}}).alphas.empty());  // no ends from a dot on
+  CHECK(alphas({{"query", 7}}).alphas == scales{{layer + "0.attention.self.query", 7}, {layer + "1.attention.self.query", 7}});
+  CHECK(alphas({{R"(1\..*query)", 7}}).alphas == scales{{layer + "1.attention.self.query", 7}});
+  CHECK(alphas({{"query", 7}, {"value", 7}}).alpha == 7);
+  CHECK(alphas({{"query", 7}, {"value", 7}}).alphas.empty());
+  folder.edit("adapter_config.json", [&](json& j) { j["use_rslora"] = true; });
+  CHECK(alphas({{R"(1\..*query)", 7}}).alphas.at(layer + "1.attention.self.query") == Approx(7 * std::sqrt(2.0)));
+  folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"(", 7}}; });
+  CHECK_THAT(folder.refusal(), Contains("\"alpha_pattern\" has the key \"(\""));
+  folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"query", -1}}; });
+  CHECK_THAT(folder.refusal(), Contains("alpha of 'roberta.encoder.layer.0.attention.self.query' is -1"));
+}
+
 TEST_CASE("PEFT's form refuses adapters") {
   const temporary_folder folder;
   CHECK_THAT(refusal([&] { graft::write_peft(folder / "o", made_adapter(roberta_config(), houlsby()), roberta_config()); }),
@@ -103,21 +177,27 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
     folder.edit("adapter_config.json", [&](json& j) { j[field] = value; });
     return folder.refusal();
   };
-  for (const char* field : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "of_tomorrow"}) {
+  for (const char* field : {"fan_in_fan_out", "use_qalora", "of_tomorrow"}) {
     CHECK_THAT(message(field, true), Contains("adapter_config.json: \"" + std::string(field) + "\" is true"));
   }
-  CHECK_THAT(message("bias", "all"), Contains("\"bias\" is \"all\"") && Contains("\"none\" was expected"));
-  CHECK_THAT(message("rank_pattern", {{"query", 4}}), Contains("\"rank_pattern\""));
-  CHECK_THAT(message("alpha_pattern", {{"query", 4}}), Contains("\"alpha_pattern\""));
+  CHECK_THAT(message("use_dora", true), Contains("no tensor") && Contains("lora_magnitude_vector'"));
+  CHECK_THAT(message("lora_bias", true), Contains("no tensor") && Contains("lora_B.bias'"));
+  CHECK_THAT(message("bias", "some"), Contains("\"bias\" is \"some\""));
   CHECK_THAT(message("layer_replication", {{0, 1}}), Contains("\"layer_replication\""));
   CHECK_THAT(message("loftq_config", {{"loftq_bits", 4}}), Contains("\"loftq_config\""));
-  CHECK_THAT(message("init_lora_weights", "pissa"), Contains("\"init_lora_weights\" is \"pissa\""));
+  CHECK_THAT(message("init_lora_weights", "pissa"), Contains("\"init_lora_weights\" is \"pissa\"") && Contains("changes the encoder's weights, too"));
   CHECK_THAT(message("task_type", "TOKEN_CLS"), Contains("\"task_type\" is \"TOKEN_CLS\""));
-  CHECK_THAT(message("peft_type", "IA3"), Contains("\"peft_type\" is IA3"));
+  CHECK_THAT(message("peft_type", "VERA"), Contains("\"peft_type\" is VERA: VeRA is not computed by graft"));
+  CHECK_THAT(message("peft_type", "OF_TOMORROW"), Contains("\"peft_type\" is OF_TOMORROW: OF_TOMORROW is not"));
   CHECK_THAT(message("r", 0), Contains("\"r\" is 0, 1 to 65536 was expected"));
   CHECK_THAT(message("r", 65'537), Contains("\"r\" is 65537"));
   for (const double alpha : {0.0, -8.0, 1e300}) CHECK_THAT(message("lora_alpha", alpha), Contains("\"lora_alpha\" is "));
-  CHECK_THAT(message("target_modules", {"q_proj"}), Contains("\"target_modules\" is [\"q_proj\"]"));
+  CHECK(message("target_modules", {"q_proj"}).empty());  // the tensors say what was updated
+  const copied_folder nothing("peft_lora");
+  nothing.rewrite("adapter_model.safetensors", [](std::string& name, auto&) {
+    if (name.find("lora_") != name.npos) name.clear();
+  });
+  CHECK_THAT(nothing.refusal(), Contains("no dense layer of this encoder has an update"));
   CHECK(message("init_lora_weights", "gaussian").empty());
   CHECK(message("lora_dropout", 0.5).empty());
   const copied_folder eva("peft_lora");
@@ -236,8 +316,7 @@ TEST_CASE("PEFT: tensors that are missing, of another shape, or unknown are refu
              Contains("'" + b + "' has shape (4, 12), (12, 4) was expected"));
   CHECK_THAT(message([&](std::string& n, auto&) { n = n.ends_with(b) ? n + "s" : n; }), Contains("no tensor '" + b + "'"));
   CHECK_THAT(message([&](std::string& n, auto&) { n.erase(0, 11); }), Contains("base_model.model. was expected"));
-
-  const copied_folder fewer("peft_lora");
-  fewer.edit("adapter_config.json", [](json& j) { j["target_modules"] = {"query"}; });
-  CHECK_THAT(fewer.refusal(), Contains("holds tensor 'roberta.encoder.layer.0.attention.self.value.lora_A.weight' of shape (2, 8)"));
+  const copied_folder embeddings("peft_lora");
+  save_peft(embeddings, [](const std::string& n) { return n; }, {{"base_model.model.roberta.embeddings.word_embeddings.lora_embedding_A", {2, 40}}});
+  CHECK_THAT(embeddings.refusal(), Contains("an update of the word embeddings, which graft does not compute"));
 }

@@ -155,6 +155,12 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   CHECK_THAT(said(other, lora()), Contains("updates query, key, this run updates query, value (lora_target query, key)"));
   other.lora.targets = {"value", "attention.self.query"};  // the same layers by other names
   CHECK(said(other, lora()).empty());
+  other = lora();
+  other.lora.ranks = {{"roberta.encoder.layer.0.attention.self.query", 2}};
+  CHECK_THAT(said(other, lora()), Contains("gives layers ranks or alphas of their own, this run trains plain updates"));
+  other = lora();
+  other.lora.dora = true;
+  CHECK_THAT(said(other, lora()), Contains("is DoRA, this run"));
   CHECK_THAT(said(lora(), houlsby()), Contains("is a low-rank update, this run trains an adapter"));
   CHECK_THAT(said(houlsby(), mix_of({"one"})), Contains("is an adapter, this run trains a mix of adapters") && Contains("(adapters )"));
 }

@@ -54,6 +54,8 @@ TEST_CASE("gradients of low-rank updates, on two and on all projections") {
     const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "value"}}), dropout);
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "key", "value", "dense"}}), dropout);
+    const std::string query = "roberta.encoder.layer.0.attention.self.query";
+    check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "classifier.dense", "classifier.out_proj"}, {{query, 3}}, {{query, 5}}}), dropout);
   }
 }
 

@@ -227,6 +227,7 @@ TEST_CASE("low-rank updates start as nothing, and a target is the end of a layer
   CHECK(updates({"query", "value"}) == 4);
   CHECK(updates({"dense"}) == 6);
   CHECK(updates({"output.dense", "attention.self.key"}) == 6);
+  CHECK(updates({"classifier.dense", "query"}) == 3);  // of the head: whole names
   CHECK_THROWS_WITH(updates({"query", "pooler"}), Catch::Contains("lora_target names \"pooler\""));
   CHECK_THROWS_WITH(updates({"uery"}), Catch::Contains("\"uery\""));
 
