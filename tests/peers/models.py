@@ -25,9 +25,15 @@ def randomized(model, seed):
     return model.eval()
 
 
+def labeled(config):
+    return type(config).from_dict({**config.to_dict(), "id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}})
+
+
 BASES = {
     "roberta": lambda: randomized(transformers.RobertaModel(roberta_config(), add_pooling_layer=False), 1),
     "bert": lambda: randomized(transformers.BertModel(bert_config()), 2),
+    "roberta_classifier": lambda: randomized(transformers.RobertaForSequenceClassification(labeled(roberta_config())), 5),
+    "bert_classifier": lambda: randomized(transformers.BertForSequenceClassification(labeled(bert_config())), 6),
 }
 
 

@@ -42,7 +42,12 @@ def other(name, config, refused):
 
 
 def half(kind):
-    return lambda model: model.to(kind).float()  # every number one that KIND has, too
+    """Makes every number that is trained one that KIND has, too."""
+    def change(model):
+        for p in model.parameters():
+            if p.requires_grad:
+                p.data = p.data.to(kind).float()
+    return change
 
 
 def save_as(kind):
@@ -96,6 +101,13 @@ CASES = [
     ia3("ia3, dense", base="bert", target_modules=["dense", "key"], feedforward_modules=["dense"]),
     ia3("ia3, outputs alone", target_modules=["dense", "key"], feedforward_modules=[]),
     ia3("ia3, LayerNorms", modules_to_save=["LayerNorm"]),
+    *(lora(f"{name}, the base's head, {base}", f"{base}_classifier", task_type=None, golden=name == "dora, all-linear", **options) for base in BOTH for name, options in {
+        "lora, no head": {},
+        "dora, all-linear": {"target_modules": "all-linear", "use_dora": True},
+        "lora, all-linear, bias all": {"target_modules": "all-linear", "bias": "all"},
+    }.items()),
+    lora("lora, classifier targets on the base's head", "roberta_classifier", task_type=None, target_modules=["query", "classifier.out_proj"]),
+    ia3("ia3, classifier targets on the base's head", "bert_classifier", task_type=None, target_modules=["key", "pooler.dense", "classifier"], feedforward_modules=["pooler.dense"]),
 
     lora("lora, initialized pissa", init_lora_weights="pissa", refused="changes the encoder's weights, too"),
     lora("lora, initialized olora", init_lora_weights="olora", refused="changes the encoder's weights, too"),

@@ -42,7 +42,7 @@ void write_head(const std::string& path, const adapter_file& lora, const encoder
   d.trunk_fingerprint = print;
   safetensors_writer writer;
   writer.metadata = to_metadata(d);
-  const auto head = head_tensors(config, d.num_labels());
+  const auto head = head_tensors(config, d.num_labels(), d.head);
   for (const auto& [name, info] : lora.tensors.tensors()) {
     if (head.contains(name)) writer.add(name, info.shape, info.type, info.bytes, info.type);
   }

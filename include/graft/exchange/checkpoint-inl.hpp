@@ -131,7 +131,7 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
     file.tensors.add_all(head.tensors,
                          [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
     file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
-  } else if (d.kind != "lora" || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() || own.labels.empty()) {
+  } else if ((d.kind != "lora" && d.kind != "ia3") || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() || own.labels.empty()) {
     return file;
   } else {
     file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
