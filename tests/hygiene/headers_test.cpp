@@ -69,7 +69,7 @@ const std::map<std::string, names> below = {
     {"train", {"model", "optim"}},
     {"predict", {"train", "exchange"}},
     {"program host", {"data"}},
-    {"program flags", {"program host"}},
+    {"program flags", {"program host", "adapters"}},
     {"program plot", {"core"}},
     {"program run", {"program flags", "predict"}},
     {"program commands", {"program run", "program plot"}},

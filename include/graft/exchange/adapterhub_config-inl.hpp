@@ -2,7 +2,6 @@
 // Bodies of graft/exchange/adapterhub_config.hpp.
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <map>
 #include <set>
@@ -11,6 +10,7 @@
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/data/fields.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/config_fields.hpp"
 
@@ -19,7 +19,7 @@ namespace graft::detail {
 /// The activation that NAME, a `non_linearity`, stands for. In files without a version, the oldest, `gelu` is the tanh form, and
 /// `gelu_orig` the erf form.
 GRAFT_INLINE activation adapterhub_activation(std::string name, bool has_version, const std::string& path) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  name = lower_ascii(name);
   if (!has_version && name == "gelu") return activation::gelu_new;
   if (!has_version && name == "gelu_orig") return activation::gelu;
   try {
