@@ -45,6 +45,9 @@ TEST_CASE("from the second step on nothing is allocated") {
   models.emplace_back("head", graft_test::make_tiny_plain(config, false));
   models.emplace_back("single", graft_test::make_tiny_single(config));
   models.emplace_back("multi", graft_test::make_tiny_multi(config, graft_test::tiny_mix(true, true), graft::multi_adapter_ft_mode::base));
+  models.emplace_back("prefix", graft_test::make_tiny_prefix(config, {.length = 3, .bottleneck = 4, .gates = 2}));
+  auto fusion = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);
+  models.emplace_back("fusion", graft_test::make_tiny_multi(config, fusion, graft::multi_adapter_ft_mode::base));
   for (auto& [name, model] : models) {
     graft::context ctx;
     ctx.training = true;

@@ -65,6 +65,13 @@ TEST_CASE("gradients of prefixes: flat, from a network that layers share, with g
   check_model(*graft_test::make_tiny_prefix(graft_test::tiny_config(0, 3), {.length = 2, .bottleneck = 4, .gates = 2, .leave_out = {0}}), false);
 }
 
+TEST_CASE("gradients of fusions: their matrices alone, and everything") {
+  const auto mix = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);
+  for (const auto mode : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::full_ft}) {
+    check_model(*graft_test::make_tiny_multi(graft_test::tiny_config(), mix, mode), false);
+  }
+}
+
 TEST_CASE("gradients of BERT: segments, pooler, adapters of both placements, mixes, low-rank updates") {
   for (const bool dropout : {false, true}) {
     const auto config = graft_test::tiny_bert(dropout ? 0.2 : 0.0);

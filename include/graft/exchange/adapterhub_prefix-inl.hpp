@@ -44,7 +44,7 @@ GRAFT_INLINE model_description describe_adapterhub_prefix(const json& about, con
                {"encoder_prefix", "cross_prefix", "leave_out", "flat", "prefix_length", "bottleneck_size", "non_linearity", "dropout", "use_gating",
                 "shared_gating", "init_weights_seed"},
                path);
-  const auto number = [&](const char* field, const range& allowed) {
+  const auto within = [&](const char* field, const range& allowed) {
     const auto value = required<index>(fields, field, path);
     if (!allowed.contains(static_cast<double>(value))) {
       throw format_error(path, "\"" + std::string(field) + "\" is " + std::to_string(value) + ", " + allowed.text() + " was expected");
@@ -55,8 +55,8 @@ GRAFT_INLINE model_description describe_adapterhub_prefix(const json& about, con
   d.kind = "prefix";
   d.task_name = required<std::string>(about, "name", path);
   d.layer_norms_trained = false;
-  d.prefix.length = number("prefix_length", ranges::prefix_length);
-  d.prefix.bottleneck = required<bool>(fields, "flat", path) ? 0 : number("bottleneck_size", ranges::adapter_size);
+  d.prefix.length = within("prefix_length", ranges::prefix_length);
+  d.prefix.bottleneck = required<bool>(fields, "flat", path) ? 0 : within("bottleneck_size", ranges::adapter_size);
   if (d.prefix.bottleneck > 0) {
     try {
       d.prefix.act = parse_activation(required<std::string>(fields, "non_linearity", path));
