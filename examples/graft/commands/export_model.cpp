@@ -18,6 +18,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/io/model_file.hpp"
@@ -34,6 +35,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* tokenizer_files[] = {
     "vocab.json", "merges.txt", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
+constexpr const char* cross_encoder_file = "config_sentence_transformers.json";  // says what becomes of the logits of its head
 
 /// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.
 void write_head(const std::string& path, const adapter_file& lora, const encoder_config& config, const std::string& print) {
@@ -72,7 +74,8 @@ int export_model(int argc, const char* const* argv) {
   flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
   flags.add("output_dir", &output_folder, "Another name for output_base_path.");
   flags.add("merge_lora", &lora_path,
-            "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head a file of its own beside them.");
+            "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head that of the model, and a file of its "
+            "own beside them, too.");
   flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
   flags.positional("FOLDER", &model_folder);
@@ -86,7 +89,7 @@ int export_model(int argc, const char* const* argv) {
   if (tokenizer_folder.empty()) tokenizer_folder = model_folder;
 
   // Everything is read and checked before anything is written.
-  const json config_json = read_json(config_path);
+  json config_json = read_json(config_path);
   const encoder_config config = parse_encoder_config(config_json, config_path);
   if (model_type.empty()) model_type = config.model_type;
   if (encoder_family(model_type) != config.model_type) {
@@ -103,12 +106,23 @@ int export_model(int argc, const char* const* argv) {
     check_trunk(lora->description, fingerprint(model, to_json(config), trunk), lora_path);
     start_threads(0);
     check_of_trunk(*lora, model);
+    try {
+      lora = with_own_head(*lora, read_own_head(model, {model_folder, config_path, ""}, config));
+    } catch (const format_error&) {  // the model brings none
+    }
     lora = merged_tensors(model, *lora);
     model = merge_adapter(model, *lora);
+    if (lora->has_head()) model = model_with_head(model, *lora, config);
+    if (lora->has_head() && lora->description.head == head_options{}) config_json = config_with_head(config_json, lora->description);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
   for (const auto& [name, shape] : trunk) model.check_finite(name);
   std::map<std::string, std::string> texts{{"config.json", read_file(config_path)}};
+  if (lora && lora->has_head()) {
+    texts["config.json"] = config_json.dump(2) + '\n';
+  } else if (const auto path = fs::path(model_folder) / cross_encoder_file; is_there(path)) {
+    texts[cross_encoder_file] = read_file(path.string());
+  }
   for (const auto* name : tokenizer_files) {
     if (without_tokenizer) break;
     const auto path = fs::path(tokenizer_folder) / name;
@@ -136,7 +150,7 @@ int export_model(int argc, const char* const* argv) {
   write_model_file(files.staged_path("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
   if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, config, print);
   std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
-  stale.push_back("head.safetensors");
+  stale.insert(stale.end(), {"head.safetensors", cross_encoder_file});
   files.commit(stale);
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},

@@ -1,6 +1,7 @@
 #pragma once
 // Bodies of graft/exchange/checkpoint.hpp.
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -142,6 +143,35 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
   d.labels_said = own.labels_said;
   if (d.task_name.empty()) d.task_name = own.task_name;
   return file;
+}
+
+GRAFT_INLINE tensor_source model_with_head(const tensor_source& model, const adapter_file& file, const encoder_config& config) {
+  tensor_source head(file.tensors.path()), result(model.path());
+  const tensor_shapes shapes = head_tensors(config, file.description.num_labels());
+  head.add_all(file.tensors, [&](const std::string& name) { return shapes.contains(name) ? std::optional(name) : std::nullopt; });
+  result.set_metadata(model.metadata());
+  result.add_all(model, [&](const std::string& name) { return head.contains(name) ? std::nullopt : std::optional(name); });
+  result.add_all(head);
+  return result;
+}
+
+GRAFT_INLINE json config_with_head(json about, const model_description& d) {
+  for (const char* stale : {"num_labels", "_num_labels", "sentence_transformers", "sbert_ce_default_activation_function"}) about.erase(stale);
+  about["id2label"] = about["label2id"] = json::object();
+  for (index i = 0; i < d.num_labels(); ++i) {
+    const bool named = d.labels_said && !d.labels.empty();
+    const std::string label = named ? d.labels[static_cast<std::size_t>(i)] : "LABEL_" + std::to_string(i);
+    about["id2label"][std::to_string(i)] = label;
+    about["label2id"][label] = i;
+  }
+  const bool regression = d.output == task_kind::regression;
+  about["problem_type"] = regression ? "regression" : d.sigmoid ? "multi_label_classification" : "single_label_classification";
+  if (regression && d.sigmoid) about["sentence_transformers"] = {{"activation_fn", "torch.nn.modules.activation.Sigmoid"}};
+  for (json& name : about["architectures"]) {  // none, where there were none
+    const auto text = name.get<std::string>();
+    name = text.substr(0, std::min(text.rfind("For"), text.rfind("Model"))) + "ForSequenceClassification";
+  }
+  return about;
 }
 
 GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path, const encoder_config& config) {

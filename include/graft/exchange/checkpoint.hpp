@@ -30,6 +30,13 @@ adapter_file read_own_head(const tensor_source& model, const trunk_files& files,
 /// without saying what they are gets those of HEAD, as in PEFT.
 adapter_file with_own_head(adapter_file file, const adapter_file& head);
 
+/// MODEL with the head that FILE, tuned around it, brings in place of its own.
+tensor_source model_with_head(const tensor_source& model, const adapter_file& file, const encoder_config& config);
+
+/// ABOUT, a config.json, for a model with a head that D describes: transformers find its labels and what becomes of its logits there, and so
+/// does read_own_head.
+json config_with_head(json about, const model_description& d);
+
 /// STORED, opened at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json
 /// beside it or within says so; nothing when it is anything else. Its labels are those of id2label.
 /// @throws format_error  its head is of another kind, or its constants are not those of CONFIG; or as labels_by_id
