@@ -31,6 +31,15 @@ def edit(path, fields):
         json.dump(about, file, indent=2)
 
 
+def exported(labels, link):
+    def answers(folder):
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+        if labels and list(model.config.id2label.values()) != labels:
+            raise AssertionError(f"labels {model.config.id2label}")
+        return Answers(logits(model, ROWS), labels, link)
+    return answers
+
+
 def classifier(name, family, labels=LABELS, link="softmax", fields={}, beside={}, **more):
     """FIELDS of the configuration; BESIDE: of config_sentence_transformers.json."""
     def save(_, out):
@@ -40,7 +49,7 @@ def classifier(name, family, labels=LABELS, link="softmax", fields={}, beside={}
         if beside:
             edit(out + "/config_sentence_transformers.json", beside)
         return Answers(logits(model, ROWS), labels, link)
-    return Case(f"heads: {name}, {family}", "", save, **more)
+    return Case(f"heads: {name}, {family}", "", save, exported=exported(labels, link), **more)
 
 
 def everywhere(name, *arguments, **more):
@@ -65,7 +74,7 @@ CASES = [
     classifier("cross-encoder that says its version alone", "bert", [], "sigmoid", fields={"num_labels": 1, "sentence_transformers": {"version": "4.0.1"}}),
     classifier("cross-encoder of version 6", "bert", [], "sigmoid", fields={"num_labels": 1},
                beside={"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.activation.Sigmoid"}),
-    classifier("cross-encoder with tanh", "bert", [], "identity", fields=score("torch.nn.modules.activation.Tanh"), refused="Tanh"),
+    classifier("cross-encoder with tanh", "bert", [], "identity", fields=score("torch.nn.modules.activation.Tanh"), refused="Tanh", golden=False),
 ]
 
 
@@ -82,7 +91,7 @@ def around(name, family, tune, base_fields={}, labels=LABELS, link="softmax", he
         model, write = tune(write_base(out + "/base", family, labels, **base_fields))
         write(out + "/tuned")
         return Answers(logits(model, ROWS), labels if head_rows is None else head_rows, link)
-    return Case(f"heads: {name}, {family}", "", save, adapter="tuned", model="base", **more)
+    return Case(f"heads: {name}, {family}", "", save, adapter="tuned", model="base", exported=exported(labels, link) if "lora" in name else None, **more)
 
 
 def lora(saved=None, task=None, **more):

@@ -36,6 +36,7 @@ class Case:
     refused: str = ""                       # graft is to refuse it with a line that holds this
     model: str = ""                         # folders in OUT of the model and of what is tuned around it, where `save` writes both
     adapter: str = ""
+    exported: Optional[Callable[[str], Answers]] = None  # FOLDER -> what the library answers from the model that graft export-model wrote
     golden: bool = True                     # --write-goldens puts it among the goldens that CTest reads, if it agrees
 
 
@@ -102,6 +103,11 @@ class Bench:
         if goldens and case.golden and worst <= LIMIT:
             self.write_golden(case, out, expected, goldens)
         yield "theirs -> graft", worst
+        if case.exported:
+            back = os.path.join(work, "exported")
+            merged = ["--merge_lora", os.path.join(out, case.adapter)] if case.adapter else []
+            self.run_graft("export-model", os.path.join(out, case.model), "--output_base_path", back, "--without_tokenizer", *merged)
+            yield "graft -> theirs", (case.exported(os.path.join(back, "model")).values() - expected.values()).abs().max().item()
         if not case.to:
             return
         ours, back = os.path.join(work, "graft"), os.path.join(work, "back")

@@ -71,6 +71,15 @@ TEST_CASE("Files of AdapterHub, PEFT and transformers give their answers, and so
     const std::string folder = entry.path().parent_path().string();
     const graft::json expected = graft::read_json(entry.path().string());
     check_answers(expected, folder);
+    if (fs::exists(folder + "/tuned/adapter_model.safetensors")) {  // merged, its head becomes the model's
+      const temporary_folder merged;
+      const auto result = run_graft({"export-model", folder + "/base", "--output_base_path", merged / "out", "--without_tokenizer", "--merge_lora", folder + "/tuned"});
+      INFO(result.err);
+      REQUIRE(result.exit_code == 0);
+      auto alone = expected;
+      alone["model"] = alone["adapter"] = "";
+      check_answers(alone, merged / "out/model");
+    }
     const std::string to = expected.at("to").get<std::string>();
     if (to.empty()) continue;
     const temporary_folder written;

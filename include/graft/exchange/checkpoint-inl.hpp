@@ -138,6 +138,7 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
     file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
   }
   d.output = own.output;
+  d.head = own.head;
   d.sigmoid = own.sigmoid;
   d.labels = own.labels;
   d.labels_said = own.labels_said;
@@ -146,11 +147,17 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
 }
 
 GRAFT_INLINE tensor_source model_with_head(const tensor_source& model, const adapter_file& file, const encoder_config& config) {
+  const head_names names(config);
+  const auto trunk = trunk_tensors(config);
   tensor_source head(file.tensors.path()), result(model.path());
-  const tensor_shapes shapes = head_tensors(config, file.description.num_labels());
-  head.add_all(file.tensors, [&](const std::string& name) { return shapes.contains(name) ? std::optional(name) : std::nullopt; });
+  if (file.description.head == head_options{}) {
+    head.add_all(file.tensors, [&](const std::string& name) { return names.is_head(name) ? std::optional(name) : std::nullopt; });
+  }
   result.set_metadata(model.metadata());
-  result.add_all(model, [&](const std::string& name) { return head.contains(name) ? std::nullopt : std::optional(name); });
+  result.add_all(model, [&](const std::string& name) {
+    const bool own_head = names.is_head(name) && !trunk.contains(name);
+    return own_head || head.contains(name) ? std::nullopt : std::optional(name);
+  });
   result.add_all(head);
   return result;
 }
@@ -168,6 +175,7 @@ GRAFT_INLINE json config_with_head(json about, const model_description& d) {
   about["problem_type"] = regression ? "regression" : d.sigmoid ? "multi_label_classification" : "single_label_classification";
   if (regression && d.sigmoid) about["sentence_transformers"] = {{"activation_fn", "torch.nn.modules.activation.Sigmoid"}};
   for (json& name : about["architectures"]) {  // none, where there were none
+    if (!name.is_string()) continue;
     const auto text = name.get<std::string>();
     name = text.substr(0, std::min(text.rfind("For"), text.rfind("Model"))) + "ForSequenceClassification";
   }

@@ -30,7 +30,8 @@ adapter_file read_own_head(const tensor_source& model, const trunk_files& files,
 /// without saying what they are gets those of HEAD, as in PEFT.
 adapter_file with_own_head(adapter_file file, const adapter_file& head);
 
-/// MODEL with the head that FILE, tuned around it, brings in place of its own.
+/// MODEL with the head that FILE, tuned around it, brings in place of its own; without any where that head is made of other layers than a
+/// model's own.
 tensor_source model_with_head(const tensor_source& model, const adapter_file& file, const encoder_config& config);
 
 /// ABOUT, a config.json, for a model with a head that D describes: transformers find its labels and what becomes of its logits there, and so
