@@ -191,6 +191,7 @@ TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
   const std::vector<example> texts{{.text_a = "a b"}, {.text_a = "c"}};
   predictor whole(files("whole")), mlm(files("mlm"));
   check_same(mlm.predict(texts), whole.predict(texts));
+  check_same(predictor::from_folder(folder / "whole").predict(texts), whole.predict(texts));
 
   const graft::encoder_config config = graft::read_encoder_config(folder / "whole/config.json");
   auto model = graft::make_plain_classifier<graft::f32>(config, 2);
