@@ -8,7 +8,8 @@
 using graft::tile_path;
 
 TEST_CASE("a program limits the path") {
-  const tile_path before = graft::detail::highest_tile_path(), without_tiles = graft::detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
+  const tile_path before = graft::detail::highest_tile_path(),
+                  without_tiles = graft::detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
   graft::limit_tile_path(tile_path::portable);
   CHECK(graft::granted_tile_path() == tile_path::portable);
   graft::limit_tile_path(tile_path::avx512);

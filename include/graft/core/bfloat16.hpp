@@ -34,7 +34,8 @@ inline const std::uint16_t* raw(const bfloat16* x) { return reinterpret_cast<con
 
 #if defined(__x86_64__)
 /// Rounds by the instruction for it. A compiler that targets such processors alone puts it where it is called.
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) inline void round_avx512_bf16(const float* from, std::uint16_t* to, index n) {
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) inline void round_avx512_bf16(const float* from, std::uint16_t* to,
+                                                                                              index n) {
   index i = 0;
   for (; i + 16 <= n; i += 16) _mm256_storeu_epi16(to + i, reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i))));
   if (i == n) return;

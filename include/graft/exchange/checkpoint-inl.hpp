@@ -132,7 +132,8 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
     file.tensors.add_all(head.tensors,
                          [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
     file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
-  } else if ((d.kind != "lora" && d.kind != "ia3") || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() || own.labels.empty()) {
+  } else if ((d.kind != "lora" && d.kind != "ia3") || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() ||
+             own.labels.empty()) {
     return file;
   } else {
     file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
@@ -163,7 +164,8 @@ GRAFT_INLINE tensor_source model_with_head(const tensor_source& model, const ada
 }
 
 GRAFT_INLINE json config_with_head(json about, const model_description& d) {
-  for (const char* stale : {"num_labels", "_num_labels", "sentence_transformers", "sbert_ce_default_activation_function"}) about.erase(stale);
+  for (const char* stale : {"num_labels", "_num_labels", "sentence_transformers", "sbert_ce_default_activation_function"})
+    about.erase(stale);
   about["id2label"] = about["label2id"] = json::object();
   for (index i = 0; i < d.num_labels(); ++i) {
     const bool named = d.labels_said && !d.labels.empty();
@@ -182,7 +184,8 @@ GRAFT_INLINE json config_with_head(json about, const model_description& d) {
   return about;
 }
 
-GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path, const encoder_config& config) {
+GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path,
+                                                         const encoder_config& config) {
   if (has_description(stored.metadata())) return std::nullopt;
   tensor_source model(path);
   const name_prefix prefix(stored.tensors(), config.model_type, path);
