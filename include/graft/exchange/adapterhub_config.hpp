@@ -35,7 +35,7 @@ struct adapterhub_head {
   bool activated = true;      // there are modules of activations between the layers
   bool sigmoid = false;
   index classes = 0;
-  json labels;  // what holds label2id or id2label
+  json labels{};  // what holds label2id or id2label
 };
 
 adapterhub_head describe_head(const json& about, const encoder_config& config, const std::string& path);
