@@ -137,6 +137,7 @@
 // exchange: adapters of other programs
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
 #include "graft/exchange/original.hpp"            // nlprunners' model.p
+#include "graft/exchange/adapterhub_lora.hpp"     // AdapterHub's LoRA and IA3
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
 #include "graft/exchange/adapterhub_setup.hpp"    // its fusions
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA

@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
+#include "graft/exchange/adapterhub_lora.hpp"
 #include "graft/exchange/adapterhub_prefix.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/io/hf_names.hpp"
@@ -101,7 +102,10 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   const json about = read_json(path);
   detail::check_model(about, config, path);
   const bool prefix = detail::is_adapterhub_prefix(about);
-  model_description d = prefix ? detail::describe_adapterhub_prefix(about, config, path) : detail::describe_adapterhub(about, config, path);
+  const bool lora = detail::is_adapterhub_lora(about);
+  model_description d = prefix ? detail::describe_adapterhub_prefix(about, config, path)
+                        : lora ? detail::describe_adapterhub_lora(about, config, path)
+                               : detail::describe_adapterhub(about, config, path);
 
   const tensor_source file = detail::open_first(folder, {"pytorch_adapter.bin", "adapter.safetensors"});
   tensor_source stored(file.path());
@@ -115,9 +119,9 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   });
   const std::string adapter = d.task_name;
   tensor_source tensors = prefix ? detail::prefix_from_adapterhub(stored, adapter, config, d.prefix)
-                                 : take_tensors(stored, all_adapters(config, d.adapter), [&](const std::string& name) {
-                                     return detail::adapterhub_name(name, adapter, ln_before);
-                                   });
+                          : lora ? detail::lora_from_adapterhub(stored, adapter, config, d, about)
+                                 : take_tensors(stored, all_adapters(config, d.adapter),
+                                                [&](const std::string& name) { return detail::adapterhub_name(name, adapter, ln_before); });
   if (is_there(std::filesystem::path(folder) / "head_config.json")) detail::read_adapterhub_head(folder, config, d, tensors);
   const std::string norms = (std::filesystem::path(folder) / "layer_norms.safetensors").string();
   if (is_there(norms)) {
@@ -142,10 +146,11 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
   const bool prefix = d.kind == "prefix";
-  if (d.kind == "lora" || d.kind == "ia3")
-    throw config_error(a.tensors.path() + ": is " + (d.kind == "ia3" ? "IA3" : "low-rank") + ", which is not written for AdapterHub", {"to", "peft"});
-  if (d.kind != "adapter" && !prefix) throw config_error(a.tensors.path() + ": is of kind \"" + d.kind + "\", which is not written for AdapterHub");
-  if (!prefix && d.layer_norms_trained && !layer_norms_beside) {
+  const bool lora = d.kind == "lora" || d.kind == "ia3";
+  if (d.kind != "adapter" && !prefix && !lora)
+    throw config_error(a.tensors.path() + ": is of kind \"" + d.kind + "\", which is not written for AdapterHub");
+  const bool own_norms = d.kind == "adapter" && d.layer_norms_trained;
+  if (own_norms && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
                            ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "
                            "and beside it, in layer_norms.safetensors, graft finds them again and the library does not",
@@ -172,6 +177,10 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   for (const auto& [tensor, info] : prefixes.tensors()) adapter.add(tensor, info.shape, info.type, info.bytes);
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".prefix.") != tensor.npos) continue;
+    if (tensor.find(".lora_") != tensor.npos || tensor.ends_with(".ia3_l")) {
+      adapter.add(detail::adapterhub_lora_name(tensor, name), info.shape, info.type, info.bytes);
+      continue;
+    }
     if (tensor.find(".adapter.") != tensor.npos) {
       const std::string theirs = detail::adapterhub_name(tensor, name, ln_before);
       adapter.add(theirs, info.shape, info.type, info.bytes);
@@ -191,9 +200,11 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;
-  adapter_about["config"] = prefix ? detail::prefix_configuration(d.prefix) : detail::bottleneck_configuration(d.adapter, config);
+  adapter_about["config"] = prefix ? detail::prefix_configuration(d.prefix)
+                            : lora ? detail::lora_configuration(a, config)
+                                   : detail::bottleneck_configuration(d.adapter, config);
   adapter.write(files.staged_path("pytorch_adapter.bin"));
-  if (!prefix && d.layer_norms_trained) norms.write(files.staged_path("layer_norms.safetensors"));
+  if (own_norms) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);

@@ -181,6 +181,15 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
 
 GRAFT_INLINE model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path) {
   const json given = named_configuration(required<json>(about, "config", path), path);
+  if (const json architecture = given.value("architecture", json()); architecture.is_string()) {
+    static const std::map<std::string, std::string> names = {{"reft", "ReFT"},
+                                                             {"prompt_tuning", "prompt tuning"},
+                                                             {"mtl_lora", "MTL-LoRA"},
+                                                             {"union", "a union of several adapters (such as MAM or UniPELT)"}};
+    const auto known = names.find(architecture.get<std::string>());
+    throw format_error(path, "\"architecture\" is " + shown(architecture) + ": " +
+                                 (known != names.end() ? known->second : architecture.get<std::string>()) + " is not computed by graft");
+  }
   if (given.value("phm_layer", json(false)) == true) {
     throw format_error(path, "is a Compacter (\"phm_layer\" is true), which graft does not compute");
   }

@@ -41,8 +41,8 @@ GRAFT_INLINE model_description describe_adapterhub_prefix(const json& about, con
   if (given.is_object()) fields.update(given);
   if (given == "prefix_tuning_flat") fields["flat"] = true;
   check_fields(fields, {{"architecture", "prefix_tuning"}},
-               {"encoder_prefix", "cross_prefix", "leave_out", "flat", "prefix_length", "bottleneck_size", "non_linearity", "dropout", "use_gating",
-                "shared_gating", "init_weights_seed"},
+               {"encoder_prefix", "cross_prefix", "leave_out", "flat", "prefix_length", "bottleneck_size", "non_linearity", "dropout",
+                "use_gating", "shared_gating", "init_weights_seed"},
                path);
   const auto within = [&](const char* field, const range& allowed) {
     const auto value = required<index>(fields, field, path);
@@ -69,15 +69,16 @@ GRAFT_INLINE model_description describe_adapterhub_prefix(const json& about, con
   for (index l = 0; l < config.num_hidden_layers; ++l) {
     if (std::find(left_out.begin(), left_out.end(), l) != left_out.end()) d.prefix.leave_out.push_back(l);
   }
-  if (std::ssize(d.prefix.leave_out) == config.num_hidden_layers) throw format_error(path, "\"leave_out\" names all layers: nothing is left");
+  if (std::ssize(d.prefix.leave_out) == config.num_hidden_layers)
+    throw format_error(path, "\"leave_out\" names all layers: nothing is left");
   return d;
 }
 
 /// What both ways go along: the library's name of each tensor, and how graft's lie in it.
 struct prefix_part {
   std::string ours, theirs;
-  index row = 0, rows = 0;      // where graft's begins in theirs, as rows of WIDTH numbers, and how many there are
-  index step = 1, width = 0;    // from row to row
+  index row = 0, rows = 0;    // where graft's begins in theirs, as rows of WIDTH numbers, and how many there are
+  index step = 1, width = 0;  // from row to row
 };
 
 struct prefix_layout {
@@ -158,7 +159,8 @@ GRAFT_INLINE tensor_source prefix_from_adapterhub(const tensor_source& stored, c
     const tensor_info* other = once.find(whole);
     if (other == nullptr) {
       once.add(whole, own);
-    } else if (own.type != other->type || own.shape != other->shape || !std::equal(own.bytes.begin(), own.bytes.end(), other->bytes.begin())) {
+    } else if (own.type != other->type || own.shape != other->shape ||
+               !std::equal(own.bytes.begin(), own.bytes.end(), other->bytes.begin())) {
       throw format_error(stored.path(), "tensor '" + name + "' differs from '" + whole + "', which it repeats");
     }
   }
@@ -184,8 +186,8 @@ GRAFT_INLINE tensor_source prefix_to_adapterhub(const tensor_source& ours, const
     const tensor_info& info = ours.at(part.ours);
     if (!memory.contains(part.theirs)) memory[part.theirs] = add_empty(theirs, part.theirs, info.type, layout.theirs.at(part.theirs));
     if (theirs.at(part.theirs).type != info.type) {
-      throw format_error(ours.path(), "tensor '" + part.ours + "' holds " + std::string(dtype_name(info.type)) + ", its like in other layers " +
-                                          std::string(dtype_name(theirs.at(part.theirs).type)));
+      throw format_error(ours.path(), "tensor '" + part.ours + "' holds " + std::string(dtype_name(info.type)) +
+                                          ", its like in other layers " + std::string(dtype_name(theirs.at(part.theirs).type)));
     }
     for_each_prefix_row(part, info.type, [&](std::size_t mine, std::size_t at, std::size_t bytes) {
       std::memcpy(memory[part.theirs] + at, info.bytes.data() + mine, bytes);
@@ -196,7 +198,8 @@ GRAFT_INLINE tensor_source prefix_to_adapterhub(const tensor_source& ours, const
   for (const auto& [name, info] : theirs.tensors()) {  // every layer repeats them, those that are left out, too
     if (!name.starts_with(pool)) continue;
     for (index n = 0; n < config.num_hidden_layers; ++n) {
-      all.add(config.model_type + ".encoder.layer." + std::to_string(n) + ".attention.self.prefix_tuning.pool." + name.substr(pool.size()), info);
+      all.add(config.model_type + ".encoder.layer." + std::to_string(n) + ".attention.self.prefix_tuning.pool." + name.substr(pool.size()),
+              info);
     }
   }
   return all;

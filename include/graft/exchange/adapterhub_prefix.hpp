@@ -18,8 +18,8 @@ model_description describe_adapterhub_prefix(const json& about, const encoder_co
 /// The fields of a PrefixTuningConfig that are read back to O.
 ordered_json prefix_configuration(const prefix_options& o);
 
-/// Graft's tensors of the prefix called ADAPTER in STORED, whose names are canonical. There the prefixes of all layers are one tensor, which
-/// every layer repeats.
+/// Graft's tensors of the prefix called ADAPTER in STORED, whose names are canonical. There the prefixes of all layers are one tensor,
+/// which every layer repeats.
 /// @throws format_error  a tensor is missing, unknown or of another shape, or a layer repeats something else
 tensor_source prefix_from_adapterhub(const tensor_source& stored, const std::string& adapter, const encoder_config& config,
                                      const prefix_options& o);

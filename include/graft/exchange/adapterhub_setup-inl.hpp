@@ -21,7 +21,8 @@ namespace graft::detail {
 GRAFT_INLINE std::vector<std::string> fused_names(const json& setup, const std::string& path) {
   const auto type = required<std::string>(setup, "type", path);
   const auto refuse = [&](const std::string& what) {
-    throw format_error(path, "puts adapters together as " + what + ", which graft does not compute; a fusion (Fuse) of single adapters was expected");
+    throw format_error(
+        path, "puts adapters together as " + what + ", which graft does not compute; a fusion (Fuse) of single adapters was expected");
   };
   if (type != "Fuse") refuse(type == "Stack" ? "a stack" : "\"" + type + "\"");
   std::vector<std::string> names;
@@ -30,7 +31,8 @@ GRAFT_INLINE std::vector<std::string> fused_names(const json& setup, const std::
     names.push_back(required<std::vector<std::string>>(child, "children", path).at(0));
     const bool taken = names.back() == "base" || names.back() == "flex" || names.back() == "none";
     if (taken || names.back().empty() || names.back().find_first_of("./\t") != std::string::npos) {
-      throw format_error(path, "\"" + names.back() + "\" cannot be an adapter's name: base, flex and none are taken, . and / separate names");
+      throw format_error(path,
+                         "\"" + names.back() + "\" cannot be an adapter's name: base, flex and none are taken, . and / separate names");
     }
   }
   return names;
@@ -38,8 +40,8 @@ GRAFT_INLINE std::vector<std::string> fused_names(const json& setup, const std::
 
 GRAFT_INLINE fusion_options fusion_of(const json& given, const std::string& path) {
   check_fields(given, {{"temperature", false}},
-               {"query", "key", "value", "query_before_ln", "residual_before", "value_before_softmax", "value_initialized", "regularization",
-                "dropout_prob", "architecture"},
+               {"query", "key", "value", "query_before_ln", "residual_before", "value_before_softmax", "value_initialized",
+                "regularization", "dropout_prob", "architecture"},
                path);
   const auto flag = [&](const char* field) { return required<bool>(given, field, path); };
   return {flag("query"), flag("key"), flag("value"), optional<bool>(given, "query_before_ln", path, false), flag("residual_before")};
@@ -75,8 +77,10 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
   for (const std::string& name : detail::fused_names(setup, path)) {
     const adapter_file one = read_adapterhub((top / name).string(), config);
     if (one.description.kind != "adapter" || one.description.layer_norms_trained) {
-      throw format_error((top / name).string(), std::string("is ") + (one.description.kind == "adapter" ? "an adapter with trained LayerNorms" : "no bottleneck adapter") +
-                                                    ", which a fusion cannot hold");
+      throw format_error((top / name).string(),
+                         std::string("is ") +
+                             (one.description.kind == "adapter" ? "an adapter with trained LayerNorms" : "no bottleneck adapter") +
+                             ", which a fusion cannot hold");
     }
     d.mix.adapters.push_back({name, one.description.adapter});
     a.notes.insert(a.notes.end(), one.notes.begin(), one.notes.end());
