@@ -163,11 +163,21 @@ TEST_CASE("an adapter written over another leaves nothing of it") {
   CHECK_FALSE(back.description.layer_norms_trained);
 }
 
-TEST_CASE("AdapterHub's form refuses low-rank updates and names that it cannot hold") {
+TEST_CASE("AdapterHub's form takes low-rank updates of the projections that it knows, and refuses names that it cannot hold") {
   const temporary_folder folder;
   const auto config = roberta_config();
-  CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, lora()), config, "a", false); }),
-             Contains("is low-rank"));
+  const auto updates = [&](const graft::lora_options& o) {
+    auto d = lora();
+    d.lora = o;
+    return refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, d), config, "a", false); });
+  };
+  CHECK(updates({2, 3, {"query", "value", "intermediate.dense"}}).empty());
+  CHECK(graft::read_adapterhub(folder / "o", config).description.lora.targets ==
+        std::vector<std::string>{"attention.self.query", "attention.self.value", "intermediate.dense"});
+  CHECK_THAT(updates({2, 3, {"attention.output.dense"}}), Contains("changes projections that are not query, key, value"));
+  CHECK_THAT(updates({2, 3, {"query", "layer.0.attention.self.key"}}), Contains("changes other projections in one layer than in another"));
+  CHECK_THAT(updates({.r = 2, .ranks = {{"roberta.encoder.layer.0.attention.self.query", 1}}}), Contains("ranks or scales of each projection"));
+  CHECK_THAT(updates({.r = 2, .dora = true}), Contains("is DoRA"));
   for (const char* name : {"", "a.b", "a/b", "a b"}) {
     CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, houlsby()), config, name, false); }),
                Contains("adapter_name is \"" + std::string(name) + "\""));
@@ -213,7 +223,7 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   for (const char* in_training : {"dropout", "stochastic_depth", "init_weights_seed"}) CHECK(message(in_training, 0.1).empty());
   CHECK_THAT(message("inv_adapter", "nice"), Contains("\"inv_adapter\" is \"nice\""));
   CHECK_THAT(message("invertible_adapter", {{"block_type", "nice"}}), Contains("\"invertible_adapter\""));
-  CHECK_THAT(message("architecture", "lora"), Contains("\"architecture\" is \"lora\""));
+  CHECK_THAT(message("architecture", "reft"), Contains("\"architecture\" is \"reft\": ReFT is not computed"));
   CHECK_THAT(message("non_linearity", "prelu"), Contains("\"non_linearity\" is \"prelu\""));
   CHECK_THAT(message("reduction_factor", {{"0", 2}}), Contains("for layer 1"));
   for (const double factor : {1e-300, 1e-4, 6 / 65'537.0}) {

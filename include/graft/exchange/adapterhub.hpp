@@ -19,7 +19,7 @@ adapter_file read_adapterhub(const std::string& folder, const encoder_config& co
 /// Writes A into FOLDER, which is made if need be, as an adapter called NAME: adapter_config.json, pytorch_adapter.bin, and its head, if it
 /// has one. Files of an earlier adapter there are removed. The format has no place for trained LayerNorms.
 /// @param layer_norms_beside  write them to layer_norms.safetensors, which graft reads but the library does not
-/// @throws config_error  A is low-rank, or has trained LayerNorms and LAYER_NORMS_BESIDE is false
+/// @throws config_error  the format has no place for a part of A, or A has trained LayerNorms and LAYER_NORMS_BESIDE is false
 /// @throws backend_error  as write_file
 void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
                       bool layer_norms_beside);
