@@ -45,6 +45,7 @@ constexpr command commands[] = {
     {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter},
     {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter},
     {"convert-adapter", "bring an adapter from another program, or take it there", convert_adapter},
+    {"merge-adapters", "make adapters part of the encoder, or one of several", merge_adapters},
     {"predict", "label rows of text with what was trained", predict},
     {"plot", "draw the logs of a run", plot},
     {"tokenize", "turn lines of text into token ids", tokenize},

@@ -145,6 +145,7 @@
 #include "graft/exchange/open_adapter.hpp"        // any of them
 #include "graft/exchange/start.hpp"               // what a run starts from, fitted to it
 #include "graft/exchange/adapter_list.hpp"        // several, by name
+#include "graft/exchange/combine_adapters.hpp"    // several as one: averages, task arithmetic
 #include "graft/exchange/merge_adapter.hpp"       // low-rank updates and IA3 inside the weights
 
 // optim: gradients -> new parameters

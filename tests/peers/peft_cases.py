@@ -2,6 +2,7 @@
 
 Add a case: a line in CASES.  setting(NAME, CONFIG) wraps *ForSequenceClassification of the base, with two labels, as get_peft_model does.
 """
+import dataclasses
 import peft
 import torch
 from peft import IA3Config, LoraConfig
@@ -56,6 +57,13 @@ def save_as(kind):
         state = {name: value.to(kind) for name, value in model.state_dict().items()}
         model.save_pretrained(folder, state_dict=state)
     return save
+
+
+def merged(case):
+    """The adapter of CASE as part of the encoder: transformers alone answer from the folder."""
+    def load(base_folder, folder):
+        return Answers(logits(AutoModelForSequenceClassification.from_pretrained(folder), ROWS), None)
+    return dataclasses.replace(case, name=case.name.replace("peft: ", "peft, merged: "), load=load, to="encoder", golden=False)
 
 
 BOTH = ["roberta", "bert"]
@@ -124,3 +132,6 @@ CASES = [
     lora("lora, trainable tokens", trainable_token_indices=TOKENS, refused="trainable_token_indices"),
     lora("lora, word embeddings targeted", target_modules=["query", "word_embeddings"], refused="word embeddings"),
 ]
+CASES += [merged(case) for case in CASES if not case.refused and case.name.removeprefix("peft: ") in
+          ("lora, rank_pattern", "lora, all-linear, bert", "lora, bias all", "lora, LayerNorms", "lora, lora_bias", "dora", "dora, dense, bert", "ia3", "ia3, dense",
+           "dora, all-linear, the base's head, bert", "lora, classifier targets on the base's head")]

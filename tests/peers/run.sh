@@ -19,3 +19,4 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers" "$build/examples/graft" "$work" "$@"
+[ $# -gt 0 ] || PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers/averages.py" "$build/examples/graft" "$source_dir/tests/golden/peers/bases/roberta"

@@ -5,6 +5,7 @@ namespace graft::program {
 
 int export_model(int argc, const char* const* argv);
 int convert_adapter(int argc, const char* const* argv);
+int merge_adapters(int argc, const char* const* argv);
 int prepare_tasks(int argc, const char* const* argv);
 int tokenize(int argc, const char* const* argv);
 int train_adapter(int argc, const char* const* argv);

@@ -1,35 +1,23 @@
 // graft convert-adapter: an adapter of graft, nlprunners, AdapterHub or PEFT -> any other of them that can hold it.
 
-#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "commands/adapter_forms.hpp"
 #include "commands/commands.hpp"
 #include "flags/flags.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
-#include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/open_adapter.hpp"
-#include "graft/exchange/original.hpp"
-#include "graft/exchange/peft.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "host/notes.hpp"
 
 namespace graft::program {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// The file to write for TO, "graft" or "original"; the folder for the others.
-std::string destination(const std::string& to, const std::string& path) {
-  if (to == "graft") return path.ends_with(".safetensors") ? path : (fs::path(path) / "model.safetensors").string();
-  if (to == "original") return path.ends_with(".p") ? path : (fs::path(path) / "model.p").string();
-  return path;
-}
 
 void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
   model_description& d = a.description;
@@ -132,24 +120,8 @@ int convert_adapter(int argc, const char* const* argv) {
   if (name.empty()) name = a.description.task_name.empty() ? "adapter" : a.description.task_name;
 
   const std::string target = destination(to, output);
-  for (const std::string& read : {files.model_path, files.config_path}) {
-    std::error_code none;
-    if (!read.empty() && (fs::equivalent(target, read, none) || fs::equivalent(target, fs::absolute(read).parent_path() / "", none))) {
-      throw config_error(target + ": is, or holds, the encoder (" + read + "), which is not written over; choose another --output_path");
-    }
-  }
-  if (fs::exists(target) && !force_overwrite && (!fs::is_directory(target) || !fs::is_empty(target))) {
-    throw config_error(target + ": " + (fs::is_directory(target) ? "is not empty" : "is there already") +
-                       "; choose another --output_path or give --force_overwrite");
-  }
-  if (to == "graft") write_adapter(target, a);
-  if (to == "original") write_original(target, a, config, trunk ? &*trunk : nullptr);
-  if (to == "adapterhub" && a.description.kind == "multi_adapter") {
-    write_adapterhub_setup(target, a, config);
-  } else if (to == "adapterhub") {
-    write_adapterhub(target, a, config, name, norms_beside);
-  }
-  if (to == "peft") write_peft(target, a, config);
+  check_destination(target, {files.model_path, files.config_path}, force_overwrite);
+  write_form(to, target, a, config, trunk ? &*trunk : nullptr, name, norms_beside);
   std::cout << "adapter  " << printable(summary(a.description), 4000) << '\n' << "written  " << printable(target, 4000) << '\n';
   const bool without_labels = to == "original" || to == "peft";
   if (const std::string lost = named_labels(a.description.labels); without_labels && !lost.empty()) {

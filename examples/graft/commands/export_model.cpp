@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "commands/tokenizer_files.hpp"
 #include "flags/flags.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
@@ -33,8 +34,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* tokenizer_files[] = {
-    "vocab.json", "merges.txt", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
 constexpr const char* cross_encoder_file = "config_sentence_transformers.json";  // says what becomes of the logits of its head
 
 /// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.

@@ -1,0 +1,208 @@
+#pragma once
+// Bodies of graft/exchange/combine_adapters.hpp.
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/exchange/combine_adapters.hpp"
+
+namespace graft::detail {
+
+/// Adds VALUES to TO as NAME.
+template <class T>
+void add_values(tensor_source& to, const std::string& name, const std::vector<index>& shape, std::vector<T> values) {
+  const auto own = std::make_shared<const std::vector<T>>(std::move(values));
+  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(*own))});
+  to.keep_alive(own);
+  to.check_finite(name);
+}
+
+/// SUM += W * VALUES, with the product rounded before it is added, as PyTorch does: no fused multiplication and addition.
+template <class T>
+void add_scaled(std::vector<T>& sum, double w, std::vector<T> values) {
+  for (T& v : values) v *= static_cast<T>(w);
+  if (sum.empty()) {
+    sum = std::move(values);
+    return;
+  }
+  T* volatile const products = values.data();  // where the compiler does not see what was computed
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += products[i];
+}
+
+/// The weighted sum of the tensors NAME of ADAPTERS.
+template <class T>
+std::vector<T> weighted_values(const std::vector<adapter_file>& adapters, const std::vector<double>& weights, const std::string& name) {
+  std::vector<T> sum;
+  for (std::size_t k = 0; k < adapters.size(); ++k) add_scaled<T>(sum, weights[k], adapters[k].tensors.values<T>(name));
+  return sum;
+}
+
+GRAFT_INLINE bool all_double(const std::vector<adapter_file>& adapters) {
+  return std::all_of(adapters.begin(), adapters.end(), [](const adapter_file& a) {
+    const auto& all = a.tensors.tensors();
+    return std::all_of(all.begin(), all.end(), [](const auto& one) { return one.second.type == dtype::f64; });
+  });
+}
+
+/// D of an adapter alone, whatever it was trained for; with ITS_RANKS also how large its updates are.
+GRAFT_INLINE std::map<std::string, std::string> shape_of(model_description d, bool its_ranks) {
+  model_description plain;
+  plain.kind = d.kind;
+  plain.adapter = d.adapter;
+  plain.layer_norms_trained = d.layer_norms_trained;
+  plain.ia3 = d.ia3;
+  plain.lora = d.lora;
+  plain.trained_beside = d.trained_beside;
+  if (!its_ranks) {
+    plain.lora.r = 1;
+    plain.lora.alpha = 1;
+    plain.lora.ranks.clear();
+    plain.lora.alphas.clear();
+  }
+  return to_metadata(plain);
+}
+
+/// A and B of all ADAPTERS behind one another, B with what scales it: alpha becomes the rank.
+template <class T>
+void concatenate(adapter_file& combined, const std::vector<adapter_file>& adapters, const std::vector<double>& weights, const std::string& layer) {
+  const std::string a_name = layer + ".lora_A.weight", b_name = layer + ".lora_B.weight";
+  index r = 0;
+  for (const adapter_file& one : adapters) r += one.description.lora.rank_of(layer);
+  const index in = adapters[0].tensors.at(a_name).shape[1], out = adapters[0].tensors.at(b_name).shape[0];
+  matrix<T> a(r, in), b(out, r);
+  index at = 0;
+  for (std::size_t k = 0; k < adapters.size(); ++k) {
+    const lora_options& lora = adapters[k].description.lora;
+    const index own = lora.rank_of(layer);
+    const auto av = adapters[k].tensors.values<T>(a_name), bv = adapters[k].tensors.values<T>(b_name);
+    const double scale = weights[k] * lora.alpha_of(layer) / static_cast<double>(own);
+    for (index i = 0; i < own; ++i) {
+      for (index c = 0; c < in; ++c) a(at + i, c) = av[static_cast<std::size_t>(i * in + c)];
+      for (index o = 0; o < out; ++o) b(o, at + i) = static_cast<T>(scale * static_cast<double>(bv[static_cast<std::size_t>(o * own + i)]));
+    }
+    at += own;
+  }
+  add_values<T>(combined.tensors, a_name, {r, in}, std::vector<T>(a.data(), a.data() + a.size()));
+  add_values<T>(combined.tensors, b_name, {out, r}, std::vector<T>(b.data(), b.data() + b.size()));
+  combined.description.lora.ranks[layer] = r;
+  combined.description.lora.alphas[layer] = static_cast<double>(r);
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE combination parse_combination(const std::string& text) {
+  if (text == "linear") return combination::linear;
+  if (text == "lora_linear_only_negate_b") return combination::only_negate_b;
+  if (text == "cat") return combination::cat;
+  throw config_error("combine is \"" + text + "\", one of linear, lora_linear_only_negate_b, cat was expected");
+}
+
+GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adapters, const std::vector<double>& weights, combination how,
+                                           const encoder_config& config, const tensor_source* trunk) {
+  if (adapters.empty() || adapters.size() != weights.size()) {
+    throw config_error(std::to_string(weights.size()) + " weights for " + std::to_string(adapters.size()) + " adapters: one each was expected");
+  }
+  const adapter_file& first = adapters[0];
+  const std::string& kind = first.description.kind;
+  const bool plain_lora = kind == "lora" && !first.description.lora.dora && !first.description.lora.bias;
+  if (how != combination::linear && !plain_lora)
+    throw config_error(first.tensors.path() + ": is no plain low-rank update, the only kind that is combined so (linear fits all)", {"combine", "linear"});
+  for (const adapter_file& one : adapters) {
+    if (detail::shape_of(one.description, how != combination::cat) == detail::shape_of(first.description, how != combination::cat)) continue;
+    throw config_error(one.tensors.path() + ": is not of the shape of " + first.tensors.path() + ": adapters of one kind, size and place were expected" +
+                       (plain_lora ? " (cat takes low-rank updates of different ranks)" : ""));
+  }
+  adapter_file combined{first.description, tensor_source("the combination")};
+  model_description& d = combined.description;
+  d.output = task_kind::classification;
+  d.labels.clear();
+  d.labels_said = true;
+  d.sigmoid = false;
+  d.head = {};
+  d.task_name.clear();
+  for (const adapter_file& one : adapters) {
+    const model_description& own = one.description;
+    if (own.trunk_fingerprint != d.trunk_fingerprint) {
+      if (!own.trunk_fingerprint.empty() && !d.trunk_fingerprint.empty())
+        throw config_error(one.tensors.path() + ": was trained on another trunk than " + first.tensors.path(), {"trunk"});
+      if (d.trunk_fingerprint.empty()) d.trunk_fingerprint = own.trunk_fingerprint;
+    }
+    if (own.max_seq_length != d.max_seq_length) d.max_seq_length = std::nullopt;
+  }
+  const bool wide = detail::all_double(adapters);
+  if (how == combination::cat) {
+    d.lora.ranks.clear();
+    d.lora.alphas.clear();
+  }
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::vector<double> positive;
+  for (const double w : weights) positive.push_back(std::abs(w));
+  const auto of_encoder = trunk_tensors(config);
+  for (const auto& wanted : adapter_tensors(config, d, first.tensors)) {
+    const std::string& name = wanted.first;
+    if (how == combination::cat && name.ends_with(".lora_B.weight")) continue;
+    if (how == combination::cat && name.ends_with(".lora_A.weight")) {
+      const std::string layer = name.substr(0, name.size() - std::string(".lora_A.weight").size());
+      wide ? detail::concatenate<double>(combined, adapters, weights, layer) : detail::concatenate<float>(combined, adapters, weights, layer);
+      continue;
+    }
+    const bool whole = of_encoder.contains(name) && std::abs(sum - 1) > 1e-12;
+    if (whole && trunk == nullptr) {
+      throw config_error(first.tensors.path() + ": holds tensors of the encoder ('" + name + "'), and the weights do not sum up to 1: the encoder's own are needed",
+                         {"trunk"});
+    }
+    const auto& own = how == combination::only_negate_b && name.ends_with(".lora_A.weight") ? positive : weights;
+    const auto add = [&]<class T>(T) {
+      auto values = detail::weighted_values<T>(adapters, own, name);
+      if (whole) detail::add_scaled<T>(values, 1 - sum, trunk->values<T>(name));
+      detail::add_values<T>(combined.tensors, name, wanted.second, std::move(values));
+    };
+    wide ? add(double()) : add(float());
+  }
+  if (how == combination::cat && !d.lora.ranks.empty()) {
+    d.lora.r = d.lora.ranks.begin()->second;
+    d.lora.alpha = d.lora.alphas.begin()->second;
+    std::erase_if(d.lora.ranks, [&](const auto& one) { return one.second == d.lora.r; });
+    std::erase_if(d.lora.alphas, [&](const auto& one) { return one.second == d.lora.alpha; });
+  }
+  return combined;
+}
+
+GRAFT_INLINE void combine_heads(adapter_file& combined, const std::vector<adapter_file>& adapters, const std::vector<double>& weights,
+                                const encoder_config& config) {
+  const adapter_file& first = adapters.at(0);
+  const model_description& like = first.description;
+  tensor_shapes head = head_tensors(config, std::max<index>(like.num_labels(), 1), like.head);
+  std::erase_if(head, [&](const auto& one) { return !first.tensors.contains(one.first); });
+  for (const adapter_file& one : adapters) {
+    const model_description& d = one.description;
+    const bool same = d.output == like.output && d.labels == like.labels && d.sigmoid == like.sigmoid && d.head == like.head && d.labels_said == like.labels_said;
+    const bool there = std::all_of(head.begin(), head.end(), [&](const auto& tensor) { return one.tensors.contains(tensor.first); });
+    if (!one.has_head() || !same || !there)
+      throw config_error(one.tensors.path() + ": has no head over the labels of " + first.tensors.path() + ": heads of one task are combined", {"head_of", "none"});
+  }
+  model_description& d = combined.description;
+  d.output = like.output;
+  d.labels = like.labels;
+  d.labels_said = like.labels_said;
+  d.head = like.head;
+  d.sigmoid = like.sigmoid;
+  d.task_name = like.task_name;
+  const bool wide = detail::all_double(adapters);
+  for (const auto& [name, shape] : head) {
+    wide ? detail::add_values<double>(combined.tensors, name, shape, detail::weighted_values<double>(adapters, weights, name))
+         : detail::add_values<float>(combined.tensors, name, shape, detail::weighted_values<float>(adapters, weights, name));
+  }
+}
+
+}  // namespace graft
