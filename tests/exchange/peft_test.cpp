@@ -161,6 +161,12 @@ TEST_CASE("PEFT: the scale of a projection is that of the first pattern that its
   CHECK(alphas({{R"(1\..*query)", 7}}).alphas.at(layer + "1.attention.self.query") == Approx(7 * std::sqrt(2.0)));
   folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"(", 7}}; });
   CHECK_THAT(folder.refusal(), Contains("\"alpha_pattern\" has the key \"(\""));
+  folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{std::string(2'000, '('), 7}}; });  // would overflow the stack
+  CHECK_THAT(folder.refusal(), Contains("\"alpha_pattern\" has the key"));
+  folder.edit("adapter_config.json", [&](json& j) {
+    j["alpha_pattern"] = {{"(a*)*(e*)*(r*)*(y*)*x", 7}};
+  });  // would take years, going back and forth
+  CHECK(folder.refusal().empty());
   folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"query", -1}}; });
   CHECK_THAT(folder.refusal(), Contains("alpha of 'roberta.encoder.layer.0.attention.self.query' is -1"));
 }
@@ -185,7 +191,8 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK_THAT(message("bias", "some"), Contains("\"bias\" is \"some\""));
   CHECK_THAT(message("layer_replication", {{0, 1}}), Contains("\"layer_replication\""));
   CHECK_THAT(message("loftq_config", {{"loftq_bits", 4}}), Contains("\"loftq_config\""));
-  CHECK_THAT(message("init_lora_weights", "pissa"), Contains("\"init_lora_weights\" is \"pissa\"") && Contains("changes the encoder's weights, too"));
+  CHECK_THAT(message("init_lora_weights", "pissa"),
+             Contains("\"init_lora_weights\" is \"pissa\"") && Contains("changes the encoder's weights, too"));
   CHECK_THAT(message("task_type", "TOKEN_CLS"), Contains("\"task_type\" is \"TOKEN_CLS\""));
   CHECK_THAT(message("peft_type", "VERA"), Contains("\"peft_type\" is VERA: VeRA is not computed by graft"));
   CHECK_THAT(message("peft_type", "OF_TOMORROW"), Contains("\"peft_type\" is OF_TOMORROW: OF_TOMORROW is not"));
@@ -317,6 +324,7 @@ TEST_CASE("PEFT: tensors that are missing, of another shape, or unknown are refu
   CHECK_THAT(message([&](std::string& n, auto&) { n = n.ends_with(b) ? n + "s" : n; }), Contains("no tensor '" + b + "'"));
   CHECK_THAT(message([&](std::string& n, auto&) { n.erase(0, 11); }), Contains("base_model.model. was expected"));
   const copied_folder embeddings("peft_lora");
-  save_peft(embeddings, [](const std::string& n) { return n; }, {{"base_model.model.roberta.embeddings.word_embeddings.lora_embedding_A", {2, 40}}});
+  save_peft(embeddings, [](const std::string& n) { return n; },
+            {{"base_model.model.roberta.embeddings.word_embeddings.lora_embedding_A", {2, 40}}});
   CHECK_THAT(embeddings.refusal(), Contains("an update of the word embeddings, which graft does not compute"));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <locale>
 #include <map>
 #include <optional>
 #include <regex>
@@ -29,7 +30,7 @@ std::vector<std::string> targets_of(const encoder_config& config, index classes,
   for (const auto& [layer, shape] : layers) {
     if (!updated(layer)) continue;
     const auto number = layer.find(".layer.");
-    const std::string numbered = number == layer.npos ? layer : layer.substr(number + 1);                            // layer.0.attention.self.query
+    const std::string numbered = number == layer.npos ? layer : layer.substr(number + 1);                // layer.0.attention.self.query
     const std::string part = number == layer.npos ? layer : numbered.substr(numbered.find('.', 6) + 1);  // attention.self.query
     const bool all =
         std::all_of(layers.begin(), layers.end(), [&](const auto& other) { return !is_target(other.first, part) || updated(other.first); });
@@ -98,7 +99,8 @@ GRAFT_INLINE bool is_saved(const std::string& name, const std::vector<std::strin
 /// The table of word embeddings in STORED, the tensors of a PEFT folder, where it is not among MODULES that were trained: a copy of the
 /// encoder's.
 /// @throws format_error  it is of another length
-GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encoder_config& config, const std::vector<std::string>& modules) {
+GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encoder_config& config,
+                                        const std::vector<std::string>& modules) {
   tensor_source copies(stored.path());
   const tensor_shapes trunk = trunk_tensors(config);
   copies.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
@@ -136,7 +138,9 @@ GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder
   const auto is_wrapped = [](const std::string& name) { return name.find(".modules_to_save.") != name.npos; };
   for (const auto& [name, info] : file.tensors()) {
     if (name.find(".lora_embedding_") != name.npos)
-      throw format_error(file.path(), "holds '" + name + "', an update of the word embeddings, which graft does not compute: one of dense layers was expected");
+      throw format_error(
+          file.path(),
+          "holds '" + name + "', an update of the word embeddings, which graft does not compute: one of dense layers was expected");
     const auto simple = short_name(name);
     if (simple && !is_wrapped(name)) plain.insert(*simple);
   }
@@ -152,12 +156,24 @@ GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder
   return all;
 }
 
-/// The alpha that ABOUT, an adapter_config.json, gives LAYER: that of the first key of alpha_pattern, a pattern, which is its name or ends it.
+/// Whether LAYER's name is what KEY, a regular expression, says, or ends with it from a dot on. Letters are those of every locale, and time
+/// grows with the lengths alone.
+/// @throws std::regex_error  KEY is none, or longer than any that is written by hand
+GRAFT_INLINE bool is_layer_of(const std::string& layer, const std::string& key) {
+  if (key.size() > 1'000) throw std::regex_error(std::regex_constants::error_complexity);
+  std::regex pattern;
+  pattern.imbue(std::locale::classic());
+  pattern.assign("(?:.*\\.)?(?:" + key + ")", std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
+  return std::regex_match(layer, pattern);
+}
+
+/// The alpha that ABOUT, an adapter_config.json, gives LAYER: that of the first key of alpha_pattern, a pattern, which is its name or ends
+/// it.
 GRAFT_INLINE double peft_alpha(const ordered_json& about, const std::string& layer, const std::string& path) {
   const ordered_json patterns = about.value("alpha_pattern", ordered_json());
   for (const auto& [key, value] : patterns.items()) {
     try {
-      if (!std::regex_match(layer, std::regex("(?:.*\\.)?(?:" + key + ")"))) continue;
+      if (!is_layer_of(layer, key)) continue;
     } catch (const std::regex_error&) {
       throw format_error(path, "\"alpha_pattern\" has the key " + shown(json(key)) + ", a regular expression was expected");
     }
@@ -202,7 +218,8 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
     const auto *a = matrix(layer, ".lora_A.weight"), *b = matrix(layer, ".lora_B.weight");
     const index r = a != nullptr && !a->shape.empty() ? a->shape[0] : b != nullptr && b->shape.size() == 2 ? b->shape[1] : lora.r;
     if (!ranges::lora_r.contains(static_cast<double>(r))) {
-      throw format_error(stored.path(), "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
+      throw format_error(stored.path(),
+                         "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
     }
     lora.ranks[layer] = r;
     lora.alphas[layer] = by_rank(peft_alpha(about, layer, path), r);
@@ -229,38 +246,57 @@ GRAFT_INLINE ia3_options peft_ia3(const tensor_source& stored, const encoder_con
 
 /// How PEFT's library calls the adapters of PEFT_TYPE; the type itself where it is not known.
 GRAFT_INLINE std::string peft_method(const std::string& type) {
-  const std::map<std::string, std::string> names{
-      {"ADALORA", "AdaLoRA"},       {"LOHA", "LoHa"},          {"LOKR", "LoKr"},
-      {"VERA", "VeRA"},             {"PVERA", "PVeRA"},        {"FOURIERFT", "FourierFT"},
-      {"RANDLORA", "RandLora"},     {"XLORA", "X-LoRA"},       {"VBLORA", "VB-LoRA"},
-      {"BOFT", "BOFT"},             {"OFT", "OFT"},            {"LN_TUNING", "LN tuning"},
-      {"PREFIX_TUNING", "prefix tuning"}, {"PROMPT_TUNING", "prompt tuning"}, {"MULTITASK_PROMPT_TUNING", "multitask prompt tuning"},
-      {"P_TUNING", "p-tuning"},     {"ADAPTION_PROMPT", "LLaMA-Adapter"}, {"TRAINABLE_TOKENS", "trainable tokens"},
-      {"POLY", "Poly"},             {"BONE", "Bone"},          {"MISS", "MiSS"},
-      {"SHIRA", "SHiRA"},           {"ROAD", "RoAd"},          {"WAVEFT", "WaveFT"},
-      {"DELORA", "DeLoRA"},         {"GRALORA", "GraLoRA"},    {"HRA", "HRA"},
-      {"CPT", "CPT"},               {"C3A", "C3A"}};
+  const std::map<std::string, std::string> names{{"ADALORA", "AdaLoRA"},
+                                                 {"LOHA", "LoHa"},
+                                                 {"LOKR", "LoKr"},
+                                                 {"VERA", "VeRA"},
+                                                 {"PVERA", "PVeRA"},
+                                                 {"FOURIERFT", "FourierFT"},
+                                                 {"RANDLORA", "RandLora"},
+                                                 {"XLORA", "X-LoRA"},
+                                                 {"VBLORA", "VB-LoRA"},
+                                                 {"BOFT", "BOFT"},
+                                                 {"OFT", "OFT"},
+                                                 {"LN_TUNING", "LN tuning"},
+                                                 {"PREFIX_TUNING", "prefix tuning"},
+                                                 {"PROMPT_TUNING", "prompt tuning"},
+                                                 {"MULTITASK_PROMPT_TUNING", "multitask prompt tuning"},
+                                                 {"P_TUNING", "p-tuning"},
+                                                 {"ADAPTION_PROMPT", "LLaMA-Adapter"},
+                                                 {"TRAINABLE_TOKENS", "trainable tokens"},
+                                                 {"POLY", "Poly"},
+                                                 {"BONE", "Bone"},
+                                                 {"MISS", "MiSS"},
+                                                 {"SHIRA", "SHiRA"},
+                                                 {"ROAD", "RoAd"},
+                                                 {"WAVEFT", "WaveFT"},
+                                                 {"DELORA", "DeLoRA"},
+                                                 {"GRALORA", "GraLoRA"},
+                                                 {"HRA", "HRA"},
+                                                 {"CPT", "CPT"},
+                                                 {"C3A", "C3A"}};
   const auto found = names.find(type);
   return found == names.end() ? type : found->second;
 }
 
 /// @throws format_error  GIVEN asks for what graft does not compute
 GRAFT_INLINE void check_peft_fields(const json& given, const std::string& type, const std::string& path) {
-  std::set<std::string> handled{"peft_type",       "task_type",       "target_modules", "exclude_modules", "modules_to_save",
-                                "revision",        "inference_mode",  "auto_mapping",   "peft_version",    "base_model_name_or_path"};
+  std::set<std::string> handled{"peft_type", "task_type",      "target_modules", "exclude_modules", "modules_to_save",
+                                "revision",  "inference_mode", "auto_mapping",   "peft_version",    "base_model_name_or_path"};
   if (type == "IA3") handled.insert({"feedforward_modules", "init_ia3_weights"});
   if (type == "LORA") {
     // Which layers were picked, and their ranks, the tensors say.
-    handled.insert({"r", "lora_alpha", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "use_rslora", "lora_dropout",
-                    "megatron_core", "qalora_group_size", "use_dora", "lora_bias", "bias", "init_lora_weights", "ephemeral_gpu_offload",
-                    "runtime_config", "ensure_weight_tying"});
+    handled.insert({"r", "lora_alpha", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "use_rslora",
+                    "lora_dropout", "megatron_core", "qalora_group_size", "use_dora", "lora_bias", "bias", "init_lora_weights",
+                    "ephemeral_gpu_offload", "runtime_config", "ensure_weight_tying"});
     const json start = given.value("init_lora_weights", json());
     if (start == "eva") handled.insert("eva_config");
     if (!start.is_boolean() && !start.is_null() && start != "gaussian" && start != "eva" && start != "orthogonal") {
-      throw format_error(path, "\"init_lora_weights\" is " + shown(start) +
-                                   ": that way of beginning changes the encoder's weights, too, which this folder does not hold. Convert it in PEFT "
-                                   "(save_pretrained with path_initial_model_for_weight_conversion), or give the encoder that it changed with "
-                                   "\"init_lora_weights\" true");
+      throw format_error(
+          path, "\"init_lora_weights\" is " + shown(start) +
+                    ": that way of beginning changes the encoder's weights, too, which this folder does not hold. Convert it in PEFT "
+                    "(save_pretrained with path_initial_model_for_weight_conversion), or give the encoder that it changed with "
+                    "\"init_lora_weights\" true");
     }
     const auto bias = optional<std::string>(given, "bias", path, "none");
     if (bias != "none" && bias != "all" && bias != "lora_only")
@@ -280,12 +316,12 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   const json given(about);
   const auto type = required<std::string>(given, "peft_type", path);
   if (type != "LORA" && type != "IA3") {
-    throw format_error(path, "\"peft_type\" is " + type + ": " + detail::peft_method(type) + " is not computed by graft, LORA or IA3 was expected");
+    throw format_error(
+        path, "\"peft_type\" is " + type + ": " + detail::peft_method(type) + " is not computed by graft, LORA or IA3 was expected");
   }
   detail::check_peft_fields(given, type, path);
   const tensor_source all = detail::peft_tensors(folder, config);
-  const tensor_source copies =
-      detail::trunk_copies(all, config, optional<std::vector<std::string>>(given, "modules_to_save", path, {}));
+  const tensor_source copies = detail::trunk_copies(all, config, optional<std::vector<std::string>>(given, "modules_to_save", path, {}));
   tensor_source stored(all.path());
   stored.add_all(all, [&](const std::string& name) { return copies.contains(name) ? std::nullopt : std::optional(name); });
   model_description d;
@@ -293,7 +329,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   d.layer_norms_trained = false;
   const index rows = head_rows(stored, config);
   tensor_shapes head = head_tensors(config, std::max<index>(rows, 1));
-  const bool whole = std::all_of(head.begin(), head.end(), [&](const auto& one) { return one.first.starts_with("bert.pooler.") || stored.contains(one.first); });
+  const bool whole = std::all_of(head.begin(), head.end(),
+                                 [&](const auto& one) { return one.first.starts_with("bert.pooler.") || stored.contains(one.first); });
   if (rows != 0 && whole) number_labels(d, rows, stored.path());
   const index classes = detail::updated_classes(config, d, stored);
   if (d.kind == "lora") {
@@ -302,7 +339,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     d.ia3 = detail::peft_ia3(stored, config, classes);
   }
   if ((d.kind == "lora" ? d.lora.targets : d.ia3.targets).empty()) {
-    throw format_error(path, "\"target_modules\" is " + shown(given.value("target_modules", json())) + ": no dense layer of this encoder has an update");
+    throw format_error(
+        path, "\"target_modules\" is " + shown(given.value("target_modules", json())) + ": no dense layer of this encoder has an update");
   }
   tensor_shapes beside = trunk_tensors(config);
   if (d.num_labels() == 0) beside.merge(head);
@@ -317,13 +355,13 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
 
 namespace graft::detail {
 
-/// The names of modules of TENSORS, among those called BESIDE, whose weights are there, as modules_to_save has them; one for all LayerNorms.
+/// The names of modules of TENSORS, among those called BESIDE, whose weights are there, as modules_to_save has them; one for all
+/// LayerNorms.
 GRAFT_INLINE std::vector<std::string> saved_modules(const std::vector<std::string>& beside, const encoder_config& config) {
   std::vector<std::string> modules;
   const tensor_shapes norms = layer_norm_tensors(config);
-  const bool all_norms = std::all_of(norms.begin(), norms.end(), [&](const auto& norm) {
-    return std::find(beside.begin(), beside.end(), norm.first) != beside.end();
-  });
+  const bool all_norms = std::all_of(norms.begin(), norms.end(),
+                                     [&](const auto& norm) { return std::find(beside.begin(), beside.end(), norm.first) != beside.end(); });
   if (all_norms) modules.emplace_back("LayerNorm");
   for (const std::string& name : beside) {
     if (name.ends_with(".weight") && !(all_norms && norms.contains(name))) modules.push_back(name.substr(0, name.rfind('.')));
@@ -354,7 +392,8 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
     const auto end = name.rfind('.');
     const std::string layer = name.substr(0, end), part = name.substr(end);
     const bool wrapped = (part == ".weight" || part == ".bias") && updated(layer);
-    writer.add(std::string(detail::peft_prefix) + (wrapped ? layer + ".base_layer" + part : name), info.shape, info.type, info.bytes, info.type);
+    writer.add(std::string(detail::peft_prefix) + (wrapped ? layer + ".base_layer" + part : name), info.shape, info.type, info.bytes,
+               info.type);
   }
   writer.write(files.staged_path("adapter_model.safetensors"));
   json saved = nullptr;
@@ -380,10 +419,13 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
       const bool whole = alpha == std::floor(alpha) && std::abs(alpha) < 1e9;
       return whole ? json(static_cast<index>(alpha)) : json(alpha);
     };
-    const auto is_bias = [&](const std::string& name) { return name.ends_with(".bias") && !detail::is_saved(name, detail::saved_modules(d.trained_beside, config)); };
+    const auto is_bias = [&](const std::string& name) {
+      return name.ends_with(".bias") && !detail::is_saved(name, detail::saved_modules(d.trained_beside, config));
+    };
     const auto of_update = [&](const std::string& name) { return updated(name.substr(0, name.rfind('.'))); };
     const bool any = std::any_of(d.trained_beside.begin(), d.trained_beside.end(), is_bias);
-    const bool only = std::all_of(d.trained_beside.begin(), d.trained_beside.end(), [&](const auto& name) { return !is_bias(name) || of_update(name); });
+    const bool only =
+        std::all_of(d.trained_beside.begin(), d.trained_beside.end(), [&](const auto& name) { return !is_bias(name) || of_update(name); });
     about["r"] = d.lora.r;
     about["lora_alpha"] = number(d.lora.alpha);
     about["target_modules"] = named;
