@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "graft/exchange/adapterhub.hpp"
+#include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
 
@@ -34,7 +35,11 @@ void write_form(const std::string& to, const std::string& target, const adapter_
                 const std::string& name, bool norms_beside) {
   if (to == "graft") write_adapter(target, a);
   if (to == "original") write_original(target, a, config, trunk);
-  if (to == "adapterhub") write_adapterhub(target, a, config, name, norms_beside);
+  if (to == "adapterhub" && a.description.kind == "multi_adapter") {
+    write_adapterhub_setup(target, a, config);
+  } else if (to == "adapterhub") {
+    write_adapterhub(target, a, config, name, norms_beside);
+  }
   if (to == "peft") write_peft(target, a, config);
 }
 

@@ -71,8 +71,11 @@ struct lora_options {
   bool dora = false;                       // rows of W + (alpha / r) B A get lengths of their own: lora_magnitude_vector
   bool bias = false;                       // B has a bias, scaled as the update is
 
+  /// Whether one of the targets names LAYER.
   bool updates(const std::string& layer) const;
+  /// Its rank.
   index rank_of(const std::string& layer) const;
+  /// Its alpha.
   double alpha_of(const std::string& layer) const;
 };
 
