@@ -32,6 +32,11 @@ std::vector<graft::features> some_rows() {
 
 }  // namespace
 
+TEST_CASE("what is not trained is refused by its kind") {
+  for (const std::string kind : {"ia3", "other", ""})
+    CHECK_THROWS_WITH(tuned(kind, 1), Catch::Contains("kind \"" + kind + "\" is not trained"));
+}
+
 TEST_CASE("a tuned part that is saved and taken by another model gives the same answers, whatever its kind") {
   const graft_test::temporary_folder folder;
   const auto rows = some_rows();
