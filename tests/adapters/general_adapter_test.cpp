@@ -54,7 +54,7 @@ TEST_CASE("the gradients of a general adapter are its derivatives, in every sett
                                        R"(,"ln_before":)" + word((norms & 1) != 0) + R"(,"ln_after":)" + word((norms & 2) != 0) +
                                        R"(,"adapter_residual_before_ln":)" + word(early) + scaling + "}";
               INFO(text);
-              graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5, general(text, 0.5));
+              graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5, general(text, *scaling == '\0' ? 0.5 : 1));
               graft_test::randomize(site, 1);
               if (!original_after && (!original_before || parallel)) {
                 for (auto* p : {&site.norm.weight, &site.norm.bias}) p->freeze();  // nothing reads it
@@ -76,7 +76,8 @@ TEST_CASE("a gate is one number a sequence, and its gradients are its derivative
   ctx.offsets = offsets;
   for (const std::string other : {"", R"(,"is_parallel":true)", R"(,"original_ln_before":true,"scaling":"channel","ln_before":true)"}) {
     INFO(other);
-    graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5, general(R"({"use_gating":true)" + other + "}", 0.5));
+    graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5,
+                                  general(R"({"use_gating":true)" + other + "}", other.find("channel") == other.npos ? 0.5 : 1));
     CHECK(site.reads_sequences());
     graft_test::randomize(site, 1);
     graft_test::check_gradients(site, std::array{h, x}, dy, ctx);
@@ -119,5 +120,10 @@ TEST_CASE("settings are read as they were written, and stand where they say") {
   refused(R"({"phm_layer": true})", "\"phm_layer\" is no setting of a general adapter");
   refused(R"({"sizes": [3, -1]})", "\"sizes\" is -1, 0 or 1 to 65536 was expected");
   refused(R"({"residual_before_ln": "post_add"})", "which only \"original_ln_before\" gives a meaning");
+  refused(R"({"mh_adapter": false, "output_adapter": false})", "there is no adapter");
+  refused(R"({"sizes": [0, 0]})", "there is no adapter");
+  CHECK_THROWS_WITH(graft::check_adapter(general(R"({"sizes": [3]})"), "adapter_", 2),
+                    Catch::Contains("\"sizes\" has 1 numbers, one for each of 2 layers"));
+  CHECK_THROWS_WITH(graft::check_adapter(general(R"({"scaling": "learned"})", 3), "adapter_"), Catch::Contains("has no meaning"));
   CHECK_THROWS_WITH(graft::check_adapter({3, graft::activation::gelu, "houlsby", 1, "{}"}, "adapter_"), Catch::Contains("does not read"));
 }

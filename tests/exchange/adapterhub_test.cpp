@@ -176,7 +176,8 @@ TEST_CASE("AdapterHub's form takes low-rank updates of the projections that it k
         std::vector<std::string>{"attention.self.query", "attention.self.value", "intermediate.dense"});
   CHECK_THAT(updates({2, 3, {"attention.output.dense"}}), Contains("changes projections that are not query, key, value"));
   CHECK_THAT(updates({2, 3, {"query", "layer.0.attention.self.key"}}), Contains("changes other projections in one layer than in another"));
-  CHECK_THAT(updates({.r = 2, .ranks = {{"roberta.encoder.layer.0.attention.self.query", 1}}}), Contains("ranks or scales of each projection"));
+  CHECK_THAT(updates({.r = 2, .ranks = {{"roberta.encoder.layer.0.attention.self.query", 1}}}),
+             Contains("ranks or scales of each projection"));
   CHECK_THAT(updates({.r = 2, .dora = true}), Contains("is DoRA"));
   for (const char* name : {"", "a.b", "a/b", "a b"}) {
     CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, houlsby()), config, name, false); }),
@@ -218,8 +219,11 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   CHECK_THAT(message("ln_before", 1), Contains("\"ln_before\" is 1, true or false was expected"));
   CHECK_THAT(message("residual_before_ln", "post_add"), Contains("\"residual_before_ln\" is \"post_add\", which only"));
   CHECK_THAT(message("scaling", "wide"), Contains("\"scaling\" is \"wide\", \"learned\" or \"channel\" was expected"));
+  for (const json& wrong : {json(3), json(true), json("x"), json::object()})
+    CHECK_THAT(message("leave_out", wrong), Contains("\"leave_out\" is"));
+  for (const json& wrong : {json(true), json::object(), json::array()}) CHECK_THAT(message("scaling", wrong), Contains("\"scaling\" is"));
   CHECK_THAT(message("leave_out", {0, 1}), Contains("\"leave_out\" is [0,1]: there is no adapter in any layer"));
-  CHECK_THAT(message("output_adapter", false, "adapterhub_single"), Contains("are false: there is no adapter"));
+  CHECK_THAT(message("output_adapter", false, "adapterhub_single"), Contains("there is no adapter"));
   for (const char* in_training : {"dropout", "stochastic_depth", "init_weights_seed"}) CHECK(message(in_training, 0.1).empty());
   CHECK_THAT(message("inv_adapter", "nice"), Contains("\"inv_adapter\" is \"nice\""));
   CHECK_THAT(message("invertible_adapter", {{"block_type", "nice"}}), Contains("\"invertible_adapter\""));

@@ -12,6 +12,9 @@ int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
   const bool adapters = f.tune == "adapters";
   const std::string kind = !adapters ? f.tune : f.adapter_method == "bottleneck" ? "adapter" : f.adapter_method;
+  if (kind != "adapter" && !f.adapter_settings.empty()) {
+    throw usage_error("--adapter_settings is for bottlenecks (--adapter_method bottleneck), this run trains " + kind);
+  }
   model_description tuned = describe(run, kind);
   std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
   if (kind == "lora") {

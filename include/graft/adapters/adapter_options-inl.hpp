@@ -28,8 +28,8 @@ GRAFT_INLINE void check_fusion(const multi_adapter_options& o) {
       throw config_error("a fusion is of houlsby or of pfeiffer adapters, " + a.name + " is " + adapter_text(a.adapter));
     }
     if (a.adapter.kind != o.adapters[0].adapter.kind) {
-      throw config_error("a fusion is of adapters of one kind, " + a.name + " is " + a.adapter.kind + " and " + o.adapters[0].name + " is " +
-                         o.adapters[0].adapter.kind);
+      throw config_error("a fusion is of adapters of one kind, " + a.name + " is " + a.adapter.kind + " and " + o.adapters[0].name +
+                         " is " + o.adapters[0].adapter.kind);
     }
   }
 }

@@ -47,7 +47,7 @@ struct multi_adapter_options {
   activation flex_activation = activation::gelu;
   mixing_mode mode = mixing_mode::softmax;
   fusion_options fusion{};  // mode `fusion`
-  bool optimized = true;  // the fused kernel wherever the adapters are frozen; false: always the plain loop
+  bool optimized = true;    // the fused kernel wherever the adapters are frozen; false: always the plain loop
 
   index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
   std::vector<std::string> mixed_names() const;

@@ -33,8 +33,8 @@ class fusion_site {
     buffer<real> z, q, g, p, c;
   };
 
-  /// Parameters PREFIX.multi_adapter.adapter_dict.NAME.{down,up}_project.*, PREFIX.multi_adapter.fusion.{query,key}.*, ....value.weight, and
-  /// PREFIX.LayerNorm.*, alone where the adapters do not stand.
+  /// Parameters PREFIX.multi_adapter.adapter_dict.NAME.{down,up}_project.*, PREFIX.multi_adapter.fusion.{query,key}.*, ....value.weight,
+  /// and PREFIX.LayerNorm.*, alone where the adapters do not stand.
   fusion_site(const std::string& prefix, index hidden_size, double eps, const multi_adapter_options& o, site_location where);
 
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
@@ -57,9 +57,9 @@ class fusion_site {
   /// Numbers that a row of width H saves.
   index saved_numbers(index h) const;
 
-  std::vector<bottleneck<P>> modules;     // U_k
-  std::optional<linear<P>> query, key;    // W_q, b_q and W_k, with a bias
-  std::optional<parameter<real>> value;   // W_v
+  std::vector<bottleneck<P>> modules;    // U_k
+  std::optional<linear<P>> query, key;   // W_q, b_q and W_k, with a bias
+  std::optional<parameter<real>> value;  // W_v
   layer_norm<P> norm;
 
  private:

@@ -30,8 +30,21 @@ class general_adapter {
     buffer<real> open, read, ungated;  // gating: sigmoid(t w^T + b) (N, 1), t, and what it closes on
   };
 
-  static bool stands_at(const adapter_options& o, site_location where) { return parse_general_settings(o.settings).size_at(o, where) > 0; }
+  static bool stands_at(const adapter_options& o, site_location where) {
+    const general_adapter_options settings = parse_general_settings(o.settings);
+    if (o.scaling != 1 && settings.scaled != general_adapter_options::scaling::number) {
+      throw config_error("adapter_settings: \"scaling\" is trained, and starts at 1: an adapter_scaling beside it has no meaning");
+    }
+    return settings.size_at(o, where) > 0;
+  }
 
+  /// @throws config_error  sizes are not one for each of LAYERS (0: unknown)
+  static void check_layers(const adapter_options& o, index layers) {
+    const index given = std::ssize(parse_general_settings(o.settings).sizes);
+    if (layers == 0 || given == 0 || given == layers) return;
+    throw config_error("adapter_settings: \"sizes\" has " + std::to_string(given) + " numbers, one for each of " + std::to_string(layers) +
+                       " layers was expected");
+  }
   bool reads_sequences() const { return settings.use_gating; }
 
   /// Parameters PREFIX.{down,up}_project.*, and PREFIX.{norm_before,norm_after}.*, PREFIX.scaling (1 or H numbers, ones), PREFIX.gate.*

@@ -1,6 +1,8 @@
 #pragma once
 // Bodies of graft/adapters/general_options.hpp.
 
+#include <algorithm>
+
 #include "graft/adapters/general_options.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
@@ -68,6 +70,10 @@ GRAFT_INLINE general_adapter_options parse_general_settings(const std::string& s
     } else {
       throw config_error("adapter_settings: \"" + name + "\" is no setting of a general adapter");
     }
+  }
+  const bool somewhere = o.sizes.empty() || std::any_of(o.sizes.begin(), o.sizes.end(), [](index size) { return size > 0; });
+  if (!somewhere || !(o.mh_adapter || o.output_adapter)) {
+    throw config_error("adapter_settings: \"mh_adapter\" and \"output_adapter\" are false, or all \"sizes\" 0: there is no adapter");
   }
   if (o.from == residual::post_add && !o.original_ln_before) {
     throw config_error("adapter_settings: \"residual_before_ln\" is \"post_add\", which only \"original_ln_before\" gives a meaning");

@@ -17,8 +17,8 @@ std::string parse_adapter_kind(const std::string& kind);
 
 /// @throws config_error  the kind of O is none, its size or scaling out of range, its settings none that its kind reads; WHOSE, such as
 /// "adapter_" or "the mrpc adapter's ", comes
-///                       before what is wrong
-void check_adapter(const adapter_options& o, const std::string& whose);
+///                       before what is wrong. LAYERS, if not 0: sizes are not one a layer
+void check_adapter(const adapter_options& o, const std::string& whose, index layers = 0);
 
 }  // namespace graft
 

@@ -5,6 +5,7 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/fusion_site.hpp"
+#include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_file.hpp"
@@ -41,6 +42,7 @@ GRAFT_INLINE tensor_shapes detail::fusion_at(const std::string& prefix, index hi
 }
 
 GRAFT_INLINE tensor_shapes all_adapters(const encoder_config& config, const adapter_options& o) {
+  check_adapter(o, "adapter_", config.num_hidden_layers);
   tensor_shapes shapes;
   detail::for_each_site(config, [&](const std::string& site, site_location where) {
     shapes.merge(detail::adapter_at(site + ".adapter", config.hidden_size, o, where));

@@ -159,6 +159,12 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   if (name.empty() || name.find_first_of("./ ") != name.npos) {
     throw config_error("adapter_name is \"" + name + "\", a name without dots, slashes and spaces was expected");
   }
+  const ordered_json configuration = prefix ? detail::prefix_configuration(d.prefix)
+                                     : lora ? detail::lora_configuration(a, config)
+                                            : detail::bottleneck_configuration(d.adapter, config);
+  if (d.kind == "adapter" && detail::describe_bottleneck(json(configuration), config, true, folder) != d.adapter) {
+    throw config_error(a.tensors.path() + ": is " + adapter_text(d.adapter) + ", which AdapterHub's format has no place for");
+  }
   staged_files files(folder);
   const bool ln_before = detail::as_general(d.adapter).ln_before;
   const head_names head(config);
@@ -200,9 +206,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;
-  adapter_about["config"] = prefix ? detail::prefix_configuration(d.prefix)
-                            : lora ? detail::lora_configuration(a, config)
-                                   : detail::bottleneck_configuration(d.adapter, config);
+  adapter_about["config"] = configuration;
   adapter.write(files.staged_path("pytorch_adapter.bin"));
   if (own_norms) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {

@@ -142,6 +142,9 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
   const json scaling = given.value("scaling", json(1.0));
   if (scaling.is_string()) settings["scaling"] = scaling;
   if (scaling.is_number()) o.scaling = scaling.get<double>();
+  if (!scaling.is_number() && !scaling.is_string()) {
+    throw format_error(path, "\"scaling\" is " + shown(scaling) + ", a number, \"learned\" or \"channel\" was expected");
+  }
   if (settings.value("is_parallel", json()) == true) {
     settings.erase("original_ln_before");  // says nothing there
     settings.erase("residual_before_ln");
@@ -158,8 +161,8 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
     throw format_error(path, std::string(failure.what()).substr(std::string("adapter_settings: ").size()));
   }
   if (!g.mh_adapter && !g.output_adapter) throw format_error(path, "\"mh_adapter\" and \"output_adapter\" are false: there is no adapter");
-  const std::vector<index> sizes =
-      adapterhub_sizes(required<json>(given, "reduction_factor", path), given.value("leave_out", json::array()), config, path);
+  const std::vector<index> sizes = adapterhub_sizes(required<json>(given, "reduction_factor", path),
+                                                    json(optional<std::vector<index>>(given, "leave_out", path, {})), config, path);
   o.size = *std::max_element(sizes.begin(), sizes.end());
   if (o.size == 0) throw format_error(path, "\"leave_out\" is " + shown(given["leave_out"]) + ": there is no adapter in any layer");
   if (std::count(sizes.begin(), sizes.end(), o.size) != config.num_hidden_layers) g.sizes = sizes;

@@ -17,6 +17,10 @@ std::optional<index> reduced_size(index hidden_size, double factor);
 /// @throws format_error  ABOUT, a configuration of the library's, says that it is for another model
 void check_model(const json& about, const encoder_config& config, const std::string& path);
 
+/// The adapter that GIVEN, the fields of a BnConfig, describes. HAS_VERSION: the file says which version of the library wrote it.
+/// @throws format_error  a field asks for what graft does not compute
+adapter_options describe_bottleneck(const json& given, const encoder_config& config, bool has_version, const std::string& path);
+
 /// The fields of a BnConfig that are read back to O.
 ordered_json bottleneck_configuration(const adapter_options& o, const encoder_config& config);
 

@@ -47,10 +47,10 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   for (const char* vera : {"vera_d", "vera_b"}) {
     if (!is_off(given.value(vera, json()))) throw refuse("is VeRA (\"" + std::string(vera) + "\" is " + shown(given[vera]) + ")");
   }
-  if (given.value("use_dora", json(false)) == true) {
+  if (!is_off(given.value("use_dora", json()))) {
     throw refuse("is DoRA in the library's form (\"use_dora\" is true: lengths without the scale, and the bias in them)");
   }
-  if (given.value("use_gating", json(false)) == true) throw refuse("has gates on its updates (\"use_gating\" is true)");
+  if (!is_off(given.value("use_gating", json()))) throw refuse("has gates on its updates (\"use_gating\" is true)");
   check_fields(given, {},
                {"architecture", "selfattn_lora", "intermediate_lora", "output_lora", "leave_out", "r", "alpha", "dropout", "attn_matrices",
                 "composition_mode", "init_weights", "init_weights_seed", "dtype", "use_gating", "use_dora"},
@@ -83,6 +83,7 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
     throw format_error(path, "\"alpha\" is " + number_text(alpha) + ", " + ranges::lora_alpha.text() + " was expected");
   }
   if (mode == "scale") {
+    integer_field(given, "r", path, 1, 1);
     d.kind = "ia3";
     d.ia3.targets = targets;
   } else {

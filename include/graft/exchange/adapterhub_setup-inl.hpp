@@ -28,7 +28,8 @@ GRAFT_INLINE std::vector<std::string> fused_names(const json& setup, const std::
   std::vector<std::string> names;
   for (const json& child : required<std::vector<json>>(setup, "children", path)) {
     if (const auto inner = required<std::string>(child, "type", path); inner != "single") refuse("a fusion of \"" + inner + "\"");
-    names.push_back(required<std::vector<std::string>>(child, "children", path).at(0));
+    const auto single = required<std::vector<std::string>>(child, "children", path);
+    names.push_back(single.empty() ? "" : single[0]);
     const bool taken = names.back() == "base" || names.back() == "flex" || names.back() == "none";
     if (taken || names.back().empty() || names.back().find_first_of("./\t") != std::string::npos) {
       throw format_error(path,
@@ -91,6 +92,8 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
     fusion += (fusion.empty() ? "" : ",") + name;
   }
   if (const json more = setup.value("kwargs", json()); more.is_object()) fusion = optional<std::string>(more, "name", path, fusion);
+  if (fusion.find_first_of("./") != fusion.npos)
+    throw format_error(path, "\"" + fusion + "\" cannot be a fusion's name: . and / separate names");
 
   const std::string of_fusion = (top / fusion / "adapter_fusion_config.json").string();
   const json fusion_about = read_json(of_fusion);
@@ -116,7 +119,8 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
   a.tensors.add_all(take_tensors(stored, shapes, [&](const std::string& name) { return detail::adapterhub_fusion_name(name, fusion); }));
 
   if (const json head = about.value("head_setup", json()); !head.is_null()) {
-    const bool one = head.is_string() && is_there(top / head.get<std::string>() / "head_config.json");
+    const bool one = head.is_string() && head.get<std::string>().find('/') == std::string::npos &&
+                     is_there(top / head.get<std::string>() / "head_config.json");
     if (!one) throw format_error(path, "\"head_setup\" is " + shown(head) + ", the name of one head whose folder is there was expected");
     d.task_name = head.get<std::string>();
     detail::read_adapterhub_head((top / d.task_name).string(), config, d, a.tensors);

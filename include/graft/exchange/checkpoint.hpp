@@ -34,8 +34,8 @@ adapter_file with_own_head(adapter_file file, const adapter_file& head);
 /// model's own.
 tensor_source model_with_head(const tensor_source& model, const adapter_file& file, const encoder_config& config);
 
-/// ABOUT, a config.json, for a model with a head that D describes: transformers find its labels and what becomes of its logits there, and so
-/// does read_own_head.
+/// ABOUT, a config.json, for a model with a head that D describes: transformers find its labels and what becomes of its logits there, and
+/// so does read_own_head.
 json config_with_head(json about, const model_description& d);
 
 /// STORED, opened at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json

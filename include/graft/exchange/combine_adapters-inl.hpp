@@ -41,6 +41,7 @@ void add_scaled(std::vector<T>& sum, double w, std::vector<T> values) {
 template <class T>
 std::vector<T> weighted_values(const std::vector<adapter_file>& adapters, const std::vector<double>& weights, const std::string& name) {
   std::vector<T> sum;
+  for (const adapter_file& one : adapters) one.tensors.expect({{name, adapters.front().tensors.at(name).shape}});
   for (std::size_t k = 0; k < adapters.size(); ++k) add_scaled<T>(sum, weights[k], adapters[k].tensors.values<T>(name));
   return sum;
 }
@@ -59,6 +60,7 @@ GRAFT_INLINE std::map<std::string, std::string> shape_of(model_description d, bo
   plain.adapter = d.adapter;
   plain.layer_norms_trained = d.layer_norms_trained;
   plain.ia3 = d.ia3;
+  plain.prefix = d.prefix;
   plain.lora = d.lora;
   plain.trained_beside = d.trained_beside;
   if (!its_ranks) {
@@ -72,7 +74,8 @@ GRAFT_INLINE std::map<std::string, std::string> shape_of(model_description d, bo
 
 /// A and B of all ADAPTERS behind one another, B with what scales it: alpha becomes the rank.
 template <class T>
-void concatenate(adapter_file& combined, const std::vector<adapter_file>& adapters, const std::vector<double>& weights, const std::string& layer) {
+void concatenate(adapter_file& combined, const std::vector<adapter_file>& adapters, const std::vector<double>& weights,
+                 const std::string& layer) {
   const std::string a_name = layer + ".lora_A.weight", b_name = layer + ".lora_B.weight";
   index r = 0;
   for (const adapter_file& one : adapters) r += one.description.lora.rank_of(layer);
@@ -110,16 +113,20 @@ GRAFT_INLINE combination parse_combination(const std::string& text) {
 GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adapters, const std::vector<double>& weights, combination how,
                                            const encoder_config& config, const tensor_source* trunk) {
   if (adapters.empty() || adapters.size() != weights.size()) {
-    throw config_error(std::to_string(weights.size()) + " weights for " + std::to_string(adapters.size()) + " adapters: one each was expected");
+    throw config_error(std::to_string(weights.size()) + " weights for " + std::to_string(adapters.size()) +
+                       " adapters: one each was expected");
   }
   const adapter_file& first = adapters[0];
   const std::string& kind = first.description.kind;
   const bool plain_lora = kind == "lora" && !first.description.lora.dora && !first.description.lora.bias;
   if (how != combination::linear && !plain_lora)
-    throw config_error(first.tensors.path() + ": is no plain low-rank update, the only kind that is combined so (linear fits all)", {"combine", "linear"});
+    throw config_error(first.tensors.path() + ": is no plain low-rank update, the only kind that is combined so (linear fits all)",
+                       {"combine", "linear"});
   for (const adapter_file& one : adapters) {
-    if (detail::shape_of(one.description, how != combination::cat) == detail::shape_of(first.description, how != combination::cat)) continue;
-    throw config_error(one.tensors.path() + ": is not of the shape of " + first.tensors.path() + ": adapters of one kind, size and place were expected" +
+    if (detail::shape_of(one.description, how != combination::cat) == detail::shape_of(first.description, how != combination::cat))
+      continue;
+    throw config_error(one.tensors.path() + ": is not of the shape of " + first.tensors.path() +
+                       ": adapters of one kind, size and place were expected" +
                        (plain_lora ? " (cat takes low-rank updates of different ranks)" : ""));
   }
   adapter_file combined{first.description, tensor_source("the combination")};
@@ -153,12 +160,14 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
     if (how == combination::cat && name.ends_with(".lora_B.weight")) continue;
     if (how == combination::cat && name.ends_with(".lora_A.weight")) {
       const std::string layer = name.substr(0, name.size() - std::string(".lora_A.weight").size());
-      wide ? detail::concatenate<double>(combined, adapters, weights, layer) : detail::concatenate<float>(combined, adapters, weights, layer);
+      wide ? detail::concatenate<double>(combined, adapters, weights, layer)
+           : detail::concatenate<float>(combined, adapters, weights, layer);
       continue;
     }
     const bool whole = of_encoder.contains(name) && std::abs(sum - 1) > 1e-12;
     if (whole && trunk == nullptr) {
-      throw config_error(first.tensors.path() + ": holds tensors of the encoder ('" + name + "'), and the weights do not sum up to 1: the encoder's own are needed",
+      throw config_error(first.tensors.path() + ": holds tensors of the encoder ('" + name +
+                             "'), and the weights do not sum up to 1: the encoder's own are needed",
                          {"trunk"});
     }
     const auto& own = how == combination::only_negate_b && name.ends_with(".lora_A.weight") ? positive : weights;
@@ -186,10 +195,13 @@ GRAFT_INLINE void combine_heads(adapter_file& combined, const std::vector<adapte
   std::erase_if(head, [&](const auto& one) { return !first.tensors.contains(one.first); });
   for (const adapter_file& one : adapters) {
     const model_description& d = one.description;
-    const bool same = d.output == like.output && d.labels == like.labels && d.sigmoid == like.sigmoid && d.head == like.head && d.labels_said == like.labels_said;
+    const bool same = d.output == like.output && d.labels == like.labels && d.sigmoid == like.sigmoid && d.head == like.head &&
+                      d.labels_said == like.labels_said;
     const bool there = std::all_of(head.begin(), head.end(), [&](const auto& tensor) { return one.tensors.contains(tensor.first); });
     if (!one.has_head() || !same || !there)
-      throw config_error(one.tensors.path() + ": has no head over the labels of " + first.tensors.path() + ": heads of one task are combined", {"head_of", "none"});
+      throw config_error(
+          one.tensors.path() + ": has no head over the labels of " + first.tensors.path() + ": heads of one task are combined",
+          {"head_of", "none"});
   }
   model_description& d = combined.description;
   d.output = like.output;

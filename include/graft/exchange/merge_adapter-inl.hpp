@@ -50,7 +50,8 @@ void add_as(tensor_source& to, const std::string& name, const std::vector<index>
   const auto own = std::make_shared<matrix<T>>(m.template cast<T>());
   if (!own->allFinite()) {
     const auto& d = a.description;
-    throw format_error(a.tensors.path(), "makes '" + name + "' larger than " + std::string(dtype_name(dtype_of<T>())) + " holds when it is merged" +
+    throw format_error(a.tensors.path(), "makes '" + name + "' larger than " + std::string(dtype_name(dtype_of<T>())) +
+                                             " holds when it is merged" +
                                              (d.kind == "lora" ? " (lora_alpha is " + number_text(d.lora.alpha) + ")" : ""));
   }
   to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
@@ -61,11 +62,14 @@ void add_as(tensor_source& to, const std::string& name, const std::vector<index>
 
 namespace graft {
 
-GRAFT_INLINE bool needs_merging(const model_description& d) { return d.kind == "ia3" || (d.kind == "lora" && (d.lora.dora || d.lora.bias)); }
+GRAFT_INLINE bool needs_merging(const model_description& d) {
+  return d.kind == "ia3" || (d.kind == "lora" && (d.lora.dora || d.lora.bias));
+}
 
 GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapter_file& a) {
   if (a.description.kind != "lora" && a.description.kind != "ia3")
-    throw config_error(a.tensors.path() + ": is an adapter, which cannot become part of the weights; a low-rank update or IA3 was expected");
+    throw config_error(a.tensors.path() +
+                       ": is an adapter, which cannot become part of the weights; a low-rank update or IA3 was expected");
   adapter_file merged{a.description, tensor_source(a.tensors.path()), a.of_trunk, a.notes};
   merged.description.kind = "full";
   merged.description.lora = {};
@@ -74,7 +78,8 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
   std::vector<std::string> done;
   const auto add = [&](const std::string& name, const tensor_source& from, const matrix<double>& m) {
     const tensor_info& was = from.at(name);
-    was.type == dtype::f64 ? detail::add_as<double>(merged.tensors, name, was.shape, m, a) : detail::add_as<float>(merged.tensors, name, was.shape, m, a);
+    was.type == dtype::f64 ? detail::add_as<double>(merged.tensors, name, was.shape, m, a)
+                           : detail::add_as<float>(merged.tensors, name, was.shape, m, a);
   };
   for (const auto& [name, info] : a.tensors.tensors()) {
     const auto suffix = name.ends_with(".ia3_l") ? std::string(".ia3_l") : std::string(".lora_A.weight");
@@ -102,7 +107,8 @@ GRAFT_INLINE tensor_source merge_adapter(const tensor_source& trunk, const adapt
   tensor_source all(trunk.path());
   all.set_metadata(trunk.metadata());
   all.add_all(trunk, [&](const std::string& name) { return replaced(name) ? std::nullopt : std::optional(name); });
-  all.add_all(merged.tensors, [&](const std::string& name) { return trunk.contains(name) && replaced(name) ? std::optional(name) : std::nullopt; });
+  all.add_all(merged.tensors,
+              [&](const std::string& name) { return trunk.contains(name) && replaced(name) ? std::optional(name) : std::nullopt; });
   return all;
 }
 

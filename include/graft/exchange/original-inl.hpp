@@ -48,8 +48,14 @@ GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a,
   const auto refuse = [&](const std::string& message, const remedy& help = {}) {
     throw config_error(a.tensors.path() + ": " + message, help);
   };
-  if (d.kind != "adapter") refuse(std::string(d.kind == "prefix" ? "is a prefix" : d.kind == "lora" ? "is low-rank" : d.kind == "ia3" ? "is IA3" : "is a mix") + ", nlprunners has adapters only");
-  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1) refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled");
+  if (d.kind != "adapter")
+    refuse(std::string(d.kind == "prefix" ? "is a prefix"
+                       : d.kind == "lora" ? "is low-rank"
+                       : d.kind == "ia3"  ? "is IA3"
+                                          : "is a mix") +
+           ", nlprunners has adapters only");
+  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1)
+    refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled");
   if (a.has_head() && (d.head != head_options() || d.sigmoid)) refuse("has a head of another form than nlprunners'");
   if (d.adapter.act != activation::gelu) refuse("has activation " + activation_name(d.adapter.act) + ", nlprunners' is gelu");
   if (!d.layer_norms_trained && trunk == nullptr)

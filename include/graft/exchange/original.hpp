@@ -7,9 +7,9 @@
 
 namespace graft {
 
-/// Takes the adapter out of FILE. What it is comes from its tensors: size and place of the adapters, whether LayerNorms were trained, and how
-/// many labels there are, which are called 0, 1, ...; its activation is taken to be GELU, the only one there.
-/// A head of which the last layer was not saved, as some of its versions did, is left out, and so is RoBERTa's pooler.
+/// Takes the adapter out of FILE. What it is comes from its tensors: size and place of the adapters, whether LayerNorms were trained, and
+/// how many labels there are, which are called 0, 1, ...; its activation is taken to be GELU, the only one there. A head of which the last
+/// layer was not saved, as some of its versions did, is left out, and so is RoBERTa's pooler.
 /// @throws format_error  no adapter in it; a tensor that is missing, of another shape, or unknown
 adapter_file read_original(const tensor_source& file, const encoder_config& config);
 /// The same of the file PATH.

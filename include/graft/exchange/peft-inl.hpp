@@ -171,6 +171,9 @@ GRAFT_INLINE bool is_layer_of(const std::string& layer, const std::string& key) 
 /// it.
 GRAFT_INLINE double peft_alpha(const ordered_json& about, const std::string& layer, const std::string& path) {
   const ordered_json patterns = about.value("alpha_pattern", ordered_json());
+  if (!patterns.is_object() && !patterns.is_null()) {
+    throw format_error(path, "\"alpha_pattern\" is " + shown(json(patterns)) + ", an object of patterns and alphas was expected");
+  }
   for (const auto& [key, value] : patterns.items()) {
     try {
       if (!is_layer_of(layer, key)) continue;

@@ -126,7 +126,9 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
   if (from.kind == "lora") {
     const bool own = !from.lora.ranks.empty() || !from.lora.alphas.empty();
     if (own || from.lora.dora || from.lora.bias) {
-      check.refuse(std::string(own ? "gives layers ranks or alphas of their own" : from.lora.dora ? "is DoRA" : "has a bias of B") +
+      check.refuse(std::string(own              ? "gives layers ranks or alphas of their own"
+                               : from.lora.dora ? "is DoRA"
+                                                : "has a bias of B") +
                    ", this run trains plain updates of one rank and alpha");
     }
     check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
@@ -176,7 +178,9 @@ namespace graft {
 GRAFT_INLINE head_start fit_head(const adapter_file& file, const model_description& to, const encoder_config& config) {
   const model_description& from = file.description;
   head_start start{tensor_source(file.tensors.path())};
-  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output || from.head != to.head) return start;
+  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output || from.sigmoid != to.sigmoid ||
+      from.head != to.head)
+    return start;
   if (from.output == task_kind::regression) {
     if (from.num_labels() == 1) start.rows = {std::size_t{0}};
   } else if (from.labels_said) {
@@ -219,7 +223,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
     start.notes.push_back("it does not say what it is: activation, labels and encoder are taken to be this run's");
   }
   const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
-  bool head = has_head && from.output == to.output && from.head == to.head;
+  bool head = has_head && from.output == to.output && from.sigmoid == to.sigmoid && from.head == to.head;
   if (to.output == task_kind::regression) head = head && from.num_labels() == to.num_labels();
   if (head && to.output == task_kind::classification) {
     if (from.labels_said) {

@@ -16,8 +16,8 @@ adapter_file open_start(const std::string& path, const encoder_config& config);
 
 /// What a new head takes over from another: its first layer, and of the last the rows of the labels that both have.
 struct head_start {
-  tensor_source tensors{""};                         // the other's
-  std::vector<std::optional<std::size_t>> rows{};    // for each of the new one's labels the row there; no rows at all: nothing is taken
+  tensor_source tensors{""};                       // the other's
+  std::vector<std::optional<std::size_t>> rows{};  // for each of the new one's labels the row there; no rows at all: nothing is taken
 };
 
 /// What the head in FILE, whatever else that holds, has for the labels of TO, by their names; a number for a number.

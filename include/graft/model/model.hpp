@@ -78,7 +78,7 @@ plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes
 template <class P>
 adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o,
                                               const head_options& head = {}) {
-  check_adapter(o, "adapter_");
+  check_adapter(o, "adapter_", c.num_hidden_layers);
   return {c, classes,
           [&](const std::string& prefix, site_location where) {
             return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
@@ -91,7 +91,7 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets, const head_options& head = {}) {
-  for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_");
+  for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_", c.num_hidden_layers);
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   if (o.mode == mixing_mode::fusion) check_fusion(o);
