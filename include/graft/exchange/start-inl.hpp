@@ -178,9 +178,7 @@ namespace graft {
 GRAFT_INLINE head_start fit_head(const adapter_file& file, const model_description& to, const encoder_config& config) {
   const model_description& from = file.description;
   head_start start{tensor_source(file.tensors.path())};
-  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output || from.sigmoid != to.sigmoid ||
-      from.head != to.head)
-    return start;
+  if (head_rows(file.tensors, config) != from.num_labels() || from.output != to.output || from.head != to.head) return start;
   if (from.output == task_kind::regression) {
     if (from.num_labels() == 1) start.rows = {std::size_t{0}};
   } else if (from.labels_said) {
