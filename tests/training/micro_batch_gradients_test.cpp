@@ -116,3 +116,29 @@ TEST_CASE("blocks that are ready in any order are summed in one fixed tree") {
     }
   } while (std::next_permutation(order.begin(), order.end()));
 }
+
+TEST_CASE("threads that are far apart leave many blocks waiting, more than one a level, and none is given twice") {
+  constexpr graft::index leaves = 16, size = 3;
+  graft::detail::summing_tree<double> sums;
+  for (int step = 0; step < 2; ++step) {
+    sums.begin(leaves, size, 2);
+    const auto leaf_of = [&](graft::index leaf) {
+      double* block = sums.take();
+      for (graft::index i = 0; i < size; ++i) block[i] += static_cast<double>(leaf + i);
+      return block;
+    };
+    double* const first = leaf_of(0);  // one thread is held up here, the other in the middle
+    double* ninth = nullptr;
+    for (graft::index leaf = 1; leaf < leaves; ++leaf) {
+      double* const block = leaf_of(leaf);
+      if (leaf == 9) {
+        ninth = block;
+      } else {
+        sums.done(leaf, block);
+      }
+    }
+    sums.done(9, ninth);
+    sums.done(0, first);
+    for (graft::index i = 0; i < size; ++i) CHECK(sums.root()[i] == 120 + 16 * static_cast<double>(i));
+  }
+}

@@ -19,7 +19,7 @@ void detail::summing_tree<T>::begin(index leaves, index size, int threads) {
   if (size != size_) memory_.clear();
   leaves_ = leaves;
   size_ = size;
-  std::size_t most = static_cast<std::size_t>(threads);  // one a thread, and one that waits on every level
+  std::size_t most = static_cast<std::size_t>(threads);  // as a rule: one a thread, and one that waits on every level
   waiting_.clear();
   for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) {
     waiting_.resize(waiting_.size() + static_cast<std::size_t>(count), nullptr);
@@ -34,6 +34,10 @@ T* detail::summing_tree<T>::take() {
   T* block = nullptr;
   {
     const std::scoped_lock lock(mutex_);
+    if (free_.empty()) {  // threads that are far apart leave more than usual waiting: one a level beside each unit under way
+      memory_.push_back(std::make_unique<buffer<T>>());
+      free_.push_back(memory_.back()->resize(1, size_).data());
+    }
     block = free_.back();
     free_.pop_back();
   }
