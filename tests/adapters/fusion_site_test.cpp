@@ -59,8 +59,14 @@ TEST_CASE("a token takes the adapter whose key its query meets") {
 
 TEST_CASE("the gradients of a fusion are its derivatives, with every choice of matrices") {
   graft::context ctx;
-  const graft::fusion_options choices[] = {{}, {.value = false}, {.query = false}, {.key = false}, {.query = false, .key = false, .value = false},
-                                           {.query_before_ln = true}, {.residual_before = true}, {.query_before_ln = true, .residual_before = true}};
+  const graft::fusion_options choices[] = {{},
+                                           {.value = false},
+                                           {.query = false},
+                                           {.key = false},
+                                           {.query = false, .key = false, .value = false},
+                                           {.query_before_ln = true},
+                                           {.residual_before = true},
+                                           {.query_before_ln = true, .residual_before = true}};
   for (const std::string kind : {"houlsby", "pfeiffer"}) {
     for (const auto& choice : choices) {
       for (const bool adapters : {true, false}) {

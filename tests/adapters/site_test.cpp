@@ -86,7 +86,8 @@ TEST_CASE("Houlsby's adapters stand at both sites, Pfeiffer's and parallel ones 
     CHECK(stands(kind, graft::sub_layer::attention) == (kind == "houlsby" || kind == "general"));
     CHECK(stands(kind, graft::sub_layer::feed_forward));
   }
-  CHECK_THROWS_WITH(graft::parse_adapter_kind("both"), "adapter_placement is \"both\", one of houlsby, pfeiffer, parallel, general was expected");
+  CHECK_THROWS_WITH(graft::parse_adapter_kind("both"),
+                    "adapter_placement is \"both\", one of houlsby, pfeiffer, parallel, general was expected");
   CHECK_THROWS_WITH(stands("none", graft::sub_layer::attention), Catch::Contains("\"none\""));  // options never ask for no adapter
 }
 

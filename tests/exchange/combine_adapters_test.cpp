@@ -67,7 +67,9 @@ TEST_CASE("low-rank updates combine as their matrices, with B negated alone, or 
   const auto behind = graft::combine_adapters({a, smaller}, {2, -0.5}, combination::cat, roberta_config());
   CHECK(behind.description.lora.r == 5);
   CHECK(behind.description.lora.alpha == 5);
-  const auto weight = [&](const graft::adapter_file& one) { return graft::merged_tensors(trunk, one).tensors.values<float>(query + ".weight"); };
+  const auto weight = [&](const graft::adapter_file& one) {
+    return graft::merged_tensors(trunk, one).tensors.values<float>(query + ".weight");
+  };
   const auto before = trunk.values<float>(query + ".weight"), whole = weight(behind), one = weight(a), two = weight(smaller);
   for (std::size_t i = 0; i < before.size(); ++i)
     CHECK(whole[i] - before[i] == Approx(2 * (one[i] - before[i]) - 0.5 * (two[i] - before[i])).epsilon(1e-3).margin(1e-4));
@@ -91,9 +93,37 @@ TEST_CASE("the encoder's own tensors move from the encoder's; heads combine wher
         Approx(a.tensors.values<float>(name)[1] + b.tensors.values<float>(name)[1] - trunk.values<float>(name)[1]));
   graft::combine_heads(both, {a, b}, {0.25, 0.75}, roberta_config());
   CHECK(both.description.labels == a.description.labels);
-  CHECK(both.tensors.values<float>("classifier.dense.bias")[2] == Approx(0.25 * a.tensors.values<float>("classifier.dense.bias")[2] +
-                                                                         0.75 * b.tensors.values<float>("classifier.dense.bias")[2]));
+  CHECK(both.tensors.values<float>("classifier.dense.bias")[2] ==
+        Approx(0.25 * a.tensors.values<float>("classifier.dense.bias")[2] + 0.75 * b.tensors.values<float>("classifier.dense.bias")[2]));
   auto renamed = b;
   renamed.description.labels = {"x", "y"};
   CHECK_THROWS_WITH(graft::combine_heads(both, {a, renamed}, {0.5, 0.5}, roberta_config()), Contains("no head over the labels"));
+}
+
+TEST_CASE("adapters that differ in anything are not of one shape") {
+  const auto refuses = [](graft::model_description a, graft::model_description b) {
+    CHECK_THAT(refusal([&] {
+                 graft::combine_adapters({made_adapter(roberta_config(), a), made_adapter(roberta_config(), b)}, {0.5, 0.5},
+                                         combination::linear, roberta_config());
+               }),
+               Contains("is not of the shape of"));
+  };
+  graft::model_description prefix;
+  prefix.kind = "prefix";
+  prefix.layer_norms_trained = false;
+  prefix.prefix = {3, 4, graft::activation::tanh, 0, {}};
+  const graft::prefix_options others[] = {{1, 4, graft::activation::tanh, 0, {}},
+                                          {3, 2, graft::activation::tanh, 0, {}},
+                                          {3, 4, graft::activation::relu, 0, {}},
+                                          {3, 4, graft::activation::tanh, 1, {}},
+                                          {3, 4, graft::activation::tanh, 0, {1}}};
+  for (const auto& other : others) {
+    auto d = prefix;
+    d.prefix = other;
+    refuses(prefix, d);
+  }
+  refuses(headless(houlsby(4)), headless(houlsby(3)));
+  auto scaled = headless(houlsby());
+  scaled.adapter.scaling = 2;
+  refuses(headless(houlsby()), scaled);
 }

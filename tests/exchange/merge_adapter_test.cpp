@@ -114,7 +114,9 @@ TEST_CASE("weights with an update in them, by hand: rows of new lengths, scaled 
   CHECK(merged(d, {{".lora_A.weight", a}, {".lora_B.weight", b}, {".lora_B.bias", made(2, 1, {3, 4})}}) ==
         std::pair(numbers{3, 2, 1, 8, 5, 2}, numbers{7, 7}));
   d.lora = {1, 2, {"dense"}, {}, {}, true};
-  const auto rows = merged(d, {{".lora_A.weight", made(1, 3, {1, 1, 0})}, {".lora_B.weight", made(2, 1, {0.5, -2})}, {".lora_magnitude_vector", made(2, 1, {1, 12})}});
+  const auto rows = merged(d, {{".lora_A.weight", made(1, 3, {1, 1, 0})},
+                               {".lora_B.weight", made(2, 1, {0.5, -2})},
+                               {".lora_magnitude_vector", made(2, 1, {1, 12})}});
   const double first = std::sqrt(4 + 9 + 9);  // rows are (2, 3, 3) and (0, 1, 6)
   const numbers expected{2 / first, 3 / first, 3 / first, 0, 12 / std::sqrt(37), 72 / std::sqrt(37)};
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(rows.first[i] == Approx(expected[i]).epsilon(1e-14));

@@ -1,4 +1,5 @@
-// Parses the whole library, bodies too, where std::to_string takes whole numbers alone: of others it writes a decimal comma under some locales.
+// Parses the whole library, bodies too, where std::to_string takes whole numbers alone: of others it writes a decimal comma under some
+// locales.
 
 #include <utf8proc.h>
 

@@ -29,7 +29,9 @@ graft::self_attention<P> with_prefix(const graft::prefix_options& o, double drop
 }
 
 graft::prefix_options flat(graft::index gates = 0) { return {.length = 3, .bottleneck = 0, .gates = gates}; }
-graft::prefix_options network(graft::index gates = 0) { return {.length = 3, .bottleneck = 5, .act = graft::activation::swish, .gates = gates}; }
+graft::prefix_options network(graft::index gates = 0) {
+  return {.length = 3, .bottleneck = 5, .act = graft::activation::swish, .gates = gates};
+}
 
 }  // namespace
 
@@ -43,7 +45,8 @@ TEST_CASE("with zero queries a prefix is averaged with its sequence, as much as 
     matrix<double> x(3, 2), h(3, 2), expected(3, 2);
     x << 1, 2, 3, 6, 4, 8;
     const double open = gates == 0 ? 1 : 0.5;  // a gate of zeros lets half of it through
-    expected << (30 * open + 4) / 3, (60 * open + 8) / 3, (30 * open + 4) / 3, (60 * open + 8) / 3, (30 * open + 4) / 2, (60 * open + 8) / 2;
+    expected << (30 * open + 4) / 3, (60 * open + 8) / 3, (30 * open + 4) / 3, (60 * open + 8) / 3, (30 * open + 4) / 2,
+        (60 * open + 8) / 2;
     const std::vector<graft::index> two{0, 2, 3};
     graft::context ctx;
     ctx.offsets = two;

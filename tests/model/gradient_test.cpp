@@ -55,14 +55,17 @@ TEST_CASE("gradients of low-rank updates, on two and on all projections") {
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "value"}}), dropout);
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "key", "value", "dense"}}), dropout);
     const std::string query = "roberta.encoder.layer.0.attention.self.query";
-    check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "classifier.dense", "classifier.out_proj"}, {{query, 3}}, {{query, 5}}}), dropout);
+    check_model(
+        *graft_test::make_tiny_lora(config, {2, 3, {"query", "classifier.dense", "classifier.out_proj"}, {{query, 3}}, {{query, 5}}}),
+        dropout);
   }
 }
 
 TEST_CASE("gradients of prefixes: flat, from a network that layers share, with gates, some layers left out") {
   check_model(*graft_test::make_tiny_prefix(graft_test::tiny_config(), {.length = 3, .bottleneck = 0}), false);
   check_model(*graft_test::make_tiny_prefix(graft_test::tiny_config(0.2), {.length = 3, .bottleneck = 4, .gates = 1}), true);
-  check_model(*graft_test::make_tiny_prefix(graft_test::tiny_config(0, 3), {.length = 2, .bottleneck = 4, .gates = 2, .leave_out = {0}}), false);
+  check_model(*graft_test::make_tiny_prefix(graft_test::tiny_config(0, 3), {.length = 2, .bottleneck = 4, .gates = 2, .leave_out = {0}}),
+              false);
 }
 
 TEST_CASE("gradients of fusions: their matrices alone, and everything") {

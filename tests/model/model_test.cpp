@@ -69,8 +69,7 @@ class model_holder : public graft_test::tiny_model {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {
       n += numbers(l.attention.x) + numbers(l.attention.q) + numbers(l.attention.kv) + numbers(l.attention.output) +
-           numbers(l.attention.prefix.z) + numbers(l.attention.prefix.gates) +
-           numbers(l.attention_site);
+           numbers(l.attention.prefix.z) + numbers(l.attention.prefix.gates) + numbers(l.attention_site);
       n += numbers(l.feed.intermediate) + numbers(l.feed.gelu_derivative) + numbers(l.feed.output) + numbers(l.feed_site);
     }
     return n;

@@ -103,7 +103,8 @@ TEST_CASE("convert-adapter refuses what it should") {
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "graft", {"--adapter_name", "a"}), 2),
              Contains("--adapter_name is for --to adapterhub"));
   CHECK_THAT(refused(convert(exchange + "original", out, "graft", {"--layer_norms_beside"}), 2), Contains("--layer_norms_beside is for"));
-  CHECK_THAT(refused(convert(exchange + "adapterhub_single", out, "original")), Contains("is pfeiffer") && Contains("nlprunners' are houlsby"));
+  CHECK_THAT(refused(convert(exchange + "adapterhub_single", out, "original")),
+             Contains("is pfeiffer") && Contains("nlprunners' are houlsby"));
   CHECK_THAT(refused(convert(exchange + "adapterhub_double", out, "peft")), Contains("no low-rank update"));
   CHECK_THAT(refused(convert(exchange + "peft_lora", out, "graft", {"--labels", "a,b,c"})),
              Contains("3 were given") && Contains("is for 2"));

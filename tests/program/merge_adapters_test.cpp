@@ -30,7 +30,8 @@ TEST_CASE("an adapter that became part of the encoder answers as it did beside i
     const auto done = merge(expected["base"], {"--adapter_path", folder, "--output_path", out / "model"});
     INFO(done.err);
     REQUIRE(done.exit_code == 0);
-    const auto answers = run_graft({"predict", "--model_path", out / "model", "--precision", "f32", "--threads", "1", "--input", merged_peers + "rows.jsonl"});
+    const auto answers = run_graft(
+        {"predict", "--model_path", out / "model", "--precision", "f32", "--threads", "1", "--input", merged_peers + "rows.jsonl"});
     INFO(answers.err);
     REQUIRE(answers.exit_code == 0);
     std::istringstream table(answers.out);
@@ -52,7 +53,8 @@ TEST_CASE("an adapter that became part of the encoder answers as it did beside i
 
 TEST_CASE("several adapters become one, or none of them") {
   const temporary_folder out;
-  graft::write_file(out / "list.json", "{\"a\": \"" + merged_peers + "peft/lora_query_and_value\", \"b\": \"" + merged_peers + "peft/lora_query_and_value\"}");
+  graft::write_file(out / "list.json",
+                    "{\"a\": \"" + merged_peers + "peft/lora_query_and_value\", \"b\": \"" + merged_peers + "peft/lora_query_and_value\"}");
   const auto several = [&](std::vector<std::string> more) {
     more.insert(more.end(), {"--adapter_weights_path", out / "list.json"});
     return merge("roberta", more);
@@ -62,12 +64,13 @@ TEST_CASE("several adapters become one, or none of them") {
   REQUIRE(peft.exit_code == 0);
   CHECK_THAT(peft.out, Contains("a 0.75, b 0.25"));
   const auto answers = [&](const std::string& adapter) {
-    return run_graft({"predict", "--model_path", merged_peers + "bases/roberta", "--adapter_path", adapter, "--precision", "f32", "--threads", "1", "--input",
-                      merged_peers + "rows.jsonl"})
+    return run_graft({"predict", "--model_path", merged_peers + "bases/roberta", "--adapter_path", adapter, "--precision", "f32",
+                      "--threads", "1", "--input", merged_peers + "rows.jsonl"})
         .out.substr(0, 50);
   };
   CHECK(answers(out / "peft") == answers(merged_peers + "peft/lora_query_and_value"));  // the same one twice
-  REQUIRE(several({"--output_path", out / "model", "--weights", "1,-1", "--normalize_weights", "0", "--combine", "cat", "--head_of", "a"}).exit_code == 0);
+  REQUIRE(several({"--output_path", out / "model", "--weights", "1,-1", "--normalize_weights", "0", "--combine", "cat", "--head_of", "a"})
+              .exit_code == 0);
   CHECK_THAT(several({"--output_path", out / "x", "--weights", "1"}).err, Contains("--weights holds 1 numbers, there are 2 adapters"));
   CHECK_THAT(several({"--output_path", out / "x", "--weights", "1,-1"}).err, Contains("sum up to 0"));
   CHECK_THAT(several({"--output_path", out / "x", "--head_of", "c"}).err, Contains("--head_of is \"c\""));

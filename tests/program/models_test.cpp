@@ -90,8 +90,8 @@ TEST_CASE("a task begins with the rows that a checkpoint's head has for its labe
                                                         {"labels", labels},
                                                         {"paths", {{"train", folder / "rows.jsonl"}, {"val", folder / "rows.jsonl"}}}}
                                                 .dump());
-    return run_graft({"train-adapter", "--model_path", model, "--task_config_path", folder / "task.json", "--output_dir", folder / output, "--tune", "head",
-                      "--do_val", "--do_save", "--max_seq_length", "9", "--threads", "1"});
+    return run_graft({"train-adapter", "--model_path", model, "--task_config_path", folder / "task.json", "--output_dir", folder / output,
+                      "--tune", "head", "--do_val", "--do_save", "--max_seq_length", "9", "--threads", "1"});
   };
   const auto result = run({"new", "no"}, "one");
   CHECK(result.exit_code == 0);

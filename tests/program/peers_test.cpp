@@ -26,9 +26,11 @@ std::vector<std::string> cells(const std::string& line) {
 void check_answers(const graft::json& expected, const std::string& folder) {
   INFO(folder);
   const std::string base = expected.at("base").get<std::string>();
-  std::vector<std::string> arguments{"predict", "--model_path", base.empty() ? folder + "/" + expected.value("model", "") : peers + "bases/" + base};
+  std::vector<std::string> arguments{"predict", "--model_path",
+                                     base.empty() ? folder + "/" + expected.value("model", "") : peers + "bases/" + base};
   if (!base.empty()) arguments.insert(arguments.end(), {"--adapter_path", folder});
-  if (expected.value("adapter", "") != "") arguments.insert(arguments.end(), {"--adapter_path", folder + "/" + expected.value("adapter", "")});
+  if (expected.value("adapter", "") != "")
+    arguments.insert(arguments.end(), {"--adapter_path", folder + "/" + expected.value("adapter", "")});
   for (std::string flag : expected.at("flags")) {
     for (const auto& [name, path] : std::map<std::string, std::string>{{"{base}", peers + "bases/" + base}, {"{out}", folder}}) {
       if (const auto at = flag.find(name); at != std::string::npos) flag.replace(at, name.size(), path);
@@ -73,7 +75,8 @@ TEST_CASE("Files of AdapterHub, PEFT and transformers give their answers, and so
     check_answers(expected, folder);
     if (fs::exists(folder + "/tuned/adapter_model.safetensors")) {  // merged, its head becomes the model's
       const temporary_folder merged;
-      const auto result = run_graft({"export-model", folder + "/base", "--output_base_path", merged / "out", "--without_tokenizer", "--merge_lora", folder + "/tuned"});
+      const auto result = run_graft({"export-model", folder + "/base", "--output_base_path", merged / "out", "--without_tokenizer",
+                                     "--merge_lora", folder + "/tuned"});
       INFO(result.err);
       REQUIRE(result.exit_code == 0);
       auto alone = expected;
@@ -84,8 +87,10 @@ TEST_CASE("Files of AdapterHub, PEFT and transformers give their answers, and so
     if (to.empty()) continue;
     const temporary_folder written;
     const std::string base = peers + "bases/" + expected.at("base").get<std::string>();
-    for (const auto& [from, target, form] : {std::tuple{folder, written / "ours", std::string("graft")}, {written / "ours", written / "back", to}}) {
-      const auto result = run_graft({"convert-adapter", "--adapter_path", from, "--output_path", target, "--to", form, "--model_path", base});
+    for (const auto& [from, target, form] :
+         {std::tuple{folder, written / "ours", std::string("graft")}, {written / "ours", written / "back", to}}) {
+      const auto result =
+          run_graft({"convert-adapter", "--adapter_path", from, "--output_path", target, "--to", form, "--model_path", base});
       INFO(result.err);
       REQUIRE(result.exit_code == 0);
     }

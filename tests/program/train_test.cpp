@@ -359,19 +359,23 @@ TEST_CASE("a prefix is trained to the same bits on any number of threads, answer
     const double loss = run("one" + width, with(kind, {"--threads", "1"}));
     for (const std::string threads : {"2", "3"}) {
       CHECK(run(threads + width, with(kind, {"--threads", threads})) == loss);
-      CHECK(graft::read_file(folder / (threads + width + "/model.safetensors")) == graft::read_file(folder / ("one" + width + "/model.safetensors")));
+      CHECK(graft::read_file(folder / (threads + width + "/model.safetensors")) ==
+            graft::read_file(folder / ("one" + width + "/model.safetensors")));
     }
-    CHECK(graft::safetensors_file(folder / ("one" + width + "/model.safetensors")).tensors().size() == (width == "4" ? 3 + 2 * 4 + 4 : 2 * 3 + 4));
+    CHECK(graft::safetensors_file(folder / ("one" + width + "/model.safetensors")).tensors().size() ==
+          (width == "4" ? 3 + 2 * 4 + 4 : 2 * 3 + 4));
     run("more" + width, with(kind, {"--adapter_init_path", folder / ("one" + width)}));
   }
-  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path", own_golden() + "/config.json"};
+  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path",
+                                       own_golden() + "/config.json"};
   const auto answers = [&](const std::string& path) {
     return run_graft(with(with({"predict"}, model), {"--adapter_path", path, "--task_config_path", task})).out;
   };
   const std::string expected = answers(folder / "one4");
   CHECK(std::count(expected.begin(), expected.end(), '\n') == 10);
   for (const auto& [from, to, form] : {std::array<std::string, 3>{"one4", "hub", "adapterhub"}, {"hub", "back.safetensors", "graft"}}) {
-    const auto result = run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
+    const auto result =
+        run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
     CHECK(result.exit_code == 0);
     CHECK_THAT(result.out, Catch::StartsWith("adapter  prefix of length 3, network of width 4; labels "));
   }
@@ -380,15 +384,16 @@ TEST_CASE("a prefix is trained to the same bits on any number of threads, answer
                      {"--prefix_bottleneck", "0", "--prefix_gates", "2", "--adapter_init_path", folder / "one4"}),
                 folder / "other", "its network's width is 4, this run's is 0: give --prefix_bottleneck 4");
   graft::write_file(folder / "list.json", graft::json{{"one", folder / "one4"}}.dump());
-  check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}), folder / "mix",
-                "is a prefix, which a mix cannot hold; an adapter was expected");
+  check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}),
+                folder / "mix", "is a prefix, which a mix cannot hold; an adapter was expected");
 }
 
 TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub's form") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
   const auto one = [&](const std::string& name, std::vector<std::string> more) {
-    REQUIRE(run_graft(with(with(tiny_run("train-adapter", task, folder / name), {"--do_save", "--max_steps", "3"}), std::move(more))).exit_code == 0);
+    REQUIRE(run_graft(with(with(tiny_run("train-adapter", task, folder / name), {"--do_save", "--max_steps", "3"}), std::move(more)))
+                .exit_code == 0);
   };
   one("a", {"--adapter_size", "4", "--adapter_layer_norm", "frozen"});
   one("b", {"--adapter_size", "2", "--adapter_layer_norm", "frozen", "--seed", "6"});
@@ -396,9 +401,10 @@ TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub'
   graft::write_file(folder / "list.json", graft::json{{"a", folder / "a"}, {"b", folder / "b"}}.dump());
   graft::write_file(folder / "norms.json", graft::json{{"a", folder / "a"}, {"norms", folder / "norms"}}.dump());
   const auto fuse = [&](const std::string& output, std::vector<std::string> more) {
-    return with(with(tiny_run("train-multi-adapter", task, folder / output),
-                     {"--do_save", "--adapter_weights_path", folder / "list.json", "--adapter_weight_mode", "fusion", "--learning_rate", "1e-2"}),
-                std::move(more));
+    return with(
+        with(tiny_run("train-multi-adapter", task, folder / output),
+             {"--do_save", "--adapter_weights_path", folder / "list.json", "--adapter_weight_mode", "fusion", "--learning_rate", "1e-2"}),
+        std::move(more));
   };
   for (const std::string threads : {"1", "2", "3"}) CHECK(run_graft(fuse(threads, {"--threads", threads})).exit_code == 0);
   const auto losses = graft_test::read_log(folder / "1", "loss_train");
@@ -407,21 +413,25 @@ TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub'
     CHECK(graft::read_file(folder / (threads + "/model.safetensors")) == graft::read_file(folder / "1/model.safetensors"));
   }
   CHECK(graft::safetensors_file(folder / "1/model.safetensors").tensors().size() == 2 * 2 * (2 * 4 + 5) + 4);
-  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path", own_golden() + "/config.json"};
+  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path",
+                                       own_golden() + "/config.json"};
   const auto answers = [&](const std::string& path) {
     return run_graft(with(with({"predict"}, model), {"--adapter_path", path, "--task_config_path", task})).out;
   };
   const std::string expected = answers(folder / "1");
   CHECK(std::count(expected.begin(), expected.end(), '\n') == 10);
   for (const auto& [from, to, form] : {std::array<std::string, 3>{"1", "hub", "adapterhub"}, {"hub", "back.safetensors", "graft"}}) {
-    const auto result = run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
+    const auto result =
+        run_graft(with(with({"convert-adapter"}, model), {"--adapter_path", folder / from, "--output_path", folder / to, "--to", form}));
     INFO(result.err);
     CHECK(result.exit_code == 0);
     CHECK_THAT(result.out, Catch::StartsWith("adapter  fusion of a, b; labels "));
     CHECK(answers(folder / to) == expected);
   }
   CHECK(run_graft(fuse("more", {"--adapter_init_path", folder / "hub"})).exit_code == 0);
-  check_refused(fuse("other", {"--adapter_fusion", "static", "--adapter_init_path", folder / "1"}), folder / "other", "give --adapter_fusion dynamic");
+  check_refused(fuse("other", {"--adapter_fusion", "static", "--adapter_init_path", folder / "1"}), folder / "other",
+                "give --adapter_fusion dynamic");
   check_refused(fuse("other", {"--adapter_include_flex", "1"}), folder / "other", "a fusion is of adapters alone");
-  check_refused(fuse("other", {"--adapter_weights_path", folder / "norms.json"}), folder / "other", "was trained with LayerNorms of its own");
+  check_refused(fuse("other", {"--adapter_weights_path", folder / "norms.json"}), folder / "other",
+                "was trained with LayerNorms of its own");
 }

@@ -1,5 +1,6 @@
 // Ids and hidden states of a real encoder beside transformers'.  hidden_states MODEL TOKENIZER_FOLDER TEXTS.jsonl HIDDEN_STATES.safetensors
-// Prints the largest differences; 1 as exit status where ids differ, f32 is farther away than 1e-5, or bf16 points elsewhere by a cosine below 0.9999.
+// Prints the largest differences; 1 as exit status where ids differ, f32 is farther away than 1e-5, or bf16 points elsewhere by a cosine
+// below 0.9999.
 #include <algorithm>
 #include <cmath>
 #include <fstream>

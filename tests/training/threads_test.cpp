@@ -62,7 +62,8 @@ trained train(Make&& make, int threads) {
   const int before = omp_get_max_threads();
   omp_set_num_threads(threads);  // as the program does, for what does not read the options
   trained result;
-  graft::trainer_of(model, graft_test::two_classes(), o, data, nullptr).run({[&](const auto& r) { result.losses.push_back(r.loss); }, {}, {}});
+  graft::trainer_of(model, graft_test::two_classes(), o, data, nullptr)
+      .run({[&](const auto& r) { result.losses.push_back(r.loss); }, {}, {}});
   omp_set_num_threads(before);
   for (const auto* p : graft::trainable_parameters(model)) result.parameters.emplace_back(p->value());
   return result;

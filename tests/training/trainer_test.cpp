@@ -1,7 +1,5 @@
 // The training loop: what it logs and keeps, that it can stop and go on, and that the same seed gives the same bits.
 
-#include "graft/train/trainer_of.hpp"
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -10,6 +8,7 @@
 #include "graft/io/safetensors.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
+#include "graft/train/trainer_of.hpp"
 #include "support/shared.hpp"
 #include "training/tiny_task.hpp"
 
@@ -148,7 +147,8 @@ TEST_CASE("accumulating over two half batches equals one whole batch, without dr
     o.train_batch_size = batch;
     o.gradient_accumulation_steps = parts;
     std::vector<double> losses;
-    graft::trainer_of(model, two_classes(), o, train, nullptr).run({[&](const graft::step_report& r) { losses.push_back(r.loss); }, {}, {}});
+    graft::trainer_of(model, two_classes(), o, train, nullptr)
+        .run({[&](const graft::step_report& r) { losses.push_back(r.loss); }, {}, {}});
     return losses;
   };
   const auto whole = run(8, 1);

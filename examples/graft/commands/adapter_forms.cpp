@@ -31,8 +31,8 @@ void check_destination(const std::string& target, const std::vector<std::string>
   }
 }
 
-void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config, const tensor_source* trunk,
-                const std::string& name, bool norms_beside) {
+void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config,
+                const tensor_source* trunk, const std::string& name, bool norms_beside) {
   if (to == "graft") write_adapter(target, a);
   if (to == "original") write_original(target, a, config, trunk);
   if (to == "adapterhub" && a.description.kind == "multi_adapter") {

@@ -15,7 +15,7 @@ std::string destination(const std::string& to, const std::string& path);
 void check_destination(const std::string& target, const std::vector<std::string>& read, bool force_overwrite);
 
 /// Writes A to TARGET in the form TO: graft, original, adapterhub or peft.
-void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config, const tensor_source* trunk,
-                const std::string& name, bool norms_beside);
+void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config,
+                const tensor_source* trunk, const std::string& name, bool norms_beside);
 
 }  // namespace graft::program

@@ -34,12 +34,13 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 std::string summary(const model_description& d) {
   std::string fused;
   for (const mixed_adapter& one : d.mix.adapters) fused += (fused.empty() ? "" : ", ") + one.name;
-  std::string text = d.kind == "multi_adapter" ? "fusion of " + fused
-                     : d.kind == "prefix" ? "prefix of length " + std::to_string(d.prefix.length) +
-                                             (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
-                     : d.kind == "ia3" ? "IA3 of"
-                     : d.kind == "lora"
-                         ? std::string(d.lora.dora ? "DoRA" : "low-rank updates") + ", r " + std::to_string(d.lora.r) + (d.lora.ranks.empty() ? "" : " and others") + ", of"
+  std::string text =
+      d.kind == "multi_adapter" ? "fusion of " + fused
+      : d.kind == "prefix"      ? "prefix of length " + std::to_string(d.prefix.length) +
+                                 (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
+      : d.kind == "ia3"  ? "IA3 of"
+      : d.kind == "lora" ? std::string(d.lora.dora ? "DoRA" : "low-rank updates") + ", r " + std::to_string(d.lora.r) +
+                               (d.lora.ranks.empty() ? "" : " and others") + ", of"
                          : d.adapter.kind + " adapter of size " + std::to_string(d.adapter.size) + ", " + activation_name(d.adapter.act) +
                                ", LayerNorms " + (d.layer_norms_trained ? "trained" : "of the trunk");
   for (const std::string& target : d.kind == "ia3" ? d.ia3.targets : d.lora.targets) {

@@ -72,9 +72,10 @@ int export_model(int argc, const char* const* argv) {
   flags.add("model_type", &model_type, "roberta or bert (a full name such as roberta-base is fine). Read from config.json if not given.");
   flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
   flags.add("output_dir", &output_folder, "Another name for output_base_path.");
-  flags.add("merge_lora", &lora_path,
-            "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head that of the model, and a file of its "
-            "own beside them, too.");
+  flags.add(
+      "merge_lora", &lora_path,
+      "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head that of the model, and a file of its "
+      "own beside them, too.");
   flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
   flags.positional("FOLDER", &model_folder);

@@ -58,7 +58,8 @@ std::vector<double> weights_of(const std::vector<std::string>& texts, std::size_
 /// The class of transformers that loads a model of TYPE: with a head for whole texts, or the encoder alone.
 /// @throws config_error  the weights of such a model have other names than those written here
 std::string class_of(const std::string& type, bool head, const std::string& path) {
-  const std::map<std::string, std::string> classes{{"bert", "Bert"}, {"roberta", "Roberta"}, {"xlm-roberta", "XLMRoberta"}, {"camembert", "Camembert"}};
+  const std::map<std::string, std::string> classes{
+      {"bert", "Bert"}, {"roberta", "Roberta"}, {"xlm-roberta", "XLMRoberta"}, {"camembert", "Camembert"}};
   const auto found = classes.find(type);
   if (found == classes.end()) throw config_error(path + ": is a " + type + ", of which no Hugging Face folder is written");
   return found->second + (head ? "ForSequenceClassification" : "Model");
@@ -103,8 +104,8 @@ void write_folder(const std::string& target, const tensor_source& model, const o
 }
 
 /// What ADAPTERS become together, with the head that HEAD_OF says: "average", "none", or the name of one of them.
-adapter_file combined_of(const named_adapters& adapters, const std::vector<double>& weights, const std::string& combine, const std::string& head_of,
-                         const encoder_config& config, const tensor_source& trunk) {
+adapter_file combined_of(const named_adapters& adapters, const std::vector<double>& weights, const std::string& combine,
+                         const std::string& head_of, const encoder_config& config, const tensor_source& trunk) {
   std::vector<adapter_file> files;
   for (const auto& [name, file] : adapters) files.push_back(file);
   adapter_file combined = combine_adapters(files, weights, parse_combination(combine), config, &trunk);
@@ -131,24 +132,30 @@ int merge_adapters(int argc, const char* const* argv) {
   std::string input, list, output, to = "encoder", combine = "linear", head_of, name = "adapter";
   std::vector<std::string> weight_texts;
   bool normalize = true, force_overwrite = false;
-  flag_table flags("merge-adapters", "--model_path FOLDER (--adapter_path IN | --adapter_weights_path FILE) --output_path OUT [FLAGS]",
-                   "Makes an adapter part of the encoder's weights (low-rank updates, DoRA, IA3): OUT is a folder as Hugging Face's transformers save and load "
-                   "them, head included. Or makes several adapters of one shape one: their average, or with weights of either sign what adds and takes "
-                   "away what they learned.");
+  flag_table flags(
+      "merge-adapters", "--model_path FOLDER (--adapter_path IN | --adapter_weights_path FILE) --output_path OUT [FLAGS]",
+      "Makes an adapter part of the encoder's weights (low-rank updates, DoRA, IA3): OUT is a folder as Hugging Face's transformers save "
+      "and load "
+      "them, head included. Or makes several adapters of one shape one: their average, or with weights of either sign what adds and takes "
+      "away what they learned.");
   flags.group("Flags");
   flags.add_sources();
   flags.add("model_path", &files.model_path, "The encoder: a Hugging Face folder, or what graft export-model wrote.").required();
   flags.add("model_config_path", &files.config_path, "The encoder's config.json. Looked for beside the model if not given.");
-  flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary, which goes into OUT. Looked for beside the model if not given.");
+  flags.add("model_tokenizer_path", &files.tokenizer_path,
+            "The folder of its vocabulary, which goes into OUT. Looked for beside the model if not given.");
   flags.add("adapter_path", &input, "The adapter, where it is one: a file, or the folder that holds it.");
   flags.add("adapter_weights_path", &list, "The adapters, where they are several: a JSON object, name: file or folder.");
   flags.add("weights", &weight_texts, "A number for each adapter, in their order; the same for all if not given.");
   flags.add("normalize_weights", &normalize, "Divide the weights by their sum (1), or take them as they are (0).");
-  flags.add("combine", &combine,
-            "linear: weighted sums of the adapters' numbers. lora_linear_only_negate_b: the same with positive weights for A, so that a negative one takes an update "
-            "away. cat: low-rank updates one behind the other, whose sum is exact; their ranks add up.")
+  flags
+      .add("combine", &combine,
+           "linear: weighted sums of the adapters' numbers. lora_linear_only_negate_b: the same with positive weights for A, so that a "
+           "negative one takes an update "
+           "away. cat: low-rank updates one behind the other, whose sum is exact; their ranks add up.")
       .one_of({"linear", "lora_linear_only_negate_b", "cat"});
-  flags.add("head_of", &head_of, "Whose head the result has, by name; or none. The weighted sum of all heads if not given: they must be over the same labels.");
+  flags.add("head_of", &head_of,
+            "Whose head the result has, by name; or none. The weighted sum of all heads if not given: they must be over the same labels.");
   flags.add("to", &to, "encoder: into its weights. Else the form of the adapter that several become.")
       .one_of({"encoder", "graft", "original", "adapterhub", "peft"});
   flags.add("adapter_name", &name, "What AdapterHub's library calls it.");
@@ -186,7 +193,8 @@ int merge_adapters(int argc, const char* const* argv) {
     all.add_all(merged.tensors);
     if (merged.description.head != head_options() && merged.has_head())
       throw config_error(one.tensors.path() + ": has a head of another form than transformers' classifiers: give --head_of none");
-    write_folder(target, all, config_with_head(ordered_json(about), merged, merged.has_head() || own_head, files.config_path), files.tokenizer_path);
+    write_folder(target, all, config_with_head(ordered_json(about), merged, merged.has_head() || own_head, files.config_path),
+                 files.tokenizer_path);
   } else {
     one.description.trunk_fingerprint = print;
     write_form(to, target, one, config, &trunk, name, false);

@@ -97,8 +97,8 @@ row_source rows_of_file(const task& task, const std::string& split, const std::s
 /// TEXT as it can stand in a table: a label may hold a tab.
 std::string cell(const std::string& text) { return printable(text, std::string::npos); }
 
-/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; where several labels may hold, the prediction is all
-/// with a probability of 0.5 or more, between commas. A regression has no probabilities: "index  prediction", or of several numbers
+/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; where several labels may hold, the prediction is
+/// all with a probability of 0.5 or more, between commas. A regression has no probabilities: "index  prediction", or of several numbers
 /// "index  prediction(one)  prediction(other)". With SEVERAL, where different adapters answer: "index  adapter  prediction  scores", scores
 /// are label -> probability (number, of several) as JSON, {} for a regression of one; the bare trunk predicts nothing, its scores are the
 /// first token's last hidden state.
@@ -292,7 +292,8 @@ int predict(int argc, const char* const* argv) {
   flag_table flags(
       "predict", "--model_path FILE [--adapter_path FILE] [FLAGS] < TEXTS",
       "Answers for rows of text, with what a trainer saved (--do_save): an adapter, a mix, or a tuned model; or an adapter of "
-      "nlprunners, of AdapterHub or of PEFT; or with the head that a model brings, as fine-tuned ones of Hugging Face do. Prints a table of "
+      "nlprunners, of AdapterHub or of PEFT; or with the head that a model brings, as fine-tuned ones of Hugging Face do. Prints a table "
+      "of "
       "index, label and probabilities. With several adapters around one encoder, each row may name the one that is to answer; the table "
       "then says which did, and holds the probabilities as JSON.");
   flags.group("Model");
@@ -301,9 +302,10 @@ int predict(int argc, const char* const* argv) {
   flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
   flags.add("model_type", &model_type, "Not needed: the configuration says it.");
-  flags.add("adapter_path", &tuned,
-            "The model.safetensors that a trainer saved, or its output folder; or another program's adapter. One that brings no head answers "
-            "with the model's; without it, the model's alone does.");
+  flags.add(
+      "adapter_path", &tuned,
+      "The model.safetensors that a trainer saved, or its output folder; or another program's adapter. One that brings no head answers "
+      "with the model's; without it, the model's alone does.");
   flags.add("adapter_weights_path", &adapters_path, "Several, in place of one: a JSON object, name -> file or folder.");
   flags.add(
       "adapter", &adapter,
@@ -334,7 +336,17 @@ int predict(int argc, const char* const* argv) {
   const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
   if (!tuned.empty() && !adapters_path.empty()) throw usage_error("predict takes --adapter_path or --adapter_weights_path, not both");
   if (tuned.empty() && !several) require_own_head(beside_model(files));
-  question q{files, tuned, adapters_path, adapter, "standard input", output, batch_size, threads, several, {}, {max_seq_length, parse_precision(choose_precision(precision).name)}};
+  question q{files,
+             tuned,
+             adapters_path,
+             adapter,
+             "standard input",
+             output,
+             batch_size,
+             threads,
+             several,
+             {},
+             {max_seq_length, parse_precision(choose_precision(precision).name)}};
   std::function<row_source()> open_rows = rows_of_standard_input;
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);

@@ -26,11 +26,15 @@ std::vector<named_adapter> read_adapters(const prepared_run& run) {
     named_adapter one{name, open_adapter(path, run.config)};
     if (one.file.description.kind != "adapter") {
       const std::string& kind = one.file.description.kind;
-      throw format_error(path, std::string(kind == "lora" ? "is a low-rank update" : kind == "ia3" ? "is IA3" : "is a prefix") +
+      throw format_error(path, std::string(kind == "lora"  ? "is a low-rank update"
+                                           : kind == "ia3" ? "is IA3"
+                                                           : "is a prefix") +
                                    ", which a mix cannot hold; an adapter was expected");
     }
     if (run.flags.adapter_weight_mode == "fusion" && one.file.description.layer_norms_trained) {
-      throw format_error(path, "was trained with LayerNorms of its own, which a fusion does not hold; an adapter trained with --adapter_layer_norm frozen was expected");
+      throw format_error(path,
+                         "was trained with LayerNorms of its own, which a fusion does not hold; an adapter trained with "
+                         "--adapter_layer_norm frozen was expected");
     }
     check_trunk(one.file.description, run.fingerprint, path);
     print_notes(one.file.notes);
@@ -99,12 +103,14 @@ int train_mix(prepared_run& run) {
   load_start(model, run);
   const auto names = mix.mixed_names();
   model_hooks hooks;
-  if (!fusion) hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
-    const std::int64_t every = std::max<std::int64_t>(1, (total + 999) / 1000);
-    if (step % every != 0 && step != total) return;
-    log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", place}});
-  };
-  const int exit_code = train_model(model, run, fusion && mode == multi_adapter_ft_mode::base ? "fusion and head" : trained_text(mode, mix.include_flex), hooks);
+  if (!fusion)
+    hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
+      const std::int64_t every = std::max<std::int64_t>(1, (total + 999) / 1000);
+      if (step % every != 0 && step != total) return;
+      log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", place}});
+    };
+  const int exit_code = train_model(
+      model, run, fusion && mode == multi_adapter_ft_mode::base ? "fusion and head" : trained_text(mode, mix.include_flex), hooks);
   if (exit_code == 0 && !fusion) print_weights(weights_entry(model, names), names);
   return exit_code;
 }

@@ -95,7 +95,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   }
   if (!multi) {
     table.add("prefix_length", &flags.prefix_length, "Keys and values of a prefix, in every layer.").within(ranges::prefix_length);
-    table.add("prefix_bottleneck", &flags.prefix_bottleneck, "Width of the network that makes a prefix; 0: none, they are trained themselves.")
+    table
+        .add("prefix_bottleneck", &flags.prefix_bottleneck,
+             "Width of the network that makes a prefix; 0: none, they are trained themselves.")
         .within(ranges::prefix_bottleneck);
     table.add("prefix_hidden_act", &flags.prefix_hidden_act, "Activation inside that network.");
     table
@@ -129,7 +131,8 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of({"base", "flex", "base_ft", "full_ft"});
     table
         .add("adapter_weight_mode", &flags.adapter_weight_mode,
-             "How mixing weights come from their parameters: softmax, sigmoid or as they are; or fusion: each token attends to the adapters.")
+             "How mixing weights come from their parameters: softmax, sigmoid or as they are; or fusion: each token attends to the "
+             "adapters.")
         .one_of({"softmax", "gates", "weights", "fusion"});
     table.add("adapter_fusion", &flags.adapter_fusion, "A fusion with a matrix for values, or without.").one_of({"dynamic", "static"});
     table.add("adapter_weights_learning_rate", &flags.adapter_weights_learning_rate, "The mixing weights' own learning rate.")

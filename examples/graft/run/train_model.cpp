@@ -283,7 +283,8 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
     if (outcome == trainer::outcome::diverged) {
       run.folder->diverged(ended.step, ended.what);  // before it is saved: what is saved and not marked is taken for trained
       if (ended.usable) {
-        save_trained(model, run, {{"graft_ended", ended.text + "; the parameters are those after step " + std::to_string(ended.kept_step)}});
+        save_trained(model, run,
+                     {{"graft_ended", ended.text + "; the parameters are those after step " + std::to_string(ended.kept_step)}});
       }
       const bool saved = ended.usable && (run.flags.do_save || run.flags.do_save_full);
       std::fprintf(stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
@@ -302,9 +303,10 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
   const bool no_steps = run.flags.max_steps == 0 || (run.flags.max_steps < 0 && run.flags.num_train_epochs == 0);
   if (!after_training && (!run.flags.do_train || no_steps) && run.flags.adapter_init_path.empty()) {
     std::printf("nothing was trained: these are the numbers of %s\n",
-                run.head.rows.empty()                                                                     ? "a fresh head"
-                : std::find(run.head.rows.begin(), run.head.rows.end(), std::nullopt) == run.head.rows.end() ? "the model's head"
-                                                                                                           : "a head that is partly fresh");
+                run.head.rows.empty() ? "a fresh head"
+                : std::find(run.head.rows.begin(), run.head.rows.end(), std::nullopt) == run.head.rows.end()
+                    ? "the model's head"
+                    : "a head that is partly fresh");
   }
   save_trained(model, run);
   if (!evaluate_and_predict(model, run, options)) {  // after saving: if this fails or is ended, the training is not lost

@@ -30,9 +30,9 @@ struct prepared_run {
   ordered_json args;
   task_config tasks;
   encoder_config config;
-  tensor_source trunk;  // until the model is loaded
+  tensor_source trunk;                     // until the model is loaded
   std::optional<adapter_file> own_head{};  // that the model brings, until the model is loaded
-  head_start head{};    // what of it this task begins with
+  head_start head{};                       // what of it this task begins with
   std::string fingerprint;
   index max_seq_length = 0;
   std::string precision_reason;

@@ -37,7 +37,10 @@ GRAFT_INLINE activation parse_activation(const std::string& text) {
 }
 
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
-  return mode == mixing_mode::softmax ? "softmax" : mode == mixing_mode::gates ? "gates" : mode == mixing_mode::weights ? "weights" : "fusion";
+  return mode == mixing_mode::softmax   ? "softmax"
+         : mode == mixing_mode::gates   ? "gates"
+         : mode == mixing_mode::weights ? "weights"
+                                        : "fusion";
 }
 
 GRAFT_INLINE mixing_mode parse_mixing_mode(const std::string& text) {

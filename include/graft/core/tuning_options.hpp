@@ -81,18 +81,18 @@ struct lora_options {
 
 /// Keys and values in front of every sequence's own, in every layer (layers/attention_prefix.hpp).
 struct prefix_options {
-  index length = 30;                   // L
-  index bottleneck = 512;              // B of the network that makes them; 0: they are parameters themselves
-  activation act = activation::tanh;   // of the network
-  index gates = 0;                     // 1: keys and values are scaled by what a sequence's tokens say; 2: by a number each
-  std::vector<index> leave_out{};      // layers without
+  index length = 30;                  // L
+  index bottleneck = 512;             // B of the network that makes them; 0: they are parameters themselves
+  activation act = activation::tanh;  // of the network
+  index gates = 0;                    // 1: keys and values are scaled by what a sequence's tokens say; 2: by a number each
+  std::vector<index> leave_out{};     // layers without
 
   bool operator==(const prefix_options&) const = default;
 };
 
 /// Which projections IA3 scales: their outputs, b included, or their inputs.
 struct ia3_options {
-  std::vector<std::string> targets{};  // all of them
+  std::vector<std::string> targets{};       // all of them
   std::vector<std::string> feed_forward{};  // those whose inputs are scaled
 };
 

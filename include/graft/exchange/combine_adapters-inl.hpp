@@ -53,23 +53,31 @@ GRAFT_INLINE bool all_double(const std::vector<adapter_file>& adapters) {
   });
 }
 
-/// D of an adapter alone, whatever it was trained for; with ITS_RANKS also how large its updates are.
-GRAFT_INLINE std::map<std::string, std::string> shape_of(model_description d, bool its_ranks) {
-  model_description plain;
-  plain.kind = d.kind;
-  plain.adapter = d.adapter;
-  plain.layer_norms_trained = d.layer_norms_trained;
-  plain.ia3 = d.ia3;
-  plain.prefix = d.prefix;
-  plain.lora = d.lora;
-  plain.trained_beside = d.trained_beside;
+/// D without its task and head: what is left is the adapter alone.
+GRAFT_INLINE model_description of_no_task(model_description d) {
+  const model_description none;
+  d.task_name = none.task_name;
+  d.output = none.output;
+  d.labels = none.labels;
+  d.labels_said = none.labels_said;
+  d.head = none.head;
+  d.sigmoid = none.sigmoid;
+  return d;
+}
+
+/// What adapters of one shape have in common, so that whatever a description says of an adapter counts; with ITS_RANKS also how large
+/// updates are.
+GRAFT_INLINE std::map<std::string, std::string> shape_of(const model_description& d, bool its_ranks) {
+  model_description shape = of_no_task(d);
+  shape.max_seq_length = std::nullopt;
+  shape.trunk_fingerprint.clear();
   if (!its_ranks) {
-    plain.lora.r = 1;
-    plain.lora.alpha = 1;
-    plain.lora.ranks.clear();
-    plain.lora.alphas.clear();
+    shape.lora.r = 1;
+    shape.lora.alpha = 1;
+    shape.lora.ranks.clear();
+    shape.lora.alphas.clear();
   }
-  return to_metadata(plain);
+  return to_metadata(shape);
 }
 
 /// A and B of all ADAPTERS behind one another, B with what scales it: alpha becomes the rank.
@@ -129,14 +137,8 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
                        ": adapters of one kind, size and place were expected" +
                        (plain_lora ? " (cat takes low-rank updates of different ranks)" : ""));
   }
-  adapter_file combined{first.description, tensor_source("the combination")};
+  adapter_file combined{detail::of_no_task(first.description), tensor_source("the combination")};
   model_description& d = combined.description;
-  d.output = task_kind::classification;
-  d.labels.clear();
-  d.labels_said = true;
-  d.sigmoid = false;
-  d.head = {};
-  d.task_name.clear();
   for (const adapter_file& one : adapters) {
     const model_description& own = one.description;
     if (own.trunk_fingerprint != d.trunk_fingerprint) {

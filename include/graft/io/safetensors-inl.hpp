@@ -30,7 +30,8 @@ GRAFT_INLINE std::vector<index> natural_numbers(const json& list, const std::str
 
 namespace graft {
 
-GRAFT_INLINE safetensors_file::safetensors_file(const std::string& file_path) : safetensors_file(std::make_shared<const mapped_file>(file_path)) {}
+GRAFT_INLINE safetensors_file::safetensors_file(const std::string& file_path)
+    : safetensors_file(std::make_shared<const mapped_file>(file_path)) {}
 
 GRAFT_INLINE safetensors_file::safetensors_file(std::shared_ptr<const mapped_file> file) : tensor_source(file->path()) {
   keep_alive(file);

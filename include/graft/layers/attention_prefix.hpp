@@ -41,8 +41,8 @@ struct prefix_network {
 ///   without gates g_i = 1
 /// Backward:  dp = sum_i g_i dall_i's first rows, and on to t's parameters;   dg_i = <those rows, p>, and on to V, v and x
 /// Saved: of the network, while it is trained, its z (L, B); with gates, s (N, 1 or 2).
-/// Source: Li & Liang 2021, sections 4.2 and 4.3, with prefixes of keys and values in every layer; gates: Mao et al. 2022, section 3.2; as in
-/// AdapterHub's library, methods/prefix_tuning.py.   Tested: tests/layers/attention_prefix_test.cpp
+/// Source: Li & Liang 2021, sections 4.2 and 4.3, with prefixes of keys and values in every layer; gates: Mao et al. 2022, section 3.2; as
+/// in AdapterHub's library, methods/prefix_tuning.py.   Tested: tests/layers/attention_prefix_test.cpp
 template <class P>
 class attention_prefix {
  public:
@@ -67,7 +67,8 @@ class attention_prefix {
   /// @param[out] all  (N + B L, 2 H)
   void forward(const_view<real> x, const_view<operand> own, view<operand> all, saved* s, context& ctx) const;
   /// @param  x  as forward's; empty where needs_input() is false     @param[out] down  (N, 2 H)
-  /// Returns the beta with which the caller is to add to dx:  dx = BETA dx + what comes through the gates, and then 1, where there are some.
+  /// Returns the beta with which the caller is to add to dx:  dx = BETA dx + what comes through the gates, and then 1, where there are
+  /// some.
   real backward(const_view<operand> dall, const_view<operand> x, const saved& s, view<operand> down, view<real>* dx, real beta,
                 context& ctx);
 
@@ -80,9 +81,9 @@ class attention_prefix {
   }
 
   std::shared_ptr<prefix_network<P>> network;  // shared by the layers; null: flat
-  std::optional<parameter<real>> key_values;  // p, flat
-  std::optional<linear<P>> up_project;        // U, c
-  std::optional<linear<P>> gate;              // V, v
+  std::optional<parameter<real>> key_values;   // p, flat
+  std::optional<linear<P>> up_project;         // U, c
+  std::optional<linear<P>> gate;               // V, v
 
  private:
   /// p, in scratch memory where it is computed.

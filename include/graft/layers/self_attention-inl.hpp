@@ -47,8 +47,8 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const bool keeps = s != nullptr && output.needs_input();
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-  ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx,
-                            wanted, in_front);
+  ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx, wanted,
+                            in_front);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(attended), ctx), ctx,
                         [&](index row, index col, view<real> block) {

@@ -172,7 +172,8 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
   };
   each("lora_rank_pattern",
        [&](const json& pattern, const std::string& layer) { lora.ranks[layer] = integer_field(pattern, layer, where, 1, 65'536); });
-  each("lora_alpha_pattern", [&](const json& pattern, const std::string& layer) { lora.alphas[layer] = required<double>(pattern, layer, where); });
+  each("lora_alpha_pattern",
+       [&](const json& pattern, const std::string& layer) { lora.alphas[layer] = required<double>(pattern, layer, where); });
   lora.dora = optional<bool>(o, "lora_dora", where, false);
   lora.bias = optional<bool>(o, "lora_bias", where, false);
   auto alphas = lora.alphas;

@@ -9,8 +9,8 @@
 namespace graft {
 
 GRAFT_INLINE std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type) {
-  const bool added = name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos ||
-                     name.find(".prefix.") != std::string::npos;
+  const bool added =
+      name.find(".adapter.") != std::string::npos || name.find(".lora_") != std::string::npos || name.find(".prefix.") != std::string::npos;
   if (added || !name.starts_with(model_type + ".")) return std::nullopt;
   const std::size_t multi = name.find(".multi_adapter.");
   if (multi == std::string::npos) return name;

@@ -40,8 +40,8 @@ void for_each_prefix(plain_classifier<P>& model, F&& f) {
   }
 }
 
-/// As AdapterHub's library begins: parameters and embedding ~ N(0, 1), linear layers of the network uniform between +-1/sqrt(inputs), gates'
-/// weights ~ N(0, 0.02^2), their biases 0.
+/// As AdapterHub's library begins: parameters and embedding ~ N(0, 1), linear layers of the network uniform between +-1/sqrt(inputs),
+/// gates' weights ~ N(0, 0.02^2), their biases 0.
 template <class P>
 void initialize_prefix(plain_classifier<P>& model, std::uint64_t seed) {
   const auto uniform = [&](linear<P>& layer) {

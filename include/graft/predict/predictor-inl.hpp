@@ -174,7 +174,8 @@ GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits)
 
 GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const part& one, std::span<const features> rows, index batch_size,
                                                             context& ctx) const {
-  const auto number = static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](const part& p) { return &p == &one; }) - parts.begin());
+  const auto number =
+      static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](const part& p) { return &p == &one; }) - parts.begin());
   const matrix<double> all_logits = logits(number, rows, batch_size, ctx);
   require_finite(all_logits);
   std::vector<answer> all;

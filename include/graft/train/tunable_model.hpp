@@ -31,8 +31,8 @@ struct tunable_base;
 /// How what is tuned begins, and in what it is computed.
 struct tuning_start {
   std::uint64_t seed = 0;
-  double initializer_range = 0.0002;                                 // standard deviation of fresh adapters' weights
-  multi_adapter_ft_mode mix_tuning = multi_adapter_ft_mode::base;    // kind "multi_adapter"
+  double initializer_range = 0.0002;                               // standard deviation of fresh adapters' weights
+  multi_adapter_ft_mode mix_tuning = multi_adapter_ft_mode::base;  // kind "multi_adapter"
   graft::precision precision = graft::precision::automatic;
 };
 
