@@ -5,8 +5,8 @@
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
 # PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
 # The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers (where BERT has a pooler graft begins with
-# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs, at most 128 tokens, gradients cut at a norm of 1; scores are
-# those behind the last step on the development set.
+# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs but at most 1,000 steps, at most 128 tokens, gradients cut at a
+# norm of 1; scores are those behind the last step on the development set.
 set -euo pipefail
 graft=$1 model=$2 glue=$3 out=$4 seeds=${5:-5}
 shift $(($# < 5 ? $# : 5))
@@ -18,7 +18,12 @@ mkdir -p "$out"
 [ -e "$out/tasks" ] || "$graft" prepare-tasks --input_base_path "$glue" --output_base_path "$out/tasks"
 touch "$out/results.tsv"
 
-recipe=(--do_train --do_val --train_batch_size 16 --num_train_epochs 3 --learning_rate 1e-3 --max_seq_length 128 --threads "$threads")
+recipe=(--do_train --do_val --train_batch_size 16 --learning_rate 1e-3 --max_seq_length 128 --threads "$threads")
+steps() {  # TASK: of 3 epochs, at most 1,000
+  local folder
+  case $1 in rte) folder=RTE ;; mrpc) folder=MRPC ;; stsb) folder=STS-B ;; cola) folder=CoLA ;; sst) folder=SST-2 ;; esac
+  awk -v task="$1" 'END { rows = NR - (task != "cola"); n = 3 * int((rows + 15) / 16); print n < 1000 ? n : 1000 }' "$glue/$folder/train.tsv"
+}
 measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says then
   local task=$1 program=$2 seed=$3
   shift 3
@@ -31,7 +36,8 @@ for seed in $(seq "$seeds"); do
     for precision in f32 bf16; do
       run=$out/runs/$task-$precision-$seed score_file=$out/runs/$task-$precision-$seed/val_metrics.json
       measured "$task" "graft $precision" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
-        --adapter_size 48 --adapter_layer_norm frozen --adapter_initializer_range 0.02 --seed "$seed" --precision "$precision" --force_overwrite "${recipe[@]}"
+        --adapter_size 48 --adapter_layer_norm frozen --adapter_initializer_range 0.02 --seed "$seed" --precision "$precision" --force_overwrite \
+        --max_steps "$(steps "$task")" "${recipe[@]}"
     done
     if [ -n "${PEERS_VENV:-}" ]; then
       score_file=$out/adapterhub.json
@@ -58,7 +64,7 @@ for task in rte mrpc; do
   [[ $adapters == *\"$task\"* && $adapters == *,* ]] || continue
   run=$out/runs/mix-$task
   [ -e "$run/DONE" ] || "$graft" train-multi-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --adapter_weights_path "$out/adapters.json" \
-    --output_dir "$run" --do_save --seed 1 --precision f32 "${recipe[@]}" > "$run.txt"
+    --output_dir "$run" --do_save --seed 1 --precision f32 --max_steps "$(steps "$task")" "${recipe[@]}" > "$run.txt"
   "$graft" plot "$run" > /dev/null
   echo "mix on $task: $(sed -n 's/^mixing weights[^:]*: //p' "$run.txt"); $(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$run/val_metrics.json")"
 done

@@ -36,17 +36,23 @@ train, size, epochs = rows("train"), 16, 3
 decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
 others = [p for p in model.parameters() if p.requires_grad and p.dim() == 1]
 optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=1e-3)
-steps = epochs * -(-len(train) // size)
+steps = min(epochs * -(-len(train) // size), 1000)
 schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+
+
+def forever(data):
+    while True:
+        order.shuffle(data)
+        yield from batches(data, size)
+
+
 model.train()
-for _ in range(epochs):
-    order.shuffle(train)
-    for inputs, y in batches(train, size):
-        model(**inputs, labels=y).loss.backward()
-        torch.nn.utils.clip_grad_norm_(decayed + others, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+for (inputs, y), _ in zip(forever(train), range(steps)):
+    model(**inputs, labels=y).loss.backward()
+    torch.nn.utils.clip_grad_norm_(decayed + others, 1.0)
+    optimizer.step()
+    schedule.step()
+    optimizer.zero_grad()
 model.eval()
 answers, truth = [], []
 with torch.no_grad():
