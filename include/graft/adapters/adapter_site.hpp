@@ -77,8 +77,8 @@ class adapter_site {
   const bottleneck<P>* module() const;
   bottleneck<P>* module() { return const_cast<bottleneck<P>*>(std::as_const(*this).module()); }
 
-  any_adapter adapter;
-  layer_norm<P> norm;
+  any_adapter adapter;  ///< of one of the registered kinds
+  layer_norm<P> norm;   ///< LN, the sub-layer's own, which the kind applies
 };
 
 static_assert(site<adapter_site<f64>> && site<adapter_site<f32>> && site<adapter_site<bf16>>);

@@ -50,7 +50,7 @@ class bottleneck {
     up_project.for_each_parameter(f);
   }
 
-  linear<P> down_project, up_project;
+  linear<P> down_project, up_project;  // D = W_down h + b_down, up to H again
 
  private:
   activation activation_;

@@ -147,7 +147,7 @@ class general_adapter {
     return norms * (h + 1) + module.saved_numbers() + (scaling && scaling->is_trained() ? h : 0) + (gate ? 2 * h + 1 : 0);
   }
 
-  general_adapter_options settings;
+  general_adapter_options settings;            // which of the parts are there
   bottleneck<P> module;                        // U
   std::optional<layer_norm<P>> before, after;  // LNb, LNa
   std::optional<parameter<real>> scaling;      // s, where it is trained

@@ -17,18 +17,18 @@ struct general_adapter_options {
   /// s: one number that is given, one that is trained, or one that is trained for each column.
   enum class scaling : std::uint8_t { number, learned, channel };
 
-  bool mh_adapter = true;      ///< at the attention's site
-  bool output_adapter = true;  ///< at the feed-forward part's
-  bool is_parallel = false;    ///< the module reads x
-  bool original_ln_before = false;
-  bool original_ln_after = true;
-  bool ln_before = false;
-  bool ln_after = false;
-  bool adapter_residual_before_ln = false;
-  bool use_gating = false;
-  residual from = residual::before_ln;  ///< "residual_before_ln": true, "post_add", false
-  scaling scaled = scaling::number;     ///< "scaling": "learned", "channel"
-  std::vector<index> sizes{};           ///< of each layer, 0 where it has no adapter; empty: adapter_options::size in all
+  bool mh_adapter = true;                   ///< at the attention's site
+  bool output_adapter = true;               ///< at the feed-forward part's
+  bool is_parallel = false;                 ///< the module reads x
+  bool original_ln_before = false;          ///< the sub-layer's LayerNorm stands before the module
+  bool original_ln_after = true;            ///< and after it
+  bool ln_before = false;                   ///< a LayerNorm of the adapter's own in front of the projection down
+  bool ln_after = false;                    ///< and behind the one up
+  bool adapter_residual_before_ln = false;  ///< what the module reads is added in front of ln_after
+  bool use_gating = false;                  ///< the module's part is weighed by a sigmoid of what it reads
+  residual from = residual::before_ln;      ///< "residual_before_ln": true, "post_add", false
+  scaling scaled = scaling::number;         ///< "scaling": "learned", "channel"
+  std::vector<index> sizes{};               ///< of each layer, 0 where it has no adapter; empty: adapter_options::size in all
 
   /// The adapter's size at WHERE, 0 where there is none; O is what these settings are of.
   index size_at(const adapter_options& o, site_location where) const;

@@ -31,7 +31,7 @@ class mixing_weights {
     f(v);
   }
 
-  parameter<real> v;
+  parameter<real> v;  ///< (1, M), one number for each member
 
  private:
   static real initial(index count, mixing_mode mode);

@@ -57,8 +57,8 @@ class multi_adapter_site {
   /// Whether the fused kernel runs: it was asked for, it knows every kind in the mix, and everything that is mixed is frozen.
   bool fused() const;
 
-  std::shared_ptr<mixing_weights<P>> mix;
-  std::vector<adapter_site<P>> branches;  // the adapters, then the base
+  std::shared_ptr<mixing_weights<P>> mix;  // w; one for all sites that share it
+  std::vector<adapter_site<P>> branches;   // the adapters, then the base
   std::optional<adapter_site<P>> flex;
   std::optional<fusion_site<P>> fusion;
 

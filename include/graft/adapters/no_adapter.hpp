@@ -20,6 +20,7 @@ class no_adapter {
   static bool stands_at(const adapter_options&, site_location) { return true; }
 
   no_adapter() = default;
+  /// As every kind is made; nothing is kept of it.
   no_adapter(const std::string&, index, const adapter_options&, site_location) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {

@@ -30,7 +30,7 @@ class plain_site {
     norm.for_each_parameter(f);
   }
 
-  layer_norm<P> norm;
+  layer_norm<P> norm;  ///< LN, the sub-layer's own
 };
 
 static_assert(site<plain_site<f64>> && site<plain_site<f32>> && site<plain_site<bf16>>);
