@@ -76,6 +76,7 @@
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
+#include "graft/layers/coupling.hpp"              // two halves of a row, each told of the other
 #include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence
 #include "graft/layers/self_attention.hpp"        // multi-head self-attention
 #include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
@@ -94,6 +95,7 @@
 #include "graft/adapters/adapter_kind.hpp"        // what a kind of adapter has to be
 #include "graft/adapters/general_options.hpp"     // what a general adapter is told
 #include "graft/adapters/general_adapter.hpp"     // AdapterHub's bottleneck in all its settings
+#include "graft/adapters/invertible_adapter.hpp"  // what of it stands behind the embeddings
 #include "graft/adapters/adapter_kinds.hpp"       // the kinds there are, a line each
 #include "graft/adapters/no_adapter.hpp"          // y = LN(h + x)
 #include "graft/adapters/houlsby_adapter.hpp"     // y = LN(h + x + U(h))

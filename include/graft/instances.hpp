@@ -12,6 +12,7 @@
 #include "graft/encoder/encoder_layer-inl.hpp"
 #include "graft/heads/sequence_classification-inl.hpp"
 #include "graft/layers/attention_prefix-inl.hpp"
+#include "graft/layers/coupling-inl.hpp"
 #include "graft/layers/embedding-inl.hpp"
 #include "graft/layers/feed_forward-inl.hpp"
 #include "graft/layers/layer_norm-inl.hpp"
@@ -29,6 +30,7 @@ namespace graft {
 using compiled_precision = GRAFT_PRECISION;
 
 template class attention_prefix<compiled_precision>;
+template class coupling<compiled_precision>;
 template class embedding<compiled_precision>;
 template class feed_forward<compiled_precision>;
 template class layer_norm<compiled_precision>;

@@ -203,6 +203,8 @@ TEST_CASE("AdapterHub: what a configuration says in another way is the same kind
   CHECK(read({{"mh_adapter", false}}).settings == R"({"mh_adapter":false})");
   CHECK(read({{"leave_out", {0}}}).settings == R"({"sizes":[0,4]})");
   CHECK(read({{"reduction_factor", {{"0", 8}, {"default", 2}}}}).settings == R"({"sizes":[1,4]})");
+  CHECK(read({{"inv_adapter", "nice"}, {"inv_adapter_reduction_factor", 1}}).settings ==
+        R"({"inv_adapter":"nice","inv_adapter_reduction_factor":1})");
   CHECK(read({{"scaling", "channel"}, {"ln_before", true}}).settings == R"({"ln_before":true,"scaling":"channel"})");
   CHECK(read(json::object(), "gelu").act == graft::activation::gelu);
   CHECK(read(json::object(), "gelu", false).act == graft::activation::gelu_new);
@@ -225,7 +227,7 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   CHECK_THAT(message("leave_out", {0, 1}), Contains("\"leave_out\" is [0,1]: there is no adapter in any layer"));
   CHECK_THAT(message("output_adapter", false, "adapterhub_single"), Contains("there is no adapter"));
   for (const char* in_training : {"dropout", "stochastic_depth", "init_weights_seed"}) CHECK(message(in_training, 0.1).empty());
-  CHECK_THAT(message("inv_adapter", "nice"), Contains("\"inv_adapter\" is \"nice\""));
+  CHECK_THAT(message("inv_adapter", "glow"), Contains("\"inv_adapter\" is \"glow\", which graft does not compute"));
   CHECK_THAT(message("invertible_adapter", {{"block_type", "nice"}}), Contains("\"invertible_adapter\""));
   CHECK_THAT(message("architecture", "reft"), Contains("\"architecture\" is \"reft\": ReFT is not computed"));
   CHECK_THAT(message("non_linearity", "prelu"), Contains("\"non_linearity\" is \"prelu\""));

@@ -44,6 +44,7 @@ TEST_CASE("from the second step on nothing is allocated") {
   models.emplace_back("plain", graft_test::make_tiny_plain(config, true));
   models.emplace_back("head", graft_test::make_tiny_plain(config, false));
   models.emplace_back("single", graft_test::make_tiny_single(config));
+  models.emplace_back("invertible", graft_test::make_tiny_single(config, 3, "general", true, R"({"inv_adapter": "nice"})"));
   models.emplace_back("multi", graft_test::make_tiny_multi(config, graft_test::tiny_mix(true, true), graft::multi_adapter_ft_mode::base));
   models.emplace_back("prefix", graft_test::make_tiny_prefix(config, {.length = 3, .bottleneck = 4, .gates = 2}));
   auto fusion = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);

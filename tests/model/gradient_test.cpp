@@ -46,6 +46,9 @@ TEST_CASE("gradients of single adapters") {
       for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, kind, layer_norms), dropout);
     }
     check_model(*graft_test::make_tiny_single(config, 3, "general", true, R"({"use_gating": true})"), dropout);  // reads whole sequences
+    for (const bool layer_norms : {true, false}) {  // the embeddings' LayerNorm below it is trained, or nothing is
+      check_model(*graft_test::make_tiny_single(config, 3, "general", layer_norms, R"({"inv_adapter": "nice"})"), dropout);
+    }
   }
 }
 

@@ -60,6 +60,12 @@ GRAFT_INLINE general_adapter_options parse_general_settings(const std::string& s
     } else if (name == "scaling") {
       if (value != "learned" && value != "channel") detail::refuse_setting(name, value, "\"learned\" or \"channel\"");
       o.scaled = value == "learned" ? scaling::learned : scaling::channel;
+    } else if (name == "inv_adapter") {
+      if (value != "nice") detail::refuse_setting(name, value, "\"nice\"");
+      o.invertible = true;
+    } else if (name == "inv_adapter_reduction_factor") {
+      if (!value.is_number() || !(value.get<double>() > 0)) detail::refuse_setting(name, value, "a number above 0");
+      o.invertible_reduction = value.get<double>();
     } else if (name == "sizes") {
       if (!value.is_array()) detail::refuse_setting(name, value, "a list of sizes, one a layer");
       for (const json& size : value) {
@@ -91,6 +97,8 @@ GRAFT_INLINE std::string general_settings(const general_adapter_options& o) {
   }
   if (o.from != residual::before_ln) result["residual_before_ln"] = o.from == residual::post_add ? json("post_add") : json(false);
   if (o.scaled != scaling::number) result["scaling"] = o.scaled == scaling::learned ? "learned" : "channel";
+  if (o.invertible) result["inv_adapter"] = "nice";
+  if (o.invertible && o.invertible_reduction != usual.invertible_reduction) result["inv_adapter_reduction_factor"] = o.invertible_reduction;
   if (!o.sizes.empty()) result["sizes"] = o.sizes;
   return result.empty() ? "" : result.dump();
 }

@@ -28,6 +28,8 @@ struct general_adapter_options {
   bool use_gating = false;                  ///< the module's part is weighed by a sigmoid of what it reads
   residual from = residual::before_ln;      ///< "residual_before_ln": true, "post_add", false
   scaling scaled = scaling::number;         ///< "scaling": "learned", "channel"
+  bool invertible = false;                  ///< "inv_adapter": "nice", behind the embeddings (layers/coupling.hpp)
+  double invertible_reduction = 2;          ///< "inv_adapter_reduction_factor"
   std::vector<index> sizes{};               ///< of each layer, 0 where it has no adapter; empty: adapter_options::size in all
 
   /// The adapter's size at WHERE, 0 where there is none; O is what these settings are of.

@@ -9,7 +9,7 @@ namespace graft {
 
 template <class P, site Site>
 index encoder<P, Site>::lowest_trainable() const {
-  if (is_trainable(embedded)) return -1;
+  if (is_trainable(embedded) || (invertible && is_trainable(*invertible))) return -1;
   index l = 0;
   while (l < static_cast<index>(layers.size()) && !is_trainable(layers[static_cast<std::size_t>(l)])) ++l;
   return l;
@@ -26,7 +26,9 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
   scratch::mark mark(ctx.memory);
   view<real> states[] = {ctx.memory.take<real>(b.rows(), hidden_size_), ctx.memory.take<real>(b.rows(), hidden_size_)};
   const bool gathers = wanted == rows_of::sequences && layers.back().reads_sequences();
-  embedded.forward(b, states[0], s != nullptr && lowest < 0 ? &s->embedded : nullptr, ctx);
+  saved* const below = s != nullptr && lowest < 0 ? s : nullptr;
+  embedded.forward(b, states[0], below != nullptr ? &below->embedded : nullptr, ctx);
+  if (invertible) invertible->forward(states[0], states[0], below != nullptr ? &below->coupled : nullptr, ctx);
   for (index l = 0; l < depth; ++l) {
     auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
     if (kept != nullptr) kept->wants_dx = l > lowest;
@@ -50,7 +52,9 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
     layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
                                                  ctx);
   }
-  if (lowest < 0) embedded.backward(gradients[0], b, s.embedded, ctx);
+  const bool deeper = is_trainable(embedded);
+  if (lowest < 0 && invertible) invertible->backward(gradients[0], s.coupled, deeper ? &gradients[0] : nullptr, ctx);
+  if (deeper) embedded.backward(gradients[0], b, s.embedded, ctx);
 }
 
 }  // namespace graft

@@ -1,15 +1,17 @@
 #pragma once
 // The trunk: embeddings and a stack of layers.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "graft/encoder/embeddings.hpp"
 #include "graft/encoder/encoder_layer.hpp"
+#include "graft/layers/coupling.hpp"
 
 namespace graft {
 
-/// x_0 = embeddings(batch);   x_l+1 = layer_l(x_l)
+/// x_0 = embeddings(batch), through an invertible adapter where there is one;   x_l+1 = layer_l(x_l)
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
@@ -21,6 +23,7 @@ class encoder {
   using layer_type = encoder_layer<P, Site>;
   struct saved {
     typename embeddings<P>::saved embedded;
+    typename coupling<P>::saved coupled;
     std::vector<typename layer_type::saved> layers;
   };
 
@@ -39,7 +42,8 @@ class encoder {
   }
   index hidden_size() const { return hidden_size_; }
 
-  /// The number of layers through which backward need not go: -1 means that the embeddings are trained too.
+  /// The number of layers through which backward need not go: -1 means that the embeddings are trained too, or what
+  /// stands behind them.
   index lowest_trainable() const;
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
@@ -48,10 +52,12 @@ class encoder {
   template <class F>
   void for_each_parameter(F&& f) {
     embedded.for_each_parameter(f);
+    if (invertible) invertible->for_each_parameter(f);
     for (auto& l : layers) l.for_each_parameter(f);
   }
 
-  embeddings<P> embedded;  // what goes into the first of the layers
+  embeddings<P> embedded;                 // what goes into the first of the layers
+  std::optional<coupling<P>> invertible;  // ... by way of this
   std::vector<layer_type> layers;
 
  private:

@@ -5,6 +5,7 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/fusion_site.hpp"
+#include "graft/adapters/invertible_adapter.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
@@ -47,6 +48,9 @@ GRAFT_INLINE tensor_shapes all_adapters(const encoder_config& config, const adap
   detail::for_each_site(config, [&](const std::string& site, site_location where) {
     shapes.merge(detail::adapter_at(site + ".adapter", config.hidden_size, o, where));
   });
+  if (auto invertible = make_invertible<f32>(config.model_type, config.hidden_size, o)) {
+    invertible->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  }
   return shapes;
 }
 

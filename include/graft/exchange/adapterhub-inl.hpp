@@ -23,7 +23,12 @@ namespace graft::detail {
 /// of the sequence that goes down.
 GRAFT_INLINE std::string adapterhub_name(std::string name, const std::string& adapter, bool ln_before) {
   const std::string start = ".adapters." + adapter + ".";
+  const std::string invertible = ".invertible_adapters." + adapter;
   const std::pair<const char*, std::string> parts[] = {
+      {".embeddings.adapter.f.down_project.", invertible + ".F.0."},
+      {".embeddings.adapter.f.up_project.", invertible + ".F.2."},
+      {".embeddings.adapter.g.down_project.", invertible + ".G.0."},
+      {".embeddings.adapter.g.up_project.", invertible + ".G.2."},
       {".adapter.down_project.", start + (ln_before ? "adapter_down.1." : "adapter_down.0.")},
       {".adapter.up_project.", start + "adapter_up."},
       {".adapter.norm_before.", start + "adapter_norm_before."},
@@ -113,6 +118,10 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
   stored.add_all(file, [&](std::string name) -> std::optional<std::string> {
     for (const std::string_view old : {"attention_text_task_", "attention_text_lang_", "layer_text_task_", "layer_text_lang_"}) {
       name = detail::replace_first(name, "." + std::string(old) + "adapters.", ".adapters.");
+    }
+    for (const std::string_view part : {"invertible_lang_adapters.", "invertible_adapters."}) {
+      if (name.starts_with(part)) name = config.model_type + "." + name;  // of a model without a head
+      name = detail::replace_first(name, "." + std::string(part), ".invertible_adapters.");
     }
     if (ln_before && name.find(".adapter_down.0.") != name.npos) return std::nullopt;  // the LayerNorm in front, a second time
     return canonical_name(name, config.model_type);

@@ -139,6 +139,11 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
     }
   }
   adapter_options o;
+  if (const json invertible = given.value("inv_adapter", json()); !is_off(invertible)) {
+    if (invertible != "nice") throw format_error(path, "\"inv_adapter\" is " + shown(invertible) + ", which graft does not compute: \"nice\" was expected");
+    settings["inv_adapter"] = invertible;
+    settings["inv_adapter_reduction_factor"] = required<json>(given, "inv_adapter_reduction_factor", path);
+  }
   const json scaling = given.value("scaling", json(1.0));
   if (scaling.is_string()) settings["scaling"] = scaling;
   if (scaling.is_number()) o.scaling = scaling.get<double>();
@@ -183,7 +188,7 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
 }
 
 GRAFT_INLINE model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path) {
-  const json given = named_configuration(required<json>(about, "config", path), path);
+  json given = named_configuration(required<json>(about, "config", path), path);
   if (const json architecture = given.value("architecture", json()); architecture.is_string()) {
     static const std::map<std::string, std::string> names = {{"reft", "ReFT"},
                                                              {"prompt_tuning", "prompt tuning"},
@@ -216,6 +221,7 @@ GRAFT_INLINE model_description describe_adapterhub(const json& about, const enco
                                 "init_weights_seed",
                                 "dropout",
                                 "stochastic_depth",
+                                "inv_adapter",
                                 "inv_adapter_reduction_factor",
                                 "phm_dim",
                                 "phm_c_init",
@@ -229,7 +235,14 @@ GRAFT_INLINE model_description describe_adapterhub(const json& about, const enco
                                 "learn_phm",
                                 "hypercomplex_nonlinearity"};
   // The first version named an invertible adapter in those for tasks, too, but never made it.
-  if (about.value("type", json()) == "text_task") handled.insert({"invertible_adapter", "inv_adapter"});
+  const bool never_made = about.value("type", json()) == "text_task";
+  if (const json old = given.value("invertible_adapter", json()); !never_made && !is_off(old)) {
+    const std::string where = path + " (\"invertible_adapter\")";
+    given["inv_adapter"] = required<json>(old, "block_type", where);
+    given["inv_adapter_reduction_factor"] = required<json>(old, "reduction_factor", where);
+  }
+  given.erase("invertible_adapter");
+  if (never_made) given.erase("inv_adapter");
   check_fields(given, {}, handled, path);
   model_description d;
   d.kind = "adapter";
@@ -273,8 +286,8 @@ GRAFT_INLINE ordered_json bottleneck_configuration(const adapter_options& o, con
           {"use_gating", g.use_gating},
           {"residual_before_ln", g.from == residual::post_add ? json("post_add") : json(g.from == residual::before_ln)},
           {"adapter_residual_before_ln", g.adapter_residual_before_ln},
-          {"inv_adapter", nullptr},
-          {"inv_adapter_reduction_factor", nullptr},
+          {"inv_adapter", g.invertible ? json("nice") : json()},
+          {"inv_adapter_reduction_factor", g.invertible ? json(g.invertible_reduction) : json()},
           {"cross_adapter", false},
           {"leave_out", leave_out},
           {"dropout", 0.0},

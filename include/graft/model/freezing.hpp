@@ -38,6 +38,7 @@ void pack_frozen(M& model, bool backward, int threads) {
     detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     if (layer.attention.prefix) layer.attention.prefix->settle(threads);
   }
+  if (model.trunk.invertible) detail::pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
   detail::pack_frozen_part<precision>(model.head, backward, threads);
 }
 
@@ -69,6 +70,7 @@ template <class P>
 void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
   set_trainable(model, false);
   set_trainable(model.trunk.embedded.norm, layer_norms);
+  if (model.trunk.invertible) set_trainable(*model.trunk.invertible, true);
   for (auto& l : model.trunk.layers) {
     for (adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       s->for_each_adapter_parameter([](auto& p) { p.train(); });

@@ -64,6 +64,12 @@ void initialize(sequence_classification<P>& head, std::uint64_t seed, bool fresh
 template <class P>
 void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   check_range("adapter_initializer_range", deviation, ranges::deviation);
+  if (model.trunk.invertible) {
+    for (auto* network : {&model.trunk.invertible->f, &model.trunk.invertible->g}) {
+      initialize(network->down_project, deviation, seed);
+      initialize(network->up_project, deviation, seed);
+    }
+  }
   for (auto& l : model.trunk.layers) {
     initialize_adapter(l.attention_site, deviation, seed);
     initialize_adapter(l.feed_site, deviation, seed);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graft/adapters/adapter_site.hpp"
+#include "graft/adapters/invertible_adapter.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/adapters/plain_site.hpp"
@@ -73,17 +74,20 @@ plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes
           head};
 }
 
-/// The adapter that O describes, at every site where its kind stands.
+/// The adapter that O describes, at every site where its kind stands, and behind the embeddings, if it is invertible.
 /// @throws config_error  as check_adapter
 template <class P>
 adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o,
                                               const head_options& head = {}) {
   check_adapter(o, "adapter_", c.num_hidden_layers);
-  return {c, classes,
-          [&](const std::string& prefix, site_location where) {
-            return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
-          },
-          head};
+  adapter_classifier<P> model{
+      c, classes,
+      [&](const std::string& prefix, site_location where) {
+        return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
+      },
+      head};
+  model.trunk.invertible = make_invertible<P>(c.model_type, c.hidden_size, o);
+  return model;
 }
 
 /// Several adapters mixed at every site. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
@@ -91,7 +95,10 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets, const head_options& head = {}) {
-  for (const mixed_adapter& a : o.adapters) check_adapter(a.adapter, a.name + "'s adapter_", c.num_hidden_layers);
+  for (const mixed_adapter& a : o.adapters) {
+    check_adapter(a.adapter, a.name + "'s adapter_", c.num_hidden_layers);
+    if (is_invertible(a.adapter)) throw config_error(a.name + " changes the embeddings, too (\"inv_adapter\"), which no mix can do");
+  }
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   if (o.mode == mixing_mode::fusion) check_fusion(o);
