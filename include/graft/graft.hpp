@@ -112,7 +112,7 @@
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
 
 // losses: logits -> loss
-#include "graft/losses/losses.hpp"                // cross entropy, mean squared error
+#include "graft/losses/losses.hpp"                // cross entropy of one label or several, squared error
 
 // io: weights in files
 #include "graft/io/dtype.hpp"                     // element types
@@ -158,6 +158,7 @@
 
 // train: the loop around it all
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
+#include "graft/train/task_loss.hpp"              // the loss of a task of any kind
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
 #include "graft/train/micro_batch_gradients.hpp"  // a batch's loss and gradients, a micro-batch at a time
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on

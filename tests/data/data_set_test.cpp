@@ -96,3 +96,27 @@ TEST_CASE("a row with a label that names an adapter is refused") {
   row.label = "1";
   CHECK_THROWS_WITH(make(task, {row}), "f:4: names an \"adapter\", which only a row to be answered does: take the column out");
 }
+
+TEST_CASE("several labels at once become ids, also in parts of a batch; a list is no label of another task") {
+  const auto task = graft::custom_task("topics", graft::task_kind::multi_label, {"a", "b", "c"});
+  std::vector<graft::example> examples(4);
+  examples[0].label = "c,a";
+  examples[1].label = "";
+  examples[2].label = "b";
+  const auto rows = graft::labeled(task, examples, std::vector<graft::features>(4, {{5}}), "t.tsv").rows;
+  CHECK(rows[0].label_set == std::vector<std::int32_t>{0, 2});
+  CHECK(rows[0].label == 2);
+  CHECK(rows[1].label == 0);
+  CHECK(rows[3].label == -1);
+  graft::batch whole, part;
+  whole.fill(rows, 0, 4, 0);
+  CHECK(whole.label_sets == std::vector<std::int32_t>{0, 2, 1});
+  CHECK(whole.set_offsets == std::vector<graft::index>{0, 2, 2, 3, 3});
+  part.assign(whole, 1, 3);
+  CHECK(part.label_sets == std::vector<std::int32_t>{1});
+  CHECK(part.set_offsets == std::vector<graft::index>{0, 0, 1});
+  examples[0].label_is_list = true;
+  examples.resize(1);
+  CHECK_THROWS_WITH(graft::labeled(graft::custom_task("x", graft::task_kind::classification, {"a", "c,a"}), examples, {{{5}}}, "t.tsv"),
+                    Catch::Contains("\"label\" is a list, one label was expected"));
+}

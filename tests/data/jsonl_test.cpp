@@ -61,6 +61,8 @@ TEST_CASE("a bad line is named with file and line") {
   CHECK_THAT(refused("{\"label\": 1}"), Catch::Contains("has no \"text_a\""));
   CHECK_THAT(refused("{\"text_a\": 3}"), Catch::Contains("\"text_a\" is 3"));
   CHECK_THAT(refused("{\"text_a\": \"\", \"text_b\": [1]}"), Catch::Contains("\"text_b\" is [1]"));
+  CHECK_THAT(refused("{\"text_a\": \"\", \"label\": [[]]}"), Catch::Contains("label [] is neither a string nor a number"));
+  CHECK_THAT(refused("{\"text_a\": \"\", \"label\": [\"a,b\"]}"), Catch::Contains("label \"a,b\" in a list is empty or holds a comma"));
   CHECK_THAT(refused("{\"text_a\": \"\", \"label\": true}"), Catch::Contains("label true is neither a string nor a number"));
   CHECK_THAT(refused("{\"text_a\": \"\", \"input_ids\": [1]}"), Catch::Contains("has both \"text_a\" and \"input_ids\""));
   CHECK_THAT(refused("{\"text_b\": \"\", \"input_ids\": [1]}"), Catch::Contains("has both \"text_b\" and \"input_ids\""));
@@ -115,4 +117,13 @@ TEST_CASE("what attention_mask calls padding is left out, before and behind") {
   CHECK_THROWS_WITH(read("[1, 1]"), "f:1: \"attention_mask\" has 2 entries, \"input_ids\" 4: as many were expected");
   CHECK_THROWS_WITH(read("[1, 1, 2, 0]"), "f:1: \"attention_mask\" holds 2, 0 or 1 was expected");
   CHECK_THROWS_WITH(read("\"1111\""), "f:1: \"attention_mask\" is \"1111\", a list of 0 and 1 was expected");
+}
+
+TEST_CASE("a list of labels is read as one text with commas, and said to be a list") {
+  const auto row = graft::parse_jsonl_row(R"({"text_a": "x", "label": ["b", 2, "a"]})", "r.jsonl", 1);
+  CHECK(row.label == "b,2,a");
+  CHECK(row.label_is_list);
+  const auto none = graft::parse_jsonl_row(R"({"text_a": "x", "label": []})", "r.jsonl", 1);
+  CHECK(none.label == "");
+  CHECK_FALSE(graft::parse_jsonl_row(R"({"text_a": "x", "label": "a"})", "r.jsonl", 1).label_is_list);
 }

@@ -92,6 +92,11 @@ TEST_CASE("a task configuration survives writing and reading") {
   CHECK(score.task.num_labels() == 1);
   CHECK(score.task.major == "pearson_and_spearman");
   CHECK(score.paths.empty());
+  graft::write_task_config({graft::custom_task("topics", graft::task_kind::multi_label, {"news"}), {}}, path);
+  const auto topics = graft::read_task_config(path);
+  CHECK(topics.task.kind == graft::task_kind::multi_label);
+  CHECK(topics.task.labels == std::vector<std::string>{"news"});
+  CHECK(topics.task.major == "f1_micro");
   CHECK(graft::custom_task("c", graft::task_kind::classification, {"a", "b", "c"}).metrics == std::vector<std::string>{"acc"});
 }
 
@@ -138,6 +143,11 @@ TEST_CASE("a task configuration with mistakes is refused by name") {
              Catch::Contains("\"task\" is \"rite\", expected one of cola, sst, mrpc, stsb, qqp,"));
   CHECK_THAT(refused(R"({"task": "rte", "paths": {"dev": "x"}})"),
              Catch::Contains("\"paths\" has \"dev\", expected some of train, val, test"));
+  for (const std::string label : {"a,b", " a", ""}) {
+    CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "multi_label", "labels": [")" + label + R"("], "paths": {}})"),
+               Catch::Contains("a name without commas, and spaces around it, was expected"));
+  }
+  CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "multi_label", "paths": {}})"), Catch::Contains("one or more different ones"));
   CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "ranking", "paths": {}})"), Catch::Contains("\"kind\" is \"ranking\""));
   CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "classification", "paths": {}})"),
              Catch::Contains("two or more different"));
@@ -202,4 +212,14 @@ TEST_CASE("what looks like a task's files and is not used is named, with why") {
             "sst2: is not used: the folder of the task sst is called SST-2"});
   CHECK_THROWS_WITH(graft::find_glue_tasks(folder / "RTE"),
                     Catch::Contains("it has train.tsv or dev.tsv itself: give the folder above it"));
+}
+
+TEST_CASE("several labels at once stand between commas, in any order, none of them twice") {
+  const auto topics = graft::custom_task("topics", graft::task_kind::multi_label, {"b c", "a", "d"});
+  using ids = std::vector<std::int32_t>;
+  CHECK(graft::label_ids(topics, "d,b c", "t.tsv", 2) == ids{0, 2});
+  CHECK(graft::label_ids(topics, " a , d", "t.tsv", 2) == ids{1, 2});
+  CHECK(graft::label_ids(topics, "", "t.tsv", 2).empty());
+  CHECK_THROWS_WITH(graft::label_ids(topics, "a,", "t.tsv", 2), Catch::Contains("t.tsv:2: label \"\", expected one of \"b c\""));
+  CHECK_THROWS_WITH(graft::label_ids(topics, "a,d,a", "t.tsv", 2), Catch::Contains("t.tsv:2: label \"a,d,a\" has \"a\" twice"));
 }

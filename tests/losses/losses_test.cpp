@@ -86,3 +86,23 @@ TEST_CASE("labels that do not fit are refused") {
   CHECK_THROWS_AS(graft::cross_entropy<double>(z, labels{0}, nullptr), graft::shape_error);
   CHECK_THROWS_AS(graft::mean_squared_error<double>(z, std::vector<double>{1, 2}, nullptr), graft::shape_error);
 }
+
+TEST_CASE("binary cross entropy is PyTorch's, however large the logits, and its gradient its derivative") {
+  matrix<double> z(2, 3), d(2, 3), expected(2, 3);
+  z << 0.5, -1.25, 3, -40, 60, 0;
+  view<double> dz(d);
+  const std::vector<std::int32_t> sets{0, 2, 2};
+  const std::vector<graft::index> offsets{0, 2, 3};
+  CHECK(graft::binary_cross_entropy<double>(z, sets, offsets, &dz) == Approx(10.244623432943195).epsilon(1e-15));
+  expected << -0.0629234447996909, 0.03711668980421814, -0.007904312196261106, 7.080590425485981e-19, 1.0 / 6, -1.0 / 12;
+  CHECK(graft_test::largest_difference(d, expected) <= 1e-16);
+  CHECK(graft::label_entropy<double>(z) == Approx(0.3461939541870959).epsilon(1e-14));
+  z(1, 1) = 2;
+  graft::binary_cross_entropy<double>(z, sets, offsets, &dz, 1.0);
+  graft_test::check_derivatives({{"logits", z.data(), d.data(), 6}},
+                                [&] { return graft::binary_cross_entropy<double>(z, sets, offsets, nullptr); });
+  z(0, 0) = -800;
+  CHECK(graft::binary_cross_entropy<double>(z, sets, offsets, &dz, 0.5) > 130);
+  CHECK(d(0, 0) == Approx(-1.0 / 12));
+  CHECK_THROWS_AS(graft::binary_cross_entropy<double>(z, sets, std::vector<graft::index>{0, 1}, nullptr), graft::shape_error);
+}

@@ -151,3 +151,23 @@ TEST_CASE("rows that cannot be scored are refused") {
   CHECK_THROWS_AS(graft::evaluate(glue("rte"), logits, labeled({0, 2})), graft::config_error);
   CHECK_THROWS_AS(graft::accuracy(ids{1}, ids{}), graft::shape_error);
 }
+
+TEST_CASE("scores of several labels at once are scikit-learn's") {
+  using sets = std::vector<ids>;
+  const sets wanted{{0, 1}, {0}, {1, 2}, {}, {0}, {0, 2}, {}}, predicted{{0, 1}, {2}, {0}, {}, {0}, {1}, {1}};
+  const auto scores = graft::score_labels(predicted, wanted, 4);  // label 3 is nowhere
+  CHECK(scores.f1_micro == Approx(0.4).epsilon(1e-15));
+  CHECK(scores.f1_macro == Approx(0.24285714285714285).epsilon(1e-15));
+  CHECK(scores.subset_acc == Approx(0.42857142857142855).epsilon(1e-15));
+  graft::matrix<double> z(2, 2);
+  z << 0, -0.1, 3, 0.1;
+  CHECK(graft::predicted_label_sets(z) == sets{{0}, {0, 1}});
+  std::vector<graft::features> rows(2);
+  rows[0].label_set = {0};
+  rows[0].label = 1;
+  rows[1].label_set = {0};
+  rows[1].label = 1;
+  const auto metrics = graft::evaluate(graft::custom_task("t", graft::task_kind::multi_label, {"a", "b"}), z, rows);
+  CHECK(metrics.major == Approx(0.8));
+  CHECK(metrics.minor[2] == std::pair<std::string, double>{"subset_acc", 0.5});
+}

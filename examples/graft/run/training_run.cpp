@@ -232,11 +232,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
 }
 
 model_description describe(const prepared_run& run, const std::string& kind) {
-  model_description d;
-  d.kind = kind;
-  d.task_name = run.tasks.task.name;
-  d.output = run.tasks.task.kind;
-  d.labels = run.tasks.task.labels;
+  model_description d = graft::describe(kind, run.tasks.task);
   d.max_seq_length = run.max_seq_length;
   d.trunk_fingerprint = run.fingerprint;
   return d;

@@ -16,6 +16,8 @@ GRAFT_INLINE void batch::clear() {
   offsets.assign(1, 0);
   labels.clear();
   targets.clear();
+  label_sets.clear();
+  set_offsets.assign(1, 0);
 }
 
 GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
@@ -27,6 +29,13 @@ GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
   for (index& offset : offsets) offset -= begin;
   cut(whole.labels, first, last, labels);
   cut(whole.targets, first, last, targets);
+  label_sets.clear();
+  set_offsets.assign(1, 0);
+  if (whole.set_offsets.size() != whole.offsets.size()) return *this;  // none were given
+  const index from = whole.set_offsets[static_cast<std::size_t>(first)];
+  cut(whole.set_offsets, first, last + 1, set_offsets);
+  for (index& offset : set_offsets) offset -= from;
+  cut(whole.label_sets, from, from + set_offsets.back(), label_sets);
   return *this;
 }
 
@@ -52,8 +61,14 @@ GRAFT_INLINE void batch::add(const features& row) {
   token_type_ids.insert(token_type_ids.end(), row.token_type_ids.begin(), row.token_type_ids.end());
   token_type_ids.resize(input_ids.size(), 0);
   offsets.push_back(static_cast<index>(input_ids.size()));
+  add_answer(row);
+}
+
+GRAFT_INLINE void batch::add_answer(const features& row) {
   labels.push_back(row.label);
   targets.push_back(row.target);
+  label_sets.insert(label_sets.end(), row.label_set.begin(), row.label_set.end());
+  set_offsets.push_back(std::ssize(label_sets));
 }
 
 GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>& cuts) {

@@ -22,6 +22,8 @@ struct batch {
   std::vector<index> offsets{0};             // (B + 1)
   std::vector<std::int32_t> labels;          // (B) class ids
   std::vector<double> targets;               // (B) regression values
+  std::vector<std::int32_t> label_sets;      // of several labels at once, the ids that hold, sequence after sequence
+  std::vector<index> set_offsets{0};         // (B + 1) where those of a sequence begin
 
   index rows() const { return offsets.back(); }
   index size() const;
@@ -33,6 +35,8 @@ struct batch {
   /// where the next ones begin.
   std::size_t fill(std::span<const features> rows_of_set, std::size_t first, index count, index tokens);
   void add(const features& row);
+  /// What is known of a row's answer alone.
+  void add_answer(const features& row);
 };
 
 /// Where the batch of ROWS that begins at FIRST ends: `batch::fill` takes the rows before.

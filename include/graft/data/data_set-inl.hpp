@@ -17,6 +17,14 @@ GRAFT_INLINE data_set labeled(const task& task, std::span<const example> example
     if (row.label && !row.adapter.empty()) {
       throw format_error::at_line(path, row.line, "names an \"adapter\", which only a row to be answered does: take the column out");
     }
+    if (row.label && row.label_is_list && task.kind != task_kind::multi_label) {
+      throw format_error::at_line(path, row.line,
+                                  "\"label\" is a list, one label was expected (a task of several at once is of \"kind\": \"multi_label\")");
+    }
+    if (row.label && task.kind == task_kind::multi_label) {
+      ready[i].label_set = label_ids(task, *row.label, path, row.line);
+      ready[i].label = static_cast<std::int32_t>(ready[i].label_set.size());
+    }
     if (row.label && task.kind == task_kind::classification) ready[i].label = label_id(task, *row.label, path, row.line);
     if (row.label && task.kind == task_kind::regression) ready[i].target = regression_target(task, *row.label, path, row.line);
   }

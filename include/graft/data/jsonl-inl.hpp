@@ -52,6 +52,20 @@ GRAFT_INLINE std::pair<std::size_t, std::size_t> real_tokens(const json& mask, s
   return {first, behind};
 }
 
+/// The labels in LIST, with commas between.
+/// @throws format_error  as label_text, or one holds a comma
+GRAFT_INLINE std::string joined_labels(const json& list, const std::string& where) {
+  std::string all;
+  for (const json& one : list) {
+    const std::string label = label_text(one, where);
+    if (label.empty() || label.find(',') != label.npos) {
+      throw format_error(where, "label " + shown(one) + " in a list is empty or holds a comma, which stands between labels here");
+    }
+    all += (all.empty() ? "" : ",") + label;
+  }
+  return all;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
@@ -109,7 +123,10 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
       }
     }
   }
-  if (const json* const label = given("label")) result.label = label_text(*label, where);
+  if (const json* const label = given("label")) {
+    result.label_is_list = label->is_array();
+    result.label = result.label_is_list ? detail::joined_labels(*label, where) : label_text(*label, where);
+  }
   result.adapter = optional<std::string>(row, "adapter", where, "");
   return result;
 }

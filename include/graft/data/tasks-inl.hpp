@@ -94,6 +94,10 @@ GRAFT_INLINE task custom_task(const std::string& name, task_kind kind, const std
     result.metrics = {"pearson", "spearmanr", "pearson_and_spearman"};
     result.major = "pearson_and_spearman";
   }
+  if (kind == task_kind::multi_label) {
+    result.metrics = {"f1_micro", "f1_macro", "subset_acc"};
+    result.major = "f1_micro";
+  }
   return result;
 }
 
@@ -101,6 +105,19 @@ GRAFT_INLINE std::string resolve_path(const std::string& path, const std::string
   const auto beside = std::filesystem::path(named_in).parent_path() / path;
   return !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
 }
+
+namespace detail {
+
+/// TEXT without spaces around it.
+GRAFT_INLINE std::string without_spaces(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(' '), last = text.find_last_not_of(' ');
+  return first == text.npos ? "" : text.substr(first, last + 1 - first);
+}
+
+inline constexpr std::pair<const char*, task_kind> task_kinds[] = {
+    {"classification", task_kind::classification}, {"regression", task_kind::regression}, {"multi_label", task_kind::multi_label}};
+
+}  // namespace detail
 
 GRAFT_INLINE task_config read_task_config(const std::string& path) {
   const json object = read_json(path);
@@ -115,21 +132,30 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
   task_config config;
   if (name == "custom") {
     const auto kind = required<std::string>(object, "kind", path);
-    if (kind != "classification" && kind != "regression") {
-      throw format_error(path, "\"kind\" is \"" + printable(kind, 60) + "\", \"classification\" or \"regression\" was expected");
+    const auto found = std::find_if(std::begin(detail::task_kinds), std::end(detail::task_kinds), [&](const auto& k) { return kind == k.first; });
+    if (found == std::end(detail::task_kinds)) {
+      throw format_error(path, "\"kind\" is \"" + printable(kind, 60) +
+                                   "\", \"classification\", \"regression\" or \"multi_label\" (several labels at once) was expected");
     }
     std::vector<std::string> labels;
     for (const json& label : optional<std::vector<json>>(object, "labels", path, {})) labels.push_back(label_text(label, path));
     std::vector<std::string> sorted = labels;
     std::sort(sorted.begin(), sorted.end());
     const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
-    if (kind == "classification" && (labels.size() < 2 || twice)) {
-      throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], two or more different ones were expected");
+    const bool several = found->second == task_kind::multi_label;
+    if (kind != "regression" && (labels.size() < (several ? 1 : 2) || twice)) {
+      throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], " + (several ? "one" : "two") +
+                                   " or more different ones were expected");
+    }
+    for (const std::string& label : labels) {
+      if (!several || (label.find(',') == label.npos && detail::without_spaces(label) == label && !label.empty())) continue;
+      throw format_error(path, "\"labels\" has " + detail::quoted(label) +
+                                   ": where several hold at once they stand between commas, a name without commas, and spaces around it, was "
+                                   "expected");
     }
     check_labels(labels, path);
     if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");
-    config.task = custom_task(required<std::string>(object, "name", path),
-                              kind == "regression" ? task_kind::regression : task_kind::classification, labels);
+    config.task = custom_task(required<std::string>(object, "name", path), found->second, labels);
   } else {
     const auto& known = glue_tasks();
     const auto found = std::find_if(known.begin(), known.end(), [&](const task& t) { return t.name == name; });
@@ -154,8 +180,10 @@ GRAFT_INLINE void write_task_config(const task_config& config, const std::string
   ordered_json object{{"task", config.task.custom() ? "custom" : config.task.name}};
   if (config.task.custom()) {
     object["name"] = config.task.name;
-    object["kind"] = config.task.kind == task_kind::regression ? "regression" : "classification";
-    if (config.task.kind == task_kind::classification) object["labels"] = config.task.labels;
+    for (const auto& [kind, value] : detail::task_kinds) {
+      if (value == config.task.kind) object["kind"] = kind;
+    }
+    if (config.task.kind != task_kind::regression) object["labels"] = config.task.labels;
   }
   object["paths"] = config.paths;
   write_file(path, object.dump(2) + "\n");
@@ -280,6 +308,23 @@ GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, co
             detail::unseen_character(text));
   }
   return static_cast<std::int32_t>(found - task.labels.begin());
+}
+
+GRAFT_INLINE std::vector<std::int32_t> label_ids(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
+  std::vector<std::int32_t> ids;
+  if (detail::without_spaces(text).empty()) return ids;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    ids.push_back(label_id(task, detail::without_spaces(text.substr(begin, end - begin)), path, line));
+    begin = end + 1;
+  }
+  std::sort(ids.begin(), ids.end());
+  if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end()) {
+    throw format_error::at_line(path, line,
+                                "label " + detail::quoted(text) + " has " + detail::quoted(task.labels[static_cast<std::size_t>(*twice)]) +
+                                    " twice: the names of the labels that hold were expected, not 0 or 1 for each");
+  }
+  return ids;
 }
 
 GRAFT_INLINE double regression_target(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {

@@ -12,8 +12,8 @@
 
 namespace graft {
 
-/// What is asked of a row: one of some classes, or a number.
-enum class task_kind { classification, regression };
+/// What is asked of a row: one of some classes, a number, or any of some labels at once.
+enum class task_kind { classification, regression, multi_label };
 
 /// Where a TSV holds what, counted from 0; -1: nowhere.
 struct tsv_columns {
@@ -72,7 +72,8 @@ void check_labels(const std::vector<std::string>& labels, const std::string& pat
 /// The nine GLUE tasks, with the folders, files and columns of the published archives (CoLA's train and dev have no header).
 const std::vector<task>& glue_tasks();
 
-/// A task of one's own. Metrics: acc, with f1 and mcc when there are two classes (acc is major); or as STS-B for regression.
+/// A task of one's own. Metrics: acc, with f1 and mcc when there are two classes (acc is major); as STS-B for regression; of several labels
+/// at once f1_micro (major), f1_macro and subset_acc.
 task custom_task(const std::string& name, task_kind kind, const std::vector<std::string>& labels);
 
 /// A task and where its data lies, as in a task configuration file.
@@ -85,8 +86,9 @@ struct task_config {
 std::string resolve_path(const std::string& path, const std::string& named_in);
 
 /// Reads {"task": "rte", "paths": {"train": ..., "val": ..., "test": ...}}, or, for a task of one's own,
-/// {"task": "custom", "name": ..., "kind": "classification" | "regression", "labels": [...], "paths": {...}}.
-/// @throws format_error  no such file, unknown task, kind or split, fewer than two labels, or one twice
+/// {"task": "custom", "name": ..., "kind": "classification" | "regression" | "multi_label", "labels": [...], "paths": {...}}.
+/// @throws format_error  no such file, unknown task, kind or split, fewer than two labels (one of several at once), or one twice; of several
+///                       at once, a label that cannot stand between commas
 task_config read_task_config(const std::string& path);
 
 /// Writes what read_task_config reads. The paths go in as they are.
@@ -107,6 +109,10 @@ glue_folder find_glue_tasks(const std::string& folder);
 /// The class id of the label TEXT, which stands in line LINE of PATH.
 /// @throws format_error  the task has no such label
 std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line);
+
+/// The class ids, in rising order, of the labels in TEXT, which have commas between and stand in line LINE of PATH; "" is none.
+/// @throws format_error  the task has no such label, or one is there twice
+std::vector<std::int32_t> label_ids(const task& task, const std::string& text, const std::string& path, std::uint64_t line);
 
 /// TASK's regression target TEXT, which stands in line LINE of PATH.
 /// @throws format_error  it is no finite decimal number, something stands around it, or it is outside the task's range

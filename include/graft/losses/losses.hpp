@@ -1,5 +1,5 @@
 #pragma once
-// The two training losses, each with its gradient.
+// The training losses, each with its gradient.
 
 #include <cmath>
 #include <cstdint>
@@ -49,6 +49,50 @@ double mean_squared_error(const_view<T> logits, std::span<const double> targets,
     if (dlogits != nullptr) (*dlogits)(b, 0) = T(2) * difference * scale / T(logits.rows());
   }
   return loss / static_cast<double>(logits.rows());
+}
+
+/// Binary cross entropy of several labels at once, mean over the batch and its labels, with t_bc = 1 where label c holds and s the logistic
+/// function:   L = -1/(B C) sum_bc (t log s(z) + (1 - t) log(1 - s(z)));   dz = (s(z) - t) scale / (B C)
+/// @param  logits  (B, C)      @param sets  the ids of the labels that hold, row after row      @param offsets  (B + 1) where a row's begin
+/// @param[out] dlogits  (B, C), skipped when null      @return L
+/// @throws shape_error  a label outside 0 .. C - 1, or other rows
+/// Source: torch.nn.functional.binary_cross_entropy_with_logits.   Tested: tests/losses/losses_test.cpp
+template <class T>
+double binary_cross_entropy(const_view<T> logits, std::span<const std::int32_t> sets, std::span<const index> offsets, view<T>* dlogits,
+                            T scale = T(1)) {
+  check_shape(static_cast<index>(offsets.size()) == logits.rows() + 1, "binary_cross_entropy", "logits", logits,
+              [&] { return std::to_string(offsets.size()) + " offsets of label sets were given"; });
+  const double share = 1 / static_cast<double>(logits.size());
+  double loss = 0;
+  for (index b = 0; b < logits.rows(); ++b) {
+    for (index c = 0; c < logits.cols(); ++c) {  // as if none held: log(1 + e^z)
+      const T z = logits(b, c), e = std::exp(-std::abs(z));
+      loss += static_cast<double>(std::log1p(e)) + static_cast<double>(z > 0 ? z : T(0));
+      if (dlogits != nullptr) (*dlogits)(b, c) = (z > 0 ? 1 : e) / (1 + e) * scale * static_cast<T>(share);
+    }
+    for (index i = offsets[static_cast<std::size_t>(b)]; i < offsets[static_cast<std::size_t>(b) + 1]; ++i) {
+      const std::int32_t label = sets[static_cast<std::size_t>(i)];
+      if (label < 0 || label >= logits.cols()) {
+        throw shape_error("binary_cross_entropy: label " + std::to_string(label) + " is outside 0 .. " + std::to_string(logits.cols() - 1));
+      }
+      loss -= static_cast<double>(logits(b, label));
+      if (dlogits != nullptr) (*dlogits)(b, label) -= scale * static_cast<T>(share);
+    }
+  }
+  return share * loss;
+}
+
+/// Mean entropy of the labels of several at once, each a yes or no of its own, over the batch, in nats.   logits (B, C)
+template <class T>
+double label_entropy(const_view<T> logits) {
+  double total = 0;
+  for (index b = 0; b < logits.rows(); ++b) {
+    for (index c = 0; c < logits.cols(); ++c) {
+      const double a = std::abs(static_cast<double>(logits(b, c))), e = std::exp(-a);
+      total += std::log1p(e) + (e > 0 ? a * e / (1 + e) : 0);
+    }
+  }
+  return total / static_cast<double>(logits.size());
 }
 
 /// Mean entropy of softmax(z) over the batch, in nats.   logits (B, C)

@@ -40,7 +40,8 @@ GRAFT_INLINE model_description describe(const std::string& kind, const task& t) 
   model_description d;
   d.kind = kind;
   d.task_name = t.name;
-  d.output = t.kind;
+  d.output = t.kind == task_kind::multi_label ? task_kind::classification : t.kind;
+  d.sigmoid = t.kind == task_kind::multi_label;
   d.labels = t.labels;
   return d;
 }

@@ -17,7 +17,7 @@ struct model_description {
   /// "adapter", "multi_adapter", "lora", "ia3", "prefix", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
   std::string kind;
   std::string task_name;
-  task_kind output = task_kind::classification;
+  task_kind output = task_kind::classification;  // of several labels at once, too: see sigmoid
   std::vector<std::string> labels;            // in id order; empty for a regression of one number, and for what is tuned without a head
   bool labels_said = true;                    // if not, they are numbers that stand for whatever the file did not say
   std::optional<index> max_seq_length{};      // at which sequences were cut in training, where that is known

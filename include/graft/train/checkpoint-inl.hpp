@@ -34,6 +34,7 @@ GRAFT_INLINE std::string rows_digest(std::span<const features> rows) {
     hash.add(std::as_bytes(std::span(row.token_type_ids)));
     hash.add(std::as_bytes(std::span(&row.label, 1)));
     hash.add(std::as_bytes(std::span(&row.target, 1)));
+    hash.add(std::as_bytes(std::span(row.label_set)));
   }
   return hash.text();
 }

@@ -10,8 +10,8 @@
 #include "graft/core/workers.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
-#include "graft/losses/losses.hpp"
 #include "graft/train/metrics.hpp"
+#include "graft/train/task_loss.hpp"
 
 namespace graft {
 
@@ -72,15 +72,11 @@ std::optional<evaluation> evaluate(const M& model, const task& t, std::span<cons
                                    const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
   auto logits = predict_logits(model, rows, batch_size, ctx, stop, tokens);
   if (!logits) return std::nullopt;
-  batch labels;
-  for (const features& row : rows) {
-    labels.labels.push_back(row.label);
-    labels.targets.push_back(row.target);
-  }
+  batch answers;
+  for (const features& row : rows) answers.add_answer(row);
   evaluation e;
   e.metrics = evaluate(t, *logits, rows);
-  e.loss = t.kind == task_kind::regression ? mean_squared_error<double>(*logits, labels.targets, nullptr)
-                                           : cross_entropy<double>(*logits, labels.labels, nullptr);
+  e.loss = task_loss<double>(t.kind, *logits, answers, nullptr);
   if (!logits->allFinite()) {  // whose largest one is no answer
     e.loss = e.metrics.major = std::numeric_limits<double>::quiet_NaN();
     for (auto& [name, value] : e.metrics.minor) value = e.loss;

@@ -104,23 +104,58 @@ GRAFT_INLINE std::vector<std::int32_t> predicted_classes(const_view<double> logi
   return classes;
 }
 
+GRAFT_INLINE label_scores score_labels(std::span<const std::vector<std::int32_t>> predicted,
+                                       std::span<const std::vector<std::int32_t>> wanted, index classes) {
+  detail::check_pairs("f1_micro", predicted.size(), wanted.size());
+  std::vector<double> both(static_cast<std::size_t>(classes)), either(both);  // 2 tp, 2 tp + fp + fn
+  label_scores scores;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    scores.subset_acc += predicted[i] == wanted[i] ? 1 : 0;
+    for (const std::int32_t label : predicted[i]) {
+      ++either[static_cast<std::size_t>(label)];
+      both[static_cast<std::size_t>(label)] += std::binary_search(wanted[i].begin(), wanted[i].end(), label) ? 2 : 0;
+    }
+    for (const std::int32_t label : wanted[i]) ++either[static_cast<std::size_t>(label)];
+  }
+  const auto f1 = [](double b, double e) { return e > 0 ? b / e : 0; };
+  const auto sum = [](const std::vector<double>& all) { return std::accumulate(all.begin(), all.end(), 0.0); };
+  for (std::size_t c = 0; c < both.size(); ++c) scores.f1_macro += f1(both[c], either[c]) / static_cast<double>(classes);
+  scores.f1_micro = f1(sum(both), sum(either));
+  scores.subset_acc /= static_cast<double>(wanted.size());
+  return scores;
+}
+
+GRAFT_INLINE std::vector<std::vector<std::int32_t>> predicted_label_sets(const_view<double> logits) {
+  std::vector<std::vector<std::int32_t>> sets(static_cast<std::size_t>(logits.rows()));
+  for (index r = 0; r < logits.rows(); ++r) {
+    for (index c = 0; c < logits.cols(); ++c) {
+      if (1 / (1 + std::exp(-logits(r, c))) >= 0.5) sets[static_cast<std::size_t>(r)].push_back(static_cast<std::int32_t>(c));
+    }
+  }
+  return sets;
+}
+
 GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, std::span<const features> rows) {
   detail::check_pairs("evaluate", static_cast<std::size_t>(logits.rows()), rows.size());
   if (logits.cols() != task.num_labels()) {
     throw shape_error("evaluate: logits have " + std::to_string(logits.cols()) + " columns, task " + task.name + " needs " +
                       std::to_string(task.num_labels()));
   }
-  const bool regression = task.kind == task_kind::regression;
+  const bool regression = task.kind == task_kind::regression, several = task.kind == task_kind::multi_label;
   std::vector<std::int32_t> labels;
+  std::vector<std::vector<std::int32_t>> sets;
   std::vector<double> targets, values;
   for (const features& row : rows) {
-    if (!regression && (row.label < 0 || row.label >= task.num_labels())) {
+    const index last = task.num_labels() - (several ? 0 : 1);
+    if (!regression && (row.label < 0 || row.label > last)) {
       throw config_error("evaluate: row " + std::to_string(labels.size()) + " has the label id " + std::to_string(row.label) + ", task " +
                          task.name + " has " + std::to_string(task.num_labels()) + " classes: only labeled rows can be scored");
     }
     labels.push_back(row.label);
     targets.push_back(row.target);
+    sets.push_back(row.label_set);
   }
+  const label_scores of_sets = several ? score_labels(predicted_label_sets(logits), sets, task.num_labels()) : label_scores();
   const std::vector<std::int32_t> predicted = predicted_classes(logits);
   for (index row = 0; row < logits.rows(); ++row) values.push_back(logits(row, 0));
 
@@ -132,6 +167,9 @@ GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, 
     if (name == "pearson") return pearson(values, targets);
     if (name == "spearmanr") return spearman(values, targets);
     if (name == "pearson_and_spearman") return (self("pearson", self) + self("spearmanr", self)) / 2;
+    if (name == "f1_micro") return of_sets.f1_micro;
+    if (name == "f1_macro") return of_sets.f1_macro;
+    if (name == "subset_acc") return of_sets.subset_acc;
     throw config_error("evaluate: no metric is called \"" + name + "\"");
   };
   task_metrics result;

@@ -46,6 +46,20 @@ double spearman(std::span<const double> x, std::span<const double> y);
 /// The class with the largest logit in each row, the first of several.
 std::vector<std::int32_t> predicted_classes(const_view<double> logits);
 
+/// Scores of several labels at once: F1 over all of them together, the mean of each label's F1, the share of rows with all labels right. An
+/// F1 of labels that are neither predicted nor wanted is 0.
+/// Source: sklearn.metrics.f1_score(average="micro" and "macro", zero_division=0), accuracy_score of label indicators.
+struct label_scores {
+  double f1_micro = 0, f1_macro = 0, subset_acc = 0;
+};
+
+/// @param predicted, wanted  a row each, the ids of its labels in rising order, below CLASSES
+label_scores score_labels(std::span<const std::vector<std::int32_t>> predicted, std::span<const std::vector<std::int32_t>> wanted,
+                          index classes);
+
+/// The labels of each row whose probability, the logistic function of its logit, is 0.5 or more.
+std::vector<std::vector<std::int32_t>> predicted_label_sets(const_view<double> logits);
+
 /// The metrics that the task names, for ROWS and their logits.
 /// @param logits  (B, C)
 /// @param rows    (B), labeled

@@ -6,11 +6,11 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/gradients.hpp"
 #include "graft/core/workers.hpp"
-#include "graft/losses/losses.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/memory.hpp"
 #include "graft/optim/pieces.hpp"
 #include "graft/train/micro_batch_gradients.hpp"
+#include "graft/train/task_loss.hpp"
 
 namespace graft {
 
@@ -116,7 +116,6 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
 template <class M>
 auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx)
     -> result {
-  const bool regression = kind == task_kind::regression;
   const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
   ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
   ctx.sequences_before = first;
@@ -126,11 +125,10 @@ auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   model.forward(own, w.logits, &w.trace, ctx);
   view<real> d = w.dlogits;
   const real own_scale = scale * static_cast<real>(share);
-  const double loss = regression ? mean_squared_error<real>(w.logits, own.targets, &d, own_scale)
-                                 : cross_entropy<real>(w.logits, own.labels, &d, own_scale);
+  const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale);
   model.backward(w.dlogits, own, w.trace, ctx);
   ctx.tokens_before = ctx.sequences_before = 0;
-  return {share * loss, regression ? 0 : share * prediction_entropy<real>(w.logits)};
+  return {share * loss, share * answer_entropy<real>(kind, w.logits)};
 }
 
 }  // namespace graft

@@ -1,0 +1,26 @@
+#pragma once
+// The loss that a task is trained by.
+
+#include "graft/data/batch.hpp"
+#include "graft/data/tasks.hpp"
+#include "graft/losses/losses.hpp"
+
+namespace graft {
+
+/// Mean over B's sequences: cross entropy of classes, squared error of a number, binary cross entropy of several labels at once. The rest as
+/// in losses/losses.hpp.
+template <class T>
+double task_loss(task_kind kind, const_view<T> logits, const batch& b, view<T>* dlogits, T scale = T(1)) {
+  if (kind == task_kind::regression) return mean_squared_error<T>(logits, b.targets, dlogits, scale);
+  if (kind == task_kind::multi_label) return binary_cross_entropy<T>(logits, b.label_sets, b.set_offsets, dlogits, scale);
+  return cross_entropy<T>(logits, b.labels, dlogits, scale);
+}
+
+/// Mean entropy of the answers, in nats: 0 for a number.
+template <class T>
+double answer_entropy(task_kind kind, const_view<T> logits) {
+  if (kind == task_kind::regression) return 0;
+  return kind == task_kind::multi_label ? label_entropy<T>(logits) : prediction_entropy<T>(logits);
+}
+
+}  // namespace graft
