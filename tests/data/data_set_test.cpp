@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/data/batch.hpp"
 #include "graft/text/tokenizer.hpp"
 
 namespace {

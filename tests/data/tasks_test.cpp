@@ -147,7 +147,8 @@ TEST_CASE("a task configuration with mistakes is refused by name") {
     CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "multi_label", "labels": [")" + label + R"("], "paths": {}})"),
                Catch::Contains("a name without commas, and spaces around it, was expected"));
   }
-  CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "multi_label", "paths": {}})"), Catch::Contains("one or more different ones"));
+  CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "multi_label", "paths": {}})"),
+             Catch::Contains("one or more different ones"));
   CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "ranking", "paths": {}})"), Catch::Contains("\"kind\" is \"ranking\""));
   CHECK_THAT(refused(R"({"task": "custom", "name": "x", "kind": "classification", "paths": {}})"),
              Catch::Contains("two or more different"));

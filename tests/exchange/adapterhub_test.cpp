@@ -2,6 +2,7 @@
 
 #include "exchange/material.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
+#include "graft/exchange/peft.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/io/torch_file.hpp"
 
@@ -178,7 +179,13 @@ TEST_CASE("AdapterHub's form takes low-rank updates of the projections that it k
   CHECK_THAT(updates({2, 3, {"query", "layer.0.attention.self.key"}}), Contains("changes other projections in one layer than in another"));
   CHECK_THAT(updates({.r = 2, .ranks = {{"roberta.encoder.layer.0.attention.self.query", 1}}}),
              Contains("ranks or scales of each projection"));
-  CHECK_THAT(updates({.r = 2, .dora = true}), Contains("is DoRA"));
+  CHECK_THAT(updates({.r = 2, .dora = true}), Contains("is DoRA in PEFT's form"));
+  CHECK(updates({.r = 2, .targets = {"value"}, .dora = true, .dora_outputs = true}).empty());
+  const auto dora = graft::read_adapterhub(folder / "o", config);
+  CHECK(dora.description.lora.dora_outputs);
+  CHECK(dora.tensors.at("roberta.encoder.layer.1.attention.self.value.lora_magnitude_vector").shape.size() == 1);
+  CHECK(graft::parse_description(graft::to_metadata(dora.description), "d").lora.dora_outputs);
+  CHECK_THAT(refusal([&] { graft::write_peft(folder / "p", dora, config); }), Contains("which PEFT does not"));
   for (const char* name : {"", "a.b", "a/b", "a b"}) {
     CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, houlsby()), config, name, false); }),
                Contains("adapter_name is \"" + std::string(name) + "\""));
@@ -204,7 +211,7 @@ TEST_CASE("AdapterHub: what a configuration says in another way is the same kind
   CHECK(read({{"leave_out", {0}}}).settings == R"({"sizes":[0,4]})");
   CHECK(read({{"reduction_factor", {{"0", 8}, {"default", 2}}}}).settings == R"({"sizes":[1,4]})");
   CHECK(read({{"inv_adapter", "nice"}, {"inv_adapter_reduction_factor", 1}}).settings ==
-        R"({"inv_adapter":"nice","inv_adapter_reduction_factor":1})");
+        R"({"inv_adapter":"nice","inv_adapter_reduction_factor":1.0})");
   CHECK(read({{"scaling", "channel"}, {"ln_before", true}}).settings == R"({"ln_before":true,"scaling":"channel"})");
   CHECK(read(json::object(), "gelu").act == graft::activation::gelu);
   CHECK(read(json::object(), "gelu", false).act == graft::activation::gelu_new);

@@ -121,6 +121,15 @@ TEST_CASE("weights with an update in them, by hand: rows of new lengths, scaled 
   const numbers expected{2 / first, 3 / first, 3 / first, 0, 12 / std::sqrt(37), 72 / std::sqrt(37)};
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(rows.first[i] == Approx(expected[i]).epsilon(1e-14));
   CHECK(rows.second.empty());
+  d.lora.dora_outputs = true;  // lengths of (1.5, 2.5, 3) and (2, 3, 6), and the bias with them
+  const auto outputs = merged(d, {{".lora_A.weight", made(1, 3, {1, 1, 0})},
+                                  {".lora_B.weight", made(2, 1, {0.5, -2})},
+                                  {".lora_magnitude_vector", made(2, 1, {1, 12})}});
+  const double short_row = std::sqrt(17.5);
+  const numbers of_outputs{2 / short_row, 3 / short_row, 3 / short_row, 0, 12.0 / 7, 72.0 / 7};
+  for (std::size_t i = 0; i < of_outputs.size(); ++i) CHECK(outputs.first[i] == Approx(of_outputs[i]).epsilon(1e-14));
+  CHECK(outputs.second[0] == Approx(1 / short_row));
+  CHECK(outputs.second[1] == Approx(-12.0 / 7));
   d.kind = "ia3";
   d.ia3 = {{"dense"}, {}};
   CHECK(merged(d, {{".ia3_l", made(2, 1, {2, -1})}}) == std::pair(numbers{2, 4, 6, -4, -5, -6}, numbers{2, 1}));

@@ -33,6 +33,7 @@ class Case:
     flags: Sequence[str] = ()               # of graft predict, besides model, adapter and rows; {base}, {out} are folders
     convert_flags: Sequence[str] = ()       # of graft convert-adapter
     trains: Optional[Sequence[str]] = None  # flags of graft train-adapter: graft trains what `load` then gets, and nothing is saved by the library
+    several: bool = False                   # of what graft trains: several labels at once
     refused: str = ""                       # graft is to refuse it with a line that holds this
     model: str = ""                         # folders in OUT of the model and of what is tuned around it, where `save` writes both
     adapter: str = ""
@@ -134,14 +135,17 @@ class Bench:
         task, run, back = os.path.join(work, "task.json"), os.path.join(work, "run"), os.path.join(work, "back")
         rows = os.path.join(work, "train.jsonl")
         with open(self.rows) as known, open(rows, "w") as file:
-            file.writelines(json.dumps({**json.loads(line), "label": LABELS[i % 2]}) + "\n" for i, line in enumerate(known))
+            labels = [[], LABELS[:1], LABELS] if case.several else LABELS
+            file.writelines(json.dumps({**json.loads(line), "label": labels[i % len(labels)]}) + "\n" for i, line in enumerate(known))
         with open(task, "w") as file:
-            json.dump({"task": "custom", "name": "made_up", "kind": "classification", "labels": LABELS, "paths": {"train": rows, "val": rows}}, file)
+            json.dump({"task": "custom", "name": "made_up", "kind": "multi_label" if case.several else "classification", "labels": LABELS, "paths": {"train": rows, "val": rows}}, file)
         try:
             self.run_graft("train-adapter", "--model_path", self.base(case), "--model_tokenizer_path", "", "--task_config_path", task, "--output_dir", run, "--do_train", "--do_save",
                            "--max_steps", "20", "--max_seq_length", "12", "--learning_rate", "0.03", "--seed", "1", "--precision", "f32", *case.trains)
             labels, numbers = self.predict(case, run)
-            if case.to:
+            if case.to == "encoder":
+                self.run_graft("merge-adapters", "--adapter_path", run, "--output_path", back, "--model_path", self.base(case))
+            elif case.to:
                 self.run_graft("convert-adapter", "--adapter_path", run, "--output_path", back, "--to", case.to, "--model_path", self.base(case))
         except Refused as refusal:
             yield "graft -> theirs", refusal

@@ -51,6 +51,14 @@ def half(kind):
     return change
 
 
+def eva(model):
+    """As its initialization leaves a model: ranks that were dealt out anew by what the layers read."""
+    batches = [{"input_ids": torch.tensor([row["input_ids"]])} for row in ROWS for _ in range(4)]
+    peft.initialize_lora_eva_weights(model, dataloader=batches, show_progress_bar=False)
+    trained = {n for n, p in model.named_parameters() if p.requires_grad}
+    randomize(model, lambda n: n in trained)
+
+
 def save_as(kind):
     """The adapter's tensors in another type, as a model that was tuned in it saves them."""
     def save(model, folder):
@@ -97,6 +105,7 @@ CASES = [
     lora("lora, initialized gaussian", init_lora_weights="gaussian"),
     lora("lora, initialized orthogonal", init_lora_weights="orthogonal"),
     lora("lora, not initialized", init_lora_weights=False),
+    lora("lora, initialized eva", init_lora_weights="eva", eva_config=peft.EvaConfig(rho=2.0), target_modules=["query", "value", "dense"], change=eva),
     lora("lora, dropout", lora_dropout=0.3),
     lora("lora, saved in bf16", change=half(torch.bfloat16), save=save_as(torch.bfloat16)),
     lora("lora, saved in f16", change=half(torch.float16), save=save_as(torch.float16)),

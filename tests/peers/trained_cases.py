@@ -29,8 +29,20 @@ def whole(base_folder, run):
     return Answers(logits(AutoModelForSequenceClassification.from_pretrained(run + "/hf", num_labels=2), ROWS), LABELS)
 
 
-def trained(name, flags, load, to="", base="roberta"):
-    return Case(f"trained: {name}", base, None, load, to=to, trains=flags)
+def several_at_once(base_folder, folder):
+    """A model of transformers that says itself that several labels may hold."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert model.config.problem_type == "multi_label_classification"
+    return Answers(logits(model, ROWS), list(model.config.id2label.values()), "sigmoid")
+
+
+def multi_label_head(base_folder, folder):
+    answers = adapterhub(base_folder, folder)
+    return Answers(answers.numbers, LABELS, "sigmoid")
+
+
+def trained(name, flags, load, to="", base="roberta", **more):
+    return Case(f"trained: {name}", base, None, load, to=to, trains=flags, **more)
 
 
 FROZEN = ["--adapter_size", "4", "--adapter_layer_norm", "frozen"]
@@ -40,6 +52,9 @@ CASES = [case for base in ("roberta", "bert") for case in (
     trained(f"parallel, scaled, {base}", [*FROZEN, "--adapter_placement", "parallel", "--adapter_scaling", "4"], adapterhub, "adapterhub", base),
     trained(f"general, {base}", [*FROZEN, "--adapter_placement", "general", "--adapter_settings",
                                  json.dumps({"mh_adapter": True, "original_ln_before": True, "ln_before": True, "scaling": "learned"})], adapterhub, "adapterhub", base),
+    trained(f"invertible, {base}", [*FROZEN, "--adapter_placement", "general", "--adapter_settings", json.dumps({"inv_adapter": "nice"})], adapterhub, "adapterhub", base),
+    trained(f"several labels at once, houlsby, {base}", FROZEN, multi_label_head, "adapterhub", base, several=True),
+    trained(f"several labels at once, lora merged, {base}", ["--adapter_method", "lora", "--lora_r", "2"], several_at_once, "encoder", base, several=True),
     trained(f"lora, {base}", ["--adapter_method", "lora", "--lora_r", "2", "--lora_alpha", "3"], lora, "peft", base),
     trained(f"lora, dense, {base}", ["--adapter_method", "lora", "--lora_r", "2", "--lora_target", "query,intermediate.dense,output.dense"], lora, "peft", base),
     trained(f"everything, {base}", ["--tune", "full", "--do_save_full"], whole, base=base),

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "graft/io/safetensors.hpp"
@@ -42,6 +43,13 @@ void check_refused(const std::vector<std::string>& flags, const std::string& out
   CHECK(is_one_line_error(result.err));
   CHECK_THAT(result.err, Catch::Contains(part));
   CHECK((!fs::exists(output) || fs::is_empty(output)));
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream rest(text);
+  for (std::string line; std::getline(rest, line);) lines.push_back(line);
+  return lines;
 }
 
 /// Starts the program, waits until KEY is logged COUNT times, sends SIGINT; returns the exit code.
@@ -383,6 +391,16 @@ TEST_CASE("a prefix is trained to the same bits on any number of threads, answer
   check_refused(with(with(tiny_run("train-adapter", task, folder / "other"), prefix),
                      {"--prefix_bottleneck", "0", "--prefix_gates", "2", "--adapter_init_path", folder / "one4"}),
                 folder / "other", "its network's width is 4, this run's is 0: give --prefix_bottleneck 4");
+  run("upper", {"--prefix_bottleneck", "0", "--prefix_leave_out", "0"});
+  CHECK(graft::safetensors_file(folder / "upper/model.safetensors").tensors().size() == 1 + 4);
+  for (const auto& [flag, value, why] :
+       {std::array<std::string, 3>{"leave_out", "2", "names layer \"2\", numbers from 0 to 1 were expected"},
+        {"leave_out", "0,x", "names layer \"x\""},
+        {"leave_out", "0,1", "leaves out all 2 layers"},
+        {"hidden_act", "foo", "prefix_hidden_act is \"foo\", one of gelu,"}}) {
+    check_refused(with(with(tiny_run("train-adapter", task, folder / "other"), prefix), {"--prefix_" + flag, value}), folder / "other", why,
+                  why.starts_with("names") ? 2 : 1);
+  }
   graft::write_file(folder / "list.json", graft::json{{"one", folder / "one4"}}.dump());
   check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}),
                 folder / "mix", "is a prefix, which a mix cannot hold; an adapter was expected");
@@ -434,4 +452,59 @@ TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub'
   check_refused(fuse("other", {"--adapter_include_flex", "1"}), folder / "other", "a fusion is of adapters alone");
   check_refused(fuse("other", {"--adapter_weights_path", folder / "norms.json"}), folder / "other",
                 "was trained with LayerNorms of its own");
+}
+
+TEST_CASE(
+    "several labels at once: the same bits from lists and from texts with commas, on any threads; scores, answers, a head to start from") {
+  const temporary_folder folder;
+  graft::json config = graft::read_json(graft_test::write_golden_task(own_golden(), folder.path()));
+  config["kind"] = "multi_label";
+  config["labels"] = {"a", "b", "c"};
+  const auto write_task = [&](const std::string& name, auto&& label) {
+    std::string rows;
+    std::size_t i = 0;
+    for (const std::string& line : lines_of(graft::read_file(folder / "task.jsonl"))) {
+      graft::json row = graft::json::parse(line);
+      row["label"] = label(i++ % 4);
+      rows += row.dump() + "\n";
+    }
+    graft::write_file(folder / (name + ".jsonl"), rows);
+    for (auto& [split, path] : config["paths"].items()) path = folder / (name + ".jsonl");
+    graft::write_file(folder / (name + ".json"), config.dump());
+    return folder / (name + ".json");
+  };
+  const graft::json lists[] = {graft::json::array(), {"a"}, {"c", "b"}, {"a", "b", "c"}};
+  const graft::json texts[] = {"", "a", "b, c", "a,b,c"};
+  const std::string listed = write_task("lists", [&](std::size_t i) { return lists[i]; });
+  const std::string with_commas = write_task("texts", [&](std::size_t i) { return texts[i]; });
+  const auto run = [&](const std::string& task, const std::string& output, std::vector<std::string> more) {
+    const auto result =
+        run_graft(with(with(tiny_run("train-adapter", task, folder / output), {"--do_save", "--do_val", "--do_test"}), std::move(more)));
+    INFO(result.err);
+    CHECK(result.exit_code == 0);
+    return result.exit_code == 0 ? graft::read_file(folder / (output + "/model.safetensors")) : output;
+  };
+  const std::string one = run(listed, "one", {"--threads", "1", "--tokens_at_once", "8"});
+  CHECK(run(with_commas, "two", {"--threads", "2", "--tokens_at_once", "8"}) == one);
+  const auto scores = graft::read_json(folder / "one/val_metrics.json")["metrics"];
+  CHECK(scores["major"] == scores["minor"]["f1_micro"]);
+  CHECK(scores["minor"].size() == 3);
+  CHECK(graft_test::read_log(folder / "one", "loss_train").back()["pred_entropy"] > 0);
+  const std::vector<std::string> model{"--model_path", own_golden() + "/model.safetensors", "--model_config_path",
+                                       own_golden() + "/config.json"};
+  const auto answers = run_graft(with(with({"predict"}, model), {"--adapter_path", folder / "one", "--task_config_path", listed}));
+  CHECK_THAT(answers.out, Catch::StartsWith("index\tprediction\tP(a)\tP(b)\tP(c)\n"));
+  std::string predictions = "index\tprediction\n";  // of the trainer, beside the table's
+  for (const auto& line : lines_of(answers.out)) {
+    const auto second = line.find('\t', line.find('\t') + 1);
+    if (!line.starts_with("index")) predictions += line.substr(0, second) + "\n";
+  }
+  CHECK(graft::read_file(folder / "one/test_predictions.tsv") == predictions);
+  const auto again =
+      run_graft(with(with(tiny_run("train-adapter", listed, folder / "again"), {"--adapter_init_path", folder / "one"}), {}));
+  CHECK(again.exit_code == 0);
+  CHECK(again.err.find("not taken over") == std::string::npos);
+  config["kind"] = "classification";
+  check_refused(tiny_run("train-adapter", write_task("single", [&](std::size_t i) { return lists[i]; }), folder / "other"),
+                folder / "other", "single.jsonl:1: \"label\" is a list, one label was expected");
 }

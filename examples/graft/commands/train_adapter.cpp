@@ -1,12 +1,31 @@
 // graft train-adapter: trains, evaluates, predicts and saves one adapter (or low-rank update), or the baselines without: everything, or the
 // head alone.
 
+#include <charconv>
+#include <set>
+
 #include "commands/commands.hpp"
 #include "graft/adapters/general_options.hpp"
 #include "run/train_model.hpp"
 
 namespace graft::program {
 namespace {
+
+/// The numbers of layers in TEXTS, in rising order, each once.
+std::vector<index> layers_of(const std::vector<std::string>& texts, index layers) {
+  std::set<index> all;
+  for (const std::string& text : texts) {
+    index layer = -1;
+    const char* const end = text.data() + text.size();
+    const auto [stop, failed] = std::from_chars(text.data(), end, layer);
+    if (failed != std::errc() || stop != end || layer < 0 || layer >= layers) {
+      throw usage_error("--prefix_leave_out names layer \"" + text + "\", numbers from 0 to " + std::to_string(layers - 1) +
+                        " were expected");
+    }
+    all.insert(layer);
+  }
+  return {all.begin(), all.end()};
+}
 
 int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
@@ -21,7 +40,8 @@ int train_one(prepared_run& run) {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "prefix") {
-    tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act), f.prefix_gates};
+    tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act, "prefix_hidden_act"), f.prefix_gates,
+                    layers_of(f.prefix_leave_out, run.config.num_hidden_layers)};
     trained = "prefixes of length " + std::to_string(f.prefix_length) + ", and head";
   } else if (kind == "adapter") {
     tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,

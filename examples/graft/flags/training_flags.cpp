@@ -104,6 +104,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .add("prefix_gates", &flags.prefix_gates,
              "Gates, by which a sequence's tokens scale the prefix: none, one, or one for keys and one for values.")
         .within(ranges::prefix_gates);
+    table.add("prefix_leave_out", &flags.prefix_leave_out, "Layers without a prefix, counted from 0.");
   }
   table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.")
       .within(ranges::adapter_size);

@@ -66,6 +66,7 @@ struct training_flags {
   std::int64_t prefix_bottleneck = 512;                    // train-adapter only
   std::string prefix_hidden_act = "tanh";                  // train-adapter only
   std::int64_t prefix_gates = 0;                           // train-adapter only
+  std::vector<std::string> prefix_leave_out;               // train-adapter only
   std::int64_t adapter_size = 64;
   std::string adapter_hidden_act = "gelu";
   double adapter_initializer_range = 0.0002;

@@ -24,16 +24,16 @@ inline constexpr std::pair<const char*, activation> other_activation_names[] = {
 
 GRAFT_INLINE std::string activation_name(activation a) { return detail::activation_names[static_cast<std::size_t>(a)]; }
 
-GRAFT_INLINE activation parse_activation(const std::string& text) {
+GRAFT_INLINE activation parse_activation(const std::string& text, const std::string& name) {
   std::string known;
   for (std::size_t i = 0; i < std::size(detail::activation_names); ++i) {
     if (text == detail::activation_names[i]) return static_cast<activation>(i);
     known += (i == 0 ? "" : ", ") + std::string(detail::activation_names[i]);
   }
-  for (const auto& [name, a] : detail::other_activation_names) {
-    if (text == name) return a;
+  for (const auto& [other, a] : detail::other_activation_names) {
+    if (text == other) return a;
   }
-  throw config_error("adapter_hidden_act is \"" + text + "\", one of " + known + " was expected");
+  throw config_error(name + " is \"" + text + "\", one of " + known + " was expected");
 }
 
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {

@@ -32,8 +32,8 @@ enum class activation : std::uint8_t {
 std::string activation_name(activation a);
 
 /// The one called TEXT, by its name or another that transformers has for the same function: silu, gelu_python, gelu_pytorch_tanh, ...
-/// @throws config_error  there is none
-activation parse_activation(const std::string& text);
+/// @throws config_error  there is none: "NAME is "foo", one of ... was expected"
+activation parse_activation(const std::string& text, const std::string& name = "adapter_hidden_act");
 
 /// The part of a layer whose output comes to a site.
 enum class sub_layer : std::uint8_t { attention, feed_forward };
@@ -69,6 +69,7 @@ struct lora_options {
   std::map<std::string, index> ranks{};    // of the layers, by their whole names, that have another rank
   std::map<std::string, double> alphas{};  // ... another alpha
   bool dora = false;                       // rows of W + (alpha / r) B A get lengths of their own: lora_magnitude_vector
+  bool dora_outputs = false;               // ... as in AdapterHub's library: see merged_tensors
   bool bias = false;                       // B has a bias, scaled as the update is
 
   /// Whether one of the targets names LAYER.

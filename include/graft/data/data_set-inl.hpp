@@ -18,8 +18,8 @@ GRAFT_INLINE data_set labeled(const task& task, std::span<const example> example
       throw format_error::at_line(path, row.line, "names an \"adapter\", which only a row to be answered does: take the column out");
     }
     if (row.label && row.label_is_list && task.kind != task_kind::multi_label) {
-      throw format_error::at_line(path, row.line,
-                                  "\"label\" is a list, one label was expected (a task of several at once is of \"kind\": \"multi_label\")");
+      throw format_error::at_line(
+          path, row.line, "\"label\" is a list, one label was expected (a task of several at once is of \"kind\": \"multi_label\")");
     }
     if (row.label && task.kind == task_kind::multi_label) {
       ready[i].label_set = label_ids(task, *row.label, path, row.line);

@@ -20,7 +20,8 @@ struct data_set {
   std::vector<features> rows;
 };
 
-/// Gives READY, the features of EXAMPLES in order, their `label` (class id), `label_set` or `target` (regression). Examples without a label keep -1.
+/// Gives READY, the features of EXAMPLES in order, their `label` (class id), `label_set` or `target` (regression). Examples without a label
+/// keep -1.
 /// @param path  the file that the examples came from, for errors
 /// @throws format_error  a label that the task does not have
 data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path);

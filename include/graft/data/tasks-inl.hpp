@@ -132,7 +132,8 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
   task_config config;
   if (name == "custom") {
     const auto kind = required<std::string>(object, "kind", path);
-    const auto found = std::find_if(std::begin(detail::task_kinds), std::end(detail::task_kinds), [&](const auto& k) { return kind == k.first; });
+    const auto found =
+        std::find_if(std::begin(detail::task_kinds), std::end(detail::task_kinds), [&](const auto& k) { return kind == k.first; });
     if (found == std::end(detail::task_kinds)) {
       throw format_error(path, "\"kind\" is \"" + printable(kind, 60) +
                                    "\", \"classification\", \"regression\" or \"multi_label\" (several labels at once) was expected");
@@ -149,9 +150,10 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     }
     for (const std::string& label : labels) {
       if (!several || (label.find(',') == label.npos && detail::without_spaces(label) == label && !label.empty())) continue;
-      throw format_error(path, "\"labels\" has " + detail::quoted(label) +
-                                   ": where several hold at once they stand between commas, a name without commas, and spaces around it, was "
-                                   "expected");
+      throw format_error(path,
+                         "\"labels\" has " + detail::quoted(label) +
+                             ": where several hold at once they stand between commas, a name without commas, and spaces around it, was "
+                             "expected");
     }
     check_labels(labels, path);
     if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");

@@ -87,7 +87,8 @@ std::string resolve_path(const std::string& path, const std::string& named_in);
 
 /// Reads {"task": "rte", "paths": {"train": ..., "val": ..., "test": ...}}, or, for a task of one's own,
 /// {"task": "custom", "name": ..., "kind": "classification" | "regression" | "multi_label", "labels": [...], "paths": {...}}.
-/// @throws format_error  no such file, unknown task, kind or split, fewer than two labels (one of several at once), or one twice; of several
+/// @throws format_error  no such file, unknown task, kind or split, fewer than two labels (one of several at once), or one twice; of
+/// several
 ///                       at once, a label that cannot stand between commas
 task_config read_task_config(const std::string& path);
 

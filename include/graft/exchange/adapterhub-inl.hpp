@@ -193,7 +193,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".prefix.") != tensor.npos) continue;
     if (tensor.find(".lora_") != tensor.npos || tensor.ends_with(".ia3_l")) {
-      adapter.add(detail::adapterhub_lora_name(tensor, name), info.shape, info.type, info.bytes);
+      auto shape = info.shape;
+      if (tensor.ends_with(".lora_magnitude_vector")) shape.push_back(1);
+      adapter.add(detail::adapterhub_lora_name(tensor, name), shape, info.type, info.bytes);
       continue;
     }
     if (tensor.find(".adapter.") != tensor.npos) {

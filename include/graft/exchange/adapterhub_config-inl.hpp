@@ -140,7 +140,8 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
   }
   adapter_options o;
   if (const json invertible = given.value("inv_adapter", json()); !is_off(invertible)) {
-    if (invertible != "nice") throw format_error(path, "\"inv_adapter\" is " + shown(invertible) + ", which graft does not compute: \"nice\" was expected");
+    if (invertible != "nice")
+      throw format_error(path, "\"inv_adapter\" is " + shown(invertible) + ", which graft does not compute: \"nice\" was expected");
     settings["inv_adapter"] = invertible;
     settings["inv_adapter_reduction_factor"] = required<json>(given, "inv_adapter_reduction_factor", path);
   }

@@ -47,9 +47,6 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   for (const char* vera : {"vera_d", "vera_b"}) {
     if (!is_off(given.value(vera, json()))) throw refuse("is VeRA (\"" + std::string(vera) + "\" is " + shown(given[vera]) + ")");
   }
-  if (!is_off(given.value("use_dora", json()))) {
-    throw refuse("is DoRA in the library's form (\"use_dora\" is true: lengths without the scale, and the bias in them)");
-  }
   if (!is_off(given.value("use_gating", json()))) throw refuse("has gates on its updates (\"use_gating\" is true)");
   check_fields(given, {},
                {"architecture", "selfattn_lora", "intermediate_lora", "output_lora", "leave_out", "r", "alpha", "dropout", "attn_matrices",
@@ -89,6 +86,7 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   } else {
     d.kind = "lora";
     d.lora = {integer_field(given, "r", path, 1, 65'536), alpha, targets};
+    d.lora.dora = d.lora.dora_outputs = optional<bool>(given, "use_dora", path, false);
     // By the ends of their names, as graft and PEFT choose them, where those mean the same: "output.dense" is the attention's, too.
     if (left_out.empty() && !chosen.contains("output_lora")) {
       d.lora.targets.clear();
@@ -102,7 +100,10 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
 
 GRAFT_INLINE std::string adapterhub_lora_name(const std::string& name, const std::string& adapter) {
   const std::string start = ".loras." + adapter;
-  for (const auto& [ours, theirs] : {std::pair{".lora_A.weight", ".lora_A"}, {".lora_B.weight", ".lora_B"}, {".ia3_l", ".lora_B"}}) {
+  for (const auto& [ours, theirs] : {std::pair{".lora_A.weight", ".lora_A"},
+                                     {".lora_B.weight", ".lora_B"},
+                                     {".lora_magnitude_vector", ".m.weight"},
+                                     {".ia3_l", ".lora_B"}}) {
     if (name.ends_with(ours)) return replace_first(name, ours, start + theirs);
   }
   return name;
@@ -110,11 +111,22 @@ GRAFT_INLINE std::string adapterhub_lora_name(const std::string& name, const std
 
 GRAFT_INLINE tensor_source lora_from_adapterhub(const tensor_source& stored, const std::string& adapter, const encoder_config& config,
                                                 const model_description& d, const json& about) {
-  const tensor_shapes shapes = d.kind == "ia3" ? ia3_tensors(config, d, 0) : lora_tensors(config, d, 0);
-  tensor_source taken = take_tensors(stored, shapes, [&](const std::string& name) { return adapterhub_lora_name(name, adapter); });
+  tensor_shapes shapes = d.kind == "ia3" ? ia3_tensors(config, d, 0) : lora_tensors(config, d, 0);
+  for (auto& [name, shape] : shapes) {
+    if (name.ends_with(".lora_magnitude_vector")) shape.push_back(1);  // the weight of a layer with one input there
+  }
+  const tensor_source taken = take_tensors(stored, shapes, [&](const std::string& name) { return adapterhub_lora_name(name, adapter); });
   const double alpha = about["config"].is_object() ? about["config"].value("alpha", 8.0) : 1;
-  if (d.kind != "ia3" || alpha == 1) return taken;
-  tensor_source scaled(taken.path());  // the library multiplies by it, graft has the product
+  tensor_source scaled(taken.path());
+  if (d.kind != "ia3" || alpha == 1) {
+    const auto is_length = [](const std::string& name) { return name.ends_with(".lora_magnitude_vector"); };
+    scaled.add_all(taken, [&](const std::string& name) { return is_length(name) ? std::nullopt : std::optional(name); });
+    for (const auto& [name, info] : taken.tensors()) {
+      if (is_length(name)) scaled.add(name, {info.type, {info.shape[0]}, info.bytes});
+    }
+    return scaled;
+  }
+  // the library multiplies by alpha, graft has the product
   for (const auto& [name, info] : taken.tensors()) {
     const auto numbers = std::make_shared<std::vector<float>>(taken.values<float>(name));
     for (float& number : *numbers) number *= static_cast<float>(alpha);
@@ -130,7 +142,8 @@ GRAFT_INLINE ordered_json lora_configuration(const adapter_file& a, const encode
     return config_error(a.tensors.path() + ": " + what + ", which AdapterHub's format has no place for", {"to", "peft"});
   };
   const bool scales = d.kind == "ia3";
-  if (!scales && (d.lora.dora || d.lora.bias)) throw refuse(d.lora.dora ? "is DoRA" : "has biases of its updates");
+  if (!scales && d.lora.dora && !d.lora.dora_outputs) throw refuse("is DoRA in PEFT's form");
+  if (!scales && d.lora.bias) throw refuse("has biases of its updates");
   if (!scales && (!d.lora.ranks.empty() || !d.lora.alphas.empty())) throw refuse("has ranks or scales of each projection's own");
   if (scales && !d.ia3.feed_forward.empty()) throw refuse("scales inputs");
   const auto changes = [&](const std::string& layer) { return scales ? is_any_target(layer, d.ia3.targets) : d.lora.updates(layer); };
@@ -173,6 +186,7 @@ GRAFT_INLINE ordered_json lora_configuration(const adapter_file& a, const encode
           {"composition_mode", scales ? "scale" : "add"},
           {"init_weights", scales ? "ia3" : "lora"},
           {"use_gating", false},
+          {"use_dora", !scales && d.lora.dora},
           {"dtype", nullptr}};
 }
 

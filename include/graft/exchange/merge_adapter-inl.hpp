@@ -39,9 +39,14 @@ GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, 
   }
   const lora_options& lora = a.description.lora;
   const double scale = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
-  w.noalias() += scale * part(".lora_B.weight") * part(".lora_A.weight");
+  const matrix<double> update = part(".lora_B.weight") * part(".lora_A.weight");
+  Eigen::ArrayXd lengths = (w + (lora.dora_outputs ? 1 : scale) * update).rowwise().norm().array();
+  w += scale * update;
   if (lora.bias) b += scale * part(".lora_B.bias");
-  if (lora.dora) w.array().colwise() *= part(".lora_magnitude_vector").col(0).array() / w.rowwise().norm().array();
+  if (!lora.dora) return;
+  lengths = part(".lora_magnitude_vector").col(0).array() / lengths;
+  w.array().colwise() *= lengths;
+  if (lora.dora_outputs) b.array().col(0) *= lengths;
 }
 
 /// Adds M to TO as NAME, of type T.

@@ -11,6 +11,7 @@ bool needs_merging(const model_description& d);
 /// What becomes of the weights and biases that A changes, with the rest of what A holds, its head; BASE has the encoder's, and the head's
 /// where A updates a head that it does not hold. Computed in double, kept as F64 where BASE is F64, else as F32.
 ///   LoRA: W' = W + (alpha / r) B A,  b' = b + (alpha / r) b_B          DoRA: the rows of that W', row i of length m_i
+///   DoRA in AdapterHub's library: W' and b alike by diag(m_i / |row i of W + B A|), a length without the scale
 ///   IA3: W' = diag(l) W,  b' = diag(l) b;  of inputs W' = W diag(l)
 /// The description is that of a model without updates.
 /// @throws config_error  A is neither low-rank nor IA3      @throws format_error  a weight that is no finite number, or becomes none

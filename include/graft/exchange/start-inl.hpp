@@ -146,7 +146,9 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
     check.same("its number of gates is", from.prefix.gates, to.prefix.gates, "prefix_gates", count);
     if (from.prefix.leave_out != to.prefix.leave_out) {
-      check.refuse("leaves out the layers " + json(from.prefix.leave_out).dump() + ", this run " + json(to.prefix.leave_out).dump(), {});
+      check.refuse("leaves out the layers " + json(from.prefix.leave_out).dump() + ", this run " + json(to.prefix.leave_out).dump(),
+                   {from.prefix.leave_out.empty() ? "" : "prefix_leave_out",
+                    listed(from.prefix.leave_out, [](index layer) { return std::to_string(layer); })});
     }
   }
   if (from.kind == "multi_adapter") check_mix(check, from, to, config);

@@ -19,7 +19,8 @@ template <class P>
 auto coupling<P>::make(const std::string& prefix, index in, index out, double reduction) -> network {
   if (!ranges::adapter_size.contains(static_cast<double>(in) / reduction)) {
     throw config_error("inv_adapter_reduction_factor is " + number_text(reduction) + ": " + std::to_string(in) +
-                       " / inv_adapter_reduction_factor is an invertible adapter's width, " + ranges::adapter_size.text() + " was expected");
+                       " / inv_adapter_reduction_factor is an invertible adapter's width, " + ranges::adapter_size.text() +
+                       " was expected");
   }
   const auto width = static_cast<index>(static_cast<double>(in) / reduction);
   return {{prefix + ".down_project", in, width, parameter_role::adapter}, {prefix + ".up_project", width, out, parameter_role::adapter}};

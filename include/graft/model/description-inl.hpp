@@ -68,7 +68,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     o["lora_target"] = d.lora.targets;
     if (!d.lora.ranks.empty()) o["lora_rank_pattern"] = d.lora.ranks;
     if (!d.lora.alphas.empty()) o["lora_alpha_pattern"] = d.lora.alphas;
-    if (d.lora.dora) o["lora_dora"] = true;
+    if (d.lora.dora) o["lora_dora"] = d.lora.dora_outputs ? json("adapterhub") : json(true);
     if (d.lora.bias) o["lora_bias"] = true;
   }
   if (d.kind == "prefix") {
@@ -126,6 +126,8 @@ auto parsed_field(const json& object, const std::string& field, const std::strin
   }
 }
 
+inline constexpr auto activation_of = [](const std::string& text) { return parse_activation(text, "the activation"); };
+
 /// "yes" or "no" of FIELD as true or false.
 GRAFT_INLINE bool choice_field(const json& object, const std::string& field, const std::string& path, const char* yes, const char* no,
                                const char* fallback = nullptr) {
@@ -142,7 +144,7 @@ GRAFT_INLINE bool choice_field(const json& object, const std::string& field, con
 GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& prefix, const std::string& where) {
   adapter_options o;
   o.size = integer_field(object, prefix + "size", where, 1, 65'536);
-  o.act = parsed_field(object, prefix + "hidden_act", where, parse_activation);
+  o.act = parsed_field(object, prefix + "hidden_act", where, activation_of);
   o.kind = parsed_field(object, prefix + "placement", where, parse_adapter_kind, "houlsby");
   o.scaling = optional<double>(object, prefix + "scaling", where, 1.0);
   if (object.contains(prefix + "settings")) o.settings = object[prefix + "settings"].dump();
@@ -158,7 +160,7 @@ GRAFT_INLINE prefix_options prefix_of(const json& o, const std::string& where) {
   prefix_options p;
   p.length = integer_field(o, "prefix_length", where, 1, 65'536);
   p.bottleneck = integer_field(o, "prefix_bottleneck", where, 0, 65'536);
-  p.act = parsed_field(o, "prefix_hidden_act", where, parse_activation);
+  p.act = parsed_field(o, "prefix_hidden_act", where, activation_of);
   p.gates = integer_field(o, "prefix_gates", where, 0, 2);
   p.leave_out = required<std::vector<index>>(o, "prefix_leave_out", where);
   return p;
@@ -175,7 +177,8 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
        [&](const json& pattern, const std::string& layer) { lora.ranks[layer] = integer_field(pattern, layer, where, 1, 65'536); });
   each("lora_alpha_pattern",
        [&](const json& pattern, const std::string& layer) { lora.alphas[layer] = required<double>(pattern, layer, where); });
-  lora.dora = optional<bool>(o, "lora_dora", where, false);
+  lora.dora_outputs = optional<json>(o, "lora_dora", where, false) == "adapterhub";
+  lora.dora = lora.dora_outputs || optional<bool>(o, "lora_dora", where, false);
   lora.bias = optional<bool>(o, "lora_bias", where, false);
   auto alphas = lora.alphas;
   alphas["lora_alpha"] = lora.alpha;
@@ -194,7 +197,7 @@ GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& wher
   mix.include_base = required<bool>(o, "include_base", where);
   mix.include_flex = required<bool>(o, "include_flex", where);
   mix.flex_size = integer_field(o, "flex_size", where, 1, 65'536);
-  mix.flex_activation = parsed_field(o, "flex_hidden_act", where, parse_activation);
+  mix.flex_activation = parsed_field(o, "flex_hidden_act", where, activation_of);
   mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
   if (mix.mode == mixing_mode::fusion) {
     const auto of_fusion = required<json>(o, "fusion", where);
@@ -242,8 +245,8 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   d.labels_said = optional<bool>(o, "labels_said", where, true);
   if (o.contains("head")) {
     const auto head = required<json>(o, "head", where);
-    d.head = {detail::integer_field(head, "dense_layers", where, 0, 100), detail::parsed_field(head, "activation", where, parse_activation),
-              required<bool>(head, "pooler", where)};
+    d.head = {detail::integer_field(head, "dense_layers", where, 0, 100),
+              detail::parsed_field(head, "activation", where, detail::activation_of), required<bool>(head, "pooler", where)};
   }
   if (regression && d.labels.size() == 1) throw format_error(where, "has a label, which a regression of one number does not have");
   if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {

@@ -80,12 +80,12 @@ template <class P>
 adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index classes, const adapter_options& o,
                                               const head_options& head = {}) {
   check_adapter(o, "adapter_", c.num_hidden_layers);
-  adapter_classifier<P> model{
-      c, classes,
-      [&](const std::string& prefix, site_location where) {
-        return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o, where);
-      },
-      head};
+  adapter_classifier<P> model{c, classes,
+                              [&](const std::string& prefix, site_location where) {
+                                return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o,
+                                                       where);
+                              },
+                              head};
   model.trunk.invertible = make_invertible<P>(c.model_type, c.hidden_size, o);
   return model;
 }

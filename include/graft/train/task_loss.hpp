@@ -7,8 +7,8 @@
 
 namespace graft {
 
-/// Mean over B's sequences: cross entropy of classes, squared error of a number, binary cross entropy of several labels at once. The rest as
-/// in losses/losses.hpp.
+/// Mean over B's sequences: cross entropy of classes, squared error of a number, binary cross entropy of several labels at once. The rest
+/// as in losses/losses.hpp.
 template <class T>
 double task_loss(task_kind kind, const_view<T> logits, const batch& b, view<T>* dlogits, T scale = T(1)) {
   if (kind == task_kind::regression) return mean_squared_error<T>(logits, b.targets, dlogits, scale);
