@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building graft needs, if any is missing. Arguments: further packages.
 set -euo pipefail
-packages=(g++ cmake ninja-build libeigen3-dev libdnnl-dev libutf8proc-dev nlohmann-json3-dev libcxxopts-dev "$@")
+packages=(g++ cmake ninja-build libeigen3-dev libdnnl-dev libutf8proc-dev nlohmann-json3-dev libcxxopts-dev zlib1g-dev "$@")
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")

@@ -172,5 +172,6 @@
 
 // predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
+#include "graft/predict/answer_stream.hpp"        // the same of rows without end
 #include "graft/predict/predictor_of.hpp"         // what is behind it
 // clang-format on

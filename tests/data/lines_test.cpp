@@ -74,6 +74,59 @@ TEST_CASE("a line without end is refused before it fills the memory") {
   CHECK(given < std::size_t{40} << 20);
 }
 
+TEST_CASE("behind a line that is refused, the next one can be read") {
+  const std::string long_line((std::size_t{16} << 20) + 100'000, 'x');
+  graft::line_reader lines(from("a\n" + long_line + "\nb\n\xE9\nc\n" + long_line, 70'000), "f");
+  std::string_view line;
+  const auto given = [&] { return lines.next(line) ? std::string(line) : "none"; };
+  CHECK(given() == "a");
+  CHECK_THROWS_WITH(given(), Catch::StartsWith("f:2: is longer than 16 MiB"));
+  CHECK(given() == "b");
+  CHECK(lines.number() == 3);
+  CHECK_THROWS_WITH(given(), Catch::StartsWith("f:4: invalid UTF-8"));
+  CHECK(given() == "c");
+  CHECK_THROWS_WITH(given(), Catch::StartsWith("f:6: is longer than 16 MiB"));
+  CHECK_FALSE(lines.failed());
+  CHECK(given() == "none");
+
+  graft::row_reader rows(graft::line_reader(from("a\n\n \nb\n\n"), "f"));
+  CHECK(rows.next(line));
+  CHECK_THROWS_WITH(rows.next(line), Catch::StartsWith("f:2: is blank, and rows follow"));
+  CHECK_THROWS_WITH(rows.next(line), Catch::StartsWith("f:3: is blank, and rows follow"));
+  CHECK(rows.next(line));
+  CHECK(line == "b");
+  CHECK_FALSE(rows.next(line));
+}
+
+TEST_CASE("a reader knows whether a line is there without waiting for one") {
+  std::string come;
+  graft::line_reader lines(
+      [&](char* into, std::size_t count) {
+        const std::size_t given = come.copy(into, count);
+        come.erase(0, given);
+        return given;
+      },
+      "f");
+  lines.told_by([&] { return !come.empty(); });
+  std::string_view line;
+  CHECK_FALSE(lines.ready());
+  come = "first\nsec";
+  CHECK(lines.ready());
+  CHECK(lines.next(line));
+  CHECK_FALSE(lines.ready());  // half a line is none
+  come = "ond\n\n \n";
+  CHECK(lines.ready());
+  CHECK(lines.next(line));
+  CHECK(line == "second");
+  CHECK_FALSE(lines.ready());  // neither are blank ones
+  come = "third";
+  CHECK_FALSE(lines.ready());
+  while (lines.next(line)) {
+  }
+  CHECK(line == "third");
+  CHECK(lines.ready());  // the end
+}
+
 TEST_CASE("a read that fails is not the end of the file") {
   graft::line_reader lines([](char*, std::size_t) -> std::size_t { throw graft::format_error("f", "cannot be read"); }, "f");
   std::string_view line;

@@ -88,6 +88,11 @@ TEST_CASE("a progress line copes with a loss that is no number, and with nothing
   CHECK_THAT(format_progress({0, 0, 0, 0, {}, {}}, 80, true), Catch::Contains("=]  0/0"));
 }
 
+TEST_CASE("a prediction says how many rows it has answered, how fast, and what is left") {
+  CHECK(graft::program::row_progress::text(120'000, 10, 75.0) == "120000 rows  12000 rows/s  1:15 left");
+  CHECK(graft::program::row_progress::text(5, 2, std::nullopt) == "5 rows  2.5 rows/s");
+}
+
 TEST_CASE("on a terminal one line is renewed ten times a second, never wraps, and is cleared") {
   terminal screen;
   const auto start = graft::program::progress::clock::time_point{};

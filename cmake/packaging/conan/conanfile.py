@@ -40,6 +40,7 @@ class Graft(ConanFile):
         self.requires("utf8proc/2.8.0", transitive_headers=True)
         if self.options.program:
             self.requires("cxxopts/3.0.0")
+            self.requires("zlib/1.2.13")
 
     def system_requirements(self):
         Apt(self).install(["libdnnl-dev"])  # Conan's own oneDNN is older than what graft needs

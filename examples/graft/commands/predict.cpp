@@ -1,214 +1,107 @@
 // graft predict: a trunk, what was tuned around it, and rows of text -> labels and probabilities.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <deque>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "commands/commands.hpp"
 #include "flags/flags.hpp"
-#include "graft/core/file.hpp"
-#include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
-#include "graft/data/example_reader.hpp"
-#include "graft/data/featurize.hpp"
-#include "graft/data/fields.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/io/model_file.hpp"
-#include "graft/predict/predictor.hpp"
+#include "graft/predict/answer_stream.hpp"
+#include "host/input.hpp"
 #include "host/machine.hpp"
 #include "host/notes.hpp"
-#include "host/standard_input.hpp"
+#include "host/stop.hpp"
+#include "run/answer_output.hpp"
+#include "run/answer_table.hpp"
+#include "run/kept_answers.hpp"
 #include "run/precision.hpp"
+#include "run/progress.hpp"
+#include "run/row_source.hpp"
 #include "run/run_files.hpp"
 
 namespace graft::program {
 namespace {
 
-/// Gives the next row, false when there is none.
-using row_source = std::function<bool(example&)>;
-
-/// What the first line of standard input, in FIELDS, is if it is no row of texts; "" if it may be one.
-std::string foreign_row(const std::vector<std::string_view>& fields) {
-  if (fields[0].starts_with("{\"")) return "JSON lines";
-  const auto is_text = [&](std::string_view name) {
-    return name == "text_a" || name == "text_b" || (fields.size() > 1 && graft::detail::meaning_of(name).starts_with("text"));
-  };
-  const auto is_name = [&](std::string_view name) {
-    return is_text(name) || graft::detail::is_among(graft::detail::text_fields, name) || graft::detail::is_passed_over(name) ||
-           graft::detail::meaning_of(name) == "label";
-  };
-  const bool header = std::all_of(fields.begin(), fields.end(), is_name) && std::any_of(fields.begin(), fields.end(), is_text);
-  return header ? "a table with a header" : "";
-}
-
-/// Lines of TEXT [tab TEXT], without a header, as they come.
-row_source rows_of_standard_input() {
-  return [rows = std::make_shared<tsv_reader>(standard_input()), row = tsv_row(), any = false](example& next) mutable {
-    if (!rows->next(row)) {
-      if (!any) throw format_error(rows->path(), "is empty, at least one row was expected");
-      return false;
-    }
-    const std::string foreign = any ? "" : foreign_row(row.fields);
-    if (!foreign.empty()) {
-      throw format_error::at_line(rows->path(), row.line,
-                                  "looks like " + foreign + ", lines of TEXT [tab TEXT] were expected: use --input /dev/stdin");
-    }
-    any = true;
-    if (std::any_of(row.fields.begin(), row.fields.end(), [](auto field) { return field.find('\r') != std::string_view::npos; })) {
-      throw format_error::at_line(rows->path(), row.line, "has a \\r inside: are the line ends \\r alone? \\n or \\r\\n were expected");
-    }
-    if (row.fields.size() > 2) {
-      throw format_error::at_line(rows->path(), row.line,
-                                  "has " + std::to_string(row.fields.size()) + " tab-separated texts, one or two were expected");
-    }
-    next = example();
-    next.line = row.line;
-    next.text_a = row.fields[0];
-    if (row.fields.size() == 2) next.text_b = row.fields[1];
-    return true;
-  };
-}
-
-/// The rows of SPLIT in PATH. A file is read whole first, so that a row that cannot be read is found before the first answer; a pipe is
-/// read as it comes.
-row_source rows_of_file(const task& task, const std::string& split, const std::string& path) {
-  if (!std::filesystem::is_regular_file(path)) {
-    return [rows = std::make_shared<example_reader>(task, split, path)](example& next) { return rows->next(next); };
-  }
-  const auto rows = std::make_shared<std::vector<example>>(read_examples(task, split, path));
-  return [rows, at = std::size_t{0}](example& next) mutable {
-    if (at == rows->size()) return false;
-    next = std::move((*rows)[at++]);
-    return true;
-  };
-}
-
-/// TEXT as it can stand in a table: a label may hold a tab.
-std::string cell(const std::string& text) { return printable(text, std::string::npos); }
-
-/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; where several labels may hold, the prediction is
-/// all with a probability of 0.5 or more, between commas. A regression has no probabilities: "index  prediction", or of several numbers
-/// "index  prediction(one)  prediction(other)". With SEVERAL, where different adapters answer: "index  adapter  prediction  scores", scores
-/// are label -> probability (number, of several) as JSON, {} for a regression of one; the bare trunk predicts nothing, its scores are the
-/// first token's last hidden state.
-class answer_table {
- public:
-  answer_table(const predictor& model, bool several) : model_(model), several_(several) {
-    if (!several_) labels_ = model.description().labels;
-    numbers_ = !several_ && !labels_.empty() && model.description().output == task_kind::regression;
-  }
-  std::string header() const {
-    if (several_) return "index\tadapter\tprediction\tscores\n";
-    std::string text = numbers_ ? "index" : "index\tprediction";
-    for (const std::string& label : labels_) text += (numbers_ ? "\tprediction(" : "\tP(") + cell(label) + ")";
-    return text + '\n';
-  }
-  std::string row(const answer& a) {
-    const std::string start = std::to_string(count_++) + '\t';
-    if (several_) return start + cell(a.adapter) + '\t' + several_row(a);
-    std::string text = start + (a.numbers.empty() ? cell(a.label) : number_text(a.score));
-    for (const double p : a.probabilities) text += "\t" + number_text(p);
-    for (std::size_t k = 1; k < a.numbers.size(); ++k) text += "\t" + number_text(a.numbers[k]);
-    return text + '\n';
-  }
-
- private:
-  std::string several_row(const answer& a) const {
-    ordered_json scores = ordered_json::object();
-    if (a.adapter == predictor::bare_trunk) {
-      scores = ordered_json::array();
-      for (const double number : a.hidden_state) scores.push_back(static_cast<float>(number));
-    } else {
-      const auto& labels = model_.description(a.adapter).labels;
-      const auto& numbers = a.numbers.empty() ? a.probabilities : a.numbers;
-      for (std::size_t k = 0; k < labels.size(); ++k) scores[labels[k]] = static_cast<float>(numbers[k]);
-    }
-    return (a.numbers.size() == 1 ? number_text(a.score) : cell(a.label)) + '\t' + scores.dump() + '\n';
-  }
-
-  const predictor& model_;
-  bool several_, numbers_;  // numbers_: a regression of several
-  std::vector<std::string> labels_;
-  std::size_t count_ = 0;
-};
+/// The exit code where rows without an answer are lines of the table.
+constexpr int bad_rows_exit_code = 5;
 
 /// What predict was asked for.
 struct question {
   trunk_files files;
-  std::string tuned, adapters_path, adapter, source, output;
-  std::int64_t batch_size = 8, threads = 0;
-  bool several = false;
-  row_source next_row;
+  std::string tuned, adapters_path, adapter, output;
+  std::int64_t batch_size = 0, threads = 0;
+  bool several = false, keeps_bad_rows = false, resumes = false;
   predictor_options options{};
+  std::shared_ptr<input_bytes> input{};
+  row_source rows{};
+  std::string source() const { return input->name(); }
 };
 
-/// Some rows in order, and why there are no more of them, if not for want of rows.
-struct window {
-  std::vector<example> rows;
-  std::exception_ptr failure;
-};
-
-window read_window(const question& q) {
-  window w;
-  const auto size = static_cast<std::size_t>(q.batch_size * std::max<std::int64_t>(1, 128 / q.batch_size));  // whole batches
-  try {
-    for (example row; w.rows.size() < size && q.next_row(row);) w.rows.push_back(std::move(row));
-  } catch (const error&) {
-    w.failure = std::current_exception();
-  }
-  if (w.failure && w.rows.empty()) std::rethrow_exception(w.failure);
-  return w;
-}
-
-/// The answers to the rows of W, up to the first that has none.
-std::vector<answer> answers_to(window& w, const question& q, const predictor& model) {
-  for (std::size_t i = 0; i < w.rows.size(); ++i) {
-    example& row = w.rows[i];
-    if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
-    if (!row.input_ids.empty() || !q.files.tokenizer_path.empty()) continue;
-    w.failure = std::make_exception_ptr(format_error::at_line(
-        q.source, row.line,
-        "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER"));
-    w.rows.resize(i);
-  }
-  while (!w.rows.empty()) {
+/// SOURCE, whose first rows were read already: up to 128 of those that are there.
+class begun_rows {
+ public:
+  explicit begun_rows(row_source source) : source_(std::move(source)) {
     try {
-      return model.predict(w.rows, q.batch_size, static_cast<int>(q.threads));
-    } catch (const row_error& failure) {
-      const auto bad = static_cast<std::size_t>(failure.row());
-      w.failure = std::make_exception_ptr(format_error::at_line(q.source, w.rows[bad].line, failure.reason()));
-      w.rows.resize(bad);
+      for (example row; rows_.size() < 128 && (rows_.empty() || source_.ready()) && source_.next(row);) rows_.push_back(std::move(row));
+    } catch (const error&) {
+      if (rows_.empty()) throw;
+      failure_ = std::current_exception();
     }
   }
-  return {};
-}
+  const std::deque<example>& first() const { return rows_; }
+  bool ready() { return !rows_.empty() || failure_ || source_.ready(); }
+  bool next(example& row) {
+    if (rows_.empty() && failure_) std::rethrow_exception(failure_);
+    if (rows_.empty()) return source_.next(row);
+    row = std::move(rows_.front());
+    rows_.pop_front();
+    return true;
+  }
+
+ private:
+  row_source source_;
+  std::deque<example> rows_;
+  std::exception_ptr failure_;
+};
 
 /// A table of answers takes the place of one of before, or of a file that has nothing to do with it.
-/// @throws usage_error  the file of Q's output is one that predict reads, or lies beside one of a model and is no table of answers
-void check_output(const question& q, const std::string& task_path) {
+/// @throws usage_error  the file OUTPUT is one that predict reads, or lies beside one of a model and is no table of answers
+void check_output(const question& q, const std::string& output, const std::string& task_path) {
   namespace fs = std::filesystem;
   std::error_code none;
-  if (!fs::is_regular_file(q.output, none) || fs::is_empty(q.output, none)) return;
-  const auto is_output = [&](const fs::path& path) { return fs::equivalent(path, q.output, none); };
+  if (!fs::is_regular_file(output, none) || fs::is_empty(output, none)) return;
+  const auto is_output = [&](const fs::path& path) { return fs::equivalent(path, output, none); };
   std::string start(32, '\0');
-  std::ifstream(q.output, std::ios::binary).read(start.data(), static_cast<std::streamsize>(start.size()));
+  try {
+    input_bytes there(output);
+    for (std::size_t at = 0, got = 1; got > 0 && at < start.size(); at += got) got = there.read(start.data() + at, start.size() - at);
+  } catch (const format_error&) {  // what is packed may be cut short
+  }
   const bool answers = start.starts_with("index\tprediction") || start.starts_with("index\tadapter\tprediction");
   std::vector<std::string> read{q.files.model_path, q.files.config_path, q.files.tokenizer_path, q.tuned, q.adapters_path};
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) read.push_back(path);
   }
-  bool taken = is_output(task_path) || is_output(q.source);
+  bool taken = is_output(task_path) || is_output(q.source());
   for (const std::string& path : read) {
     if (path.empty()) continue;
     taken = taken || is_output(path);
@@ -217,7 +110,7 @@ void check_output(const question& q, const std::string& task_path) {
       taken = taken || is_output(file->path());
   }
   if (taken)
-    throw usage_error("--output: " + printable(q.output) +
+    throw usage_error("--output: " + printable(output) +
                       " belongs to the rows, the model or an adapter and would be lost: name another file");
 }
 
@@ -244,15 +137,8 @@ void require_own_head(const trunk_files& files) {
   }
 }
 
-/// Writes the table of answers, row after row in the order of the rows; of more rows than a window holds, as they come. A
-/// row that cannot be answered ends it, behind all before it. In a file, the table is there whole or not at all.
-void answer_rows(question& q) {
-  window w = read_window(q);
-  const bool all_ids = std::all_of(w.rows.begin(), w.rows.end(), [](const example& row) { return !row.input_ids.empty(); });
-  const bool no_tokenizer = all_ids && q.files.tokenizer_path.empty();
-  q.files = beside_model(q.files);
-  if (no_tokenizer) q.files.tokenizer_path.clear();
-
+/// The model that Q asks, and what there is to say of it.
+predictor model_of(const question& q) {
   predictor model(q.files, q.options);
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
@@ -263,22 +149,73 @@ void answer_rows(question& q) {
   }
   print_notes(model.notes());
   print_notes(length_notes(q, model));
-  std::optional<atomic_file> file;
-  if (!q.output.empty()) file.emplace(q.output);
-  const auto write = [&](const std::string& text) {
-    if (file) return file->write(text);
-    std::cout << text;
-    flush_output();
+  return model;
+}
+
+/// Writes the table of answers in the order of the rows, as they are answered. A row that has no answer ends it, behind all before it, or
+/// is one of its lines. The exit code.
+int answer_rows(question& q) {
+  begun_rows begun(q.keeps_bad_rows ? with_bad_rows(q.rows, q.source()) : q.rows);
+  const auto brings_ids = [](const example& row) { return !row.input_ids.empty() || !row.error.empty(); };
+  const bool no_tokenizer = q.files.tokenizer_path.empty() && std::all_of(begun.first().begin(), begun.first().end(), brings_ids);
+  q.files = beside_model(q.files);
+  if (no_tokenizer) q.files.tokenizer_path.clear();
+  const predictor model = model_of(q);
+  const std::atomic<bool>& stop = stop_requested();
+  q.input->stop_when(stop);
+  const std::function<bool(example&)> next = [&](example& row) {
+    if (stop) throw stopped();
+    if (!begun.next(row)) return false;
+    if (row.adapter.empty() || !q.several) row.adapter = q.adapter;
+    if (q.files.tokenizer_path.empty() && !brings_ids(row)) {
+      row.error = "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER";
+    }
+    return true;
   };
-  answer_table table(model, q.several);
-  std::string text = table.header();
-  for (; !w.rows.empty(); w = read_window(q)) {
-    for (const answer& a : answers_to(w, q, model)) text += table.row(a);
-    write(text);
-    text.clear();
-    if (w.failure) std::rethrow_exception(w.failure);
+
+  const answer_table table(model, q.several);
+  answer_output output(q.output);
+  std::uint64_t count = 0, bad = 0;
+  std::string first_bad;
+  try {
+    bool all = true;
+    if (q.resumes) std::tie(count, all) = keep_answers(q.output, {q.source(), next, model, table, q.keeps_bad_rows}, output);
+    if (!all) bad = 1, first_bad = "in the part that was there";
+    std::string text = count == 0 ? table.header() : "";
+    const std::uint64_t before = count;
+    row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.input->share());
+    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return begun.ready(); }, &stop});
+    for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
+      std::exception_ptr failure;
+      for (const answer& a : window) {
+        if (!a.error.empty()) {
+          const auto reason = format_error::at_line(q.source(), a.line, a.error);
+          if (!q.keeps_bad_rows) failure = std::make_exception_ptr(reason);
+          if (failure) break;
+          if (bad++ == 0) first_bad = reason.what();
+        }
+        text += table.row(a, count++);
+      }
+      if (!failure || count > 0) output.write(text);
+      text.clear();
+      if (failure) std::rethrow_exception(failure);
+      progress.update(count - before, q.input->share());
+    }
+    if (stop) throw stopped();
+    output.finish();
+  } catch (const stopped&) {
+    std::cerr << "graft: stopped by a signal, behind " << count << " rows"
+              << (q.output.empty() ? "\n" : "; the same command with --resume goes on\n");
+    return stopped_exit_code;
+  } catch (const reader_left&) {
+    return 128 + SIGPIPE;  // nobody is there to be told
   }
-  if (file) file->commit();
+  if (bad == 0) return 0;
+  std::cerr << "graft: "
+            << printable("rows without an answer: " + std::to_string(bad) + " of " + std::to_string(count) + ", the first " + first_bad,
+                         4000)
+            << '\n';
+  return bad_rows_exit_code;
 }
 
 }  // namespace
@@ -287,7 +224,9 @@ int predict(int argc, const char* const* argv) {
   trunk_files files;
   std::string model_type, tuned, adapters_path, adapter, input = "-", task_path, split, output;
   std::string precision = "auto";
-  std::int64_t batch_size = 8, threads = 0;
+  std::string on_error = "end";
+  std::int64_t batch_size = 0, threads = 0;
+  bool resumes = false;
   std::optional<std::int64_t> max_seq_length;
   flag_table flags(
       "predict", "--model_path FILE [--adapter_path FILE] [FLAGS] < TEXTS",
@@ -320,9 +259,17 @@ int predict(int argc, const char* const* argv) {
            "Longest sequence in tokens, special tokens included; longer texts are cut. As in training if what was tuned says so, else the "
            "encoder's longest.")
       .within({4, ranges::max_seq_length.most});
-  flags.add("output", &output, "Writes the table to this file, not to standard output.");
+  flags
+      .add(
+          "on_error", &on_error,
+          "What a row that has no answer does: end: it ends the table, behind all before it; row: its line in the table says why, the rest "
+          "goes on, and the exit code is 5.")
+      .one_of({"end", "row"});
+  flags.add("output", &output, "Writes the table to this file as rows are answered, not to standard output; packed if it ends in .gz.");
+  flags.add("resume", &resumes, "Goes on where the table in --output ends, for the same rows, model and flags.");
   flags.group("Machine");
-  flags.add("eval_batch_size", &batch_size, "Rows in a batch.").within(ranges::count);
+  flags.add("eval_batch_size", &batch_size, "Rows in a batch, at most; 0: as many as are good for speed. Changes no answer.")
+      .within(ranges::count_or_none);
   flags.add("threads", &threads, threads_help).between(0, most_threads);
   flags.add("precision", &precision, "Number type of products: f32, or bf16. auto: bf16 where matrix tiles work, else f32.")
       .one_of({"auto", "f32", "bf16"});
@@ -336,31 +283,31 @@ int predict(int argc, const char* const* argv) {
   const bool several = !adapters_path.empty() || adapter == predictor::bare_trunk;
   if (!tuned.empty() && !adapters_path.empty()) throw usage_error("predict takes --adapter_path or --adapter_weights_path, not both");
   if (tuned.empty() && !several) require_own_head(beside_model(files));
-  question q{files,
-             tuned,
-             adapters_path,
-             adapter,
-             "standard input",
-             output,
-             batch_size,
-             threads,
-             several,
-             {},
-             {max_seq_length, parse_precision(choose_precision(precision).name)}};
-  std::function<row_source()> open_rows = rows_of_standard_input;
+  if (resumes && output.empty()) throw usage_error("--resume goes on with a table in a file: give --output, too");
+  question q{.files = files,
+             .tuned = tuned,
+             .adapters_path = adapters_path,
+             .adapter = adapter,
+             .output = output,
+             .batch_size = batch_size,
+             .threads = threads,
+             .several = several,
+             .keeps_bad_rows = on_error == "row",
+             .resumes = resumes,
+             .options = {max_seq_length, parse_precision(choose_precision(precision).name)}};
+  task of = custom_task("input", task_kind::classification, {});
   if (!task_path.empty()) {
     const task_config config = read_task_config(task_path);
     if (!config.paths.contains(split)) throw config_error(task_path + ": \"paths\" has no \"" + split + "\"");
-    q.source = config.paths.at(split);
-    open_rows = [&q, config, split] { return rows_of_file(config.task, split, q.source); };
-  } else if (input != "-") {
-    q.source = input;
-    open_rows = [&q] { return rows_of_file(custom_task("input", task_kind::classification, {}), "test", q.source); };
+    of = config.task;
+    input = config.paths.at(split);
   }
-  if (!output.empty()) check_output(q, task_path);
-  q.next_row = open_rows();
-  answer_rows(q);
-  return 0;
+  q.input = std::make_shared<input_bytes>(input);
+  for (const std::string& path : {output, answer_output::name_beside(output)}) {
+    if (!output.empty()) check_output(q, path, task_path);
+  }
+  q.rows = input == "-" ? rows_of_lines(q.input) : rows_of_file(of, task_path.empty() ? "test" : split, input, q.input);
+  return answer_rows(q);
 }
 
 }  // namespace graft::program

@@ -11,19 +11,18 @@
 
 namespace graft::program {
 
-line_reader standard_input() {
-  const auto read = [](char* into, std::size_t count) {
-    for (;;) {
-      const ssize_t got = ::read(STDIN_FILENO, into, count);
-      if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno == EINTR) continue;
-      // main opens a closed one anew so that it cannot be read
-      throw format_error("standard input", errno == EBADF ? std::string("is closed; lines of text were expected there")
-                                                          : std::string("cannot be read: ") + std::strerror(errno));
-    }
-  };
-  return {read, "standard input"};
+std::size_t read_standard_input(char* into, std::size_t count) {
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, into, count);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EINTR) continue;
+    // main opens a closed one anew so that it cannot be read
+    throw format_error("standard input", errno == EBADF ? std::string("is closed; lines of text were expected there")
+                                                        : std::string("cannot be read: ") + std::strerror(errno));
+  }
 }
+
+line_reader standard_input() { return {read_standard_input, "standard input"}; }
 
 void flush_output() {
   errno = 0;

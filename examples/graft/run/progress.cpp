@@ -5,11 +5,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "graft/core/number_text.hpp"
 
 namespace graft::program {
+
+namespace {
+
+/// Of the terminal that OUT is; 80 if it does not say.
+std::size_t columns(std::FILE* out) {
+  struct winsize size {};
+  return ::ioctl(::fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
 
 std::string format_duration(double seconds) {
   const auto whole = std::llround(std::clamp(seconds, 0.0, 3.6e9));
@@ -53,6 +64,33 @@ std::string format_progress(const progress_state& state, std::size_t width, bool
   return '[' + std::string(full, '=') + std::string(cells - full, ' ') + "]  " + line;
 }
 
+row_progress::row_progress(std::FILE* out, bool shown, std::optional<double> share, clock::time_point now)
+    : out_(out), shown_(shown && ::isatty(::fileno(out)) == 1), first_share_(share.value_or(0)), started_(now) {}
+
+void row_progress::update(std::uint64_t rows, std::optional<double> share, clock::time_point now) {
+  if (!shown_ || (drawn_ && now - drawn_at_ < std::chrono::milliseconds(100))) return;
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  std::optional<double> left;
+  if (share && *share > first_share_) left = seconds / (*share - first_share_) * (1 - *share);
+  std::fprintf(out_, "\r%s\x1b[K", text(rows, seconds, left).substr(0, columns(out_) - 1).c_str());
+  std::fflush(out_);
+  drawn_ = true;
+  drawn_at_ = now;
+}
+
+void row_progress::clear() {
+  if (!std::exchange(drawn_, false)) return;
+  std::fputs("\r\x1b[K", out_);
+  std::fflush(out_);
+}
+
+std::string row_progress::text(std::uint64_t rows, double seconds, std::optional<double> seconds_left) {
+  const double speed = static_cast<double>(rows) / std::max(seconds, 1e-3);
+  std::string line = std::to_string(rows) + " rows  " + fixed_text(speed, speed < 100 ? 1 : 0) + " rows/s";
+  if (seconds_left) line += "  " + format_duration(*seconds_left) + " left";
+  return line;
+}
+
 progress::progress(std::FILE* out, std::int64_t total, std::int64_t first, clock::time_point now)
     : out_(out), terminal_(::isatty(::fileno(out)) == 1), first_(first), started_(now), stepped_(now), printed_(now) {
   state_.total = total;
@@ -82,7 +120,7 @@ void progress::update(std::int64_t step, double loss, double learning_rate, std:
     return;
   printed_ = now;
   if (terminal_) {
-    std::fprintf(out_, "\r%s\x1b[K", format_progress(state_, columns() - 1, true).c_str());  // a full line would wrap on some terminals
+    std::fprintf(out_, "\r%s\x1b[K", format_progress(state_, columns(out_) - 1, true).c_str());  // a full line would wrap on some terminals
     shown_ = true;
   } else {
     std::fprintf(out_, "%s\n", format_progress(state_, 120, false).c_str());
@@ -96,11 +134,6 @@ void progress::clear(clock::time_point now) {
   std::fputs("\r\x1b[K", out_);
   std::fflush(out_);
   shown_ = false;
-}
-
-std::size_t progress::columns() const {
-  struct winsize size {};
-  return ::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 }  // namespace graft::program

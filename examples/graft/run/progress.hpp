@@ -26,6 +26,29 @@ std::string format_duration(double seconds);
 /// without the bar, then without learning rate, speed, time left, loss.
 std::string format_progress(const progress_state& state, std::size_t width, bool bar);
 
+/// How far a prediction has come, in one line that is renewed on a terminal: "120000 rows  8123 rows/s  12:05 left". Elsewhere nothing.
+class row_progress {
+ public:
+  using clock = std::chrono::steady_clock;
+
+  /// Draws on OUT, if SHOWN and it is a terminal; SHARE of the rows are behind it already.
+  row_progress(std::FILE* out, bool shown, std::optional<double> share, clock::time_point now = clock::now());
+  row_progress(const row_progress&) = delete;
+  row_progress& operator=(const row_progress&) = delete;
+  ~row_progress() { clear(); }
+
+  /// ROWS were answered since it began, and SHARE of all were read, if that is known.
+  void update(std::uint64_t rows, std::optional<double> share, clock::time_point now = clock::now());
+  void clear();
+  static std::string text(std::uint64_t rows, double seconds, std::optional<double> seconds_left);
+
+ private:
+  std::FILE* out_;
+  bool shown_, drawn_ = false;
+  double first_share_;
+  clock::time_point started_, drawn_at_;
+};
+
 /// Shows the progress of a run of TOTAL steps on OUT, of which FIRST are behind it already.
 /// On a terminal: one line, renewed at most ten times a second. Elsewhere: a line for each twentieth of the run, and after 30 s without
 /// one.
@@ -48,8 +71,6 @@ class progress {
 
  private:
   static constexpr double decay = 0.95;
-
-  std::size_t columns() const;
 
   std::FILE* out_;
   bool terminal_;

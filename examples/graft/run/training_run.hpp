@@ -1,7 +1,6 @@
 #pragma once
 // What train-adapter and train-multi-adapter share: everything of a run but the model that is trained.
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "graft/model/trunk_files.hpp"
 #include "graft/train/trainer.hpp"
 #include "graft/train/tunable_model.hpp"
+#include "host/stop.hpp"
 #include "run/log_writer.hpp"
 #include "run/run_folder.hpp"
 
@@ -62,10 +62,6 @@ tuning_start start_of(const prepared_run& run);
 
 /// The options of the trainer, from the flags.
 training_options trainer_options(const prepared_run& run);
-
-/// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; one that comes a second later or more ends the program at once. Signals that were
-/// ignored when the program started, as under nohup, stay so; but a SIGINT that is sent to a background job counts.
-const std::atomic<bool>& stop_requested();
 
 /// Prints the banner. TRAINED is in words; COUNTS and BYTES from model/memory.hpp.
 void print_banner(const prepared_run& run, const std::string& trained, std::int64_t all, std::int64_t trained_count, std::int64_t steps,

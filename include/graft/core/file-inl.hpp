@@ -172,6 +172,13 @@ GRAFT_INLINE std::size_t input_stream::read(char* into, std::size_t count) {
   }
 }
 
+GRAFT_INLINE bool input_stream::wait(int milliseconds) const {
+  struct pollfd one {
+    opened_.number(), POLLIN, 0
+  };
+  return !early_.empty() || ::poll(&one, 1, milliseconds) > 0;
+}
+
 GRAFT_INLINE void input_stream::fail() const { throw format_error(path_, std::string("cannot be read: ") + std::strerror(errno)); }
 
 GRAFT_INLINE std::string read_file(const std::string& path) {

@@ -81,6 +81,8 @@ class input_stream {
 
   /// Reads up to COUNT bytes to INTO; how many they were, 0 at the end.
   std::size_t read(char* into, std::size_t count);
+  /// Whether, within MILLISECONDS, there is something to read, or the end.
+  bool wait(int milliseconds) const;
   const std::string& path() const noexcept { return path_; }
 
  private:

@@ -19,6 +19,7 @@ struct example {
   bool label_is_list = false;                  // several may hold at once
   std::string adapter{};                       // which is to answer, when there are several; "": not said
   std::uint64_t line = 0;                      // in its file, from 1; for error messages
+  std::string error{};                         // why it could not be read, if it could not: there is nothing else then
 };
 
 /// A row as the model reads it.

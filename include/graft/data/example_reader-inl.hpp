@@ -48,15 +48,14 @@ GRAFT_INLINE std::string skipped_rows_text(const std::vector<std::uint64_t>& lin
          (lines.size() == 1 ? "has" : "have") + " too few columns: line " + detail::listed_lines(lines);
 }
 
-GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& split_name, const std::string& path)
-    : task_(of), path_(path) {
+GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& split_name, line_reader lines, const std::string& name)
+    : task_(of), path_(lines.path()) {
   const auto split = std::find_if(task_.splits.begin(), task_.splits.end(), [&](const task_split& s) { return s.name == split_name; });
   if (split == task_.splits.end()) throw config_error("task " + task_.name + " has no split \"" + printable(split_name, 60) + "\"");
   split_ = *split;
-  line_reader lines(path);
   const std::string_view start = lines.ahead();
   detail::refuse_stand_in(start.substr(0, 64), path_);
-  if (detail::is_jsonl(path_, start)) {
+  if (detail::is_jsonl(name, start)) {
     rows_ = std::move(lines);
   } else {
     rows_ = tsv_reader(std::move(lines));
@@ -64,13 +63,29 @@ GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& s
 }
 
 GRAFT_INLINE bool example_reader::next(example& row) {
-  const bool got = rows_.index() == 0 ? next_jsonl(row) : next_tsv(row);
+  bool got = true;
+  try {
+    got = rows_.index() == 0 ? next_jsonl(row) : next_tsv(row);
+  } catch (const error&) {
+    if (goes_on()) ++count_;  // a row it is
+    throw;
+  }
   if (got) {
     ++count_;
     return true;
   }
+  ended_ = true;
   if (count_ == 0) refuse_empty();
   return false;
+}
+
+GRAFT_INLINE bool example_reader::ready() {
+  return std::visit([](auto& lines) { return lines.ready(); }, rows_);
+}
+
+GRAFT_INLINE bool example_reader::goes_on() const {
+  const bool failed = std::visit([](const auto& lines) { return lines.failed(); }, rows_);
+  return !failed && !ended_ && (rows_.index() == 0 || begun_);
 }
 
 GRAFT_INLINE void example_reader::skip_short_rows() { skips_ = task_.skips_short_rows && split_.labeled(); }
@@ -174,6 +189,7 @@ GRAFT_INLINE void example_reader::begin_tsv() {
   } else {
     check_glue_header();
   }
+  begun_ = true;
 }
 
 GRAFT_INLINE void example_reader::name_columns() {

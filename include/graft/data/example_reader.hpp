@@ -24,12 +24,19 @@ class example_reader {
  public:
   /// @throws format_error  unreadable, or another extension than the two
   /// @throws config_error  the task has no such split
-  example_reader(const task& of, const std::string& split_name, const std::string& path);
+  example_reader(const task& of, const std::string& split_name, const std::string& path)
+      : example_reader(of, split_name, line_reader(path), path) {}
+  /// The same of LINES, in the format that the file name NAME says, or their beginning where it ends in no extension and is no file.
+  example_reader(const task& of, const std::string& split_name, line_reader lines, const std::string& name);
 
   /// ROW becomes the next example; false when there is none.
   /// @throws format_error  with file and line: a row with too few or too many columns, an unknown one, or what the two formats refuse;
   ///                       at the end, when there was no row at all
   bool next(example& row);
+  /// Whether `next` would give a row, or find the end, without waiting: as of line_reader.
+  bool ready();
+  /// Whether, behind an error that `next` threw, it can go on with the row behind the one that was refused.
+  bool goes_on() const;
   /// From now on, rows with too few columns are left out if the task is known to have some and this is not a test split. Whoever numbers
   /// rows must not ask for it.
   void skip_short_rows();
@@ -68,6 +75,8 @@ class example_reader {
   std::size_t count_ = 0;
   bool skips_ = false;
   bool read_anything_ = false;
+  bool begun_ = false;  // where what stands in a TSV is known
+  bool ended_ = false;
 };
 
 /// The examples of SPLIT in the file PATH, in file order.

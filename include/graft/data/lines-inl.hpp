@@ -77,6 +77,7 @@ GRAFT_INLINE void check_utf8(std::string_view text, const std::string& path, std
 
 GRAFT_INLINE bool line_reader::next(std::string_view& line) {
   start();
+  if (too_long_) pass_line();
   std::size_t end = scan();
   while (end == std::string::npos && fill()) end = scan();
   if (begin_ == buffer_.size()) return false;
@@ -86,6 +87,16 @@ GRAFT_INLINE bool line_reader::next(std::string_view& line) {
   begin_ = scanned_ = whole ? end + 1 : buffer_.size();
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   check(line);
+  return true;
+}
+
+GRAFT_INLINE bool line_reader::ready() {
+  while (source_ready_ && !ended_ && buffer_.size() - begin_ <= longest) {
+    const std::size_t seen = buffer_.find_first_not_of(" \t\r\v\f\x1A\n", begin_);
+    if (seen != std::string::npos && buffer_.find('\n', seen) != std::string::npos) return true;
+    if (!source_ready_()) return false;
+    fill();
+  }
   return true;
 }
 
@@ -102,7 +113,8 @@ GRAFT_INLINE void line_reader::start() {
   while (buffer_.size() < 16 && scan() == std::string::npos && fill()) {
   }
   const std::string kind = detail::foreign_kind(buffer_);
-  if (!kind.empty()) throw format_error(path_, kind);
+  failed_ = !kind.empty();
+  if (failed_) throw format_error(path_, kind);
   if (buffer_.starts_with(detail::byte_order_mark)) begin_ = scanned_ = detail::byte_order_mark.size();
 }
 
@@ -110,7 +122,8 @@ GRAFT_INLINE std::size_t line_reader::scan() {
   const std::size_t end = buffer_.find('\n', scanned_);
   scanned_ = end == std::string::npos ? buffer_.size() : end;
   if (scanned_ - begin_ <= longest) return end;
-  throw format_error::at_line(path_, number_ + 1,
+  too_long_ = true;
+  throw format_error::at_line(path_, ++number_,
                               "is longer than " + std::to_string(longest >> 20) +
                                   " MiB, the most for a line: rows end at \\n; are the line ends of another kind, or is this no text?");
 }
@@ -123,10 +136,23 @@ GRAFT_INLINE bool line_reader::fill() {
   const std::size_t size = buffer_.size();
   const std::size_t wanted = size < piece ? piece : size;  // as much again: a long line is copied a few times, not a thousand
   buffer_.resize(size + wanted);
+  failed_ = true;  // unless the source comes back
   const std::size_t got = source_(buffer_.data() + size, wanted);
+  failed_ = false;
   buffer_.resize(size + got);
   ended_ = got == 0;
   return got > 0;
+}
+
+GRAFT_INLINE void line_reader::pass_line() {
+  too_long_ = false;
+  std::size_t end = buffer_.find('\n', begin_);
+  while (end == std::string::npos) {
+    begin_ = scanned_ = buffer_.size();
+    if (!fill()) return;
+    end = buffer_.find('\n');
+  }
+  begin_ = scanned_ = end + 1;
 }
 
 GRAFT_INLINE void line_reader::check(std::string_view line) const {
@@ -145,17 +171,19 @@ GRAFT_INLINE void line_reader::check(std::string_view line) const {
 }
 
 GRAFT_INLINE bool row_reader::next(std::string_view& line) {
-  std::uint64_t blank = 0;
-  while (lines_.next(line)) {
-    if (detail::is_blank(line)) {
-      if (blank == 0) blank = lines_.number();
-      continue;
-    }
-    if (blank == 0) return true;
-    throw format_error::at_line(path(), blank,
+  while (!held_) {
+    if (!lines_.next(row_)) return false;
+    held_ = !detail::is_blank(row_);
+    if (!held_ && blank_ == 0) blank_ = lines_.number();
+  }
+  if (blank_ != 0 && blank_ < lines_.number()) {
+    throw format_error::at_line(path(), blank_++,
                                 "is blank, and rows follow: take the line out (blank lines are passed over only at the end)");
   }
-  return false;
+  blank_ = 0;
+  held_ = false;
+  line = row_;
+  return true;
 }
 
 }  // namespace graft

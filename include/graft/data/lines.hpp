@@ -36,8 +36,16 @@ class line_reader {
 
   /// LINE becomes the next line, which stays as it is until the next call; false when there is none.
   /// @throws format_error  the text is of another kind (compressed, UTF-16, ...), or the line is too long, is not UTF-8, holds a NUL byte (
-  ///                       unless it may), or begins with a byte-order mark, behind that of the text; reading fails
+  ///                       unless it may), or begins with a byte-order mark, behind that of the text; reading fails. Behind a line that
+  ///                       is refused, `next` goes on with the one that follows, unless the text has failed()
   bool next(std::string_view& line);
+  /// Whether `next` would give a line that is not blank, or find the end of the text, without waiting for the source; always, unless
+  /// told_by().
+  bool ready();
+  /// SOURCE_READY says whether the source would give something, or its end, at once.
+  line_reader& told_by(std::function<bool()> source_ready) { return source_ready_ = std::move(source_ready), *this; }
+  /// Whether nothing more can be read: reading failed, or the text is of another kind.
+  bool failed() const { return failed_; }
   /// What has been read and not been given yet; before the first line the beginning of the text, empty only if there is no text.
   std::string_view ahead();
   /// Which line `next` gave, counted from 1.
@@ -53,11 +61,14 @@ class line_reader {
   std::size_t scan();
   /// Reads on; false at the end of the text.
   bool fill();
+  /// Leaves out what is there, and what comes, of a line that was too long.
+  void pass_line();
   void check(std::string_view line) const;
 
   static constexpr std::size_t piece = std::size_t{64} << 10;
 
   byte_source source_;
+  std::function<bool()> source_ready_;
   std::string path_;
   std::string buffer_;  // the line that is next begins at begin_; up to scanned_ there is no \n
   std::size_t begin_ = 0;
@@ -66,6 +77,8 @@ class line_reader {
   bool started_ = false;
   bool ended_ = false;
   bool nul_ = false;
+  bool too_long_ = false;  // the line at begin_
+  bool failed_ = false;
 };
 
 /// The lines of a table, in which a blank line (empty, or spaces or a Ctrl-Z alone) is no row. Some at the end are passed over, as editors
@@ -74,13 +87,19 @@ class row_reader {
  public:
   explicit row_reader(line_reader lines) : lines_(std::move(lines)) {}
 
-  /// @throws format_error  as line_reader; a blank line with rows behind it
+  /// @throws format_error  as line_reader; a blank line with rows behind it, and then again for each other one before that row
   bool next(std::string_view& line);
+  /// As of line_reader.
+  bool ready() { return held_ || lines_.ready(); }
+  bool failed() const { return lines_.failed(); }
   std::uint64_t number() const { return lines_.number(); }
   const std::string& path() const { return lines_.path(); }
 
  private:
   line_reader lines_;
+  std::string_view row_;  // that was read, but not given yet, if held_
+  bool held_ = false;
+  std::uint64_t blank_ = 0;  // the first blank line before it, 0: none
 };
 
 }  // namespace graft

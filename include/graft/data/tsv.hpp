@@ -24,6 +24,9 @@ class tsv_reader {
 
   /// @throws format_error  as row_reader; a line that holds nothing but tabs and spaces, a field that begins with a byte-order mark
   bool next(tsv_row& row);
+  /// As of line_reader.
+  bool ready() { return rows_.ready(); }
+  bool failed() const { return rows_.failed(); }
   const std::string& path() const { return rows_.path(); }
 
  private:

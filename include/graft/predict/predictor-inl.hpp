@@ -1,8 +1,10 @@
 #pragma once
 // Bodies of graft/predict/predictor.hpp, and what of graft/predict/predictor_of.hpp does not depend on the precision.
 
+#include <omp.h>
+
 #include <algorithm>
-#include <map>
+#include <exception>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -91,23 +93,27 @@ GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> cons
   return *one;
 }
 
-/// F(), which counts the rows that stand in PLACES from 0.
-template <class F>
-auto at_their_rows(const std::vector<std::size_t>& places, F&& f) {
-  try {
-    return f();
-  } catch (const row_error& failure) {
-    throw row_error(static_cast<index>(places[static_cast<std::size_t>(failure.row())]), failure.reason());
-  }
+/// Whether a model sees the same in both.
+inline bool same_content(const features& a, const features& b) {
+  return a.input_ids == b.input_ids && a.token_type_ids == b.token_type_ids;
 }
 
-GRAFT_INLINE std::vector<answer> predictor_base::predict(std::span<const example> rows, index batch_size, int threads) const {
-  std::map<std::string, std::vector<std::size_t>> rows_of;
+/// Longer ones first, then those of one content side by side.
+inline bool goes_before(const features& a, const features& b) {
+  if (a.input_ids.size() != b.input_ids.size()) return a.input_ids.size() > b.input_ids.size();
+  return a.input_ids != b.input_ids ? a.input_ids < b.input_ids : a.token_type_ids < b.token_type_ids;
+}
+
+GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const example> rows, index batch_size, int threads,
+                                                              stop_flag stop) const {
+  std::vector<answer> answers(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const part* one = usual();
-    const std::string name = !rows[i].adapter.empty() ? rows[i].adapter : one == nullptr ? predictor::bare_trunk : one->name;
-    if (name != predictor::bare_trunk && find(name) == nullptr) throw row_error(static_cast<index>(i), unknown(name));
-    rows_of[name].push_back(i);
+    answer& a = answers[i];
+    a.adapter = !rows[i].adapter.empty() ? rows[i].adapter : one == nullptr ? predictor::bare_trunk : one->name;
+    a.line = rows[i].line;
+    a.error = rows[i].error;
+    if (a.error.empty() && a.adapter != predictor::bare_trunk && find(a.adapter) == nullptr) a.error = unknown(a.adapter);
   }
   std::unique_ptr<context> ctx;
   if (const std::scoped_lock lock(free_mutex_); !free_.empty()) {
@@ -116,15 +122,34 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict(std::span<const example
   }
   if (!ctx) ctx = std::make_unique<context>();
   ctx->threads = threads > 0 ? threads : omp_get_max_threads();
-  std::vector<answer> answers(rows.size());
-  for (const auto& [name, places] : rows_of) {
-    const auto ready = featurize(rows, places, name, ctx->threads);
-    const part* one = name == predictor::bare_trunk ? nullptr : &require(name);
-    auto own = at_their_rows(
-        places, [&] { return one == nullptr ? states_of(ready, batch_size, *ctx) : answers_of(*one, ready, batch_size, *ctx); });
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      own[i].adapter = name;
-      answers[places[i]] = std::move(own[i]);
+
+  std::vector<features> ready = featurize(rows, answers, ctx->threads);
+  std::vector<std::size_t> order;  // the rows that can be answered, those for one adapter together
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (answers[i].error.empty()) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const int names = answers[a].adapter.compare(answers[b].adapter);
+    return names != 0 ? names < 0 : goes_before(ready[a], ready[b]);
+  });
+  for (auto first = order.begin(); first != order.end();) {
+    const std::string name = answers[*first].adapter;
+    std::vector<features> distinct;
+    std::vector<std::size_t> which;  // of them each row is
+    auto last = first;
+    for (; last != order.end() && answers[*last].adapter == name; ++last) {
+      if (distinct.empty() || !same_content(distinct.back(), ready[*last])) distinct.push_back(std::move(ready[*last]));
+      which.push_back(distinct.size() - 1);
+    }
+    const std::vector<answer> own = answers_of(name, distinct, batch_size > 0 ? batch_size : std::ssize(distinct), *ctx, stop);
+    if (stop != nullptr && stop->load()) answers.clear();
+    if (answers.empty()) break;
+    for (const std::size_t number : which) {
+      answer& a = answers[*first++];
+      const auto line = a.line;
+      a = own[number];
+      a.adapter = name;
+      a.line = line;
     }
   }
   const std::scoped_lock lock(free_mutex_);
@@ -132,26 +157,26 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict(std::span<const example
   return answers;
 }
 
-GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const example> rows, const std::vector<std::size_t>& places,
-                                                             const std::string& name, int threads) const {
-  std::vector<example> chosen;
-  for (const std::size_t place : places) chosen.push_back(rows[place]);
-  const index length = length_of(name);
-  return at_their_rows(places, [&] {
-    if (texts) return featurize_all(chosen, *texts, length, threads);
-    return featurize_all(chosen, known_ids_of(config), length, threads);
-  });
-}
-
-GRAFT_INLINE std::vector<answer> predictor_base::states_of(std::span<const features> rows, index batch_size, context& ctx) const {
-  const matrix<double> states = hidden_states(rows, batch_size, ctx);
-  std::vector<answer> all;
-  for (index i = 0; i < states.rows(); ++i) {
-    const auto state = states.row(i);
-    if (!state.allFinite()) throw row_error(i, "the encoder's answer is no finite number");
-    all.emplace_back().hidden_state.assign(state.begin(), state.end());
+GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const example> rows, std::vector<answer>& answers,
+                                                             int threads) const {
+  const known_ids known = known_ids_of(config);
+  std::vector<features> ready(rows.size());
+  std::exception_ptr failure;  // that is no fault of a row
+#pragma omp parallel for schedule(dynamic, 32) num_threads(threads)
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!answers[i].error.empty()) continue;
+    try {
+      const index length = length_of(answers[i].adapter);
+      ready[i] = texts ? graft::featurize(rows[i], *texts, length) : graft::featurize(rows[i], known, length);
+    } catch (const error& refused) {
+      answers[i].error = refused.what();
+    } catch (...) {
+#pragma omp critical(graft_featurize_failure)
+      failure = std::current_exception();
+    }
   }
-  return all;
+  if (failure) std::rethrow_exception(failure);
+  return ready;
 }
 
 /// What LOGITS say, of a model that D describes.
@@ -172,15 +197,29 @@ GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits)
   return a;
 }
 
-GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const part& one, std::span<const features> rows, index batch_size,
-                                                            context& ctx) const {
+GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const std::string& name, std::span<const features> rows, index batch_size,
+                                                            context& ctx, stop_flag stop) const {
+  const bool bare = name == predictor::bare_trunk;
+  const part* const one = bare ? nullptr : &require(name);
   const auto number =
-      static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](const part& p) { return &p == &one; }) - parts.begin());
-  const matrix<double> all_logits = logits(number, rows, batch_size, ctx);
-  require_finite(all_logits);
-  std::vector<answer> all;
-  for (index r = 0; r < all_logits.rows(); ++r) all.push_back(answer_of(one.description, all_logits.row(r)));
-  return all;
+      static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](auto& p) { return &p == one; }) - parts.begin());
+  const matrix<double> all = bare ? hidden_states(rows, batch_size, ctx, stop) : logits(number, rows, batch_size, ctx, stop);
+  std::vector<answer> answers(rows.size());
+  if (stop != nullptr && stop->load()) return answers;
+  for (index r = 0; r < all.rows(); ++r) {
+    answer& a = answers[static_cast<std::size_t>(r)];
+    try {
+      require_finite(const_view<double>(all).window(r, 0, 1, all.cols()));
+      if (bare) {
+        a.hidden_state.assign(all.row(r).begin(), all.row(r).end());
+      } else {
+        a = answer_of(one->description, all.row(r));
+      }
+    } catch (const row_error& failure) {
+      a.error = bare ? "the encoder's answer is no finite number" : failure.reason();
+    }
+  }
+  return answers;
 }
 
 }  // namespace graft::detail
@@ -236,7 +275,16 @@ GRAFT_INLINE std::vector<std::string> predictor::notes() const {
 GRAFT_INLINE const model_description& predictor::description(const std::string& name) const { return base_->require(name).description; }
 
 GRAFT_INLINE std::vector<answer> predictor::predict(std::span<const example> rows, index batch_size, int threads) const {
-  return base_->predict(rows, batch_size, threads);
+  auto answers = predict_each(rows, batch_size, threads);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].error.empty()) throw row_error(static_cast<index>(i), answers[i].error);
+  }
+  return answers;
+}
+
+GRAFT_INLINE std::vector<answer> predictor::predict_each(std::span<const example> rows, index batch_size, int threads,
+                                                         const std::atomic<bool>* stop) const {
+  return base_->predict_each(rows, batch_size, threads, stop);
 }
 
 }  // namespace graft

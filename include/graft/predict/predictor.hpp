@@ -1,7 +1,9 @@
 #pragma once
 // Trained classifiers in a few lines: one trunk, any number of adapters beside it, and texts in, answers out.
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,6 +31,8 @@ struct answer {
   std::vector<double> probabilities{};  // by class id; empty for regression
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
   std::vector<double> numbers{};        // for regression: one, or as many as there are labels
+  std::string error{};                  // why there is none, where rows without an answer are kept; "" else
+  std::uint64_t line = 0;               // of the row, as it came
 };
 
 /// How texts are cut, and rows computed.
@@ -79,10 +83,14 @@ class predictor {
   const model_description& description(const std::string& name = "") const;
 
   /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
-  /// BATCH_SIZE rows go through at once, on THREADS threads (0: as many as OpenMP takes); neither changes an answer.
+  /// Rows of about one length go through together, BATCH_SIZE at most (0: as many as are good for speed), on THREADS threads (0: as many
+  /// as OpenMP takes), and those of one content once; none of it changes an answer. Of rows without end: answer_stream.
   /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
   ///                    is no finite number
-  std::vector<answer> predict(std::span<const example> rows, index batch_size = 8, int threads = 0) const;
+  std::vector<answer> predict(std::span<const example> rows, index batch_size = 0, int threads = 0) const;
+  /// The same, but a row that cannot be answered has the reason in its answer's `error`, and ends nothing. Nothing when *STOP turns true.
+  std::vector<answer> predict_each(std::span<const example> rows, index batch_size = 0, int threads = 0,
+                                   const std::atomic<bool>* stop = nullptr) const;
 
  private:
   std::unique_ptr<detail::predictor_base> base_;

@@ -69,9 +69,9 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
 }
 
 template <class P>
-matrix<double> predictor_of<P>::hidden_states(std::span<const features> rows, index batch_size, context& ctx) const {
+matrix<double> predictor_of<P>::hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const {
   matrix<double> all(static_cast<index>(rows.size()), config.hidden_size);
-  for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, nullptr, [&](const batch& b, index first, context& own) {
+  for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, stop, [&](const batch& b, index first, context& own) {
     matrix<typename P::real> h(b.size(), config.hidden_size);
     trunk_.trunk.forward(b, h, nullptr, own, rows_of::sequences);
     all.middleRows(first, b.size()) = h.template cast<double>();
@@ -80,8 +80,10 @@ matrix<double> predictor_of<P>::hidden_states(std::span<const features> rows, in
 }
 
 template <class P>
-matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const {
-  return std::visit([&](const auto& model) { return *predict_logits(model, rows, batch_size, ctx); }, models_[number]);
+matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx,
+                                       stop_flag stop) const {
+  return std::visit([&](const auto& model) { return predict_logits(model, rows, batch_size, ctx, stop).value_or(matrix<double>()); },
+                    models_[number]);
 }
 
 template <class P>

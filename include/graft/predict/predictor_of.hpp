@@ -1,6 +1,7 @@
 #pragma once
 // What is behind a predictor: the part that knows no number type, and the models in one precision.
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -43,16 +44,18 @@ struct predictor_base {
   virtual void check_encoder(const adapter_file& file) = 0;
   /// The model that D describes becomes the next one; what TUNED does not hold is the encoder's.
   virtual void add_model(const model_description& d, const tensor_source& tuned) = 0;
+  using stop_flag = const std::atomic<bool>*;  // or null: true means that no result is wanted any more
   /// The first token's hidden states of each of ROWS, by the encoder alone (n, H).
-  virtual matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const = 0;
+  virtual matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const = 0;
   /// The logits of each of ROWS, by model NUMBER.
-  virtual matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const = 0;
+  virtual matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx,
+                                stop_flag stop) const = 0;
 
   /// Takes the head that the model STORED in FILES holds, if it does.
   void take_own_head(const trunk_files& files, const tensor_source& stored);
   void add(const std::string& name, const std::string& path);
   index length_of(const std::string& name) const;
-  std::vector<answer> predict(std::span<const example> rows, index batch_size, int threads) const;
+  std::vector<answer> predict_each(std::span<const example> rows, index batch_size, int threads, stop_flag stop) const;
 
   struct part {
     std::string name;
@@ -74,11 +77,11 @@ struct predictor_base {
 
  private:
   std::string unknown(const std::string& name) const;
-  /// The features of those ROWS that stand in PLACES, cut to the length of NAME.
-  std::vector<features> featurize(std::span<const example> rows, const std::vector<std::size_t>& places, const std::string& name,
-                                  int threads) const;
-  std::vector<answer> states_of(std::span<const features> rows, index batch_size, context& ctx) const;
-  std::vector<answer> answers_of(const part& one, std::span<const features> rows, index batch_size, context& ctx) const;
+  /// The features of ROWS, each cut to the length of who answers it; ANSWERS say who, and get the errors of those that cannot be read.
+  std::vector<features> featurize(std::span<const example> rows, std::vector<answer>& answers, int threads) const;
+  /// The answers of NAME to ROWS; some of them are no answers if STOP is true.
+  std::vector<answer> answers_of(const std::string& name, std::span<const features> rows, index batch_size, context& ctx,
+                                 stop_flag stop) const;
 
   mutable std::mutex free_mutex_;
   mutable std::vector<std::unique_ptr<context>> free_;  // of calls that have ended: their scratch memory serves the next
@@ -93,8 +96,8 @@ class predictor_of final : public predictor_base {
   tensor_source encoder_tensors() const override;
   void check_encoder(const adapter_file& file) override;
   void add_model(const model_description& d, const tensor_source& tuned) override;
-  matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx) const override;
-  matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx) const override;
+  matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const override;
+  matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const override;
 
  private:
   using any_model = std::variant<plain_classifier<P>, adapter_classifier<P>, multi_adapter_classifier<P>>;

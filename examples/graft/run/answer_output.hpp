@@ -1,0 +1,93 @@
+#pragma once
+// Where a table of answers goes: standard output or a file, packed by gzip or not, in whole lines as they are answered; and what of it an
+// earlier run left.
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "graft/core/file.hpp"
+#include "host/gzip.hpp"
+#include "host/input.hpp"
+
+namespace graft::program {
+
+/// Thrown when whoever read the output has gone.
+class reader_left : public std::exception {};
+
+/// A table that grows. A file of the name is the table from the first lines on; where something stands there already, the table grows
+/// beside it, in NAME.partial, and takes its place when it is complete. A file whose name ends in .gz is packed, 64 KiB of whole lines a
+/// member.
+class answer_output {
+ public:
+  /// "": standard output
+  explicit answer_output(std::string path) : path_(std::move(path)) {}
+  answer_output(const answer_output&) = delete;
+  answer_output& operator=(const answer_output&) = delete;
+  /// What is not complete stays as it is, in whole lines.
+  ~answer_output();
+
+  /// The first lines open the file. A write that fails leaves the lines before it.
+  /// @throws backend_error  it cannot be written    @throws reader_left  its reader has gone
+  void write(std::string_view lines);
+  /// The table is complete.
+  void finish();
+  /// Goes on with the file, or with the one beside it, behind its first BYTES; PENDING are lines that go before what is written next.
+  void go_on(bool beside, std::uint64_t bytes, const std::string& pending);
+
+  /// Where a table for PATH grows when something stands there.
+  static std::string name_beside(const std::string& path);
+
+ private:
+  friend class kept_table;
+  static constexpr std::size_t block = 64U << 10;
+
+  bool packs() const { return path_.ends_with(".gz"); }
+  void open();
+  void write_bytes(std::string_view bytes);
+  [[noreturn]] void fail(int reason) const;
+
+  std::string path_, growing_;
+  std::optional<bool> beside_;
+  std::optional<graft::detail::descriptor> file_;
+  bool regular_ = false;
+  std::uint64_t size_ = 0;
+  std::string text_;  // to be packed
+};
+
+/// The whole lines of a table that an earlier run left, one after the other; a broken one at the end is none.
+class kept_table {
+ public:
+  /// @throws format_error  it cannot be read
+  explicit kept_table(const std::string& path);
+
+  /// LINE becomes the next one, without its end; false when there is none.
+  /// @throws format_error  gzip data of another kind than answer_output writes
+  bool next(std::string& line);
+  /// What is left behind the last whole line.
+  const std::string& broken() const { return broken_; }
+  /// Bytes of the file that stay, and lines that go behind them.
+  std::uint64_t bytes() const { return bytes_; }
+  const std::string& pending() const { return pending_; }
+
+ private:
+  bool next_block();
+
+  std::string path_;
+  bool packed_;
+  std::ifstream file_;                    // of a plain one
+  std::optional<input_stream> bytes_of_;  // of a packed one
+  std::optional<gunzip> gunzip_;
+  std::string raw_, text_, broken_, pending_;
+  std::string_view left_;
+  std::size_t at_ = 0;  // in text_
+  std::uint64_t bytes_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace graft::program

@@ -1,0 +1,36 @@
+#pragma once
+// The table of answers that predict prints.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graft/predict/predictor.hpp"
+
+namespace graft::program {
+
+/// A table of answers, header first: "index  prediction  P(no)  P(yes)", tab-separated; where several labels may hold, the prediction is
+/// all with a probability of 0.5 or more, between commas. A regression has no probabilities: "index  prediction", or of several numbers
+/// "index  prediction(one)  prediction(other)". With SEVERAL, where different adapters answer: "index  adapter  prediction  scores", scores
+/// are label -> probability (number, of several) as JSON, {} for a regression of one; the bare trunk predicts nothing, its scores are the
+/// first token's last hidden state. A row without an answer has "error: line 5: REASON" for a prediction, and nothing behind it.
+class answer_table {
+ public:
+  answer_table(const predictor& model, bool several);
+  std::string header() const;
+  /// Row INDEX of the table.
+  std::string row(const answer& a, std::uint64_t index) const;
+  /// Whether LINE, without its end, is that of a row without an answer.
+  bool is_error(std::string_view line) const;
+
+ private:
+  std::string several_row(const answer& a) const;
+  std::string error_row(const answer& a) const;
+
+  const predictor& model_;
+  bool several_, numbers_;  // numbers_: a regression of several
+  std::vector<std::string> labels_;
+};
+
+}  // namespace graft::program

@@ -1,0 +1,85 @@
+#include "run/kept_answers.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "flags/flags.hpp"
+#include "graft/core/error.hpp"
+#include "graft/core/printable.hpp"
+
+namespace graft::program {
+namespace {
+
+constexpr const char* otherwise = ": name another --output, or leave --resume out, and it is replaced";
+
+struct kept_answer {
+  std::uint64_t number = 0;
+  example row{};
+  std::string line{};
+
+  std::size_t length() const { return row.text_a.size() + (row.text_b ? row.text_b->size() : 0) + row.input_ids.size(); }
+};
+
+/// @throws format_error  SOME in the file PATH are not the answers that are given NOW
+void compare(const std::vector<kept_answer>& some, const std::string& path, const asked_now& now) {
+  std::vector<example> rows;
+  for (const kept_answer& one : some) rows.push_back(one.row);
+  const auto answers = now.model.predict_each(rows);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    std::string expected = now.table.row(answers[i], some[i].number);
+    expected.pop_back();
+    if (some[i].line == expected) continue;
+    throw format_error::at_line(path, some[i].number + 2,
+                                "holds \"" + printable(some[i].line, 200) + "\", the answer is \"" + printable(expected, 200) +
+                                    "\": these are answers to other rows, or of another model, other flags or another machine" + otherwise);
+  }
+}
+
+}  // namespace
+
+std::pair<std::uint64_t, bool> keep_answers(const std::string& output_path, const asked_now& now, answer_output& output) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  const bool beside = fs::exists(answer_output::name_beside(output_path), none);
+  const std::string path = beside ? answer_output::name_beside(output_path) : output_path;
+  if (fs::exists(path, none) && !fs::is_regular_file(path, none))
+    throw usage_error("--resume goes on with a table in a file, and " + printable(path) + " is none");
+  if (!fs::exists(path, none) || fs::is_empty(path, none)) return {0, true};
+  kept_table kept(path);
+  std::string line;
+  const bool begun = kept.next(line);
+  if (begun ? line + '\n' != now.table.header() : !now.table.header().starts_with(kept.broken())) {
+    throw format_error(path, "begins with \"" + printable(begun ? line : kept.broken(), 200) + "\", the table of these answers with \"" +
+                                 printable(now.table.header(), 200) + "\"" + otherwise);
+  }
+  if (!begun) return {0, true};
+  std::vector<kept_answer> some;
+  kept_answer longest, last;
+  std::uint64_t count = 0, apart = 1;
+  bool all = true;
+  for (; kept.next(line); ++count) {
+    if (!line.starts_with(std::to_string(count) + '\t'))
+      throw format_error::at_line(path, count + 2, "is not the answer to row " + std::to_string(count) + otherwise);
+    all = all && !now.table.is_error(line);
+    if (!all && !now.keeps_bad_rows)
+      throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");
+    last = {count, {}, line};
+    if (!now.next_row(last.row))
+      throw format_error(path, "holds answers to more rows than the " + std::to_string(count) + " of " + now.source + otherwise);
+    if (last.length() > longest.length()) longest = last;
+    if (count % apart == 0) some.push_back(last);
+    if (some.size() <= 64) continue;
+    apart *= 2;
+    std::erase_if(some, [&](const kept_answer& one) { return one.number % apart != 0; });
+  }
+  if (count == 0) return {0, true};
+  if (longest.length() > 0) some.push_back(longest);
+  some.push_back(last);
+  compare(some, path, now);
+  output.go_on(beside, kept.bytes(), kept.pending());
+  return {count, all};
+}
+
+}  // namespace graft::program

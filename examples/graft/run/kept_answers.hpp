@@ -1,0 +1,30 @@
+#pragma once
+// A table of answers that stopped goes on, if it can be of the same rows, model and flags.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "graft/predict/predictor.hpp"
+#include "run/answer_output.hpp"
+#include "run/answer_table.hpp"
+
+namespace graft::program {
+
+/// What answers would be given now.
+struct asked_now {
+  std::string source;  // where rows come from, for errors
+  const std::function<bool(example&)>& next_row;
+  const predictor& model;
+  const answer_table& table;
+  bool keeps_bad_rows;
+};
+
+/// Goes over the rows of NOW that have their answers in the file PATH, or in the one beside it, and lets OUTPUT go on behind them. How many
+/// they are, and whether each has an answer. All lines are of their rows; about 64 answers from all over the table, the last, and that to
+/// the longest row are computed again.
+/// @throws format_error  these cannot be the answers to these rows, or are no table; the file stays as it is
+std::pair<std::uint64_t, bool> keep_answers(const std::string& path, const asked_now& now, answer_output& output);
+
+}  // namespace graft::program
