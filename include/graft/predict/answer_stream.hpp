@@ -78,6 +78,7 @@ class answer_stream {
    private:
     answer_stream* of_ = nullptr;
   };
+  /// The next answer, and behind the last.
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const { return {}; }
 
