@@ -36,11 +36,14 @@
 #include "graft/core/json.hpp"                    // JSON with errors that name file, place and field
 
 // text: text -> tokens
+#include "graft/text/aligned_text.hpp"            // texts that remember what their bytes stand for
 #include "graft/text/vocabulary.hpp"              // pieces and their ids
 #include "graft/text/byte_level_bpe.hpp"          // RoBERTa's way of cutting text
 #include "graft/text/wordpiece.hpp"               // BERT's
-#include "graft/text/tokenizer_model.hpp"         // either way of cutting
-#include "graft/text/tokenizer.hpp"               // either of them
+#include "graft/text/unigram.hpp"                 // SentencePiece's
+#include "graft/text/pipeline.hpp"                // any that a tokenizer.json describes
+#include "graft/text/tokenizer_model.hpp"         // one of these ways of cutting
+#include "graft/text/tokenizer.hpp"               // any of them, with its special tokens
 
 // data: tokens -> batches
 #include "graft/data/example.hpp"                 // a row before and after tokenizing

@@ -21,7 +21,7 @@ std::string parts(const graft::token_finder& finder, std::string_view text) {
   std::string result;
   finder.split(
       text, [&](std::string_view stretch) { result += "(" + std::string(stretch) + ")"; },
-      [&](std::int32_t id) { result += std::to_string(id); });
+      [&](std::int32_t id, std::string_view) { result += std::to_string(id); });
   return result;
 }
 
@@ -38,6 +38,8 @@ TEST_CASE("tokens are found from the left, the longest first, with the white spa
   CHECK(parts(finder, "x <a> <a>b<a>") == "(x )1( )21");
   CHECK(parts(finder, "x \u00a0<l> <r>\u3000 y") == "(x)3( )4(y)");
   CHECK(parts(finder, " \u4e16 \u4e16 <a> ") == "551( )");
+  const graft::token_finder words({{"ab", 1, false, false, false, true}, {"b", 2, false, false, false}});
+  CHECK(parts(words, "ab xab abx \u00e9ab-ab_b") == "1( xab abx \u00e9ab-ab_)2");  // what is passed over is not looked into
   CHECK(parts(finder, "\x1c<l>") == "(\x1c)3");
   CHECK(parts(graft::token_finder({{"<l>", 3, true, false, false}}, graft::detail::is_stripped), "\x1c<l>") == "3");
   CHECK(parts(graft::token_finder(), "x") == "(x)");

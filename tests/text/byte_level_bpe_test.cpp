@@ -52,7 +52,7 @@ TEST_CASE("a byte without a piece is <unk>, or an error without <unk>") {
   graft_test::write_roberta(folder, pieces, graft_test::tiny_merges());
   const auto encode = [&](std::string_view text) {
     std::vector<std::int32_t> ids;
-    graft::byte_level_bpe(graft::vocabulary::from_json(folder / "vocab.json"), folder / "merges.txt").encode(text, ids);
+    graft::byte_level_bpe(graft::vocabulary::from_json(folder / "vocab.json"), folder / "merges.txt").encode(text, {ids});
     return ids;
   };
   CHECK(encode("zaz") == std::vector<std::int32_t>{3, 4 + 'a', 3});

@@ -58,8 +58,6 @@ TEST_CASE("what the files contradict or graft lacks is refused by name") {
   refusal("special_tokens_map.json", R"({"cls_token": 7})", "\"cls_token\": holds a JSON number");
   refusal("special_tokens_map.json", R"({"cls_token": {"lstrip": true}})", "\"cls_token\": has no \"content\"");
   refusal("special_tokens_map.json", R"({"additional_special_tokens": "<x>"})", "\"additional_special_tokens\" is no list of tokens");
-  refusal("tokenizer_config.json", R"({"mask_token": {"content": "m", "single_word": true}})",
-          "\"mask_token\": \"single_word\" is true for \"m\"");
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"7x": {"content": "m"}}})", "\"7x\" is no token id");
   refusal("tokenizer_config.json", R"({"added_tokens_decoder": {"-7": {"content": "m"}}})", "\"-7\" is no token id");
   refusal("tokenizer_config.json", R"({"do_lower_case": "yes"})", "\"do_lower_case\" is \"yes\"");

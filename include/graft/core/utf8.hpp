@@ -60,6 +60,13 @@ void for_each_code_point(std::string_view text, Visit visit) {
   }
 }
 
+/// How many code points TEXT, valid UTF-8, has.
+inline std::size_t count_code_points(std::string_view text) {
+  std::size_t count = 0;
+  for (const char byte : text) count += (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+  return count;
+}
+
 /// Calls VISIT(line number from 1, line without its \n or \r\n).
 template <class Visit>
 void for_each_line(std::string_view text, Visit visit) {

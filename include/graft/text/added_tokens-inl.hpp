@@ -7,6 +7,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/text/added_tokens.hpp"
+#include "graft/text/unicode_forms.hpp"
 
 namespace graft {
 
@@ -28,6 +29,13 @@ GRAFT_INLINE const searched_token* token_finder::find(std::string_view text) con
     if (place >= 0) return &tokens_[static_cast<std::size_t>(place)];
   }
   return nullptr;
+}
+
+GRAFT_INLINE bool token_finder::stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
+  const auto in_word = [&](std::size_t at) { return detail::is_word_character(detail::code_point_at(text, at).value); };
+  std::size_t before = begin;
+  while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xc0) == 0x80) continue;
+  return (begin == 0 || !in_word(before)) && (end == text.size() || !in_word(end));
 }
 
 GRAFT_INLINE settled_tokens settle(const vocabulary& pieces, const std::vector<added_token>& mentions, bool strip) {
@@ -66,6 +74,7 @@ GRAFT_INLINE settled_tokens settle(const vocabulary& pieces, const std::vector<a
   for (const auto& token : mentions) {
     added_token& all = merged[token.text];
     all.special |= token.special;
+    all.single_word |= token.single_word;
     if (token.lstrip) all.lstrip = token.lstrip;
     if (token.rstrip) all.rstrip = token.rstrip;
     if (token.normalized) all.normalized = token.normalized;
@@ -74,7 +83,7 @@ GRAFT_INLINE settled_tokens settle(const vocabulary& pieces, const std::vector<a
   }
   for (const auto& [text, token] : merged) {
     const bool normalized = token.normalized.value_or(!token.special);
-    result.searched.push_back({text, token.id, token.lstrip.value_or(strip), token.rstrip.value_or(strip), normalized});
+    result.searched.push_back({text, token.id, token.lstrip.value_or(strip), token.rstrip.value_or(strip), normalized, token.single_word});
   }
   return result;
 }

@@ -24,6 +24,7 @@ struct added_token {
   bool special = false;
   std::optional<bool> lstrip{};      // the white space before it belongs to it
   std::optional<bool> rstrip{};      // the white space after it belongs to it
+  bool single_word = false;          // it is not looked for inside words
   std::optional<bool> normalized{};  // it is normalized, and looked for in normalized text; unset: if not special
 };
 
@@ -34,6 +35,7 @@ struct searched_token {
   bool lstrip;
   bool rstrip;
   bool normalized;
+  bool single_word = false;
 };
 
 /// Finds tokens in a text: from the left, the longest one where several start at the same place.
@@ -45,31 +47,36 @@ class token_finder {
 
   bool empty() const noexcept { return lengths_.empty(); }
 
-  /// Calls, in order, ON_TEXT(stretch, not empty) and ON_TOKEN(id) for all of TEXT, which is valid UTF-8.
+  /// Calls, in order, ON_TEXT(stretch, not empty) and ON_TOKEN(id, stretch) for all of TEXT, which is valid UTF-8. A token's stretch has
+  /// the white space that belongs to it.
   template <class OnText, class OnToken>
   void split(std::string_view text, OnText on_text, OnToken on_token) const {
     std::size_t begin = 0;  // of the text since the last token
-    const auto flush = [&](std::size_t end, bool strip) {
-      auto stretch = text.substr(begin, std::max(end, begin) - begin);
-      if (strip) stretch = strip_right(stretch, is_space_);
-      if (!stretch.empty()) on_text(stretch);
-    };
     for (std::size_t at = 0; !empty() && at < text.size();) {
       const searched_token* found = starts_[static_cast<unsigned char>(text[at])] ? find(text.substr(at)) : nullptr;
       if (found == nullptr) {
         ++at;
         continue;
       }
-      flush(at, found->lstrip);
-      on_token(found->id);
-      at += found->text.size();
-      begin = found->rstrip ? text.size() - strip_left(text.substr(at), is_space_).size() : at;  // a token may start with the space before
+      const std::size_t end = at + found->text.size();
+      if (!found->single_word || stands_alone(text, at, end)) {
+        std::size_t first = at, last = end;
+        if (found->lstrip) first = std::max(strip_right(text.substr(0, at), is_space_).size(), begin);
+        if (found->rstrip) last = text.size() - strip_left(text.substr(end), is_space_).size();
+        if (begin < first) on_text(text.substr(begin, first - begin));
+        on_token(found->id, text.substr(first, last - first));
+        begin = last;  // a token may start with the space before
+      }
+      at = end;
     }
-    flush(text.size(), false);
+    if (begin < text.size()) on_text(text.substr(begin));
   }
 
  private:
   const searched_token* find(std::string_view text) const;
+
+  /// Whether neither the character before byte BEGIN nor the one at END is one of a word.
+  static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end);
 
   std::vector<searched_token> tokens_;
   detail::string_table places_;

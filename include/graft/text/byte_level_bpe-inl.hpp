@@ -1,7 +1,6 @@
 #pragma once
 // Bodies of graft/text/byte_level_bpe.hpp.
 
-#include <functional>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -47,138 +46,61 @@ GRAFT_INLINE std::size_t word_end(std::string_view text, std::size_t begin) {
   return end == text.size() || last == begin ? end : last;
 }
 
-GRAFT_INLINE bool merge_table::insert(std::int32_t left, std::int32_t right, merge value) {
-  slot& place = slots_[place_of(key_of(left, right))];
-  const bool fresh = place.value.rank == no_rank;
-  place = {key_of(left, right), value};
-  return fresh;
-}
-
-GRAFT_INLINE merge_table::merge merge_table::find(std::int32_t left, std::int32_t right) const {
-  return slots_[place_of(key_of(left, right))].value;
-}
-
-GRAFT_INLINE std::uint64_t merge_table::key_of(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
-}
-
-GRAFT_INLINE std::size_t merge_table::place_of(std::uint64_t key) const {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = (key * 0x9e3779b97f4a7c15U) >> 32 & mask;
-  while (slots_[at].value.rank != no_rank && slots_[at].key != key) at = (at + 1) & mask;
-  return at;
-}
-
 }  // namespace graft::detail
 
 namespace graft {
 
 GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const std::string& merges_path, const byte_level_settings& settings)
-    : byte_level_bpe(std::move(pieces), settings) {
-  const mapped_file file(merges_path);
-  const auto text = file.text().substr(0, file.text().find_last_not_of("\r\n") + 1);
-  merges_ = detail::merge_table(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
-  std::int32_t rank = 0;
-  detail::for_each_line(text, [&](std::uint64_t number, std::string_view line) {
-    if (number == 1 && line.starts_with("#version")) return;
-    const auto fail = [&](const std::string& reason) { throw format_error::at_line(merges_path, number, reason); };
-    add_merge(line, rank++, fail);
-  });
-  finish_merges(merges_path, rank);
-  find_whole_words();
+    : vocabulary_(std::move(pieces)),
+      settings_(settings),
+      merges_(vocabulary_, merges_path),
+      words_(static_cast<std::size_t>(vocabulary_.size())) {
+  finish(merges_path);
 }
 
 GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const json& merges, const std::string& where,
                                             const byte_level_settings& settings)
-    : byte_level_bpe(std::move(pieces), settings) {
-  if (!merges.is_array()) throw format_error(where, "is no list of merges");
-  merges_ = detail::merge_table(merges.size());
-  std::int32_t rank = 0;
-  for (const auto& merge : merges) {
-    const auto fail = [&](const std::string& reason) { throw format_error(where, "entry " + std::to_string(rank) + ": " + reason); };
-    if (merge.is_string()) {
-      add_merge(merge.get_ref<const std::string&>(), rank, fail);
-    } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), rank, fail);
-    } else {
-      fail(shown(merge) + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
-    }
-    ++rank;
-  }
-  finish_merges(where, rank);
-  find_whole_words();
+    : vocabulary_(std::move(pieces)),
+      settings_(settings),
+      merges_(vocabulary_, merges, where),
+      words_(static_cast<std::size_t>(vocabulary_.size())) {
+  finish(where);
 }
 
-GRAFT_INLINE bool byte_level_bpe::has_merge(const json& merge, std::int32_t rank) const {
-  std::string left, right;
-  if (merge.is_string()) {
-    const auto& text = merge.get_ref<const std::string&>();
-    const auto space = std::min(text.find(' '), text.size());
-    left = text.substr(0, space);
-    right = text.substr(std::min(space + 1, text.size()));
-  } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-    left = merge[0].get<std::string>();
-    right = merge[1].get<std::string>();
-  }
-  const auto left_id = vocabulary_.find(left), right_id = vocabulary_.find(right);
-  return left_id >= 0 && right_id >= 0 && merges_.find(left_id, right_id).rank == rank;
-}
-
-GRAFT_INLINE void byte_level_bpe::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+GRAFT_INLINE void byte_level_bpe::encode(std::string_view text, detail::piece_list out) const {
+  const std::size_t before = out.ids.size();
   std::string spaced;
   if (settings_.add_prefix_space && !text.empty() && text[0] != ' ') text = spaced.append(" ").append(text);
-  scratch work;
+  detail::merge_scratch work;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = settings_.use_regex ? detail::word_end(text, begin) : text.size();
-    const auto word = text.substr(begin, end - begin);
-    const auto id = words_.find(word);
+    const auto id = words_.find(text.substr(begin, end - begin));
     if (id >= 0) {
-      ids.push_back(id);
+      out.push(id, begin, end);
     } else {
-      merge(word, work, ids);
+      join(text, begin, end, work, out);
     }
     begin = end;
   }
+  if (spaced.empty() || out.ranges == nullptr) return;
+  for (std::size_t i = out.ranges->size() - (out.ids.size() - before); i < out.ranges->size(); ++i) {
+    auto& [begin, end] = (*out.ranges)[i];  // the space in front stands for what the first character does
+    begin -= begin > out.word;
+    end -= end > begin + 1;
+  }
 }
 
-GRAFT_INLINE void byte_level_bpe::merge(std::string_view word, scratch& work, std::vector<std::int32_t>& ids) const {
-  auto& symbols = work.symbols;
-  auto& heap = work.heap;
-  const auto count = static_cast<std::int32_t>(word.size());
-  symbols.resize(word.size());
-  heap.clear();
-  const auto pair_up = [&, this](std::int32_t left) {
-    symbol& one = symbols[left];
-    one.merge = one.next < 0 ? detail::merge_table::merge() : merges_.find(one.id, symbols[one.next].id);
-    if (one.merge.rank == detail::merge_table::no_rank) return;
-    heap.push_back(static_cast<std::uint64_t>(one.merge.rank) << 32 | static_cast<std::uint32_t>(left));
-    std::push_heap(heap.begin(), heap.end(), std::greater<>());
-  };
-  for (std::int32_t at = count - 1; at >= 0; --at) {
-    symbols[at] = {byte_ids_[static_cast<unsigned char>(word[at])], at - 1, at + 1 < count ? at + 1 : -1, {}};
-    pair_up(at);
-  }
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
-    const auto rank = static_cast<std::int32_t>(heap.back() >> 32);
-    const auto at = static_cast<std::int32_t>(heap.back() & 0xffffffffU);
-    heap.pop_back();
-    symbol& left = symbols[at];
-    if (left.merge.rank != rank) continue;
-    symbol& right = symbols[left.next];
-    right.merge = {};
-    left.id = left.merge.result;
-    left.next = right.next;
-    if (left.next >= 0) symbols[left.next].previous = at;
-    pair_up(at);
-    if (left.previous >= 0) pair_up(left.previous);
-  }
-  for (std::int32_t at = 0; at >= 0; at = symbols[at].next) ids.push_back(symbols[at].id);
+GRAFT_INLINE void byte_level_bpe::join(std::string_view text, std::size_t begin, std::size_t end, detail::merge_scratch& work,
+                                       detail::piece_list& out) const {
+  const auto id_of = [&](std::int32_t at) { return byte_ids_[static_cast<unsigned char>(text[begin + static_cast<std::size_t>(at)])]; };
+  detail::join_symbols(merges_, static_cast<std::int32_t>(end - begin), work, id_of,
+                       [&](std::int32_t id, std::int32_t first, std::int32_t until) {
+                         out.push(id, begin + static_cast<std::size_t>(first), begin + static_cast<std::size_t>(until));
+                       });
 }
 
-GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const byte_level_settings& settings)
-    : vocabulary_(std::move(pieces)), settings_(settings), merges_(0), words_(static_cast<std::size_t>(vocabulary_.size())) {
-  const auto unk_id = settings.unk_token.empty() ? -1 : vocabulary_.find(settings.unk_token);
+GRAFT_INLINE void byte_level_bpe::finish(const std::string& merges_where) {
+  const auto unk_id = settings_.unk_token.empty() ? -1 : vocabulary_.find(settings_.unk_token);
   for (std::size_t byte = 0; byte < 256; ++byte) {
     std::string piece;
     detail::append_code_point(piece, detail::byte_alphabet[byte]);
@@ -186,14 +108,11 @@ GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const byte_level_
     byte_ids_[byte] = id >= 0 ? id : unk_id;
     if (byte_ids_[byte] < 0) {
       throw format_error(vocabulary_.path(), "has neither a piece for byte " + std::to_string(byte) + " (\"" + piece + "\") nor " +
-                                                 (settings.unk_token.empty() ? "an unk_token" : "\"" + settings.unk_token + "\""));
+                                                 (settings_.unk_token.empty() ? "an unk_token" : "\"" + settings_.unk_token + "\""));
     }
   }
-}
-
-GRAFT_INLINE void byte_level_bpe::finish_merges(const std::string& where, std::int32_t listed) {
-  listed_ = listed;
-  if (!doubled_.empty()) vocabulary_.note(where + ": \"" + doubled_ + "\" is listed twice: its last place counts");
+  if (!merges_.doubled().empty()) vocabulary_.note(merges_where + ": \"" + merges_.doubled() + "\" is listed twice: its last place counts");
+  find_whole_words();
 }
 
 GRAFT_INLINE void byte_level_bpe::find_whole_words() {
@@ -202,8 +121,9 @@ GRAFT_INLINE void byte_level_bpe::find_whole_words() {
   for (std::int32_t byte = 0; byte < 256; ++byte) {
     byte_of[static_cast<std::size_t>(detail::byte_alphabet[static_cast<std::size_t>(byte)])] = byte;
   }
-  scratch work;
+  detail::merge_scratch work;
   std::vector<std::int32_t> ids;
+  detail::piece_list out{ids};
   for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
     const std::string& piece = vocabulary_.piece(id);
     std::string word;
@@ -218,7 +138,7 @@ GRAFT_INLINE void byte_level_bpe::find_whole_words() {
     }
     if (word.empty()) continue;
     ids.clear();
-    merge(word, work, ids);
+    join(word, 0, word.size(), work, out);
     if ((settings_.ignore_merges && vocabulary_.find(piece) == id) || (ids.size() == 1 && ids[0] == id)) words_.insert(word, id);
   }
 }

@@ -1,15 +1,15 @@
 #pragma once
 // Byte-level byte-pair encoding, as GPT-2 and RoBERTa use it: text -> ids, from vocab.json and merges.txt or a tokenizer.json.
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "graft/core/json_fwd.hpp"
+#include "graft/text/aligned_text.hpp"
+#include "graft/text/merges.hpp"
 #include "graft/text/vocabulary.hpp"
 
 namespace graft {
@@ -52,32 +52,6 @@ inline constexpr auto byte_alphabet = [] {
   return table;
 }();
 
-/// (left id, right id) -> rank of the merge and the id that it makes; flat open addressing.
-class merge_table {
- public:
-  struct merge {
-    std::int32_t rank = no_rank;
-    std::int32_t result = -1;
-  };
-  static constexpr std::int32_t no_rank = -1;
-
-  explicit merge_table(std::size_t merges) : slots_(std::bit_ceil(2 * merges + 2)) {}
-
-  /// False when the pair was there already: VALUE counts now.
-  bool insert(std::int32_t left, std::int32_t right, merge value);
-  merge find(std::int32_t left, std::int32_t right) const;
-
- private:
-  struct slot {
-    std::uint64_t key = 0;
-    merge value;
-  };
-  static std::uint64_t key_of(std::int32_t left, std::int32_t right);
-  std::size_t place_of(std::uint64_t key) const;
-
-  std::vector<slot> slots_;
-};
-
 }  // namespace detail
 
 /// What a tokenizer's files may set otherwise than RoBERTa's.
@@ -104,57 +78,20 @@ class byte_level_bpe {
   byte_level_bpe(vocabulary pieces, const json& merges, const std::string& where, const byte_level_settings& settings);
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
-  /// How many merges were listed.
-  std::int32_t merges() const noexcept { return listed_; }
-  /// Whether MERGE, "a b" or ["a", "b"], has RANK.
-  bool has_merge(const json& merge, std::int32_t rank) const;
+  const detail::merge_list& merges() const noexcept { return merges_; }
 
   /// Nothing is changed: TEXT itself.
   std::string_view normalize(std::string_view text, std::string& /*buffer*/) const { return text; }
+  void normalize(detail::aligned_text& /*text*/) const {}
 
-  /// Appends the ids of TEXT, which is valid UTF-8, to IDS.
-  void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+  /// Appends the ids of TEXT, which is valid UTF-8, to OUT.
+  void encode(std::string_view text, detail::piece_list out) const;
 
  private:
-  struct symbol {
-    std::int32_t id;
-    std::int32_t previous;             // -1: none
-    std::int32_t next;                 // -1: none
-    detail::merge_table::merge merge;  // with the next one
-  };
-  struct scratch {
-    std::vector<symbol> symbols;
-    std::vector<std::uint64_t> heap;  // rank, then place of the left symbol; entries whose rank is no longer the symbol's are stale
-  };
+  void finish(const std::string& merges_where);
 
-  void merge(std::string_view word, scratch& work, std::vector<std::int32_t>& ids) const;
-
-  byte_level_bpe(vocabulary pieces, const byte_level_settings& settings);
-
-  /// FAIL(reason) throws.
-  template <class Fail>
-  void add_merge(std::string_view line, std::int32_t rank, const Fail& fail) {
-    const auto space = std::min(line.find(' '), line.size());
-    const auto right = line.substr(std::min(space + 1, line.size()));
-    if (space == 0 || right.empty() || right.find(' ') != std::string_view::npos) {
-      fail("\"" + std::string(line) + "\" is no merge: two pieces with one space between were expected");
-    }
-    add_merge(line.substr(0, space), right, rank, fail);
-  }
-
-  template <class Fail>
-  void add_merge(std::string_view left, std::string_view right, std::int32_t rank, const Fail& fail) {
-    const auto id_of = [&, this](const std::string& piece) {
-      const auto id = vocabulary_.find(piece);
-      if (id < 0) fail("\"" + piece + "\" is not in " + vocabulary_.path() + ": of another model?");
-      return id;
-    };
-    const std::string joined = std::string(left).append(right);
-    const auto left_id = id_of(std::string(left));
-    const auto right_id = id_of(std::string(right));
-    if (!merges_.insert(left_id, right_id, {rank, id_of(joined)})) doubled_ = std::string(left) + " " + std::string(right);
-  }
-  void finish_merges(const std::string& where, std::int32_t listed);
+  /// Bytes [BEGIN, END) of TEXT are a word.
+  void join(std::string_view text, std::size_t begin, std::size_t end, detail::merge_scratch& work, detail::piece_list& out) const;
 
   /// Most words of a text are pieces whose own encoding is themselves: they are found here, once, and looked up whole from then on.
   void find_whole_words();
@@ -162,9 +99,7 @@ class byte_level_bpe {
   vocabulary vocabulary_;
   byte_level_settings settings_;
   std::array<std::int32_t, 256> byte_ids_{};
-  detail::merge_table merges_;
-  std::int32_t listed_ = 0;
-  std::string doubled_;         // a merge that is listed twice, the last such
+  detail::merge_list merges_;
   detail::string_table words_;  // raw bytes, not stand-ins
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// tokenizer.json, the one file of the tokenizers library: byte-level BPE and WordPiece with their settings; everything else is refused.
+// tokenizer.json, the one file of the tokenizers library.
 
 #include <cstdint>
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "graft/core/json.hpp"
 #include "graft/text/added_tokens.hpp"
+#include "graft/text/json_section.hpp"
 #include "graft/text/tokenizer_config.hpp"
 #include "graft/text/tokenizer_model.hpp"
 
@@ -19,36 +20,18 @@ struct fast_tokenizer {
   std::vector<added_token> mentions;
   std::string unk_token;  // "": none
   json post_processor;
+  std::vector<std::string> around;  // what the post-processor puts in front of a text and behind it; empty: it does not say
+  span_trimming trimming;
 };
-
-namespace detail {
-
-/// A value inside a JSON file, with the place where it stands: PATH: "model".
-struct json_section {
-  json value;
-  std::string where;
-
-  json_section at(const std::string& field) const;
-
-  /// @throws format_error  FIELD is none of VALUES; one that is absent counts as null
-  void expect(const std::string& field, const std::vector<json>& values) const;
-
-  /// @throws format_error  not an object of type TYPE, or one with other fields than KNOWN
-  void expect_only(const std::string& type, const std::vector<std::string>& known) const;
-
-  template <class T>
-  T get(const std::string& field) const {
-    return required<T>(value, field, where);
-  }
-};
-
-}  // namespace detail
 
 /// Reads the tokenizer.json at PATH. Where CONFIG says something about lower case, accents, ideographs or the space in front, CONFIG
 /// counts, as in transformers. `decoder`, `truncation` and `padding` do not concern graft and are not looked at.
 /// @throws format_error  the file is broken, or has a field that graft cannot honor
 /// Source: the tokenizers library's serialized form, version 1.0.   Tested: tests/text/fast_tokenizer_test.cpp
 fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config);
+
+/// The same of FILE, which came from PATH.
+fast_tokenizer read_fast_tokenizer(json file, const std::string& path, const tokenizer_config& config);
 
 /// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP. Returns the
 /// layout of pairs, USUAL if it does not say.

@@ -5,13 +5,34 @@
 #include <cstddef>
 #include <filesystem>
 #include <initializer_list>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "graft/core/compiled.hpp"
 #include "graft/text/fast_tokenizer.hpp"
+#include "graft/text/sentencepiece.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "graft/text/tokenizer_config.hpp"
+
+namespace graft::detail {
+
+/// SPAN of a token without the white space that PIECE, its text, begins or ends with.
+/// Source: process_offsets of the tokenizers library.
+GRAFT_INLINE text_span trimmed(text_span span, std::string_view piece, const span_trimming& trimming, bool first) {
+  if (!trimming.trim) return span;
+  const auto is_space = [](std::int32_t value) { return value == 0x120 || is_white_space(value); };
+  const auto all = static_cast<std::int32_t>(count_code_points(piece));
+  auto before = all - static_cast<std::int32_t>(count_code_points(strip_left(piece, is_space)));
+  const auto behind = all - static_cast<std::int32_t>(count_code_points(strip_right(piece, is_space)));
+  if (before == 1 && trimming.add_prefix_space && (first || span.begin == 0)) before = 0;  // it was put there
+  span.begin = std::min(span.begin + before, span.end);
+  if (behind > 0 && span.end >= behind) span.end = std::max(span.end - behind, span.begin);
+  return span;
+}
+
+}  // namespace graft::detail
 
 namespace graft {
 
@@ -28,10 +49,12 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   };
   const bool any = config.tokenizer_class.empty();
   const bool of_roberta = in({"RobertaTokenizer", "GPT2Tokenizer", "BartTokenizer", "LongformerTokenizer"});
-  const bool of_bert = in({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"});
-  const text_layout of_class = of_roberta ? roberta_layout : text_layout{1, in({"DistilBertTokenizer"}) ? 0 : 1};
+  const bool of_bert = in({"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer"});
+  const bool two_separators = of_roberta || in({"XLMRobertaTokenizer", "CamembertTokenizer", "MPNetTokenizer"});
+  const bool one_separator = of_bert || in({"DebertaV2Tokenizer"});
+  const text_layout of_class = two_separators ? roberta_layout : text_layout{1, in({"DistilBertTokenizer"}) ? 0 : 1};
   const auto laid_out = [&](tokenizer made, const text_layout& otherwise) {
-    made.layout_ = of_roberta || of_bert ? of_class : otherwise;
+    made.layout_ = two_separators || one_separator ? of_class : otherwise;
     made.class_ = config.tokenizer_class;
     return made;
   };
@@ -57,41 +80,61 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
     if (!has("tokenizer.json")) throw;
     reason = failure.what();
   }
+  const auto from_fast = [&](fast_tokenizer fast, const std::string& file) {
+    tokenizer result(std::move(fast.model), config, &fast);
+    const auto usual = result.family() == tokenizer_family::roberta ? roberta_layout : bert_layout;
+    const auto layout = check_post_processor(fast.post_processor, file, {result.token(result.cls_id()), result.cls_id()},
+                                             {result.token(result.sep_id()), result.sep_id()}, usual);
+    return laid_out(std::move(result), any ? usual : layout);
+  };
   if (!has("tokenizer.json")) {
     if (plain) return std::move(*plain);
-    if (has("vocab.txt") || (has("vocab.json") && has("merges.txt"))) {
+    for (const auto* name : {"sentencepiece.bpe.model", "spm.model"}) {
+      if (!has(name)) continue;
+      const bool deberta = in({"DebertaV2Tokenizer"}) || (any && config.model_type.empty() && name == std::string_view("spm.model")) ||
+                           (any && config.model_type == "deberta-v2");
+      const auto kind = deberta                                                                   ? sentencepiece_kind::deberta
+                        : in({"CamembertTokenizer"}) || (any && config.model_type == "camembert") ? sentencepiece_kind::camembert
+                                                                                                  : sentencepiece_kind::xlm_roberta;
+      if (!any && !deberta && kind == sentencepiece_kind::xlm_roberta && !in({"XLMRobertaTokenizer"})) break;
+      auto file = sentencepiece_as_tokenizer(path(name), kind, config.do_lower_case.value_or(false), config.split_by_punct);
+      return from_fast(read_fast_tokenizer(std::move(file), path(name), config), path(name));
+    }
+    if (has("vocab.txt") || (has("vocab.json") && has("merges.txt")) || has("sentencepiece.bpe.model") || has("spm.model")) {
       throw format_error(config.named_in,
                          "\"tokenizer_class\" is \"" + config.tokenizer_class + "\", which graft cannot make of the vocabulary beside it");
     }
-    throw format_error(folder, "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json");
+    throw format_error(folder,
+                       "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json, sentencepiece.bpe.model or spm.model");
   }
   if (plain) {
     reason = plain->contradiction(read_json(path("tokenizer.json")));
     if (reason.empty()) return std::move(*plain);
   }
-  auto fast = read_fast_tokenizer(path("tokenizer.json"), config);
-  tokenizer result(std::move(fast.model), config, &fast);
-  const auto usual = result.family() == tokenizer_family::roberta ? roberta_layout : bert_layout;
-  const auto layout = check_post_processor(fast.post_processor, path("tokenizer.json"), {result.token(result.cls_id()), result.cls_id()},
-                                           {result.token(result.sep_id()), result.sep_id()}, usual);
-  result = laid_out(std::move(result), any ? usual : layout);
+  auto result = from_fast(read_fast_tokenizer(path("tokenizer.json"), config), path("tokenizer.json"));
   if (!reason.empty()) result.notes_.push_back(reason + ": " + path("tokenizer.json") + " counts, as in transformers");
   return result;
 }
 
-GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view text, bool stripped) const {
-  require_utf8(text);
-  if (stripped) text = strip(text);
+GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given, bool stripped, std::vector<text_span>* spans) const {
+  require_utf8(given);
+  const auto text = stripped ? strip(given) : given;
+  const auto* by_place = std::get_if<pipeline>(&model_);
+  if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
+    std::vector<text_span> unwanted;
+    const auto before = given.substr(0, static_cast<std::size_t>(text.data() - given.data()));
+    return encode_aligned(text, static_cast<std::int32_t>(detail::count_code_points(before)), false, spans != nullptr ? *spans : unwanted);
+  }
   std::vector<std::int32_t> ids;
   std::string buffer;
-  const auto take = [&](std::int32_t id) { ids.push_back(id); };
+  const auto take = [&](std::int32_t id, std::string_view) { ids.push_back(id); };
   std::visit(
       [&](const auto& model) {
         literal_.split(
             text,
             [&](std::string_view stretch) {
               normalized_.split(
-                  model.normalize(stretch, buffer), [&](std::string_view part) { model.encode(part, ids); }, take);
+                  model.normalize(stretch, buffer), [&](std::string_view part) { model.encode(part, {ids}); }, take);
             },
             take);
       },
@@ -99,11 +142,75 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view text, 
   return ids;
 }
 
-GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_plain(std::string_view text) const {
+GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_plain(std::string_view text, std::vector<text_span>* spans) const {
   require_utf8(text);
+  const auto* by_place = std::get_if<pipeline>(&model_);
+  if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
+    std::vector<text_span> unwanted;
+    return encode_aligned(text, 0, true, spans != nullptr ? *spans : unwanted);
+  }
   std::vector<std::int32_t> ids;
   std::string buffer;
-  std::visit([&](const auto& model) { model.encode(model.normalize(text, buffer), ids); }, model_);
+  std::visit([&](const auto& model) { model.encode(model.normalize(text, buffer), {ids}); }, model_);
+  return ids;
+}
+
+GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_view text, std::int32_t origin, bool plain,
+                                                                 std::vector<text_span>& spans) const {
+  std::vector<std::int32_t> ids;
+  std::vector<detail::byte_range> ranges;
+  const token_finder none;
+  detail::aligned_text whole, part;
+  std::size_t done = 0;  // bytes of the text, of which there are ORIGIN code points
+  spans.clear();
+  const auto place_of = [&](std::string_view stretch) {
+    const auto begin = static_cast<std::size_t>(stretch.data() - text.data());
+    origin += static_cast<std::int32_t>(detail::count_code_points(text.substr(std::min(done, begin), begin - std::min(done, begin))));
+    done = begin;
+    return origin;
+  };
+  const auto take = [&](std::int32_t id, text_span span, std::string_view found) {
+    ids.push_back(id);
+    spans.push_back(detail::trimmed(span, found, trimming_, spans.empty()));
+  };
+  const auto encode_part = [&](const auto& model, std::string_view stretch) {
+    const auto begin = static_cast<std::size_t>(stretch.data() - whole.text.data());
+    part.restart(whole);
+    part.copy(whole, begin, begin + stretch.size());
+    part.origin = whole.at(begin).begin;
+    const std::size_t before = ids.size();
+    ranges.clear();
+    if constexpr (std::is_same_v<std::decay_t<decltype(model)>, pipeline>) {
+      model.encode(part, {ids, &ranges});
+    } else {
+      model.encode(std::string_view(part.text), {ids, &ranges});
+    }
+    for (std::size_t i = before; i < ids.size(); ++i) {
+      spans.push_back(detail::trimmed(part.span(ranges[i - before]), token(ids[i]), trimming_, spans.empty()));
+    }
+  };
+  std::visit(
+      [&](const auto& model) {
+        (plain ? none : literal_)
+            .split(
+                text,
+                [&](std::string_view stretch) {
+                  whole.assign(stretch, place_of(stretch), true);
+                  model.normalize(whole);
+                  (plain ? none : normalized_)
+                      .split(
+                          whole.text, [&](std::string_view one) { encode_part(model, one); },
+                          [&](std::int32_t id, std::string_view found) {
+                            const auto begin = static_cast<std::size_t>(found.data() - whole.text.data());
+                            take(id, whole.span({begin, begin + found.size()}), found);
+                          });
+                },
+                [&](std::int32_t id, std::string_view found) {
+                  const auto begin = place_of(found);
+                  take(id, {begin, begin + static_cast<std::int32_t>(detail::count_code_points(found))}, found);
+                });
+      },
+      model_);
   return ids;
 }
 
@@ -125,13 +232,19 @@ GRAFT_INLINE void tokenizer::fit(const known_ids& ids) {
 GRAFT_INLINE known_ids tokenizer::known() const { return {count_ < 0 ? size() : count_, pad_id(), segments_}; }
 
 GRAFT_INLINE tokenizer_family tokenizer::family() const {
-  return std::holds_alternative<byte_level_bpe>(model_) ? tokenizer_family::roberta : tokenizer_family::bert;
+  return token(cls_id()) == "<s>" ? tokenizer_family::roberta : tokenizer_family::bert;
 }
 
 GRAFT_INLINE tokenizer::tokenizer(tokenizer_model model, const tokenizer_config& config, const fast_tokenizer* fast)
     : model_(std::move(model)) {
-  auto names = family() == tokenizer_family::roberta ? std::array<std::string, 5>{"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
-                                                     : std::array<std::string, 5>{"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"};
+  constexpr std::array<const char*, 5> of_roberta{"<s>", "</s>", "<pad>", "<unk>", "<mask>"},
+      of_bert{"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"};
+  const auto has = [&](const char* text) { return pieces().find(text) >= 0; };
+  const bool roberta = std::holds_alternative<byte_level_bpe>(model_) || config.tokenizer_class == "MPNetTokenizer" ||
+                       (std::holds_alternative<pipeline>(model_) && has("<s>") && !has("[CLS]"));
+  std::array<std::string, 5> names;
+  std::ranges::copy(roberta ? of_roberta : of_bert, names.begin());
+  if (roberta && !has("<unk>") && has("[UNK]")) names[3] = "[UNK]";  // MPNet
   std::vector<added_token> mentions;
   if (fast != nullptr) mentions = fast->mentions;
   if (fast != nullptr && !fast->unk_token.empty()) names[3] = fast->unk_token;
@@ -140,6 +253,9 @@ GRAFT_INLINE tokenizer::tokenizer(tokenizer_model model, const tokenizer_config&
     const auto mention = std::ranges::find_if(mentions, [&](const auto& token) { return token.text == text && token.id >= 0; });
     return mention != mentions.end() ? mention->id : pieces().find(text);
   };
+  if (fast != nullptr && fast->around.size() == 2 && (id_of(names[0]) < 0 || id_of(names[1]) < 0)) {
+    std::ranges::copy(fast->around, names.begin());
+  }
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (!config.special_tokens[i].empty()) names[i] = config.special_tokens[i];
     special_ids_[i] = id_of(names[i]);
@@ -163,6 +279,7 @@ GRAFT_INLINE tokenizer::tokenizer(tokenizer_model model, const tokenizer_config&
     (token.normalized ? normalized : literal).push_back(std::move(token));
   }
   const auto is_space = fast == nullptr ? detail::is_stripped : detail::is_white_space;
+  trimming_ = fast != nullptr ? fast->trimming : span_trimming{roberta, config.add_prefix_space.value_or(false)};
   literal_ = token_finder(std::move(literal), is_space);
   normalized_ = token_finder(std::move(normalized), is_space);
 }
@@ -195,9 +312,10 @@ GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
   if (bytes != nullptr && merges.is_array()) {
     std::int32_t rank = 0;
     for (const json& merge : merges) {
-      if (!bytes->has_merge(merge, rank++)) return pieces().path() + ": lies with a merges.txt without " + merge.dump() + " at that place";
+      if (!bytes->merges().has(pieces(), merge, rank++))
+        return pieces().path() + ": lies with a merges.txt without " + merge.dump() + " at that place";
     }
-    if (rank != bytes->merges()) return pieces().path() + ": lies with a merges.txt of other length than the list";
+    if (rank != bytes->merges().size()) return pieces().path() + ": lies with a merges.txt of other length than the list";
   }
   return "";
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Text -> ids for either family of encoders; the rest of graft does not care which.
+// Text -> ids, whatever a model's folder holds; the rest of graft does not care.
 
 #include <array>
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "graft/core/json_fwd.hpp"
 #include "graft/text/added_tokens.hpp"
+#include "graft/text/aligned_text.hpp"
 #include "graft/text/tokenizer_model.hpp"
 #include "graft/text/vocabulary.hpp"
 
@@ -18,7 +19,7 @@ namespace graft {
 struct fast_tokenizer;
 struct tokenizer_config;
 
-/// Whose special tokens and layout of pairs are used.
+/// Whose special tokens are used: `<s>` and `</s>`, or others, such as `[CLS]` and `[SEP]`.
 enum class tokenizer_family { roberta, bert };
 
 /// What ids an encoder has rows for.
@@ -35,7 +36,8 @@ struct known_ids {
 class tokenizer {
  public:
   /// From vocab.json + merges.txt (RoBERTa) or vocab.txt (BERT), if tokenizer_config.json names a tokenizer_class that reads them or none;
-  /// else from tokenizer.json. A tokenizer.json that gives pieces other ids than the plain files counts, which is noted, as in
+  /// else from tokenizer.json, or where there is none from sentencepiece.bpe.model (XLM-RoBERTa, CamemBERT) or spm.model (DeBERTa). A
+  /// tokenizer.json that gives pieces other ids than the plain files counts, which is noted, as in
   /// transformers. tokenizer_config.json, special_tokens_map.json and added_tokens.json add to each. BERT text is lower-cased as the files'
   /// `do_lower_case` says; where they are silent, as LOWER_CASE says; else if no piece but those in brackets has a letter A-Z. A special
   /// token's string, or an added one's, inside a text is that one id. The white space around it goes as the files' `lstrip` and `rstrip`
@@ -44,13 +46,14 @@ class tokenizer {
   ///                       or a setting cannot be honored (see read_fast_tokenizer, read_tokenizer_config)
   static tokenizer from_folder(const std::string& folder, std::optional<bool> lower_case = std::nullopt);
 
-  /// The ids of TEXT, STRIPPED of white space at either end or as it stands; none is added at the ends.
+  /// The ids of TEXT, STRIPPED of white space at either end or as it stands; none is added at the ends. *SPANS, if given, becomes where
+  /// each stands in TEXT, as the tokenizers library counts; that costs several times the time.
   /// @throws encoding_error  TEXT is not valid UTF-8
-  std::vector<std::int32_t> encode(std::string_view text, bool stripped = false) const;
+  std::vector<std::int32_t> encode(std::string_view text, bool stripped = false, std::vector<text_span>* spans = nullptr) const;
 
-  /// The ids of TEXT exactly as it stands: special and added tokens' strings are text like any other.
+  /// The ids of TEXT exactly as it stands: special and added tokens' strings are text like any other. *SPANS as above.
   /// @throws encoding_error  TEXT is not valid UTF-8
-  std::vector<std::int32_t> encode_plain(std::string_view text) const;
+  std::vector<std::int32_t> encode_plain(std::string_view text, std::vector<text_span>* spans = nullptr) const;
 
   /// The piece as the vocabulary writes it (RoBERTa: with stand-ins for bytes, so a leading space is U+0120), or the added token.
   /// @throws error  ID is not in 0 .. size() - 1
@@ -83,6 +86,9 @@ class tokenizer {
   /// FAST: null when MODEL is from plain files.
   tokenizer(tokenizer_model model, const tokenizer_config& config, const fast_tokenizer* fast = nullptr);
 
+  /// `encode` of a text that begins at code point ORIGIN of the one as given; PLAIN: as `encode_plain`.
+  std::vector<std::int32_t> encode_aligned(std::string_view text, std::int32_t origin, bool plain, std::vector<text_span>& spans) const;
+
   /// Where FILE, a tokenizer.json, contradicts these plain files: in an id or a merge; "" if nowhere.
   std::string contradiction(const json& file) const;
 
@@ -97,6 +103,7 @@ class tokenizer {
   std::string class_;
   std::vector<std::string> notes_;
   std::int32_t count_ = -1, segments_ = 2;
+  span_trimming trimming_;
   token_finder literal_;     // looks in the text as it is
   token_finder normalized_;  // looks in normalized text, after the other
 };

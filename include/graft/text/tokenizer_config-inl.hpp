@@ -23,9 +23,7 @@ GRAFT_INLINE added_token parse_added_token(const json& value, const std::string&
   token.lstrip = graft::optional(value, "lstrip", where, false);
   token.rstrip = graft::optional(value, "rstrip", where, false);
   token.normalized = graft::optional(value, "normalized", where, !token.special);
-  if (graft::optional(value, "single_word", where, false)) {
-    throw format_error(where, "\"single_word\" is true for \"" + token.text + "\", graft finds tokens inside words, too: set it to false");
-  }
+  token.single_word = graft::optional(value, "single_word", where, false);
   return token;
 }
 
@@ -101,6 +99,7 @@ GRAFT_INLINE tokenizer_config read_tokenizer_config(const std::string& folder) {
     if (side != "right") throw format_error(path, "\"truncation_side\" is \"" + side + "\", graft cuts long texts on the right only");
     config.do_lower_case = detail::stated<bool>(object, "do_lower_case", path);
     config.tokenize_chinese_chars = detail::stated<bool>(object, "tokenize_chinese_chars", path);
+    config.split_by_punct = graft::optional(object, "split_by_punct", path, false);
     config.add_prefix_space = detail::stated<bool>(object, "add_prefix_space", path);
     if (object.contains("strip_accents")) config.strip_accents = detail::stated<bool>(object, "strip_accents", path);
     if (!graft::optional(object, "do_basic_tokenize", path, true)) {
@@ -111,6 +110,8 @@ GRAFT_INLINE tokenizer_config read_tokenizer_config(const std::string& folder) {
     }
   });
   read("config.json", [&](const json& object, const std::string& path) {
+    if (const auto type = object.find("model_type"); type != object.end() && type->is_string())
+      config.model_type = type->get<std::string>();
     const auto found = object.find("tokenizer_class");
     if (!config.tokenizer_class.empty() || found == object.end() || !found->is_string()) return;
     config.tokenizer_class = found->get<std::string>();

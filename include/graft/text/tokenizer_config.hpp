@@ -18,6 +18,7 @@ inline constexpr std::array special_token_names{"cls_token", "sep_token", "pad_t
 struct tokenizer_config {
   std::string tokenizer_class;                // without "Fast" at its end
   std::string named_in;                       // the file that names it
+  std::string model_type;                     // of config.json
   std::string own_cutter;                     // a setting of BertJapaneseTokenizer that graft lacks: "\"word_tokenizer_type\" is ..."
   std::array<std::string, 5> special_tokens;  // as special_token_names
   std::vector<added_token> mentions;
@@ -25,6 +26,7 @@ struct tokenizer_config {
   std::optional<std::optional<bool>> strip_accents;  // null: as do_lower_case
   std::optional<bool> tokenize_chinese_chars;
   std::optional<bool> add_prefix_space;
+  bool split_by_punct = false;
   std::vector<std::string> notes;  // what is not heeded, a line each
 };
 

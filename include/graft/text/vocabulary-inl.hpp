@@ -66,6 +66,13 @@ GRAFT_INLINE vocabulary vocabulary::from_json(const json& object, const std::str
   return {path, size, std::move(entries)};
 }
 
+GRAFT_INLINE vocabulary vocabulary::from_list(std::vector<std::string> pieces, const std::string& path) {
+  std::vector<entry> entries;
+  for (auto& piece : pieces) entries.push_back({std::move(piece), static_cast<std::int32_t>(entries.size())});
+  const auto size = static_cast<std::int32_t>(entries.size());
+  return {path, size, std::move(entries)};
+}
+
 GRAFT_INLINE vocabulary vocabulary::from_lines(const std::string& path) {
   const mapped_file file(path);
   try {

@@ -52,6 +52,9 @@ class vocabulary {
   /// As above; OBJECT came from PATH.
   static vocabulary from_json(const json& object, const std::string& path);
 
+  /// Piece i has id i. PATH names them in errors.
+  static vocabulary from_list(std::vector<std::string> pieces, const std::string& path);
+
   /// vocab.txt: a piece a line, without the white space at its end; ids are the numbers of lines, from 0. A piece that stands there twice
   /// has its last id. A byte-order mark is no part of the first piece.
   /// @throws format_error  missing, or not UTF-8
@@ -66,6 +69,9 @@ class vocabulary {
 
   /// @throws error  ID is not in 0 .. size() - 1
   const std::string& piece(std::int32_t id) const;
+
+  /// All of them, in the order of their ids.
+  const std::vector<std::string>& list() const noexcept { return pieces_; }
 
   /// The id of PIECE, -1 when there is none.
   std::int32_t find(std::string_view piece) const;

@@ -5,18 +5,17 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/text/normalizer.hpp"
 #include "graft/text/wordpiece.hpp"
 
 namespace graft::detail {
 
-/// NUL, U+FFFD and the categories Cc, Cf, Cs, Co but tab, line feed and carriage return: BERT drops them. Cn, unassigned, comes apart.
 GRAFT_INLINE bool is_dropped(std::int32_t value) {
   if (value < 0x80) return (value < ' ' && value != '\t' && value != '\n' && value != '\r') || value == 0x7f;
   const auto category = utf8proc_category(value);
   return value == 0xfffd || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO);
 }
 
-/// The ideographs that BERT makes words of their own (not kana, not Hangul).
 GRAFT_INLINE bool is_ideograph(std::int32_t value) {
   constexpr std::array<std::pair<std::int32_t, std::int32_t>, 8> blocks{{{0x4e00, 0x9fff},
                                                                          {0x3400, 0x4dbf},
@@ -76,7 +75,17 @@ GRAFT_INLINE std::string_view wordpiece::normalize(std::string_view text, std::s
   return buffer;
 }
 
-GRAFT_INLINE void wordpiece::encode(std::string_view text, std::vector<std::int32_t>& ids) const {
+GRAFT_INLINE void wordpiece::normalize(detail::aligned_text& text) const {
+  auto steps = detail::bert_steps(settings_.clean_text, settings_.handle_chinese_chars, strip_accents_, settings_.lower_case);
+  if (settings_.clean_text) steps[0].unassigned = settings_.drop_unassigned;
+  detail::aligned_text spare;
+  normalizer(std::move(steps)).apply(text, spare);
+}
+
+GRAFT_INLINE void wordpiece::encode(std::string_view text, detail::piece_list out) const {
+  const auto cut_out = [&](std::size_t begin, std::size_t end) {
+    cut(text.substr(begin, end - begin), {out.ids, out.ranges, out.word + begin});
+  };
   std::size_t begin = 0;  // of the word
   for (std::size_t at = 0; at < text.size();) {
     auto kind = detail::ascii_kinds_of_bert[static_cast<unsigned char>(text[at]) & 0x7f];
@@ -87,13 +96,13 @@ GRAFT_INLINE void wordpiece::encode(std::string_view text, std::vector<std::int3
       end = at + bytes;
     }
     if (kind != detail::bert_kind::word) {
-      if (begin < at) cut(text.substr(begin, at - begin), ids);
-      if (kind == detail::bert_kind::punctuation) cut(text.substr(at, end - at), ids);
+      if (begin < at) cut_out(begin, at);
+      if (kind == detail::bert_kind::punctuation) cut_out(at, end);
       begin = end;
     }
     at = end;
   }
-  if (begin < text.size()) cut(text.substr(begin), ids);
+  if (begin < text.size()) cut_out(begin, text.size());
 }
 
 GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer) const {
@@ -118,9 +127,9 @@ GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer) 
   if (alone) buffer += ' ';
 }
 
-GRAFT_INLINE void wordpiece::cut(std::string_view word, std::vector<std::int32_t>& ids) const {
+GRAFT_INLINE void wordpiece::cut(std::string_view word, detail::piece_list out) const {
   const auto starts_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
-  const std::size_t before = ids.size();
+  const std::size_t before = out.ids.size();
   const std::size_t most = settings_.max_input_chars_per_word;
   bool known = word.size() <= most || static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= most;
   for (std::size_t begin = 0; known && begin < word.size();) {
@@ -133,12 +142,13 @@ GRAFT_INLINE void wordpiece::cut(std::string_view word, std::vector<std::int32_t
       if (id >= 0) break;
     }
     known = id >= 0;
-    ids.push_back(id);
+    out.push(id, begin, begin + length);
     begin += length;
   }
   if (known) return;
-  ids.resize(before);
-  ids.push_back(unk_id_);
+  if (out.ranges != nullptr) out.ranges->resize(out.ranges->size() - (out.ids.size() - before));
+  out.ids.resize(before);
+  out.push(unk_id_, 0, word.size());
 }
 
 }  // namespace graft

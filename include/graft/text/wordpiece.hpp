@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "graft/text/aligned_text.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 
@@ -27,6 +28,12 @@ constexpr bool is_punctuation(std::int32_t value) {
   const auto category = utf8proc_category(value);
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
+
+/// NUL, U+FFFD and the categories Cc, Cf, Cs, Co but tab, line feed and carriage return: BERT drops them. Cn, unassigned, comes apart.
+bool is_dropped(std::int32_t value);
+
+/// The ideographs that BERT makes words of their own (not kana, not Hangul).
+bool is_ideograph(std::int32_t value);
 
 enum class bert_kind : std::uint8_t { word, space, punctuation };
 
@@ -45,9 +52,10 @@ inline constexpr auto ascii_kinds_of_bert = [] {
 
 /// What a tokenizer's files may set; the defaults are those of bert-base-uncased.
 struct wordpiece_settings {
-  bool clean_text = true;            // control characters and U+FFFD go, all white space is a space
-  bool drop_unassigned = true;       // clean_text takes code points without a meaning, too: BERT's first tokenizer does, the tokenizers library not
-  bool handle_chinese_chars = true;  // ideographs are words of their own
+  bool clean_text = true;  // control characters and U+FFFD go, all white space is a space
+  bool drop_unassigned =
+      true;  // clean_text takes code points without a meaning, too: BERT's first tokenizer does, the tokenizers library not
+  bool handle_chinese_chars = true;     // ideographs are words of their own
   std::optional<bool> strip_accents{};  // canonical decomposition without category Mn; unset: as lower_case
   bool lower_case = true;
   std::string unk_token = "[UNK]";
@@ -69,17 +77,19 @@ class wordpiece {
   /// TEXT, which is valid UTF-8, cleaned, with spaces around ideographs, without accents and in lower case, as the settings say. It lies in
   /// BUFFER.
   std::string_view normalize(std::string_view text, std::string& buffer) const;
+  void normalize(detail::aligned_text& text) const;
 
-  /// Appends the ids of TEXT, which is normalized already, to IDS.
-  void encode(std::string_view text, std::vector<std::int32_t>& ids) const;
+  /// Appends the ids of TEXT, which is normalized already, to OUT.
+  void encode(std::string_view text, detail::piece_list out) const;
+
+  /// Appends the ids of WORD to OUT.
+  void cut(std::string_view word, detail::piece_list out) const;
 
  private:
   static constexpr char dropped = static_cast<char>(0xff);  // no byte of UTF-8
 
   /// Appends what is left of VALUE, which is not ASCII.
   void normalize(std::int32_t value, std::string& buffer) const;
-
-  void cut(std::string_view word, std::vector<std::int32_t>& ids) const;
 
   vocabulary vocabulary_;
   detail::string_table continuations_;  // without their prefix

@@ -1,0 +1,77 @@
+#pragma once
+// Bodies of graft/text/merges.hpp.
+
+#include <utility>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
+#include "graft/text/merges.hpp"
+#include "graft/text/utf8.hpp"
+
+namespace graft::detail {
+
+GRAFT_INLINE bool merge_table::insert(std::int32_t left, std::int32_t right, merge value) {
+  slot& place = slots_[place_of(key_of(left, right))];
+  const bool fresh = place.value.rank == no_rank;
+  place = {key_of(left, right), value};
+  return fresh;
+}
+
+GRAFT_INLINE merge_table::merge merge_table::find(std::int32_t left, std::int32_t right) const {
+  return slots_[place_of(key_of(left, right))].value;
+}
+
+GRAFT_INLINE std::uint64_t merge_table::key_of(std::int32_t left, std::int32_t right) {
+  return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
+}
+
+GRAFT_INLINE std::size_t merge_table::place_of(std::uint64_t key) const {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = (key * 0x9e3779b97f4a7c15U) >> 32 & mask;
+  while (slots_[at].value.rank != no_rank && slots_[at].key != key) at = (at + 1) & mask;
+  return at;
+}
+
+GRAFT_INLINE merge_list::merge_list(const vocabulary& pieces, const std::string& path) : table_(0) {
+  const mapped_file file(path);
+  const auto text = file.text().substr(0, file.text().find_last_not_of("\r\n") + 1);
+  table_ = merge_table(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
+  for_each_line(text, [&](std::uint64_t number, std::string_view line) {
+    if (number == 1 && line.starts_with("#version")) return;
+    add(pieces, line, [&](const std::string& reason) { throw format_error::at_line(path, number, reason); });
+  });
+}
+
+/// The two of MERGE, "a b" or ["a", "b"]; two empty ones if it is neither.
+GRAFT_INLINE std::pair<std::string, std::string> parts_of(const json& merge) {
+  if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+  }
+  if (!merge.is_string()) return {};
+  const auto& text = merge.get_ref<const std::string&>();
+  const auto space = std::min(text.find(' '), text.size());
+  return {text.substr(0, space), text.substr(std::min(space + 1, text.size()))};
+}
+
+GRAFT_INLINE merge_list::merge_list(const vocabulary& pieces, const json& merges, const std::string& where, const std::string& prefix)
+    : table_(merges.size()) {
+  if (!merges.is_array()) throw format_error(where, "is no list of merges");
+  const auto fail = [&](const std::string& reason) { throw format_error(where, "entry " + std::to_string(size_) + ": " + reason); };
+  for (const auto& merge : merges) {
+    if (merge.is_string() && prefix.empty()) {
+      add(pieces, merge.get_ref<const std::string&>(), fail);
+    } else if (const auto parts = parts_of(merge); !parts.first.empty()) {
+      add(pieces, parts.first, parts.second, prefix, fail);
+    } else {
+      fail(shown(merge) + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
+    }
+  }
+}
+
+GRAFT_INLINE bool merge_list::has(const vocabulary& pieces, const json& merge, std::int32_t rank) const {
+  const auto [left, right] = parts_of(merge);
+  const auto left_id = pieces.find(left), right_id = pieces.find(right);
+  return left_id >= 0 && right_id >= 0 && table_.find(left_id, right_id).rank == rank;
+}
+
+}  // namespace graft::detail
