@@ -6,6 +6,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/text/byte_level_bpe.hpp"
+#include "graft/text/unicode_tables.hpp"
 #include "graft/text/utf8.hpp"
 
 namespace graft::detail {
@@ -14,6 +15,8 @@ GRAFT_INLINE character_kind kind_of(std::int32_t value) {
   const auto category = utf8proc_category(value);
   if (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) return character_kind::letter;
   if (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) return character_kind::number;
+  if (category == UTF8PROC_CATEGORY_CN && is_in(new_letters, value)) return character_kind::letter;
+  if (category == UTF8PROC_CATEGORY_CN && is_in(new_numbers, value)) return character_kind::number;
   return is_white_space(value) ? character_kind::space : character_kind::other;
 }
 

@@ -7,6 +7,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/text/character_map.hpp"
+#include "graft/text/unicode_tables.hpp"
 
 namespace graft::detail {
 
@@ -18,7 +19,7 @@ GRAFT_INLINE std::size_t cluster_end(std::string_view text, std::size_t begin) {
   while (end < text.size()) {
     if (value < 0x80 && is_ascii(text[end]) && !(value == '\r' && text[end] == '\n')) break;
     const auto next = code_point_at(text, end);
-    if (utf8proc_grapheme_break_stateful(value, next.value, &state)) break;
+    if (utf8proc_grapheme_break_stateful(value, next.value, &state) && !is_in(new_marks, next.value)) break;
     value = next.value;
     end += next.bytes;
   }
@@ -77,6 +78,7 @@ GRAFT_INLINE void character_map::apply(const detail::aligned_text& in, detail::a
       out.text += by;
       return;
     }
+    if (by.empty() && changes.empty()) return;  // as the tokenizers library: the next stands in its place
     const auto old_count = detail::count_code_points(part), count = detail::count_code_points(by);
     detail::for_each_code_point(by, [&](std::int32_t value, std::string_view) { changes.push_back({value, 0}); });
     for (std::size_t i = 0; i + old_count < count; ++i) changes[changes.size() - 1 - i].change = 1;

@@ -2,6 +2,9 @@
 // Bodies of graft/text/fast_tokenizer.hpp.
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 
 #include "graft/core/compiled.hpp"
@@ -25,7 +28,32 @@ GRAFT_INLINE void heed(const tokenizer_config& config, json& file) {
   }
 }
 
-GRAFT_INLINE unigram read_unigram(const json_section& model, std::string& unk_token) {
+/// VALUE as the tokenizers library reads it from a file: its decimal digits as one number, times or over a power of ten, both of which
+/// round. Source: serde_json without its feature float_roundtrip.
+GRAFT_INLINE double read_as_there(double value) {
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), std::abs(value), std::chars_format::scientific).ptr;
+  std::uint64_t digits = 0;
+  int exponent = 0;
+  const char* next = text.data();
+  for (bool fraction = false; next != end && *next != 'e'; ++next) {
+    if (*next == '.') {
+      fraction = true;
+      continue;
+    }
+    digits = digits * 10 + static_cast<std::uint64_t>(*next - '0');
+    exponent -= fraction;
+  }
+  int written = 0;
+  if (next != end) std::from_chars(next + 1 + (next[1] == '+'), end, written);
+  exponent += written;
+  if (exponent < -300 || exponent > 300) return value;
+  const double power = std::pow(10.0, std::abs(exponent));
+  const auto made = exponent < 0 ? static_cast<double>(digits) / power : static_cast<double>(digits) * power;
+  return value < 0 ? -made : made;
+}
+
+GRAFT_INLINE unigram read_unigram(const json_section& model, std::string& unk_token, bool converted) {
   model.expect_only("Unigram", {"unk_id", "vocab", "byte_fallback"});
   const auto list = model.at("vocab");
   if (!list.value.is_array())
@@ -38,7 +66,7 @@ GRAFT_INLINE unigram read_unigram(const json_section& model, std::string& unk_to
                          "entry " + std::to_string(pieces.size()) + " is " + shown(entry) + ", a piece and its score were expected");
     }
     pieces.push_back(entry[0].get<std::string>());
-    scores.push_back(entry[1].get<double>());
+    scores.push_back(converted ? entry[1].get<double>() : read_as_there(entry[1].get<double>()));
   }
   unigram_settings settings;
   settings.unk_id = graft::optional(model.value, "unk_id", model.where, -1);
@@ -92,8 +120,8 @@ GRAFT_INLINE wordpiece read_wordpiece(const json_section& model, vocabulary piec
   return wordpiece(std::move(pieces), settings);
 }
 
-/// How FILE, a tokenizer.json, cuts text.
-GRAFT_INLINE tokenizer_model read_model(const json_section& file, std::string& unk_token) {
+/// How FILE, a tokenizer.json, or one CONVERTED from another file, cuts text.
+GRAFT_INLINE tokenizer_model read_model(const json_section& file, std::string& unk_token, bool converted) {
   const auto model = file.at("model"), normalizing = file.at("normalizer"), cutting = file.at("pre_tokenizer");
   model.expect("type", {"BPE", "Unigram", "WordPiece", "WordLevel"});
   const auto type = model.type();
@@ -101,7 +129,7 @@ GRAFT_INLINE tokenizer_model read_model(const json_section& file, std::string& u
     return part.value.is_object() && part.value.value("type", json()) == name;
   };
   if (type == "Unigram") {
-    auto made = read_unigram(model, unk_token);
+    auto made = read_unigram(model, unk_token, converted);
     return pipeline(normalizer(normalizing), pre_tokenizer(cutting), std::move(made), false);
   }
   unk_token = graft::optional(model.value, "unk_token", model.where, std::string());
@@ -176,7 +204,7 @@ GRAFT_INLINE fast_tokenizer read_fast_tokenizer(const std::string& path, const t
   return read_fast_tokenizer(read_json(path), path, config);
 }
 
-GRAFT_INLINE fast_tokenizer read_fast_tokenizer(json whole, const std::string& path, const tokenizer_config& config) {
+GRAFT_INLINE fast_tokenizer read_fast_tokenizer(json whole, const std::string& path, const tokenizer_config& config, bool converted) {
   if (!whole.contains("model") || !whole["model"].is_object()) throw format_error(path, "has no \"model\": not a tokenizer.json?");
   if (auto& type = whole["model"]["type"]; type.is_null()) {  // as early files
     type = whole["model"].contains("merges") ? "BPE" : whole["model"]["vocab"].is_array() ? "Unigram" : "WordPiece";
@@ -194,7 +222,7 @@ GRAFT_INLINE fast_tokenizer read_fast_tokenizer(json whole, const std::string& p
   }
   const auto post_processor = file.at("post_processor");
   std::string unk_token;
-  auto model = detail::read_model(file, unk_token);
+  auto model = detail::read_model(file, unk_token, converted);
   return {std::move(model),
           std::move(mentions),
           unk_token,

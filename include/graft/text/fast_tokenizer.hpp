@@ -30,8 +30,8 @@ struct fast_tokenizer {
 /// Source: the tokenizers library's serialized form, version 1.0.   Tested: tests/text/fast_tokenizer_test.cpp
 fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config);
 
-/// The same of FILE, which came from PATH.
-fast_tokenizer read_fast_tokenizer(json file, const std::string& path, const tokenizer_config& config);
+/// The same of FILE, which came from PATH; CONVERTED: from another kind of file, so that its numbers are exact.
+fast_tokenizer read_fast_tokenizer(json file, const std::string& path, const tokenizer_config& config, bool converted = false);
 
 /// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP. Returns the
 /// layout of pairs, USUAL if it does not say.

@@ -70,7 +70,7 @@ void each_code_point(const aligned_text& in, aligned_text& out, Each each) {
 /// Lower case of one code point at a time, without context.
 template <class Emit>
 void lower(std::int32_t value, Emit emit) {
-  emit(utf8proc_tolower(value));
+  emit(lower_case_of(value));
   if (value == 0x130) emit(0x307);  // the one letter that becomes two
 }
 
@@ -114,15 +114,15 @@ GRAFT_INLINE void apply_step(const normalizer_step& step, const aligned_text& in
     case kind::clean:
       return each_code_point(in, out, [&](std::int32_t value, auto emit) {
         if (step.unassigned && utf8proc_category(value) == UTF8PROC_CATEGORY_CN) return;
-        if (!is_dropped(value)) emit(is_white_space(value) ? ' ' : value);
+        if (!is_dropped(value, step.unassigned)) emit(is_white_space(value) ? ' ' : value);
       });
     case kind::nmt:
       return each_code_point(in, out, [](std::int32_t value, auto emit) {
         if (const auto made = nmt(value); made >= 0) emit(made);
       });
     case kind::ideographs:
-      return each_code_point(in, out, [](std::int32_t value, auto emit) {
-        const bool alone = is_ideograph(value);
+      return each_code_point(in, out, [&](std::int32_t value, auto emit) {
+        const bool alone = is_ideograph(value, step.unassigned);
         if (alone) emit(' ');
         emit(value);
         if (alone) emit(' ');

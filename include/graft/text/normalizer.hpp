@@ -38,7 +38,7 @@ struct normalizer_step {
   text_pattern pattern{};
   std::string content{};           // of replace, prepend
   bool left = true, right = true;  // of strip
-  bool unassigned = false;         // clean drops code points without a meaning, too
+  bool unassigned = false;         // clean and ideographs are those of BERT's first tokenizer
   std::shared_ptr<const character_map> map{};
 };
 

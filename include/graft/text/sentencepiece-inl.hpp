@@ -137,8 +137,8 @@ GRAFT_INLINE json sentencepiece_as_tokenizer(const std::string& path, sentencepi
   const auto file = detail::read_sentencepiece(path);
   json vocabulary = json::array(), added = json::array();
   const auto add = [&](const std::string& piece, double score) { vocabulary.push_back(json::array({piece, score})); };
-  const auto mention = [&](const std::string& text, std::uint64_t id, bool special, bool lstrip = false) {
-    added.push_back({{"id", id}, {"content", text}, {"special", special}, {"normalized", false}, {"lstrip", lstrip}});
+  const auto mention = [&](const std::string& text, std::uint64_t id, bool special, bool lstrip = false, bool normalized = false) {
+    added.push_back({{"id", id}, {"content", text}, {"special", special}, {"normalized", normalized}, {"lstrip", lstrip}});
   };
   std::uint64_t unk_id = 3;  // fairseq's ids, which have the special tokens in another order
   std::size_t taken = 0;     // pieces of the file that stand for those
@@ -168,13 +168,13 @@ GRAFT_INLINE json sentencepiece_as_tokenizer(const std::string& path, sentencepi
     for (const auto* text : {"[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]"}) {
       const auto found = std::ranges::find(file.pieces, text, &detail::sentencepiece_file::piece::text);
       const auto id = found == file.pieces.end() ? beyond++ : static_cast<std::uint64_t>(found - file.pieces.begin());
-      mention(text, id, true);
+      mention(text, id, true, false, text == std::string_view("[UNK]"));
     }
   } else {
     const bool camembert = kind == sentencepiece_kind::camembert;
     for (std::uint64_t id = 0; id < 4; ++id) mention(vocabulary[id][0], id, true);
     if (camembert) mention("<unk>NOTUSED", 4, true);
-    mention("<mask>", vocabulary.size(), true, true);
+    mention("<mask>", vocabulary.size(), true, true, !camembert);
     add("<mask>", 0);
   }
   const json metaspace{{"type", "Metaspace"}, {"replacement", "\u2581"}, {"prepend_scheme", "always"}, {"split", true}};

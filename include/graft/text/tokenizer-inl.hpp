@@ -98,7 +98,7 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
                                                                                                   : sentencepiece_kind::xlm_roberta;
       if (!any && !deberta && kind == sentencepiece_kind::xlm_roberta && !in({"XLMRobertaTokenizer"})) break;
       auto file = sentencepiece_as_tokenizer(path(name), kind, config.do_lower_case.value_or(false), config.split_by_punct);
-      return from_fast(read_fast_tokenizer(std::move(file), path(name), config), path(name));
+      return from_fast(read_fast_tokenizer(std::move(file), path(name), config, true), path(name));
     }
     if (has("vocab.txt") || (has("vocab.json") && has("merges.txt")) || has("sentencepiece.bpe.model") || has("spm.model")) {
       throw format_error(config.named_in,

@@ -6,17 +6,19 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/text/normalizer.hpp"
+#include "graft/text/unicode_forms.hpp"
 #include "graft/text/wordpiece.hpp"
 
 namespace graft::detail {
 
-GRAFT_INLINE bool is_dropped(std::int32_t value) {
+GRAFT_INLINE bool is_dropped(std::int32_t value, bool all) {
   if (value < 0x80) return (value < ' ' && value != '\t' && value != '\n' && value != '\r') || value == 0x7f;
   const auto category = utf8proc_category(value);
-  return value == 0xfffd || (category >= UTF8PROC_CATEGORY_CC && category <= UTF8PROC_CATEGORY_CO);
+  if (category < UTF8PROC_CATEGORY_CC || category > UTF8PROC_CATEGORY_CO) return value == 0xfffd;
+  return all || !is_in(late_format, value);
 }
 
-GRAFT_INLINE bool is_ideograph(std::int32_t value) {
+GRAFT_INLINE bool is_ideograph(std::int32_t value, bool all) {
   constexpr std::array<std::pair<std::int32_t, std::int32_t>, 8> blocks{{{0x4e00, 0x9fff},
                                                                          {0x3400, 0x4dbf},
                                                                          {0x20000, 0x2a6df},
@@ -25,6 +27,7 @@ GRAFT_INLINE bool is_ideograph(std::int32_t value) {
                                                                          {0x2b820, 0x2ceaf},
                                                                          {0xf900, 0xfaff},
                                                                          {0x2f800, 0x2fa1f}}};
+  if (!all && value >= 0x2b820 && value <= 0x2b91f) return false;
   return value >= 0x3400 && std::ranges::any_of(blocks, [=](auto block) { return value >= block.first && value <= block.second; });
 }
 
@@ -50,12 +53,13 @@ GRAFT_INLINE wordpiece::wordpiece(vocabulary pieces, const wordpiece_settings& s
     char& entry = ascii_[static_cast<std::size_t>(value)];
     entry = static_cast<char>(upper ? value + ('a' - 'A') : value);
     if (settings.clean_text && detail::is_white_space(value)) entry = ' ';
-    if (settings.clean_text && detail::is_dropped(value)) entry = dropped;
+    if (settings.clean_text && detail::is_dropped(value, true)) entry = dropped;
   }
 }
 
 GRAFT_INLINE std::string_view wordpiece::normalize(std::string_view text, std::string& buffer) const {
   buffer.clear();
+  bool ordered = true;
   for (std::size_t at = 0; at < text.size();) {
     std::size_t end = at;
     while (end < text.size() && detail::is_ascii(text[end])) ++end;
@@ -70,14 +74,20 @@ GRAFT_INLINE std::string_view wordpiece::normalize(std::string_view text, std::s
     if (end == text.size()) break;
     const auto [value, bytes] = detail::code_point_at(text, at);
     at += bytes;
-    normalize(value, buffer);
+    normalize(value, buffer, ordered);
+  }
+  if (!ordered) {
+    detail::aligned_text whole;
+    whole.assign(text, 0, false);
+    normalize(whole);
+    buffer = std::move(whole.text);
   }
   return buffer;
 }
 
 GRAFT_INLINE void wordpiece::normalize(detail::aligned_text& text) const {
   auto steps = detail::bert_steps(settings_.clean_text, settings_.handle_chinese_chars, strip_accents_, settings_.lower_case);
-  if (settings_.clean_text) steps[0].unassigned = settings_.drop_unassigned;
+  for (auto& step : steps) step.unassigned = settings_.drop_unassigned;
   detail::aligned_text spare;
   normalizer(std::move(steps)).apply(text, spare);
 }
@@ -105,24 +115,27 @@ GRAFT_INLINE void wordpiece::encode(std::string_view text, detail::piece_list ou
   if (begin < text.size()) cut_out(begin, text.size());
 }
 
-GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer) const {
-  if (settings_.clean_text && detail::is_dropped(value)) return;
+GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer, bool& ordered) const {
+  if (settings_.clean_text && detail::is_dropped(value, settings_.drop_unassigned)) return;
   if (settings_.clean_text && settings_.drop_unassigned && utf8proc_category(value) == UTF8PROC_CATEGORY_CN) return;
   if (settings_.clean_text && detail::is_white_space(value)) {
     buffer += ' ';
     return;
   }
-  const bool alone = settings_.handle_chinese_chars && detail::is_ideograph(value);
+  const bool alone = settings_.handle_chinese_chars && detail::is_ideograph(value, settings_.drop_unassigned);
   if (alone) buffer += ' ';
-  std::array<std::int32_t, 8> parts{value};  // the longest canonical decomposition has 4
-  utf8proc_ssize_t count = 1;
-  int boundary = 0;
-  if (strip_accents_) count = utf8proc_decompose_char(value, parts.data(), parts.size(), UTF8PROC_DECOMPOSE, &boundary);
-  for (utf8proc_ssize_t i = 0; i < count; ++i) {
-    const std::int32_t part = parts[static_cast<std::size_t>(i)];
-    if (strip_accents_ && utf8proc_category(part) == UTF8PROC_CATEGORY_MN) continue;
-    detail::append_code_point(buffer, settings_.lower_case ? utf8proc_tolower(part) : part);
+  const auto keep = [&](std::int32_t part) {
+    detail::append_code_point(buffer, settings_.lower_case ? detail::lower_case_of(part) : part);
     if (settings_.lower_case && part == 0x130) detail::append_code_point(buffer, 0x307);  // the one letter that becomes two
+  };
+  if (!strip_accents_) {
+    keep(value);
+  } else {
+    detail::decompose(value, false, [&](std::int32_t part) {
+      if (detail::is_nonspacing(part)) return;
+      ordered &= detail::combining_class(part) == 0;
+      keep(part);
+    });
   }
   if (alone) buffer += ' ';
 }

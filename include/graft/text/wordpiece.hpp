@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graft/text/aligned_text.hpp"
+#include "graft/text/unicode_tables.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 
@@ -19,21 +20,23 @@ namespace graft {
 
 namespace detail {
 
-/// All ASCII that is neither letter, digit, space nor control, and the categories P*.
+/// All ASCII that is neither letter, digit, space nor control, and the categories P*, as the tokenizers library has them.
 constexpr bool is_punctuation(std::int32_t value) {
   if (value < 0x80) {
     return (value >= '!' && value <= '/') || (value >= ':' && value <= '@') || (value >= '[' && value <= '`') ||
            (value >= '{' && value <= '~');
   }
   const auto category = utf8proc_category(value);
-  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+  if (category < UTF8PROC_CATEGORY_PC || category > UTF8PROC_CATEGORY_PO) return value == 0x166d || value == 0x111c9;
+  return !is_in(late_punctuation, value);
 }
 
 /// NUL, U+FFFD and the categories Cc, Cf, Cs, Co but tab, line feed and carriage return: BERT drops them. Cn, unassigned, comes apart.
-bool is_dropped(std::int32_t value);
+/// ALL: those, too, that became such since Unicode 8.
+bool is_dropped(std::int32_t value, bool all);
 
-/// The ideographs that BERT makes words of their own (not kana, not Hangul).
-bool is_ideograph(std::int32_t value);
+/// The ideographs that BERT makes words of their own (not kana, not Hangul). ALL: those, too, that BertNormalizer lacks.
+bool is_ideograph(std::int32_t value, bool all);
 
 enum class bert_kind : std::uint8_t { word, space, punctuation };
 
@@ -88,8 +91,8 @@ class wordpiece {
  private:
   static constexpr char dropped = static_cast<char>(0xff);  // no byte of UTF-8
 
-  /// Appends what is left of VALUE, which is not ASCII.
-  void normalize(std::int32_t value, std::string& buffer) const;
+  /// Appends what is left of VALUE, which is not ASCII. ORDERED becomes false where marks stay that may have to change places.
+  void normalize(std::int32_t value, std::string& buffer, bool& ordered) const;
 
   vocabulary vocabulary_;
   detail::string_table continuations_;  // without their prefix
