@@ -2,6 +2,7 @@
 
 Run with any Python 3; the tests need neither Python nor this script. Inputs that fuzzing found (found_...) lie beside the seeds.
 """
+import base64
 import json
 import pathlib
 import struct
@@ -287,6 +288,41 @@ put("vocabulary", "tokenizer_json_wordpiece", json.dumps(
      "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
                "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "low": 5, "##er": 6}}}))
 put("vocabulary", "tokenizer_json_unigram", json.dumps({"version": "1.0", "model": {"type": "Unigram", "vocab": [["<unk>", 0.0]]}}))
+pieces = [["<s>", 0], ["<pad>", 0], ["</s>", 0], ["<unk>", 0], ["\u2581", -2.5], ["low", -3.0], ["\u2581lo", -3.5], ["w", -4], ["er", -1e300], ["<0x41>", -5]]
+some_map = json.loads((golden / "text" / "unigram-older" / "tokenizer.json").read_text())["normalizer"]["normalizers"][0]
+metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+steps = [{"type": "Nmt"}, {"type": "NFKC"}, {"type": "NFD"}, some_map, {"type": "Lowercase"}, {"type": "StripAccents"}, {"type": "Prepend", "prepend": "\u2581"},
+         {"type": "Strip", "strip_left": True, "strip_right": True}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]
+cutters = [{"type": "Digits", "individual_digits": False}, {"type": "Punctuation", "behavior": "MergedWithNext"}, metaspace,
+           {"type": "Split", "pattern": {"String": "o"}, "behavior": "MergedWithPrevious", "invert": True}, {"type": "Whitespace"}]
+put("vocabulary", "tokenizer_json_steps", json.dumps(
+    {"normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": cutters},
+     "added_tokens": [{**added, "id": len(pieces), "single_word": True}],
+     "post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": True}]},
+     "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces, "byte_fallback": True}}))
+put("vocabulary", "tokenizer_json_map_cut", json.dumps({"normalizer": {**some_map, "precompiled_charsmap": some_map["precompiled_charsmap"][:64]},
+                                                        "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces}}))
+put("vocabulary", "tokenizer_json_unk_beyond", json.dumps({"model": {"type": "Unigram", "unk_id": 99, "vocab": pieces}}))
+put("vocabulary", "tokenizer_json_characters", json.dumps(
+    {"normalizer": {"type": "NFC"}, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "use_regex": False},
+     "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True, "continuing_subword_prefix": "##", "end_of_word_suffix": "</w>",
+               "vocab": {**roberta, "##o": 20, "l##o": 21, "lo</w>": 22, "##o</w>": 23}, "merges": [["l", "##o"], "l ##o</w>"]}}))
+put("vocabulary", "tokenizer_json_words", json.dumps({"pre_tokenizer": {"type": "WhitespaceSplit"}, "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": roberta}}))
+
+
+def message(number, content):
+    size, bytes_ = len(content), b""
+    while size > 127: size, bytes_ = size >> 7, bytes_ + bytes([size & 127 | 128])
+    return bytes([number << 3 | 2]) + bytes_ + bytes([size]) + content
+
+
+sentencepiece = b"".join(message(1, message(1, text.encode()) + b"\x15" + struct.pack("<f", max(score, -1e30)) + bytes([0x18, 2 if i == 0 else 3 if i < 3 else 1]))
+                         for i, (text, score) in enumerate([["<unk>", 0], ["<s>", 0], ["</s>", 0], *pieces[4:]]))
+sentencepiece += message(2, b"\x18\x01") + message(3, message(2, base64.b64decode(some_map["precompiled_charsmap"])))
+put("vocabulary", "sentencepiece", sentencepiece)
+put("vocabulary", "sentencepiece_cut", sentencepiece[:100])
+put("vocabulary", "sentencepiece_other_kind", sentencepiece + message(2, b"\x18\x02"))
+put("vocabulary", "sentencepiece_size_huge", b"\x0a" + b"\xff" * 9 + b"\x01")
 put("vocabulary", "tokenizer_json_merges_pairs", json.dumps({"model": {"type": "BPE", "vocab": roberta, "merges": [["l", "o"], ["x"], 3]}}))
 put("vocabulary", "good_ids_gap", json.dumps({**roberta, "x": 99}))
 put("vocabulary", "good_ids_twice", json.dumps({**roberta, "x": 0}))

@@ -16,7 +16,10 @@ void use_tokenizer(const std::vector<std::pair<std::string, std::string_view>>& 
   graft_fuzz::attempt([&] {
     const auto tokens = graft::tokenizer::from_folder(graft_fuzz::folder().path());
     const auto encode = [&](std::string_view one) {
-      for (const auto id : tokens.encode(one)) tokens.token(id);  // an id outside the vocabulary throws
+      std::vector<graft::text_span> spans;
+      const auto ids = tokens.encode(one, false, &spans);
+      for (const auto id : ids) tokens.token(id);  // an id outside the vocabulary throws
+      graft_fuzz::require(spans.size() == ids.size() && tokens.encode(one) == ids);
     };
     for (const auto* one : {"", " lower low\n<mask>[MASK] lowlo ", "Stra\u00dfe \u4e16\u754c it's 12"}) encode(one);
     graft_fuzz::attempt([&] { encode(text.substr(0, 256)); });
@@ -35,5 +38,6 @@ GRAFT_HARNESS(vocabulary) {
       text);
   use_tokenizer({{"vocab.txt", text}}, text);
   use_tokenizer({{"tokenizer.json", text}}, text);
+  for (const auto* name : {"sentencepiece.bpe.model", "spm.model"}) use_tokenizer({{name, text}}, text);
   return 0;
 }

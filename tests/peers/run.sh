@@ -5,6 +5,7 @@
 # Usage: tests/peers/run.sh [--write-goldens] [PATTERN...]   PATTERN: a part of the names of cases.  --write-goldens: answers that agree become tests/golden/peers/,
 #        which the test program/peers_test.cpp reads without Python.
 # BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
+# Tokenizers: `run.sh tokenizer` runs them alone (tokenizer_cases.py); TEXT: a file of text to train them with and to compare.
 # Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py and trained_cases.py.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
@@ -18,5 +19,8 @@ if [ ! -e "$venv/READY" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+tokenizers() { HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$source_dir/tests/peers/tokenizer_cases.py" "$build/examples/graft" "$work" ${TEXT:+--text "$TEXT"}; }
+[ "$*" != tokenizer ] || { tokenizers; exit; }
 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers" "$build/examples/graft" "$work" "$@"
 [ $# -gt 0 ] || PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers/averages.py" "$build/examples/graft" "$source_dir/tests/golden/peers/bases/roberta"
+[ $# -gt 0 ] || tokenizers
