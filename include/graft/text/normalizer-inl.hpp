@@ -53,7 +53,7 @@ GRAFT_INLINE text_pattern read_pattern(const json_section& section) {
   if (regex == gpt2 || regex == same) return {text_pattern::kind::gpt2_words, {}};
   if (regex == " {2,}") return {text_pattern::kind::spaces, {}};
   if (regex == "\\s+") return {text_pattern::kind::white_space, {}};
-  throw format_error(section.where, "\"Regex\" is " + shown(value["Regex"]) + ", graft takes GPT-2's words, \"\\\\s+\" and \" {2,}\" only");
+  throw format_error(section.where, "\"Regex\" is " + shown(value["Regex"]) + ", graft takes GPT-2's words, \"\\s+\" and \" {2,}\" only");
 }
 
 /// Makes of IN what EACH(value, EMIT) emits of each code point.
