@@ -1,4 +1,5 @@
-// Ids, and where tokens stand, of every way of cutting text, as the tokenizers library has them: tests/peers/tokenizer_cases.py made the files.
+// Ids, and where tokens stand, of every way of cutting text, as the tokenizers library has them: tests/peers/tokenizer_cases.py made the
+// files.
 
 #include <catch2/catch.hpp>
 #include <filesystem>

@@ -23,7 +23,7 @@ struct bpe_settings {
 };
 
 /// Joins the characters of a word by a list of merges. `encode` may be called from several threads at once.
-/// Source: Sennrich et al. 2016; BPE of the tokenizers library.   Tested: tests/text/bpe_test.cpp
+/// Source: Sennrich et al. 2016; BPE of the tokenizers library.   Tested: tests/text/tokenizer_goldens_test.cpp
 class bpe {
  public:
   /// @throws format_error  a merge that is no pair, or whose parts or result are no pieces; no unk_token among PIECES

@@ -15,7 +15,7 @@ namespace graft {
 /// `precompiled_charsmap`: the size in bytes of a double array (little-endian, 32 bits, as the numbers of the array), the array, and the
 /// replacements, each with a NUL behind it; the array's values are where they begin.
 /// Source: sentencepiece's Normalizer; Precompiled of the tokenizers library, which takes the shortest key.
-/// Tested: tests/text/character_map_test.cpp
+/// Tested: tests/text/normalizer_test.cpp
 class character_map {
  public:
   /// @throws format_error  BYTES, which came from WHERE, are cut short, or the replacements are not UTF-8

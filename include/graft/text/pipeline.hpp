@@ -33,7 +33,7 @@ class word_level {
   std::int32_t unk_id_;
 };
 
-/// Tested: tests/text/pipeline_test.cpp
+/// A tokenizer that no short cut fits.   Tested: tests/text/tokenizer_goldens_test.cpp
 class pipeline {
  public:
   using word_model = std::variant<unigram, bpe, word_level, wordpiece, byte_level_bpe>;

@@ -13,7 +13,7 @@ enum class sentencepiece_kind { xlm_roberta, camembert, deberta };
 /// What transformers makes a tokenizer.json of the file PATH, a Unigram model, for a tokenizer of that KIND. LOWER_CASE and SPLIT_BY_PUNCT
 /// are settings of DebertaV2Tokenizer.
 /// @throws format_error  the file is broken or of another kind of model
-/// Source: sentencepiece_model.proto; SpmConverter of transformers 4.57.   Tested: tests/text/sentencepiece_test.cpp
+/// Source: sentencepiece_model.proto; SpmConverter of transformers 4.57.   Tested: tests/text/unigram_test.cpp
 json sentencepiece_as_tokenizer(const std::string& path, sentencepiece_kind kind, bool lower_case = false, bool split_by_punct = false);
 
 }  // namespace graft

@@ -14,7 +14,7 @@ namespace graft::detail {
 enum class normal_form : std::uint8_t { nfc, nfd, nfkc, nfkd };
 
 /// Appends TEXT in normal form to OUT.
-/// Source: Unicode Standard Annex #15.   Tested: tests/text/unicode_forms_test.cpp
+/// Source: Unicode Standard Annex #15.   Tested: tests/text/normalizer_test.cpp
 void append_normal_form(const aligned_text& text, normal_form form, aligned_text& out);
 
 /// Categories M*, as of Unicode 9.
