@@ -1,7 +1,6 @@
 #pragma once
 // Bodies of graft/model/trunk_files.hpp.
 
-#include <algorithm>
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
@@ -34,10 +33,8 @@ GRAFT_INLINE known_ids known_ids_of(const encoder_config& c) {
 
 GRAFT_INLINE tokenizer read_vocabulary(const std::string& path, const encoder_config& c) {
   auto t = tokenizer::from_folder(path);
-  const bool roberta = t.family() == tokenizer_family::roberta;
-  const std::string family = roberta ? "roberta" : "bert";
-  const auto of_roberta = {"roberta", "xlm-roberta", "camembert", "mpnet"};
-  if (roberta != (std::ranges::find(of_roberta, c.model_type) != of_roberta.end()) && t.named_class().empty()) {
+  const std::string family = t.family() == tokenizer_family::roberta ? "roberta" : "bert";
+  if (family != c.model_type && t.named_class().empty()) {
     throw config_error(path + ": the vocabulary is that of a " + family + " model, the model is a " + c.model_type +
                        ": they do not belong together (if they do, name the tokenizer_class in a tokenizer_config.json)");
   }
