@@ -196,6 +196,15 @@ GRAFT_INLINE std::vector<std::string> tokens_around(const json& post_processor) 
   return around;
 }
 
+/// The same of it, or of one of a sequence.
+GRAFT_INLINE std::vector<std::string> tokens_around(const json_section& section) {
+  std::vector<std::string> around;
+  for_each_processor(section, [&](const json_section& one) {
+    if (auto found = tokens_around(one.value); !found.empty()) around = std::move(found);
+  });
+  return around;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
@@ -227,7 +236,7 @@ GRAFT_INLINE fast_tokenizer read_fast_tokenizer(json whole, const std::string& p
           std::move(mentions),
           unk_token,
           post_processor.value,
-          detail::tokens_around(post_processor.value),
+          detail::tokens_around(post_processor),
           detail::trimming_of(post_processor)};
 }
 

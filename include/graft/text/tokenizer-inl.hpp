@@ -73,6 +73,7 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
       settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!has_upper_case(pieces));
       settings.strip_accents = config.strip_accents.value_or(std::nullopt);
       settings.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
+      settings.drop_unassigned = !has("tokenizer.json");  // which is what transformers reads
       if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
       plain = laid_out({wordpiece(std::move(pieces), settings), config}, bert_layout);
     }
