@@ -12,7 +12,7 @@ using spans = std::vector<graft::text_span>;
 namespace {
 
 /// TEXT by STEPS, normalizers, from code point 1 on, and what each of its bytes stands for.
-std::pair<std::string, spans> normalized(const json& steps, std::string_view text) {
+std::pair<std::string, spans> normalized(const std::vector<json>& steps, std::string_view text) {
   const json whole{{"type", "Sequence"}, {"normalizers", steps}};
   graft::detail::aligned_text made, spare;
   made.assign(text, 1, true);
@@ -97,7 +97,7 @@ TEST_CASE("steps that graft lacks, or that are broken, are refused in a line tha
   refusal({{"type", "NFC"}, {"form", 1}}, "f: has a \"form\", which graft does not know");
   refusal({{"type", "Sequence"}, {"normalizers", 5}}, "f: \"normalizers\": is 5, a list was expected");
   json deep = of_type("NFC");
-  for (int i = 0; i < 20; ++i) deep = {{"type", "Sequence"}, {"normalizers", {deep}}};
+  for (int i = 0; i < 20; ++i) deep = {{"type", "Sequence"}, {"normalizers", json::array({deep})}};
   refusal(deep, "is a list in more lists than graft follows");
   refusal({{"type", "Replace"}, {"pattern", {{"Regex", "[a-z]+"}}}, {"content", ""}},
           "\"Regex\" is \"[a-z]+\", graft takes GPT-2's words, \"\\s+\" and \" {2,}\" only");
