@@ -246,6 +246,20 @@ std::vector<scenario> scenarios(const std::string& material) {
                    if (process(convert(golden + "/adapter_rte.safetensors", folder + "/out"), {}, folder + "/err").wait().code != 0)
                      std::exit(2);
                  }});
+  all.push_back({"merge-adapters into an encoder, over another one",
+                 [=](const std::string& folder) {
+                   return words{
+                       "merge-adapters", "--model_path",  material + "/hf",   "--adapter_path", GRAFT_TEST_DIR "/golden/exchange/peft_lora",
+                       "--output_path",  folder + "/out", "--force_overwrite"};
+                 },
+                 {"model.safetensors", "config.json"},
+                 [=](const std::string& folder) { fs::copy(material + "/hf", folder + "/out"); }});
+  all.push_back({"merge-adapters of several",
+                 [=](const std::string& folder) {
+                   return words{"merge-adapters", "--model_path", material + "/hf", "--adapter_weights_path",        list,
+                                "--to",           "graft",        "--output_path",  folder + "/out/mean.safetensors"};
+                 },
+                 {"mean.safetensors"}});
   for (const bool goes_on : {false, true}) {
     all.push_back({goes_on ? "predict, going on" : "predict",
                    [=](const std::string& folder) {

@@ -1,6 +1,7 @@
 // graft merge-adapters: what it makes of the encoder answers as the library did with the adapter beside it.
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <sstream>
 
 #include "graft/core/json.hpp"
@@ -49,6 +50,41 @@ TEST_CASE("an adapter that became part of the encoder answers as it did beside i
       }
     }
   }
+}
+
+TEST_CASE("what cannot be merged is one line, and nothing is written or lost") {
+  const temporary_folder work;
+  const std::string lora = merged_peers + "peft/lora_query_and_value", cut = work / "cut", target = work / "model";
+  std::filesystem::copy(lora, cut);
+  std::filesystem::resize_file(cut + "/adapter_model.safetensors", std::filesystem::file_size(cut + "/adapter_model.safetensors") / 2);
+  const auto list = [&](const std::string& name, const graft::json& adapters) {
+    graft::write_file(work / name, adapters.dump());
+    return work / name;
+  };
+  const auto refused = [&](std::vector<std::string> more, const std::string& part, const std::string& base = "roberta") {
+    more.insert(more.end(), {"--output_path", target});
+    const auto result = merge(base, more);
+    INFO("expected: " << part);
+    CHECK(result.exit_code == 1);
+    CHECK(graft_test::is_one_line_error(result.err));
+    CHECK_THAT(result.err, Contains(part));
+    CHECK_FALSE(std::filesystem::exists(target));
+  };
+  refused({"--adapter_path", work / "nowhere"}, "nowhere: is not there");
+  refused({"--adapter_path", work.path()}, "holds several adapters: cut; give the folder of one of them");
+  refused({"--adapter_path", cut}, "cut/adapter_model.safetensors");
+  refused({"--adapter_path", merged_peers + "adapterhub/seq_bn"}, "is an adapter, which cannot become part of the weights");
+  refused({"--adapter_path", merged_peers + "adapterhub/seq_bn_inv"}, "is an adapter, which cannot become part of the weights");
+  refused({"--adapter_path", lora}, "no dense layer of this encoder has an update", "bert");
+  refused({"--adapter_weights_path", list("kinds.json", {{"a", lora}, {"b", merged_peers + "peft/dora"}}), "--to", "graft"},
+          "is not of the shape of");
+  refused({"--adapter_weights_path", list("ranks.json", {{"a", lora}, {"b", merged_peers + "peft/lora_rank_pattern"}}), "--to", "graft"},
+          "is not of the shape of");
+  refused({"--adapter_weights_path", list("cut.json", {{"a", lora}, {"b", cut}}), "--to", "graft"}, "cut/adapter_model.safetensors");
+  refused({"--adapter_weights_path", list("none.json", graft::json::object())}, "none.json: names no adapter");
+  graft::write_file(work / "model", "mine");
+  CHECK_THAT(merge("roberta", {"--adapter_path", lora, "--output_path", target}).err, Contains("is there already; choose another"));
+  CHECK(graft::read_file(target) == "mine");
 }
 
 TEST_CASE("several adapters become one, or none of them") {
