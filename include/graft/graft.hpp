@@ -76,6 +76,7 @@
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
 
 // layers: functions with parameters
+#include "graft/layers/sequence_gate.hpp"         // a number for each sequence, by which something is scaled
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters

@@ -186,6 +186,12 @@ TEST_CASE("AdapterHub's form takes low-rank updates of the projections that it k
   CHECK(dora.tensors.at("roberta.encoder.layer.1.attention.self.value.lora_magnitude_vector").shape.size() == 1);
   CHECK(graft::parse_description(graft::to_metadata(dora.description), "d").lora.dora_outputs);
   CHECK_THAT(refusal([&] { graft::write_peft(folder / "p", dora, config); }), Contains("which PEFT does not"));
+  CHECK(updates({.r = 2, .alpha = 2, .targets = {"query"}, .gates = true}).empty());
+  const auto gated = graft::read_adapterhub(folder / "o", config);
+  CHECK(gated.description.lora.gates);
+  CHECK(gated.tensors.contains("roberta.encoder.layer.1.attention.self.query.lora_gate.bias"));
+  CHECK(graft::parse_description(graft::to_metadata(gated.description), "d").lora.gates);
+  CHECK_THAT(refusal([&] { graft::write_peft(folder / "p", gated, config); }), Contains("has gates, which PEFT does not have"));
   for (const char* name : {"", "a.b", "a/b", "a b"}) {
     CHECK_THAT(refusal([&] { graft::write_adapterhub(folder / "o", made_adapter(config, houlsby()), config, name, false); }),
                Contains("adapter_name is \"" + std::string(name) + "\""));

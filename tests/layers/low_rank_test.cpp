@@ -64,3 +64,27 @@ TEST_CASE("a frozen update keeps nothing") {
   layer.forward(graft_test::random_matrix(5, 4, 2), y, &s, ctx);
   CHECK(s.x.bytes() == 0);
 }
+
+TEST_CASE("a gate scales an update, or all of what has none, by the mean of its sequence's rows") {
+  graft::linear<graft::f64> layer("l", 2, 2);
+  layer.weight.edit() << 1, 0, 0, 1;
+  layer.bias.edit() << 1, 2;
+  layer.gate.emplace("l.lora_gate", 2);
+  layer.gate->weight.edit() << std::log(3.0), 0;  // s(log 3) = 3/4
+  graft::matrix<double> x(3, 2), y(3, 2), expected(3, 2);
+  x << 1, 4, 0, 8, 1, 0;
+  graft::context ctx;
+  const std::vector<graft::index> offsets{0, 2, 3};
+  ctx.offsets = offsets;
+  layer.forward(x, y, nullptr, ctx);
+  expected << 2 * 0.625, 6 * 0.625, 1 * 0.625, 10 * 0.625, 2 * 0.75, 2 * 0.75;
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
+  layer.lora.emplace("l", 2, 2, 1, 1);
+  layer.lora->a.edit() << 1, 1;
+  layer.lora->b.edit() << 8, 0;
+  layer.forward(x, y, nullptr, ctx);
+  expected << 2 + 0.625 * 40, 6, 1 + 0.625 * 64, 10, 2 + 0.75 * 8, 2;
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-13);
+  graft::matrix<double> few = x.topRows(2), out(2, 2);
+  CHECK_THROWS_WITH(layer.forward(few, out, nullptr, ctx), Catch::Contains("other rows than its sequences'"));
+}

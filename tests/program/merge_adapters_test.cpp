@@ -75,6 +75,8 @@ TEST_CASE("what cannot be merged is one line, and nothing is written or lost") {
   refused({"--adapter_path", cut}, "cut/adapter_model.safetensors");
   refused({"--adapter_path", merged_peers + "adapterhub/seq_bn"}, "is an adapter, which cannot become part of the weights");
   refused({"--adapter_path", merged_peers + "adapterhub/seq_bn_inv"}, "is an adapter, which cannot become part of the weights");
+  for (const char* gated : {"lora_use_gating", "ia3_use_gating"})
+    refused({"--adapter_path", merged_peers + "adapterhub/" + gated}, "has gates, which depend on a text");
   refused({"--adapter_path", lora}, "no dense layer of this encoder has an update", "bert");
   refused({"--adapter_weights_path", list("kinds.json", {{"a", lora}, {"b", merged_peers + "peft/dora"}}), "--to", "graft"},
           "is not of the shape of");

@@ -71,6 +71,7 @@ struct lora_options {
   bool dora = false;                       // rows of W + (alpha / r) B A get lengths of their own: lora_magnitude_vector
   bool dora_outputs = false;               // ... as in AdapterHub's library: see merged_tensors
   bool bias = false;                       // B has a bias, scaled as the update is
+  bool gates = false;                      // sequences scale the update by a gate (layers/sequence_gate.hpp): not trained
 
   /// Whether one of the targets names LAYER.
   bool updates(const std::string& layer) const;
@@ -95,6 +96,7 @@ struct prefix_options {
 struct ia3_options {
   std::vector<std::string> targets{};       // all of them
   std::vector<std::string> feed_forward{};  // those whose inputs are scaled
+  bool gates = false;                       // sequences scale the outputs, too (layers/sequence_gate.hpp)
 };
 
 /// Whether TARGET names LAYER: all of its name or, of a layer of the encoder, the end of it from a dot on.

@@ -44,7 +44,10 @@ class encoder_layer {
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   /// Whether all tokens have to come through, whichever are wanted.
-  bool reads_sequences() const { return attention_site.reads_sequences() || feed_site.reads_sequences(); }
+  bool reads_sequences() const {
+    const bool gated = attention.query.gate || attention.output.gate || feed.intermediate.gate || feed.output.gate;
+    return gated || attention_site.reads_sequences() || feed_site.reads_sequences();
+  }
 
   template <class F>
   void for_each_parameter(F&& f) {

@@ -66,6 +66,16 @@ GRAFT_INLINE tensor_shapes dense_layers(const encoder_config& config, index clas
   return shapes;
 }
 
+namespace detail {
+
+/// The gate of LAYER, which reads INPUTS numbers.
+GRAFT_INLINE void add_gate(tensor_shapes& shapes, const std::string& layer, index inputs) {
+  shapes[layer + ".lora_gate.weight"] = {1, inputs};
+  shapes[layer + ".lora_gate.bias"] = {1};
+}
+
+}  // namespace detail
+
 GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const model_description& d, index classes) {
   tensor_shapes shapes;
   for (const auto& [layer, shape] : dense_layers(config, classes)) {
@@ -75,6 +85,7 @@ GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const mode
     shapes[layer + ".lora_B.weight"] = {shape[0], r};
     if (d.lora.bias) shapes[layer + ".lora_B.bias"] = {shape[0]};
     if (d.lora.dora) shapes[layer + ".lora_magnitude_vector"] = {shape[0]};
+    if (d.lora.gates) detail::add_gate(shapes, layer, shape[1]);
   }
   return shapes;
 }
@@ -84,6 +95,7 @@ GRAFT_INLINE tensor_shapes ia3_tensors(const encoder_config& config, const model
   for (const auto& [layer, shape] : dense_layers(config, classes)) {
     if (!is_any_target(layer, d.ia3.targets)) continue;
     const bool inputs = is_any_target(layer, d.ia3.feed_forward);
+    if (d.ia3.gates) detail::add_gate(shapes, layer, shape[1]);
     shapes[layer + ".ia3_l"] = inputs ? std::vector<index>{1, shape[1]} : std::vector<index>{shape[0], 1};
   }
   return shapes;

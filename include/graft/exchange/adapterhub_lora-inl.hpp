@@ -47,7 +47,7 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   for (const char* vera : {"vera_d", "vera_b"}) {
     if (!is_off(given.value(vera, json()))) throw refuse("is VeRA (\"" + std::string(vera) + "\" is " + shown(given[vera]) + ")");
   }
-  if (!is_off(given.value("use_gating", json()))) throw refuse("has gates on its updates (\"use_gating\" is true)");
+  const bool gates = optional<bool>(given, "use_gating", path, false);
   check_fields(given, {},
                {"architecture", "selfattn_lora", "intermediate_lora", "output_lora", "leave_out", "r", "alpha", "dropout", "attn_matrices",
                 "composition_mode", "init_weights", "init_weights_seed", "dtype", "use_gating", "use_dora"},
@@ -83,10 +83,14 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
     integer_field(given, "r", path, 1, 1);
     d.kind = "ia3";
     d.ia3.targets = targets;
+    d.ia3.gates = gates;
   } else {
     d.kind = "lora";
     d.lora = {integer_field(given, "r", path, 1, 65'536), alpha, targets};
     d.lora.dora = d.lora.dora_outputs = optional<bool>(given, "use_dora", path, false);
+    d.lora.gates = gates;
+    if (gates && d.lora.dora) throw refuse("is DoRA with gates on it (\"use_gating\" is true)");
+    if (gates) d.lora.alpha = static_cast<double>(d.lora.r);  // gates stand in the place of the scale
     // By the ends of their names, as graft and PEFT choose them, where those mean the same: "output.dense" is the attention's, too.
     if (left_out.empty() && !chosen.contains("output_lora")) {
       d.lora.targets.clear();
@@ -103,6 +107,8 @@ GRAFT_INLINE std::string adapterhub_lora_name(const std::string& name, const std
   for (const auto& [ours, theirs] : {std::pair{".lora_A.weight", ".lora_A"},
                                      {".lora_B.weight", ".lora_B"},
                                      {".lora_magnitude_vector", ".m.weight"},
+                                     {".lora_gate.weight", ".gate.weight"},
+                                     {".lora_gate.bias", ".gate.bias"},
                                      {".ia3_l", ".lora_B"}}) {
     if (name.ends_with(ours)) return replace_first(name, ours, start + theirs);
   }
@@ -118,7 +124,7 @@ GRAFT_INLINE tensor_source lora_from_adapterhub(const tensor_source& stored, con
   const tensor_source taken = take_tensors(stored, shapes, [&](const std::string& name) { return adapterhub_lora_name(name, adapter); });
   const double alpha = about["config"].is_object() ? about["config"].value("alpha", 8.0) : 1;
   tensor_source scaled(taken.path());
-  if (d.kind != "ia3" || alpha == 1) {
+  if (d.kind != "ia3" || d.ia3.gates || alpha == 1) {  // gates stand in alpha's place
     const auto is_length = [](const std::string& name) { return name.ends_with(".lora_magnitude_vector"); };
     scaled.add_all(taken, [&](const std::string& name) { return is_length(name) ? std::nullopt : std::optional(name); });
     for (const auto& [name, info] : taken.tensors()) {
@@ -185,7 +191,7 @@ GRAFT_INLINE ordered_json lora_configuration(const adapter_file& a, const encode
           {"attn_matrices", matrices},
           {"composition_mode", scales ? "scale" : "add"},
           {"init_weights", scales ? "ia3" : "lora"},
-          {"use_gating", false},
+          {"use_gating", scales ? d.ia3.gates : d.lora.gates},
           {"use_dora", !scales && d.lora.dora},
           {"dtype", nullptr}};
 }

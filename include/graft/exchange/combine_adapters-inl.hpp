@@ -126,7 +126,7 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
   }
   const adapter_file& first = adapters[0];
   const std::string& kind = first.description.kind;
-  const bool plain_lora = kind == "lora" && !first.description.lora.dora && !first.description.lora.bias;
+  const bool plain_lora = kind == "lora" && !first.description.lora.dora && !first.description.lora.bias && !first.description.lora.gates;
   if (how != combination::linear && !plain_lora)
     throw config_error(first.tensors.path() + ": is no plain low-rank update, the only kind that is combined so (linear fits all)",
                        {"combine", "linear"});

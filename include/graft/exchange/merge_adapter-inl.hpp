@@ -16,6 +16,8 @@ namespace graft::detail {
 
 inline constexpr const char* update_parts[] = {".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_magnitude_vector", ".ia3_l"};
 
+inline constexpr const char* gates_remain = ": has gates, which depend on a text, and so cannot become part of the weights";
+
 /// The tensor NAME as a matrix; a vector is one column.
 GRAFT_INLINE matrix<double> matrix_of(const tensor_source& source, const std::string& name) {
   const auto& shape = source.at(name).shape;
@@ -75,10 +77,11 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
   if (a.description.kind != "lora" && a.description.kind != "ia3")
     throw config_error(a.tensors.path() +
                        ": is an adapter, which cannot become part of the weights; a low-rank update or IA3 was expected");
+  if (a.description.lora.gates) throw config_error(a.tensors.path() + detail::gates_remain);
   adapter_file merged{a.description, tensor_source(a.tensors.path()), a.of_trunk, a.notes};
-  merged.description.kind = "full";
+  if (!a.description.ia3.gates) merged.description.kind = "full";
   merged.description.lora = {};
-  merged.description.ia3 = {};
+  if (!a.description.ia3.gates) merged.description.ia3 = {};
   merged.description.trained_beside = {};
   std::vector<std::string> done;
   const auto add = [&](const std::string& name, const tensor_source& from, const matrix<double>& m) {
@@ -108,6 +111,7 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
 }
 
 GRAFT_INLINE tensor_source merge_adapter(const tensor_source& trunk, const adapter_file& merged) {
+  if (merged.description.ia3.gates) throw config_error(merged.tensors.path() + detail::gates_remain);
   const auto replaced = [&](const std::string& name) { return merged.tensors.contains(name) && name.find(".pooler.") == name.npos; };
   tensor_source all(trunk.path());
   all.set_metadata(trunk.metadata());

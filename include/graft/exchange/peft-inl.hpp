@@ -380,6 +380,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   const model_description& d = a.description;
   if (d.kind != "lora" && d.kind != "ia3")
     throw config_error(a.tensors.path() + ": is no low-rank update or IA3, the only kinds that are written for PEFT");
+  if (d.lora.gates || d.ia3.gates) throw config_error(a.tensors.path() + ": has gates, which PEFT does not have", {"to", "adapterhub"});
   if (d.lora.dora_outputs)
     throw config_error(a.tensors.path() + ": is DoRA as AdapterHub's library computes it, which PEFT does not", {"to", "adapterhub"});
   if (a.has_head() && (d.head != head_options() || d.sigmoid))

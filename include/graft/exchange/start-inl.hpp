@@ -125,10 +125,11 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
   }
   if (from.kind == "lora") {
     const bool own = !from.lora.ranks.empty() || !from.lora.alphas.empty();
-    if (own || from.lora.dora || from.lora.bias) {
-      check.refuse(std::string(own              ? "gives layers ranks or alphas of their own"
-                               : from.lora.dora ? "is DoRA"
-                                                : "has a bias of B") +
+    if (own || from.lora.dora || from.lora.bias || from.lora.gates) {
+      check.refuse(std::string(own               ? "gives layers ranks or alphas of their own"
+                               : from.lora.dora  ? "is DoRA"
+                               : from.lora.gates ? "has gates"
+                                                 : "has a bias of B") +
                    ", this run trains plain updates of one rank and alpha");
     }
     check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);

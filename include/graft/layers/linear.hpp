@@ -1,6 +1,7 @@
 #pragma once
 // The fully connected layer.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -11,13 +12,14 @@
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
 #include "graft/layers/low_rank.hpp"
+#include "graft/layers/sequence_gate.hpp"
 #include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
 namespace graft {
 
-/// y = x W^T + b, plus the low-rank update if there is one
+/// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward)
 /// Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            W (O, I), b (O)
 /// Saved: x, only when W or its update is trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no dW product, no
@@ -56,6 +58,14 @@ class linear {
       (std::make_index_sequence<N>());
     };
     const auto updates = each([&](const linear& l) { return l.lora ? l.lora->project(x, ctx) : view<real>(nullptr, 0, 0); });
+    const auto gates = each([&](const linear& l) {
+      view<real> g = l.gate ? l.gate->open(x, ctx) : view<real>(nullptr, 0, 0);
+      if (l.gate && l.lora) {
+        view<real> u = updates[static_cast<std::size_t>(std::find(layers.begin(), layers.end(), &l) - layers.begin())];
+        for (index r = 0; r < u.rows(); ++r) u.row(r) *= g(r, 0);
+      }
+      return g;
+    });
     const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, transpose::yes, ctx); });
     products<P>(x, std::span<const packed_b<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
@@ -66,6 +76,9 @@ class linear {
         for (index c = 0; c < width; ++c) to[c] += bias[c];
       });
       if (l.lora) l.lora->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
+      if (l.gate && !l.lora) {
+        for (index i = 0; i < block.rows(); ++i) block.row(i) *= gates[static_cast<std::size_t>(which)](row + i, 0);
+      }
       f(which, row, col, block);
     });
   }
@@ -129,11 +142,13 @@ class linear {
     f(weight);
     f(bias);
     if (lora) lora->for_each_parameter(f);
+    if (gate) gate->for_each_parameter(f);
   }
 
-  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it
+  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it, and what scales that, or else y
   parameter<real> bias;
   std::optional<low_rank<P>> lora;
+  std::optional<sequence_gate<P>> gate;
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);

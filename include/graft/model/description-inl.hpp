@@ -70,6 +70,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     if (!d.lora.alphas.empty()) o["lora_alpha_pattern"] = d.lora.alphas;
     if (d.lora.dora) o["lora_dora"] = d.lora.dora_outputs ? json("adapterhub") : json(true);
     if (d.lora.bias) o["lora_bias"] = true;
+    if (d.lora.gates) o["lora_gates"] = true;
   }
   if (d.kind == "prefix") {
     o["prefix_length"] = d.prefix.length;
@@ -81,6 +82,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   if (d.kind == "ia3") {
     o["ia3_target"] = d.ia3.targets;
     o["ia3_feed_forward"] = d.ia3.feed_forward;
+    if (d.ia3.gates) o["ia3_gates"] = true;
   }
   if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
   if (d.kind == "multi_adapter") {
@@ -179,6 +181,7 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
        [&](const json& pattern, const std::string& layer) { lora.alphas[layer] = required<double>(pattern, layer, where); });
   lora.dora_outputs = optional<json>(o, "lora_dora", where, false) == "adapterhub";
   lora.dora = lora.dora_outputs || optional<bool>(o, "lora_dora", where, false);
+  lora.gates = optional<bool>(o, "lora_gates", where, false);
   lora.bias = optional<bool>(o, "lora_bias", where, false);
   auto alphas = lora.alphas;
   alphas["lora_alpha"] = lora.alpha;
@@ -261,7 +264,8 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   } else if (d.kind == "prefix") {
     d.prefix = detail::prefix_of(o, where);
   } else if (d.kind == "ia3") {
-    d.ia3 = {required<std::vector<std::string>>(o, "ia3_target", where), required<std::vector<std::string>>(o, "ia3_feed_forward", where)};
+    d.ia3 = {required<std::vector<std::string>>(o, "ia3_target", where), required<std::vector<std::string>>(o, "ia3_feed_forward", where),
+             optional<bool>(o, "ia3_gates", where, false)};
   } else if (d.kind == "multi_adapter") {
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);

@@ -41,12 +41,22 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       if (!is_target(prefix, target)) return;
       found = true;
       layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
+      if (o.gates) layer.gate.emplace(prefix + ".lora_gate", layer.in());
     });
     if (!found) {
       throw config_error("lora_target names \"" + target +
                          "\", one or more of query, key, value, attention.output.dense, intermediate.dense, output.dense was expected");
     }
   }
+}
+
+/// Gives every linear layer of MODEL that one of TARGETS names a gate of its outputs.
+template <class P>
+void add_gates(plain_classifier<P>& model, const std::vector<std::string>& targets) {
+  for_each_projection(model, [&](linear<P>& layer) {
+    const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
+    if (is_any_target(prefix, targets)) layer.gate.emplace(prefix + ".lora_gate", layer.in());
+  });
 }
 
 /// A uniform between +-1/sqrt(inputs), B zero: the model starts as it was.   Source: PEFT's LoraLayer, `init_lora_weights` true.
@@ -61,10 +71,12 @@ void initialize_lora(plain_classifier<P>& model, std::uint64_t seed) {
 }
 
 /// The updates and the head; the rest is frozen.
+/// @throws config_error  an update has a gate
 template <class P>
 void tune_lora(plain_classifier<P>& model) {
   tune_head(model);
   for_each_projection(model, [](linear<P>& layer) {
+    if (layer.gate) throw config_error("gates of low-rank updates are computed, and not trained");
     if (layer.lora) set_trainable(*layer.lora, true);
   });
 }

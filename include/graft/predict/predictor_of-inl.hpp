@@ -93,6 +93,7 @@ auto predictor_of<P>::make_model(const model_description& d) const -> any_model 
   if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
   auto model = make_plain_classifier<P>(config, classes, d.head);
   if (d.kind == "lora") add_lora(model, d.lora);
+  if (d.kind == "ia3" && d.ia3.gates) add_gates(model, d.ia3.targets);
   if (d.kind == "prefix") add_prefix(model, d.prefix);
   return model;
 }
