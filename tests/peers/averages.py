@@ -3,6 +3,10 @@ import json, logging, os, subprocess, sys, tempfile, warnings
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 warnings.filterwarnings("ignore")
 import torch, transformers
+from models import HAS_ADAPTERS
+if not HAS_ADAPTERS:
+    print("AdapterHub's library needs transformers 4: its averages are left out")
+    sys.exit(0)
 from adapters import AutoAdapterModel, DoubleSeqBnConfig, SeqBnConfig
 from peers import randomize
 transformers.logging.set_verbosity_error()

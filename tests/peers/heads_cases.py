@@ -3,9 +3,11 @@
 Add a case: a line in CASES.  classifier(NAME, CLASS, CONFIG) saves a random model of that class, FIELDS of its config.json set by hand.
 """
 import json, os
-import adapters, peft, torch, transformers
-from models import ROWS, bert_config, randomized, roberta_config
+import peft, torch, transformers
+from models import HAS_ADAPTERS, ROWS, bert_config, randomized, roberta_config
 from peers import Answers, Case, LABELS, logits, randomize
+if HAS_ADAPTERS:
+    import adapters
 
 FAMILIES = {  # name -> class and configuration: a new family is a line here
     "roberta": (transformers.RobertaForSequenceClassification, roberta_config),
@@ -103,10 +105,10 @@ def lora(saved=None, task=None, **more):
     return tune
 
 
-def bottleneck(with_head, config=adapters.SeqBnConfig):
+def bottleneck(with_head, config="SeqBnConfig"):
     def tune(model):
         adapters.init(model)
-        model.add_adapter("task", config=config(reduction_factor=2))
+        model.add_adapter("task", config=getattr(adapters, config)(reduction_factor=2))
         model.set_active_adapters("task")
         randomize(model, lambda n: ".task." in n or (with_head and "classifier" in n))
         return model, lambda out: model.save_adapter(out, "task", with_head=with_head)
@@ -117,9 +119,6 @@ CASES += [
     *(around("lora without a head", family, lora()) for family in FAMILIES),
     *(around("lora with a head of its own", family, lora(task="SEQ_CLS")) for family in FAMILIES),
     around("lora without a head, multi-label", "roberta", lora(), dict(problem_type="multi_label_classification"), THREE, "sigmoid"),
-    *(around("adapter without a head", family, bottleneck(False)) for family in FAMILIES),
-    *(around("adapter with a head of its own", family, bottleneck(True)) for family in FAMILIES),
-    around("double_seq_bn without a head", "roberta", bottleneck(False, adapters.DoubleSeqBnConfig)),
 ]
 
 
@@ -137,4 +136,10 @@ def without_pooler(name, **head):
     return Case(f"heads: {name}", "", save, adapter="tuned", model="base")
 
 
-CASES.append(without_pooler("bert without a pooler, an adapter with a head of two layers"))
+if HAS_ADAPTERS:
+    CASES += [
+        *(around("adapter without a head", family, bottleneck(False)) for family in FAMILIES),
+        *(around("adapter with a head of its own", family, bottleneck(True)) for family in FAMILIES),
+        around("double_seq_bn without a head", "roberta", bottleneck(False, "DoubleSeqBnConfig")),
+        without_pooler("bert without a pooler, an adapter with a head of two layers"),
+    ]

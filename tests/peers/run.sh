@@ -4,6 +4,7 @@
 # 1e-5, or graft refuses what no case says that it should.
 # Usage: tests/peers/run.sh [--write-goldens] [PATTERN...]   PATTERN: a part of the names of cases.  --write-goldens: answers that agree become tests/golden/peers/,
 #        which the test program/peers_test.cpp reads without Python.
+# An environment with transformers 5, which AdapterHub's library does not work with, runs the other cases.
 # BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
 # Tokenizers: `run.sh tokenizer` runs them alone (tokenizer_cases.py); TEXT: a file of text to train them with and to compare.
 # Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py and trained_cases.py.

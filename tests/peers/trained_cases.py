@@ -4,13 +4,13 @@ Add a case: a line in CASES.  trained(NAME, FLAGS) trains on a few made-up rows 
 """
 import json, os, shutil
 import peft
-from adapters import AutoAdapterModel
 from transformers import AutoModelForSequenceClassification
 from models import ROWS
 from peers import Answers, Case, LABELS, logits
 
 
 def adapterhub(base_folder, folder):
+    from adapters import AutoAdapterModel
     model = AutoAdapterModel.from_pretrained(base_folder)
     model.load_adapter(folder, set_active=True)
     return Answers(logits(model, ROWS), LABELS)
