@@ -23,5 +23,5 @@ trap 'rm -rf "$work"' EXIT
 tokenizers() { HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$source_dir/tests/peers/tokenizer_cases.py" "$build/examples/graft" "$work" ${TEXT:+--text "$TEXT"}; }
 [ "$*" != tokenizer ] || { tokenizers; exit; }
 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers" "$build/examples/graft" "$work" "$@"
-[ $# -gt 0 ] || PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers/averages.py" "$build/examples/graft" "$source_dir/tests/golden/peers/bases/roberta"
+[ $# -gt 0 ] || PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers/averages.py" "$build/examples/graft" "$source_dir/tests/golden/peers/bases"
 [ $# -gt 0 ] || tokenizers
