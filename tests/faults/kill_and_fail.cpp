@@ -324,7 +324,7 @@ void run_scenario(const scenario& s, const std::string& root, long moments, std:
   fresh();
   process(s.command(folder), watch, folder + "/err").wait();
   const long calls = std::atol(bytes_of(root + "/count").c_str());
-  expect(calls > 3, s, "watched", "only " + std::to_string(calls) + " calls");
+  expect(calls > 2, s, "watched", "only " + std::to_string(calls) + " calls");
   struct fault {
     long at;
     int error;
