@@ -13,6 +13,7 @@
 
 namespace graft {
 
+/// What a tokenizer.json may set.
 struct bpe_settings {
   std::string unk_token;                  // for a character without a piece; "": it is left out
   bool fuse_unk = false;                  // a run of such characters is one
@@ -31,9 +32,11 @@ class bpe {
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
 
+  /// What `encode` needs, to be used again for the next word.
   struct scratch {
+    /// A character, or a byte.
     struct symbol {
-      std::int32_t id;
+      std::int32_t id;         // of its piece
       std::size_t begin, end;  // bytes of the word
     };
     std::vector<symbol> symbols;

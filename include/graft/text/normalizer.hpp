@@ -55,6 +55,7 @@ class normalizer {
   /// @throws format_error  a type or setting that graft lacks
   explicit normalizer(const detail::json_section& section);
 
+  /// These STEPS.
   explicit normalizer(std::vector<detail::normalizer_step> steps);
 
   bool empty() const noexcept { return steps_.empty(); }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "graft/text/aligned_text.hpp"
@@ -23,6 +24,7 @@ class word_level {
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
 
+  /// Appends the id of WORD.
   void encode(std::string_view word, detail::piece_list out) const {
     const auto id = vocabulary_.find(word);
     out.push(id >= 0 ? id : unk_id_, 0, word.size());

@@ -12,6 +12,7 @@
 
 namespace graft {
 
+/// What a tokenizer.json may set.
 struct unigram_settings {
   std::int32_t unk_id = -1;    // for characters without a piece, a run of them as one; -1: none
   bool byte_fallback = false;  // such a run is the pieces "<0x00>" to "<0xFF>" of its bytes, where there are all
@@ -28,6 +29,7 @@ class unigram {
 
   const vocabulary& pieces() const noexcept { return vocabulary_; }
 
+  /// What `encode` needs, to be used again for the next word.
   struct scratch {
     struct node {  // the best way to the end of a character
       double score;
