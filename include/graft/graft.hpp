@@ -77,11 +77,14 @@
 
 // layers: functions with parameters
 #include "graft/layers/sequence_gate.hpp"         // a number for each sequence, by which something is scaled
+#include "graft/layers/mixing_weights.hpp"        // mixing weights
+#include "graft/layers/projection_mix.hpp"        // what a mix changes of a projection
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
 #include "graft/layers/coupling.hpp"              // two halves of a row, each told of the other
 #include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence
+#include "graft/layers/prefix_mix.hpp"            // several of them in a mix
 #include "graft/layers/self_attention.hpp"        // multi-head self-attention
 #include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
 
@@ -107,7 +110,6 @@
 #include "graft/adapters/parallel_adapter.hpp"    // y = LN(h + x + U(x))
 #include "graft/adapters/kind_names.hpp"          // them by name
 #include "graft/adapters/adapter_site.hpp"        // one adapter, of whichever kind
-#include "graft/adapters/mixing_weights.hpp"        // mixing weights
 #include "graft/adapters/fusion_site.hpp"         // several, among which each token chooses
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
@@ -152,6 +154,7 @@
 #include "graft/exchange/start.hpp"               // what a run starts from, fitted to it
 #include "graft/exchange/adapter_list.hpp"        // several, by name
 #include "graft/exchange/combine_adapters.hpp"    // several as one: averages, task arithmetic
+#include "graft/exchange/mixed_member.hpp"        // as members of a mix
 #include "graft/exchange/merge_adapter.hpp"       // low-rank updates and IA3 inside the weights
 
 // optim: gradients -> new parameters

@@ -4,7 +4,6 @@
 #include "graft/adapters/adapter_site-inl.hpp"
 #include "graft/adapters/bottleneck-inl.hpp"
 #include "graft/adapters/fusion_site-inl.hpp"
-#include "graft/adapters/mixing_weights-inl.hpp"
 #include "graft/adapters/multi_adapter_site-inl.hpp"
 #include "graft/adapters/plain_site-inl.hpp"
 #include "graft/encoder/embeddings-inl.hpp"
@@ -18,6 +17,9 @@
 #include "graft/layers/layer_norm-inl.hpp"
 #include "graft/layers/linear-inl.hpp"
 #include "graft/layers/low_rank-inl.hpp"
+#include "graft/layers/mixing_weights-inl.hpp"
+#include "graft/layers/prefix_mix-inl.hpp"
+#include "graft/layers/projection_mix-inl.hpp"
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
 #include "graft/predict/predictor_of-inl.hpp"
@@ -36,8 +38,10 @@ template class feed_forward<compiled_precision>;
 template class layer_norm<compiled_precision>;
 template class linear<compiled_precision>;
 template class low_rank<compiled_precision>;
-template class self_attention<compiled_precision>;
 template class mixing_weights<compiled_precision>;
+template class prefix_mix<compiled_precision>;
+template class projection_mix<compiled_precision>;
+template class self_attention<compiled_precision>;
 template class bottleneck<compiled_precision>;
 template class plain_site<compiled_precision>;
 template class adapter_site<compiled_precision>;

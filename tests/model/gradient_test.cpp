@@ -122,3 +122,28 @@ TEST_CASE("gradients of mixes: plain loop, weight sets, base and flex together, 
     check_model(*graft_test::make_tiny_multi(two, base_alone, tuned));
   }
 }
+
+TEST_CASE("gradients of mixes of everything that is read: at sites, projections and in the attention") {
+  for (const auto mode : {mixing_mode::softmax, mixing_mode::gates}) {
+    for (const auto tuned : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {
+      if (mode == mixing_mode::gates && tuned != multi_adapter_ft_mode::full_ft) continue;
+      INFO("tuned " << static_cast<int>(tuned) << ", mixing mode " << static_cast<int>(mode));
+      const bool dropout = tuned == multi_adapter_ft_mode::base;
+      const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
+      auto mix = graft_test::tiny_mix(true, false, mode);
+      mix.adapters.push_back({"updates", {}, "lora", {2, 3, {"query", "value", "output.dense"}}});
+      check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
+      mix.adapters.erase(mix.adapters.begin());
+      mix.adapters.push_back({"dora", {}, "lora", {2, 3, {"key", "intermediate.dense"}}});
+      mix.adapters.back().lora.dora = true;
+      mix.adapters.push_back({"bias", {}, "lora", {1, 2, {"key"}}});
+      mix.adapters.back().lora.bias = true;
+      mix.adapters.push_back({"ia3", {}, "ia3", {}, {{"key", "value", "output.dense"}, {"output.dense"}}});
+      check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
+      mix.adapters.resize(2);
+      mix.adapters.push_back({"gated", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 4, .gates = 2}});
+      mix.adapters.push_back({"flat", {}, "prefix", {}, {}, {.length = 3, .bottleneck = 0, .leave_out = {0}}});
+      check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
+    }
+  }
+}

@@ -19,6 +19,7 @@
 namespace {
 
 namespace fs = std::filesystem;
+using graft_test::interrupt;
 using graft_test::is_one_line_error;
 using graft_test::own_golden;
 using graft_test::run_graft;
@@ -50,29 +51,6 @@ std::vector<std::string> lines_of(const std::string& text) {
   std::istringstream rest(text);
   for (std::string line; std::getline(rest, line);) lines.push_back(line);
   return lines;
-}
-
-/// Starts the program, waits until KEY is logged COUNT times, sends SIGINT; returns the exit code.
-int interrupt(std::vector<std::string> flags, const std::string& output, std::size_t count) {
-  flags.insert(flags.begin(), GRAFT_PROGRAM);
-  std::vector<char*> pointers;
-  for (auto& flag : flags) pointers.push_back(flag.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
-  ::posix_spawn_file_actions_destroy(&files);
-  for (int i = 0; i < 20000; ++i) {
-    if (fs::exists(output) && graft_test::read_log(output, "loss_train").size() >= count) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  ::kill(child, SIGINT);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace
@@ -401,9 +379,6 @@ TEST_CASE("a prefix is trained to the same bits on any number of threads, answer
     check_refused(with(with(tiny_run("train-adapter", task, folder / "other"), prefix), {"--prefix_" + flag, value}), folder / "other", why,
                   why.starts_with("names") ? 2 : 1);
   }
-  graft::write_file(folder / "list.json", graft::json{{"one", folder / "one4"}}.dump());
-  check_refused(with(tiny_run("train-multi-adapter", task, folder / "mix"), {"--adapter_weights_path", folder / "list.json"}),
-                folder / "mix", "is a prefix, which a mix cannot hold; an adapter was expected");
 }
 
 TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub's form") {

@@ -1,10 +1,11 @@
-// graft train-multi-adapter: mixes trained adapters and the untouched base, and learns how much weight each gets.
+// graft train-multi-adapter: mixes trained adapters, or what else was tuned, and the untouched base; learns how much weight each gets.
 
 #include <algorithm>
 #include <cstdio>
 
 #include "commands/commands.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/exchange/mixed_member.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "host/notes.hpp"
 #include "run/train_model.hpp"
@@ -12,33 +13,21 @@
 namespace graft::program {
 namespace {
 
-/// An adapter to mix, under the name that it has in the mix.
-struct named_adapter {
-  std::string name;
-  adapter_file file;
-};
-
-/// The adapters of the mix, opened.
-/// @throws format_error  an adapter does not fit the trunk or is no adapter
-std::vector<named_adapter> read_adapters(const prepared_run& run) {
-  std::vector<named_adapter> all;
+/// The members of the mix, opened.
+/// @throws format_error  one does not fit the trunk, or is nothing that a mix holds
+std::vector<mixed_member> read_members(const prepared_run& run) {
+  std::vector<mixed_member> all;
   for (const auto& [name, path] : run.adapters) {
-    named_adapter one{name, open_adapter(path, run.config)};
-    if (one.file.description.kind != "adapter") {
-      const std::string& kind = one.file.description.kind;
-      throw format_error(path, std::string(kind == "lora"  ? "is a low-rank update"
-                                           : kind == "ia3" ? "is IA3"
-                                                           : "is a prefix") +
-                                   ", which a mix cannot hold; an adapter was expected");
-    }
-    if (run.flags.adapter_weight_mode == "fusion" && one.file.description.layer_norms_trained) {
+    const adapter_file file = open_adapter(path, run.config);
+    const bool adapter = file.description.kind == "adapter";
+    if (adapter && run.flags.adapter_weight_mode == "fusion" && file.description.layer_norms_trained) {
       throw format_error(path,
                          "was trained with LayerNorms of its own, which a fusion does not hold; an adapter trained with "
                          "--adapter_layer_norm frozen was expected");
     }
-    check_trunk(one.file.description, run.fingerprint, path);
-    print_notes(one.file.notes);
-    all.push_back(std::move(one));
+    check_trunk(file.description, run.fingerprint, path);
+    print_notes(file.notes);
+    all.push_back(as_member(name, file, run.trunk));
   }
   return all;
 }
@@ -76,12 +65,9 @@ std::string trained_text(multi_adapter_ft_mode mode, bool flex) {
 int train_mix(prepared_run& run) {
   const training_flags& f = run.flags;
   const auto mode = parse_ft_mode(f.adapter_ft_mode);
-  const auto files = read_adapters(run);
+  const auto members = read_members(run);
   multi_adapter_options mix;
-  for (const auto& [name, file] : files) {
-    const model_description& d = file.description;
-    mix.adapters.push_back({name, d.adapter});
-  }
+  for (const mixed_member& one : members) mix.adapters.push_back(one.is);
   mix.mode = parse_mixing_mode(f.adapter_weight_mode);
   const bool fusion = mix.mode == mixing_mode::fusion;
   mix.fusion.value = f.adapter_fusion == "dynamic";
@@ -97,8 +83,7 @@ int train_mix(prepared_run& run) {
   tuning_start start = start_of(run);
   start.mix_tuning = mode;
   tunable_model model(run.config, description, start);
-  for (const auto& [name, file] : files)
-    model.load_mixed_adapter(name, file.tensors, file.description.layer_norms_trained ? file.tensors : run.trunk);
+  for (const mixed_member& one : members) model.load_mixed_adapter(one.is.name, one.tensors, one.norms);
   load_encoder(model, run);
   load_start(model, run);
   const auto names = mix.mixed_names();
@@ -120,7 +105,7 @@ int train_mix(prepared_run& run) {
 int train_multi_adapter(int argc, const char* const* argv) {
   training_flags flags;
   flag_table table("train-multi-adapter", "--ZZsrc FILE --task_config_path FILE --adapter_weights_path FILE [FLAGS]",
-                   "Mixes several trained adapters and the encoder without adapter at every site, and learns how much weight each gets.");
+                   "Mixes several trained adapters, updates or prefixes and the encoder as it is, and learns how much weight each gets.");
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-multi-adapter", table, flags);

@@ -119,7 +119,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
     table.group("Mixing");
     table
         .add("adapter_weights_path", &flags.adapter_weights_path,
-             "The adapters to mix: a JSON object, name -> file, in the order of the mix.")
+             "The adapters, LoRA, IA3, prefixes to mix: a JSON object, name -> file or folder, in the order of the mix.")
         .required();
     table.add("adapter_exclude", &flags.adapter_exclude, "Names to leave out.");
     table

@@ -13,6 +13,19 @@ GRAFT_INLINE std::string adapter_text(const adapter_options& o) {
          (o.scaling == 1 ? "" : ", scaled by " + number_text(o.scaling));
 }
 
+GRAFT_INLINE std::string member_text(const mixed_adapter& a) {
+  if (a.kind == "adapter") return adapter_text(a.adapter);
+  if (a.kind == "ia3") return "IA3";
+  if (a.kind == "prefix") return "a prefix, of length " + std::to_string(a.prefix.length);
+  return std::string(a.lora.dora ? "DoRA" : "a low-rank update") + ", of rank " + std::to_string(a.lora.r) +
+         (a.lora.ranks.empty() ? "" : " and others") + ", with alpha " + number_text(a.lora.alpha) +
+         (a.lora.alphas.empty() ? "" : " and others");
+}
+
+GRAFT_INLINE bool same_member(const mixed_adapter& a, const mixed_adapter& b) {
+  return a.kind == b.kind && a.adapter == b.adapter && a.lora == b.lora && a.ia3 == b.ia3 && a.prefix == b.prefix;
+}
+
 GRAFT_INLINE std::vector<std::string> multi_adapter_options::mixed_names() const {
   std::vector<std::string> all;
   for (const mixed_adapter& a : adapters) all.push_back(a.name);
@@ -24,8 +37,8 @@ GRAFT_INLINE void check_fusion(const multi_adapter_options& o) {
   if (o.adapters.empty()) throw config_error("a fusion needs at least one adapter");
   if (o.include_base || o.include_flex) throw config_error("a fusion is of adapters alone, without the base and without a flex adapter");
   for (const mixed_adapter& a : o.adapters) {
-    if (a.adapter.kind != "houlsby" && a.adapter.kind != "pfeiffer") {
-      throw config_error("a fusion is of houlsby or of pfeiffer adapters, " + a.name + " is " + adapter_text(a.adapter));
+    if (a.kind != "adapter" || (a.adapter.kind != "houlsby" && a.adapter.kind != "pfeiffer")) {
+      throw config_error("a fusion is of houlsby or of pfeiffer adapters, " + a.name + " is " + member_text(a));
     }
     if (a.adapter.kind != o.adapters[0].adapter.kind) {
       throw config_error("a fusion is of adapters of one kind, " + a.name + " is " + a.adapter.kind + " and " + o.adapters[0].name +

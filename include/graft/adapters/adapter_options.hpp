@@ -23,11 +23,21 @@ struct adapter_options {
 /// "houlsby, of size 64, with gelu", for people.
 std::string adapter_text(const adapter_options& o);
 
-/// One adapter of a mix.
+/// One member of a mix.
 struct mixed_adapter {
   std::string name;
-  adapter_options adapter{};
+  adapter_options adapter{};     // kind "adapter": at the sites
+  std::string kind = "adapter";  // or "lora", "ia3", "prefix", as model_description::kind
+  lora_options lora{};           // kind "lora": at the projections
+  ia3_options ia3{};             // kind "ia3": there, too
+  prefix_options prefix{};       // kind "prefix": in the attention
 };
+
+/// What A is, for people.
+std::string member_text(const mixed_adapter& a);
+
+/// Whether A and B are the same but for their names.
+bool same_member(const mixed_adapter& a, const mixed_adapter& b);
 
 /// What a fusion is, as AdapterHub's AdapterFusionConfig says: which matrices it has, and what it reads (adapters/fusion_site.hpp).
 struct fusion_options {
@@ -38,7 +48,7 @@ struct fusion_options {
   bool operator==(const fusion_options&) const = default;
 };
 
-/// What is mixed at every site, in order; `base`, when included, is last.
+/// What is mixed at every site and projection, in order; `base`, when included, is last.
 struct multi_adapter_options {
   std::vector<mixed_adapter> adapters{};
   bool include_base = true;

@@ -18,7 +18,13 @@ multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidde
     return;
   }
   const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
-  for (const mixed_adapter& a : o.adapters) branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
+  for (const mixed_adapter& a : o.adapters) {
+    if (a.kind == "adapter") {
+      branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
+    } else {
+      branches.emplace_back(norms + a.name, hidden_size, eps);
+    }
+  }
   if (o.include_base) branches.emplace_back(norms + "base", hidden_size, eps);
   if (o.include_flex) {
     flex.emplace(adapters + "flex", norms + "flex", hidden_size, eps, adapter_options{o.flex_size, o.flex_activation}, where);

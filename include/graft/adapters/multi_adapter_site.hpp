@@ -10,13 +10,14 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/fusion_site.hpp"
-#include "graft/adapters/mixing_weights.hpp"
+#include "graft/layers/mixing_weights.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
 namespace graft {
 
 /// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x) or what else adapter_site computes,   y_base = LN_base(h + x);
 /// y = c, or with flex y = LN_flex(A_flex(c) + x)
+/// A member that has no adapter here, because it is of another kind, is as the base with LayerNorms of its own.
 /// In mode `fusion` it is what a fusion_site is, and nothing of this.
 /// Backward:  dw_k = <dc, y_k>;   w_k dc goes through branch k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)

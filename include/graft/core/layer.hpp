@@ -50,10 +50,11 @@ concept site = parameterized<S> &&
   { fixed.reads_sequences() } -> std::same_as<bool>;
 };
 
-/// Whether any parameter of LAYER is trained.
+/// Whether any parameter of LAYER is trained, or one of another's whose gradient it adds to.
 template <parameterized L>
 bool is_trainable(const L& layer) {
   bool found = false;
+  if constexpr (requires { layer.trains_elsewhere(); }) found = layer.trains_elsewhere();
   const_cast<L&>(layer).for_each_parameter([&](auto& p) { found = found || p.is_trained(); });
   return found;
 }

@@ -8,6 +8,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/range.hpp"
 #include "graft/core/tuning_options.hpp"
 
 namespace graft {
@@ -68,6 +69,13 @@ GRAFT_INLINE index lora_options::rank_of(const std::string& layer) const {
 GRAFT_INLINE double lora_options::alpha_of(const std::string& layer) const {
   const auto own = alphas.find(layer);
   return own == alphas.end() ? alpha : own->second;
+}
+
+GRAFT_INLINE void check_lora(const lora_options& o, const std::string& name) {
+  check_range((name + "lora_r").c_str(), static_cast<double>(o.r), ranges::lora_r);
+  check_range((name + "lora_alpha").c_str(), o.alpha, ranges::lora_alpha);
+  for (const auto& [layer, r] : o.ranks) check_range((name + "the rank of " + layer).c_str(), static_cast<double>(r), ranges::lora_r);
+  for (const auto& [layer, alpha] : o.alphas) check_range((name + "alpha of " + layer).c_str(), alpha, ranges::lora_alpha);
 }
 
 GRAFT_INLINE bool is_target(const std::string& layer, const std::string& target) {

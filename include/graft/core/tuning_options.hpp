@@ -79,7 +79,12 @@ struct lora_options {
   index rank_of(const std::string& layer) const;
   /// Its alpha.
   double alpha_of(const std::string& layer) const;
+
+  bool operator==(const lora_options&) const = default;
 };
+
+/// @throws config_error  a rank or an alpha of O is out of range; NAME is what has them: "", or "rte's "
+void check_lora(const lora_options& o, const std::string& name = "");
 
 /// Keys and values in front of every sequence's own, in every layer (layers/attention_prefix.hpp).
 struct prefix_options {
@@ -97,6 +102,8 @@ struct ia3_options {
   std::vector<std::string> targets{};       // all of them
   std::vector<std::string> feed_forward{};  // those whose inputs are scaled
   bool gates = false;                       // sequences scale the outputs, too (layers/sequence_gate.hpp)
+
+  bool operator==(const ia3_options&) const = default;
 };
 
 /// Whether TARGET names LAYER: all of its name or, of a layer of the encoder, the end of it from a dot on.

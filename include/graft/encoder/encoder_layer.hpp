@@ -57,6 +57,12 @@ class encoder_layer {
     feed_site.for_each_parameter(f);
   }
 
+  /// F(projection) for each of the six, attention's first.
+  template <class F>
+  void for_each_projection(F&& f) {
+    for (auto* one : {&attention.query, &attention.key, &attention.value, &attention.output, &feed.intermediate, &feed.output}) f(*one);
+  }
+
   self_attention<P> attention;  // each with the site behind it, which adds the residual and normalizes
   Site attention_site;
   feed_forward<P> feed;

@@ -1,6 +1,7 @@
 #pragma once
 // Bodies of graft/exchange/adapter_file.hpp.
 
+#include <algorithm>
 #include <filesystem>
 
 #include "graft/adapters/adapter_site.hpp"
@@ -105,6 +106,25 @@ GRAFT_INLINE tensor_shapes prefix_tensors(const encoder_config& config, const pr
   tensor_shapes shapes;
   for (auto& prefix : make_prefixes<f32>(config.model_type, config.num_hidden_layers, config.hidden_size, o)) {
     if (prefix) prefix->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  }
+  return shapes;
+}
+
+GRAFT_INLINE tensor_shapes mixed_tensors(const encoder_config& config, const mixed_adapter& a) {
+  tensor_shapes alone, shapes;
+  model_description d;
+  d.lora = a.lora;
+  d.ia3 = a.ia3;
+  if (a.kind == "lora") alone = lora_tensors(config, d, 1);
+  if (a.kind == "ia3") alone = ia3_tensors(config, d, 1);
+  if (a.kind == "prefix") alone = prefix_tensors(config, a.prefix);
+  for (const auto& [name, shape] : alone) {
+    std::size_t part = name.npos;
+    for (const char* start : {".lora_", ".ia3_l", ".prefix."}) part = std::min(part, name.find(start));
+    if (a.kind != "prefix" && name.find(".layer.") == name.npos) continue;  // of the head
+    const bool dora = name.ends_with(".lora_magnitude_vector");
+    const std::string last = dora ? ".lora_scale" : name.substr(part);
+    shapes[name.substr(0, part) + ".multi_adapter.adapter_dict." + a.name + last] = dora ? std::vector<index>{shape[0], 1} : shape;
   }
   return shapes;
 }

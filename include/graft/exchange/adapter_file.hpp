@@ -75,6 +75,9 @@ tensor_shapes lora_tensors(const encoder_config& config, const model_description
 /// Scales of D: ia3_l (outputs, 1), or (1, inputs) of those that scale their inputs.
 tensor_shapes ia3_tensors(const encoder_config& config, const model_description& d, index classes);
 
+/// What the member A of a mix has at the encoder's projections and in its attention; nothing for an adapter.
+tensor_shapes mixed_tensors(const encoder_config& config, const mixed_adapter& a);
+
 /// Prefixes of O in every layer that it does not leave out.
 tensor_shapes prefix_tensors(const encoder_config& config, const prefix_options& o);
 
@@ -158,7 +161,10 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
       for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
     });
   };
-  for (const mixed_adapter& a : d.mix.adapters) branch(a.name, &a.adapter);
+  for (const mixed_adapter& a : d.mix.adapters) {
+    branch(a.name, a.kind == "adapter" ? &a.adapter : nullptr);
+    for (const auto& [tensor, shape] : mixed_tensors(config, a)) f(tensor, shape);
+  }
   if (d.mix.include_base) branch("base", nullptr);
   const adapter_options flex{d.mix.flex_size};
   if (d.mix.include_flex) branch("flex", &flex);

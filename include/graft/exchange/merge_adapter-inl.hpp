@@ -18,7 +18,6 @@ inline constexpr const char* update_parts[] = {".lora_A.weight", ".lora_B.weight
 
 inline constexpr const char* gates_remain = ": has gates, which depend on a text, and so cannot become part of the weights";
 
-/// The tensor NAME as a matrix; a vector is one column.
 GRAFT_INLINE matrix<double> matrix_of(const tensor_source& source, const std::string& name) {
   const auto& shape = source.at(name).shape;
   matrix<double> m(shape.at(0), shape.size() > 1 ? shape[1] : 1);

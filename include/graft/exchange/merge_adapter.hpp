@@ -5,6 +5,13 @@
 
 namespace graft {
 
+namespace detail {
+
+/// The tensor NAME as a matrix; a vector is one column.
+matrix<double> matrix_of(const tensor_source& source, const std::string& name);
+
+}  // namespace detail
+
 /// Whether what D describes is computed in merged weights alone: DoRA, IA3 and a bias of B.
 bool needs_merging(const model_description& d);
 

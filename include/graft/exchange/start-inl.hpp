@@ -74,10 +74,10 @@ GRAFT_INLINE void check_mix(const start_check& check, const model_description& f
   for (const mixed_adapter& a : from.mix.adapters) {
     const auto same_name = [&](const mixed_adapter& other) { return other.name == a.name; };
     const mixed_adapter& wanted = *std::find_if(to.mix.adapters.begin(), to.mix.adapters.end(), same_name);
-    if (a.adapter != wanted.adapter) {
-      check.refuse("its adapter " + a.name + " is " + adapter_text(a.adapter) + ", this run's is " + adapter_text(wanted.adapter) +
-                       ": the mix was made of another",
-                   {"adapters"});
+    if (!same_member(a, wanted)) {
+      check.refuse(
+          "its adapter " + a.name + " is " + member_text(a) + ", this run's is " + member_text(wanted) + ": the mix was made of another",
+          {"adapters"});
     }
   }
   if (from.mix.include_flex && !to.mix.include_flex) {

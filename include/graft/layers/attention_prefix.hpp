@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graft/core/layer.hpp"
+#include "graft/core/range.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/layers/linear.hpp"
 
@@ -97,18 +98,30 @@ class attention_prefix {
   std::shared_ptr<const matrix<real>> settled_;
 };
 
-/// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out.
+/// @throws config_error  a number of O is out of range, or no layer of LAYERS is left
+inline void check_prefix(const prefix_options& o, index layers) {
+  check_range("prefix_length", static_cast<double>(o.length), ranges::prefix_length);
+  check_range("prefix_bottleneck", static_cast<double>(o.bottleneck), ranges::prefix_bottleneck);
+  check_range("prefix_gates", static_cast<double>(o.gates), ranges::prefix_gates);
+  index left = 0;
+  for (index l = 0; l < layers; ++l) left += std::find(o.leave_out.begin(), o.leave_out.end(), l) == o.leave_out.end() ? 1 : 0;
+  if (left == 0) throw config_error("a prefix that leaves out all " + std::to_string(layers) + " layers is none");
+}
+
+/// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out. OWN comes before ".prefix" in the names
+/// of parameters.
 template <class P>
 std::vector<std::optional<attention_prefix<P>>> make_prefixes(const std::string& model_type, index layers, index hidden_size,
-                                                              const prefix_options& o) {
+                                                              const prefix_options& o, const std::string& own = "") {
   std::vector<std::optional<attention_prefix<P>>> all;
   std::shared_ptr<prefix_network<P>> network;  // shared by the layers; null: flat
   for (index l = 0; l < layers; ++l) {
     all.emplace_back();
     if (std::find(o.leave_out.begin(), o.leave_out.end(), l) != o.leave_out.end()) continue;
     const bool first = network == nullptr && o.bottleneck > 0;
-    if (first) network = std::make_shared<prefix_network<P>>(model_type + ".prefix", hidden_size, o);
-    all.back().emplace(model_type + ".encoder.layer." + std::to_string(l) + ".attention.self.prefix", hidden_size, o, network, first);
+    if (first) network = std::make_shared<prefix_network<P>>(model_type + own + ".prefix", hidden_size, o);
+    all.back().emplace(model_type + ".encoder.layer." + std::to_string(l) + ".attention.self" + own + ".prefix", hidden_size, o, network,
+                       first);
   }
   return all;
 }

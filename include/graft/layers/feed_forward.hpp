@@ -45,6 +45,9 @@ class feed_forward {
     output.for_each_parameter(f);
   }
 
+  /// As linear's.
+  bool trains_elsewhere() const { return intermediate.trains_elsewhere() || output.trains_elsewhere(); }
+
   linear<P> intermediate, output;  // up to the inner width, and back
 
  private:

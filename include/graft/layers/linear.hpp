@@ -12,6 +12,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
 #include "graft/layers/low_rank.hpp"
+#include "graft/layers/projection_mix.hpp"
 #include "graft/layers/sequence_gate.hpp"
 #include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
@@ -19,11 +20,12 @@
 
 namespace graft {
 
-/// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward)
+/// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward). Or plus what the members of
+/// a mix change here.
 /// Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            W (O, I), b (O)
-/// Saved: x, only when W or its update is trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no dW product, no
-/// gradient.
+/// Saved: x, only when W, its update or the weights of a mix are trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no
+/// dW product, no gradient.
 /// @throws shape_error  x.cols() != I
 /// Source: torch.nn.Linear.   Tested: tests/layers/linear_test.cpp
 template <class P>
@@ -38,6 +40,8 @@ class linear {
   /// Parameters PREFIX.weight and PREFIX.bias, zero. ROLE is the weight's.
   linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight);
 
+  /// PREFIX
+  std::string name() const { return weight.name.substr(0, weight.name.size() - std::string(".weight").size()); }
   index in() const { return weight.cols(); }
   index out() const { return weight.rows(); }
 
@@ -66,7 +70,8 @@ class linear {
       }
       return g;
     });
-    const auto factors = each([&](const linear& l) { return weight_factor<P>(l.weight, transpose::yes, ctx); });
+    const auto mixed = each([&](const linear& l) { return l.mix ? l.mix->project(x, l.bias, ctx) : mix_terms(); });
+    const auto factors = each([&](const linear& l) { return l.factor(transpose::yes, ctx); });
     products<P>(x, std::span<const packed_b<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
       const real* bias = l.bias.value().data() + col;
@@ -79,6 +84,7 @@ class linear {
       if (l.gate && !l.lora) {
         for (index i = 0; i < block.rows(); ++i) block.row(i) *= gates[static_cast<std::size_t>(which)](row + i, 0);
       }
+      if (l.mix) l.mix->add_forward(mixed[static_cast<std::size_t>(which)], block, row, col);
       f(which, row, col, block);
     });
   }
@@ -86,6 +92,8 @@ class linear {
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
+    if (mix) mix->accumulate_gradients(weight, bias, dy, x, ctx);
+    if (mix && !mix->scales.empty()) return;  // which change what W's gradient is, and b's
     if (weight.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       multiply<P>(transpose::yes, dy, transpose::no, x, real(1), gradient_of(weight, ctx), ctx);
@@ -125,10 +133,12 @@ class linear {
     };
     const auto updates =
         each([&](const linear& l, const packed_a<P>& dy) { return l.lora ? l.lora->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
-    const auto factors = each([&](const linear& l, const packed_a<P>&) { return weight_factor<P>(l.weight, transpose::no, ctx); });
+    const auto mixed = each([&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, ctx) : mix_terms(); });
+    const auto factors = each([&](const linear& l, const packed_a<P>&) { return l.factor(transpose::no, ctx); });
     summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
       for (std::size_t i = 0; i < N; ++i) {
         if (layers[i]->lora) layers[i]->lora->add_backward(updates[i], block, row, col);
+        if (layers[i]->mix) layers[i]->mix->add_backward(mixed[i], block, row, col);
       }
       f(row, col, block);
     });
@@ -136,6 +146,8 @@ class linear {
 
   /// Whether a gradient needs x.
   bool needs_input() const;
+  /// Whether it takes part in the gradient of weights that are visited elsewhere.
+  bool trains_elsewhere() const { return mix && mix->weights->v.is_trained(); }
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -143,12 +155,18 @@ class linear {
     f(bias);
     if (lora) lora->for_each_parameter(f);
     if (gate) gate->for_each_parameter(f);
+    if (mix) mix->for_each_parameter(f);
   }
 
-  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it, and what scales that, or else y
+  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it, and what scales that, or else y; or a mix
   parameter<real> bias;
   std::optional<low_rank<P>> lora;
   std::optional<sequence_gate<P>> gate;
+  std::optional<projection_mix<P>> mix;
+
+ private:
+  using mix_terms = typename projection_mix<P>::terms;
+  packed_b<P> factor(transpose op, context& ctx) const { return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx); }
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);

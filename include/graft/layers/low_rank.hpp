@@ -33,18 +33,20 @@ class low_rank {
   void add_forward(const_view<real> u, view<real> block, index row, index col) const;
   void add_backward(const_view<real> du, view<real> block, index row, index col) const;
 
-  /// Adds the gradients of those of A and B that are trained.
+  /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times.
   template <class S, class X>
-  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
+  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx, real weight = real(1)) {
     scratch::mark mark(ctx.memory);
     if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      const view<real> u = project(packed_a<P>::pack(transpose::no, x, ctx), ctx);
+      view<real> u = project(packed_a<P>::pack(transpose::no, x, ctx), ctx);
+      if (weight != real(1)) u *= weight;
       multiply<P>(transpose::yes, dy, transpose::no, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
     }
     if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      const view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
+      view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
+      if (weight != real(1)) du *= weight;
       multiply<P>(transpose::yes, const_view<real>(du), transpose::no, x, real(1), gradient_of(a, ctx), ctx);
     }
   }

@@ -49,6 +49,10 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
   ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx, wanted,
                             in_front);
+  if (mix) {
+    mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
+                 {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted}, ctx);
+  }
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(attended), ctx), ctx,
                         [&](index row, index col, view<real> block) {
@@ -66,15 +70,20 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
-  const bool trains_prefix = prefix && is_trainable(*prefix);
+  const bool trains_prefix = (prefix && is_trainable(*prefix)) || (mix && is_trainable(*mix));
   if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
   output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
                          [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
   view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(kv.rows(), 2 * width);
   const index in_front = prefix ? prefix->length() : 0;
-  ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                             options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front);
+  if (mix) {
+    beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta,
+                         {options_.heads, options_.attention_dropout, options_.dropout_stream, s.wanted}, ctx);
+  } else {
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
+                               options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front);
+  }
   view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - in_front * ctx.sequences(), 2 * width) : dkv;
   if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
   const const_view<operand> dk = part(own, 0), dv = part(own, 1);
@@ -98,7 +107,8 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
 
 template <class P>
 bool self_attention<P>::needs_input() const {
-  return query.needs_input() || key.needs_input() || value.needs_input() || (prefix && prefix->needs_input());
+  return query.needs_input() || key.needs_input() || value.needs_input() || (prefix && prefix->needs_input()) ||
+         (mix && mix->needs_input());
 }
 
 }  // namespace graft

@@ -7,6 +7,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/layers/attention_prefix.hpp"
 #include "graft/layers/linear.hpp"
+#include "graft/layers/prefix_mix.hpp"
 
 namespace graft {
 
@@ -14,7 +15,8 @@ namespace graft {
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
 /// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (WANTED, H): (N, H), or (B, H) of the first
 /// tokens, whose queries then are the only ones
-/// With a prefix, its keys and values stand in front of every sequence's own (layers/attention_prefix.hpp).
+/// With a prefix, its keys and values stand in front of every sequence's own (layers/attention_prefix.hpp); or there are several in a mix
+/// (layers/prefix_mix.hpp).
 /// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -35,6 +37,7 @@ class self_attention {
     buffer<operand> x;
     buffer<operand> q, kv;
     typename attention_prefix<P>::saved prefix;
+    typename prefix_mix<P>::saved mix;
     typename linear<P>::saved output;
   };
 
@@ -50,11 +53,19 @@ class self_attention {
     key.for_each_parameter(f);
     value.for_each_parameter(f);
     if (prefix) prefix->for_each_parameter(f);
+    if (mix) mix->for_each_parameter(f);
     output.for_each_parameter(f);
+  }
+
+  /// As linear's.
+  bool trains_elsewhere() const {
+    return query.trains_elsewhere() || key.trains_elsewhere() || value.trains_elsewhere() || output.trains_elsewhere() ||
+           (mix && mix->trains_elsewhere());
   }
 
   linear<P> query, key, value, output;  // the projections
   std::optional<attention_prefix<P>> prefix;
+  std::optional<prefix_mix<P>> mix;  // in its place
 
  private:
   bool needs_input() const;

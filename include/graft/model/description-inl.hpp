@@ -28,6 +28,30 @@ GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, co
   if (!o.settings.empty()) object[prefix + "settings"] = ordered_json::parse(o.settings);
 }
 
+/// What O is, as fields of OBJECT.
+GRAFT_INLINE void add_lora(ordered_json& object, const lora_options& o) {
+  object["lora_r"] = o.r;
+  object["lora_alpha"] = o.alpha;
+  object["lora_target"] = o.targets;
+  if (!o.ranks.empty()) object["lora_rank_pattern"] = o.ranks;
+  if (!o.alphas.empty()) object["lora_alpha_pattern"] = o.alphas;
+  if (o.dora) object["lora_dora"] = o.dora_outputs ? json("adapterhub") : json(true);
+  if (o.bias) object["lora_bias"] = true;
+  if (o.gates) object["lora_gates"] = true;
+}
+GRAFT_INLINE void add_prefix(ordered_json& object, const prefix_options& o) {
+  object["prefix_length"] = o.length;
+  object["prefix_bottleneck"] = o.bottleneck;
+  object["prefix_hidden_act"] = activation_name(o.act);
+  object["prefix_gates"] = o.gates;
+  object["prefix_leave_out"] = o.leave_out;
+}
+GRAFT_INLINE void add_ia3(ordered_json& object, const ia3_options& o) {
+  object["ia3_target"] = o.targets;
+  object["ia3_feed_forward"] = o.feed_forward;
+  if (o.gates) object["ia3_gates"] = true;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
@@ -62,34 +86,19 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
     detail::add_adapter(o, d.adapter, "adapter_");
     o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
   }
-  if (d.kind == "lora") {
-    o["lora_r"] = d.lora.r;
-    o["lora_alpha"] = d.lora.alpha;
-    o["lora_target"] = d.lora.targets;
-    if (!d.lora.ranks.empty()) o["lora_rank_pattern"] = d.lora.ranks;
-    if (!d.lora.alphas.empty()) o["lora_alpha_pattern"] = d.lora.alphas;
-    if (d.lora.dora) o["lora_dora"] = d.lora.dora_outputs ? json("adapterhub") : json(true);
-    if (d.lora.bias) o["lora_bias"] = true;
-    if (d.lora.gates) o["lora_gates"] = true;
-  }
-  if (d.kind == "prefix") {
-    o["prefix_length"] = d.prefix.length;
-    o["prefix_bottleneck"] = d.prefix.bottleneck;
-    o["prefix_hidden_act"] = activation_name(d.prefix.act);
-    o["prefix_gates"] = d.prefix.gates;
-    o["prefix_leave_out"] = d.prefix.leave_out;
-  }
-  if (d.kind == "ia3") {
-    o["ia3_target"] = d.ia3.targets;
-    o["ia3_feed_forward"] = d.ia3.feed_forward;
-    if (d.ia3.gates) o["ia3_gates"] = true;
-  }
+  if (d.kind == "lora") detail::add_lora(o, d.lora);
+  if (d.kind == "prefix") detail::add_prefix(o, d.prefix);
+  if (d.kind == "ia3") detail::add_ia3(o, d.ia3);
   if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
   if (d.kind == "multi_adapter") {
     o["adapters"] = ordered_json::array();
     for (const mixed_adapter& a : d.mix.adapters) {
       ordered_json one{{"name", a.name}};
-      detail::add_adapter(one, a.adapter, "");
+      if (a.kind != "adapter") one["kind"] = a.kind;
+      if (a.kind == "adapter") detail::add_adapter(one, a.adapter, "");
+      if (a.kind == "lora") detail::add_lora(one, a.lora);
+      if (a.kind == "ia3") detail::add_ia3(one, a.ia3);
+      if (a.kind == "prefix") detail::add_prefix(one, a.prefix);
       o["adapters"].push_back(one);
     }
     o["include_base"] = d.mix.include_base;
@@ -168,6 +177,11 @@ GRAFT_INLINE prefix_options prefix_of(const json& o, const std::string& where) {
   return p;
 }
 
+GRAFT_INLINE ia3_options ia3_of(const json& o, const std::string& where) {
+  return {required<std::vector<std::string>>(o, "ia3_target", where), required<std::vector<std::string>>(o, "ia3_feed_forward", where),
+          optional<bool>(o, "ia3_gates", where, false)};
+}
+
 GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
   lora_options lora{integer_field(o, "lora_r", where, 1, 65'536), required<double>(o, "lora_alpha", where),
                     required<std::vector<std::string>>(o, "lora_target", where)};
@@ -195,7 +209,21 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
 GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
   multi_adapter_options mix;
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
-    mix.adapters.push_back({required<std::string>(a, "name", where), adapter_of(a, "", where)});
+    mixed_adapter one{required<std::string>(a, "name", where)};
+    one.kind = optional<std::string>(a, "kind", where, "adapter");
+    if (one.kind == "adapter") {
+      one.adapter = adapter_of(a, "", where);
+    } else if (one.kind == "lora") {
+      one.lora = lora_of(a, where);
+    } else if (one.kind == "ia3") {
+      one.ia3 = ia3_of(a, where);
+    } else if (one.kind == "prefix") {
+      one.prefix = prefix_of(a, where);
+    } else {
+      throw format_error(
+          where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind + "\", one of adapter, lora, ia3, prefix was expected");
+    }
+    mix.adapters.push_back(std::move(one));
   }
   mix.include_base = required<bool>(o, "include_base", where);
   mix.include_flex = required<bool>(o, "include_flex", where);
@@ -264,8 +292,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   } else if (d.kind == "prefix") {
     d.prefix = detail::prefix_of(o, where);
   } else if (d.kind == "ia3") {
-    d.ia3 = {required<std::vector<std::string>>(o, "ia3_target", where), required<std::vector<std::string>>(o, "ia3_feed_forward", where),
-             optional<bool>(o, "ia3_gates", where, false)};
+    d.ia3 = detail::ia3_of(o, where);
   } else if (d.kind == "multi_adapter") {
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);

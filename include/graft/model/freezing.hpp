@@ -37,6 +37,11 @@ void pack_frozen(M& model, bool backward, int threads) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     if (layer.attention.prefix) layer.attention.prefix->settle(threads);
+    layer.for_each_projection([&](auto& one) {
+      if (one.mix) one.mix->settle(one.weight, threads);
+    });
+    if (!layer.attention.mix) continue;
+    for (auto& member : layer.attention.mix->members) member.by.settle(threads);
   }
   if (model.trunk.invertible) detail::pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
   detail::pack_frozen_part<precision>(model.head, backward, threads);
@@ -95,9 +100,13 @@ void tune_head(plain_classifier<P>& model) {
 template <class P>
 void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
   set_trainable(model, mode == multi_adapter_ft_mode::base_ft || mode == multi_adapter_ft_mode::full_ft);
+  const bool mixed = mode == multi_adapter_ft_mode::full_ft;
   for (auto& l : model.trunk.layers) {
+    l.for_each_projection([&](linear<P>& layer) {
+      if (layer.mix) set_trainable(*layer.mix, mixed);
+    });
+    if (l.attention.mix) set_trainable(*l.attention.mix, mixed);
     for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
-      const bool mixed = mode == multi_adapter_ft_mode::full_ft;
       if (s->fusion) {
         for (auto& module : s->fusion->modules) set_trainable(module, mixed);
         s->fusion->for_each_fusion_parameter([](auto& p) { p.train(); });

@@ -64,7 +64,8 @@ void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& n
     load_parameters(model, source, [&](const std::string& parameter) -> std::optional<std::string> {
       const auto at = parameter.find(part);
       if (at == std::string::npos) return std::nullopt;
-      return parameter.substr(0, at) + single + parameter.substr(at + part.size());
+      const std::string place = parameter.substr(0, at);
+      return place + (place.ends_with(".output") ? single : ".") + parameter.substr(at + part.size());  // at a site, or a projection
     });
   };
   load(adapter, ".multi_adapter.adapter_dict." + name + ".", ".adapter.");

@@ -13,12 +13,7 @@ namespace graft {
 /// Calls F(layer) for every linear layer of MODEL, those of the head last.
 template <class M, class F>
 void for_each_projection(M& model, F&& f) {
-  for (auto& l : model.trunk.layers) {
-    for (auto* one :
-         {&l.attention.query, &l.attention.key, &l.attention.value, &l.attention.output, &l.feed.intermediate, &l.feed.output}) {
-      f(*one);
-    }
-  }
+  for (auto& l : model.trunk.layers) l.for_each_projection(f);
   for (auto& layer : model.head.dense) f(layer);
   f(model.head.out_proj);
 }
@@ -28,16 +23,13 @@ void for_each_projection(M& model, F&& f) {
 /// @throws config_error  a target names no layer, rank or alpha are out of range, or O asks for more than A and B (see merged_tensors)
 template <class P>
 void add_lora(plain_classifier<P>& model, const lora_options& o) {
-  check_range("lora_r", static_cast<double>(o.r), ranges::lora_r);
-  check_range("lora_alpha", o.alpha, ranges::lora_alpha);
-  for (const auto& [layer, r] : o.ranks) check_range(("the rank of " + layer).c_str(), static_cast<double>(r), ranges::lora_r);
-  for (const auto& [layer, alpha] : o.alphas) check_range(("alpha of " + layer).c_str(), alpha, ranges::lora_alpha);
+  check_lora(o);
   if (o.dora || o.bias) throw config_error(std::string(o.dora ? "DoRA" : "a bias of B") + " is computed in merged weights alone");
   if (o.targets.empty()) throw config_error("lora_target names no layer");
   for (const std::string& target : o.targets) {
     bool found = false;
     for_each_projection(model, [&](linear<P>& layer) {
-      const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
+      const std::string prefix = layer.name();
       if (!is_target(prefix, target)) return;
       found = true;
       layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));

@@ -81,6 +81,14 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     if (attention) per_row += 3 * h + (layer.attention.query.needs_input() ? h : 0) + (layer.attention.output.needs_input() ? h : 0);
     if (layer.attention.prefix) in_front = std::max(in_front, layer.attention.prefix->length());
     if (attention && layer.attention.prefix) per_sequence += 2 * h * layer.attention.prefix->length();
+    if (layer.attention.mix && attention) {
+      per_row += h;
+      for (const auto& member : layer.attention.mix->members) {
+        in_front = std::max(in_front, member.by.length());
+        per_row += 3 * h;
+        per_sequence += 2 * h * member.by.length();
+      }
+    }
     if (feed) {
       derivatives += c.intermediate_size;
       per_row += (layer.feed.intermediate.needs_input() ? h : 0) + (layer.feed.output.needs_input() ? c.intermediate_size : 0);

@@ -90,15 +90,77 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
   return model;
 }
 
-/// Several adapters mixed at every site. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
+namespace detail {
+
+/// @throws config_error  A cannot be in a mix around an encoder of LAYERS
+inline void check_member(const mixed_adapter& a, index layers) {
+  if (a.kind == "adapter") {
+    check_adapter(a.adapter, a.name + "'s adapter_", layers);
+    if (is_invertible(a.adapter)) throw config_error(a.name + " changes the embeddings, too (\"inv_adapter\"), which no mix can do");
+  }
+  if (a.kind == "lora") check_lora(a.lora, a.name + "'s ");
+  if (a.kind == "prefix") check_prefix(a.prefix, layers);
+}
+
+/// What member NUMBER of a mix, which A says, changes of LAYER, as an entry of LAYER's mix with WEIGHTS. False: nothing.
+template <class P>
+bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>>& weights, const mixed_adapter& a, index number) {
+  using real = typename P::real;
+  const std::string name = layer.name(), own = name + ".multi_adapter.adapter_dict." + a.name;
+  const bool lora = a.kind == "lora" && a.lora.updates(name), ia3 = a.kind == "ia3" && is_any_target(name, a.ia3.targets);
+  if (!lora && !ia3) return false;
+  if (!layer.mix) layer.mix.emplace(weights);
+  const auto scale = [&](const char* part, bool rows, bool of_bias) {
+    auto l = parameter<real>::table(own + part, parameter_role::adapter, rows ? layer.out() : 1, rows ? 1 : layer.in());
+    layer.mix->scales.push_back({number, std::move(l), of_bias});
+  };
+  if (ia3) {
+    const bool rows = !is_any_target(name, a.ia3.feed_forward);
+    scale(".ia3_l", rows, rows);
+  }
+  if (lora) {
+    layer.mix->updates.push_back({number, low_rank<P>(own, layer.in(), layer.out(), a.lora.rank_of(name), a.lora.alpha_of(name))});
+    if (a.lora.bias) {
+      layer.mix->updates.back().bias = parameter<real>::vector(own + ".lora_B.bias", parameter_role::adapter, layer.out());
+    }
+    if (a.lora.dora) scale(".lora_scale", true, a.lora.dora_outputs);
+  }
+  return true;
+}
+
+/// What the members of a mix change of the projections and the attention of MODEL, with the mixing weights of the layer.
+/// @throws config_error  one of them changes nothing
+template <class P>
+void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
+  for (index k = 0; k < std::ssize(o.adapters); ++k) {
+    const mixed_adapter& a = o.adapters[static_cast<std::size_t>(k)];
+    bool found = a.kind == "adapter" || a.kind == "prefix";
+    for (auto& l : model.trunk.layers) {
+      l.for_each_projection([&](linear<P>& one) { found = add_to_projection(one, l.attention_site.mix, a, k) || found; });
+    }
+    if (!found) throw config_error(a.name + " is " + member_text(a) + " of the head alone, which a mix does not hold");
+    if (a.kind != "prefix") continue;
+    const encoder_config& c = model.config;
+    auto all = make_prefixes<P>(c.model_type, c.num_hidden_layers, c.hidden_size, a.prefix, ".multi_adapter.adapter_dict." + a.name);
+    for (std::size_t l = 0; l < all.size(); ++l) {
+      auto& layer = model.trunk.layers[l];
+      if (!all[l]) continue;
+      if (!layer.attention.mix) layer.attention.mix.emplace(layer.attention_site.mix);
+      layer.attention.mix->members.push_back({k, std::move(*all[l])});
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Several adapters, or what else is tuned beside an encoder, mixed at every place where they differ: at each site (multi_adapter_site)
+/// at each projection (layers/projection_mix.hpp) and in each attention (layers/prefix_mix.hpp), with the same weights at all places of a
+/// layer. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
 /// @throws config_error  the layers cannot be cut into that many equal runs, nothing is mixed, or a size is out of range
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets, const head_options& head = {}) {
-  for (const mixed_adapter& a : o.adapters) {
-    check_adapter(a.adapter, a.name + "'s adapter_", c.num_hidden_layers);
-    if (is_invertible(a.adapter)) throw config_error(a.name + " changes the embeddings, too (\"inv_adapter\"), which no mix can do");
-  }
+  for (const mixed_adapter& a : o.adapters) detail::check_member(a, c.num_hidden_layers);
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   if (o.mode == mixing_mode::fusion) check_fusion(o);
@@ -111,13 +173,17 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
   if (o.count() < 1) throw config_error("a multi-adapter needs at least one adapter or the base in its mix");
   const index run = layers / sets;
   std::shared_ptr<mixing_weights<P>> mix;
-  return {c, classes,
-          [&](const std::string& prefix, site_location where) {
-            const bool first = where.layer % run == 0 && where.behind == sub_layer::attention;
-            if (first) mix = std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
-            return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
-          },
-          head};
+  multi_adapter_classifier<P> model{c, classes,
+                                    [&](const std::string& prefix, site_location where) {
+                                      const bool first = where.layer % run == 0 && where.behind == sub_layer::attention;
+                                      if (first)
+                                        mix =
+                                            std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
+                                      return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
+                                    },
+                                    head};
+  detail::add_mixed_places(model, o);
+  return model;
 }
 
 }  // namespace graft

@@ -1,26 +1,14 @@
 #pragma once
 // Prefixes in the attention of a plain classifier: how they start, what is trained.
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <utility>
 
-#include "graft/core/range.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 
 namespace graft {
-
-/// @throws config_error  a number of O is out of range, or no layer of LAYERS is left
-inline void check_prefix(const prefix_options& o, index layers) {
-  check_range("prefix_length", static_cast<double>(o.length), ranges::prefix_length);
-  check_range("prefix_bottleneck", static_cast<double>(o.bottleneck), ranges::prefix_bottleneck);
-  check_range("prefix_gates", static_cast<double>(o.gates), ranges::prefix_gates);
-  index left = 0;
-  for (index l = 0; l < layers; ++l) left += std::find(o.leave_out.begin(), o.leave_out.end(), l) == o.leave_out.end() ? 1 : 0;
-  if (left == 0) throw config_error("a prefix that leaves out all " + std::to_string(layers) + " layers is none");
-}
 
 /// Gives every layer that O does not leave out its prefix.
 /// @throws config_error  as check_prefix

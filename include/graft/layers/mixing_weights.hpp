@@ -12,7 +12,7 @@ namespace graft {
 
 /// w (1, M) from v (1, M), by mode; shared by the sites of one weight set.
 /// Backward:  softmax dv = w (dw - <dw, w>);   gates dv = dw w (1 - w);   weights dv = dw
-/// Source: nlprunners' weighted sums.   Tested: tests/adapters/mixing_weights_test.cpp
+/// Source: nlprunners' weighted sums.   Tested: tests/layers/mixing_weights_test.cpp
 template <class P>
 class mixing_weights {
  public:
@@ -43,5 +43,5 @@ static_assert(parameterized<mixing_weights<f64>>);
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)
-#include "graft/adapters/mixing_weights-inl.hpp"  // IWYU pragma: export
+#include "graft/layers/mixing_weights-inl.hpp"  // IWYU pragma: export
 #endif

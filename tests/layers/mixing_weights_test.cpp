@@ -1,4 +1,4 @@
-#include "graft/adapters/mixing_weights.hpp"
+#include "graft/layers/mixing_weights.hpp"
 
 #include "support/gradient_check.hpp"
 

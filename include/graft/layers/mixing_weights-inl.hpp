@@ -1,8 +1,8 @@
 #pragma once
-// Bodies of graft/adapters/mixing_weights.hpp.
+// Bodies of graft/layers/mixing_weights.hpp.
 
-#include "graft/adapters/mixing_weights.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/layers/mixing_weights.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 #include "graft/ops/softmax.hpp"
 

@@ -1,0 +1,74 @@
+#pragma once
+// Bodies of graft/exchange/mixed_member.hpp.
+
+#include <memory>
+#include <span>
+
+#include "graft/core/compiled.hpp"
+#include "graft/exchange/merge_adapter.hpp"
+#include "graft/exchange/mixed_member.hpp"
+
+namespace graft::detail {
+
+/// Whether NAME is that of a LayerNorm at a site.
+GRAFT_INLINE bool is_site_norm(const std::string& name) {
+  return name.find(".layer.") != name.npos && name.find(".LayerNorm.") != name.npos;
+}
+
+/// Adds M to TO, as NAME.
+GRAFT_INLINE void add_matrix(tensor_source& to, const std::string& name, const matrix<double>& m) {
+  const auto own = std::make_shared<matrix<double>>(m);
+  to.add(name, {dtype::f64, {m.rows(), m.cols()}, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
+  to.keep_alive(own);
+}
+
+/// The tensors of A, which is DoRA around TRUNK, as scales of rows and low-rank updates.
+GRAFT_INLINE tensor_source scaled_updates(const adapter_file& a, const tensor_source& trunk) {
+  tensor_source all(a.tensors.path());
+  if (a.description.lora.bias && a.description.lora.dora_outputs) {
+    throw format_error(all.path(), "is DoRA of AdapterHub's with a bias of B, which a mix cannot hold");
+  }
+  const std::string magnitude = ".lora_magnitude_vector";
+  for (const auto& [name, info] : a.tensors.tensors()) {
+    if (!name.ends_with(magnitude) || name.find(".layer.") == name.npos) continue;
+    const std::string layer = name.substr(0, name.size() - magnitude.size());
+    const matrix<double> own_a = matrix_of(a.tensors, layer + ".lora_A.weight"), own_b = matrix_of(a.tensors, layer + ".lora_B.weight");
+    const lora_options& lora = a.description.lora;
+    const double s = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
+    const matrix<double> w = matrix_of(trunk, layer + ".weight") + (lora.dora_outputs ? 1 : s) * own_b * own_a;
+    const matrix<double> g = matrix_of(a.tensors, name).array() / w.rowwise().norm().array();
+    add_matrix(all, layer + ".lora_A.weight", own_a);
+    add_matrix(all, layer + ".lora_B.weight", (own_b.array().colwise() * g.col(0).array()).matrix());
+    add_matrix(all, layer + ".lora_scale", g);
+    if (const std::string bias = layer + ".lora_B.bias"; lora.bias) all.add(bias, a.tensors.at(bias));
+  }
+  return all;
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file& file, const tensor_source& trunk) {
+  const model_description& d = file.description;
+  const std::string& path = file.tensors.path();
+  mixed_member member{{name, d.adapter, d.kind, d.lora, d.ia3, d.prefix}, file.tensors, tensor_source(path)};
+  if (d.kind == "adapter") {
+    member.norms = d.layer_norms_trained ? file.tensors : trunk;
+    return member;
+  }
+  for (const std::string& one : d.trained_beside) {
+    const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
+    if (of_head || detail::is_site_norm(one)) continue;
+    throw format_error(path, "was trained with the encoder's '" + one +
+                                 "', for which a mix has no place: of the encoder LayerNorms at most " + "were expected");
+  }
+  if (d.kind == "lora" && d.lora.dora) member.tensors = detail::scaled_updates(file, trunk);
+  member.norms.add_all(file.tensors, [](const std::string& one) { return detail::is_site_norm(one) ? std::optional(one) : std::nullopt; });
+  tensor_source rest(trunk.path());
+  rest.add_all(trunk, [&](const std::string& one) { return member.norms.contains(one) ? std::nullopt : std::optional(one); });
+  member.norms.add_all(rest);
+  return member;
+}
+
+}  // namespace graft

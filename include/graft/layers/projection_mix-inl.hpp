@@ -1,0 +1,144 @@
+#pragma once
+// Bodies of graft/layers/projection_mix.hpp.
+
+#include <algorithm>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/parallel.hpp"
+#include "graft/layers/projection_mix.hpp"
+
+namespace graft {
+
+template <class P>
+auto projection_mix<P>::current(context& ctx) const -> view<real> {
+  view<real> mixed = ctx.memory.take<real>(1, weights->count());
+  weights->forward(mixed);
+  return mixed;
+}
+
+template <class P>
+bool projection_mix<P>::touches_bias() const {
+  return !scales.empty() || std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.bias.has_value(); });
+}
+
+template <class P>
+auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& b, context& ctx) const -> terms {
+  const auto all = ctx.memory.take_array<view<real>>(updates.size());
+  const view<real> mixed = current(ctx);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    *new (all.data() + i) view<real>(updates[i].by.project(x, ctx)) *= mixed(0, updates[i].member);
+  }
+  if (!touches_bias()) return {all, nullptr};
+  view<real> bias = ctx.memory.take<real>(1, b.cols());
+  bias.setZero();
+  for (const update& u : updates) {
+    if (u.bias) bias += mixed(0, u.member) * u.by.scale() * u.bias->value();
+  }
+  for (const scale& s : scales) {
+    if (s.of_bias) bias.array() += mixed(0, s.member) * (s.by.value().transpose().array() - real(1)) * b.value().array();
+  }
+  return {all, bias.data()};
+}
+
+template <class P>
+void projection_mix<P>::add_forward(const terms& t, view<real> block, index row, index col) const {
+  for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.add_forward(t.projected[i], block, row, col);
+  if (t.bias != nullptr) block.rowwise() += const_view<real>(t.bias + col, 1, block.cols()).row(0);
+}
+
+template <class P>
+auto projection_mix<P>::project_back(const packed_a<P>& dy, context& ctx) const -> terms {
+  const auto all = ctx.memory.take_array<view<real>>(updates.size());
+  const view<real> mixed = current(ctx);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    *new (all.data() + i) view<real>(updates[i].by.project_back(dy, ctx)) *= mixed(0, updates[i].member);
+  }
+  return {all, nullptr};
+}
+
+template <class P>
+void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col) const {
+  for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.add_backward(t.projected[i], block, row, col);
+}
+
+template <class P>
+void projection_mix<P>::scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const {
+  parallel_for(x.rows(), 16, threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) {
+      real of_row = 1;
+      for (const scale& s : scales) {
+        if (s.of_rows()) of_row += mixed(0, s.member) * (s.by.value()(r, 0) - real(1));
+      }
+      const real *from = x.row_data(r), *before = add ? y.row_data(r) : nullptr;
+      real* to = y.row_data(r);
+      for (index c = 0; c < x.cols(); ++c) {
+        real factor = of_row;
+        for (const scale& s : scales) {
+          if (!s.of_rows()) factor += mixed(0, s.member) * (s.by.value()(0, c) - real(1));
+        }
+        to[c] = from[c] * factor + (before != nullptr ? before[c] : real(0));
+      }
+    }
+  });
+}
+
+template <class P>
+packed_b<P> projection_mix<P>::factor(const parameter<real>& w, transpose op, context& ctx) const {
+  if (scales.empty()) return weight_factor<P>(w, op, ctx);
+  if (settled_ != nullptr) return weight_factor<P>(*settled_, op, ctx);
+  view<real> scaled = ctx.memory.take<real>(w.rows(), w.cols());
+  scale_weight(w.value(), current(ctx), scaled, false, ctx.threads);
+  return packed_b<P>::pack(op, const_view<real>(scaled), ctx);
+}
+
+template <class P>
+void projection_mix<P>::settle(const parameter<real>& w, int threads) {
+  settled_.reset();
+  if (scales.empty() || w.is_trained() || needs_input()) return;
+  context ctx;
+  const auto scaled = std::make_shared<parameter<real>>(parameter<real>::factor(w.name, w.role, w.rows(), w.cols()));
+  scale_weight(w.value(), current(ctx), scaled->edit(), false, threads);
+  pack_weight<P>(*scaled, true, threads);
+  settled_ = scaled;
+}
+
+template <class P>
+void projection_mix<P>::accumulate_scales(parameter<real>& w, parameter<real>& b, view<real> dw, const_view<real> db,
+                                          const_view<real> mixed, view<real> dmixed, context& ctx) {
+  if (w.is_trained()) scale_weight(dw, mixed, gradient_of(w, ctx), true, ctx.threads);
+  if (b.is_trained()) {
+    view<real> gradient = gradient_of(b, ctx);
+    gradient += db;
+    for (const scale& s : scales) {
+      if (s.of_bias) gradient.array() += mixed(0, s.member) * (s.by.value().transpose().array() - real(1)) * db.array();
+    }
+  }
+  dw.array() *= w.value().array();
+  view<real> of_rows = ctx.memory.take<real>(w.rows(), 1), of_bias = ctx.memory.take<real>(w.rows(), 1);
+  view<real> of_columns = ctx.memory.take<real>(1, w.cols());
+  of_rows = dw.rowwise().sum();
+  of_columns = dw.colwise().sum();
+  of_bias = of_rows + db.cwiseProduct(b.value()).transpose();
+  for (scale& s : scales) {
+    const const_view<real> dl = !s.of_rows() ? of_columns : s.of_bias ? of_bias : of_rows;
+    dmixed(0, s.member) += (dl.array() * (s.by.value().array() - real(1))).sum();
+    if (s.by.is_trained()) gradient_of(s.by, ctx) += mixed(0, s.member) * dl;
+  }
+}
+
+template <class P>
+void projection_mix<P>::accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed,
+                                          view<real> dmixed, context& ctx) {
+  scratch::mark mark(ctx.memory);
+  if (u.bias) {
+    dmixed(0, 0) += u.by.scale() * db.row(0).dot(u.bias->value().row(0));
+    if (u.bias->is_trained()) gradient_of(*u.bias, ctx) += mixed * u.by.scale() * db;
+  }
+  if (!weights->v.is_trained()) return;
+  const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
+  ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
+    for (index r = begin; r < end; ++r) sum(0, 0) += there.row(r).dot(back.row(r)) / u.by.scale();
+  });
+}
+
+}  // namespace graft

@@ -1,0 +1,122 @@
+#pragma once
+// What the members of a mix change of one projection, each with its weight.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "graft/core/layer.hpp"
+#include "graft/layers/low_rank.hpp"
+#include "graft/layers/mixing_weights.hpp"
+#include "graft/ops/column_sum.hpp"
+
+namespace graft {
+
+/// y = W x + b + sum_k w_k d_k(x),   d_k(x) = y_k(x) - (W x + b), y_k being what member k alone would give here: where the w sum to one,
+/// y = sum_k w_k y_k. A member that changes nothing here has d_k = 0 and is not among these, as the untouched base.
+///   update  d = s (B A x + c)          scale  d = ((l - 1) W) x, row i of W times l_i, or column i; with b: + (l - 1) b
+/// Scales are computed in the weight: y = W' x + b',   W'_ij = W_ij (1 + sum of w_k (l_k - 1)_i or j),   b' likewise
+/// Backward:  dw_k = <dy, d_k(x)>;   w_k dy goes through d_k to x and to what of the member is trained. Of an update dw_k is
+///            <x A^T, s dy B>, both narrow; of a scale it comes from dy^T x.
+/// Saved: nothing; the projection keeps x.   Tested: tests/layers/projection_mix_test.cpp, tests/model/gradient_test.cpp
+template <class P>
+class projection_mix {
+ public:
+  using real = typename P::real;
+  /// Of the member that the weight MEMBER is for.
+  struct update {
+    index member;
+    low_rank<P> by;                         // s B A
+    std::optional<parameter<real>> bias{};  // c (O)
+  };
+  struct scale {
+    index member;
+    parameter<real> by;  // l, (O, 1) for rows or (1, I) for columns
+    bool of_bias;        // of rows: b is scaled, too
+    bool of_rows() const { return by.cols() == 1; }
+  };
+  /// What the blocks of a product read: w_k s_k x A_k^T of every update, or w_k s_k dy B_k; and what is added to b.
+  struct terms {
+    std::span<const view<real>> projected{};
+    const real* bias = nullptr;
+  };
+
+  explicit projection_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
+
+  /// In scratch memory.
+  terms project(const packed_a<P>& x, const parameter<real>& b, context& ctx) const;
+  terms project_back(const packed_a<P>& dy, context& ctx) const;
+  /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
+  void add_forward(const terms& t, view<real> block, index row, index col) const;
+  void add_backward(const terms& t, view<real> block, index row, index col) const;
+
+  /// W', or W as it is without scales, as a factor.
+  packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const;
+  /// Makes W' once and for all, where the mixing weights are frozen; nothing of this is to be edited any more.
+  void settle(const parameter<real>& w, int threads);
+
+  /// Adds the gradients of the mixing weights, of what is trained of the members and, where there are scales, of W and B.
+  template <class S, class X>
+  void accumulate_gradients(parameter<real>& w, parameter<real>& b, const const_view<S>& dy, const const_view<X>& x, context& ctx) {
+    scratch::mark mark(ctx.memory);
+    view<real> mixed = current(ctx), dmixed = ctx.memory.take<real>(1, mixed.cols()), db = ctx.memory.take<real>(1, b.cols());
+    dmixed.setZero();
+    db.setZero();
+    if (touches_bias()) ops::add_column_sum<real, S>(dy, db, ctx);
+    if (!scales.empty() && (needs_input() || w.is_trained() || b.is_trained())) {
+      view<real> dw = ctx.memory.take<real>(w.rows(), w.cols());
+      ++ctx.counters.weight_gradient_products;
+      multiply<P>(transpose::yes, dy, transpose::no, x, real(0), dw, ctx);
+      accumulate_scales(w, b, dw, db, mixed, dmixed, ctx);
+    }
+    if (!updates.empty() && needs_input()) {
+      const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
+      for (update& u : updates) {
+        accumulate_weight(u, rows, drows, db, mixed(0, u.member), dmixed.window(0, u.member, 1, 1), ctx);
+        u.by.accumulate_gradients(dy, x, ctx, mixed(0, u.member));
+      }
+    }
+    weights->backward(dmixed, mixed, ctx);
+  }
+
+  /// Whether a gradient needs x.
+  bool needs_input() const { return weights->v.is_trained() || is_trainable(*this); }
+
+  /// Those of the members; the mixing weights are visited where their owner is.
+  template <class F>
+  void for_each_parameter(F&& f) {
+    for (update& u : updates) {
+      u.by.for_each_parameter(f);
+      if (u.bias) f(*u.bias);
+    }
+    for (scale& s : scales) f(s.by);
+  }
+
+  std::shared_ptr<mixing_weights<P>> weights;
+  std::vector<update> updates;
+  std::vector<scale> scales;
+
+ private:
+  /// w (1, M), in scratch memory.
+  view<real> current(context& ctx) const;
+  bool touches_bias() const;
+  /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
+  void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
+  /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
+  void accumulate_scales(parameter<real>& w, parameter<real>& b, view<real> dw, const_view<real> db, const_view<real> mixed,
+                         view<real> dmixed, context& ctx);
+  /// DMIXED (1, 1) += <dy, d(x)> of U, and the gradient of its bias.
+  void accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed, view<real> dmixed,
+                         context& ctx);
+
+  std::shared_ptr<const parameter<real>> settled_;
+};
+
+static_assert(parameterized<projection_mix<f64>>);
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/projection_mix-inl.hpp"  // IWYU pragma: export
+#endif
