@@ -47,7 +47,7 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
                                     "adapterhub/use_gating_original_ln_before",
                                     "adapterhub/scaling_channel",
                                     "adapterhub/reduction_factor_by_layer"};
-  const graft::trunk_files files = graft::beside_model({peers + "bases/roberta", "", ""});
+  const graft::trunk_files files{peers + "bases/roberta/model.safetensors", peers + "bases/roberta/config.json", ""};
   const auto config = graft::read_trunk_config(files);
   const auto trunk = graft::open_model(files.model_path, config.model_type);
   std::vector<peer> all;
@@ -71,8 +71,9 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
   std::vector<graft::example> rows;
   std::istringstream lines(graft::read_file(peers + "rows.jsonl"));
   for (std::string line; std::getline(lines, line);) {
+    const auto row = graft::json::parse(line);
     rows.emplace_back();
-    for (const auto& id : graft::json::parse(line)["input_ids"]) rows.back().input_ids.push_back(id);
+    for (const auto& id : row["input_ids"]) rows.back().input_ids.push_back(id);
   }
   for (std::size_t k = 0; k < all.size(); ++k) {
     INFO(all[k].path);

@@ -33,10 +33,11 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
   namespace fs = std::filesystem;
   const graft_test::temporary_folder folder;
   const std::string peers = GRAFT_TEST_DIR "/golden/peers/", task = write_peers_task(folder.path());
-  const std::vector<std::string> model{"--model_path", peers + "bases/roberta"};
+  const std::vector<std::string> model{"--model_path", peers + "bases/roberta/model.safetensors", "--model_config_path",
+                                       peers + "bases/roberta/config.json"};
   const auto run = [&](const std::string& command, const std::string& output, std::vector<std::string> more) {
     return with(with({command, "--task_config_path", task, "--output_dir", folder / output, "--do_train", "--do_save", "--train_batch_size",
-                      "2", "--learning_rate", "1e-2", "--max_steps", "4", "--seed", "5", "--threads", "1"},
+                      "2", "--learning_rate", "1e-2", "--max_steps", "4", "--seed", "5", "--threads", "1", "--max_seq_length", "16"},
                      model),
                 std::move(more));
   };

@@ -23,7 +23,10 @@ GRAFT_INLINE std::string member_text(const mixed_adapter& a) {
 }
 
 GRAFT_INLINE bool same_member(const mixed_adapter& a, const mixed_adapter& b) {
-  return a.kind == b.kind && a.adapter == b.adapter && a.lora == b.lora && a.ia3 == b.ia3 && a.prefix == b.prefix;
+  if (a.kind != b.kind) return false;
+  if (a.kind == "lora") return a.lora == b.lora;
+  if (a.kind == "ia3") return a.ia3 == b.ia3;
+  return a.kind == "prefix" ? a.prefix == b.prefix : a.adapter == b.adapter;
 }
 
 GRAFT_INLINE std::vector<std::string> multi_adapter_options::mixed_names() const {

@@ -40,6 +40,7 @@ class prefix_mix {
     rows_of queries;
   };
 
+  /// Of no member yet.
   explicit prefix_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
 
   /// x is what q, keys and values were made of.
@@ -49,6 +50,7 @@ class prefix_mix {
   real backward(const_view<operand> dc, const_view<operand> x, const_view<operand> q, const_view<operand> kv, const saved& s,
                 view<operand> dq, view<operand> dkv, view<real>* dx, real beta, const attention& a, context& ctx);
 
+  /// Whether a gradient needs x.
   bool needs_input() const;
   /// Whether it takes part in the gradient of weights that are visited elsewhere.
   bool trains_elsewhere() const { return weights->v.is_trained(); }
@@ -59,7 +61,7 @@ class prefix_mix {
     for (member& m : members) m.by.for_each_parameter(f);
   }
 
-  std::shared_ptr<mixing_weights<P>> weights;
+  std::shared_ptr<mixing_weights<P>> weights;  // w
   std::vector<member> members;
 
  private:

@@ -42,6 +42,7 @@ class projection_mix {
     const real* bias = nullptr;
   };
 
+  /// Of no member yet.
   explicit projection_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
 
   /// In scratch memory.
@@ -93,7 +94,7 @@ class projection_mix {
     for (scale& s : scales) f(s.by);
   }
 
-  std::shared_ptr<mixing_weights<P>> weights;
+  std::shared_ptr<mixing_weights<P>> weights;  // w, and what d_k is made of
   std::vector<update> updates;
   std::vector<scale> scales;
 
