@@ -109,8 +109,9 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
   d.lora = {2, 3, {"query", "intermediate.dense", "output.dense"}};
   d.lora.dora = true;
   add_merged("dora", d, graft::lora_tensors);
-  d.lora.dora = false;
-  d.lora.bias = true;
+  d.lora.bias = d.lora.dora_outputs = true;
+  add_merged("their_dora", d, graft::lora_tensors);
+  d.lora.dora = d.lora.dora_outputs = false;
   add_merged("bias", d, graft::lora_tensors);
   alone.push_back(logits(plain));
 

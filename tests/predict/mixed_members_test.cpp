@@ -35,6 +35,7 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
   const std::set<std::string> tried{"peft/lora_rank_pattern",
                                     "peft/lora_lora_bias",
                                     "peft/dora",
+                                    "adapterhub/dora",
                                     "peft/ia3",
                                     "adapterhub/lora_intermediate_and_output",
                                     "adapterhub/lora_leave_out",

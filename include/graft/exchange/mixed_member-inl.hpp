@@ -15,19 +15,16 @@ GRAFT_INLINE bool is_site_norm(const std::string& name) {
   return name.find(".layer.") != name.npos && name.find(".LayerNorm.") != name.npos;
 }
 
-/// Adds M to TO, as NAME.
-GRAFT_INLINE void add_matrix(tensor_source& to, const std::string& name, const matrix<double>& m) {
+/// Adds M to TO, as NAME of SHAPE.
+GRAFT_INLINE void add_matrix(tensor_source& to, const std::string& name, const matrix<double>& m, const std::vector<index>& shape) {
   const auto own = std::make_shared<matrix<double>>(m);
-  to.add(name, {dtype::f64, {m.rows(), m.cols()}, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
+  to.add(name, {dtype::f64, shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
   to.keep_alive(own);
 }
 
 /// The tensors of A, which is DoRA around TRUNK, as scales of rows and low-rank updates.
 GRAFT_INLINE tensor_source scaled_updates(const adapter_file& a, const tensor_source& trunk) {
   tensor_source all(a.tensors.path());
-  if (a.description.lora.bias && a.description.lora.dora_outputs) {
-    throw format_error(all.path(), "is DoRA of AdapterHub's with a bias of B, which a mix cannot hold");
-  }
   const std::string magnitude = ".lora_magnitude_vector";
   for (const auto& [name, info] : a.tensors.tensors()) {
     if (!name.ends_with(magnitude) || name.find(".layer.") == name.npos) continue;
@@ -37,10 +34,12 @@ GRAFT_INLINE tensor_source scaled_updates(const adapter_file& a, const tensor_so
     const double s = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
     const matrix<double> w = matrix_of(trunk, layer + ".weight") + (lora.dora_outputs ? 1 : s) * own_b * own_a;
     const matrix<double> g = matrix_of(a.tensors, name).array() / w.rowwise().norm().array();
-    add_matrix(all, layer + ".lora_A.weight", own_a);
-    add_matrix(all, layer + ".lora_B.weight", (own_b.array().colwise() * g.col(0).array()).matrix());
-    add_matrix(all, layer + ".lora_scale", g);
-    if (const std::string bias = layer + ".lora_B.bias"; lora.bias) all.add(bias, a.tensors.at(bias));
+    add_matrix(all, layer + ".lora_A.weight", own_a, {own_a.rows(), own_a.cols()});
+    add_matrix(all, layer + ".lora_B.weight", (own_b.array().colwise() * g.col(0).array()).matrix(), {own_b.rows(), own_b.cols()});
+    add_matrix(all, layer + ".lora_scale", g, {g.rows(), 1});
+    if (!lora.bias) continue;
+    const matrix<double> c = matrix_of(a.tensors, layer + ".lora_B.bias");
+    add_matrix(all, layer + ".lora_B.bias", lora.dora_outputs ? matrix<double>(c.cwiseProduct(g)) : c, {c.rows()});
   }
   return all;
 }
