@@ -184,6 +184,11 @@ put("config", "good_mix", json.dumps({**described, "kind": "multi_adapter",
                                       "adapters": [{"name": "rte", "size": 4, "hidden_act": "relu", "placement": "pfeiffer"}],
                                       "include_base": True, "include_flex": False, "flex_size": 0, "flex_hidden_act": "gelu",
                                       "weight_mode": "softmax", "num_weight_sets": 1}))
+put("config", "good_mix_of_all", json.dumps({**described, "kind": "multi_adapter", "adapters": [
+    {"name": "a", "size": 4, "hidden_act": "relu"}, {"name": "b", "kind": "ia3", "ia3_target": ["key"], "ia3_feed_forward": []},
+    {"name": "c", "kind": "lora", "lora_r": 2, "lora_alpha": 4.0, "lora_target": ["query"], "lora_dora": True},
+    {"name": "d", "kind": "prefix", "prefix_length": 3, "prefix_bottleneck": 2, "prefix_hidden_act": "tanh", "prefix_gates": 1, "prefix_leave_out": [0]}],
+    "include_base": True, "include_flex": False, "flex_size": 4, "flex_hidden_act": "gelu", "weight_mode": "softmax", "num_weight_sets": 1}))
 put("config", "good_lora", json.dumps({**described, "kind": "lora", "lora_r": 4, "lora_alpha": 8.0, "lora_target": ["query", "value"]}))
 put("config", "good_shards", json.dumps({"metadata": {"total_size": 1}, "weight_map": {"a": "one.safetensors"}}))
 put("config", "good_tokenizer", json.dumps({"do_lower_case": True, "model_max_length": 512}))
