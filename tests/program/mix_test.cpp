@@ -100,6 +100,7 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
     CHECK((!fs::exists(folder / "no") || fs::is_empty(folder / "no")));
   };
   refused(peers + "peft/lora_bias_all", "for which a mix has no place");
+  refused(peers + "adapterhub/lora_use_gating", "has gates on its updates, which a mix cannot hold");
   refused(folder / "1", "is of kind \"multi_adapter\"");
   refused(folder / "two", "a fusion is of houlsby or of pfeiffer adapters, one is a low-rank update, of rank 2",
           {"--adapter_weight_mode", "fusion"});

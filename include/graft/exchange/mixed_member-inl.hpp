@@ -56,6 +56,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     member.norms = d.layer_norms_trained ? file.tensors : trunk;
     return member;
   }
+  if (d.lora.gates || d.ia3.gates) throw format_error(path, "has gates on its updates, which a mix cannot hold");
   for (const std::string& one : d.trained_beside) {
     const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
     if (of_head || detail::is_site_norm(one)) continue;

@@ -20,9 +20,8 @@
 
 namespace graft {
 
-/// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward). Or plus what the members of
-/// a mix change here.
-/// Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
+/// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward). Or plus what the members
+/// of a mix change here. Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            W (O, I), b (O)
 /// Saved: x, only when W, its update or the weights of a mix are trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no
 /// dW product, no gradient.

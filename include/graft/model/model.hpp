@@ -99,6 +99,7 @@ inline void check_member(const mixed_adapter& a, index layers) {
     if (is_invertible(a.adapter)) throw config_error(a.name + " changes the embeddings, too (\"inv_adapter\"), which no mix can do");
   }
   if (a.kind == "lora") check_lora(a.lora, a.name + "'s ");
+  if (a.lora.gates || a.ia3.gates) throw config_error(a.name + " has gates on its updates, which a mix cannot hold");
   if (a.kind == "prefix") check_prefix(a.prefix, layers);
 }
 
