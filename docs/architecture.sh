@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../include/graft"
 {
   cat graft.hpp
   grep -H '^ *# *include "graft/' */*.hpp
+  grep -H '^ *# *include "graft/' */*/*.hpp | sed 's|^[a-z]*/||'  # a room in a room
 } | awk '
 function fail(what) { print "architecture.sh: " what > "/dev/stderr"; failed = 1; exit 1 }
 function escaped(text) { gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text); return text }
@@ -69,7 +70,7 @@ function down(label, back) {
 /^#include/ { header = $2; gsub(/"|graft\/|\.hpp/, "", header); what = $0; sub(/^[^\/]*\/[^ ]* *\/\/ */, "", what); says[header] = what; next }
 /^[a-z]+\// {
   from = $0; sub(/\/.*/, "", from)
-  to = $0; sub(/.*include "graft\//, "", to)
+  to = $0; sub(/.*include "graft\//, "", to); sub(/^encoder\/families/, "families", to)
   if (to !~ /\//) next
   sub(/\/.*/, "", to)
   found[from]; found[to]

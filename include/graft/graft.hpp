@@ -73,6 +73,7 @@
 #include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
 #include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
+#include "graft/ops/disentangled_attention.hpp"   // attention to contents and distances
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
 
 // layers: functions with parameters
@@ -85,8 +86,20 @@
 #include "graft/layers/coupling.hpp"              // two halves of a row, each told of the other
 #include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence
 #include "graft/layers/prefix_mix.hpp"            // several of them in a mix
+#include "graft/layers/relative_options.hpp"      // what attention is told of distances
+#include "graft/layers/relative_positions.hpp"    // tables of distances, shared by layers
 #include "graft/layers/self_attention.hpp"        // multi-head self-attention
 #include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
+
+// families: what differs between encoders
+#include "graft/encoder/families/family.hpp"      // what a family is to the rest
+#include "graft/encoder/families/bert.hpp"        // BERT
+#include "graft/encoder/families/roberta.hpp"     // RoBERTa, XLM-R, CamemBERT
+#include "graft/encoder/families/distilbert.hpp"  // DistilBERT
+#include "graft/encoder/families/electra.hpp"     // ELECTRA
+#include "graft/encoder/families/mpnet.hpp"       // MPNet
+#include "graft/encoder/families/deberta_v2.hpp"  // DeBERTa v2, v3
+#include "graft/encoder/families/families.hpp"    // all of them, by name
 
 // encoder: batch -> hidden states
 #include "graft/encoder/config.hpp"               // sizes and constants, from config.json

@@ -4,6 +4,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/json.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "support/shared.hpp"
 
 namespace {
@@ -69,10 +70,90 @@ TEST_CASE("a config from before model_type existed takes the defaults of its kin
   CHECK(roberta.layer_norm_eps == 1e-12);
   CHECK(roberta.hidden_dropout_prob == 0.1);
   CHECK(roberta.pad_token_id == 1);
-  object["model_type"] = "xlm-roberta";
-  CHECK(graft::parse_encoder_config(object, "c.json") == roberta);
   object["hidden_act"] = "gelu_python";
   CHECK(graft::parse_encoder_config(object, "c.json") == roberta);
+}
+
+TEST_CASE("every family's config is read under its names, and read back") {
+  const auto read = [](const graft::json& object) {
+    const auto c = graft::parse_encoder_config(object, "c.json");
+    CHECK(graft::parse_encoder_config(graft::to_json(c), "c.json") == c);
+    return c;
+  };
+  auto object = roberta_json();
+  const auto roberta = read(object);
+  for (const char* type : {"xlm-roberta", "camembert"}) {
+    object["model_type"] = type;
+    auto other = read(object);
+    CHECK(other.named_type == type);
+    CHECK(graft::model_class(other.model_type, other.named_type) == (other.named_type == "camembert" ? "Camembert" : "XLMRoberta"));
+    other.named_type.clear();
+    CHECK(other == roberta);
+  }
+  const auto distilbert = read({{"model_type", "distilbert"},
+                                {"vocab_size", 30},
+                                {"dim", 8},
+                                {"n_layers", 2},
+                                {"n_heads", 4},
+                                {"hidden_dim", 12},
+                                {"dropout", 0.3},
+                                {"attention_dropout", 0.4},
+                                {"seq_classif_dropout", 0.5},
+                                {"activation", "relu"}});
+  CHECK(distilbert.hidden_size == 8);
+  CHECK(distilbert.num_hidden_layers == 2);
+  CHECK(distilbert.num_attention_heads == 4);
+  CHECK(distilbert.intermediate_size == 12);
+  CHECK(distilbert.type_vocab_size == 0);
+  CHECK(distilbert.layer_norm_eps == 1e-12);
+  CHECK(distilbert.hidden_dropout_prob == 0.3);
+  CHECK(distilbert.attention_probs_dropout_prob == 0.4);
+  CHECK(distilbert.classifier_dropout == 0.5);
+  CHECK(distilbert.hidden_act == "relu");
+  const auto electra = read({{"model_type", "electra"}, {"vocab_size", 30}, {"hidden_act", "gelu_pytorch_tanh"}});
+  CHECK(electra.embedding_width() == 128);
+  CHECK(electra.hidden_size == 256);
+  CHECK(electra.hidden_act == "gelu_new");
+  CHECK(read({{"model_type", "electra"}, {"vocab_size", 30}, {"embedding_size", 256}}).embedding_size == 0);
+  const auto mpnet = read({{"model_type", "mpnet"}, {"pad_token_id", 0}, {"max_position_embeddings", 514}});
+  CHECK(mpnet.pad_token_id == 1);  // that of its embeddings, whatever is said
+  CHECK(mpnet.max_sequence_length() == 512);
+  CHECK(mpnet.relative_buckets == 32);
+  graft::json about{{"model_type", "deberta-v2"},
+                    {"vocab_size", 30},
+                    {"hidden_size", 8},
+                    {"num_attention_heads", 2},
+                    {"relative_attention", true},
+                    {"share_att_key", true},
+                    {"position_buckets", 256},
+                    {"max_relative_positions", -1},
+                    {"pos_att_type", "p2c|c2p"},
+                    {"norm_rel_ebd", "layer_norm"},
+                    {"position_biased_input", false},
+                    {"cls_dropout", 0.3}};
+  const auto deberta = read(about);
+  CHECK(deberta.max_relative_positions == 512);
+  CHECK(deberta.distance_keys);
+  CHECK(deberta.distance_queries);
+  CHECK(deberta.distances_normalized);
+  CHECK_FALSE(deberta.position_table);
+  CHECK(deberta.classifier_dropout == 0.3);
+  CHECK(deberta.pooler_dropout == 0);
+  about["pos_att_type"] = {"c2p"};
+  CHECK_FALSE(read(about).distance_queries);
+  const auto refused = [&](const char* field, const graft::json& value) {
+    graft::json other = about;
+    other[field] = value;
+    CHECK_THROWS_WITH(graft::parse_encoder_config(other, "c.json"),
+                      Catch::StartsWith("c.json: \"" + std::string(field) + "\" is " + value.dump()));
+  };
+  refused("conv_kernel_size", 3);
+  refused("share_att_key", false);
+  refused("relative_attention", false);
+  refused("embedding_size", 4);
+  refused("norm_rel_ebd", "no");
+  refused("pos_att_type", {"p2p"});
+  refused("position_buckets", 2);
 }
 
 TEST_CASE("sizes that a config leaves out are those of transformers") {
@@ -86,8 +167,14 @@ TEST_CASE("sizes that a config leaves out are those of transformers") {
 }
 
 TEST_CASE("a config that graft cannot compute is refused by file and field") {
-  CHECK(refusal("model_type", "gpt2") == "c.json: \"model_type\" is \"gpt2\", \"roberta\" or \"bert\" was expected");
-  CHECK(refusal("hidden_act", "gelu_new") == "c.json: \"hidden_act\" is \"gelu_new\", only \"gelu\" (the erf form) is computed");
+  for (const std::string type : {"gpt2", "albert", "longformer", "t5", "deberta"}) {
+    CHECK(refusal("model_type", type) ==
+          "c.json: \"model_type\" is \"" + type + "\", one of " + graft::known_model_types() + " was expected");
+  }
+  for (const char* act : {"relu2", "tanh", "no"}) {
+    CHECK(refusal("hidden_act", act) == "c.json: \"hidden_act\" is \"" + std::string(act) +
+                                            "\", gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu or mish was expected");
+  }
   CHECK_THAT(refusal("is_decoder", true), Catch::Contains("\"is_decoder\" is true: only encoders are computed"));
   CHECK_THAT(refusal("add_cross_attention", true), Catch::Contains("\"add_cross_attention\" is true"));
   CHECK_THAT(refusal("position_embedding_type", "relative_key"), Catch::Contains("\"relative_key\", only \"absolute\""));
@@ -106,8 +193,12 @@ TEST_CASE("a config that graft cannot compute is refused by file and field") {
 }
 
 TEST_CASE("a model's name tells its family") {
-  for (const char* name : {"roberta", "roberta-base", "xlm-roberta-base", "distilroberta-base"}) CHECK(graft::encoder_family(name) == "roberta");
+  for (const char* name : {"roberta", "roberta-base", "xlm-roberta-base", "distilroberta-base"})
+    CHECK(graft::encoder_family(name) == "roberta");
   CHECK(graft::encoder_family("bert-base-uncased") == "bert");
+  CHECK(graft::encoder_family("camembert-base") == "roberta");
+  CHECK(graft::encoder_family("distilbert-base-uncased") == "distilbert");
+  CHECK(graft::encoder_family("google/electra-small-discriminator") == "electra");
   CHECK(graft::encoder_family("albert") == "");
 }
 

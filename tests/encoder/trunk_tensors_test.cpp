@@ -40,6 +40,27 @@ TEST_CASE("a trunk has its embeddings, sixteen tensors a layer, and BERT's poole
   CHECK(shapes.at("bert.pooler.dense.weight") == shape{6, 6});
 }
 
+TEST_CASE("families lack what they lack, and have what is their own") {
+  const auto distilbert = graft::trunk_tensors(two_layers("distilbert", 0));
+  CHECK(distilbert.size() == 4 + 2 * 16);
+  CHECK_FALSE(distilbert.contains("distilbert.embeddings.token_type_embeddings.weight"));
+  auto config = two_layers("electra", 2);
+  config.embedding_size = 4;
+  const auto electra = graft::trunk_tensors(config);
+  using shape = std::vector<graft::index>;
+  CHECK(electra.size() == 7 + 2 * 16);
+  CHECK(electra.at("electra.embeddings.token_type_embeddings.weight") == shape{2, 4});
+  CHECK(electra.at("electra.embeddings.project.weight") == shape{6, 4});
+  config = two_layers("mpnet", 0);
+  config.relative_buckets = 8;
+  CHECK(graft::trunk_tensors(config).at("mpnet.encoder.relative_positions.weight") == shape{8, 3});
+  config = two_layers("deberta-v2", 0);
+  config.max_relative_positions = 16;
+  config.distances_normalized = true;
+  CHECK(graft::trunk_tensors(config).at("deberta-v2.encoder.relative_positions.weight") == shape{32, 6});
+  CHECK(graft::trunk_tensors(config).at("deberta-v2.encoder.relative_norm.bias") == shape{6});
+}
+
 TEST_CASE("what lies in an encoder and has no place in it is noted, or refused where it changes what is computed") {
   auto config = two_layers("bert", 2);
   config.layer_norm_eps = 1e-5;

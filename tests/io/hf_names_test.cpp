@@ -13,6 +13,20 @@ TEST_CASE("names of every vintage become one form") {
         "bert.encoder.layer.1.attention.output.LayerNorm.bias");
   CHECK(canonical_name("classifier.dense.weight", "roberta") == "classifier.dense.weight");
   CHECK(canonical_name("pooler.dense.weight", "bert") == "bert.pooler.dense.weight");
+  CHECK(canonical_name("transformer.layer.3.attention.q_lin.weight", "distilbert") ==
+        "distilbert.encoder.layer.3.attention.self.query.weight");
+  CHECK(canonical_name("distilbert.transformer.layer.0.attention.out_lin.bias", "distilbert") ==
+        "distilbert.encoder.layer.0.attention.output.dense.bias");
+  CHECK(canonical_name("pre_classifier.weight", "distilbert") == "classifier.dense.weight");
+  CHECK(canonical_name("classifier.weight", "distilbert") == "classifier.out_proj.weight");
+  for (const char* ours : {"classifier.out_proj.weight", "classifier.dense.bias"}) CHECK(canonical_name(ours, "distilbert") == ours);
+  CHECK(canonical_name("embeddings_project.bias", "electra") == "electra.embeddings.project.bias");
+  CHECK(canonical_name("vocab_projector.bias", "distilbert") == std::nullopt);
+  CHECK(canonical_name("mpnet.encoder.layer.0.attention.LayerNorm.weight", "mpnet") ==
+        "mpnet.encoder.layer.0.attention.output.LayerNorm.weight");
+  CHECK(canonical_name("pooler.dense.weight", "mpnet") == std::nullopt);
+  CHECK(canonical_name("pooler.dense.weight", "deberta-v2") == "classifier.dense.weight");
+  CHECK(canonical_name("deberta.encoder.LayerNorm.weight", "deberta-v2") == "deberta-v2.encoder.relative_norm.weight");
 }
 
 TEST_CASE("tensors without a use are left out") {

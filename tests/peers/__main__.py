@@ -7,7 +7,7 @@ transformers.logging.set_verbosity_error()
 logging.disable(logging.WARNING)
 torch.set_num_threads(1)
 import models, peers
-import heads_cases, peft_cases, trained_cases
+import families_cases, heads_cases, peft_cases, trained_cases
 
 if models.HAS_ADAPTERS:
     import adapterhub_cases
@@ -25,7 +25,7 @@ models.write_rows(bench.rows, models.ROWS)
 if given.write_goldens:
     shutil.copytree(os.path.join(given.work, "bases"), os.path.join(goldens, "bases"), dirs_exist_ok=True)
     shutil.copy(bench.rows, goldens)
-cases = [*peft_cases.CASES, *heads_cases.CASES, *(c for c in trained_cases.CASES if models.HAS_ADAPTERS or c.to != "adapterhub")]
+cases = [*peft_cases.CASES, *heads_cases.CASES, *(c for c in trained_cases.CASES if models.HAS_ADAPTERS or c.to != "adapterhub"), *families_cases.CASES]
 if models.HAS_ADAPTERS:
     cases = adapterhub_cases.CASES + cases
 cases = [c for c in cases if not given.patterns or any(p in c.name for p in given.patterns)]

@@ -16,6 +16,37 @@ def bert_config(**more):
     return transformers.BertConfig(**{**SHAPE, "max_position_embeddings": 16, "type_vocab_size": 2, **more})
 
 
+SHAPES = [dict(vocab_size=40, hidden=8, layers=2, heads=2, inner=12), dict(vocab_size=41, hidden=12, layers=1, heads=3, inner=7), dict(vocab_size=50, hidden=20, layers=3, heads=1, inner=33)]
+
+
+def usual(config, **more):
+    """A configuration with BERT's names of fields."""
+    def make(shape, act):
+        return config(vocab_size=shape["vocab_size"], hidden_size=shape["hidden"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
+                      intermediate_size=shape["inner"], max_position_embeddings=20, hidden_act=act, **more)
+    return make
+
+
+def distilbert(shape, act):
+    return transformers.DistilBertConfig(vocab_size=shape["vocab_size"], dim=shape["hidden"], n_layers=shape["layers"], n_heads=shape["heads"], hidden_dim=shape["inner"],
+                                         max_position_embeddings=18, activation=act)
+
+
+FAMILIES = {  # name -> (configuration, class)
+    "roberta": (usual(transformers.RobertaConfig, type_vocab_size=1), transformers.RobertaForSequenceClassification),
+    "bert": (usual(transformers.BertConfig), transformers.BertForSequenceClassification),
+    "xlm-roberta": (usual(transformers.XLMRobertaConfig, type_vocab_size=1), transformers.XLMRobertaForSequenceClassification),
+    "camembert": (usual(transformers.CamembertConfig, type_vocab_size=1), transformers.CamembertForSequenceClassification),
+    "distilbert": (distilbert, transformers.DistilBertForSequenceClassification),
+    "electra": (usual(transformers.ElectraConfig, embedding_size=6), transformers.ElectraForSequenceClassification),
+    "mpnet": (usual(transformers.MPNetConfig, relative_attention_num_buckets=32), transformers.MPNetForSequenceClassification),
+    "deberta-v2": (usual(transformers.DebertaV2Config, relative_attention=True, share_att_key=True, position_buckets=4, max_relative_positions=-1, pos_att_type=["p2c", "c2p"],
+                         norm_rel_ebd="layer_norm", position_biased_input=False), transformers.DebertaV2ForSequenceClassification),
+    "deberta-v2, plain": (usual(transformers.DebertaV2Config, relative_attention=True, share_att_key=True, max_relative_positions=7, pos_att_type=["c2p"], type_vocab_size=2,
+                                pooler_hidden_act="relu"), transformers.DebertaV2ForSequenceClassification),
+}
+
+
 def randomized(model, seed):
     """Every parameter away from what it begins with, so that all of them matter; biases little, so that rows differ behind two layers."""
     generator = torch.Generator().manual_seed(seed)
@@ -35,6 +66,11 @@ BASES = {
     "bert": lambda: randomized(transformers.BertModel(bert_config()), 2),
     "roberta_classifier": lambda: randomized(transformers.RobertaForSequenceClassification(labeled(roberta_config())), 5),
     "bert_classifier": lambda: randomized(transformers.BertForSequenceClassification(labeled(bert_config())), 6),
+    "xlm_roberta": lambda: randomized(transformers.XLMRobertaModel(FAMILIES["xlm-roberta"][0](SHAPES[0], "gelu"), add_pooling_layer=False), 7),
+    "distilbert": lambda: randomized(transformers.DistilBertModel(distilbert(SHAPES[0], "gelu")), 8),
+    "mpnet": lambda: randomized(transformers.MPNetModel(FAMILIES["mpnet"][0](SHAPES[0], "gelu"), add_pooling_layer=False), 10),
+    "deberta_v2": lambda: randomized(transformers.DebertaV2Model(FAMILIES["deberta-v2"][0](SHAPES[0], "gelu")), 11),
+    "electra": lambda: randomized(transformers.ElectraModel(FAMILIES["electra"][0](SHAPES[0], "gelu")), 9),
 }
 
 

@@ -7,7 +7,7 @@
 # An environment with transformers 5, which AdapterHub's library does not work with, runs the other cases.
 # BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
 # Tokenizers: `run.sh tokenizer` runs them alone (tokenizer_cases.py); TEXT: a file of text to train them with and to compare.
-# Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py and trained_cases.py.
+# Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py, trained_cases.py and families_cases.py.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$source_dir/build}

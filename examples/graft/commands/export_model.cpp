@@ -69,7 +69,8 @@ int export_model(int argc, const char* const* argv) {
   flags.group("Flags");
   flags.add("model_path", &model_folder, "The Hugging Face folder, if not given as FOLDER.");
   flags.add("model_tokenizer_path", &tokenizer_folder, "The folder of its vocabulary, if it is another one.");
-  flags.add("model_type", &model_type, "roberta or bert (a full name such as roberta-base is fine). Read from config.json if not given.");
+  flags.add("model_type", &model_type,
+            "roberta, bert, ... (a full name such as roberta-base is fine). Read from config.json if not given.");
   flags.add("output_base_path", &output_folder, "Where config.json and the folder model are made.").required();
   flags.add("output_dir", &output_folder, "Another name for output_base_path.");
   flags.add(
@@ -113,7 +114,7 @@ int export_model(int argc, const char* const* argv) {
     lora = merged_tensors(model, *lora);
     model = merge_adapter(model, *lora);
     if (lora->has_head()) model = model_with_head(model, *lora, config);
-    if (lora->has_head() && lora->description.head == head_options{}) config_json = config_with_head(config_json, lora->description);
+    if (lora->has_head() && lora->description.head == usual_head(config)) config_json = config_with_head(config_json, lora->description);
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
   for (const auto& [name, shape] : trunk) model.check_finite(name);

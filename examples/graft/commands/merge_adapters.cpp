@@ -17,6 +17,7 @@
 #include "graft/core/file.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/combine_adapters.hpp"
@@ -56,19 +57,15 @@ std::vector<double> weights_of(const std::vector<std::string>& texts, std::size_
 }
 
 /// The class of transformers that loads a model of TYPE: with a head for whole texts, or the encoder alone.
-/// @throws config_error  the weights of such a model have other names than those written here
-std::string class_of(const std::string& type, bool head, const std::string& path) {
-  const std::map<std::string, std::string> classes{
-      {"bert", "Bert"}, {"roberta", "Roberta"}, {"xlm-roberta", "XLMRoberta"}, {"camembert", "Camembert"}};
-  const auto found = classes.find(type);
-  if (found == classes.end()) throw config_error(path + ": is a " + type + ", of which no Hugging Face folder is written");
-  return found->second + (head ? "ForSequenceClassification" : "Model");
+std::string class_of(const json& config, bool head, const std::string& path) {
+  return model_class(graft::detail::encoder_model_type(config, path), config.value("model_type", std::string())) +
+         (head ? "ForSequenceClassification" : "Model");
 }
 
 /// The config.json of the model that MERGED becomes, from that of its encoder.
 ordered_json config_with_head(ordered_json config, const adapter_file& merged, bool head, const std::string& path) {
   const model_description& d = merged.description;
-  config["architectures"] = {class_of(required<std::string>(json(config), "model_type", path), head, path)};
+  config["architectures"] = {class_of(json(config), head, path)};
   for (const char* field : {"torch_dtype", "dtype"}) {
     if (config.contains(field)) config[field] = "float32";
   }
@@ -88,11 +85,12 @@ ordered_json config_with_head(ordered_json config, const adapter_file& merged, b
 
 /// Writes MODEL as a Hugging Face folder with the configuration CONFIG and the vocabulary in VOCABULARY.
 void write_folder(const std::string& target, const tensor_source& model, const ordered_json& config, const std::string& vocabulary) {
+  const model_family& family = family_of(graft::detail::encoder_model_type(json(config), target));
   staged_files files(target);
   safetensors_writer writer;
   writer.metadata = {{"format", "pt"}};
   for (const auto& [name, info] : model.tensors()) {
-    if (!name.starts_with("__pad.")) writer.add(name, info.shape, info.type, info.bytes, info.type);
+    if (!name.starts_with("__pad.")) writer.add(name_in_files(family, name), info.shape, info.type, info.bytes, info.type);
   }
   writer.write(files.staged_path("model.safetensors"));
   write_file(files.staged_path("config.json"), config.dump(2) + "\n");
@@ -191,7 +189,7 @@ int merge_adapters(int argc, const char* const* argv) {
     tensor_source all(target);  // with its head, which counts where the encoder had another
     all.add_all(model, [&](const std::string& tensor) { return merged.tensors.contains(tensor) ? std::nullopt : std::optional(tensor); });
     all.add_all(merged.tensors);
-    if (merged.description.head != head_options() && merged.has_head())
+    if (merged.description.head != usual_head(config) && merged.has_head())
       throw config_error(one.tensors.path() + ": has a head of another form than transformers' classifiers: give --head_of none");
     write_folder(target, all, config_with_head(ordered_json(about), merged, merged.has_head() || own_head, files.config_path),
                  files.tokenizer_path);

@@ -13,7 +13,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
       .required();
   table.add("output_dir", &flags.output_dir, "Where logs, metrics, predictions and the trained parameters go.").required();
   table.add("model_type", &flags.model_type,
-            "roberta or bert (a full name such as roberta-base is fine). Read from the model's configuration if not given.");
+            "roberta, bert, ... (a full name such as roberta-base is fine). Read from the model's configuration if not given.");
   table.add("model_path", &flags.model_path, "The encoder: a file that graft export-model wrote, or a Hugging Face model.safetensors.")
       .required();
   table.add("model_config_path", &flags.model_config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");

@@ -201,7 +201,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   print_notes(trunk_notes(run.config, run.trunk));
   try {
     run.own_head = read_own_head(run.trunk, files, run.config);
-    run.head = fit_head(*run.own_head, graft::describe("head", run.tasks.task), run.config);
+    model_description wanted = graft::describe("head", run.tasks.task);
+    wanted.head = usual_head(run.config);
+    run.head = fit_head(*run.own_head, wanted, run.config);
   } catch (const format_error&) {  // it has none for whole texts: this task's is fresh
   }
   read_data(run);
@@ -212,6 +214,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
 
 model_description describe(const prepared_run& run, const std::string& kind) {
   model_description d = graft::describe(kind, run.tasks.task);
+  d.head = usual_head(run.config);
   d.max_seq_length = run.max_seq_length;
   d.trunk_fingerprint = run.fingerprint;
   return d;

@@ -2,6 +2,7 @@
 // From token ids to the first hidden states.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -9,17 +10,20 @@
 #include "graft/encoder/config.hpp"
 #include "graft/layers/embedding.hpp"
 #include "graft/layers/layer_norm.hpp"
+#include "graft/layers/linear.hpp"
 
 namespace graft {
 
-/// y = drop(LN(word[id] + position[p] + token_type[t]))
+/// e = drop(LN(word[id] + position[p] + token_type[t])),   y = e, or e W^T + b where the tables are narrower than the layers
 /// RoBERTa: p = pad id + 1, + 2, ... over the tokens that are not padding (a literal pad token keeps p = pad id).   BERT: p = 0, 1, ...
+/// Without segments there is no token_type; where attention knows of positions, there may be no table of them.
 /// Backward:  through dropout and LN to the three tables, each only when trained. What stands at the pad id has no gradient: the word's
 /// row, and RoBERTa's position.
 /// @param  b  N packed tokens            @param[out] y  (N, H)
-/// Saved: LN's xhat and r (N, H), (N, 1); the positions.
+/// Saved: LN's xhat and r (N, H), (N, 1); the positions; e while W is trained.
 /// @throws shape_error  a sequence is longer than max_position_embeddings allows
-/// Source: transformers' RobertaEmbeddings, BertEmbeddings.   Tested: tests/encoder/embeddings_test.cpp
+/// Source: transformers' RobertaEmbeddings, BertEmbeddings, ElectraEmbeddings and its embeddings_project.   Tested:
+/// tests/encoder/embeddings_test.cpp
 template <class P>
 class embeddings {
  public:
@@ -27,9 +31,10 @@ class embeddings {
   struct saved {
     buffer<std::int32_t> positions;
     typename layer_norm<P>::saved norm;
+    typename linear<P>::saved project;
   };
 
-  /// Parameters PREFIX.{word_embeddings,position_embeddings,token_type_embeddings}.weight and PREFIX.LayerNorm.*
+  /// Parameters PREFIX.{word_embeddings,position_embeddings,token_type_embeddings}.weight, PREFIX.LayerNorm.* and PREFIX.project.*
   embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream);
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx) const;
@@ -38,19 +43,22 @@ class embeddings {
   template <class F>
   void for_each_parameter(F&& f) {
     word.for_each_parameter(f);
-    position.for_each_parameter(f);
-    token_type.for_each_parameter(f);
+    if (position) position->for_each_parameter(f);
+    if (token_type) token_type->for_each_parameter(f);
     norm.for_each_parameter(f);
+    if (project) project->for_each_parameter(f);
   }
 
-  embedding<P> word, position, token_type;  // tables of which a token's rows are added
+  embedding<P> word;  // tables of which a token's rows are added
+  std::optional<embedding<P>> position, token_type;
   layer_norm<P> norm;
+  std::optional<linear<P>> project;  // W, b
 
  private:
   static std::span<const std::int32_t> ids(const_view<std::int32_t> column);
   void number_positions(const batch& b, view<std::int32_t> positions) const;
 
-  bool is_roberta_;
+  bool after_padding_;  // positions begin there
   std::int32_t pad_;
   double dropout_;
   std::uint64_t dropout_stream_;

@@ -9,7 +9,8 @@ namespace graft {
 
 template <class P, site Site>
 index encoder<P, Site>::lowest_trainable() const {
-  if (is_trainable(embedded) || (invertible && is_trainable(*invertible))) return -1;
+  const bool below = is_trainable(embedded) || (invertible && is_trainable(*invertible)) || (relative && is_trainable(*relative));
+  if (below) return -1;
   index l = 0;
   while (l < static_cast<index>(layers.size()) && !is_trainable(layers[static_cast<std::size_t>(l)])) ++l;
   return l;

@@ -1,6 +1,7 @@
 #pragma once
 // The trunk: embeddings and a stack of layers.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 namespace graft {
 
 /// x_0 = embeddings(batch), through an invertible adapter where there is one;   x_l+1 = layer_l(x_l)
+/// What attention knows of distances, all layers share.
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
@@ -39,11 +41,14 @@ class encoder {
                             return make_site(site_prefix, site_location{behind, l});
                           });
     }
+    if (const auto o = relative_options_of(c)) {
+      relative = std::make_shared<relative_positions<P>>(prefix + ".encoder", *o);
+      for (auto& l : layers) l.attention.relative = relative;
+    }
   }
   index hidden_size() const { return hidden_size_; }
 
-  /// The number of layers through which backward need not go: -1 means that the embeddings are trained too, or what
-  /// stands behind them.
+  /// The number of layers through which backward need not go: -1 means that something below or beside all of them is trained, too.
   index lowest_trainable() const;
 
   void forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
@@ -53,11 +58,13 @@ class encoder {
   void for_each_parameter(F&& f) {
     embedded.for_each_parameter(f);
     if (invertible) invertible->for_each_parameter(f);
+    if (relative) relative->for_each_parameter(f);
     for (auto& l : layers) l.for_each_parameter(f);
   }
 
-  embeddings<P> embedded;                 // what goes into the first of the layers
-  std::optional<coupling<P>> invertible;  // ... by way of this
+  embeddings<P> embedded;                           // what goes into the first of the layers
+  std::optional<coupling<P>> invertible;            // ... by way of this
+  std::shared_ptr<relative_positions<P>> relative;  // what attention is told of distances; null: nothing
   std::vector<layer_type> layers;
 
  private:

@@ -6,6 +6,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/encoder/config.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/layers/feed_forward.hpp"
 #include "graft/layers/self_attention.hpp"
 
@@ -34,10 +35,11 @@ class encoder_layer {
   /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix, behind which part) builds each site.
   template <class MakeSite>
   encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream, MakeSite&& make_site)
-      : attention(prefix + ".attention",
-                  {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob, c.hidden_dropout_prob, dropout_stream}),
+      : attention(prefix + ".attention", {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob,
+                                          family_of(c.model_type).drops_attention_output ? c.hidden_dropout_prob : 0, dropout_stream}),
         attention_site(make_site(prefix + ".attention.output", sub_layer::attention)),
-        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream + 2}),
+        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream + 2,
+                      c.hidden_act.empty() ? activation::gelu : parse_activation(c.hidden_act)}),
         feed_site(make_site(prefix + ".output", sub_layer::feed_forward)) {}
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;

@@ -2,7 +2,9 @@
 // Bodies of graft/encoder/trunk_tensors.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
+#include "graft/layers/relative_options.hpp"
 
 namespace graft {
 
@@ -14,23 +16,29 @@ GRAFT_INLINE std::map<std::string, std::vector<index>> trunk_tensors(const encod
     shapes[name + ".weight"] = {outputs, inputs};
     shapes[name + ".bias"] = {outputs};
   };
-  const auto layer_norm = [&](const std::string& name) { shapes[name + ".weight"] = shapes[name + ".bias"] = {h}; };
+  const auto layer_norm = [&](const std::string& name, index size) { shapes[name + ".weight"] = shapes[name + ".bias"] = {size}; };
 
   const std::string embeddings = config.model_type + ".embeddings.";
-  shapes[embeddings + "word_embeddings.weight"] = {config.vocab_size, h};
-  shapes[embeddings + "position_embeddings.weight"] = {config.max_position_embeddings, h};
-  shapes[embeddings + "token_type_embeddings.weight"] = {config.type_vocab_size, h};
-  layer_norm(embeddings + "LayerNorm");
+  const index width = config.embedding_width();
+  shapes[embeddings + "word_embeddings.weight"] = {config.vocab_size, width};
+  if (config.position_table) shapes[embeddings + "position_embeddings.weight"] = {config.max_position_embeddings, width};
+  if (config.type_vocab_size > 0) shapes[embeddings + "token_type_embeddings.weight"] = {config.type_vocab_size, width};
+  layer_norm(embeddings + "LayerNorm", width);
+  if (width != h) linear(embeddings + "project", h, width);
+  if (const auto o = relative_options_of(config)) {
+    shapes[config.model_type + ".encoder.relative_positions.weight"] = {o->rows(), o->disentangled ? h : o->heads};
+    if (o->normalized) layer_norm(config.model_type + ".encoder.relative_norm", h);
+  }
   for (index n = 0; n < config.num_hidden_layers; ++n) {
     const std::string layer = config.model_type + ".encoder.layer." + std::to_string(n) + ".";
     for (const auto* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
     linear(layer + "attention.output.dense", h, h);
-    layer_norm(layer + "attention.output.LayerNorm");
+    layer_norm(layer + "attention.output.LayerNorm", h);
     linear(layer + "intermediate.dense", f, h);
     linear(layer + "output.dense", h, f);
-    layer_norm(layer + "output.LayerNorm");
+    layer_norm(layer + "output.LayerNorm", h);
   }
-  if (config.model_type == "bert") linear("bert.pooler.dense", h, h);
+  if (family_of(config.model_type).trunk_pooler) linear(config.model_type + ".pooler.dense", h, h);
   return shapes;
 }
 

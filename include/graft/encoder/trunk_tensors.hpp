@@ -67,7 +67,7 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
     const std::string where = model.path() + " (\"config\")";
     const json own = to_json(parse_encoder_config(parse_json(carried->second, where), where)), given = to_json(config);
     for (const auto& [field, value] : own.items()) {
-      if (field.find("dropout") != field.npos || value == given[field]) continue;
+      if (field.find("dropout") != field.npos || field == "named_type" || value == given[field]) continue;
       notes.push_back(model.path() + ": was exported with \"" + field + "\" " + shown(value) + ", the configuration given says " +
                       shown(given[field]) + ", which counts");
     }

@@ -9,6 +9,7 @@
 #include "graft/adapters/invertible_adapter.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_file.hpp"
 #include "graft/io/safetensors.hpp"
@@ -136,8 +137,8 @@ GRAFT_INLINE tensor_shapes layer_norm_tensors(const encoder_config& config) {
 }
 
 GRAFT_INLINE head_names::head_names(const encoder_config& config)
-    : dense(config.model_type == "bert" ? "bert.pooler.dense" : "classifier.dense"),
-      out_proj(config.model_type == "bert" ? "classifier" : "classifier.out_proj") {}
+    : dense(family_of(config.model_type).trunk_pooler ? config.model_type + ".pooler.dense" : "classifier.dense"),
+      out_proj(family_of(config.model_type).trunk_pooler ? "classifier" : "classifier.out_proj") {}
 
 GRAFT_INLINE std::string head_names::dense_layer(index i) const { return i == 0 ? dense : "classifier.dense_" + std::to_string(i + 1); }
 GRAFT_INLINE bool head_names::is_last(const std::string& tensor) const {

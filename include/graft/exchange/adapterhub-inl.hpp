@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/adapterhub_lora.hpp"
@@ -189,20 +190,22 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   safetensors_writer norms;
   norms.metadata = {{"adapter", detail::adapter_digest(a.tensors)}};
   const tensor_source prefixes = prefix ? detail::prefix_to_adapterhub(a.tensors, name, config, d.prefix) : tensor_source("");
-  for (const auto& [tensor, info] : prefixes.tensors()) adapter.add(tensor, info.shape, info.type, info.bytes);
+  const auto in_files = [&](const std::string& tensor) { return name_in_files(family_of(config.model_type), tensor); };
+  for (const auto& [tensor, info] : prefixes.tensors()) adapter.add(in_files(tensor), info.shape, info.type, info.bytes);
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".prefix.") != tensor.npos) continue;
     if (tensor.find(".lora_") != tensor.npos || tensor.ends_with(".ia3_l")) {
       auto shape = info.shape;
       if (tensor.ends_with(".lora_magnitude_vector")) shape.push_back(1);
-      adapter.add(detail::adapterhub_lora_name(tensor, name), shape, info.type, info.bytes);
+      adapter.add(in_files(detail::adapterhub_lora_name(tensor, name)), shape, info.type, info.bytes);
       continue;
     }
     if (tensor.find(".adapter.") != tensor.npos) {
       const std::string theirs = detail::adapterhub_name(tensor, name, ln_before);
-      adapter.add(theirs, info.shape, info.type, info.bytes);
+      adapter.add(in_files(theirs), info.shape, info.type, info.bytes);
       if (tensor.find(".adapter.norm_before.") != tensor.npos) {  // the same module, found a second time
-        adapter.add(detail::replace_first(theirs, ".adapter_norm_before.", ".adapter_down.0."), info.shape, info.type, info.bytes);
+        adapter.add(in_files(detail::replace_first(theirs, ".adapter_norm_before.", ".adapter_down.0.")), info.shape, info.type,
+                    info.bytes);
       }
     } else if (tensor.find(".LayerNorm.") != tensor.npos) {
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
@@ -211,9 +214,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     }
   }
   ordered_json about{{"hidden_size", config.hidden_size},
-                     {"model_class", bert ? "BertAdapterModel" : "RobertaAdapterModel"},
+                     {"model_class", model_class(config.model_type, config.named_type) + "AdapterModel"},
                      {"model_name", nullptr},
-                     {"model_type", config.model_type},
+                     {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
                      {"name", name},
                      {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;

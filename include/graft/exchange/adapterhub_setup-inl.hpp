@@ -8,6 +8,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
@@ -157,7 +158,9 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
   }
   torch_writer matrices;
   for (const auto& [name, info] : a.tensors.tensors()) {
-    if (detail::is_of_fusion(name)) matrices.add(detail::adapterhub_fusion_name(name, fusion), info.shape, info.type, info.bytes);
+    if (!detail::is_of_fusion(name)) continue;
+    matrices.add(name_in_files(family_of(config.model_type), detail::adapterhub_fusion_name(name, fusion)), info.shape, info.type,
+                 info.bytes);
   }
   const fusion_options& f = d.mix.fusion;
   std::vector<std::string> names;
@@ -175,9 +178,9 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
                              {"value_before_softmax", true},
                              {"value_initialized", f.value}}},
                            {"hidden_size", config.hidden_size},
-                           {"model_class", config.model_type == "bert" ? "BertAdapterModel" : "RobertaAdapterModel"},
+                           {"model_class", model_class(config.model_type, config.named_type) + "AdapterModel"},
                            {"model_name", nullptr},
-                           {"model_type", config.model_type},
+                           {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
                            {"name", fusion},
                            {"version", "adapters.1.2.0"}};
   staged_files files((top / fusion).string());

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/config_fields.hpp"
@@ -56,13 +57,14 @@ GRAFT_INLINE std::string cross_encoder_function(const json& about, const std::st
   return last;
 }
 
-GRAFT_INLINE model_description describe_own_head(const json& about, const std::string& where, index rows) {
+GRAFT_INLINE model_description describe_own_head(const json& about, const std::string& where, index rows, const head_options& head) {
   if (const std::string other = other_head(about, where); !other.empty()) {
     throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
   }
   const auto problem = optional<std::string>(about, "problem_type", where, "");
   const std::string function = cross_encoder_function(about, where, rows);
   model_description d;
+  d.head = head;
   d.task_name = optional<std::string>(about, "finetuning_task", where, "");
   number_labels(d, rows, where);
   d.sigmoid = function == "Sigmoid";
@@ -109,9 +111,12 @@ GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_
       throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
     }
   }
-  if (rows == 0) throw format_error(files.model_path, "holds no head for whole texts: no tensor '" + head.out_proj + ".weight' is there");
+  if (rows == 0) {
+    throw format_error(files.model_path, "holds no head for whole texts: no tensor '" +
+                                             name_in_files(family_of(config.model_type), head.out_proj + ".weight") + "' is there");
+  }
   if (!about) throw format_error(files.model_path, "holds a head, and no config.json says what it answers");
-  model_description d = detail::describe_own_head(*about, where, rows);
+  model_description d = detail::describe_own_head(*about, where, rows, usual_head(config));
   d.kind = "head";
   tensor_shapes shapes = head_tensors(config, d.num_labels());
   if (trunk_tensors(config).contains(head.dense + ".weight")) {
@@ -151,7 +156,7 @@ GRAFT_INLINE tensor_source model_with_head(const tensor_source& model, const ada
   const head_names names(config);
   const auto trunk = trunk_tensors(config);
   tensor_source head(file.tensors.path()), result(model.path());
-  if (file.description.head == head_options{}) {
+  if (file.description.head == usual_head(config)) {
     head.add_all(file.tensors, [&](const std::string& name) { return names.is_head(name) ? std::optional(name) : std::nullopt; });
   }
   result.set_metadata(model.metadata());
@@ -200,10 +205,10 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& st
   const auto about = detail::config_of(path, stored, where);
   if (!about) return std::nullopt;
 
-  model_description d = detail::describe_own_head(*about, where, head_rows(model, config));
+  model_description d = detail::describe_own_head(*about, where, head_rows(model, config), usual_head(config));
   const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
   for (const auto& [field, value] : own.items()) {
-    if (field.find("dropout") == field.npos && value != given[field]) {
+    if (field.find("dropout") == field.npos && field != "named_type" && value != given[field]) {
       throw format_error(where, "\"" + field + "\" is " + shown(value) + ", the given encoder's is " + shown(given[field]) +
                                     ": they are different encoders");
     }

@@ -14,8 +14,8 @@ namespace detail {
 /// The config.json beside the weights at PATH, or the one that they carry; nothing if there is none that is a model's.
 std::optional<json> config_of(const std::string& path, const tensor_source& stored, std::string& where);
 
-/// What the head with ROWS rows answers in a model with the config.json ABOUT, which came from WHERE; of no kind.
-model_description describe_own_head(const json& about, const std::string& where, index rows);
+/// What HEAD with ROWS rows answers in a model with the config.json ABOUT, which came from WHERE; of no kind.
+model_description describe_own_head(const json& about, const std::string& where, index rows, const head_options& head);
 
 }  // namespace detail
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
@@ -16,7 +17,11 @@
 
 namespace graft {
 
-GRAFT_INLINE adapter_file read_graft(const tensor_source& stored, const encoder_config& config) {
+GRAFT_INLINE adapter_file read_graft(const tensor_source& file, const encoder_config& config) {
+  tensor_source stored(file.path());  // whole models are written under the names of transformers
+  stored.set_metadata(file.metadata());
+  stored.add_all(
+      file, [&, &family = family_of(config.model_type)](const std::string& name) { return std::optional(name_in_graft(family, name)); });
   const model_description d = parse_description(stored.metadata(), stored.path());
   tensor_shapes wanted = adapter_tensors(config, d, stored);
   tensor_source known(stored.path());

@@ -13,6 +13,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/exchange/peft.hpp"
@@ -225,7 +226,7 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
                          "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
     }
     lora.ranks[layer] = r;
-    lora.alphas[layer] = by_rank(peft_alpha(about, layer, path), r);
+    lora.alphas[layer] = by_rank(peft_alpha(about, name_in_files(family_of(config.model_type), layer), path), r);
     check_alpha(lora.alphas[layer], "alpha of '" + layer + "' is " + json(lora.alphas[layer]).dump());
   }
   lora.r = usual(lora.ranks, lora.r);
@@ -330,6 +331,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   model_description d;
   d.kind = type == "LORA" ? "lora" : "ia3";
   d.layer_norms_trained = false;
+  d.head = usual_head(config);
   const index rows = head_rows(stored, config);
   tensor_shapes head = head_tensors(config, std::max<index>(rows, 1));
   const bool whole = std::all_of(head.begin(), head.end(),
@@ -383,11 +385,13 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   if (d.lora.gates || d.ia3.gates) throw config_error(a.tensors.path() + ": has gates, which PEFT does not have", {"to", "adapterhub"});
   if (d.lora.dora_outputs)
     throw config_error(a.tensors.path() + ": is DoRA as AdapterHub's library computes it, which PEFT does not", {"to", "adapterhub"});
-  if (a.has_head() && (d.head != head_options() || d.sigmoid))
+  if (a.has_head() && (d.head != usual_head(config) || d.sigmoid))
     throw config_error(a.tensors.path() + ": has a head of another form than the classifiers' that PEFT is put around");
   const index classes = detail::updated_classes(config, d, a.tensors);
   const auto& targets = d.kind == "lora" ? d.lora.targets : d.ia3.targets;
   const head_names head(config);
+  const model_family& family = family_of(config.model_type);
+  const auto in_files = [&](const std::string& name) { return name_in_files(family, name); };
   const auto updated = [&](const std::string& layer) { return is_any_target(layer, targets); };
   // A head with updates of its own is no saved module.
   const bool head_saved = a.has_head() && !updated(head.out_proj) && !(updated(head.dense) && head.dense.starts_with("classifier."));
@@ -398,25 +402,36 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
     const auto end = name.rfind('.');
     const std::string layer = name.substr(0, end), part = name.substr(end);
     const bool wrapped = (part == ".weight" || part == ".bias") && updated(layer);
-    writer.add(std::string(detail::peft_prefix) + (wrapped ? layer + ".base_layer" + part : name), info.shape, info.type, info.bytes,
-               info.type);
+    writer.add(std::string(detail::peft_prefix) + (wrapped ? in_files(layer) + ".base_layer" + part : in_files(name)), info.shape,
+               info.type, info.bytes, info.type);
   }
   writer.write(files.staged_path("adapter_model.safetensors"));
   json saved = nullptr;
-  if (head_saved) saved = json::array({"classifier"});
+  if (head_saved) {
+    saved = json::array({"classifier"});
+    const std::string first = in_files(head.dense), module = first.substr(0, first.find('.'));
+    if (module != "classifier" && module != family.name) saved.insert(saved.begin(), module);
+  }
   if (a.tensors.contains("bert.pooler.dense.weight") && !updated("bert.pooler.dense")) saved.push_back("pooler");
   for (const std::string& module : detail::saved_modules(d.trained_beside, config)) {
-    if (module != "bert.pooler.dense") saved.push_back(module);
+    if (module != "bert.pooler.dense") saved.push_back(in_files(module));
   }
   // `dense` alone would name layers of the head there, too.
   const bool alone = std::find(targets.begin(), targets.end(), "dense") != targets.end();
   ordered_json about{{"peft_type", d.kind == "lora" ? "LORA" : "IA3"},
                      {"task_type", head_saved ? json("SEQ_CLS") : json()},
                      {"base_model_name_or_path", nullptr}};
-  const auto named = alone ? detail::targets_of(config, classes, updated) : targets;
+  const auto in_files_all = [&](std::vector<std::string> names) {
+    for (std::string& name : names) name = in_files(name);
+    return names;
+  };
+  const auto targets_of = [&](auto&& which) { return in_files_all(detail::targets_of(config, classes, which)); };
+  const auto named = alone || !family.names.empty() ? targets_of(updated) : targets;
   if (d.kind == "ia3") {
     about["target_modules"] = named;
-    about["feedforward_modules"] = d.ia3.feed_forward;
+    about["feedforward_modules"] = family.names.empty() ? d.ia3.feed_forward : targets_of([&](const std::string& layer) {
+      return updated(layer) && is_any_target(layer, d.ia3.feed_forward);
+    });
     about["fan_in_fan_out"] = false;
     about["init_ia3_weights"] = true;
   } else {
@@ -442,8 +457,8 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
     about["use_dora"] = d.lora.dora;
     about["init_lora_weights"] = true;
     if (d.lora.bias) about["lora_bias"] = true;
-    if (!d.lora.ranks.empty()) about["rank_pattern"] = d.lora.ranks;
-    for (const auto& [layer, alpha] : d.lora.alphas) about["alpha_pattern"][layer] = number(alpha);
+    for (const auto& [layer, r] : d.lora.ranks) about["rank_pattern"][in_files(layer)] = r;
+    for (const auto& [layer, alpha] : d.lora.alphas) about["alpha_pattern"][in_files(layer)] = number(alpha);
   }
   about["modules_to_save"] = saved;
   about["inference_mode"] = true;

@@ -25,6 +25,7 @@ GRAFT_INLINE adapter_file open_start(const std::string& path, const encoder_conf
   start.tensors.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
   model_description& d = start.description;
   d.labels_said = false;
+  d.head = usual_head(config);
   if (const index rows = head_rows(start.tensors, config); rows != 0) number_labels(d, rows, file);
   for (const auto& [name, info] : start.tensors.tensors()) {
     if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter.size = info.shape[0];

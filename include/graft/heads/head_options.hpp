@@ -6,7 +6,9 @@
 
 namespace graft {
 
-/// The layers below a head's last one. A Hugging Face model's own head has one, with tanh: RoBERTa's classifier.dense, BERT's pooler.
+struct encoder_config;
+
+/// The layers below a head's last one. A Hugging Face model's own head has one, most with tanh: RoBERTa's classifier.dense, BERT's pooler.
 struct head_options {
   index dense_layers = 1;
   activation act = activation::tanh;
@@ -15,4 +17,11 @@ struct head_options {
   bool operator==(const head_options&) const = default;
 };
 
+/// The head that transformers' *ForSequenceClassification of an encoder with C have.
+head_options usual_head(const encoder_config& c);
+
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/heads/head_options-inl.hpp"  // IWYU pragma: export
+#endif

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/heads/sequence_classification.hpp"
 #include "graft/ops/activation.hpp"
 #include "graft/ops/dropout.hpp"
@@ -16,6 +17,7 @@ sequence_classification<P>::sequence_classification(const encoder_config& c, ind
       options_(o),
       pretrained_dense_(has_pooler(c)),
       dropout_(c.classifier_dropout.value_or(c.hidden_dropout_prob)),
+      input_dropout_(c.pooler_dropout.value_or(family_of(c.model_type).drops_head_input ? dropout_ : 0)),
       dropout_stream_(dropout_stream) {
   check_range("the number of a head's dense layers", static_cast<double>(o.dense_layers), ranges::dense_layers);
   for (index i = 0; i < o.dense_layers; ++i) {
@@ -60,7 +62,7 @@ void sequence_classification<P>::backward(const_view<real> dlogits, const saved&
 
 template <class P>
 bool sequence_classification<P>::has_pooler(const encoder_config& c) {
-  return c.model_type == "bert";
+  return family_of(c.model_type).trunk_pooler;
 }
 
 }  // namespace graft

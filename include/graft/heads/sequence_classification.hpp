@@ -12,7 +12,7 @@ namespace graft {
 
 /// t_0 = h,   t_i = a(z_i),   z_i = drop(t_(i-1)) W_i^T + b_i,   logits = drop(t_D) W_o^T + b_o.   Regression: C = 1.
 /// D = 1 and a = tanh unless told otherwise. BERT: the first dense layer is the pretrained pooler, tuned with the head, and its input is
-/// not dropped. Backward:  dz_D = (dlogits W_o) a'(z_D);   dz_(i-1) = (dz_i W_i) a'(z_(i-1));   dh = dz_1 W_1
+/// not dropped, nor is DistilBERT's. Backward:  dz_D = (dlogits W_o) a'(z_D);   dz_(i-1) = (dz_i W_i) a'(z_(i-1));   dh = dz_1 W_1
 /// @param  h  (B, H) the first token of every sequence            @param[out] logits  (B, C)
 /// Saved: the z_i (B, H); what the linear layers save.
 /// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
@@ -53,11 +53,12 @@ class sequence_classification {
  private:
   static bool has_pooler(const encoder_config& c);
   activation act(std::size_t layer) const { return layer == 0 && options_.pooler ? activation::tanh : options_.act; }
-  double dropout(std::size_t layer) const { return layer == 0 && pretrained_dense_ && !dense.empty() ? 0 : dropout_; }
+  double dropout(std::size_t layer) const { return layer == 0 && !dense.empty() ? input_dropout_ : dropout_; }
 
   head_options options_;
   bool pretrained_dense_;
   double dropout_;
+  double input_dropout_;
   std::uint64_t dropout_stream_;  // this and the next ones
 };
 

@@ -2,21 +2,28 @@
 // Bodies of graft/io/hf_names.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/io/hf_names.hpp"
 
 namespace graft {
 
 GRAFT_INLINE std::optional<std::string> canonical_name(std::string name, std::string_view model_type) {
+  const model_family& family = family_of(model_type);
   const std::string prefix = std::string(model_type) + ".";
+  name = name_in_graft(family, name);
   for (const auto* start : {"embeddings.", "encoder.", "pooler."}) {
     if (name.starts_with(start)) {
       name = prefix + name;
       break;
     }
   }
-  for (const auto* start : {"lm_head.", "cls.", "__pad.", "roberta.pooler."}) {
+  for (const auto* start : {"lm_head.", "cls.", "__pad."}) {
     if (name.starts_with(start)) return std::nullopt;
   }
+  for (const auto start : family.other_heads) {
+    if (name.starts_with(start)) return std::nullopt;
+  }
+  if (!family.trunk_pooler && name.starts_with(prefix + "pooler.")) return std::nullopt;
   if (name.ends_with(".position_ids") || name.ends_with(".token_type_ids")) return std::nullopt;
   const auto replace_end = [&](std::string_view from, std::string_view to) {
     if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
@@ -26,8 +33,13 @@ GRAFT_INLINE std::optional<std::string> canonical_name(std::string name, std::st
   return name;
 }
 
-GRAFT_INLINE std::optional<std::string> name_prefix::canonical(const std::string& name) const {
+GRAFT_INLINE std::string name_prefix::in_graft(const std::string& name) const {
+  return name_in_graft(family_of(std::string_view(own_).substr(0, own_.size() - 1)), name);
+}
+
+GRAFT_INLINE std::optional<std::string> name_prefix::canonical(const std::string& theirs) const {
   const std::string_view type = std::string_view(own_).substr(0, own_.size() - 1);
+  const std::string name = in_graft(theirs);
   if (text_.empty() || (text_ == own_ && name.starts_with(own_))) return canonical_name(name, type);
   if (name.starts_with(text_)) return canonical_name(name.substr(text_.size()), type);
   // Heads stand beside the encoder, inside the outer wrappers.

@@ -11,13 +11,14 @@
 
 namespace graft {
 
-/// The name under which graft knows the tensor NAME of a RoBERTa or BERT file, or nothing when graft has no use for the tensor.
+/// The name under which graft knows the tensor NAME of a file of the family MODEL_TYPE, or nothing when graft has no use for the tensor.
+///   - names of the family's own become those of graft (name_in_graft);
 ///   - LayerNorm's `gamma` and `beta`, the names in files converted from TensorFlow, become `weight` and `bias`;
-///   - files of a bare encoder get the missing prefix, `roberta.` or `bert.`;
+///   - files of a bare encoder get the missing prefix, `roberta.`, `bert.`, ...;
 ///   - left out: pretraining heads (`lm_head.*`, `cls.*`), buffers (`position_ids`, `token_type_ids`), filling (`__pad.*`), and RoBERTa's
 ///     pooler, which nothing uses (BERT's is part of its head and stays);
 ///   - everything else, such as `classifier.*`, stays as it is.
-/// @param model_type  "roberta" or "bert"
+/// @throws config_error  as family_of
 std::optional<std::string> canonical_name(std::string name, std::string_view model_type);
 
 /// What stands before the names of an encoder: the names of wrappers around it, `module._orig_mod.`, and perhaps its own, `bert.`.
@@ -29,7 +30,8 @@ class name_prefix {
   name_prefix(const Names& names, std::string_view model_type, const std::string& path) : own_(std::string(model_type) + ".") {
     constexpr std::string_view table = "embeddings.word_embeddings.weight";
     std::vector<std::string> found;
-    for (const auto& [name, unused] : names) {
+    for (const auto& [theirs, unused] : names) {
+      const std::string name = in_graft(theirs);
       const std::string start = name.substr(0, name.size() - std::min(name.size(), table.size()));
       if (name.ends_with(table) && (start.empty() || start.ends_with('.'))) found.push_back(start);
     }
@@ -45,7 +47,7 @@ class name_prefix {
     bool own = found[0].empty(), other = false;
     for (std::size_t before = std::string::npos; at != before;) {
       before = at;
-      for (const std::string_view word : {"module.", "_orig_mod.", "model.", "encoder.", "bert.", "roberta."}) {
+      for (const std::string_view word : {"module.", "_orig_mod.", "model.", "encoder.", own_.c_str(), "bert.", "roberta."}) {
         if (!std::string_view(found[0]).substr(at).starts_with(word)) continue;
         at += word.size();
         ends_.push_back(at);
@@ -63,9 +65,10 @@ class name_prefix {
   }
 
   /// The canonical_name of NAME without the prefix; nothing, too, for what is called like a part of the encoder without being in it.
-  std::optional<std::string> canonical(const std::string& name) const;
+  std::optional<std::string> canonical(const std::string& theirs) const;
 
  private:
+  std::string in_graft(const std::string& name) const;
   /// Without an encoder: the wrappers that are around every name.
   template <class Names>
   void take_wrappers(const Names& names) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "graft/core/compiled.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
@@ -14,7 +15,8 @@ namespace graft {
 GRAFT_INLINE void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source) {
   safetensors_writer writer(64);
   writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
-  for (const auto& [name, info] : model.tensors()) writer.copy(name, info);
+  const model_family* family = config.is_object() ? family_of_type(config.value("model_type", std::string())) : nullptr;
+  for (const auto& [name, info] : model.tensors()) writer.copy(family == nullptr ? name : name_in_files(*family, name), info);
   writer.write(path);
 }
 
@@ -46,6 +48,12 @@ GRAFT_INLINE std::string fingerprint(const tensor_source& model, const json& con
   for (const auto* field : {"model_type", "num_attention_heads", "layer_norm_eps", "pad_token_id"}) {
     hash.add(required<json>(config, field, model.path()).dump());
     hash.add("\n");
+  }
+  for (const auto& [field, usual] : {std::pair<const char*, json>{"hidden_act", "gelu"},
+                                     {"pos_att_type", json()},
+                                     {"max_relative_positions", json()},
+                                     {"pooler_hidden_act", json()}}) {  // hashed where they were not always there
+    if (const json value = config.value(field, usual); value != usual) hash.add(field + value.dump() + "\n");
   }
   for (const auto& [name, shape] : shapes) {
     hash.add(name + shape_text(shape));

@@ -1,5 +1,5 @@
 #pragma once
-// The flat model file: a valid safetensors file with aligned tensors under canonical names, which carries its config. A plain Hugging
+// The flat model file: a valid safetensors file with aligned tensors, which carries its config. A plain Hugging
 // Face file opens the same way.
 
 #include <map>
@@ -17,7 +17,8 @@ namespace graft {
 /// The version of the flat model file that is written, and the only one that is read.
 inline constexpr std::string_view model_file_version = "1";
 
-/// Writes every tensor of MODEL to PATH as a flat model file, as it is stored, each at a multiple of 64 bytes; those that a trunk does not
+/// Writes every tensor of MODEL, a model of the family that CONFIG says, to PATH as a flat model file, as it is stored and called in files,
+/// each at a multiple of 64 bytes; those that a trunk does not
 /// need, too, whatever they hold. The file's metadata:
 ///   "graft_format"  model_file_version       "config"  the config.json, as text       "source"  where the weights came from
 ///   "format"        "pt", without which Hugging Face's transformers do not open a file
@@ -25,7 +26,7 @@ inline constexpr std::string_view model_file_version = "1";
 void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source);
 
 /// Opens the model at PATH, a flat model file or whatever open_weights takes, under canonical names.
-/// @param model_type  "roberta" or "bert"
+/// @param model_type  its family
 /// @throws format_error  as open_weights and name_prefix, or the file is of a version that this graft does not read
 tensor_source open_model(const std::string& path, std::string_view model_type);
 

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/layers/feed_forward.hpp"
+#include "graft/ops/activation.hpp"
 #include "graft/ops/dropout.hpp"
 
 namespace graft {
@@ -26,7 +27,9 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
   intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
     alignas(64) real own[detail::block_side];
     for_each_row(block, [&](index i, auto width) {
-      if (s == nullptr) {
+      if (options_.act != activation::gelu) {
+        activate(block.row_data(i), width, s != nullptr ? derivatives.row_data(row + i) + col : nullptr);
+      } else if (s == nullptr) {
         ops::gelu_row<real>(block.row(i), block.row(i));
       } else {
         ops::gelu_with_derivative(block.row_data(i), block.row_data(i), own, width);
@@ -41,6 +44,19 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
     mask.apply(block, row, col);
     ops::write_block(block, h, row, col);
   });
+}
+
+template <class P>
+void feed_forward<P>::activate(real* z, index n, gelu_derivative* kept) const {
+  view<real> row(z, 1, n);
+  if (kept != nullptr) {
+    alignas(64) real own[detail::block_side];
+    view<real> derivative(own, 1, n);
+    derivative.setOnes();
+    ops::activate_row_backward<real>(options_.act, derivative.row(0), row.row(0), derivative.row(0));
+    ops::save_gelu_derivative(own, kept, n);
+  }
+  ops::activate_row<real>(options_.act, row.row(0), row.row(0));
 }
 
 template <class P>

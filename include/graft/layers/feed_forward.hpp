@@ -4,14 +4,15 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
+#include "graft/core/tuning_options.hpp"
 #include "graft/layers/linear.hpp"
 
 namespace graft {
 
-/// h = drop(gelu(z) W_2^T + b_2),   z = x W_1^T + b_1
-/// Backward:  dz = (dh W_2) gelu'(z);   dx = dz W_1 + beta dx
+/// h = drop(a(z) W_2^T + b_2),   z = x W_1^T + b_1,   a being GELU or a function whose derivative lies between the same bounds
+/// Backward:  dz = (dh W_2) a'(z);   dx = dz W_1 + beta dx
 /// @param  x  (ROWS, H), ROWS for dropout alone            @param[out] h  (ROWS, H)            W_1 (F, H), W_2 (H, F)
-/// Saved: gelu'(z) (N, F); x and gelu(z) only when the weights that read them are trained.
+/// Saved: a'(z) (N, F); x and a(z) only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, eq. 2, with GELU; transformers' RobertaIntermediate and RobertaOutput.dense.
 /// Tested: tests/layers/feed_forward_test.cpp
 template <class P>
@@ -25,6 +26,7 @@ class feed_forward {
     index intermediate_size;
     double hidden_dropout = 0;
     std::uint64_t dropout_stream = 0;
+    activation act = activation::gelu;
   };
   struct saved {
     rows_of rows = rows_of::tokens;
@@ -51,6 +53,8 @@ class feed_forward {
   linear<P> intermediate, output;  // up to the inner width, and back
 
  private:
+  /// a(z) of N numbers, in place, and its derivative, kept where KEPT is not null.
+  void activate(real* z, index n, gelu_derivative* kept) const;
   options options_;
 };
 

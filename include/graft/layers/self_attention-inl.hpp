@@ -1,6 +1,8 @@
 #pragma once
 // Bodies of graft/layers/self_attention.hpp.
 
+#include <algorithm>
+
 #include "graft/core/compiled.hpp"
 #include "graft/layers/self_attention.hpp"
 #include "graft/ops/attention_core.hpp"
@@ -47,8 +49,15 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const bool keeps = s != nullptr && output.needs_input();
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-  ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx, wanted,
-                            in_front);
+  if (relative && relative->options().disentangled) {
+    const distances d = distances_of(nullptr, ctx);
+    ops::disentangled_attention_forward<P>(q, part(0), part(1), d.get(), attended, options_.heads, options_.attention_dropout,
+                                           options_.dropout_stream, ctx, wanted);
+  } else {
+    const ops::score_numbers<real> more = score_numbers(ctx);
+    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx,
+                              wanted, in_front, more);
+  }
   if (mix) {
     mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
                  {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted}, ctx);
@@ -71,7 +80,8 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
   const bool trains_prefix = (prefix && is_trainable(*prefix)) || (mix && is_trainable(*mix));
-  if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix) return;
+  const bool trains_relative = relative && is_trainable(*relative);
+  if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix && !trains_relative) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
   output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
                          [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
@@ -80,9 +90,24 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   if (mix) {
     beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta,
                          {options_.heads, options_.attention_dropout, options_.dropout_stream, s.wanted}, ctx);
+  } else if (relative && relative->options().disentangled) {
+    typename layer_norm<P>::saved norm;
+    const distances d = distances_of(trains_relative ? &norm : nullptr, ctx);
+    const index gradients = trains_distances() ? d.count : 0;
+    view<real> dkeys = ctx.memory.take<real>(gradients, width), dqueries = ctx.memory.take<real>(gradients, width);
+    dkeys.setZero();
+    dqueries.setZero();
+    ops::disentangled_attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), d.get(), dq, part(dkv, 0), part(dkv, 1),
+                                            gradients > 0 ? &dkeys : nullptr, gradients > 0 ? &dqueries : nullptr, options_.heads,
+                                            options_.attention_dropout, options_.dropout_stream, ctx, s.wanted);
+    if (gradients > 0) distances_backward(d, dkeys, dqueries, norm, ctx);
   } else {
+    const ops::score_numbers<real> more = score_numbers(ctx);
+    view<real> dmore = ctx.memory.take<real>(trains_relative ? options_.heads : 0, more.by_distance.cols());
     ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                               options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front);
+                               options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front, more,
+                               trains_relative ? &dmore : nullptr);
+    if (trains_relative) relative->numbers_backward(dmore, longest_sequence(ctx), ctx);
   }
   view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - in_front * ctx.sequences(), 2 * width) : dkv;
   if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
@@ -103,6 +128,86 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
     query.input_gradient(packed(dq), real(0), dcls_rows, ctx);
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
+}
+
+template <class P>
+index self_attention<P>::longest_sequence(const context& ctx) {
+  index longest = 1;
+  for (std::size_t b = 0; b + 1 < ctx.offsets.size(); ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
+  return longest;
+}
+
+template <class P>
+auto self_attention<P>::score_numbers(context& ctx) const -> ops::score_numbers<real> {
+  if (!relative) return {};
+  return {relative->numbers(longest_sequence(ctx), ctx)};
+}
+
+template <class P>
+void self_attention<P>::settle(int threads) {
+  if (prefix) prefix->settle(threads);
+  settled_.reset();
+  if (!relative || !relative->options().disentangled || trains_distances()) return;
+  context ctx;
+  ctx.threads = threads;
+  const index rows = relative->table.rows(), width = options_.hidden_size;
+  auto all = std::make_shared<buffer<operand>>();
+  view<operand> both = all->resize(rows, 2 * width);
+  view<real> vectors = ctx.memory.take<real>(rows, width);
+  relative->vectors(0, vectors, nullptr, ctx);
+  linear<P>::template forward_blocks<2>({&key, &query}, query.pack(vectors, ctx), ctx,
+                                        [&](index which, index row, index col, const auto& block) {
+                                          ops::write_block(block, both.window(0, which * width, rows, width), row, col);
+                                        });
+  settled_ = all;
+}
+
+template <class P>
+void self_attention<P>::drop_vectors(view<real> vectors, index first, context& ctx) const {
+  const double p = relative->options().dropout;
+  if (!ctx.training || p <= 0) return;
+  constexpr std::uint64_t apart = std::uint64_t{1} << 33;  // above every other stream
+  const ops::dropout_mask<real> mask(p, ctx.stream(apart + options_.dropout_stream));
+  for (index r = 0; r < vectors.rows(); ++r) {
+    mask.apply(vectors.row_data(r), vectors.row_data(r), vectors.cols(), static_cast<std::uint64_t>((first + r) * vectors.cols()));
+  }
+}
+
+template <class P>
+auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& ctx) const -> distances {
+  const relative_options& o = relative->options();
+  const index longest = longest_sequence(ctx), width = options_.hidden_size;
+  const index first = relative->row_of(1 - longest), count = relative->row_of(longest - 1) - first + 1;
+  const auto rows = relative->rows_of_distances(longest, first, ctx);
+  const auto made_of = [&](const_view<real> vectors, const_view<operand> both, index row) {  // keys beside queries
+    const const_view<operand> k = both.window(row, 0, o.keys ? count : 0, width), q = both.window(row, width, o.queries ? count : 0, width);
+    return distances{first, count, longest, rows, vectors, k, q};
+  };
+  const bool settled = settled_ && !trains_distances() && !(ctx.training && o.dropout > 0);
+  if (settled) return made_of(const_view<real>(nullptr, 0, 0), settled_->get(), first);
+  view<real> vectors = ctx.memory.take<real>(count, width);
+  relative->vectors(first, vectors, s, ctx);
+  drop_vectors(vectors, first, ctx);
+  view<operand> both = ctx.memory.take<operand>(count, 2 * width);
+  linear<P>::template forward_blocks<2>({&key, &query}, query.pack(vectors, ctx), ctx,
+                                        [&](index which, index row, index col, const auto& block) {
+                                          ops::write_block(block, both.window(0, which * width, count, width), row, col);
+                                        });
+  return made_of(vectors, both, 0);
+}
+
+template <class P>
+void self_attention<P>::distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
+                                           const typename layer_norm<P>::saved& norm, context& ctx) {
+  const const_view<real> r = d.vectors, dk = dkeys, dq = dqueries;
+  key.accumulate_gradients(dk, r, ctx);
+  query.accumulate_gradients(dq, r, ctx);
+  if (!is_trainable(*relative)) return;
+  view<real> dr = ctx.memory.take<real>(d.count, r.cols());
+  const auto packed = [&](const const_view<real>& one) { return packed_a<P>::pack(transpose::no, one, ctx); };
+  linear<P>::template input_gradient<2>({&key, &query}, {packed(dk), packed(dq)}, real(0), dr, ctx);
+  drop_vectors(dr, d.first, ctx);
+  relative->vectors_backward(d.first, dr, norm, ctx);
 }
 
 template <class P>

@@ -1,6 +1,7 @@
 #pragma once
 // Multi-head self-attention with its output projection.
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,8 @@
 #include "graft/layers/attention_prefix.hpp"
 #include "graft/layers/linear.hpp"
 #include "graft/layers/prefix_mix.hpp"
+#include "graft/layers/relative_positions.hpp"
+#include "graft/ops/disentangled_attention.hpp"
 
 namespace graft {
 
@@ -17,6 +20,8 @@ namespace graft {
 /// tokens, whose queries then are the only ones
 /// With a prefix, its keys and values stand in front of every sequence's own (layers/attention_prefix.hpp); or there are several in a mix
 /// (layers/prefix_mix.hpp).
+/// With relative positions, scores also depend on distances; what the layer makes of their vectors, W_q and W_k do (layers/
+/// relative_positions.hpp, ops/disentangled_attention.hpp).
 /// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -65,11 +70,31 @@ class self_attention {
 
   linear<P> query, key, value, output;  // the projections
   std::optional<attention_prefix<P>> prefix;
-  std::optional<prefix_mix<P>> mix;  // in its place
+  std::optional<prefix_mix<P>> mix;                 // in its place
+  std::shared_ptr<relative_positions<P>> relative;  // visited by their owner, the encoder; null: none
+
+  /// Computes what frozen parameters make once and for all; they are not to be edited any more.
+  void settle(int threads);
 
  private:
+  /// What the tokens' distances become in one call, in scratch memory but for what is settled.
+  struct distances {
+    index first, count, longest;  // rows of the table
+    std::span<const std::int32_t> rows;
+    const_view<real> vectors;  // r, dropped out; none where they are settled
+    const_view<operand> keys, queries;
+    ops::distance_vectors<P> get() const { return {keys, queries, rows, longest}; }
+  };
+  distances distances_of(typename layer_norm<P>::saved* s, context& ctx) const;
+  void distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
+                          const typename layer_norm<P>::saved& norm, context& ctx);
+  ops::score_numbers<real> score_numbers(context& ctx) const;
+  static index longest_sequence(const context& ctx);
+  void drop_vectors(view<real> vectors, index first, context& ctx) const;
+  bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }
   bool needs_input() const;
   options options_;
+  std::shared_ptr<const buffer<operand>> settled_;  // keys beside queries of all rows of the table
 };
 
 static_assert(layer<self_attention<f64>> && layer<self_attention<f32>> && layer<self_attention<bf16>>);

@@ -36,7 +36,7 @@ void pack_frozen(M& model, bool backward, int threads) {
   for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
-    if (layer.attention.prefix) layer.attention.prefix->settle(threads);
+    layer.attention.settle(threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->settle(one.weight, threads);
     });
@@ -44,6 +44,7 @@ void pack_frozen(M& model, bool backward, int threads) {
     for (auto& member : layer.attention.mix->members) member.by.settle(threads);
   }
   if (model.trunk.invertible) detail::pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
+  detail::pack_frozen_part<precision>(model.trunk.embedded, backward && lowest < 0, threads);
   detail::pack_frozen_part<precision>(model.head, backward, threads);
 }
 

@@ -18,6 +18,17 @@ void for_each_projection(M& model, F&& f) {
   f(model.head.out_proj);
 }
 
+namespace detail {
+
+/// @throws config_error  an encoder with C makes vectors of distances in its projections, too, which no gate is for
+inline void check_gates(const encoder_config& c) {
+  if (family_of(c.model_type).positions == position_kind::disentangled) {
+    throw config_error("gates on updates are not computed in a " + c.model_type);
+  }
+}
+
+}  // namespace detail
+
 /// Gives every linear layer of MODEL that O names an update. A target is the end of a layer's name from a dot on, as in PEFT: "query" means
 /// attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them; layers of the head are named in full.
 /// @throws config_error  a target names no layer, rank or alpha are out of range, or O asks for more than A and B (see merged_tensors)
@@ -25,6 +36,7 @@ template <class P>
 void add_lora(plain_classifier<P>& model, const lora_options& o) {
   check_lora(o);
   if (o.dora || o.bias) throw config_error(std::string(o.dora ? "DoRA" : "a bias of B") + " is computed in merged weights alone");
+  if (o.gates) detail::check_gates(model.config);
   if (o.targets.empty()) throw config_error("lora_target names no layer");
   for (const std::string& target : o.targets) {
     bool found = false;
@@ -45,6 +57,7 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
 /// Gives every linear layer of MODEL that one of TARGETS names a gate of its outputs.
 template <class P>
 void add_gates(plain_classifier<P>& model, const std::vector<std::string>& targets) {
+  if (!targets.empty()) detail::check_gates(model.config);
   for_each_projection(model, [&](linear<P>& layer) {
     const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
     if (is_any_target(prefix, targets)) layer.gate.emplace(prefix + ".lora_gate", layer.in());

@@ -106,6 +106,10 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     });
   };
   count(model.trunk.embedded, false);
+  if (model.trunk.relative) {  // the tables, and what each layer makes of vectors
+    count(*model.trunk.relative, false);
+    if (c.max_relative_positions > 0) packed += static_cast<double>(c.num_hidden_layers * 2 * model.trunk.relative->table.size());
+  }
   for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
   count(model.head, true);
   const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence + in_front);

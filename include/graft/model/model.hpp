@@ -161,7 +161,14 @@ void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_op
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets, const head_options& head = {}) {
-  for (const mixed_adapter& a : o.adapters) detail::check_member(a, c.num_hidden_layers);
+  for (const mixed_adapter& a : o.adapters) {
+    detail::check_member(a, c.num_hidden_layers);
+    const position_kind positions = family_of(c.model_type).positions;
+    if (a.kind == "adapter" || positions == position_kind::table) continue;
+    if (a.kind == "prefix" || positions == position_kind::disentangled) {
+      throw config_error(a.name + " cannot be in a mix in a " + c.model_type + ": its attention is told of distances, too");
+    }
+  }
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   if (o.mode == mixing_mode::fusion) check_fusion(o);

@@ -1,23 +1,26 @@
 #pragma once
 // A model's parameters into files.
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 
+#include "graft/encoder/families/families.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/model/model.hpp"
 
 namespace graft {
 
-/// Writes the parameters p of MODEL with KEEP(p) to PATH, a safetensors file, under their names.
+/// Writes the parameters p of MODEL with KEEP(p) to PATH, a safetensors file, under their names, or what NAME_OF(that) is.
 /// @throws backend_error  as safetensors_writer::write
-template <class M, class Keep>
-void save_parameters(M& model, const std::string& path, const std::map<std::string, std::string>& metadata, Keep&& keep) {
+template <class M, class Keep, class Name = std::identity>
+void save_parameters(M& model, const std::string& path, const std::map<std::string, std::string>& metadata, Keep&& keep,
+                     Name&& name_of = {}) {
   safetensors_writer writer;
   writer.metadata = metadata;
   model.for_each_parameter([&](const auto& p) {
-    if (keep(p)) writer.add(p.name, p.shape(), std::span(p.value().data(), static_cast<std::size_t>(p.size())));
+    if (keep(p)) writer.add(name_of(p.name), p.shape(), std::span(p.value().data(), static_cast<std::size_t>(p.size())));
   });
   writer.write(path);
 }
@@ -34,10 +37,12 @@ void save_tuned(M& model, const std::string& path, const std::map<std::string, s
   save_parameters(model, path, metadata, [](const auto& p) { return is_tuned(p); });
 }
 
-/// Everything.
+/// Everything, as transformers call it.
 template <class M>
 void save_everything(M& model, const std::string& path, const std::map<std::string, std::string>& metadata) {
-  save_parameters(model, path, metadata, [](const auto&) { return true; });
+  save_parameters(
+      model, path, metadata, [](const auto&) { return true; },
+      [&family = family_of(model.config.model_type)](const std::string& name) { return name_in_files(family, name); });
 }
 
 }  // namespace graft

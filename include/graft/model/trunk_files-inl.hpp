@@ -1,11 +1,13 @@
 #pragma once
 // Bodies of graft/model/trunk_files.hpp.
 
+#include <algorithm>
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/encoder/config.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
@@ -28,13 +30,14 @@ GRAFT_INLINE trunk_files beside_model(trunk_files f) {
 }
 
 GRAFT_INLINE known_ids known_ids_of(const encoder_config& c) {
-  return {static_cast<std::int32_t>(c.vocab_size), c.pad_token_id, static_cast<std::int32_t>(c.type_vocab_size)};
+  return {static_cast<std::int32_t>(c.vocab_size), c.pad_token_id, static_cast<std::int32_t>(std::max(index{1}, c.type_vocab_size))};
 }
 
 GRAFT_INLINE tokenizer read_vocabulary(const std::string& path, const encoder_config& c) {
   auto t = tokenizer::from_folder(path);
   const std::string family = t.family() == tokenizer_family::roberta ? "roberta" : "bert";
-  if (family != c.model_type && t.named_class().empty()) {
+  const auto usual = family_of(c.model_type).vocabulary;
+  if (!usual.empty() && family != usual && t.named_class().empty()) {
     throw config_error(path + ": the vocabulary is that of a " + family + " model, the model is a " + c.model_type +
                        ": they do not belong together (if they do, name the tokenizer_class in a tokenizer_config.json)");
   }

@@ -51,6 +51,7 @@ struct attention_item {
   index first, length, head;   // the sequence's rows among the keys
   index first_query, queries;  // and its rows among the queries: all of them, or only its first token
   index first_token;           // and where its tokens begin in the batch
+  index number;                // among all of them
 };
 
 /// Calls f(item, workspace) for every head of every sequence, in parallel. IN_FRONT keys stand in front of those of its tokens.
@@ -78,7 +79,7 @@ void for_each_head(rows_of queries, index heads, index head_size, index in_front
     for (index n = 0; n < items; ++n) {
       const index b = n / heads;
       const index first = ctx.offsets[b], tokens = ctx.offsets[b + 1] - first, length = in_front + tokens;
-      const attention_item item{first + b * in_front, length, n % heads, all ? first : b, all ? tokens : 1, first};
+      const attention_item item{first + b * in_front, length, n % heads, all ? first : b, all ? tokens : 1, first, n};
       const index stride = padded(length);
       const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
       attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path};
@@ -87,9 +88,10 @@ void for_each_head(rows_of queries, index heads, index head_size, index in_front
   }
 }
 
-/// p = softmax(q k^T / sqrt D)
+/// p = softmax(q k^T / sqrt D + what BY_DISTANCE, if it is not null, says of a query's place less a key's), none for IN_FRONT keys
 template <class P, class Q>
-void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w) {
+void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w,
+                             const typename P::real* by_distance = nullptr, index in_front = 0) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
   w.product(transpose::no, q, transpose::yes, k, [&](index row, index col, const auto& block) {
@@ -101,6 +103,11 @@ void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, att
     });
   });
   const index length = k.rows();
+  if (by_distance != nullptr) {
+    for (index i = 0; i < q.rows(); ++i) {
+      for (index j = in_front; j < length; ++j) w.prob(i, j) += by_distance[i - (j - in_front)];
+    }
+  }
   const view<real> whole(w.prob.data(), q.rows(), padded(length));
   for (index i = 0; i < q.rows(); ++i) {  // nothing is left over from whole vectors: what is too much vanishes
     std::fill(whole.row_data(i) + length, whole.row_data(i) + padded(length), std::numeric_limits<real>::lowest());
@@ -116,7 +123,15 @@ auto write_into(view<T> to) {
 
 }  // namespace detail
 
-/// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v.
+/// Numbers that are added to scores, (heads, 2 L - 1) of the distances -(L - 1) .. L - 1, a query's place less a key's.
+template <class Real>
+struct score_numbers {
+  const_view<Real> by_distance{nullptr, 0, 0};
+  /// Those of HEAD, at distance 0; null without any.
+  const Real* of(index head) const { return by_distance.rows() == 0 ? nullptr : by_distance.row_data(head) + by_distance.cols() / 2; }
+};
+
+/// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v, with MORE added to the scores.
 /// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1; (N + B IN_FRONT, H) where IN_FRONT rows that are no token's
 ///              stand in front of every sequence's
 /// @param q     (QUERIES, H)      @param[out] y  as many rows as q
@@ -126,7 +141,7 @@ auto write_into(view<T> to) {
 template <class P>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
                        view<typename P::operand> y, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                       rows_of queries = rows_of::tokens, index in_front = 0) {
+                       rows_of queries = rows_of::tokens, index in_front = 0, const score_numbers<typename P::real>& more = {}) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const bool drop = ctx.training && p > 0;
@@ -134,7 +149,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
   detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
-    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
+    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
         const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
@@ -148,20 +163,25 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
 /// With P the probabilities, M the dropout factors and G = dy v^T:
 ///   dv = (P M)^T dy,   dS = P (G M - rowsum(P G M)),   dq = dS k / sqrt D,   dk = dS^T q / sqrt D.
 /// @param dy  as many rows as q            @param[out] dq  the same; dk, dv  (N, H)
+/// @param[out] dmore  what MORE gets, (heads, 2 L - 1); null: not wanted
 template <class P>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
                         view<typename P::operand> dv, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                        rows_of queries = rows_of::tokens, index in_front = 0) {
+                        rows_of queries = rows_of::tokens, index in_front = 0, const score_numbers<typename P::real>& more = {},
+                        view<typename P::real>* dmore = nullptr) {
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  scratch::mark mark(ctx.memory);
+  view<real> of_items = ctx.memory.take<real>(dmore != nullptr ? ctx.sequences() * heads : 0, more.by_distance.cols());
+  of_items.setZero();
   detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
-    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w);
+    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
@@ -172,9 +192,18 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     }
     w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), detail::write_into(of_keys(dv)));
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
+    if (dmore != nullptr) {
+      real* sums = of_items.row_data(item.number) + of_items.cols() / 2;
+      for (index i = 0; i < item.queries; ++i) {
+        for (index j = in_front; j < item.length; ++j) sums[i - (j - in_front)] += w.grad(i, j) / scale;
+      }
+    }
     w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(of_queries(dq)));
     w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), detail::write_into(of_keys(dk)));
   });
+  if (dmore == nullptr) return;
+  dmore->setZero();
+  for (index n = 0; n < of_items.rows(); ++n) dmore->row(n % heads) += of_items.row(n);  // in one order, whatever the threads
 }
 
 }  // namespace graft::ops

@@ -143,7 +143,8 @@ std::vector<std::vector<double>> tunable_of<M>::mixing_weights() const {
 
 template <class M>
 void tunable_of<M>::save(const std::string& path, const std::map<std::string, std::string>& metadata, bool everything) const {
-  save_parameters(const_cast<M&>(model_), path, metadata, [&](const auto& p) { return everything || is_tuned(p); });
+  if (!everything) return save_parameters(const_cast<M&>(model_), path, metadata, [](const auto& p) { return is_tuned(p); });
+  save_everything(const_cast<M&>(model_), path, metadata);
 }
 
 }  // namespace graft::detail

@@ -1,0 +1,181 @@
+#pragma once
+// Attention whose scores also depend on how far apart two tokens are, through vectors of distances (DeBERTa).
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <span>
+
+#include "graft/ops/attention_core.hpp"
+
+namespace graft::ops {
+
+/// The vectors of distances, a row for each that occurs; a matrix without rows: its term is left out.
+template <class P>
+struct distance_vectors {
+  const_view<typename P::operand> keys, queries;  // (R, H)
+  std::span<const std::int32_t> rows;             // of the distances -(L - 1) .. L - 1, a query's place less a key's
+  index longest;                                  // L
+  index terms() const { return 1 + (keys.rows() > 0 ? 1 : 0) + (queries.rows() > 0 ? 1 : 0); }
+  index count() const { return std::max(keys.rows(), queries.rows()); }
+};
+
+namespace detail {
+
+/// What a thread works in, besides what attention_core.hpp has: scores of content by distance, and their gradients.
+template <class P>
+struct disentangled_workspace : attention_workspace<P> {
+  using real = typename P::real;
+  view<real> by_key, by_query;  // (queries, R), (T, R)
+};
+
+/// Calls f(item, workspace) for every head of every sequence: the sequences of a head one after the other, the heads in parallel.
+template <class P, class F>
+void for_each_head_in_order(rows_of queries, index heads, index head_size, const distance_vectors<P>& d, context& ctx, F&& f) {
+  using real = typename P::real;
+  using operand = typename P::operand;
+  const timed time(ctx.times, operation::attention);
+  const index sequences = ctx.sequences(), longest = d.longest, far = padded(d.count());
+  const bool all = queries == rows_of::tokens;
+  const index widest = std::max({longest, head_size, d.count()});
+  scratch::mark mark(ctx.memory);
+  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, longest * (3 * padded(longest) + 2 * far));
+  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * packed_a<P>::size(widest, widest));
+  const tile_path path = graft::detail::path_of<P>(ctx);
+#pragma omp parallel num_threads(ctx.threads)
+  {
+    const graft::detail::tile_unit unit(path);
+    real* own = memory.row_data(omp_get_thread_num());
+    operand* left = factors.row_data(omp_get_thread_num());
+#pragma omp for schedule(dynamic, 1)
+    for (index head = 0; head < heads; ++head) {
+      for (index b = 0; b < sequences; ++b) {
+        const index first = ctx.offsets[b], length = ctx.offsets[b + 1] - first, stride = padded(length);
+        const attention_item item{first, length, head, all ? first : b, all ? length : 1, first, b * heads + head};
+        const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
+        real* distances = own + 3 * length * stride;
+        disentangled_workspace<P> w{{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path},
+                                    view<real>(distances, item.queries, d.count(), far),
+                                    view<real>(distances + length * far, length, d.count(), far)};
+        f(item, w);
+      }
+    }
+  }
+}
+
+/// p = softmax((q k^T + by distance) / sqrt(terms D))
+template <class P, class Q>
+void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P>& d, index head, disentangled_workspace<P>& w) {
+  using real = typename P::real;
+  const index size = q.cols(), length = k.rows();
+  const auto of_head = [&](const auto& m) { return m.window(0, head * size, m.rows(), size); };
+  const bool keys = d.keys.rows() > 0, queries = d.queries.rows() > 0;
+  w.product(transpose::no, q, transpose::yes, k, write_into(w.prob));
+  if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), write_into(w.by_key));
+  if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), write_into(w.by_query));
+  const real scale = real(1) / std::sqrt(real(size * d.terms()));
+  const view<real> whole(w.prob.data(), q.rows(), padded(length));
+  for (index i = 0; i < q.rows(); ++i) {
+    real* to = whole.row_data(i);
+    const std::int32_t* row = d.rows.data() + d.longest - 1 + i;
+    for (index j = 0; j < length; ++j) {
+      if (keys) to[j] += w.by_key(i, row[-j]);
+      if (queries) to[j] += w.by_query(j, row[-j]);
+      to[j] *= scale;
+    }
+    std::fill(to + length, to + padded(length), std::numeric_limits<real>::lowest());
+    softmax_row(view<real>(to, 1, padded(length)).row(0));
+  }
+}
+
+}  // namespace detail
+
+/// y_i = sum_j drop(p_ij) v_j,   p = softmax over j of (q_i k_j + q_i r_d + k_j s_d) / sqrt(3 D),   d = i - j
+/// r and s are V's keys and queries; without one of them its term is missing, and the 3 is 2 (1).
+/// @param q  (QUERIES, H), k, v (N, H) packed rows as attention_forward's            @param[out] y  as many rows as q
+/// Source: He et al. 2021 (DeBERTa), eq. 4; transformers' DisentangledSelfAttention.   Tested: tests/model/gradient_test.cpp
+template <class P>
+void disentangled_attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
+                                    const distance_vectors<P>& d, view<typename P::operand> y, index heads, double p,
+                                    std::uint64_t dropout_stream, context& ctx, rows_of queries) {
+  using real = typename P::real;
+  const index size = q.cols() / heads;
+  const bool drop = ctx.training && p > 0;
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
+    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
+    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
+    detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
+    for (index i = 0; drop && i < item.queries; ++i) {
+      const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+      mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
+    }
+    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), detail::write_into(of_queries(y)));
+  });
+}
+
+/// With dS as in attention_backward, scaled, and dA_i,row(d) = sum of dS_ij over i - j = d, dB_j,row(d) likewise:
+///   dq = dS k + dA r,   dk = dS^T q + dB s,   dr += dA^T q,   ds += dB^T k
+/// @param dkeys, dqueries  (R, H) of the distances' vectors, added to; null: not wanted
+template <class P>
+void disentangled_attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q,
+                                     const_view<typename P::operand> k, const_view<typename P::operand> v, const distance_vectors<P>& d,
+                                     view<typename P::operand> dq, view<typename P::operand> dk, view<typename P::operand> dv,
+                                     view<typename P::real>* dkeys, view<typename P::real>* dqueries, index heads, double p,
+                                     std::uint64_t dropout_stream, context& ctx, rows_of queries) {
+  using real = typename P::real;
+  const index size = q.cols() / heads;
+  const real scale = real(1) / std::sqrt(real(size * d.terms()));
+  const bool drop = ctx.training && p > 0;
+  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  scratch::mark mark(ctx.memory);
+  // Sums of two products, before they are rounded.
+  view<real> sums = ctx.memory.take_rows<real>(ctx.threads, 2 * d.longest * size);
+  const auto add_into = [](view<real> to) {
+    return [to](index row, index col, const auto& block) { to.window(row, col, block.rows(), block.cols()) += block; };
+  };
+  detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
+    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
+    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
+    const auto of_head = [&](const auto& m) { return m.window(0, item.head * size, m.rows(), size); };
+    detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
+    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
+    for (index i = 0; drop && i < item.queries; ++i) {
+      const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+      mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
+      mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
+    }
+    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), detail::write_into(of_keys(dv)));
+    for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
+    w.by_key.setZero();
+    w.by_query.setZero();
+    for (index i = 0; i < item.queries; ++i) {
+      const std::int32_t* row = d.rows.data() + d.longest - 1 + i;
+      const real* from = w.grad.row_data(i);
+      for (index j = 0; j < item.length; ++j) {
+        if (d.keys.rows() > 0) w.by_key(i, row[-j]) += from[j];
+        if (d.queries.rows() > 0) w.by_query(j, row[-j]) += from[j];
+      }
+    }
+    real* own = sums.row_data(omp_get_thread_num());
+    view<real> sum_q(own, item.queries, size), sum_k(own + d.longest * size, item.length, size);
+    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(sum_q));
+    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), detail::write_into(sum_k));
+    if (d.keys.rows() > 0) {
+      w.product(transpose::no, const_view<real>(w.by_key), transpose::no, of_head(d.keys), add_into(sum_q));
+      if (dkeys != nullptr) w.product(transpose::yes, const_view<real>(w.by_key), transpose::no, of_queries(q), add_into(of_head(*dkeys)));
+    }
+    if (d.queries.rows() > 0) {
+      w.product(transpose::no, const_view<real>(w.by_query), transpose::no, of_head(d.queries), add_into(sum_k));
+      if (dqueries != nullptr)
+        w.product(transpose::yes, const_view<real>(w.by_query), transpose::no, of_keys(k), add_into(of_head(*dqueries)));
+    }
+    const view<typename P::operand> to_q = of_queries(dq), to_k = of_keys(dk);
+    for (index i = 0; i < item.queries; ++i) convert(sum_q.row_data(i), to_q.row_data(i), size);
+    for (index j = 0; j < item.length; ++j) convert(sum_k.row_data(j), to_k.row_data(j), size);
+  });
+}
+
+}  // namespace graft::ops
