@@ -13,6 +13,7 @@ const std::vector<graft::index> offsets{0, 3, 4, 7};
 
 adapted_layer make_layer(double dropout) {
   graft::encoder_config c;
+  c.model_type = "bert";
   c.hidden_size = 4;
   c.num_attention_heads = 2;
   c.intermediate_size = 6;

@@ -50,11 +50,12 @@ AROUND = {  # base -> targets of a low-rank update, as PEFT names them
 for base, targets in AROUND.items():
     for name, config in () if base == "mpnet" else (("double_seq_bn", adapters.DoubleSeqBnConfig(reduction_factor=2)), ("seq_bn", adapters.SeqBnConfig(reduction_factor=2)), ("lora", adapters.LoRAConfig(r=2, alpha=3))):
         CASES.append(adapterhub_cases.setting(f"{name}, {base}", config, base=base, golden=name == "double_seq_bn"))
-    if base in ("xlm_roberta", "distilbert", "electra"):
+    if base in ("xlm_roberta", "electra"):  # DistilBERT's has names of its own
         CASES.append(adapterhub_cases.setting(f"prefix_tuning, {base}", adapters.PrefixTuningConfig(prefix_length=3, bottleneck_size=6, use_gating=True), base=base, golden=False))
         CASES.append(adapterhub_cases.setting(f"ia3, {base}", adapters.IA3Config(), base=base, golden=False))
     saved = {"modules_to_save": ["pooler", "classifier"]} if base == "deberta_v2" else {}  # PEFT alone would leave the pooler out
     CASES.append(peft_cases.lora(base, base, golden=True, target_modules=targets, **saved))
+    CASES.append(peft_cases.merged(CASES[-1]))
     CASES.append(peft_cases.lora(f"patterns, {base}", base, target_modules=targets, **saved, rank_pattern={targets[0]: 3}, alpha_pattern={targets[1]: 7}))
     if base != "mpnet":  # which the library does not have
         CASES.append(trained_cases.trained(f"houlsby, {base}", trained_cases.FROZEN, trained_cases.adapterhub, "adapterhub", base))

@@ -204,7 +204,7 @@ GRAFT_INLINE json to_json(const encoder_config& config) {
               {"hidden_act", config.hidden_act},
               {"pad_token_id", config.pad_token_id}};
   if (!config.named_type.empty()) object["named_type"] = config.named_type;
-  if (config.embedding_size != 0) object["embedding_size"] = config.embedding_size;
+  if (family_of(config.model_type).own_embedding_size) object["embedding_size"] = config.embedding_width();
   const position_kind positions = family_of(config.model_type).positions;
   if (positions == position_kind::relative_bias) object["relative_attention_num_buckets"] = config.relative_buckets;
   if (positions == position_kind::disentangled) {

@@ -65,6 +65,13 @@ void for_each_head_in_order(rows_of queries, index heads, index head_size, const
   }
 }
 
+/// 1 / sqrt(terms D), rounded where transformers rounds it: in f32, whatever the precision.
+template <class P>
+typename P::real score_scale(index head_size, const distance_vectors<P>& d) {
+  using real = typename P::real;
+  return real(1) / static_cast<real>(std::sqrt(static_cast<float>(head_size * d.terms())));
+}
+
 /// p = softmax((q k^T + by distance) / sqrt(terms D))
 template <class P, class Q>
 void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P>& d, index head, disentangled_workspace<P>& w) {
@@ -75,7 +82,7 @@ void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P
   w.product(transpose::no, q, transpose::yes, k, write_into(w.prob));
   if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), write_into(w.by_key));
   if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), write_into(w.by_query));
-  const real scale = real(1) / std::sqrt(real(size * d.terms()));
+  const real scale = score_scale<P>(size, d);
   const view<real> whole(w.prob.data(), q.rows(), padded(length));
   for (index i = 0; i < q.rows(); ++i) {
     real* to = whole.row_data(i);
@@ -127,7 +134,7 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
                                      std::uint64_t dropout_stream, context& ctx, rows_of queries) {
   using real = typename P::real;
   const index size = q.cols() / heads;
-  const real scale = real(1) / std::sqrt(real(size * d.terms()));
+  const real scale = detail::score_scale<P>(size, d);
   const bool drop = ctx.training && p > 0;
   const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
   scratch::mark mark(ctx.memory);
