@@ -95,38 +95,30 @@ TEST_CASE("gradients of BERT: segments, pooler, adapters of both placements, mix
 }
 
 TEST_CASE("gradients of every family, and of every function of the feed-forward layers") {
-  std::vector<graft::encoder_config> all;
-  for (const bool dropout : {false, true}) {
-    for (const std::string name : {"distilbert", "electra", "mpnet", "deberta-v2", "deberta-v2"}) {
-      graft::encoder_config c = graft_test::tiny_config(dropout ? 0.2 : 0.0);
-      c.model_type = name;
-      c.type_vocab_size = name == "electra" ? 2 : 0;
-      if (name == "electra") c.embedding_size = 4;
-      if (name == "mpnet") c.relative_buckets = 8;
-      if (name == "deberta-v2") {
-        c.relative_buckets = 4;  // so that distances share some
-        c.max_relative_positions = 6;
-        c.distance_keys = true;
-        c.distance_queries = c.distances_normalized = all.back().model_type == name;
-        c.position_table = !c.distances_normalized;
-      }
-      all.push_back(c);
+  for (const std::string name : {"distilbert", "electra", "mpnet", "deberta-v2", "deberta-v2, plain"}) {
+    INFO(name);
+    graft::encoder_config c = graft_test::tiny_config(0.2);
+    c.model_type = name.substr(0, name.find(','));
+    c.type_vocab_size = name == "electra" ? 2 : 0;
+    if (name == "electra") c.embedding_size = 4;
+    if (name == "mpnet") c.relative_buckets = 8;
+    if (c.model_type == "deberta-v2") {
+      c.relative_buckets = 4;  // so that distances share some
+      c.max_relative_positions = 6;
+      c.distance_keys = true;
+      c.distance_queries = c.distances_normalized = name == "deberta-v2";
+      c.position_table = !c.distances_normalized;
     }
+    const bool segments = c.type_vocab_size > 1;
+    check_model(*graft_test::make_tiny_plain(c, true), true, segments);
+    check_model(*graft_test::make_tiny_single(c), true, segments);
+    check_model(*graft_test::make_tiny_lora(c, {2, 3, {"query", "key"}}), true, segments);
+    if (name == "mpnet") check_model(*graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 0}), true);
   }
   for (const char* act : {"gelu_new", "quick_gelu", "relu", "swish", "mish"}) {
-    all.push_back(graft_test::tiny_config());
-    all.back().hidden_act = act;
-  }
-  for (const auto& config : all) {
-    INFO(config.model_type << " " << config.hidden_act);
-    const bool dropout = config.hidden_dropout_prob > 0, segments = config.type_vocab_size > 1;
-    check_model(*graft_test::make_tiny_plain(config, true), dropout, segments);
-    check_model(*graft_test::make_tiny_single(config), dropout, segments);
-    if (config.hidden_act != "gelu") continue;
-    check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "key", "value", "dense"}}), dropout, segments);
-    check_model(*graft_test::make_tiny_multi(config, graft_test::tiny_mix(true, true), multi_adapter_ft_mode::base_ft), dropout, segments);
-    if (config.model_type != "deberta-v2")
-      check_model(*graft_test::make_tiny_prefix(config, {.length = 2, .bottleneck = 0}), dropout, segments);
+    graft::encoder_config c = graft_test::tiny_config();
+    c.hidden_act = act;
+    check_model(*graft_test::make_tiny_single(c));
   }
 }
 

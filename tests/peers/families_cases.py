@@ -3,11 +3,15 @@
 Add a family: a line in FAMILIES of models.py and, for what is put around it, in AROUND.
 """
 import copy
-import adapters, safetensors.torch, torch
-import adapterhub_cases, peft_cases, trained_cases
+import safetensors.torch, torch
+import peft_cases, trained_cases
 from heads_cases import LABELS, exported
-from models import FAMILIES, ROWS, SHAPES, randomized
+from models import FAMILIES, HAS_ADAPTERS, ROWS, SHAPES, randomized
 from peers import Answers, Case, logits
+
+if HAS_ADAPTERS:
+    import adapters
+    import adapterhub_cases
 
 ACTIVATIONS = ["gelu", "gelu_new", "relu", "silu", "gelu_pytorch_tanh", "quick_gelu"]
 
@@ -48,16 +52,16 @@ AROUND = {  # base -> targets of a low-rank update, as PEFT names them
     "deberta_v2": ["query_proj", "key_proj", "value_proj"],
 }
 for base, targets in AROUND.items():
-    for name, config in () if base == "mpnet" else (("double_seq_bn", adapters.DoubleSeqBnConfig(reduction_factor=2)), ("seq_bn", adapters.SeqBnConfig(reduction_factor=2)), ("lora", adapters.LoRAConfig(r=2, alpha=3))):
+    for name, config in () if base == "mpnet" or not HAS_ADAPTERS else (("double_seq_bn", adapters.DoubleSeqBnConfig(reduction_factor=2)), ("seq_bn", adapters.SeqBnConfig(reduction_factor=2)), ("lora", adapters.LoRAConfig(r=2, alpha=3))):
         CASES.append(adapterhub_cases.setting(f"{name}, {base}", config, base=base, golden=name == "double_seq_bn"))
-    if base in ("xlm_roberta", "electra"):  # DistilBERT's has names of its own
+    if HAS_ADAPTERS and base in ("xlm_roberta", "electra"):  # DistilBERT's has names of its own
         CASES.append(adapterhub_cases.setting(f"prefix_tuning, {base}", adapters.PrefixTuningConfig(prefix_length=3, bottleneck_size=6, use_gating=True), base=base, golden=False))
         CASES.append(adapterhub_cases.setting(f"ia3, {base}", adapters.IA3Config(), base=base, golden=False))
     saved = {"modules_to_save": ["pooler", "classifier"]} if base == "deberta_v2" else {}  # PEFT alone would leave the pooler out
     CASES.append(peft_cases.lora(base, base, golden=True, target_modules=targets, **saved))
     CASES.append(peft_cases.merged(CASES[-1]))
     CASES.append(peft_cases.lora(f"patterns, {base}", base, target_modules=targets, **saved, rank_pattern={targets[0]: 3}, alpha_pattern={targets[1]: 7}))
-    if base != "mpnet":  # which the library does not have
+    if HAS_ADAPTERS and base != "mpnet":  # which the library does not have
         CASES.append(trained_cases.trained(f"houlsby, {base}", trained_cases.FROZEN, trained_cases.adapterhub, "adapterhub", base))
     CASES.append(trained_cases.trained(f"lora, {base}", ["--adapter_method", "lora", "--lora_r", "2"], trained_cases.lora, "peft", base))
     CASES.append(trained_cases.trained(f"everything, {base}", ["--tune", "full", "--do_save_full"], trained_cases.whole, base=base))
