@@ -157,7 +157,10 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   CHECK(said(other, lora()).empty());
   other = lora();
   other.lora.ranks = {{"roberta.encoder.layer.0.attention.self.query", 2}};
-  CHECK_THAT(said(other, lora()), Contains("gives layers ranks or alphas of their own, this run trains plain updates"));
+  CHECK_THAT(said(other, lora()),
+             Contains("its rank for roberta.encoder.layer.0.attention.self.query is 2, this run's is 3 (lora_rank_pattern "
+                      "roberta.encoder.layer.0.attention.self.query=2)"));
+  CHECK(said(other, other).empty());
   other = lora();
   other.lora.dora = true;
   CHECK_THAT(said(other, lora()), Contains("is DoRA, this run"));

@@ -330,6 +330,25 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
                     "--adapter_init_path out");
 }
 
+TEST_CASE("updates with ranks and alphas of their own are trained, and started from by the same ones alone") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const std::vector<std::string> lora{"--do_save", "--adapter_method", "lora", "--lora_r", "2"};
+  const std::vector<std::string> pattern{"--lora_rank_pattern", "query=4,layer.1.attention.self.query=1", "--lora_alpha_pattern",
+                                         "value=3"};
+  const auto run = [&](const std::string& output, std::vector<std::string> more) {
+    return with(with(tiny_run("train-adapter", task, folder / output), lora), std::move(more));
+  };
+  REQUIRE(run_graft(run("one", pattern)).exit_code == 0);
+  const graft::safetensors_file saved(folder / "one/model.safetensors");
+  const std::string query = ".attention.self.query.lora_A.weight";
+  CHECK(saved.at("roberta.encoder.layer.0" + query).shape[0] == 4);
+  CHECK(saved.at("roberta.encoder.layer.1" + query).shape[0] == 1);
+  CHECK(run_graft(run("again", with(pattern, {"--adapter_init_path", folder / "one"}))).exit_code == 0);
+  check_refused(run("other", {"--adapter_init_path", folder / "one"}), folder / "other", "its rank for roberta.encoder.layer.0");
+  check_refused(run("other", {"--lora_rank_pattern", "key=4"}), folder / "other", "--lora_rank_pattern has \"key=4\", TARGET=NUMBER", 2);
+}
+
 TEST_CASE("a prefix is trained to the same bits on any number of threads, answers, is converted, and is started from") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());

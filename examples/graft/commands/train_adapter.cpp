@@ -2,10 +2,12 @@
 // head alone.
 
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "commands/commands.hpp"
 #include "graft/adapters/general_options.hpp"
+#include "graft/exchange/adapter_file.hpp"
 #include "run/train_model.hpp"
 
 namespace graft::program {
@@ -27,6 +29,32 @@ std::vector<index> layers_of(const std::vector<std::string>& texts, index layers
   return {all.begin(), all.end()};
 }
 
+/// Numbers of the layers that O updates, from TEXTS of the flag FLAG, TARGET=NUMBER each; the last one that names a layer counts.
+template <class Number>
+std::map<std::string, Number> pattern_of(const std::vector<std::string>& texts, const char* flag, const lora_options& o, Number usual,
+                                         const prepared_run& run) {
+  std::map<std::string, Number> own;
+  const auto layers = dense_layers(run.config, run.tasks.task.num_labels());
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.rfind('=');
+    const std::string target = text.substr(0, equals);
+    Number value{};
+    const char* const begin = text.data() + (equals == text.npos ? text.size() : equals + 1);
+    const auto [stop, failed] = std::from_chars(begin, text.data() + text.size(), value);
+    bool found = false;
+    for (const auto& [layer, shape] : layers) {
+      if (!o.updates(layer) || !is_target(layer, target)) continue;
+      found = true;
+      own[layer] = value;
+    }
+    if (failed == std::errc() && stop == text.data() + text.size() && found) continue;
+    throw usage_error(std::string("--") + flag + " has \"" + text +
+                      "\", TARGET=NUMBER was expected, TARGET a layer that --lora_target updates");
+  }
+  std::erase_if(own, [&](const auto& one) { return one.second == usual; });
+  return own;
+}
+
 int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
   const bool adapters = f.tune == "adapters";
@@ -38,6 +66,8 @@ int train_one(prepared_run& run) {
   std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
   if (kind == "lora") {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
+    tuned.lora.ranks = pattern_of<index>(f.lora_rank_pattern, "lora_rank_pattern", tuned.lora, f.lora_r, run);
+    tuned.lora.alphas = pattern_of<double>(f.lora_alpha_pattern, "lora_alpha_pattern", tuned.lora, f.lora_alpha, run);
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "prefix") {
     tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act, "prefix_hidden_act"), f.prefix_gates,

@@ -92,6 +92,8 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
     table.add(
         "lora_target", &flags.lora_target,
         "Projections that get an update: query, key, value, attention.output.dense, intermediate.dense, output.dense; dense: all three.");
+    table.add("lora_rank_pattern", &flags.lora_rank_pattern, "Ranks of some of them, such as query=4,layer.0.attention.self.value=2.");
+    table.add("lora_alpha_pattern", &flags.lora_alpha_pattern, "The same for lora_alpha.");
   }
   if (!multi) {
     table.add("prefix_length", &flags.prefix_length, "Keys and values of a prefix, in every layer.").within(ranges::prefix_length);

@@ -62,6 +62,8 @@ struct training_flags {
   std::int64_t lora_r = 8;                                 // train-adapter only
   double lora_alpha = 8;                                   // train-adapter only
   std::vector<std::string> lora_target{"query", "value"};  // train-adapter only
+  std::vector<std::string> lora_rank_pattern;              // train-adapter only
+  std::vector<std::string> lora_alpha_pattern;             // train-adapter only
   std::int64_t prefix_length = 30;                         // train-adapter only
   std::int64_t prefix_bottleneck = 512;                    // train-adapter only
   std::string prefix_hidden_act = "tanh";                  // train-adapter only

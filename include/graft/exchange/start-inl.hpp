@@ -125,19 +125,37 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
   }
   if (from.kind == "lora") {
-    const bool own = !from.lora.ranks.empty() || !from.lora.alphas.empty();
-    if (own || from.lora.dora || from.lora.bias || from.lora.gates) {
-      check.refuse(std::string(own               ? "gives layers ranks or alphas of their own"
-                               : from.lora.dora  ? "is DoRA"
+    if (from.lora.dora || from.lora.bias || from.lora.gates) {
+      check.refuse(std::string(from.lora.dora    ? "is DoRA"
                                : from.lora.gates ? "has gates"
                                                  : "has a bias of B") +
-                   ", this run trains plain updates of one rank and alpha");
+                   ", this run trains plain updates");
     }
-    check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
-    check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
-    if (lora_tensors(config, from, 1) != lora_tensors(config, to, 1)) {
+    const auto layers_of = [&](const model_description& d) {
+      std::vector<std::string> layers;
+      for (const auto& [layer, shape] : dense_layers(config, 1)) {
+        if (d.lora.updates(layer)) layers.push_back(layer);
+      }
+      return layers;
+    };
+    const auto layers = layers_of(from);
+    if (layers != layers_of(to)) {
       check.refuse("updates " + listed(from.lora.targets) + ", this run updates " + listed(to.lora.targets),
                    {"lora_target", listed(from.lora.targets)});
+    }
+    const bool one_of_each = from.lora.ranks.empty() && to.lora.ranks.empty() && from.lora.alphas.empty() && to.lora.alphas.empty();
+    if (one_of_each) {
+      check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
+      check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
+    }
+    const auto same_at = [&](const std::string& layer, const std::string& what, auto own, auto run, auto&& text) {
+      if (own == run) return;
+      check.refuse("its " + what + " for " + layer + " is " + text(own) + ", this run's is " + text(run),
+                   {"lora_" + what + "_pattern", layer + "=" + text(own)});
+    };
+    for (const std::string& layer : layers) {
+      same_at(layer, "rank", from.lora.rank_of(layer), to.lora.rank_of(layer), count);
+      same_at(layer, "alpha", from.lora.alpha_of(layer), to.lora.alpha_of(layer), number);
     }
   }
   if (from.kind == "prefix") {
