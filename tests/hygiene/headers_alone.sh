@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Every header compiles alone, without bodies and without warnings.   Usage: tests/hygiene/headers_alone.sh CLANG OUT [FLAG...]
+set -euo pipefail
+clang=$1 out=$2
+shift 2
+source_dir=$(cd "$(dirname "$0")/../.." && pwd)
+rm -rf "$out" && mkdir -p "$out"
+flags=(-std=c++20 -fopenmp -DGRAFT_COMPILED -Wall -Wextra -Werror -Wno-ignored-attributes "-I$source_dir/include" "-I$source_dir/examples/graft" "$@")
+
+# what they would spend their time on, and its templates: a tenth of a second is left of most
+flags+=(-fpch-instantiate-templates)
+printf '#include <Eigen/Core>\n#include <nlohmann/json.hpp>\n' > "$out/common.hpp"
+"$clang" "${flags[@]}" -x c++-header "$out/common.hpp" -o "$out/common.pch"
+
+headers=$(cd "$source_dir/include" && find graft -name '*.hpp' ! -name '*-inl.hpp' ! -name instances.hpp
+          cd "$source_dir/examples/graft" && find . -name '*.hpp' -printf '%P\n')
+for header in $headers; do echo "#include \"$header\"" > "$out/${header//\//.}.cpp"; done
+echo "$(wc -w <<< "$headers") headers"
+printf '%s\0' "$out"/*.cpp "$source_dir/tests/hygiene/whole_numbers.cpp" |
+  xargs -0 -n 10 -P "$(nproc)" "$clang" "${flags[@]}" -fsyntax-only -include-pch "$out/common.pch"
