@@ -48,7 +48,7 @@ TEST_CASE("texts and ready-made rows use no row that the encoder lacks") {
   CHECK_THROWS_WITH(graft::featurize(row, 9, 16), Contains("\"token_type_ids\" holds -1"));
 }
 
-TEST_CASE("RoBERTa features: two separators between and, as trained, after a single text") {
+TEST_CASE("RoBERTa features: two separators between and, as nlprunners trained, after a single text, or one, as transformers") {
   const auto model = graft_test::tiny_roberta();
   const auto tokens = [&](const graft::example& row, graft::index length = 128) {
     const auto result = graft::featurize(row, model, length);
@@ -57,6 +57,8 @@ TEST_CASE("RoBERTa features: two separators between and, as trained, after a sin
     return graft_test::tokens_of(model, result.input_ids);
   };
   CHECK(tokens(texts(" low low\n")) == strings{"<s>", "low", g + "low", "</s>", "</s>"});
+  CHECK(graft_test::tokens_of(model, graft::featurize(texts("low low"), model, 3, true).input_ids) == strings{"<s>", "low", "</s>"});
+  CHECK(graft::featurize(texts("low", "new"), model, 9, true).input_ids == graft::featurize(texts("low", "new"), model, 9).input_ids);
   CHECK(tokens(texts("low", "\u3000new ")) == strings{"<s>", "low", "</s>", "</s>", "n", "ew", "</s>"});
   CHECK(tokens(texts("low", "")) == strings{"<s>", "low", "</s>", "</s>", "</s>"});
   CHECK(tokens(texts("")) == strings{"<s>", "</s>", "</s>"});

@@ -134,6 +134,28 @@ TEST_CASE("the head that a model holds answers alone, for a row that names it, a
   CHECK_THROWS_WITH(other.add("headless", golden + "/exchange/adapterhub_legacy"), Catch::Contains("has no head"));
 }
 
+TEST_CASE("a single text is framed as it was in training: by transformers, or as nlprunners does") {
+  const graft_test::temporary_folder folder;
+  std::filesystem::copy(golden + "/model/model.safetensors", folder / "model.safetensors");
+  std::filesystem::copy(golden + "/model/config.json", folder / "config.json");
+  graft_test::write_vocabulary(folder.path(), "roberta", graft_test::tiny_pieces_of("roberta"));
+  predictor p(graft::trunk_files{folder / "model.safetensors", folder / "config.json", folder.path()});
+  for (const std::string name : {"adapterhub_double", "peft_lora"}) p.add(name, golden + "/exchange/" + name);
+  p.add("original", golden + "/exchange/original/model.p");
+  const auto answers_to = [&](const std::string& name, std::vector<std::int32_t> ids) {
+    example text;
+    if (ids.empty()) text.text_a = "ab";
+    text.input_ids = std::move(ids);
+    text.adapter = name;
+    return p.predict(std::vector{text});
+  };
+  for (const std::string name : {"model", "none", "adapterhub_double", "peft_lora"}) {
+    INFO(name);
+    check_same(answers_to(name, {}), answers_to(name, {0, 5, 6, 2}));
+  }
+  check_same(answers_to("original", {}), answers_to("original", {0, 5, 6, 2, 2}));
+}
+
 TEST_CASE("rows are as long as one asks, else as in training, else as the encoder takes them") {
   const graft::index longest = predictor(trunk).config().max_sequence_length();
   const predictor p = everyone();

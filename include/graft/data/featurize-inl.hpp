@@ -45,10 +45,11 @@ GRAFT_INLINE features featurize(const example& row, const known_ids& known, inde
   return result;
 }
 
-GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length) {
+GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator) {
   if (!row.input_ids.empty()) return featurize(row, tokens.known(), max_seq_length);
   const text_layout& layout = tokens.layout();
-  const index specials = 1 + layout.separators + (row.text_b ? 1 : 0);
+  const int separators = one_separator && !row.text_b ? 1 : layout.separators;
+  const index specials = 1 + separators + (row.text_b ? 1 : 0);
   if (max_seq_length < specials) {
     throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need " +
                        std::to_string(specials));
@@ -62,7 +63,7 @@ GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, ind
   ids.reserve(a.size() + b.size() + static_cast<std::size_t>(specials));
   ids.push_back(tokens.cls_id());
   ids.insert(ids.end(), a.begin(), a.end());
-  ids.insert(ids.end(), static_cast<std::size_t>(layout.separators), tokens.sep_id());
+  ids.insert(ids.end(), static_cast<std::size_t>(separators), tokens.sep_id());
   result.token_type_ids.assign(ids.size(), 0);
   if (row.text_b) {
     ids.insert(ids.end(), b.begin(), b.end());

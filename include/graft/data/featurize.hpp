@@ -39,14 +39,14 @@ features featurize(const example& row, const known_ids& known, index max_seq_len
 
 /// The features of any row; its label and target are left unknown. Texts are stripped, tokenized and cut so that the whole fits
 ///   RoBERTa  `<s> A </s></s> B </s>`  or  `<s> A </s></s>`      BERT  `[CLS] A [SEP] B [SEP]`  or  `[CLS] A [SEP]`,  B with segment id 1
-/// (two separators after a single text, too: what the published adapters were trained with), by the tokenizer's layout(). Ready-made ids
-/// are checked and kept.
+/// by the tokenizer's layout(): two separators after a single text, too, as nlprunners has it, or with ONE_SEPARATOR one, as transformers
+/// has it. Ready-made ids are checked and kept.
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens
-features featurize(const example& row, const tokenizer& tokens, index max_seq_length);
+features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator = false);
 
-/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row, in order, by THREADS threads (0: as many as OpenMP takes); SOURCE is a tokenizer or, where all rows bring
-/// their ids, known_ids. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and then and
-/// at the end.
+/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row, in order, by THREADS threads (0: as many as OpenMP takes); SOURCE is a tokenizer
+/// or, where all rows bring their ids, known_ids. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and
+/// then and at the end.
 /// @throws row_error  for the first row that `featurize` refuses, whatever the number of threads
 /// Tested: tests/data/featurize_test.cpp
 std::vector<features> featurize_all(std::span<const example> rows, const tokenizer& source, index max_seq_length, int threads,

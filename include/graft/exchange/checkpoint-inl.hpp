@@ -64,6 +64,7 @@ GRAFT_INLINE model_description describe_own_head(const json& about, const std::s
   const auto problem = optional<std::string>(about, "problem_type", where, "");
   const std::string function = cross_encoder_function(about, where, rows);
   model_description d;
+  d.one_separator = true;
   d.head = head;
   d.task_name = optional<std::string>(about, "finetuning_task", where, "");
   number_labels(d, rows, where);

@@ -70,6 +70,7 @@ GRAFT_INLINE model_description of_no_task(model_description d) {
 GRAFT_INLINE std::map<std::string, std::string> shape_of(const model_description& d, bool its_ranks) {
   model_description shape = of_no_task(d);
   shape.max_seq_length = std::nullopt;
+  shape.one_separator = false;
   shape.trunk_fingerprint.clear();
   if (!its_ranks) {
     shape.lora.r = 1;
@@ -147,6 +148,7 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
       if (d.trunk_fingerprint.empty()) d.trunk_fingerprint = own.trunk_fingerprint;
     }
     if (own.max_seq_length != d.max_seq_length) d.max_seq_length = std::nullopt;
+    d.one_separator = d.one_separator && own.one_separator;
   }
   const bool wide = detail::all_double(adapters);
   if (how == combination::cat) {

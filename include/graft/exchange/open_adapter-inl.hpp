@@ -75,19 +75,25 @@ GRAFT_INLINE std::string file_at(const std::string& path) {
   throw format_error(path, "holds no adapter: none of adapter_config.json, model.safetensors, model.p is there");
 }
 
+/// FILE, whose texts transformers has framed.
+GRAFT_INLINE adapter_file of_transformers(adapter_file file) {
+  file.description.one_separator = true;
+  return file;
+}
+
 GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config) {
   const std::string about = (std::filesystem::path(path) / "adapter_config.json").string();
   if (!std::filesystem::is_directory(path) || !is_there(about)) return std::nullopt;
   const json given = read_json(about);
   if (!given.is_object() || given.empty())
     throw format_error(about, "is " + shown(given) + ", no adapter's configuration: save the adapter again");
-  return given.contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config);
+  return of_transformers(given.contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config));
 }
 
 GRAFT_INLINE std::optional<adapter_file> open_known(const std::string& path, const encoder_config& config, tensor_source& stored) {
   namespace fs = std::filesystem;
   if (auto found = open_library_adapter(path, config)) return found;
-  if (is_adapterhub_setup(path)) return read_adapterhub_setup(path, config);
+  if (is_adapterhub_setup(path)) return of_transformers(read_adapterhub_setup(path, config));
   const bool folder = fs::is_directory(path), may_be_model = !folder || is_there((fs::path(path) / "config.json").string());
   stored = open_weights(folder && may_be_model ? path : file_at(path));
   if (may_be_model) {

@@ -78,6 +78,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
                  {"labels", d.labels},
                  {"max_seq_length", d.max_seq_length ? json(*d.max_seq_length) : json()},
                  {"trunk_fingerprint", d.trunk_fingerprint}};
+  if (d.one_separator) o["one_separator"] = true;
   if (!d.labels_said) o["labels_said"] = false;
   if (d.head != head_options()) {
     o["head"] = {{"dense_layers", d.head.dense_layers}, {"activation", activation_name(d.head.act)}, {"pooler", d.head.pooler}};
@@ -284,6 +285,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);
   }
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
+  d.one_separator = optional<bool>(o, "one_separator", where, false);
   if (d.kind == "adapter") {
     d.adapter = detail::adapter_of(o, "adapter_", where);
     d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");

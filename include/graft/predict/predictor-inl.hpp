@@ -166,8 +166,10 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!answers[i].error.empty()) continue;
     try {
-      const index length = length_of(answers[i].adapter);
-      ready[i] = texts ? graft::featurize(rows[i], *texts, length) : graft::featurize(rows[i], known, length);
+      const std::string& name = answers[i].adapter;
+      const bool one_separator = name == predictor::bare_trunk || require(name).description.one_separator;
+      ready[i] =
+          texts ? graft::featurize(rows[i], *texts, length_of(name), one_separator) : graft::featurize(rows[i], known, length_of(name));
     } catch (const error& refused) {
       answers[i].error = refused.what();
     } catch (...) {
