@@ -45,8 +45,8 @@ class relative_positions {
     if (norm) norm->for_each_parameter(f);
   }
 
-  parameter<real> table;
-  std::optional<layer_norm<P>> norm;
+  parameter<real> table;              // a row for each distance, or for each bucket of them
+  std::optional<layer_norm<P>> norm;  // of the table's rows, where the family has one
 
  private:
   relative_options options_;
