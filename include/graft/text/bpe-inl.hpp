@@ -7,7 +7,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/text/bpe.hpp"
-#include "graft/text/unigram.hpp"
+#include "graft/text/byte_pieces.hpp"
 
 namespace graft {
 
