@@ -49,8 +49,8 @@ TEST_CASE("three rows are summed and normalized") {
   c.hidden_size = 2;
   graft::embeddings<f64> layer("e", c, 0);
   layer.word.weight.edit().row(4) << 1, 0;
-  layer.position.weight.edit().row(0) << 2, 0;
-  layer.token_type.weight.edit().row(1) << 3, 0;
+  layer.position->weight.edit().row(0) << 2, 0;
+  layer.token_type->weight.edit().row(1) << 3, 0;
   layer.norm.bias.edit() << 10, 20;
   matrix<double> y(1, 2);
   graft::context ctx;
@@ -96,8 +96,8 @@ TEST_CASE("the pad id's word has no gradient, nor has RoBERTa's position at the 
     layer.backward(graft_test::random_matrix(4, 8, 2), b, s, ctx);
     CHECK(layer.word.weight.gradient().row(c.pad_token_id).isZero(0));
     CHECK_FALSE(layer.word.weight.gradient().row(3).isZero(0));
-    CHECK(layer.position.weight.gradient().row(c.pad_token_id).isZero(0) == (type == "roberta"));
-    CHECK_FALSE(layer.token_type.weight.gradient().row(0).isZero(0));
+    CHECK(layer.position->weight.gradient().row(c.pad_token_id).isZero(0) == (type == "roberta"));
+    CHECK_FALSE(layer.token_type->weight.gradient().row(0).isZero(0));
   }
 }
 
