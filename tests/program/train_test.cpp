@@ -46,7 +46,7 @@ void check_refused(const std::vector<std::string>& flags, const std::string& out
   CHECK((!fs::exists(output) || fs::is_empty(output)));
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
+std::vector<std::string> lines_in(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream rest(text);
   for (std::string line; std::getline(rest, line);) lines.push_back(line);
@@ -457,7 +457,7 @@ TEST_CASE(
   const auto write_task = [&](const std::string& name, auto&& label) {
     std::string rows;
     std::size_t i = 0;
-    for (const std::string& line : lines_of(graft::read_file(folder / "task.jsonl"))) {
+    for (const std::string& line : lines_in(graft::read_file(folder / "task.jsonl"))) {
       graft::json row = graft::json::parse(line);
       row["label"] = label(i++ % 4);
       rows += row.dump() + "\n";
@@ -489,7 +489,7 @@ TEST_CASE(
   const auto answers = run_graft(with(with({"predict"}, model), {"--adapter_path", folder / "one", "--task_config_path", listed}));
   CHECK_THAT(answers.out, Catch::StartsWith("index\tprediction\tP(a)\tP(b)\tP(c)\n"));
   std::string predictions = "index\tprediction\n";  // of the trainer, beside the table's
-  for (const auto& line : lines_of(answers.out)) {
+  for (const auto& line : lines_in(answers.out)) {
     const auto second = line.find('\t', line.find('\t') + 1);
     if (!line.starts_with("index")) predictions += line.substr(0, second) + "\n";
   }
