@@ -126,9 +126,9 @@ TEST_CASE("export-model says in one line what is wrong, and writes nothing") {
   std::filesystem::remove(folder / "hf/model.safetensors");
   CHECK_THAT(refusal(), Catch::Contains("holds no weights: none of model.safetensors, model.safetensors.index.json, pytorch_model.bin"));
   auto other = hf_config;
-  other["hidden_act"] = "relu";
+  other["hidden_act"] = "tanh";
   graft::write_file(folder / "hf/config.json", other.dump());
-  CHECK_THAT(refusal(), Catch::Contains("config.json: \"hidden_act\" is \"relu\""));
+  CHECK_THAT(refusal(), Catch::Contains("config.json: \"hidden_act\" is \"tanh\""));
   std::filesystem::remove(folder / "hf/config.json");
   CHECK_THAT(refusal(), Catch::Contains("hf: holds no config.json: not a Hugging Face folder?"));
 
