@@ -61,11 +61,16 @@ enum class multi_adapter_ft_mode : std::uint8_t { base, flex, base_ft, full_ft }
 /// @throws config_error  TEXT is none of the four
 multi_adapter_ft_mode parse_ft_mode(const std::string& text);
 
+namespace detail {
+/// A function, since g++ 12 breaks off at a list as a member's initializer where a template makes a mix of adapters by their names.
+inline std::vector<std::string> usual_lora_targets() { return {"query", "value"}; }
+}  // namespace detail
+
 /// Which projections get a low-rank update, and how large.
 struct lora_options {
   index r = 8;       // rank
   double alpha = 8;  // the update is scaled by alpha / r
-  std::vector<std::string> targets{"query", "value"};
+  std::vector<std::string> targets = detail::usual_lora_targets();
   std::map<std::string, index> ranks{};    // of the layers, by their whole names, that have another rank
   std::map<std::string, double> alphas{};  // ... another alpha
   bool dora = false;                       // rows of W + (alpha / r) B A get lengths of their own: lora_magnitude_vector
