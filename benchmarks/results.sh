@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32 and bf16 and by AdapterHub's library with the same recipe; then the mix of all adapters
-# on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes a day or more.
+# on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes most of a day.
 # Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
 # PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
