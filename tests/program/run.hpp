@@ -23,33 +23,48 @@ struct outcome {
   std::string err;
 };
 
-/// Runs `graft ARGUMENTS...` with its standard input and output connected to these files; "" closes the stream.
-inline outcome run_graft_between(std::vector<std::string> arguments, const std::string& in, const std::string& out) {
-  const temporary_folder folder;
-  const std::string err = folder / "err";
+/// Starts `graft ARGUMENTS...`; CONNECT(&actions) says what its standard streams are.
+template <class F>
+pid_t start_graft(std::vector<std::string> arguments, F&& connect) {
   arguments.insert(arguments.begin(), GRAFT_PROGRAM);
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
-  const auto connect = [&](int stream, const std::string& path, int flags) {
-    if (path.empty()) {
-      ::posix_spawn_file_actions_addclose(&files, stream);
-    } else {
-      ::posix_spawn_file_actions_addopen(&files, stream, path.c_str(), flags, 0600);
-    }
-  };
-  connect(0, in, O_RDONLY);
-  connect(1, out, O_WRONLY | O_CREAT);
-  connect(2, err, O_WRONLY | O_CREAT);
+  connect(&files);
   pid_t child = 0;
   const int failed = ::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ);
   ::posix_spawn_file_actions_destroy(&files);
+  if (failed != 0) throw std::runtime_error("cannot run " GRAFT_PROGRAM);
+  return child;
+}
+
+/// Waits for its end: its exit code, or 128 and the number of the signal that ended it.
+inline int end_of(pid_t child) {
   int status = 0;
-  if (failed != 0 || ::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot run " GRAFT_PROGRAM);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), "", graft::read_file(err)};
+  if (::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot wait for " GRAFT_PROGRAM);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// Runs `graft ARGUMENTS...` with its standard input and output connected to these files; "" closes the stream.
+inline outcome run_graft_between(std::vector<std::string> arguments, const std::string& in, const std::string& out) {
+  const temporary_folder folder;
+  const std::string err = folder / "err";
+  const pid_t child = start_graft(std::move(arguments), [&](posix_spawn_file_actions_t* files) {
+    const auto connect = [&](int stream, const std::string& path, int flags) {
+      if (path.empty()) {
+        ::posix_spawn_file_actions_addclose(files, stream);
+      } else {
+        ::posix_spawn_file_actions_addopen(files, stream, path.c_str(), flags, 0600);
+      }
+    };
+    connect(0, in, O_RDONLY);
+    connect(1, out, O_WRONLY | O_CREAT);
+    connect(2, err, O_WRONLY | O_CREAT);
+  });
+  const int exit_code = end_of(child);
+  return {exit_code, "", graft::read_file(err)};
 }
 
 /// Runs `graft ARGUMENTS...` with INPUT on standard input.

@@ -38,21 +38,13 @@ bool wait_for(const std::function<bool()>& what) {
 std::pair<int, std::string> disturbed(std::vector<std::string> flags, const std::function<bool()>& ready,
                                       const std::function<void(pid_t)>& disturb) {
   const temporary_folder folder;
-  flags.insert(flags.begin(), GRAFT_PROGRAM);
-  std::vector<char*> pointers;
-  for (auto& flag : flags) pointers.push_back(flag.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, 2, (folder / "err").c_str(), O_WRONLY | O_CREAT, 0600);
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
-  ::posix_spawn_file_actions_destroy(&files);
+  const pid_t child = graft_test::start_graft(std::move(flags), [&](posix_spawn_file_actions_t* files) {
+    ::posix_spawn_file_actions_addopen(files, 1, "/dev/null", O_WRONLY, 0);
+    ::posix_spawn_file_actions_addopen(files, 2, (folder / "err").c_str(), O_WRONLY | O_CREAT, 0600);
+  });
   if (wait_for(ready)) disturb(child);
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), graft::read_file(folder / "err")};
+  const int exit_code = graft_test::end_of(child);
+  return {exit_code, graft::read_file(folder / "err")};
 }
 
 /// The same once OUTPUT has a few steps.

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -75,17 +73,11 @@ class piped_graft {
   explicit piped_graft(words arguments) {
     int in[2], out[2];
     REQUIRE((::pipe2(in, O_CLOEXEC) == 0 && ::pipe2(out, O_CLOEXEC) == 0));
-    arguments.insert(arguments.begin(), GRAFT_PROGRAM);
-    std::vector<char*> pointers;
-    for (auto& argument : arguments) pointers.push_back(argument.data());
-    pointers.push_back(nullptr);
-    posix_spawn_file_actions_t files;
-    ::posix_spawn_file_actions_init(&files);
-    ::posix_spawn_file_actions_adddup2(&files, in[0], 0);
-    ::posix_spawn_file_actions_adddup2(&files, out[1], 1);
-    ::posix_spawn_file_actions_addopen(&files, 2, (folder_ / "err").c_str(), O_WRONLY | O_CREAT, 0600);
-    REQUIRE(::posix_spawn(&child_, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
-    ::posix_spawn_file_actions_destroy(&files);
+    child_ = graft_test::start_graft(std::move(arguments), [&](posix_spawn_file_actions_t* files) {
+      ::posix_spawn_file_actions_adddup2(files, in[0], 0);
+      ::posix_spawn_file_actions_adddup2(files, out[1], 1);
+      ::posix_spawn_file_actions_addopen(files, 2, (folder_ / "err").c_str(), O_WRONLY | O_CREAT, 0600);
+    });
     in_ = graft::detail::descriptor(in[1]);
     out_ = graft::detail::descriptor(out[0]);
     ::close(in[0]);
@@ -104,11 +96,7 @@ class piped_graft {
   }
   void close_output() { out_.close(); }
   void signal(int number) { ::kill(child_, number); }
-  int end() {
-    int status = 0;
-    ::waitpid(child_, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
+  int end() { return graft_test::end_of(child_); }
   std::string err() const { return graft::read_file(folder_ / "err"); }
 
  private:

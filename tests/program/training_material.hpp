@@ -2,8 +2,6 @@
 // A task and a tiny trunk on disk, as a user of the trainers has them.
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -69,25 +67,15 @@ inline std::vector<graft::json> read_log(const std::string& folder, const std::s
 
 /// Starts the program, waits until COUNT losses are logged, sends SIGINT; returns the exit code.
 inline int interrupt(std::vector<std::string> flags, const std::string& output, std::size_t count) {
-  flags.insert(flags.begin(), GRAFT_PROGRAM);
-  std::vector<char*> pointers;
-  for (auto& flag : flags) pointers.push_back(flag.data());
-  pointers.push_back(nullptr);
-  posix_spawn_file_actions_t files;
-  ::posix_spawn_file_actions_init(&files);
-  ::posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-  ::posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  REQUIRE(::posix_spawn(&child, GRAFT_PROGRAM, &files, nullptr, pointers.data(), environ) == 0);
-  ::posix_spawn_file_actions_destroy(&files);
+  const pid_t child = start_graft(std::move(flags), [](posix_spawn_file_actions_t* files) {
+    for (const int stream : {1, 2}) ::posix_spawn_file_actions_addopen(files, stream, "/dev/null", O_WRONLY, 0);
+  });
   for (int i = 0; i < 20000; ++i) {
     if (std::filesystem::exists(output) && read_log(output, "loss_train").size() >= count) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   ::kill(child, SIGINT);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return end_of(child);
 }
 
 inline std::string own_golden() { return std::string(GRAFT_TEST_DIR) + "/golden/model"; }

@@ -64,10 +64,10 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   notes.insert(notes.end(), file.notes.begin(), file.notes.end());
 }
 
-GRAFT_INLINE index predictor_base::length_of(const std::string& name) const {
+GRAFT_INLINE index predictor_base::length_of(const part* tuned) const {
   const index longest = config.max_sequence_length();
   if (max_seq_length) return *max_seq_length;
-  return name == predictor::bare_trunk ? longest : std::min(require(name).description.max_seq_length.value_or(longest), longest);
+  return tuned == nullptr ? longest : std::min(tuned->description.max_seq_length.value_or(longest), longest);
 }
 
 GRAFT_INLINE auto predictor_base::find(const std::string& name) const -> const part* {
@@ -166,10 +166,10 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!answers[i].error.empty()) continue;
     try {
-      const std::string& name = answers[i].adapter;
-      const bool one_separator = name == predictor::bare_trunk || require(name).description.one_separator;
-      ready[i] =
-          texts ? graft::featurize(rows[i], *texts, length_of(name), one_separator) : graft::featurize(rows[i], known, length_of(name));
+      const part* const tuned = find(answers[i].adapter);  // null: the bare encoder
+      const bool one_separator = tuned == nullptr || tuned->description.one_separator;
+      const index length = length_of(tuned);
+      ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
     } catch (const error& refused) {
       answers[i].error = refused.what();
     } catch (...) {
@@ -263,7 +263,9 @@ GRAFT_INLINE std::vector<std::string> predictor::names() const {
 
 GRAFT_INLINE const encoder_config& predictor::config() const { return base_->config; }
 
-GRAFT_INLINE index predictor::max_seq_length(const std::string& name) const { return base_->length_of(name); }
+GRAFT_INLINE index predictor::max_seq_length(const std::string& name) const {
+  return base_->length_of(name == bare_trunk ? nullptr : &base_->require(name));
+}
 
 GRAFT_INLINE std::vector<std::string> predictor::notes() const {
   auto all = base_->notes;

@@ -54,7 +54,6 @@ struct predictor_base {
   /// Takes the head that the model STORED in FILES holds, if it does.
   void take_own_head(const trunk_files& files, const tensor_source& stored);
   void add(const std::string& name, const std::string& path);
-  index length_of(const std::string& name) const;
   std::vector<answer> predict_each(std::span<const example> rows, index batch_size, int threads, stop_flag stop) const;
 
   struct part {
@@ -65,6 +64,8 @@ struct predictor_base {
   /// Which answers where nobody says: the first that was added, else the model's own head, else none.
   const part* usual() const;
   const part& require(const std::string& name) const;
+  /// At which sequences for TUNED are cut; null: for the bare encoder.
+  index length_of(const part* tuned) const;
 
   encoder_config config;
   std::optional<index> max_seq_length;  // where it was asked for
