@@ -161,6 +161,17 @@ TEST_CASE("no number is written or read in the way of the host program's locale"
   }
 }
 
+TEST_CASE("the tests that sources name are there") {
+  static const std::regex named(R"(tests/[a-z_/]+\.[a-z]+)");
+  for (const auto& [name, included] : headers()) {
+    const std::string text = text_of(name);
+    for (std::sregex_iterator match(text.begin(), text.end(), named), end; match != end; ++match) {
+      INFO(name << " names " << match->str());
+      CHECK(fs::exists(root / match->str()));
+    }
+  }
+}
+
 TEST_CASE("nothing is marked as left to do") {
   const std::regex unfinished("TO(DO)|FIX(ME)");  // in brackets, so that it does not find itself
   for (const char* folder : {"include", "examples", "tests", "benchmarks", "docs"}) {

@@ -13,7 +13,7 @@ namespace graft {
 /// which is what every other member has: where all w of the mix sum to one, c = sum of w times what each member alone would give here.
 /// Backward:  dw_k = <dc, c_k - c_0>;   dc times its weight goes through each attention to q, keys, values and prefix.
 /// @param  q  (QUERIES, H)      @param kv  (N, 2 H) keys beside values      @param c  (QUERIES, H) in: c_0, out: c
-/// Saved: c_0, c_k, the keys and values behind each prefix.   Tested: tests/model/gradient_test.cpp, mix_test.cpp
+/// Saved: c_0, c_k, the keys and values behind each prefix.   Tested: tests/model/gradient_test.cpp, tests/model/mix_test.cpp
 template <class P>
 class prefix_mix {
  public:

@@ -19,7 +19,7 @@ namespace graft {
 /// Scales are computed in the weight: y = W' x + b',   W'_ij = W_ij (1 + sum of w_k (l_k - 1)_i or j),   b' likewise
 /// Backward:  dw_k = <dy, d_k(x)>;   w_k dy goes through d_k to x and to what of the member is trained. Of an update dw_k is
 ///            <x A^T, s dy B>, both narrow; of a scale it comes from dy^T x.
-/// Saved: nothing; the projection keeps x.   Tested: tests/layers/projection_mix_test.cpp, tests/model/gradient_test.cpp
+/// Saved: nothing; the projection keeps x.   Tested: tests/model/gradient_test.cpp, tests/model/mix_test.cpp
 template <class P>
 class projection_mix {
  public:

@@ -36,7 +36,7 @@ struct pre_tokenizer_step {
 }  // namespace detail
 
 /// Steps, each of which cuts the words of the one before.
-/// Source: pre_tokenizers of the tokenizers library.   Tested: tests/text/pre_tokenizer_test.cpp
+/// Source: pre_tokenizers of the tokenizers library.   Tested: tests/text/tokenizer_goldens_test.cpp
 class pre_tokenizer {
  public:
   /// A text is one word.

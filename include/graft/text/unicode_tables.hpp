@@ -1,6 +1,6 @@
 #pragma once
 // Where the Unicode tables of the tokenizers library differ from utf8proc's, which are of Unicode 15. Made by
-// tests/text/make_unicode_tables.py.
+// tests/peers/unicode_tables.py.
 
 #include <algorithm>
 #include <cstddef>
