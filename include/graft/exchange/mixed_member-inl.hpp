@@ -61,7 +61,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
     if (of_head || detail::is_site_norm(one)) continue;
     throw format_error(path, "was trained with the encoder's '" + one +
-                                 "', for which a mix has no place: of the encoder LayerNorms at most " + "were expected");
+                                 "', for which a mix has no place: of the encoder LayerNorms at most were expected");
   }
   if (d.kind == "lora" && d.lora.dora) member.tensors = detail::scaled_updates(file, trunk);
   member.norms.add_all(file.tensors, [](const std::string& one) { return detail::is_site_norm(one) ? std::optional(one) : std::nullopt; });
