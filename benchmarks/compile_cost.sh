@@ -26,6 +26,7 @@ seconds() {
     { time "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"; } 2>&1 | tail -n 1
   done | awk '{ s = $1 + $2; if (NR == 1 || s < least) least = s } END { printf "%.2f", least }'
 }
+least() { printf '%s\n' "$@" | sort -g | head -n 1; }
 megabytes() {
   [ -x /usr/bin/time ] || { echo "?"; return; }
   /usr/bin/time -f %M -o "$work/kilobytes" "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"
@@ -36,13 +37,16 @@ base=$(seconds "$work/json.cpp")
 printf '%-34s %8s s %6s MB\n' "nlohmann/json alone" "$base" "$(megabytes "$work/json.cpp")"
 grown=""
 line() {  # NAME TEXT ARGUMENTS...
-  local name=$1 text=$2 took stored ratio
+  local name=$1 text=$2 took stored ratio tries=0
   shift 2
-  took=$(seconds "$@")
-  ratio=$(awk -v a="$took" -v b="$base" 'BEGIN { printf "%.2f", a / b }')
   stored=$(awk -v name="$name" '$1 == name { print $2 }' "$source_dir/benchmarks/compile_cost.txt")
+  took=$(seconds "$@")
+  while ratio=$(awk -v a="$took" -v b="$base" 'BEGIN { printf "%.2f", a / b }'); awk -v now="$ratio" -v then="$stored" 'BEGIN { exit !(now > 1.5 * then) }'; do
+    # a neighbour may have been busy just then: the least of more tries counts, of both
+    if [ $((tries += 1)) = 4 ]; then grown="$grown $name"; break; fi
+    base=$(least "$base" "$(seconds "$work/json.cpp")") took=$(least "$took" "$(seconds "$@")")
+  done
   printf '%-34s %8s s %6s MB %7s x   (%s x when it was noted)\n' "$text" "$took" "$(megabytes "$@")" "$ratio" "$stored"
-  if awk -v now="$ratio" -v then="$stored" 'BEGIN { exit !(now > 1.5 * then) }'; then grown="$grown $name"; fi
 }
 line predictor "a predictor, graft::compiled" -DGRAFT_COMPILED "$source_dir/examples/embed_predict.cpp"
 line training "a training, graft::compiled" -DGRAFT_COMPILED "$source_dir/examples/embed_train.cpp"

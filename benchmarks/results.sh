@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32 and bf16 and by AdapterHub's library with the same recipe; then the mix of all adapters
-# on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes most of a day.
+# on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes some hours.
 # Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
 # PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
 # The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers (where BERT has a pooler graft begins with
-# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs but at most 1,000 steps, at most 128 tokens, gradients cut at a
+# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs but at most 400 steps, at most 128 tokens, gradients cut at a
 # norm of 1; scores are those behind the last step on the development set.
 set -euo pipefail
 graft=$1 model=$2 glue=$3 out=$4 seeds=${5:-5}
@@ -19,10 +19,10 @@ mkdir -p "$out"
 touch "$out/results.tsv"
 
 recipe=(--do_train --do_val --train_batch_size 16 --learning_rate 1e-3 --max_seq_length 128 --threads "$threads")
-steps() {  # TASK: of 3 epochs, at most 1,000
+steps() {  # TASK: of 3 epochs, at most 400
   local folder
   case $1 in rte) folder=RTE ;; mrpc) folder=MRPC ;; stsb) folder=STS-B ;; cola) folder=CoLA ;; sst) folder=SST-2 ;; esac
-  awk -v task="$1" 'END { rows = NR - (task != "cola"); n = 3 * int((rows + 15) / 16); print n < 1000 ? n : 1000 }' "$glue/$folder/train.tsv"
+  awk -v task="$1" 'END { rows = NR - (task != "cola"); n = 3 * int((rows + 15) / 16); print n < 400 ? n : 400 }' "$glue/$folder/train.tsv"
 }
 measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says then
   local task=$1 program=$2 seed=$3

@@ -36,6 +36,7 @@
 #include "graft/core/json.hpp"                    // JSON with errors that name file, place and field
 
 // text: text -> tokens
+#include "graft/text/text_layout.hpp"             // where tokens stand, and special ones around texts
 #include "graft/text/aligned_text.hpp"            // texts that remember what their bytes stand for
 #include "graft/text/vocabulary.hpp"              // pieces and their ids
 #include "graft/text/byte_level_bpe.hpp"          // RoBERTa's way of cutting text

@@ -9,17 +9,7 @@
 #include <vector>
 
 #include "graft/core/utf8.hpp"
-
-namespace graft {
-
-/// Where a token stands: code points [begin, end) of a text, counted from 0.
-struct text_span {
-  std::int32_t begin = 0;
-  std::int32_t end = 0;
-  bool operator==(const text_span&) const = default;
-};
-
-}  // namespace graft
+#include "graft/text/text_layout.hpp"
 
 namespace graft::detail {
 

@@ -9,6 +9,7 @@
 #include "graft/core/json.hpp"
 #include "graft/text/added_tokens.hpp"
 #include "graft/text/json_section.hpp"
+#include "graft/text/text_layout.hpp"
 #include "graft/text/tokenizer_config.hpp"
 #include "graft/text/tokenizer_model.hpp"
 

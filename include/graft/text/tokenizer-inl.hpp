@@ -5,16 +5,21 @@
 #include <cstddef>
 #include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "graft/core/compiled.hpp"
+#include "graft/text/added_tokens.hpp"
+#include "graft/text/aligned_text.hpp"
 #include "graft/text/fast_tokenizer.hpp"
 #include "graft/text/sentencepiece.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "graft/text/tokenizer_config.hpp"
+#include "graft/text/tokenizer_model.hpp"
+#include "graft/text/vocabulary.hpp"
 
 namespace graft::detail {
 
@@ -32,9 +37,25 @@ GRAFT_INLINE text_span trimmed(text_span span, std::string_view piece, const spa
   return span;
 }
 
+GRAFT_INLINE bool has_upper_case(const vocabulary& pieces) {
+  for (std::int32_t id = 0; id < pieces.size(); ++id) {
+    const auto& piece = pieces.piece(id);
+    if (!piece.starts_with('[') && std::ranges::any_of(piece, [](char byte) { return byte >= 'A' && byte <= 'Z'; })) return true;
+  }
+  return false;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
+
+struct tokenizer::parts {
+  tokenizer_model model;
+  std::vector<std::string> beyond{};  // added tokens that the vocabulary lacks; the ids go on after its own
+  span_trimming trimming{};
+  token_finder literal{};     // looks in the text as it is
+  token_finder normalized{};  // looks in normalized text, after the other
+};
 
 GRAFT_INLINE known_ids::known_ids(std::int32_t vocabulary_size, std::int32_t padding,
                                   std::int32_t segment_rows)  // implicit: a size will do
@@ -53,6 +74,9 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   const bool two_separators = of_roberta || in({"XLMRobertaTokenizer", "CamembertTokenizer", "MPNetTokenizer"});
   const bool one_separator = of_bert || in({"DebertaV2Tokenizer"});
   const text_layout of_class = two_separators ? roberta_layout : text_layout{1, in({"DistilBertTokenizer"}) ? 0 : 1};
+  const auto of_model = [&](tokenizer_model model, const fast_tokenizer* fast) {
+    return tokenizer(std::make_shared<parts>(parts{std::move(model)}), config, fast);
+  };
   const auto laid_out = [&](tokenizer made, const text_layout& otherwise) {
     made.layout_ = two_separators || one_separator ? of_class : otherwise;
     made.class_ = config.tokenizer_class;
@@ -66,23 +90,24 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
       byte_level_settings settings;
       settings.add_prefix_space = config.add_prefix_space.value_or(false);
       if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
-      plain = laid_out({byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings), config}, roberta_layout);
+      auto cutter = byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings);
+      plain = laid_out(of_model(std::move(cutter), nullptr), roberta_layout);
     } else if ((any || of_bert) && has("vocab.txt")) {
       auto pieces = vocabulary::from_lines(path("vocab.txt"));
       wordpiece_settings settings;
-      settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!has_upper_case(pieces));
+      settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!detail::has_upper_case(pieces));
       settings.strip_accents = config.strip_accents.value_or(std::nullopt);
       settings.handle_chinese_chars = config.tokenize_chinese_chars.value_or(true);
       settings.drop_unassigned = !has("tokenizer.json");  // which is what transformers reads
       if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
-      plain = laid_out({wordpiece(std::move(pieces), settings), config}, bert_layout);
+      plain = laid_out(of_model(wordpiece(std::move(pieces), settings), nullptr), bert_layout);
     }
   } catch (const format_error& failure) {
     if (!has("tokenizer.json")) throw;
     reason = failure.what();
   }
   const auto from_fast = [&](fast_tokenizer fast, const std::string& file) {
-    tokenizer result(std::move(fast.model), config, &fast);
+    tokenizer result = of_model(std::move(fast.model), &fast);
     const auto usual = result.family() == tokenizer_family::roberta ? roberta_layout : bert_layout;
     const auto layout = check_post_processor(fast.post_processor, file, {result.token(result.cls_id()), result.cls_id()},
                                              {result.token(result.sep_id()), result.sep_id()}, usual);
@@ -120,7 +145,7 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
 GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given, bool stripped, std::vector<text_span>* spans) const {
   require_utf8(given);
   const auto text = stripped ? strip(given) : given;
-  const auto* by_place = std::get_if<pipeline>(&model_);
+  const auto* by_place = std::get_if<pipeline>(&parts_->model);
   if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
     std::vector<text_span> unwanted;
     const auto before = given.substr(0, static_cast<std::size_t>(text.data() - given.data()));
@@ -131,28 +156,28 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given,
   const auto take = [&](std::int32_t id, std::string_view) { ids.push_back(id); };
   std::visit(
       [&](const auto& model) {
-        literal_.split(
+        parts_->literal.split(
             text,
             [&](std::string_view stretch) {
-              normalized_.split(
+              parts_->normalized.split(
                   model.normalize(stretch, buffer), [&](std::string_view part) { model.encode(part, {ids}); }, take);
             },
             take);
       },
-      model_);
+      parts_->model);
   return ids;
 }
 
 GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_plain(std::string_view text, std::vector<text_span>* spans) const {
   require_utf8(text);
-  const auto* by_place = std::get_if<pipeline>(&model_);
+  const auto* by_place = std::get_if<pipeline>(&parts_->model);
   if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
     std::vector<text_span> unwanted;
     return encode_aligned(text, 0, true, spans != nullptr ? *spans : unwanted);
   }
   std::vector<std::int32_t> ids;
   std::string buffer;
-  std::visit([&](const auto& model) { model.encode(model.normalize(text, buffer), {ids}); }, model_);
+  std::visit([&](const auto& model) { model.encode(model.normalize(text, buffer), {ids}); }, parts_->model);
   return ids;
 }
 
@@ -172,7 +197,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
   };
   const auto take = [&](std::int32_t id, text_span span, std::string_view found) {
     ids.push_back(id);
-    spans.push_back(detail::trimmed(span, found, trimming_, spans.empty()));
+    spans.push_back(detail::trimmed(span, found, parts_->trimming, spans.empty()));
   };
   const auto encode_part = [&](const auto& model, std::string_view stretch) {
     const auto begin = static_cast<std::size_t>(stretch.data() - whole.text.data());
@@ -187,18 +212,18 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
       model.encode(std::string_view(part.text), {ids, &ranges});
     }
     for (std::size_t i = before; i < ids.size(); ++i) {
-      spans.push_back(detail::trimmed(part.span(ranges[i - before]), token(ids[i]), trimming_, spans.empty()));
+      spans.push_back(detail::trimmed(part.span(ranges[i - before]), token(ids[i]), parts_->trimming, spans.empty()));
     }
   };
   std::visit(
       [&](const auto& model) {
-        (plain ? none : literal_)
+        (plain ? none : parts_->literal)
             .split(
                 text,
                 [&](std::string_view stretch) {
                   whole.assign(stretch, place_of(stretch), true);
                   model.normalize(whole);
-                  (plain ? none : normalized_)
+                  (plain ? none : parts_->normalized)
                       .split(
                           whole.text, [&](std::string_view one) { encode_part(model, one); },
                           [&](std::int32_t id, std::string_view found) {
@@ -211,16 +236,16 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
                   take(id, {begin, begin + static_cast<std::int32_t>(detail::count_code_points(found))}, found);
                 });
       },
-      model_);
+      parts_->model);
   return ids;
 }
 
 GRAFT_INLINE const std::string& tokenizer::token(std::int32_t id) const {
   const auto beyond = static_cast<std::int64_t>(id) - pieces().size();
-  return beyond >= 0 && beyond < std::ssize(beyond_) ? beyond_[static_cast<std::size_t>(beyond)] : pieces().piece(id);
+  return beyond >= 0 && beyond < std::ssize(parts_->beyond) ? parts_->beyond[static_cast<std::size_t>(beyond)] : pieces().piece(id);
 }
 
-GRAFT_INLINE std::int32_t tokenizer::size() const { return pieces().size() + static_cast<std::int32_t>(beyond_.size()); }
+GRAFT_INLINE std::int32_t tokenizer::size() const { return pieces().size() + static_cast<std::int32_t>(parts_->beyond.size()); }
 
 GRAFT_INLINE void tokenizer::note(std::string text) { notes_.push_back(std::move(text)); }
 
@@ -236,13 +261,12 @@ GRAFT_INLINE tokenizer_family tokenizer::family() const {
   return token(cls_id()) == "<s>" ? tokenizer_family::roberta : tokenizer_family::bert;
 }
 
-GRAFT_INLINE tokenizer::tokenizer(tokenizer_model model, const tokenizer_config& config, const fast_tokenizer* fast)
-    : model_(std::move(model)) {
+GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_config& config, const fast_tokenizer* fast) : parts_(made) {
   constexpr std::array<const char*, 5> of_roberta{"<s>", "</s>", "<pad>", "<unk>", "<mask>"},
       of_bert{"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"};
   const auto has = [&](const char* text) { return pieces().find(text) >= 0; };
-  const bool roberta = std::holds_alternative<byte_level_bpe>(model_) || config.tokenizer_class == "MPNetTokenizer" ||
-                       (std::holds_alternative<pipeline>(model_) && has("<s>") && !has("[CLS]"));
+  const bool roberta = std::holds_alternative<byte_level_bpe>(made->model) || config.tokenizer_class == "MPNetTokenizer" ||
+                       (std::holds_alternative<pipeline>(made->model) && has("<s>") && !has("[CLS]"));
   std::array<std::string, 5> names;
   std::ranges::copy(roberta ? of_roberta : of_bert, names.begin());
   if (roberta && !has("<unk>") && has("[UNK]")) names[3] = "[UNK]";  // MPNet
@@ -270,25 +294,26 @@ GRAFT_INLINE tokenizer::tokenizer(tokenizer_model model, const tokenizer_config&
     const auto place = std::ranges::find(settled.searched, names[i], &searched_token::text);
     if (place != settled.searched.end()) special_ids_[i] = place->id;
   }
-  beyond_ = std::move(settled.beyond);
+  made->beyond = std::move(settled.beyond);
   std::vector<searched_token> literal, normalized;
   for (auto& token : settled.searched) {
     if (token.normalized) {
       std::string buffer;
-      token.text = std::visit([&](const auto& m) { return std::string(m.normalize(token.text, buffer)); }, model_);
+      token.text = std::visit([&](const auto& m) { return std::string(m.normalize(token.text, buffer)); }, made->model);
     }
     (token.normalized ? normalized : literal).push_back(std::move(token));
   }
   const auto is_space = fast == nullptr ? detail::is_stripped : detail::is_white_space;
-  trimming_ = fast != nullptr ? fast->trimming : span_trimming{roberta, config.add_prefix_space.value_or(false)};
-  literal_ = token_finder(std::move(literal), is_space);
-  normalized_ = token_finder(std::move(normalized), is_space);
+  made->trimming = fast != nullptr ? fast->trimming : span_trimming{roberta, config.add_prefix_space.value_or(false)};
+  made->literal = token_finder(std::move(literal), is_space);
+  made->normalized = token_finder(std::move(normalized), is_space);
 }
 
 GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
   const auto id_of = [&](const std::string& text) {
-    const auto place = std::ranges::find(beyond_, text);
-    return place == beyond_.end() ? pieces().find(text) : pieces().size() + static_cast<std::int32_t>(place - beyond_.begin());
+    const auto place = std::ranges::find(parts_->beyond, text);
+    return place == parts_->beyond.end() ? pieces().find(text)
+                                         : pieces().size() + static_cast<std::int32_t>(place - parts_->beyond.begin());
   };
   const auto differs = [&](const std::string& text, const json& id) {
     const auto own = id_of(text);
@@ -308,7 +333,7 @@ GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
     if (!text.is_string()) continue;
     if (auto found = differs(text.get<std::string>(), token.value("id", json())); !found.empty()) return found;
   }
-  const auto* bytes = std::get_if<byte_level_bpe>(&model_);
+  const auto* bytes = std::get_if<byte_level_bpe>(&parts_->model);
   const json merges = model.value("merges", json());
   if (bytes != nullptr && merges.is_array()) {
     std::int32_t rank = 0;
@@ -322,15 +347,7 @@ GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
 }
 
 GRAFT_INLINE const vocabulary& tokenizer::pieces() const {
-  return std::visit([](const auto& model) -> const vocabulary& { return model.pieces(); }, model_);
-}
-
-GRAFT_INLINE bool tokenizer::has_upper_case(const vocabulary& pieces) {
-  for (std::int32_t id = 0; id < pieces.size(); ++id) {
-    const auto& piece = pieces.piece(id);
-    if (!piece.starts_with('[') && std::ranges::any_of(piece, [](char byte) { return byte >= 'A' && byte <= 'Z'; })) return true;
-  }
-  return false;
+  return std::visit([](const auto& model) -> const vocabulary& { return model.pieces(); }, parts_->model);
 }
 
 }  // namespace graft

@@ -3,19 +3,18 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "graft/core/json_fwd.hpp"
-#include "graft/text/added_tokens.hpp"
-#include "graft/text/aligned_text.hpp"
-#include "graft/text/tokenizer_model.hpp"
-#include "graft/text/vocabulary.hpp"
+#include "graft/text/text_layout.hpp"
 
 namespace graft {
 
+class vocabulary;
 struct fast_tokenizer;
 struct tokenizer_config;
 
@@ -83,8 +82,10 @@ class tokenizer {
   std::int32_t mask_id() const { return special_ids_[4]; }  // -1: none
 
  private:
-  /// FAST: null when MODEL is from plain files.
-  tokenizer(tokenizer_model model, const tokenizer_config& config, const fast_tokenizer* fast = nullptr);
+  struct parts;  // what cuts texts
+
+  /// MADE has its model; the other parts come from the files. FAST: null when they are plain ones.
+  tokenizer(std::shared_ptr<parts> made, const tokenizer_config& config, const fast_tokenizer* fast);
 
   /// `encode` of a text that begins at code point ORIGIN of the one as given; PLAIN: as `encode_plain`.
   std::vector<std::int32_t> encode_aligned(std::string_view text, std::int32_t origin, bool plain, std::vector<text_span>& spans) const;
@@ -94,18 +95,12 @@ class tokenizer {
 
   const vocabulary& pieces() const;
 
-  static bool has_upper_case(const vocabulary& pieces);
-
-  tokenizer_model model_;
-  std::vector<std::string> beyond_;  // added tokens that the vocabulary lacks; the ids go on after its own
-  std::array<std::int32_t, 5> special_ids_;
+  std::shared_ptr<const parts> parts_;  // copies share them
+  std::array<std::int32_t, 5> special_ids_{};
   text_layout layout_;
   std::string class_;
   std::vector<std::string> notes_;
   std::int32_t count_ = -1, segments_ = 2;
-  span_trimming trimming_;
-  token_finder literal_;     // looks in the text as it is
-  token_finder normalized_;  // looks in normalized text, after the other
 };
 
 }  // namespace graft
