@@ -180,6 +180,7 @@
 // train: the loop around it all
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
 #include "graft/train/task_loss.hpp"              // the loss of a task of any kind
+#include "graft/train/class_report.hpp"           // each class by itself, and the worst rows
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
 #include "graft/train/micro_batch_gradients.hpp"  // a batch's loss and gradients, a micro-batch at a time
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
