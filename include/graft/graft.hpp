@@ -85,6 +85,7 @@
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
 #include "graft/layers/coupling.hpp"              // two halves of a row, each told of the other
+#include "graft/layers/coupling_mix.hpp"          // such behind the embeddings, one or several in a mix
 #include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence
 #include "graft/layers/prefix_mix.hpp"            // several of them in a mix
 #include "graft/layers/relative_options.hpp"      // what attention is told of distances
@@ -123,8 +124,8 @@
 #include "graft/adapters/pfeiffer_adapter.hpp"    // y = LN(h + x + U(LN(h + x)))
 #include "graft/adapters/parallel_adapter.hpp"    // y = LN(h + x + U(x))
 #include "graft/adapters/kind_names.hpp"          // them by name
+#include "graft/adapters/fusion_adapter.hpp"      // several, among which each token chooses
 #include "graft/adapters/adapter_site.hpp"        // one adapter, of whichever kind
-#include "graft/adapters/fusion_site.hpp"         // several, among which each token chooses
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
 
 // heads: hidden states -> logits

@@ -3,7 +3,7 @@
 
 #include "graft/adapters/adapter_site-inl.hpp"
 #include "graft/adapters/bottleneck-inl.hpp"
-#include "graft/adapters/fusion_site-inl.hpp"
+#include "graft/adapters/fusion_adapter-inl.hpp"
 #include "graft/adapters/multi_adapter_site-inl.hpp"
 #include "graft/adapters/plain_site-inl.hpp"
 #include "graft/encoder/embeddings-inl.hpp"
@@ -12,6 +12,7 @@
 #include "graft/heads/sequence_classification-inl.hpp"
 #include "graft/layers/attention_prefix-inl.hpp"
 #include "graft/layers/coupling-inl.hpp"
+#include "graft/layers/coupling_mix-inl.hpp"
 #include "graft/layers/embedding-inl.hpp"
 #include "graft/layers/feed_forward-inl.hpp"
 #include "graft/layers/layer_norm-inl.hpp"
@@ -34,6 +35,7 @@ using compiled_precision = GRAFT_PRECISION;
 
 template class attention_prefix<compiled_precision>;
 template class coupling<compiled_precision>;
+template class coupling_mix<compiled_precision>;
 template class embedding<compiled_precision>;
 template class feed_forward<compiled_precision>;
 template class layer_norm<compiled_precision>;
@@ -47,7 +49,7 @@ template class self_attention<compiled_precision>;
 template class bottleneck<compiled_precision>;
 template class plain_site<compiled_precision>;
 template class adapter_site<compiled_precision>;
-template class fusion_site<compiled_precision>;
+template class fusion_adapter<compiled_precision>;
 template class multi_adapter_site<compiled_precision>;
 template class embeddings<compiled_precision>;
 template class encoder_layer<compiled_precision, plain_site<compiled_precision>>;

@@ -72,9 +72,13 @@ TEST_CASE("gradients of prefixes: flat, from a network that layers share, with g
 }
 
 TEST_CASE("gradients of fusions: their matrices alone, and everything") {
-  const auto mix = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);
-  for (const auto mode : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::full_ft}) {
-    check_model(*graft_test::make_tiny_multi(graft_test::tiny_config(), mix, mode), false);
+  auto mix = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);
+  for (const bool general : {false, true}) {
+    if (general) mix.adapters[0].adapter = {2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"};
+    for (const auto mode : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::full_ft}) {
+      if (general && mode == multi_adapter_ft_mode::base) continue;
+      check_model(*graft_test::make_tiny_multi(graft_test::tiny_config(), mix, mode), false);
+    }
   }
 }
 
@@ -114,6 +118,15 @@ TEST_CASE("gradients of every family, and of every function of the feed-forward 
     check_model(*graft_test::make_tiny_single(c), true, segments);
     check_model(*graft_test::make_tiny_lora(c, {2, 3, {"query", "key"}}), true, segments);
     if (name == "mpnet") check_model(*graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 0}), true);
+    if (!name.starts_with("mpnet") && !name.starts_with("deberta")) continue;
+    auto mix = graft_test::tiny_mix(true, false);  // of what attention reads beside distances
+    mix.adapters.resize(1);
+    if (name == "mpnet") mix.adapters.push_back({"flat", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 0}});
+    mix.adapters.push_back({"updates", {}, "lora", {2, 3, {"query", "key"}}});
+    mix.adapters.push_back({"ia3", {}, "ia3", {}, {{"key", "value"}, {}}});
+    for (const auto tuned : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {
+      check_model(*graft_test::make_tiny_multi(c, mix, tuned, -1), tuned != multi_adapter_ft_mode::base_ft);
+    }
   }
   for (const char* act : {"gelu_new", "quick_gelu", "relu", "swish", "mish"}) {
     graft::encoder_config c = graft_test::tiny_config();
@@ -160,7 +173,12 @@ TEST_CASE("gradients of mixes of everything that is read: at sites, projections 
       const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
       auto mix = graft_test::tiny_mix(true, false, mode);
       mix.adapters.push_back({"updates", {}, "lora", {2, 3, {"query", "value", "output.dense"}}});
+      if (tuned != multi_adapter_ft_mode::base_ft) {
+        mix.adapters.push_back({"gated", {}, "lora", {2, 2, {"key", "value", "dense"}}});
+        mix.adapters.back().lora.gates = true;
+      }
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
+      mix.adapters.resize(3);
       mix.adapters.erase(mix.adapters.begin());
       mix.adapters.push_back({"dora", {}, "lora", {2, 3, {"key", "intermediate.dense"}}});
       mix.adapters.back().lora.dora = true;
@@ -171,6 +189,13 @@ TEST_CASE("gradients of mixes of everything that is read: at sites, projections 
       mix.adapters.resize(2);
       mix.adapters.push_back({"gated", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 4, .gates = 2}});
       mix.adapters.push_back({"flat", {}, "prefix", {}, {}, {.length = 3, .bottleneck = 0, .leave_out = {0}}});
+      check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
+      mix.adapters.erase(mix.adapters.begin(), mix.adapters.begin() + 3);
+      for (const std::string name : {"one", "two"}) {
+        mix.adapters.push_back({name, {2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"}});
+      }
+      mix.adapters.push_back({"fused", {}, "fusion"});
+      mix.adapters.back().fused = {mix.adapters[1], {"other", {3}}};
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
     }
   }

@@ -89,9 +89,24 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
     alone.push_back(logits(model));
   };
   add("updates", with_lora, "lora", [&](auto& d) { d.lora = lora; });
+  graft::lora_options gated{2, 2, {"key", "dense"}};
+  gated.gates = true;
+  auto with_gates = graft::make_plain_classifier<f64>(c, 3);
+  graft::add_lora(with_gates, gated);
+  with_gates = around(std::move(with_gates), trunk, 801);
+  add("gated", with_gates, "lora", [&](auto& d) { d.lora = gated; });
   add("houlsby", with_houlsby, "adapter", [&](auto& d) { d.adapter = houlsby; });
   add("prefix", with_prefix, "prefix", [&](auto& d) { d.prefix = prefix; });
   add("general", with_general, "adapter", [&](auto& d) { d.adapter = general; });
+  const graft::adapter_options invertible{2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "mh_adapter": false})"};
+  auto with_invertible = around(graft::make_adapter_classifier<f64>(c, 3, invertible), trunk, 601);
+  add("invertible", with_invertible, "adapter", [&](auto& d) { d.adapter = invertible; });
+  graft::multi_adapter_options fusion;
+  fusion.mode = graft::mixing_mode::fusion;
+  fusion.include_base = false;
+  fusion.adapters = {{"a", invertible}, {"b", {2, graft::activation::gelu, "parallel", 2}}};
+  auto fused = around(graft::make_multi_adapter_classifier<f64>(c, 3, fusion, 1), trunk, 701);
+  add("fused", fused, "multi_adapter", [&](auto& d) { d.mix = fusion; });
   const auto add_merged = [&](const std::string& name, graft::model_description d,
                               graft::tensor_shapes (*shapes)(const graft::encoder_config&, const graft::model_description&, graft::index)) {
     const graft::adapter_file file{d, random_tensors(shapes(c, d, 3), 501 + members.size())};
@@ -135,6 +150,60 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
     for (auto& l : mix.trunk.layers) l.attention_site.mix->v.edit().setZero();
     for (const auto& one : alone) CHECK(graft_test::largest_difference(logits(mix), one) > 1e-3);
   }
+}
+
+TEST_CASE("so it is where attention is told of distances") {
+  for (const std::string name : {"mpnet", "deberta-v2"}) {
+    INFO(name);
+    graft::encoder_config c = graft_test::tiny_config();
+    c.model_type = name;
+    c.type_vocab_size = 0;
+    c.relative_buckets = name == "mpnet" ? 8 : 4;
+    if (name == "deberta-v2") {
+      c.max_relative_positions = 6;
+      c.distance_keys = c.distance_queries = c.distances_normalized = true;
+      c.position_table = false;
+    }
+    auto plain = graft::make_plain_classifier<f64>(c, 3);
+    graft_test::randomize(plain, 1, false, 0.4);
+    const tensor_source trunk = tensors_of(plain);
+    const graft::lora_options lora{2, 3, {"query", "key"}};
+    const graft::prefix_options prefix{.length = 3, .bottleneck = 0};
+    auto with_lora = graft::make_plain_classifier<f64>(c, 3), with_prefix = graft::make_plain_classifier<f64>(c, 3);
+    graft::add_lora(with_lora, lora);
+    with_lora = around(std::move(with_lora), trunk, 101);
+    graft::multi_adapter_options o;
+    o.adapters.push_back({"updates", {}, "lora", lora});
+    if (name == "mpnet") {
+      graft::add_prefix(with_prefix, prefix);
+      with_prefix = around(std::move(with_prefix), trunk, 201);
+      o.adapters.push_back({"prefix", {}, "prefix", {}, {}, prefix});
+    }
+    auto mix = graft::make_multi_adapter_classifier<f64>(c, 3, o, 1);
+    graft::load_by_name(mix, trunk);
+    graft::load_trunk(mix, trunk);
+    graft::load_mixed_adapter(mix, "updates", tensors_of(with_lora), trunk);
+    if (name == "mpnet") graft::load_mixed_adapter(mix, "prefix", tensors_of(with_prefix), trunk);
+    std::vector<graft::matrix<double>> alone{logits(with_lora)};
+    if (name == "mpnet") alone.push_back(logits(with_prefix));
+    alone.push_back(logits(plain));
+    for (const bool packed : {false, true}) {
+      for (std::size_t k = 0; k < alone.size(); ++k) {
+        INFO("member " << k << ", packed " << packed);
+        auto& v = mix.trunk.layers[0].attention_site.mix->v;
+        v.edit().setZero();
+        v.edit()(0, static_cast<graft::index>(k)) = 40;
+        if (packed) graft::pack_frozen(mix, false, 1);
+        CHECK(graft_test::largest_difference(logits(mix), alone[k]) <= 1e-11);
+      }
+    }
+    CHECK(graft_test::largest_difference(alone[0], alone.back()) > 1e-3);
+  }
+  auto c = graft_test::tiny_config();
+  c.model_type = "deberta-v2";
+  graft::multi_adapter_options o;
+  o.adapters.push_back({"prefix", {}, "prefix"});
+  CHECK_THROWS_WITH(graft::make_multi_adapter_classifier<f64>(c, 3, o, 1), Catch::Contains("prefixes are not computed in a deberta-v2"));
 }
 
 TEST_CASE("a mix moves its weights to the member whose answers are asked for, be it an adapter or a low-rank update") {

@@ -39,9 +39,16 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
                                     "peft/ia3",
                                     "adapterhub/lora_intermediate_and_output",
                                     "adapterhub/lora_leave_out",
+                                    "adapterhub/lora_use_gating",
                                     "adapterhub/ia3_output_and_leave_out",
                                     "adapterhub/prefix_tuning_use_gating",
                                     "adapterhub/prefix_tuning_flat",
+                                    "adapterhub/seq_bn_inv",
+                                    "adapterhub/double_seq_bn_inv",
+                                    "adapterhub/fusion",
+                                    "adapterhub/fusion_of_invertible_adapters",
+                                    "adapterhub/fusion_of_parallel_adapters",
+                                    "adapterhub/fusion_of_general_adapters",
                                     "adapterhub/double_seq_bn",
                                     "adapterhub/seq_bn",
                                     "adapterhub/scaled_par_bn",
@@ -59,7 +66,7 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
   for (const std::string& path : tried) {
     INFO(path);
     const std::string name = "m" + std::to_string(all.size());
-    all.push_back({name, peers + path, graft::open_adapter(peers + path, config)});
+    all.push_back({name, peers + path, graft::open_tuned(peers + path, config)});
     members.push_back(graft::as_member(name, all.back().file, trunk));
     what.mix.adapters.push_back(members.back().is);
   }

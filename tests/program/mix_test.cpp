@@ -49,6 +49,9 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
                                                               {"dora", peers + "peft/dora"},
                                                               {"ia3", peers + "adapterhub/ia3"},
                                                               {"prefix", peers + "adapterhub/prefix_tuning_use_gating"},
+                                                              {"fused", peers + "adapterhub/fusion_of_invertible_adapters"},
+                                                              {"inv", peers + "adapterhub/seq_bn_inv"},
+                                                              {"gated_lora", peers + "adapterhub/lora_use_gating"},
                                                               {"gated", peers + "adapterhub/use_gating"}}
                                               .dump());
   const auto mix = [&](const std::string& output, std::vector<std::string> more) {
@@ -100,8 +103,9 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
     CHECK((!fs::exists(folder / "no") || fs::is_empty(folder / "no")));
   };
   refused(peers + "peft/lora_bias_all", "for which a mix has no place");
-  refused(peers + "adapterhub/lora_use_gating", "has gates on its updates, which a mix cannot hold");
-  refused(folder / "1", "is of kind \"multi_adapter\"");
-  refused(folder / "two", "a fusion is of houlsby or of pfeiffer adapters, one is a low-rank update, of rank 2",
-          {"--adapter_weight_mode", "fusion"});
+  refused(peers + "adapterhub/ia3_use_gating", "has gates on its scales, which a mix cannot hold");
+  refused(folder / "1", "is a mix itself, and a mix of mixes is one of all their members: name its own members in its place");
+  refused(folder / "1/model_full.safetensors", "is a mix itself");
+  refused(peers + "heads/single_label_roberta", "is of kind \"full\", an adapter, low-rank update, prefix or fusion was expected");
+  refused(folder / "two", "a fusion is of bottleneck adapters, one is a low-rank update, of rank 2", {"--adapter_weight_mode", "fusion"});
 }

@@ -18,7 +18,7 @@ namespace {
 std::vector<mixed_member> read_members(const prepared_run& run) {
   std::vector<mixed_member> all;
   for (const auto& [name, path] : run.adapters) {
-    const adapter_file file = open_adapter(path, run.config);
+    const adapter_file file = open_tuned(path, run.config);
     const bool adapter = file.description.kind == "adapter";
     if (adapter && run.flags.adapter_weight_mode == "fusion" && file.description.layer_norms_trained) {
       throw format_error(path,

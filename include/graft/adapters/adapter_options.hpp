@@ -23,23 +23,7 @@ struct adapter_options {
 /// "houlsby, of size 64, with gelu", for people.
 std::string adapter_text(const adapter_options& o);
 
-/// One member of a mix.
-struct mixed_adapter {
-  std::string name;
-  adapter_options adapter{};     // kind "adapter": at the sites
-  std::string kind = "adapter";  // or "lora", "ia3", "prefix", as model_description::kind
-  lora_options lora{};           // kind "lora": at the projections
-  ia3_options ia3{};             // kind "ia3": there, too
-  prefix_options prefix{};       // kind "prefix": in the attention
-};
-
-/// What A is, for people.
-std::string member_text(const mixed_adapter& a);
-
-/// Whether A and B are the same but for their names.
-bool same_member(const mixed_adapter& a, const mixed_adapter& b);
-
-/// What a fusion is, as AdapterHub's AdapterFusionConfig says: which matrices it has, and what it reads (adapters/fusion_site.hpp).
+/// What a fusion is, as AdapterHub's AdapterFusionConfig says: which matrices it has, and what it reads (adapters/fusion_adapter.hpp).
 struct fusion_options {
   bool query = true, key = true, value = true;
   bool query_before_ln = false;
@@ -47,6 +31,24 @@ struct fusion_options {
 
   bool operator==(const fusion_options&) const = default;
 };
+
+/// One member of a mix.
+struct mixed_adapter {
+  std::string name;
+  adapter_options adapter{};           // kind "adapter": at the sites
+  std::string kind = "adapter";        // or "lora", "ia3", "prefix", as model_description::kind, or "fusion"
+  lora_options lora{};                 // kind "lora": at the projections
+  ia3_options ia3{};                   // kind "ia3": there, too
+  prefix_options prefix{};             // kind "prefix": in the attention
+  std::vector<mixed_adapter> fused{};  // kind "fusion": of these, at the sites
+  fusion_options fusion{};             // kind "fusion"
+};
+
+/// What A is, for people.
+std::string member_text(const mixed_adapter& a);
+
+/// Whether A and B are the same but for their names.
+bool same_member(const mixed_adapter& a, const mixed_adapter& b);
 
 /// What is mixed at every site and projection, in order; `base`, when included, is last.
 struct multi_adapter_options {
@@ -62,9 +64,6 @@ struct multi_adapter_options {
   index count() const { return static_cast<index>(adapters.size()) + (include_base ? 1 : 0); }
   std::vector<std::string> mixed_names() const;
 };
-
-/// @throws config_error  what O fuses are not one or more houlsby, or pfeiffer, adapters alone
-void check_fusion(const multi_adapter_options& o);
 
 }  // namespace graft
 

@@ -17,6 +17,15 @@ adapter_site<P>::adapter_site(const std::string& adapter_prefix, const std::stri
 }
 
 template <class P>
+adapter_site<P>::adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, double eps,
+                              const std::vector<mixed_adapter>& fused, const fusion_options& o, site_location where)
+    : norm(norm_prefix, hidden_size, eps) {
+  if (fusion_adapter<P>::stands_at(fused, where)) {
+    adapter.template emplace<fusion_adapter<P>>(adapter_prefix, hidden_size, fused, o, where);
+  }
+}
+
+template <class P>
 adapter_site<P>::adapter_site(const std::string& norm_prefix, index hidden_size, double eps) : norm(norm_prefix, hidden_size, eps) {}
 
 template <class P>

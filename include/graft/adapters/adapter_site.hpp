@@ -6,6 +6,7 @@
 
 #include "graft/adapters/adapter_kinds.hpp"
 #include "graft/adapters/adapter_options.hpp"
+#include "graft/adapters/fusion_adapter.hpp"
 #include "graft/layers/layer_norm.hpp"
 
 namespace graft {
@@ -17,13 +18,13 @@ struct any_adapter;
 template <class P, template <class> class... Kind>
 struct any_adapter<P, kind_list<Kind...>> {
   static_assert((adapter_kind<Kind<P>> && ...));
-  using type = std::variant<no_adapter<P>, Kind<P>...>;
-  using saved = std::variant<typename no_adapter<P>::saved, typename Kind<P>::saved...>;
+  using type = std::variant<no_adapter<P>, fusion_adapter<P>, Kind<P>...>;
+  using saved = std::variant<typename no_adapter<P>::saved, typename fusion_adapter<P>::saved, typename Kind<P>::saved...>;
 };
 
 }  // namespace detail
 
-/// y = LN(h + x) with an adapter of some kind: what that computes stands in its file (adapters/adapter_kinds.hpp).
+/// y = LN(h + x) with an adapter of some kind, or a fusion of several: what that computes stands in its file (adapters/adapter_kinds.hpp).
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
 /// Saved: what the kind saves.   Tested: tests/adapters/site_test.cpp
 template <class P>
@@ -40,6 +41,10 @@ class adapter_site {
   /// @throws config_error  there is no such kind
   adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, double eps, const adapter_options& o,
                site_location where = {});
+  /// With a fusion of FUSED, unless they do not stand here.
+  /// @throws config_error  as check_fused
+  adapter_site(const std::string& adapter_prefix, const std::string& norm_prefix, index hidden_size, double eps,
+               const std::vector<mixed_adapter>& fused, const fusion_options& o, site_location where = {});
   /// Without an adapter.
   adapter_site(const std::string& norm_prefix, index hidden_size, double eps);
 
@@ -77,7 +82,10 @@ class adapter_site {
   const bottleneck<P>* module() const;
   bottleneck<P>* module() { return const_cast<bottleneck<P>*>(std::as_const(*this).module()); }
 
-  any_adapter adapter;  ///< of one of the registered kinds
+  /// The fusion that stands here; null where there is none.
+  fusion_adapter<P>* fusion() { return std::get_if<fusion_adapter<P>>(&adapter); }
+
+  any_adapter adapter;  ///< of one of the registered kinds, or a fusion of some
   layer_norm<P> norm;   ///< LN, the sub-layer's own, which the kind applies
 };
 

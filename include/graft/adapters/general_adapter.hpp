@@ -50,7 +50,7 @@ class general_adapter {
   /// Parameters PREFIX.{down,up}_project.*, and PREFIX.{norm_before,norm_after}.*, PREFIX.scaling (1 or H numbers, ones), PREFIX.gate.*
   /// where there are such.
   general_adapter(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where)
-      : settings(parse_general_settings(o.settings)), module(prefix, hidden_size, settings.size_at(o, where), o.act, o.scaling) {
+      : settings(as_general(o)), module(prefix, hidden_size, settings.size_at(o, where), o.act, o.scaling) {
     if (settings.ln_before) before.emplace(prefix + ".norm_before", hidden_size, 1e-5);  // torch.nn.LayerNorm's own epsilon
     if (settings.ln_after) after.emplace(prefix + ".norm_after", hidden_size, 1e-5);
     if (settings.scaled != general_adapter_options::scaling::number) {
@@ -67,16 +67,8 @@ class general_adapter {
     view<real> inner = take(settings.original_ln_before && !settings.is_parallel);
     if (inner.rows() > 0) norm.forward(h, &x, inner, kept(&saved::inner), ctx);
     const const_view<real> t = settings.is_parallel ? x : inner.rows() > 0 ? const_view<real>(inner) : h;
-    view<real> read = take(before.has_value());
-    if (before) before->forward(t, read, kept(&saved::before), ctx);
-
     view<real> u = take(true);
-    module.update(before ? const_view<real>(read) : t, kept(&saved::module), ctx,
-                  [&](index row, index col, const auto& block) { ops::write_block(block, u, row, col); });
-    if (scaling) {
-      if (s != nullptr && scaling->is_trained()) s->update.resize(u.rows(), u.cols()) = u;
-      scale(u);
-    }
+    update(t, u, s, ctx);
     if (gate) close_gates(t, u, s, ctx);
     const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
     if (early) add_residual(t, h, x, u);
@@ -112,13 +104,8 @@ class general_adapter {
     if (input) to_t = d_residual;
 
     if (gate) close_gates_backward(d, to_t, s, ctx);
-    if (scaling) {
-      if (scaling->is_trained()) add_scaling_gradient(d, s.update, ctx);
-      scale(d);
-    }
     view<real> d_read = take();
-    module.update_backward(d, s.module, real(0), &d_read, ctx);
-    if (before) before->backward(d_read, s.before, &d_read, ctx);
+    update_backward(d, s, &d_read, ctx);
     to_t += d_read;
     if (settings.is_parallel) {
       to_x += to_t;
@@ -133,6 +120,31 @@ class general_adapter {
     if (dx != nullptr) *dx = to_x;
   }
 
+  /// u = s U(LNb(t)), without a gate
+  void update(const_view<real> t, view<real> u, saved* s, context& ctx) const {
+    scratch::mark mark(ctx.memory);
+    view<real> read = ctx.memory.take<real>(before ? t.rows() : 0, t.cols());
+    if (before) before->forward(t, read, s != nullptr ? &s->before : nullptr, ctx);
+    module.update(before ? const_view<real>(read) : t, s != nullptr ? &s->module : nullptr, ctx,
+                  [&](index row, index col, const auto& block) { ops::write_block(block, u, row, col); });
+    if (!scaling) return;
+    if (s != nullptr && scaling->is_trained()) s->update.resize(u.rows(), u.cols()) = u;
+    scale(u);
+  }
+  /// DU is overwritten, and so is DT, which may be null.
+  void update_backward(view<real> du, const saved& s, view<real>* dt, context& ctx) {
+    scratch::mark mark(ctx.memory);
+    if (scaling) {
+      if (scaling->is_trained()) add_scaling_gradient(du, s.update, ctx);
+      scale(du);
+    }
+    const bool through = dt != nullptr || (before && is_trainable(*before));
+    view<real> own = ctx.memory.take<real>(through && dt == nullptr ? du.rows() : 0, du.cols());
+    view<real> d_read = dt != nullptr ? *dt : own;
+    module.update_backward(du, s.module, real(0), through ? &d_read : nullptr, ctx);
+    if (before && through) before->backward(d_read, s.before, dt, ctx);
+  }
+
   template <class F>
   void for_each_parameter(F&& f) {
     module.for_each_parameter(f);
@@ -141,11 +153,20 @@ class general_adapter {
     if (scaling) f(*scaling);
     if (gate) gate->for_each_parameter(f);
   }
+  /// Those that update() reads.
+  template <class F>
+  void for_each_update_parameter(F&& f) {
+    module.for_each_parameter(f);
+    if (before) before->for_each_parameter(f);
+    if (scaling) f(*scaling);
+  }
   index saved_numbers(index h) const {
     const bool inner = settings.original_ln_before && !settings.is_parallel;
-    const index norms = (inner ? 1 : 0) + (before ? 1 : 0) + (after ? 1 : 0) + (settings.original_ln_after ? 1 : 0);
-    return norms * (h + 1) + module.saved_numbers() + (scaling && scaling->is_trained() ? h : 0) + (gate ? 2 * h + 1 : 0);
+    const index norms = (inner ? 1 : 0) + (after ? 1 : 0) + (settings.original_ln_after ? 1 : 0);
+    return norms * (h + 1) + update_numbers(h) + (gate ? 2 * h + 1 : 0);
   }
+  /// ... of which this for update().
+  index update_numbers(index h) const { return module.saved_numbers() + (before ? h + 1 : 0) + (scaling && scaling->is_trained() ? h : 0); }
 
   general_adapter_options settings;            // which of the parts are there
   bottleneck<P> module;                        // U

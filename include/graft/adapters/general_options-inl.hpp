@@ -32,6 +32,21 @@ inline constexpr general_flag general_flags[] = {{"mh_adapter", &general_adapter
 
 }  // namespace detail
 
+GRAFT_INLINE std::vector<special_kind> special_kinds() {
+  general_adapter_options pfeiffer, parallel;
+  pfeiffer.mh_adapter = parallel.mh_adapter = false;
+  pfeiffer.original_ln_before = true;
+  parallel.is_parallel = true;
+  return {{"houlsby", {}}, {"pfeiffer", pfeiffer}, {"parallel", parallel}};
+}
+
+GRAFT_INLINE general_adapter_options as_general(const adapter_options& o) {
+  for (const special_kind& kind : special_kinds()) {
+    if (o.kind == kind.name) return kind.options;
+  }
+  return parse_general_settings(o.settings);
+}
+
 GRAFT_INLINE index general_adapter_options::size_at(const adapter_options& o, site_location where) const {
   if (!(where.behind == sub_layer::attention ? mh_adapter : output_adapter)) return 0;
   if (sizes.empty()) return o.size;

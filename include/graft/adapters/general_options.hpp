@@ -36,6 +36,16 @@ struct general_adapter_options {
   index size_at(const adapter_options& o, site_location where) const;
 };
 
+/// The kinds that are one setting of the general one.
+struct special_kind {
+  const char* name;
+  general_adapter_options options;
+};
+std::vector<special_kind> special_kinds();
+
+/// What O is as a general adapter, of whichever kind it is.
+general_adapter_options as_general(const adapter_options& o);
+
 /// Reads SETTINGS, a JSON object; "" is none, and what it leaves out is as above.
 /// @throws config_error  a field is unknown or is not what was expected, or a combination that stands for nothing
 general_adapter_options parse_general_settings(const std::string& settings);

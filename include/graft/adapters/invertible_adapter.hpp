@@ -15,12 +15,21 @@ inline bool is_invertible(const adapter_options& o) {
   return o.kind == general_adapter<f32>::name && parse_general_settings(o.settings).invertible;
 }
 
-/// That part in an encoder called MODEL_TYPE; nothing where there is none. Parameters MODEL_TYPE.embeddings.adapter.{f,g}.*
+/// That part; nothing where there is none. Parameters PREFIX.{f,g}.*, MODEL_TYPE.embeddings.adapter.{f,g}.* of one adapter.
 /// @throws config_error  its reduction factor leaves no width
 template <class P>
-std::optional<coupling<P>> make_invertible(const std::string& model_type, index hidden_size, const adapter_options& o) {
+std::optional<coupling<P>> make_invertible(const std::string& prefix, index hidden_size, const adapter_options& o) {
   if (!is_invertible(o)) return std::nullopt;
-  return coupling<P>(model_type + ".embeddings.adapter", hidden_size, parse_general_settings(o.settings).invertible_reduction, o.act);
+  return coupling<P>(prefix, hidden_size, parse_general_settings(o.settings).invertible_reduction, o.act);
+}
+
+/// That of the member A of a mix around such an encoder; a fusion's is its first adapter's.
+template <class P>
+std::optional<coupling<P>> make_mixed_invertible(const std::string& model_type, index hidden_size, const mixed_adapter& a) {
+  const std::string own = model_type + ".embeddings.multi_adapter.adapter_dict." + a.name;
+  if (a.kind == "adapter") return make_invertible<P>(own, hidden_size, a.adapter);
+  if (a.kind != "fusion") return std::nullopt;
+  return make_invertible<P>(own + ".adapter_dict." + a.fused.front().name, hidden_size, a.fused.front().adapter);
 }
 
 }  // namespace graft

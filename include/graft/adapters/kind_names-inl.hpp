@@ -1,6 +1,8 @@
 #pragma once
 // Bodies of graft/adapters/kind_names.hpp.
 
+#include <algorithm>
+
 #include "graft/adapters/adapter_kinds.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
@@ -35,6 +37,29 @@ GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& who
       throw config_error(whose + "settings is " + o.settings + ", which an adapter of kind " + o.kind + " does not read");
     }
   });
+}
+
+GRAFT_INLINE void check_fused(const std::vector<mixed_adapter>& fused) {
+  if (fused.empty()) throw config_error("a fusion needs at least one adapter");
+  const auto standing = [](const adapter_options& o) {  // which of the sites, and of the layers where these differ
+    const general_adapter_options g = as_general(o);
+    std::vector<bool> all{g.mh_adapter, g.output_adapter};
+    const bool everywhere = std::all_of(g.sizes.begin(), g.sizes.end(), [](index size) { return size > 0; });
+    for (std::size_t l = 0; l < g.sizes.size() && !everywhere; ++l) all.push_back(g.sizes[l] > 0);
+    return all;
+  };
+  for (const mixed_adapter& a : fused) {
+    if (a.kind != "adapter") throw config_error("a fusion is of bottleneck adapters, " + a.name + " is " + member_text(a));
+    if (standing(a.adapter) != standing(fused[0].adapter)) {
+      throw config_error("a fusion is of adapters at the same sites, " + a.name + " (" + a.adapter.kind + ") and " + fused[0].name + " (" +
+                         fused[0].adapter.kind + ") stand at others");
+    }
+  }
+}
+
+GRAFT_INLINE void check_fusion(const multi_adapter_options& o) {
+  if (o.include_base || o.include_flex) throw config_error("a fusion is of adapters alone, without the base and without a flex adapter");
+  check_fused(o.adapters);
 }
 
 }  // namespace graft

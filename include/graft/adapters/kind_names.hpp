@@ -20,6 +20,12 @@ std::string parse_adapter_kind(const std::string& kind);
 ///                       before what is wrong. LAYERS, if not 0: sizes are not one a layer
 void check_adapter(const adapter_options& o, const std::string& whose, index layers = 0);
 
+/// @throws config_error  FUSED are not one or more adapters that all stand at the same sites
+void check_fused(const std::vector<mixed_adapter>& fused);
+
+/// @throws config_error  O fuses something else beside adapters, or as check_fused
+void check_fusion(const multi_adapter_options& o);
+
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)

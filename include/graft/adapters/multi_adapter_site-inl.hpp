@@ -14,13 +14,15 @@ multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidde
                                           std::shared_ptr<mixing_weights<P>> shared_mix, bool owns_mix, site_location where)
     : mix(std::move(shared_mix)), owns_mix_(owns_mix), optimized_(o.optimized) {
   if (o.mode == mixing_mode::fusion) {
-    fusion.emplace(prefix, hidden_size, eps, o, where);
+    fusion.emplace(prefix + ".multi_adapter", prefix + ".LayerNorm", hidden_size, eps, o.adapters, o.fusion, where);
     return;
   }
   const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
   for (const mixed_adapter& a : o.adapters) {
     if (a.kind == "adapter") {
       branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
+    } else if (a.kind == "fusion") {
+      branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.fused, a.fusion, where);
     } else {
       branches.emplace_back(norms + a.name, hidden_size, eps);
     }

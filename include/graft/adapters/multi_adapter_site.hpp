@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "graft/adapters/adapter_site.hpp"
-#include "graft/adapters/fusion_site.hpp"
 #include "graft/layers/mixing_weights.hpp"
 #include "graft/ops/mixed_adapters.hpp"
 
@@ -18,7 +17,7 @@ namespace graft {
 /// c = sum_k w_k y_k,   y_k = LN_k(A_k(h) + x) or what else adapter_site computes,   y_base = LN_base(h + x);
 /// y = c, or with flex y = LN_flex(A_flex(c) + x)
 /// A member that has no adapter here, because it is of another kind, is as the base with LayerNorms of its own.
-/// In mode `fusion` it is what a fusion_site is, and nothing of this.
+/// In mode `fusion` it is an adapter_site with a fusion, and nothing of this.
 /// Backward:  dw_k = <dc, y_k>;   w_k dc goes through branch k to dh and dx;   with flex, dc comes from that site first.
 /// @param  h, x  (N, H) sub-layer output and residual            @param[out] y  (N, H)
 /// Saved: plain loop: what every branch saves, and its y_k; fused: h + x (N, H) and the z_k (N, sum K); with flex, what that site saves.
@@ -34,7 +33,7 @@ class multi_adapter_site {
     ops::mixed_adapters_saved<P> fused;
     buffer<real> w;
     typename adapter_site<P>::saved flex;
-    typename fusion_site<P>::saved fusion;
+    typename adapter_site<P>::saved fusion;
   };
 
   /// Parameters PREFIX.multi_adapter.{adapter_dict,layer_norm_dict}.NAME.*; MIX is visited here only when OWNS_MIX.
@@ -61,7 +60,7 @@ class multi_adapter_site {
   std::shared_ptr<mixing_weights<P>> mix;  // w; one for all sites that share it
   std::vector<adapter_site<P>> branches;   // the adapters, then the base
   std::optional<adapter_site<P>> flex;
-  std::optional<fusion_site<P>> fusion;
+  std::optional<adapter_site<P>> fusion;  // of the adapters, in mode `fusion`
 
  private:
   /// The branches as the fused kernel takes them, in scratch memory; what only BACKWARD reads is left out without it.

@@ -45,7 +45,7 @@ struct site_location {
 };
 
 /// softmax: w = softmax(v), v = 1/n at the start.   gates: w = sigmoid(v), v = 0.   weights: w = v, v = 1.
-/// fusion: each token attends to the adapters (adapters/fusion_site.hpp).
+/// fusion: each token attends to the adapters (adapters/fusion_adapter.hpp).
 enum class mixing_mode : std::uint8_t { softmax, gates, weights, fusion };
 
 /// "softmax", "gates", "weights" or "fusion".

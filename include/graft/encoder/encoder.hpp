@@ -8,11 +8,11 @@
 
 #include "graft/encoder/embeddings.hpp"
 #include "graft/encoder/encoder_layer.hpp"
-#include "graft/layers/coupling.hpp"
+#include "graft/layers/coupling_mix.hpp"
 
 namespace graft {
 
-/// x_0 = embeddings(batch), through an invertible adapter where there is one;   x_l+1 = layer_l(x_l)
+/// x_0 = embeddings(batch), through an invertible adapter, or several in a mix, where there are such;   x_l+1 = layer_l(x_l)
 /// What attention knows of distances, all layers share.
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
@@ -25,7 +25,7 @@ class encoder {
   using layer_type = encoder_layer<P, Site>;
   struct saved {
     typename embeddings<P>::saved embedded;
-    typename coupling<P>::saved coupled;
+    typename coupling_mix<P>::saved coupled;
     std::vector<typename layer_type::saved> layers;
   };
 
@@ -63,7 +63,7 @@ class encoder {
   }
 
   embeddings<P> embedded;                           // what goes into the first of the layers
-  std::optional<coupling<P>> invertible;            // ... by way of this
+  std::optional<coupling_mix<P>> invertible;        // ... by way of this
   std::shared_ptr<relative_positions<P>> relative;  // what attention is told of distances; null: nothing
   std::vector<layer_type> layers;
 

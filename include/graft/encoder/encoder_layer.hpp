@@ -47,8 +47,9 @@ class encoder_layer {
 
   /// Whether all tokens have to come through, whichever are wanted.
   bool reads_sequences() const {
-    const bool gated = attention.query.gate || attention.output.gate || feed.intermediate.gate || feed.output.gate;
-    return gated || attention_site.reads_sequences() || feed_site.reads_sequences();
+    const auto gated = [](const linear<P>& l) { return l.gate || (l.mix && l.mix->gated()); };
+    const bool any = gated(attention.query) || gated(attention.output) || gated(feed.intermediate) || gated(feed.output);
+    return any || attention_site.reads_sequences() || feed_site.reads_sequences();
   }
 
   template <class F>

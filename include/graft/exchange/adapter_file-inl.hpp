@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "graft/adapters/adapter_site.hpp"
-#include "graft/adapters/fusion_site.hpp"
 #include "graft/adapters/invertible_adapter.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
@@ -34,13 +33,11 @@ GRAFT_INLINE tensor_shapes detail::adapter_at(const std::string& prefix, index h
   return shapes;
 }
 
-GRAFT_INLINE tensor_shapes detail::fusion_at(const std::string& prefix, index hidden_size, const multi_adapter_options& o,
-                                             site_location where) {
+GRAFT_INLINE tensor_shapes detail::fusion_at(const std::string& prefix, index hidden_size, const std::vector<mixed_adapter>& fused,
+                                             const fusion_options& o, site_location where) {
   tensor_shapes shapes;
-  fusion_site<f32> site(prefix, hidden_size, 1, o, where);
-  const auto take = [&](auto& p) { shapes[p.name] = p.shape(); };
-  for (auto& module : site.modules) module.for_each_parameter(take);
-  site.for_each_fusion_parameter(take);
+  adapter_site<f32> site(prefix, "LayerNorm", hidden_size, 1, fused, o, where);
+  site.for_each_adapter_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
   return shapes;
 }
 
@@ -50,8 +47,8 @@ GRAFT_INLINE tensor_shapes all_adapters(const encoder_config& config, const adap
   detail::for_each_site(config, [&](const std::string& site, site_location where) {
     shapes.merge(detail::adapter_at(site + ".adapter", config.hidden_size, o, where));
   });
-  if (auto invertible = make_invertible<f32>(config.model_type, config.hidden_size, o)) {
-    invertible->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  if (auto made = make_invertible<f32>(config.model_type + ".embeddings.adapter", config.hidden_size, o)) {
+    made->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
   }
   return shapes;
 }
@@ -113,6 +110,9 @@ GRAFT_INLINE tensor_shapes prefix_tensors(const encoder_config& config, const pr
 
 GRAFT_INLINE tensor_shapes mixed_tensors(const encoder_config& config, const mixed_adapter& a) {
   tensor_shapes alone, shapes;
+  if (auto made = make_mixed_invertible<f32>(config.model_type, config.hidden_size, a)) {
+    made->for_each_parameter([&](auto& p) { shapes[p.name] = p.shape(); });
+  }
   model_description d;
   d.lora = a.lora;
   d.ia3 = a.ia3;

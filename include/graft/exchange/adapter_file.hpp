@@ -57,8 +57,9 @@ void for_each_site(const encoder_config& config, F&& f) {
 /// The adapter that O describes at the site WHERE, its tensors called PREFIX....; none where its kind does not stand.
 tensor_shapes adapter_at(const std::string& prefix, index hidden_size, const adapter_options& o, site_location where);
 
-/// The same for what O fuses, and the fusion's own, at the site called PREFIX; its LayerNorm is the encoder's.
-tensor_shapes fusion_at(const std::string& prefix, index hidden_size, const multi_adapter_options& o, site_location where);
+/// The same for a fusion of FUSED, and its own.
+tensor_shapes fusion_at(const std::string& prefix, index hidden_size, const std::vector<mixed_adapter>& fused, const fusion_options& o,
+                        site_location where);
 
 }  // namespace detail
 
@@ -75,7 +76,7 @@ tensor_shapes lora_tensors(const encoder_config& config, const model_description
 /// Scales of D: ia3_l (outputs, 1), or (1, inputs) of those that scale their inputs.
 tensor_shapes ia3_tensors(const encoder_config& config, const model_description& d, index classes);
 
-/// What the member A of a mix has at the encoder's projections and in its attention; nothing for an adapter.
+/// What the member A of a mix has behind the embeddings, at the encoder's projections and in its attention.
 tensor_shapes mixed_tensors(const encoder_config& config, const mixed_adapter& a);
 
 /// Prefixes of O in every layer that it does not leave out.
@@ -149,20 +150,29 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
   }
   if (d.mix.mode == mixing_mode::fusion) {
     detail::for_each_site(config, [&](const std::string& site, site_location where) {
-      for (const auto& [tensor, shape] : detail::fusion_at(site, h, d.mix, where)) f(tensor, shape);
+      for (const auto& [tensor, shape] : detail::fusion_at(site + ".multi_adapter", h, d.mix.adapters, d.mix.fusion, where)) {
+        f(tensor, shape);
+      }
     });
+    for (const mixed_adapter& a : d.mix.adapters) {
+      for (const auto& [tensor, shape] : mixed_tensors(config, a)) f(tensor, shape);
+    }
     return;
   }
-  const auto branch = [&](const std::string& name, const adapter_options* o) {
+  const auto branch = [&](const std::string& name, const adapter_options* o, const mixed_adapter* fusion = nullptr) {
     detail::for_each_site(config, [&](const std::string& site, site_location where) {
+      const std::string own = site + ".multi_adapter.adapter_dict." + name;
       if (o != nullptr) {
-        for (const auto& [tensor, shape] : detail::adapter_at(site + ".multi_adapter.adapter_dict." + name, h, *o, where)) f(tensor, shape);
+        for (const auto& [tensor, shape] : detail::adapter_at(own, h, *o, where)) f(tensor, shape);
+      }
+      if (fusion != nullptr) {
+        for (const auto& [tensor, shape] : detail::fusion_at(own, h, fusion->fused, fusion->fusion, where)) f(tensor, shape);
       }
       for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
     });
   };
   for (const mixed_adapter& a : d.mix.adapters) {
-    branch(a.name, a.kind == "adapter" ? &a.adapter : nullptr);
+    branch(a.name, a.kind == "adapter" ? &a.adapter : nullptr, a.kind == "fusion" ? &a : nullptr);
     for (const auto& [tensor, shape] : mixed_tensors(config, a)) f(tensor, shape);
   }
   if (d.mix.include_base) branch("base", nullptr);

@@ -115,7 +115,7 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
 
   const tensor_source file = detail::open_first(folder, {"pytorch_adapter.bin", "adapter.safetensors"});
   tensor_source stored(file.path());
-  const bool ln_before = detail::as_general(d.adapter).ln_before;
+  const bool ln_before = as_general(d.adapter).ln_before;
   stored.add_all(file, [&](std::string name) -> std::optional<std::string> {
     for (const std::string_view old : {"attention_text_task_", "attention_text_lang_", "layer_text_task_", "layer_text_lang_"}) {
       name = detail::replace_first(name, "." + std::string(old) + "adapters.", ".adapters.");
@@ -176,7 +176,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     throw config_error(a.tensors.path() + ": is " + adapter_text(d.adapter) + ", which AdapterHub's format has no place for");
   }
   staged_files files(folder);
-  const bool ln_before = detail::as_general(d.adapter).ln_before;
+  const bool ln_before = as_general(d.adapter).ln_before;
   const head_names head(config);
   const bool bert = config.model_type == "bert";
   detail::adapterhub_head h{.name = name, .made = d.head};

@@ -78,26 +78,6 @@ GRAFT_INLINE void check_model(const json& about, const encoder_config& config, c
   }
 }
 
-/// The kinds that are one setting of the general one.
-struct special_kind {
-  const char* name;
-  general_adapter_options options;
-};
-GRAFT_INLINE std::vector<special_kind> special_kinds() {
-  general_adapter_options pfeiffer, parallel;
-  pfeiffer.mh_adapter = parallel.mh_adapter = false;
-  pfeiffer.original_ln_before = true;
-  parallel.is_parallel = true;
-  return {{"houlsby", {}}, {"pfeiffer", pfeiffer}, {"parallel", parallel}};
-}
-
-GRAFT_INLINE general_adapter_options as_general(const adapter_options& o) {
-  for (const special_kind& kind : special_kinds()) {
-    if (o.kind == kind.name) return kind.options;
-  }
-  return parse_general_settings(o.settings);
-}
-
 /// What GIVEN, the fields of a BnConfig, are in the older libraries' configurations by name.
 GRAFT_INLINE json named_configuration(const json& given, const std::string& path) {
   const std::map<std::string, json> known = {

@@ -24,9 +24,6 @@ adapter_options describe_bottleneck(const json& given, const encoder_config& con
 /// The fields of a BnConfig that are read back to O.
 ordered_json bottleneck_configuration(const adapter_options& o, const encoder_config& config);
 
-/// O, of whichever kind, as settings of the general one.
-general_adapter_options as_general(const adapter_options& o);
-
 model_description describe_adapterhub(const json& about, const encoder_config& config, const std::string& path);
 
 /// What a head_config.json says.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/encoder/families/families.hpp"
@@ -40,7 +41,7 @@ GRAFT_INLINE std::vector<std::string> fused_names(const json& setup, const std::
   return names;
 }
 
-GRAFT_INLINE fusion_options fusion_of(const json& given, const std::string& path) {
+GRAFT_INLINE fusion_options adapterhub_fusion(const json& given, const std::string& path) {
   check_fields(given, {{"temperature", false}},
                {"query", "key", "value", "query_before_ln", "residual_before", "value_before_softmax", "value_initialized",
                 "regularization", "dropout_prob", "architecture"},
@@ -100,7 +101,7 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
   const json fusion_about = read_json(of_fusion);
   detail::check_model(fusion_about, config, of_fusion);
   json given = required<json>(fusion_about, "config", of_fusion);
-  d.mix.fusion = detail::fusion_of(given, of_fusion);
+  d.mix.fusion = detail::adapterhub_fusion(given, of_fusion);
   try {
     check_fusion(d.mix);
   } catch (const config_error& failure) {

@@ -51,17 +51,38 @@ namespace graft {
 GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file& file, const tensor_source& trunk) {
   const model_description& d = file.description;
   const std::string& path = file.tensors.path();
+  const bool fusion = d.kind == "multi_adapter" && d.mix.mode == mixing_mode::fusion;
+  if (d.kind == "multi_adapter" && !fusion) {
+    throw format_error(path, "is a mix itself, and a mix of mixes is one of all their members: name its own members in its place");
+  }
+  if (d.kind == "full" || d.kind == "head") {
+    throw format_error(path, "is of kind \"" + d.kind + "\", an adapter, low-rank update, prefix or fusion was expected");
+  }
   mixed_member member{{name, d.adapter, d.kind, d.lora, d.ia3, d.prefix}, file.tensors, tensor_source(path)};
   if (d.kind == "adapter") {
     member.norms = d.layer_norms_trained ? file.tensors : trunk;
     return member;
   }
-  if (d.lora.gates || d.ia3.gates) throw format_error(path, "has gates on its updates, which a mix cannot hold");
-  for (const std::string& one : d.trained_beside) {
+  if (d.ia3.gates) throw format_error(path, "has gates on its scales, which a mix cannot hold");
+  const auto check_place = [&](const std::string& one) {
     const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
-    if (of_head || detail::is_site_norm(one)) continue;
+    if (of_head || detail::is_site_norm(one)) return;
     throw format_error(path, "was trained with the encoder's '" + one +
                                  "', for which a mix has no place: of the encoder LayerNorms at most were expected");
+  };
+  for (const std::string& one : d.trained_beside) check_place(one);
+  if (fusion) {
+    member.is.kind = "fusion";
+    member.is.fused = d.mix.adapters;
+    member.is.fusion = d.mix.fusion;
+    member.tensors = tensor_source(path);
+    member.tensors.add_all(file.tensors, [&](const std::string& one) -> std::optional<std::string> {
+      const std::size_t at = one.find(".multi_adapter.");
+      if (at != one.npos) return one.substr(0, at) + ".adapter." + one.substr(at + std::string(".multi_adapter.").size());
+      const bool tuned = trunk.contains(one) && file.tensors.values<double>(one) != trunk.values<double>(one);
+      if (tuned) check_place(one);
+      return std::nullopt;
+    });
   }
   if (d.kind == "lora" && d.lora.dora) member.tensors = detail::scaled_updates(file, trunk);
   member.norms.add_all(file.tensors, [](const std::string& one) { return detail::is_site_norm(one) ? std::optional(one) : std::nullopt; });

@@ -17,7 +17,8 @@ struct mixed_member {
 /// FILE, which was tuned around TRUNK, an encoder with CONFIG, as the member NAME. Its head stays out, and LayerNorms that it does not hold
 /// are the encoder's. DoRA, whose rows  m / |W + s B A| (W + s B A)  depend on W, becomes  g W + s (g B) A,   g = m / |W + s B A|: the
 /// same numbers, lora_B being g B and lora_scale g; AdapterHub's (merge_adapter.hpp) likewise, its outputs times g.
-/// @throws format_error  it was trained with something of the encoder beside it that a mix has no place for
+/// @throws format_error  it is another mix than a fusion, or a whole model, or was trained with something of the encoder beside it that a
+/// mix has no place for
 mixed_member as_member(const std::string& name, const adapter_file& file, const tensor_source& trunk);
 
 }  // namespace graft

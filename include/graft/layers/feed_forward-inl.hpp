@@ -71,16 +71,18 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
   const const_view<gelu_derivative> derivatives = s.gelu_derivative;
   const auto dz = packed_a<P>::take(rows, options_.intermediate_size, ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
-  output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
-                         [&](index row, index col, view<real> block) {
-                           for_each_row(block, [&](index i, auto width) {
-                             ops::scale_by_gelu_derivative(block.row_data(i), derivatives.row_data(row + i) + col, width);
-                           });
-                           if (trains) ops::write_block(block, dz_rows, row, col);
-                           dz.store(row, col, block);
-                         });
+  output.backward_blocks(
+      packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
+      [&](index row, index col, view<real> block) {
+        for_each_row(block, [&](index i, auto width) {
+          ops::scale_by_gelu_derivative(block.row_data(i), derivatives.row_data(row + i) + col, width);
+        });
+        if (trains) ops::write_block(block, dz_rows, row, col);
+        dz.store(row, col, block);
+      },
+      s.output.x.get());
   if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
-  if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx);
+  if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx, s.intermediate.x.get());
 }
 
 }  // namespace graft

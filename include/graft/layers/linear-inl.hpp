@@ -21,7 +21,9 @@ void linear<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx
 template <class P>
 void linear<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   accumulate_gradients(dy, s.x.get(), ctx);
-  if (dx != nullptr) input_gradient(dy, real(0), *dx, ctx);
+  if (dx == nullptr) return;
+  scratch::mark mark(ctx.memory);
+  input_gradient(packed_a<P>::pack(transpose::no, dy, ctx), real(0), *dx, ctx, s.x.get());
 }
 
 template <class P>
@@ -49,13 +51,13 @@ void linear<P>::input_gradient(const_view<real> dy, real beta, view<real> dx, co
 }
 
 template <class P>
-void linear<P>::input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx) const {
-  input_gradient<1>({this}, {dy}, beta, dx, ctx);
+void linear<P>::input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx, const_view<operand> x) const {
+  input_gradient<1>({this}, {dy}, beta, dx, ctx, x);
 }
 
 template <class P>
-void linear<P>::backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f) const {
-  backward_blocks<1>({this}, {dy}, ctx, f);
+void linear<P>::backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f, const_view<operand> x) const {
+  backward_blocks<1>({this}, {dy}, ctx, f, x);
 }
 
 template <class P>

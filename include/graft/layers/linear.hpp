@@ -21,7 +21,7 @@
 namespace graft {
 
 /// y = x W^T + b, plus the low-rank update if there is one; a gate scales that, or else all of y (not backward). Or plus what the members
-/// of a mix change here. Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
+/// of a mix change here, whose gates go backward, too. Backward:  dx = dy W;   dW += dy^T x;   db += sum dy;   the update's own beside them
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            W (O, I), b (O)
 /// Saved: x, only when W, its update or the weights of a mix are trained.   Cost: 2 N I O forward, the same for dx and for dW.   Frozen: no
 /// dW product, no gradient.
@@ -100,13 +100,13 @@ class linear {
     if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
     if (lora) lora->accumulate_gradients(dy, x, ctx);
   }
-  /// dx = dy W + beta dx
+  /// dx = dy W + beta dx. X as above, where gates of a mix may read it.
   void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const;
-  void input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx) const;
+  void input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx, const_view<operand> x = nothing()) const;
   template <std::size_t N>
   static void input_gradient(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, real beta, view<real> dx,
-                             context& ctx) {
-    backward_blocks<N>(layers, dys, ctx, [&](index row, index col, const auto& block) {
+                             context& ctx, const_view<operand> x = nothing()) {
+    const auto take = [&](index row, index col, const auto& block) {
       if (beta == real(0)) {
         ops::write_block(block, dx, row, col);
         return;
@@ -117,14 +117,15 @@ class linear {
 #pragma omp simd
         for (index c = 0; c < width; ++c) to[c] = from[c] + beta * to[c];
       });
-    });
+    };
+    backward_blocks<N>(layers, dys, ctx, take, x);
   }
   /// f(row, col, block) for every block of dy W.
-  void backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f) const;
+  void backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f, const_view<operand> x = nothing()) const;
   /// The same for several layers that read the same x: of the sum of all dy W.
   template <std::size_t N>
   static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, context& ctx,
-                              block_function<P> f) {
+                              block_function<P> f, const_view<operand> x = nothing()) {
     scratch::mark mark(ctx.memory);
     const auto each = [&](auto&& value) {
       return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I], dys[I])...}; }
@@ -132,7 +133,7 @@ class linear {
     };
     const auto updates =
         each([&](const linear& l, const packed_a<P>& dy) { return l.lora ? l.lora->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
-    const auto mixed = each([&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, ctx) : mix_terms(); });
+    const auto mixed = each([&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, x, ctx) : mix_terms(); });
     const auto factors = each([&](const linear& l, const packed_a<P>&) { return l.factor(transpose::no, ctx); });
     summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
       for (std::size_t i = 0; i < N; ++i) {
@@ -165,6 +166,7 @@ class linear {
 
  private:
   using mix_terms = typename projection_mix<P>::terms;
+  static const_view<operand> nothing() { return {nullptr, 0, 0}; }
   packed_b<P> factor(transpose op, context& ctx) const { return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx); }
 };
 

@@ -33,20 +33,25 @@ class low_rank {
   void add_forward(const_view<real> u, view<real> block, index row, index col) const;
   void add_backward(const_view<real> du, view<real> block, index row, index col) const;
 
-  /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times.
+  /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and ROWS (N, 1), if not null, times.
   template <class S, class X>
-  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx, real weight = real(1)) {
+  void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx, real weight = real(1),
+                            const view<real>* rows = nullptr) {
     scratch::mark mark(ctx.memory);
+    const auto scale = [&](view<real> u) {
+      if (weight != real(1)) u *= weight;
+      for (index r = 0; rows != nullptr && r < u.rows(); ++r) u.row(r) *= (*rows)(r, 0);
+    };
     if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       view<real> u = project(packed_a<P>::pack(transpose::no, x, ctx), ctx);
-      if (weight != real(1)) u *= weight;
+      scale(u);
       multiply<P>(transpose::yes, dy, transpose::no, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
     }
     if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
       view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
-      if (weight != real(1)) du *= weight;
+      scale(du);
       multiply<P>(transpose::yes, const_view<real>(du), transpose::no, x, real(1), gradient_of(a, ctx), ctx);
     }
   }

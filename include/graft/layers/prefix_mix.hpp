@@ -6,6 +6,7 @@
 
 #include "graft/layers/attention_prefix.hpp"
 #include "graft/layers/mixing_weights.hpp"
+#include "graft/ops/attention_core.hpp"
 
 namespace graft {
 
@@ -38,6 +39,7 @@ class prefix_mix {
     double dropout;
     std::uint64_t dropout_stream;
     rows_of queries;
+    ops::score_numbers<real> more{};  // what the tokens' distances add to scores; a prefix has none
   };
 
   /// Of no member yet.
@@ -46,9 +48,10 @@ class prefix_mix {
   /// x is what q, keys and values were made of.
   void forward(const_view<real> x, const_view<operand> q, const_view<operand> kv, view<operand> c, saved* s, const attention& a,
                context& ctx) const;
-  /// Overwrites dq and dkv. Returns the beta with which the caller is to add to dx, as attention_prefix's backward.
+  /// Overwrites dq, dkv and, unless it is null, dmore. Returns the beta with which the caller is to add to dx, as attention_prefix's
+  /// backward.
   real backward(const_view<operand> dc, const_view<operand> x, const_view<operand> q, const_view<operand> kv, const saved& s,
-                view<operand> dq, view<operand> dkv, view<real>* dx, real beta, const attention& a, context& ctx);
+                view<operand> dq, view<operand> dkv, view<real>* dx, real beta, const attention& a, view<real>* dmore, context& ctx);
 
   /// Whether a gradient needs x.
   bool needs_input() const;

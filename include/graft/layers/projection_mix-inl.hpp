@@ -1,8 +1,6 @@
 #pragma once
 // Bodies of graft/layers/projection_mix.hpp.
 
-#include <algorithm>
-
 #include "graft/core/compiled.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/layers/projection_mix.hpp"
@@ -26,7 +24,10 @@ auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& b, 
   const auto all = ctx.memory.take_array<view<real>>(updates.size());
   const view<real> mixed = current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    *new (all.data() + i) view<real>(updates[i].by.project(x, ctx)) *= mixed(0, updates[i].member);
+    const update& u = updates[i];
+    view<real>& there = *new (all.data() + i) view<real>(u.by.project(x, ctx));
+    there *= mixed(0, u.member);
+    if (u.gate) scale_rows(there, u.gate->open(x, ctx));
   }
   if (!touches_bias()) return {all, nullptr};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
@@ -47,18 +48,47 @@ void projection_mix<P>::add_forward(const terms& t, view<real> block, index row,
 }
 
 template <class P>
-auto projection_mix<P>::project_back(const packed_a<P>& dy, context& ctx) const -> terms {
-  const auto all = ctx.memory.take_array<view<real>>(updates.size());
+auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> x, context& ctx) const -> terms {
+  const auto all = ctx.memory.take_array<view<real>>(updates.size()),
+             gates = ctx.memory.take_array<view<real>>(gated() ? updates.size() : 0);
   const view<real> mixed = current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    *new (all.data() + i) view<real>(updates[i].by.project_back(dy, ctx)) *= mixed(0, updates[i].member);
+    const update& u = updates[i];
+    const real w_k = mixed(0, u.member);
+    view<real>& back = *new (all.data() + i) view<real>(u.by.project_back(dy, ctx));
+    if (!gates.empty()) new (gates.data() + i) view<real>(nullptr, 0, 0);
+    if (u.gate) {
+      const auto rows = packed_a<P>::pack(transpose::no, x, ctx);
+      new (gates.data() + i) view<real>(gate_gradient(u, rows, back, w_k, ctx));
+      scale_rows(back, u.gate->open(rows, ctx));
+    }
+    back *= w_k;
   }
-  return {all, nullptr};
+  return {all, nullptr, gates};
+}
+
+template <class P>
+auto projection_mix<P>::gate_gradient(const update& u, const packed_a<P>& x, const_view<real> back, real w_k, context& ctx) const
+    -> view<real> {
+  const view<real> there = u.by.project(x, ctx);
+  view<real> dg = ctx.memory.take<real>(there.rows(), 1);
+  for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k / u.by.scale() * there.row(r).dot(back.row(r));
+  return u.gate->logits_gradient(x, dg, ctx);
+}
+
+template <class P>
+void projection_mix<P>::scale_rows(view<real> m, const_view<real> by) {
+  for (index r = 0; r < m.rows(); ++r) m.row(r) *= by(r, 0);
 }
 
 template <class P>
 void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col) const {
-  for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.add_backward(t.projected[i], block, row, col);
+  for (std::size_t i = 0; i < t.projected.size(); ++i) {
+    updates[i].by.add_backward(t.projected[i], block, row, col);
+    if (!updates[i].gate) continue;
+    const const_view<real> dz = t.gates[i], w = updates[i].gate->weight.value();
+    block += dz.middleRows(row, block.rows()).lazyProduct(w.middleCols(col, block.cols()));
+  }
 }
 
 template <class P>
@@ -136,6 +166,7 @@ void projection_mix<P>::accumulate_weight(update& u, const packed_a<P>& x, const
   }
   if (!weights->v.is_trained()) return;
   const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
+  if (u.gate) scale_rows(there, u.gate->open(x, ctx));
   ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
     for (index r = begin; r < end; ++r) sum(0, 0) += there.row(r).dot(back.row(r)) / u.by.scale();
   });

@@ -1,6 +1,7 @@
 #pragma once
 // What the members of a mix change of one projection, each with its weight.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,26 +10,30 @@
 #include "graft/core/layer.hpp"
 #include "graft/layers/low_rank.hpp"
 #include "graft/layers/mixing_weights.hpp"
+#include "graft/layers/sequence_gate.hpp"
 #include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
 /// y = W x + b + sum_k w_k d_k(x),   d_k(x) = y_k(x) - (W x + b), y_k being what member k alone would give here: where the w sum to one,
 /// y = sum_k w_k y_k. A member that changes nothing here has d_k = 0 and is not among these, as the untouched base.
-///   update  d = s (B A x + c)          scale  d = ((l - 1) W) x, row i of W times l_i, or column i; with b: + (l - 1) b
+///   update  d = g s (B A x + c), g a gate where there is one, without c, else 1
+///   scale   d = ((l - 1) W) x, row i of W times l_i, or column i; with b: + (l - 1) b
 /// Scales are computed in the weight: y = W' x + b',   W'_ij = W_ij (1 + sum of w_k (l_k - 1)_i or j),   b' likewise
 /// Backward:  dw_k = <dy, d_k(x)>;   w_k dy goes through d_k to x and to what of the member is trained. Of an update dw_k is
-///            <x A^T, s dy B>, both narrow; of a scale it comes from dy^T x.
+///            <g x A^T, s dy B>, both narrow; of a scale it comes from dy^T x.
 /// Saved: nothing; the projection keeps x.   Tested: tests/model/gradient_test.cpp, tests/model/mix_test.cpp
 template <class P>
 class projection_mix {
  public:
   using real = typename P::real;
+  using operand = typename P::operand;
   /// Of the member that the weight MEMBER is for.
   struct update {
     index member;
-    low_rank<P> by;                         // s B A
-    std::optional<parameter<real>> bias{};  // c (O)
+    low_rank<P> by;                          // s B A
+    std::optional<parameter<real>> bias{};   // c (O)
+    std::optional<sequence_gate<P>> gate{};  // g
   };
   struct scale {
     index member;
@@ -36,10 +41,11 @@ class projection_mix {
     bool of_bias;        // of rows: b is scaled, too
     bool of_rows() const { return by.cols() == 1; }
   };
-  /// What the blocks of a product read: w_k s_k x A_k^T of every update, or w_k s_k dy B_k; and what is added to b.
+  /// What the blocks of a product read: w_k g_k s_k x A_k^T of every update, or w_k g_k s_k dy B_k; what is added to b; what gates get.
   struct terms {
     std::span<const view<real>> projected{};
     const real* bias = nullptr;
+    std::span<const view<real>> gates{};
   };
 
   /// Of no member yet.
@@ -47,7 +53,8 @@ class projection_mix {
 
   /// In scratch memory.
   terms project(const packed_a<P>& x, const parameter<real>& b, context& ctx) const;
-  terms project_back(const packed_a<P>& dy, context& ctx) const;
+  /// X is what `project` read; only gates read it.
+  terms project_back(const packed_a<P>& dy, const_view<operand> x, context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const terms& t, view<real> block, index row, index col) const;
   void add_backward(const terms& t, view<real> block, index row, index col) const;
@@ -74,15 +81,27 @@ class projection_mix {
     if (!updates.empty() && needs_input()) {
       const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
       for (update& u : updates) {
-        accumulate_weight(u, rows, drows, db, mixed(0, u.member), dmixed.window(0, u.member, 1, 1), ctx);
-        u.by.accumulate_gradients(dy, x, ctx, mixed(0, u.member));
+        scratch::mark own(ctx.memory);
+        const real w_k = mixed(0, u.member);
+        accumulate_weight(u, rows, drows, db, w_k, dmixed.window(0, u.member, 1, 1), ctx);
+        if (!u.gate) {
+          u.by.accumulate_gradients(dy, x, ctx, w_k);
+          continue;
+        }
+        const view<real> g = u.gate->open(rows, ctx);
+        u.by.accumulate_gradients(dy, x, ctx, w_k, &g);
+        if (is_trainable(*u.gate)) u.gate->accumulate_gradients(gate_gradient(u, rows, u.by.project_back(drows, ctx), w_k, ctx), x, ctx);
       }
     }
     weights->backward(dmixed, mixed, ctx);
   }
 
   /// Whether a gradient needs x.
-  bool needs_input() const { return weights->v.is_trained() || is_trainable(*this); }
+  bool needs_input() const { return gated() || weights->v.is_trained() || is_trainable(*this); }
+  /// Whether a member reads whole sequences.
+  bool gated() const {
+    return std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.gate.has_value(); });
+  }
 
   /// Those of the members; the mixing weights are visited where their owner is.
   template <class F>
@@ -90,6 +109,7 @@ class projection_mix {
     for (update& u : updates) {
       u.by.for_each_parameter(f);
       if (u.bias) f(*u.bias);
+      if (u.gate) u.gate->for_each_parameter(f);
     }
     for (scale& s : scales) f(s.by);
   }
@@ -101,12 +121,16 @@ class projection_mix {
  private:
   /// w (1, M), in scratch memory.
   view<real> current(context& ctx) const;
+  /// Row r of M times by_r
+  static void scale_rows(view<real> m, const_view<real> by);
   bool touches_bias() const;
   /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
   void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
   /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
   void accumulate_scales(parameter<real>& w, parameter<real>& b, view<real> dw, const_view<real> db, const_view<real> mixed,
                          view<real> dmixed, context& ctx);
+  /// What the logits of U's gate get (N, 1), in scratch memory; BACK is s dy B, W_K its weight.
+  view<real> gate_gradient(const update& u, const packed_a<P>& x, const_view<real> back, real w_k, context& ctx) const;
   /// DMIXED (1, 1) += <dy, d(x)> of U, and the gradient of its bias.
   void accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed, view<real> dmixed,
                          context& ctx);

@@ -49,18 +49,18 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const bool keeps = s != nullptr && output.needs_input();
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
-  if (relative && relative->options().disentangled) {
+  const ops::score_numbers<real> more = score_numbers(ctx);
+  if (disentangled()) {
     const distances d = distances_of(nullptr, ctx);
     ops::disentangled_attention_forward<P>(q, part(0), part(1), d.get(), attended, options_.heads, options_.attention_dropout,
                                            options_.dropout_stream, ctx, wanted);
   } else {
-    const ops::score_numbers<real> more = score_numbers(ctx);
     ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx,
                               wanted, in_front, more);
   }
   if (mix) {
     mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
-                 {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted}, ctx);
+                 {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted, more}, ctx);
   }
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(attended), ctx), ctx,
@@ -83,14 +83,19 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   const bool trains_relative = relative && is_trainable(*relative);
   if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix && !trains_relative) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
-  output.backward_blocks(packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
-                         [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); });
+  output.backward_blocks(
+      packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
+      [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); }, s.output.x.get());
   view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(kv.rows(), 2 * width);
   const index in_front = prefix ? prefix->length() : 0;
+  const ops::score_numbers<real> more = score_numbers(ctx);
+  const bool trains_more = trains_relative && !disentangled();
+  view<real> dmore = ctx.memory.take<real>(trains_more ? options_.heads : 0, more.by_distance.cols());
   if (mix) {
     beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta,
-                         {options_.heads, options_.attention_dropout, options_.dropout_stream, s.wanted}, ctx);
-  } else if (relative && relative->options().disentangled) {
+                         {options_.heads, options_.attention_dropout, options_.dropout_stream, s.wanted, more},
+                         trains_more ? &dmore : nullptr, ctx);
+  } else if (disentangled()) {
     typename layer_norm<P>::saved norm;
     const distances d = distances_of(trains_relative ? &norm : nullptr, ctx);
     const index gradients = trains_distances() ? d.count : 0;
@@ -102,13 +107,11 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
                                             options_.attention_dropout, options_.dropout_stream, ctx, s.wanted);
     if (gradients > 0) distances_backward(d, dkeys, dqueries, norm, ctx);
   } else {
-    const ops::score_numbers<real> more = score_numbers(ctx);
-    view<real> dmore = ctx.memory.take<real>(trains_relative ? options_.heads : 0, more.by_distance.cols());
     ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
                                options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front, more,
-                               trains_relative ? &dmore : nullptr);
-    if (trains_relative) relative->numbers_backward(dmore, longest_sequence(ctx), ctx);
+                               trains_more ? &dmore : nullptr);
   }
+  if (trains_more) relative->numbers_backward(dmore, longest_sequence(ctx), ctx);
   view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - in_front * ctx.sequences(), 2 * width) : dkv;
   if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
   const const_view<operand> dk = part(own, 0), dv = part(own, 1);
@@ -121,9 +124,9 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   if (dx == nullptr) return;
   const auto packed = [&](const const_view<operand>& d) { return packed_a<P>::pack(transpose::no, d, ctx); };
   if (all) {
-    linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx);
+    linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx, s.x.get());
   } else {
-    linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx);
+    linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx, s.x.get());
     view<real> dcls_rows = ctx.memory.take<real>(dh.rows(), width);
     query.input_gradient(packed(dq), real(0), dcls_rows, ctx);
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
@@ -139,7 +142,7 @@ index self_attention<P>::longest_sequence(const context& ctx) {
 
 template <class P>
 auto self_attention<P>::score_numbers(context& ctx) const -> ops::score_numbers<real> {
-  if (!relative) return {};
+  if (!relative || disentangled()) return {};
   return {relative->numbers(longest_sequence(ctx), ctx)};
 }
 
@@ -147,7 +150,7 @@ template <class P>
 void self_attention<P>::settle(int threads) {
   if (prefix) prefix->settle(threads);
   settled_.reset();
-  if (!relative || !relative->options().disentangled || trains_distances()) return;
+  if (!disentangled() || trains_distances()) return;
   context ctx;
   ctx.threads = threads;
   const index rows = relative->table.rows(), width = options_.hidden_size;

@@ -89,6 +89,7 @@ class self_attention {
   void distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
                           const typename layer_norm<P>::saved& norm, context& ctx);
   ops::score_numbers<real> score_numbers(context& ctx) const;
+  bool disentangled() const { return relative && relative->options().disentangled; }
   static index longest_sequence(const context& ctx);
   void drop_vectors(view<real> vectors, index first, context& ctx) const;
   bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }

@@ -6,10 +6,12 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
-/// g = mean of s(w x + b) over a sequence's rows, s the logistic function. It is computed, not trained.
+/// g = mean of s(z), z = w x + b, over a sequence's n rows, s the logistic function
+/// Backward:  dz = dg s(z) (1 - s(z)) / n,   dg being the sum over the sequence of <dy, what g scales>;   dx += dz w;   dw += dz^T x
 /// @param  x  (N, I) rows are tokens, sequences from ctx.offsets
 /// Source: Mao et al. 2022, section 3.2; AdapterHub's library, methods/lora.py.   Tested: tests/layers/low_rank_test.cpp
 template <class P>
@@ -25,17 +27,31 @@ class sequence_gate {
   /// g of each row's sequence (N, 1), in scratch memory.
   /// @throws shape_error  x has other rows than the sequences of CTX
   view<real> open(const packed_a<P>& x, context& ctx) const {
-    if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
-    view<real> g = ctx.memory.take<real>(x.rows(), 1);
-    product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx,
-               [&](index row, index col, const auto& block) { g.window(row, col, block.rows(), block.cols()) = block; });
+    view<real> g = sigmoids(x, ctx);
     for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
       view<real> own = g.window(ctx.offsets[i], 0, ctx.offsets[i + 1] - ctx.offsets[i], 1);
-      real sum = 0;
-      for (index r = 0; r < own.rows(); ++r) sum += 1 / (1 + std::exp(-(own(r, 0) + bias.value()(0, 0))));
-      own.setConstant(sum / static_cast<real>(own.rows()));
+      own.setConstant(sum(own) / static_cast<real>(own.rows()));
     }
     return g;
+  }
+  /// dz (N, 1), in scratch memory, from what each row adds to its sequence's dg: DG (N, 1).
+  view<real> logits_gradient(const packed_a<P>& x, const_view<real> dg, context& ctx) const {
+    view<real> dz = sigmoids(x, ctx);
+    for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
+      const index first = ctx.offsets[i], n = ctx.offsets[i + 1] - first;
+      view<real> own = dz.window(first, 0, n, 1);
+      own.array() *= (real(1) - own.array()) * (sum(dg.window(first, 0, n, 1)) / static_cast<real>(n));
+    }
+    return dz;
+  }
+  /// Adds the gradients of those of w and b that are trained.
+  template <class X>
+  void accumulate_gradients(const_view<real> dz, const const_view<X>& x, context& ctx) {
+    if (weight.is_trained()) {
+      ++ctx.counters.weight_gradient_products;
+      multiply<P>(transpose::yes, dz, transpose::no, x, real(1), gradient_of(weight, ctx), ctx);
+    }
+    if (bias.is_trained()) ops::add_column_sum<real>(dz, gradient_of(bias, ctx), ctx);
   }
 
   template <class F>
@@ -45,6 +61,23 @@ class sequence_gate {
   }
 
   parameter<real> weight, bias;  // w, b
+
+ private:
+  /// s(z) (N, 1), in scratch memory.
+  view<real> sigmoids(const packed_a<P>& x, context& ctx) const {
+    if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
+    view<real> s = ctx.memory.take<real>(x.rows(), 1);
+    product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx,
+               [&](index row, index col, const auto& block) { s.window(row, col, block.rows(), block.cols()) = block; });
+    for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
+    return s;
+  }
+  /// In the order of rows.
+  static real sum(const_view<real> column) {
+    real total = 0;
+    for (index r = 0; r < column.rows(); ++r) total += column(r, 0);
+    return total;
+  }
 };
 
 static_assert(parameterized<sequence_gate<f64>>);

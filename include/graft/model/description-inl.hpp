@@ -46,10 +46,35 @@ GRAFT_INLINE void add_prefix(ordered_json& object, const prefix_options& o) {
   object["prefix_gates"] = o.gates;
   object["prefix_leave_out"] = o.leave_out;
 }
+GRAFT_INLINE void add_fusion(ordered_json& object, const fusion_options& f) {
+  object["fusion"] = {{"query", f.query},
+                      {"key", f.key},
+                      {"value", f.value},
+                      {"query_before_ln", f.query_before_ln},
+                      {"residual_before", f.residual_before}};
+}
 GRAFT_INLINE void add_ia3(ordered_json& object, const ia3_options& o) {
   object["ia3_target"] = o.targets;
   object["ia3_feed_forward"] = o.feed_forward;
   if (o.gates) object["ia3_gates"] = true;
+}
+
+/// What ALL are, as the field "adapters" of OBJECT.
+GRAFT_INLINE void add_members(ordered_json& object, const std::vector<mixed_adapter>& all) {
+  object["adapters"] = ordered_json::array();
+  for (const mixed_adapter& a : all) {
+    ordered_json one{{"name", a.name}};
+    if (a.kind != "adapter") one["kind"] = a.kind;
+    if (a.kind == "adapter") add_adapter(one, a.adapter, "");
+    if (a.kind == "lora") add_lora(one, a.lora);
+    if (a.kind == "ia3") add_ia3(one, a.ia3);
+    if (a.kind == "prefix") add_prefix(one, a.prefix);
+    if (a.kind == "fusion") {
+      add_members(one, a.fused);
+      add_fusion(one, a.fusion);
+    }
+    object["adapters"].push_back(one);
+  }
 }
 
 }  // namespace graft::detail
@@ -92,29 +117,13 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   if (d.kind == "ia3") detail::add_ia3(o, d.ia3);
   if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
   if (d.kind == "multi_adapter") {
-    o["adapters"] = ordered_json::array();
-    for (const mixed_adapter& a : d.mix.adapters) {
-      ordered_json one{{"name", a.name}};
-      if (a.kind != "adapter") one["kind"] = a.kind;
-      if (a.kind == "adapter") detail::add_adapter(one, a.adapter, "");
-      if (a.kind == "lora") detail::add_lora(one, a.lora);
-      if (a.kind == "ia3") detail::add_ia3(one, a.ia3);
-      if (a.kind == "prefix") detail::add_prefix(one, a.prefix);
-      o["adapters"].push_back(one);
-    }
+    detail::add_members(o, d.mix.adapters);
     o["include_base"] = d.mix.include_base;
     o["include_flex"] = d.mix.include_flex;
     o["flex_size"] = d.mix.flex_size;
     o["flex_hidden_act"] = activation_name(d.mix.flex_activation);
     o["weight_mode"] = mixing_mode_name(d.mix.mode);
-    if (d.mix.mode == mixing_mode::fusion) {
-      const fusion_options& f = d.mix.fusion;
-      o["fusion"] = {{"query", f.query},
-                     {"key", f.key},
-                     {"value", f.value},
-                     {"query_before_ln", f.query_before_ln},
-                     {"residual_before", f.residual_before}};
-    }
+    if (d.mix.mode == mixing_mode::fusion) detail::add_fusion(o, d.mix.fusion);
     o["num_weight_sets"] = d.num_weight_sets;
   }
   return {{"graft", o.dump()}, {"format", "pt"}};
@@ -207,10 +216,27 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
   return lora;
 }
 
-GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
-  multi_adapter_options mix;
+GRAFT_INLINE fusion_options fusion_of(const json& o, const std::string& where) {
+  const auto fusion = required<json>(o, "fusion", where);
+  const auto flag = [&](const char* field) { return required<bool>(fusion, field, where); };
+  return {flag("query"), flag("key"), flag("value"), flag("query_before_ln"), flag("residual_before")};
+}
+
+/// @throws format_error  a name in NAMES stands there twice
+GRAFT_INLINE void check_names(std::vector<std::string> names, const std::string& where) {
+  std::sort(names.begin(), names.end());
+  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
+    throw format_error(where, "\"adapters\" names " + shown(json(*twice)) + " twice");
+  }
+}
+
+/// What add_members wrote into O; OF_FUSION: what is fused.
+GRAFT_INLINE std::vector<mixed_adapter> members_of(const json& o, const std::string& where, bool of_fusion) {
+  std::vector<mixed_adapter> all;
+  std::vector<std::string> names;
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
     mixed_adapter one{required<std::string>(a, "name", where)};
+    names.push_back(one.name);
     one.kind = optional<std::string>(a, "kind", where, "adapter");
     if (one.kind == "adapter") {
       one.adapter = adapter_of(a, "", where);
@@ -220,32 +246,43 @@ GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& wher
       one.ia3 = ia3_of(a, where);
     } else if (one.kind == "prefix") {
       one.prefix = prefix_of(a, where);
+    } else if (one.kind == "fusion" && !of_fusion) {
+      one.fused = members_of(a, where, true);
+      one.fusion = fusion_of(a, where);
     } else {
-      throw format_error(
-          where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind + "\", one of adapter, lora, ia3, prefix was expected");
+      throw format_error(where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind +
+                                    "\", one of adapter, lora, ia3, prefix, fusion was expected");
     }
-    mix.adapters.push_back(std::move(one));
+    all.push_back(std::move(one));
   }
+  check_names(names, where);
+  if (!of_fusion) return all;
+  try {
+    check_fused(all);
+  } catch (const config_error& failure) {
+    throw format_error(where, failure.what());
+  }
+  return all;
+}
+
+GRAFT_INLINE multi_adapter_options mix_of(const json& o, const std::string& where) {
+  multi_adapter_options mix;
+  mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
+  const bool fusion = mix.mode == mixing_mode::fusion;
+  mix.adapters = members_of(o, where, fusion);
   mix.include_base = required<bool>(o, "include_base", where);
   mix.include_flex = required<bool>(o, "include_flex", where);
   mix.flex_size = integer_field(o, "flex_size", where, 1, 65'536);
   mix.flex_activation = parsed_field(o, "flex_hidden_act", where, activation_of);
-  mix.mode = parsed_field(o, "weight_mode", where, parse_mixing_mode);
-  if (mix.mode == mixing_mode::fusion) {
-    const auto of_fusion = required<json>(o, "fusion", where);
-    const auto flag = [&](const char* field) { return required<bool>(of_fusion, field, where); };
-    mix.fusion = {flag("query"), flag("key"), flag("value"), flag("query_before_ln"), flag("residual_before")};
+  if (fusion) {
+    mix.fusion = fusion_of(o, where);
     try {
       check_fusion(mix);
     } catch (const config_error& failure) {
       throw format_error(where, failure.what());
     }
   }
-  std::vector<std::string> names = mix.mixed_names();
-  std::sort(names.begin(), names.end());
-  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end()) {
-    throw format_error(where, "\"adapters\" names " + shown(json(*twice)) + " twice");
-  }
+  check_names(mix.mixed_names(), where);
   return mix;
 }
 

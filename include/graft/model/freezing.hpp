@@ -36,10 +36,10 @@ void pack_frozen(M& model, bool backward, int threads) {
   for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
-    layer.attention.settle(threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->settle(one.weight, threads);
     });
+    layer.attention.settle(threads);  // which multiplies by these
     if (!layer.attention.mix) continue;
     for (auto& member : layer.attention.mix->members) member.by.settle(threads);
   }
@@ -97,11 +97,29 @@ void tune_head(plain_classifier<P>& model) {
   set_trainable(model.head, true);
 }
 
+namespace detail {
+
+/// Trains or freezes what FUSION fuses, as far as it reads it, and the fusion itself.
+template <class P>
+void tune_fusion(fusion_adapter<P>& fusion, bool adapters, bool itself) {
+  for (auto& module : fusion.modules) {
+    set_trainable(module, false);
+    if (adapters) module.for_each_update_parameter([](auto& p) { p.train(); });
+  }
+  if (itself) fusion.for_each_fusion_parameter([](auto& p) { p.train(); });
+}
+
+}  // namespace detail
+
 /// Trains what MODE says, and freezes the rest.
 template <class P>
 void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
   set_trainable(model, mode == multi_adapter_ft_mode::base_ft || mode == multi_adapter_ft_mode::full_ft);
   const bool mixed = mode == multi_adapter_ft_mode::full_ft;
+  if (model.trunk.invertible) {
+    const bool fusion = model.trunk.invertible->weights == nullptr;  // which only its first adapter reaches
+    for (auto& one : model.trunk.invertible->members) set_trainable(one.by, mixed && (!fusion || one.number == 0));
+  }
   for (auto& l : model.trunk.layers) {
     l.for_each_projection([&](linear<P>& layer) {
       if (layer.mix) set_trainable(*layer.mix, mixed);
@@ -109,11 +127,13 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
     if (l.attention.mix) set_trainable(*l.attention.mix, mixed);
     for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       if (s->fusion) {
-        for (auto& module : s->fusion->modules) set_trainable(module, mixed);
-        s->fusion->for_each_fusion_parameter([](auto& p) { p.train(); });
+        if (auto* own = s->fusion->fusion()) detail::tune_fusion(*own, mixed, true);
         continue;
       }
-      for (auto& branch : s->branches) set_trainable(branch, mixed);
+      for (auto& branch : s->branches) {
+        set_trainable(branch, mixed);
+        if (auto* own = branch.fusion()) detail::tune_fusion(*own, mixed, mixed);
+      }
       set_trainable(*s->mix, true);
       if (s->flex) set_trainable(*s->flex, true);
     }

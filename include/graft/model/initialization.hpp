@@ -42,7 +42,7 @@ void initialize_adapter(adapter_site<P>& site, double deviation, std::uint64_t s
 }
 /// A fusion: W_q and W_k ~ N(0, 0.02^2), biases 0, W_v the identity, but for a millionth elsewhere, as in AdapterHub's library.
 template <class P>
-void initialize_fusion(fusion_site<P>& fusion, std::uint64_t seed) {
+void initialize_fusion(fusion_adapter<P>& fusion, std::uint64_t seed) {
   for (auto* layer : {&fusion.query, &fusion.key}) {
     if (*layer) initialize(**layer, 0.02, seed);
   }
@@ -65,9 +65,11 @@ template <class P>
 void initialize_adapters(adapter_classifier<P>& model, double deviation, std::uint64_t seed) {
   check_range("adapter_initializer_range", deviation, ranges::deviation);
   if (model.trunk.invertible) {
-    for (auto* network : {&model.trunk.invertible->f, &model.trunk.invertible->g}) {
-      initialize(network->down_project, deviation, seed);
-      initialize(network->up_project, deviation, seed);
+    for (auto& one : model.trunk.invertible->members) {
+      for (auto* network : {&one.by.f, &one.by.g}) {
+        initialize(network->down_project, deviation, seed);
+        initialize(network->up_project, deviation, seed);
+      }
     }
   }
   for (auto& l : model.trunk.layers) {
@@ -80,7 +82,7 @@ void initialize_adapters(multi_adapter_classifier<P>& model, double deviation, s
   check_range("adapter_initializer_range", deviation, ranges::deviation);
   for (auto& l : model.trunk.layers) {
     for (auto* s : {&l.attention_site, &l.feed_site}) {
-      if (s->fusion) initialize_fusion(*s->fusion, seed);
+      if (s->fusion && s->fusion->fusion() != nullptr) initialize_fusion(*s->fusion->fusion(), seed);
     }
     if (l.attention_site.flex) initialize_adapter(*l.attention_site.flex, deviation, seed);
     if (l.feed_site.flex) initialize_adapter(*l.feed_site.flex, deviation, seed);

@@ -65,7 +65,8 @@ void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& n
       const auto at = parameter.find(part);
       if (at == std::string::npos) return std::nullopt;
       const std::string place = parameter.substr(0, at);
-      return place + (place.ends_with(".output") ? single : ".") + parameter.substr(at + part.size());  // at a site, or a projection
+      const bool own = place.ends_with(".output") || place.ends_with(".embeddings");  // not a projection
+      return place + (own ? single : ".") + parameter.substr(at + part.size());
     });
   };
   load(adapter, ".multi_adapter.adapter_dict." + name + ".", ".adapter.");

@@ -18,17 +18,6 @@ void for_each_projection(M& model, F&& f) {
   f(model.head.out_proj);
 }
 
-namespace detail {
-
-/// @throws config_error  an encoder with C makes vectors of distances in its projections, too, which no gate is for
-inline void check_gates(const encoder_config& c) {
-  if (family_of(c.model_type).positions == position_kind::disentangled) {
-    throw config_error("gates on updates are not computed in a " + c.model_type);
-  }
-}
-
-}  // namespace detail
-
 /// Gives every linear layer of MODEL that O names an update. A target is the end of a layer's name from a dot on, as in PEFT: "query" means
 /// attention.self.query, "dense" all three dense layers, "attention.output.dense" one of them; layers of the head are named in full.
 /// @throws config_error  a target names no layer, rank or alpha are out of range, or O asks for more than A and B (see merged_tensors)

@@ -71,7 +71,9 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const index lowest = model.trunk.lowest_trainable();
   index per_row = lowest < 0 ? h + 1 : 0;
   if (lowest < 0 && model.trunk.invertible) {
-    per_row += h + 2 * (model.trunk.invertible->f.down_project.out() + model.trunk.invertible->g.down_project.out());
+    for (const auto& one : model.trunk.invertible->members) {
+      per_row += 2 * h + 2 * (one.by.f.down_project.out() + one.by.g.down_project.out());
+    }
   }
   index derivatives = 0, per_sequence = 0, in_front = 0;
   for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {

@@ -86,21 +86,44 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
                                                        where);
                               },
                               head};
-  model.trunk.invertible = make_invertible<P>(c.model_type, c.hidden_size, o);
+  if (auto invertible = make_invertible<P>(c.model_type + ".embeddings.adapter", c.hidden_size, o)) {
+    model.trunk.invertible.emplace(nullptr);
+    model.trunk.invertible->members.push_back({0, std::move(*invertible)});
+  }
   return model;
 }
 
 namespace detail {
 
-/// @throws config_error  A cannot be in a mix around an encoder of LAYERS
-inline void check_member(const mixed_adapter& a, index layers) {
-  if (a.kind == "adapter") {
-    check_adapter(a.adapter, a.name + "'s adapter_", layers);
-    if (is_invertible(a.adapter)) throw config_error(a.name + " changes the embeddings, too (\"inv_adapter\"), which no mix can do");
+/// @throws config_error  an encoder with C makes vectors of distances in its projections, too, which no gate is for
+inline void check_gates(const encoder_config& c) {
+  if (family_of(c.model_type).positions == position_kind::disentangled) {
+    throw config_error("gates on updates are not computed in a " + c.model_type);
+  }
+}
+
+/// @throws config_error  the attention of an encoder with C would need distances of a prefix's rows
+inline void check_prefix_positions(const encoder_config& c) {
+  if (family_of(c.model_type).positions == position_kind::disentangled) {
+    throw config_error("prefixes are not computed in a " + c.model_type + ": its attention would need their distances");
+  }
+}
+
+/// @throws config_error  A cannot be in a mix around an encoder with C
+inline void check_member(const mixed_adapter& a, const encoder_config& c) {
+  const index layers = c.num_hidden_layers;
+  if (a.kind == "adapter") check_adapter(a.adapter, a.name + "'s adapter_", layers);
+  if (a.kind == "fusion") {
+    check_fused(a.fused);
+    for (const mixed_adapter& one : a.fused) check_member(one, c);
   }
   if (a.kind == "lora") check_lora(a.lora, a.name + "'s ");
-  if (a.lora.gates || a.ia3.gates) throw config_error(a.name + " has gates on its updates, which a mix cannot hold");
-  if (a.kind == "prefix") check_prefix(a.prefix, layers);
+  if (a.lora.gates) check_gates(c);
+  if (a.lora.gates && (a.lora.dora || a.lora.bias)) throw config_error(a.name + " has gates on DoRA or a bias, which is not computed");
+  if (a.ia3.gates) throw config_error(a.name + " has gates on its scales, which a mix cannot hold");
+  if (a.kind != "prefix") return;
+  check_prefix(a.prefix, layers);
+  check_prefix_positions(c);
 }
 
 /// What member NUMBER of a mix, which A says, changes of LAYER, as an entry of LAYER's mix with WEIGHTS. False: nothing.
@@ -124,9 +147,24 @@ bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>
     if (a.lora.bias) {
       layer.mix->updates.back().bias = parameter<real>::vector(own + ".lora_B.bias", parameter_role::adapter, layer.out());
     }
+    if (a.lora.gates) layer.mix->updates.back().gate.emplace(own + ".lora_gate", layer.in());
     if (a.lora.dora) scale(".lora_scale", true, a.lora.dora_outputs);
   }
   return true;
+}
+
+/// What the members of a mix change behind the embeddings of MODEL, with the mixing weights of the first layer, or a fusion without.
+template <class P>
+void add_mixed_embeddings(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
+  const encoder_config& c = model.config;
+  for (index k = 0; k < std::ssize(o.adapters); ++k) {
+    const mixed_adapter& a = o.adapters[static_cast<std::size_t>(k)];
+    auto made = make_mixed_invertible<P>(c.model_type, c.hidden_size, a);
+    if (!made) continue;
+    auto& all = model.trunk.invertible;
+    if (!all) all.emplace(o.mode == mixing_mode::fusion ? nullptr : model.trunk.layers.front().attention_site.mix);
+    all->members.push_back({k, std::move(*made)});
+  }
 }
 
 /// What the members of a mix change of the projections and the attention of MODEL, with the mixing weights of the layer.
@@ -135,7 +173,7 @@ template <class P>
 void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
   for (index k = 0; k < std::ssize(o.adapters); ++k) {
     const mixed_adapter& a = o.adapters[static_cast<std::size_t>(k)];
-    bool found = a.kind == "adapter" || a.kind == "prefix";
+    bool found = a.kind == "adapter" || a.kind == "prefix" || a.kind == "fusion";
     for (auto& l : model.trunk.layers) {
       l.for_each_projection([&](linear<P>& one) { found = add_to_projection(one, l.attention_site.mix, a, k) || found; });
     }
@@ -156,19 +194,13 @@ void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_op
 
 /// Several adapters, or what else is tuned beside an encoder, mixed at every place where they differ: at each site (multi_adapter_site)
 /// at each projection (layers/projection_mix.hpp) and in each attention (layers/prefix_mix.hpp), with the same weights at all places of a
-/// layer. WEIGHT_SETS contiguous runs of whole layers share their mixing weights; -1: one per layer.
+/// layer; behind the embeddings (layers/coupling_mix.hpp) with those of the first. WEIGHT_SETS contiguous runs of whole layers share their
+/// mixing weights; -1: one per layer.
 /// @throws config_error  the layers cannot be cut into that many equal runs, nothing is mixed, or a size is out of range
 template <class P>
 multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& c, index classes, const multi_adapter_options& o,
                                                           index weight_sets, const head_options& head = {}) {
-  for (const mixed_adapter& a : o.adapters) {
-    detail::check_member(a, c.num_hidden_layers);
-    const position_kind positions = family_of(c.model_type).positions;
-    if (a.kind == "adapter" || positions == position_kind::table) continue;
-    if (a.kind == "prefix" || positions == position_kind::disentangled) {
-      throw config_error(a.name + " cannot be in a mix in a " + c.model_type + ": its attention is told of distances, too");
-    }
-  }
+  for (const mixed_adapter& a : o.adapters) detail::check_member(a, c);
   if (o.include_flex) check_range("flex_size", static_cast<double>(o.flex_size), ranges::adapter_size);
   check_range("adapter_num_weight_sets", static_cast<double>(weight_sets), ranges::weight_sets);
   if (o.mode == mixing_mode::fusion) check_fusion(o);
@@ -190,6 +222,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
                                       return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
                                     },
                                     head};
+  detail::add_mixed_embeddings(model, o);
   detail::add_mixed_places(model, o);
   return model;
 }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <utility>
 
-#include "graft/encoder/families/families.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 
@@ -17,9 +16,7 @@ template <class P>
 void add_prefix(plain_classifier<P>& model, const prefix_options& o) {
   const encoder_config& c = model.config;
   check_prefix(o, c.num_hidden_layers);
-  if (family_of(c.model_type).positions == position_kind::disentangled) {
-    throw config_error("prefixes are not computed in a " + c.model_type + ": its attention would need their distances");
-  }
+  detail::check_prefix_positions(c);
   auto prefixes = make_prefixes<P>(c.model_type, c.num_hidden_layers, c.hidden_size, o);
   for (std::size_t l = 0; l < prefixes.size(); ++l) model.trunk.layers[l].attention.prefix = std::move(prefixes[l]);
 }
