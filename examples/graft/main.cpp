@@ -48,6 +48,8 @@ constexpr command commands[] = {
     {"merge-adapters", "make adapters part of the encoder, or one of several", merge_adapters},
     {"predict", "label rows of text with what was trained", predict},
     {"plot", "draw the logs of a run", plot},
+    {"sweep", "list the command lines of a grid of runs", sweep},
+    {"report", "compare finished runs: a table, a page, and what may be chance", report},
     {"tokenize", "turn lines of text into token ids", tokenize},
 };
 

@@ -74,7 +74,8 @@ const std::map<std::string, names> below = {
     {"program flags", {"program host", "adapters"}},
     {"program plot", {"core"}},
     {"program run", {"program flags", "predict"}},
-    {"program commands", {"program run", "program plot"}},
+    {"program report", {"train", "program plot"}},
+    {"program commands", {"program run", "program report"}},
     {"program", {"program commands"}},
 };
 

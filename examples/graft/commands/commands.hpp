@@ -12,5 +12,7 @@ int train_adapter(int argc, const char* const* argv);
 int train_multi_adapter(int argc, const char* const* argv);
 int predict(int argc, const char* const* argv);
 int plot(int argc, const char* const* argv);
+int sweep(int argc, const char* const* argv);
+int report(int argc, const char* const* argv);
 
 }  // namespace graft::program

@@ -177,6 +177,12 @@ void flag::assign(const ordered_json& member) {
   assign(is_text ? member.get<std::string>() : member.dump());
 }
 
+bool flag::append(const std::string& text) {
+  auto* const list = std::get_if<std::vector<std::string>*>(&value_);
+  if (list != nullptr) (*list)->push_back(text);
+  return list != nullptr;
+}
+
 flag* flag_table::find(std::string_view name) {
   for (auto& group : groups_) {
     for (auto& candidate : group.flags) {
@@ -234,7 +240,12 @@ bool flag_table::parse(int argc, const char* const* argv) {
     apply_file(text);
   }
   for (const auto& [name, text] : given) {
-    if (name != "ZZsrc") apply(positional_ && name == positional_->name() ? *positional_ : *find(name), text);
+    if (name == "ZZsrc") continue;
+    if (!positional_ || name != positional_->name()) {
+      apply(*find(name), text);
+    } else if (!positional_->append(text)) {
+      apply(*positional_, text);
+    }
   }
   check();
   return true;
@@ -251,7 +262,8 @@ std::vector<std::pair<std::string, std::string>> flag_table::read_command_line(s
   }
   add_option("help", "", bare());
   if (positional_) {
-    add_option(positional_->name(), "", text());
+    const bool several = positional_->json().is_array();
+    add_option(positional_->name(), "", several ? cxxopts::value<std::vector<std::string>>() : text());
     parser.parse_positional(positional_->name());
   }
 

@@ -63,6 +63,8 @@ class flag {
   /// Reads the value from TEXT, as it stands on a command line.
   /// @throws config_error  TEXT is not of the flag's kind or outside its range; the message does not name the flag
   void assign(const std::string& text);
+  /// A list gets TEXT as it is behind what it has; false: it is no list.
+  bool append(const std::string& text);
   /// Reads the value from a JSON file's MEMBER; null changes nothing.
   void assign(const ordered_json& member);
 
@@ -96,8 +98,8 @@ class flag_table {
   void add_sources() {
     add("ZZsrc", &sources_, "A JSON object of flags. May be given more than once: later files win, and the command line wins over all.");
   }
-  /// The argument without a name goes into VALUE.
-  void positional(std::string name, std::string* value) { positional_ = flag(std::move(name), value, ""); }
+  /// The argument without a name goes into VALUE; all of them, if that is a list.
+  void positional(std::string name, flag::target value) { positional_ = flag(std::move(name), value, ""); }
 
   /// Fills every variable: defaults, then the --ZZsrc files in order, then the command line. ARGV[0] is the sub-command's name.
   /// @return false when --help was asked for, and printed (--help=FORM: as page_part): there is nothing more to do

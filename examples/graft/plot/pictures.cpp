@@ -4,31 +4,10 @@
 #include <cstddef>
 #include <string>
 
-#include "plot/chart.hpp"
+#include "plot/chart_page.hpp"
 #include "plot/weights_picture.hpp"
 
 namespace graft::program::detail {
-
-/// A picture of one chart, VALUE_NAME over the steps of LOG: what is drawn until `finished` is on it.
-struct chart_page : titled_page {
-  chart_page(double width, const std::string& title, const std::string& subtitle, const std::string& value_name, const run_log& log,
-             const extent& values)
-      : titled_page(width, width < picture_width ? 270 : 326, title, subtitle),
-        plot(chart_left, top + 12, width - chart_left - 24, width < picture_width ? 208 : 264, steps_of(log), values) {
-    plot.begin(*this);
-    plot.draw_scaffolding(*this, value_name);
-  }
-
-  std::string finished() {
-    end_group();
-    return svg::finished();
-  }
-
-  chart plot;
-};
-
-/// Logged steps to average over: a 25th of the run, odd; 1 (no smoothing) when there are too few.
-std::size_t smoothing_window(std::size_t count) { return count < 20 ? 1 : std::max<std::size_t>(5, count / 25) | 1U; }
 
 std::string loss_picture(const run_log& log, double width) {
   const std::size_t window = smoothing_window(log.loss.size());
@@ -41,7 +20,7 @@ std::string loss_picture(const run_log& log, double width) {
     raw.opacity = 0.45;
     smooth.width = 2.2;
   }
-  chart_page page(width, "Training loss", subtitle, "loss", log, extent_of(log.loss.y));
+  chart_page page(width, "Training loss", subtitle, "loss", steps_of(log), extent_of(log.loss.y));
   page.plot.draw_line(page, log.loss, raw, "loss");
   if (window > 1) page.plot.draw_line(page, {log.loss.x, centered_mean(log.loss.y, window)}, smooth, "smoothed loss");
   return page.finished();
@@ -55,7 +34,7 @@ std::string learning_rate_picture(const run_log& log, double width) {
     subtitle = "highest: " + scientific(rates.high) + " at step " + plain(log.learning_rate.x[static_cast<std::size_t>(peak)]);
   }
   if (!rates.empty()) rates.include(0);
-  chart_page page(width, "Learning rate", subtitle, "learning rate", log, rates);
+  chart_page page(width, "Learning rate", subtitle, "learning rate", steps_of(log), rates);
   page.plot.draw_line(page, log.learning_rate, adapter_pen(0), "learning rate");
   return page.finished();
 }
@@ -66,7 +45,8 @@ std::string validation_picture(const run_log& log, double width) {
     scores.include(log.best->second);
     scores.high += 0.15 * (scores.high - scores.low);  // room for the label
   }
-  chart_page page(width, "Validation score", "the task's major metric at each evaluation during training", "validation score", log, scores);
+  chart_page page(width, "Validation score", "the task's major metric at each evaluation during training", "validation score",
+                  steps_of(log), scores);
   const chart& plot = page.plot;
   plot.draw_line(page, log.validation, adapter_pen(0), "validation score");
   if (log.validation.size() <= 100) {

@@ -32,12 +32,7 @@ namespace graft::program {
 std::string report_html(const run_log& log, const std::vector<picture>& shown) {
   const std::filesystem::path folder = std::filesystem::absolute(log.folder).lexically_normal();
   const std::string name = escaped((folder.has_filename() ? folder : folder.parent_path()).filename().string());
-  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>" + name +
-                     " - graft</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta "
-                     "http-equiv=\"Content-Security-Policy\" "
-                     "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<style>" +
-                     detail::report_style + "</style>\n</head>\n<body>\n<main>\n<h1>" + name + "</h1>\n<p>" + escaped(log.folder) +
-                     "</p>\n";
+  std::string html = detail::page_begin(name) + "<h1>" + name + "</h1>\n<p>" + escaped(log.folder) + "</p>\n";
   for (const std::string& warning : log.warnings) html += "<div class=\"warnings\">" + escaped(warning) + "</div>\n";
   html += "<h2>Final validation</h2>\n";
   if (log.metrics.is_object()) {
@@ -63,7 +58,7 @@ std::string report_html(const run_log& log, const std::vector<picture>& shown) {
   } else {
     html += "<p>No args.json.</p>\n";
   }
-  return html + "</main>\n<script>//<![CDATA[" + detail::report_script + "//]]></script>\n</body>\n</html>\n";
+  return html + detail::page_end();
 }
 
 }  // namespace graft::program

@@ -1,6 +1,8 @@
 #pragma once
 // What every report has in it: how it looks, and the script that names step and values where a reader points.
 
+#include <string>
+
 namespace graft::program::detail {
 
 inline constexpr const char* report_style = R"(
@@ -134,5 +136,16 @@ for (const plot of document.querySelectorAll(".plot")) {
   plot.addEventListener("pointerleave", leave);
 }
 )";
+
+/// A page up to its first heading. TITLE is escaped. It loads nothing, and may not.
+inline std::string page_begin(const std::string& title, const char* more_style = "") {
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<title>" + title +
+         " - graft</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta "
+         "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src "
+         "'unsafe-inline'\"/>\n<style>" +
+         report_style + more_style + "</style>\n</head>\n<body>\n<main>\n";
+}
+
+inline std::string page_end() { return std::string("</main>\n<script>//<![CDATA[") + report_script + "//]]></script>\n</body>\n</html>\n"; }
 
 }  // namespace graft::program::detail
