@@ -31,8 +31,8 @@ measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says 
   /usr/bin/time -o "$out/time" -f '%e\t%U\t%M' "$@" > "$out/log" 2>&1 || { tail -n 5 "$out/log"; exit 1; }
   printf '%s\t%s\t%s\t%s\t%s\n' "$task" "$program" "$seed" "$(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$score_file")" "$(tail -n 1 "$out/time")" >> "$out/results.tsv"
 }
-for seed in $(seq "$seeds"); do
-  for task in "$@"; do
+for task in "$@"; do
+  for seed in $(seq "$seeds"); do
     for precision in f32 bf16; do
       run=$out/runs/$task-$precision-$seed score_file=$out/runs/$task-$precision-$seed/val_metrics.json
       measured "$task" "graft $precision" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
