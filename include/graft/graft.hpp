@@ -75,6 +75,7 @@
 #include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
 #include "graft/ops/disentangled_attention.hpp"   // attention to contents and distances
+#include "graft/ops/windowed_attention.hpp"       // attention to near tokens alone, or a piece of the queries at a time
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
 
 // layers: functions with parameters
@@ -90,6 +91,7 @@
 #include "graft/layers/prefix_mix.hpp"            // several of them in a mix
 #include "graft/layers/relative_options.hpp"      // what attention is told of distances
 #include "graft/layers/relative_positions.hpp"    // tables of distances, shared by layers
+#include "graft/layers/rotary_positions.hpp"      // places as angles
 #include "graft/layers/self_attention.hpp"        // multi-head self-attention
 #include "graft/layers/feed_forward.hpp"          // the feed-forward sub-layer
 
@@ -101,6 +103,7 @@
 #include "graft/encoder/families/electra.hpp"     // ELECTRA
 #include "graft/encoder/families/mpnet.hpp"       // MPNet
 #include "graft/encoder/families/deberta_v2.hpp"  // DeBERTa v2, v3
+#include "graft/encoder/families/modernbert.hpp"  // ModernBERT
 #include "graft/encoder/families/families.hpp"    // all of them, by name
 
 // encoder: batch -> hidden states

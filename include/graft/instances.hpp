@@ -22,6 +22,7 @@
 #include "graft/layers/prefix_mix-inl.hpp"
 #include "graft/layers/projection_mix-inl.hpp"
 #include "graft/layers/relative_positions-inl.hpp"
+#include "graft/layers/rotary_positions-inl.hpp"
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
 #include "graft/predict/predictor_of-inl.hpp"
@@ -42,6 +43,7 @@ template class layer_norm<compiled_precision>;
 template class linear<compiled_precision>;
 template class low_rank<compiled_precision>;
 template class relative_positions<compiled_precision>;
+template class rotary_positions<compiled_precision>;
 template class mixing_weights<compiled_precision>;
 template class prefix_mix<compiled_precision>;
 template class projection_mix<compiled_precision>;

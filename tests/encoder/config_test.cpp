@@ -156,6 +156,60 @@ TEST_CASE("every family's config is read under its names, and read back") {
   refused("position_buckets", 2);
 }
 
+TEST_CASE("ModernBERT's config, as either version of transformers writes it") {
+  graft::json about{{"model_type", "modernbert"}, {"vocab_size", 60'000}, {"num_hidden_layers", 4}};
+  const auto read = [&] { return graft::parse_encoder_config(about, "c.json"); };
+  const auto usual = read();
+  CHECK(usual.local_layers == std::vector<bool>{false, true, true, false});
+  CHECK(usual.global_rope_theta == 160'000);
+  CHECK(usual.local_rope_theta == 10'000);
+  CHECK(usual.local_attention == 128);
+  CHECK(usual.max_sequence_length() == 8'192);
+  CHECK(usual.pad_token_id == 50'283);
+  CHECK(usual.layer_norm_eps == 1e-5);
+  CHECK(usual.hidden_dropout_prob == 0);
+  CHECK_FALSE(
+      (usual.attention_bias || usual.mlp_bias || usual.norm_bias || usual.classifier_bias || usual.mean_pooling || usual.position_table));
+  CHECK(graft::parse_encoder_config(graft::to_json(usual), "c.json") == usual);
+  about["global_attn_every_n_layers"] = 2;
+  about["local_rope_theta"] = nullptr;
+  CHECK(read().local_layers == std::vector<bool>{false, true, false, true});
+  CHECK(read().local_rope_theta == 160'000);
+  about["rope_parameters"] = {{"full_attention", {{"rope_theta", 70.0}, {"rope_type", "default"}}},
+                              {"sliding_attention", {{"rope_theta", 60.0}}}};
+  about["layer_types"] = {"sliding_attention", "full_attention", "full_attention", "full_attention"};
+  about["classifier_pooling"] = "mean";
+  about["classifier_bias"] = about["norm_bias"] = true;
+  about["hidden_activation"] = "tanh";  // gated layers keep what any function needs
+  about["mlp_dropout"] = 0.25;
+  const auto other = read();
+  CHECK(other.global_rope_theta == 70);
+  CHECK(other.local_rope_theta == 60);
+  CHECK(other.local_layers == std::vector<bool>{true, false, false, false});
+  CHECK(other.mean_pooling);
+  CHECK(other.norm_bias);
+  CHECK(other.hidden_act == "tanh");
+  CHECK(graft::parse_encoder_config(graft::to_json(other), "c.json") == other);
+  const auto refused = [&](const char* field, const graft::json& value) {
+    const graft::json before = about;
+    about[field] = value;
+    CHECK_THROWS_WITH(read(), Catch::StartsWith("c.json: \"" + std::string(field) + "\" "));
+    about = before;
+  };
+  refused("rope_scaling", {{"rope_type", "yarn"}});
+  refused("layer_types", {"full_attention"});
+  refused("layer_types", {"full_attention", "full_attention", "chunked_attention", "full_attention"});
+  refused("classifier_pooling", "max");
+  refused("local_attention", 1);
+  refused("head_dim", 32);
+  refused("hidden_size", 12 * 63);
+  about["hidden_activation"] = "no";
+  CHECK_THROWS_WITH(read(), Catch::Contains("\"hidden_act\" is \"no\""));
+  about["hidden_activation"] = "gelu";
+  about["rope_parameters"]["full_attention"]["rope_type"] = "linear";
+  CHECK_THROWS_WITH(read(), Catch::Contains("\"linear\", of a modernbert only \"default\" is computed"));
+}
+
 TEST_CASE("sizes that a config leaves out are those of transformers") {
   const auto c = graft::parse_encoder_config({{"model_type", "bert"}, {"vocab_size", 100}, {"hidden_size", 24}}, "c.json");
   CHECK(c.num_hidden_layers == 12);

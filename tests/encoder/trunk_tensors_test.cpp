@@ -1,5 +1,6 @@
 #include "graft/encoder/trunk_tensors.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "graft/io/tensor_source.hpp"
@@ -59,6 +60,16 @@ TEST_CASE("families lack what they lack, and have what is their own") {
   config.distances_normalized = true;
   CHECK(graft::trunk_tensors(config).at("deberta-v2.encoder.relative_positions.weight") == shape{32, 6});
   CHECK(graft::trunk_tensors(config).at("deberta-v2.encoder.relative_norm.bias") == shape{6});
+  config = two_layers("modernbert", 0);
+  config.attention_bias = config.mlp_bias = config.norm_bias = config.classifier_bias = config.position_table = false;
+  const auto modern = graft::trunk_tensors(config);
+  CHECK(modern.at("modernbert.encoder.layer.1.attention.self.query_key_value.weight") == shape{18, 6});
+  CHECK(modern.at("modernbert.encoder.layer.1.intermediate.dense.weight") ==
+        shape{2 * modern.at("modernbert.encoder.layer.1.output.dense.weight")[1], 6});
+  CHECK_FALSE(modern.contains("modernbert.encoder.layer.0.attention.LayerNorm.weight"));  // the embeddings' is just below
+  CHECK(modern.contains("modernbert.encoder.layer.1.attention.LayerNorm.weight"));
+  CHECK(modern.contains("modernbert.pooler.norm.weight"));
+  CHECK(std::none_of(modern.begin(), modern.end(), [](const auto& item) { return item.first.ends_with(".bias"); }));
 }
 
 TEST_CASE("what lies in an encoder and has no place in it is noted, or refused where it changes what is computed") {

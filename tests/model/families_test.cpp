@@ -10,6 +10,7 @@
 #include "graft/losses/losses.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
+#include "graft/model/lora.hpp"
 
 namespace {
 
@@ -72,7 +73,85 @@ double worst_gradient(const std::string& folder, int threads) {
   return worst;
 }
 
+/// The same of what is tuned around the encoder, a Houlsby adapter or a low-rank update, and its values in tuned.safetensors there.
+template <class M>
+double worst_tuned_gradient(M model, const std::string& folder, const std::string& part) {
+  using real = typename M::real;
+  const auto& config = model.config;
+  const auto& family = graft::family_of(config.model_type);
+  const graft::safetensors_file theirs(folder + "/tuned.safetensors");
+  const auto name_there = [&](const std::string& name) {
+    const auto at = name.find(part);
+    const std::string layer = name.substr(0, at) + (part == ".adapter." ? ".dense" : "");
+    return graft::name_in_files(family, layer) + name.substr(at);
+  };
+  graft::load_parameters(model, graft::open_model(folder, config.model_type),
+                         [&](const std::string& name) { return name.find(part) == name.npos ? std::optional(name) : std::nullopt; });
+  model.for_each_parameter([&](auto& p) {
+    p.freeze();
+    if (p.name.find(part) == p.name.npos) return;
+    const auto values = theirs.values<double>(name_there(p.name));
+    REQUIRE(static_cast<graft::index>(values.size()) == p.size());
+    for (graft::index i = 0; i < p.size(); ++i) p.edit().data()[i] = static_cast<real>(values[static_cast<std::size_t>(i)]);
+    p.train();
+  });
+  const graft::batch b = rows();
+  graft::context ctx;
+  ctx.threads = 1;
+  typename M::trace trace;
+  graft::matrix<real> logits(b.size(), 2), dlogits(b.size(), 2);
+  model.forward(b, logits, &trace, ctx);
+  graft::view<real> d(dlogits);
+  graft::cross_entropy<real>(logits, b.labels, &d);
+  model.backward(d, b, trace, ctx);
+  double worst = 0, largest = 1;
+  std::size_t count = 0;
+  model.for_each_parameter([&](auto& p) {
+    if (!p.is_trained()) return;
+    const auto expected = theirs.values<double>("gradient." + name_there(p.name));
+    const auto own = p.gradient();
+    for (const double one : expected) largest = std::max(largest, std::abs(one));
+    for (graft::index i = 0; i < own.size(); ++i)
+      worst = std::max(worst, std::abs(static_cast<double>(own.data()[i]) - expected[static_cast<std::size_t>(i)]));
+    ++count;
+  });
+  std::size_t expected_count = 0;
+  for (const auto& [name, info] : theirs.tensors())
+    expected_count += name.find(part) != name.npos && !name.starts_with("gradient.") ? 1 : 0;
+  CHECK(count == expected_count);
+  return worst / largest;
+}
+
+template <class P>
+double worst_tuned_gradient(const std::string& folder) {
+  const auto config = graft::read_encoder_config(folder + "/config.json");
+  const auto head = graft::usual_head(config);
+  auto updated = graft::make_plain_classifier<P>(config, 2, head);
+  const graft::safetensors_file theirs(folder + "/tuned.safetensors");
+  graft::lora_options o{2, 3, {}};
+  graft::for_each_projection(updated, [&](auto& layer) {
+    const bool there = theirs.contains(graft::name_in_files(graft::family_of(config.model_type), layer.name()) + ".lora_A.weight");
+    if (there) o.targets.push_back(layer.name());
+  });
+  graft::add_lora(updated, o);
+  return std::max(worst_tuned_gradient(graft::make_adapter_classifier<P>(config, 2, {3}, head), folder, ".adapter."),
+                  worst_tuned_gradient(std::move(updated), folder, ".lora_"));
+}
+
 }  // namespace
+
+TEST_CASE("the gradients of adapters and low-rank updates in every family are those of torch") {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(families + "families")) {
+    const std::string folder = entry.path().string();
+    if (!std::filesystem::exists(folder + "/tuned.safetensors")) continue;
+    INFO(folder);
+    CHECK(worst_tuned_gradient<graft::f64>(folder) < 1e-9);
+    CHECK(worst_tuned_gradient<graft::f32>(folder) < 1e-5);
+    ++count;
+  }
+  CHECK(count >= 3 * graft::model_families().size());  // three shapes each
+}
 
 TEST_CASE("the gradients of every family's parameters are those of transformers") {
   std::size_t count = 0;

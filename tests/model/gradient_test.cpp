@@ -135,6 +135,33 @@ TEST_CASE("gradients of every family, and of every function of the feed-forward 
   }
 }
 
+TEST_CASE("gradients of ModernBERT: normalized first, turned, gated, in windows, with and without biases; adapters, updates, mixes") {
+  for (const bool biases : {false, true}) {
+    graft::encoder_config c = graft_test::tiny_config(biases ? 0.2 : 0.0);
+    c.model_type = "modernbert";
+    c.num_attention_heads = biases ? 1 : 3;
+    c.type_vocab_size = 0;
+    c.position_table = false;
+    c.global_rope_theta = 50;
+    c.local_rope_theta = 10;
+    c.local_attention = 4;
+    c.local_layers = {biases, !biases};
+    c.attention_bias = c.mlp_bias = c.norm_bias = c.classifier_bias = c.mean_pooling = biases;
+    c.mlp_dropout = biases ? 0.2 : 0.0;
+    check_model(*graft_test::make_tiny_plain(c, true), biases);
+    for (const auto kind : {biases ? "houlsby" : "pfeiffer", biases ? "general" : "parallel"}) {
+      check_model(*graft_test::make_tiny_single(c, 3, kind, biases), biases);
+    }
+    check_model(*graft_test::make_tiny_single(c, 3, "general", !biases, R"({"use_gating": true, "original_ln_before": true})"), biases);
+    check_model(*graft_test::make_tiny_lora(c, {2, 3, {"query_key_value", "intermediate.dense", "output.dense"}}), biases);
+    auto mix = graft_test::tiny_mix(true, true, mixing_mode::gates);
+    mix.adapters[0].adapter.kind = "pfeiffer";
+    check_model(*graft_test::make_tiny_multi(c, mix, biases ? multi_adapter_ft_mode::base_ft : multi_adapter_ft_mode::full_ft), biases);
+    const auto fusion = graft_test::tiny_mix(false, false, mixing_mode::fusion);
+    check_model(*graft_test::make_tiny_multi(c, fusion, biases ? multi_adapter_ft_mode::full_ft : multi_adapter_ft_mode::base), biases);
+  }
+}
+
 TEST_CASE("gradients of mixes: every tuning mode and mixing mode") {
   for (const auto tuned :
        {multi_adapter_ft_mode::base, multi_adapter_ft_mode::flex, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {

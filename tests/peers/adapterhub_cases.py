@@ -48,7 +48,14 @@ def setting(name, config, base="roberta", head=None, labels=LABELS, head_class=C
     return Case(f"adapterhub: {name}", base, save, load, to="adapterhub", **more)
 
 
-def static(name, config, base, **more):
+def static_answers(base_folder, folder):
+    model = AutoModelForSequenceClassification.from_pretrained(base_folder, num_labels=2)
+    adapters.init(model)
+    model.load_adapter(folder, set_active=True)
+    return Answers(logits(model, ROWS), LABELS)
+
+
+def static(name, config, base, own_class=False, **more):
     """An adapter of *ForSequenceClassification: its head has the model's own names, and no configuration."""
     def save(base_folder, out):
         model = AutoModelForSequenceClassification.from_pretrained(base_folder, num_labels=2, id2label=dict(enumerate(LABELS)),
@@ -56,7 +63,7 @@ def static(name, config, base, **more):
         adapters.init(model)
         model.add_adapter("task", config=config)
         model.set_active_adapters("task")
-        randomize(model, lambda n: ".task." in n or "classifier" in n)
+        randomize(model, lambda n: ".task." in n or "classifier" in n or n.startswith("head."))
         model.save_adapter(out, "task", with_head=True)
         return Answers(logits(model, ROWS), LABELS)
 
@@ -64,7 +71,7 @@ def static(name, config, base, **more):
         model = AutoAdapterModel.from_pretrained(base_folder)
         model.load_adapter(folder, set_active=True)
         return Answers(logits(model, ROWS), LABELS)
-    return Case(f"adapterhub: {name}", base, save, load, to="adapterhub", **more)
+    return Case(f"adapterhub: {name}", base, save, static_answers if own_class else load, to="adapterhub", **more)
 
 
 def setup(name, compose, configs, fusion="dynamic", **more):

@@ -32,6 +32,14 @@ def distilbert(shape, act):
                                          max_position_embeddings=18, activation=act)
 
 
+def modernbert(**more):
+    def make(shape, act):
+        return transformers.ModernBertConfig(vocab_size=shape["vocab_size"], hidden_size=shape["hidden"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
+                                             intermediate_size=shape["inner"], max_position_embeddings=20, hidden_activation=act, local_attention=4, global_attn_every_n_layers=2,
+                                             pad_token_id=1, bos_token_id=0, eos_token_id=2, cls_token_id=0, sep_token_id=2, **more)
+    return make
+
+
 FAMILIES = {  # name -> (configuration, class)
     "roberta": (usual(transformers.RobertaConfig, type_vocab_size=1), transformers.RobertaForSequenceClassification),
     "bert": (usual(transformers.BertConfig), transformers.BertForSequenceClassification),
@@ -44,6 +52,9 @@ FAMILIES = {  # name -> (configuration, class)
                          norm_rel_ebd="layer_norm", position_biased_input=False), transformers.DebertaV2ForSequenceClassification),
     "deberta-v2, plain": (usual(transformers.DebertaV2Config, relative_attention=True, share_att_key=True, max_relative_positions=7, pos_att_type=["c2p"], type_vocab_size=2,
                                 pooler_hidden_act="relu"), transformers.DebertaV2ForSequenceClassification),
+    "modernbert": (modernbert(), transformers.ModernBertForSequenceClassification),
+    "modernbert, biases": (modernbert(attention_bias=True, mlp_bias=True, norm_bias=True, classifier_bias=True, classifier_pooling="mean", classifier_activation="silu"),
+                           transformers.ModernBertForSequenceClassification),
 }
 
 
@@ -52,7 +63,7 @@ def randomized(model, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, p in sorted(model.named_parameters()):
-            size = 1.0 if "word_embeddings" in name else 0.1 if p.dim() == 1 else 0.35
+            size = 1.0 if "word_embeddings" in name or "tok_embeddings" in name else 0.1 if p.dim() == 1 else 0.35
             p.add_(size * torch.randn(p.shape, generator=generator))
     return model.eval()
 
@@ -70,6 +81,8 @@ BASES = {
     "distilbert": lambda: randomized(transformers.DistilBertModel(distilbert(SHAPES[0], "gelu")), 8),
     "mpnet": lambda: randomized(transformers.MPNetModel(FAMILIES["mpnet"][0](SHAPES[0], "gelu"), add_pooling_layer=False), 10),
     "deberta_v2": lambda: randomized(transformers.DebertaV2Model(FAMILIES["deberta-v2"][0](SHAPES[0], "gelu")), 11),
+    "modernbert": lambda: randomized(transformers.ModernBertModel(FAMILIES["modernbert"][0](SHAPES[0], "gelu")), 12),
+    "modernbert_biases": lambda: randomized(transformers.ModernBertModel(FAMILIES["modernbert, biases"][0](SHAPES[0], "gelu")), 14),
     "electra": lambda: randomized(transformers.ElectraModel(FAMILIES["electra"][0](SHAPES[0], "gelu")), 9),
 }
 

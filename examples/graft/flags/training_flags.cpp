@@ -85,13 +85,15 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         "What an adapter of kind general computes, a JSON object with the fields of AdapterHub's BnConfig, such as {\"ln_before\": true}.");
     table
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
-             "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's.")
+             "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's: trained, but for a ModernBERT's, "
+             "if not said.")
         .one_of({"trained", "frozen"});
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
     table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
-    table.add(
-        "lora_target", &flags.lora_target,
-        "Projections that get an update: query, key, value, attention.output.dense, intermediate.dense, output.dense; dense: all three.");
+    table.add("lora_target", &flags.lora_target,
+              "Projections that get an update: query, key, value (in a ModernBERT all in one, query_key_value), attention.output.dense, "
+              "intermediate.dense, "
+              "output.dense; dense: all three. If not said, query and value, or the one.");
     table.add("lora_rank_pattern", &flags.lora_rank_pattern, "Ranks of some of them, such as query=4,layer.0.attention.self.value=2.");
     table.add("lora_alpha_pattern", &flags.lora_alpha_pattern, "The same for lora_alpha.");
   }

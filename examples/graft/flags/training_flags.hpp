@@ -53,22 +53,22 @@ struct training_flags {
   bool force_overwrite = false;
 
   // adapters
-  std::string tune = "adapters";                           // train-adapter only
-  std::string adapter_method = "bottleneck";               // train-adapter only
-  std::string adapter_placement = "houlsby";               // train-adapter only
-  double adapter_scaling = 1;                              // train-adapter only
-  std::string adapter_settings;                            // train-adapter only
-  std::string adapter_layer_norm = "trained";              // train-adapter only
-  std::int64_t lora_r = 8;                                 // train-adapter only
-  double lora_alpha = 8;                                   // train-adapter only
-  std::vector<std::string> lora_target{"query", "value"};  // train-adapter only
-  std::vector<std::string> lora_rank_pattern;              // train-adapter only
-  std::vector<std::string> lora_alpha_pattern;             // train-adapter only
-  std::int64_t prefix_length = 30;                         // train-adapter only
-  std::int64_t prefix_bottleneck = 512;                    // train-adapter only
-  std::string prefix_hidden_act = "tanh";                  // train-adapter only
-  std::int64_t prefix_gates = 0;                           // train-adapter only
-  std::vector<std::string> prefix_leave_out;               // train-adapter only
+  std::string tune = "adapters";                // train-adapter only
+  std::string adapter_method = "bottleneck";    // train-adapter only
+  std::string adapter_placement = "houlsby";    // train-adapter only
+  double adapter_scaling = 1;                   // train-adapter only
+  std::string adapter_settings;                 // train-adapter only
+  std::string adapter_layer_norm;               // train-adapter only
+  std::int64_t lora_r = 8;                      // train-adapter only
+  double lora_alpha = 8;                        // train-adapter only
+  std::vector<std::string> lora_target;         // train-adapter only
+  std::vector<std::string> lora_rank_pattern;   // train-adapter only
+  std::vector<std::string> lora_alpha_pattern;  // train-adapter only
+  std::int64_t prefix_length = 30;              // train-adapter only
+  std::int64_t prefix_bottleneck = 512;         // train-adapter only
+  std::string prefix_hidden_act = "tanh";       // train-adapter only
+  std::int64_t prefix_gates = 0;                // train-adapter only
+  std::vector<std::string> prefix_leave_out;    // train-adapter only
   std::int64_t adapter_size = 64;
   std::string adapter_hidden_act = "gelu";
   double adapter_initializer_range = 0.0002;

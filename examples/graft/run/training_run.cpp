@@ -7,6 +7,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/data/example_reader.hpp"
 #include "graft/data/featurize.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
@@ -159,6 +160,15 @@ std::string amount(double value) {
   return text;
 }
 
+/// Flags that mean what is usual for the encoder where nothing is said.
+void settle_defaults(prepared_run& run) {
+  const bool first = family_of(run.config.model_type).normalizes_first;
+  if (run.flags.adapter_layer_norm.empty()) run.flags.adapter_layer_norm = first ? "frozen" : "trained";
+  if (run.flags.lora_target.empty()) run.flags.lora_target = first ? std::vector<std::string>{"query_key_value"} : lora_options().targets;
+  if (run.args.contains("adapter_layer_norm")) run.args["adapter_layer_norm"] = run.flags.adapter_layer_norm;
+  if (run.args.contains("lora_target")) run.args["lora_target"] = run.flags.lora_target;
+}
+
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
@@ -181,14 +191,16 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;
   run.tasks = read_task_config(flags.task_config_path);
   run.adapters = mixed_adapters(flags);
+  run.config = read_trunk_config(files);
+  settle_defaults(run);
   claim_output(run);
 
-  run.config = read_trunk_config(files);
   if (!flags.model_type.empty() && encoder_family(flags.model_type) != run.config.model_type) {
     throw config_error("--model_type is " + flags.model_type + ", the model's configuration says " + run.config.model_type);
   }
   if (flags.dropout) {
     run.config.hidden_dropout_prob = run.config.attention_probs_dropout_prob = *flags.dropout;
+    run.config.mlp_dropout = *flags.dropout;
     run.config.classifier_dropout.reset();
   }
   run.max_seq_length = flags.max_seq_length;

@@ -12,7 +12,8 @@
 namespace graft {
 
 /// A kind of adapter: what it makes, at one site, of the sub-layer's output h, of x, which the sub-layer read, and of the site's LayerNorm
-/// LN. It holds parameters only; LN is the site's.
+/// LN. It holds parameters only; LN is the site's. Where the layer normalizes what its parts read, that is x, LN is the identity, and the
+/// residual is added behind the site: y = h + U(...) where it would be LN(h + x + U(...)), LN.residual(x) being nothing.
 ///   name                             by which options, files and flags call it
 ///   stands_at(options, location)     whether it stands at that site; where not, the site is y = LN(h + x)
 ///   K(prefix, hidden_size, options, location)   its parameters, called PREFIX...., zero until they are initialized or loaded
@@ -38,11 +39,17 @@ concept adapter_kind = parameterized<K> &&
 
 namespace detail {
 
-/// y = h + x + U(t), U being MODULE: a kind's sum before the LayerNorm.
+/// y = h + x + U(t), U being MODULE: a kind's sum before the LayerNorm. An x of no rows is not added (layer_norm::residual).
 template <class P>
 void add_update(const bottleneck<P>& module, const_view<typename P::real> t, const_view<typename P::real> h, const_view<typename P::real> x,
                 view<typename P::real> y, typename bottleneck<P>::saved* s, context& ctx) {
   using real = typename P::real;
+  if (x.rows() == 0) {
+    module.update(t, s, ctx, [&](index row, index col, const auto& block) {
+      y.window(row, col, block.rows(), block.cols()) = block + h.window(row, col, block.rows(), block.cols());
+    });
+    return;
+  }
   module.update(t, s, ctx, [&](index row, index col, const auto& block) {
     for_each_row(block, [&](index i, auto width) {
       const real *u = block.row_data(i), *own = h.row_data(row + i) + col, *residual = x.row_data(row + i) + col;

@@ -93,7 +93,8 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   if (!options_.residual_before) ops::add_rows<real>(r, out, ctx);
   if (form_.is_parallel) ops::add_rows<real>(h, out, ctx);
   if (form_.original_ln_after) {
-    norm.forward(out, &x, y, s != nullptr ? &s->norm : nullptr, ctx);
+    const const_view<real> residual_x = norm.residual(x);
+    norm.forward(out, &residual_x, y, s != nullptr ? &s->norm : nullptr, ctx);
   } else {
     y = out;
   }
@@ -123,7 +124,7 @@ void fusion_adapter<P>::backward(const_view<real> dy, const saved& s, layer_norm
   view<real> to_h = ctx.memory.take<real>(n, width), to_x = ctx.memory.take<real>(n, width), to_t = ctx.memory.take<real>(n, width);
   view<real> to_r = ctx.memory.take<real>(n, width);
   for (view<real> zero : {to_h, to_x, to_t, to_r}) zero.setZero();
-  if (form_.original_ln_after) to_x = d;
+  if (form_.original_ln_after && norm.normalizes()) to_x = d;
   if (form_.is_parallel) to_h = d;
   if (!options_.residual_before) to_r = d;
 

@@ -74,7 +74,7 @@ class general_adapter {
     if (early) add_residual(t, h, x, u);
     if (after) after->forward(u, u, kept(&saved::after), ctx);
     if (!early) add_residual(t, h, x, u);
-    if (settings.original_ln_after) {
+    if (settings.original_ln_after && norm.normalizes()) {
       norm.forward(u, &x, y, kept(&saved::norm), ctx);
     } else {
       y = u;
@@ -85,7 +85,7 @@ class general_adapter {
     scratch::mark mark(ctx.memory);
     const auto take = [&] { return ctx.memory.take<real>(dy.rows(), dy.cols()); };
     view<real> d_out = take(), to_h = take(), to_x = take(), to_t = take(), d = take();
-    if (settings.original_ln_after) {
+    if (settings.original_ln_after && norm.normalizes()) {
       norm.backward(dy, s.norm, &d_out, ctx);
       to_x = d_out;
     } else {

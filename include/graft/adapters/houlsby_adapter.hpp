@@ -27,7 +27,7 @@ class houlsby_adapter {
       : module(prefix, hidden_size, o.size, o.act, o.scaling) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
-    detail::add_update<P>(module, h, h, x, y, s != nullptr ? &s->module : nullptr, ctx);
+    detail::add_update<P>(module, h, h, norm.residual(x), y, s != nullptr ? &s->module : nullptr, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
@@ -36,6 +36,7 @@ class houlsby_adapter {
     view<real> du = dx != nullptr ? *dx : ctx.memory.take<real>(below ? dy.rows() : 0, dy.cols());
     norm.backward(dy, s.norm, below || dx != nullptr ? &du : nullptr, ctx);
     if (below) module.backward(du, s.module, dh, ctx);
+    if (dx != nullptr && !norm.normalizes()) dx->setZero();
   }
 
   template <class F>

@@ -74,6 +74,7 @@ namespace detail {
 /// Whether the fused kernel computes the branch, and what it reads: LN(h + x), or h.
 template <class P>
 std::optional<bool> fused_reads_norm(const adapter_site<P>& branch) {
+  if (!branch.norm.normalizes()) return std::nullopt;  // the kernel does
   return std::visit(
       []<class Kind>(const Kind& kind) -> std::optional<bool> {
         if constexpr (requires { Kind::reads_norm; }) {

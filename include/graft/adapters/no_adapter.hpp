@@ -24,12 +24,14 @@ class no_adapter {
   no_adapter(const std::string&, index, const adapter_options&, site_location) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
-    norm.forward(h, &x, y, s != nullptr ? &s->norm : nullptr, ctx);
+    const const_view<real> residual = norm.residual(x);
+    norm.forward(h, &residual, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
     view<real>* const first = dx != nullptr ? dx : dh;
     norm.backward(dy, s.norm, first, ctx);
     if (dh != nullptr && dx != nullptr) convert_rows(const_view<real>(*dx), *dh, ctx.threads);
+    if (dx != nullptr && !norm.normalizes()) dx->setZero();
   }
 
   template <class F>

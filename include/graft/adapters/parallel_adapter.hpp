@@ -27,7 +27,7 @@ class parallel_adapter {
       : module(prefix, hidden_size, o.size, o.act, o.scaling) {}
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
-    detail::add_update<P>(module, x, h, x, y, s != nullptr ? &s->module : nullptr, ctx);
+    detail::add_update<P>(module, x, h, norm.residual(x), y, s != nullptr ? &s->module : nullptr, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
@@ -35,7 +35,7 @@ class parallel_adapter {
     const bool below = dx != nullptr || is_trainable(module);
     view<real> du = dh != nullptr ? *dh : ctx.memory.take<real>(below ? dy.rows() : 0, dy.cols());
     norm.backward(dy, s.norm, below || dh != nullptr ? &du : nullptr, ctx);
-    if (below) module.backward(du, s.module, dx, ctx);
+    if (below) module.update_backward(du, s.module, norm.normalizes() ? real(1) : real(0), dx, ctx);
   }
 
   template <class F>

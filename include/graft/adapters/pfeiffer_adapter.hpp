@@ -32,7 +32,7 @@ class pfeiffer_adapter {
     scratch::mark mark(ctx.memory);
     view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
     norm.forward(h, &x, t, s != nullptr ? &s->inner : nullptr, ctx);
-    detail::add_update<P>(module, t, h, x, y, s != nullptr ? &s->module : nullptr, ctx);
+    detail::add_update<P>(module, t, h, norm.residual(x), y, s != nullptr ? &s->module : nullptr, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
@@ -49,6 +49,7 @@ class pfeiffer_adapter {
       ops::add_rows<real>(dt, du, ctx);
     }
     if (dh != nullptr) convert_rows(const_view<real>(du), *dh, ctx.threads);
+    if (dx != nullptr && !norm.normalizes()) *dx = dt;
   }
 
   template <class F>

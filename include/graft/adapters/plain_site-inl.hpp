@@ -9,7 +9,8 @@ namespace graft {
 
 template <class P>
 void plain_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-  norm.forward(h, &x, y, s, ctx);
+  const const_view<real> residual = norm.residual(x);
+  norm.forward(h, &residual, y, s, ctx);
 }
 
 template <class P>
@@ -17,6 +18,7 @@ void plain_site<P>::backward(const_view<real> dy, const saved& s, view<real>* dh
   view<real>* first = dh != nullptr ? dh : dx;
   norm.backward(dy, s, first, ctx);
   if (dh != nullptr && dx != nullptr) convert_rows(const_view<real>(*dh), *dx, ctx.threads);
+  if (dx != nullptr && !norm.normalizes()) dx->setZero();
 }
 
 }  // namespace graft

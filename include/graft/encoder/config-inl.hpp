@@ -16,6 +16,8 @@ GRAFT_INLINE index encoder_config::max_sequence_length() const {
   return family_of(model_type).positions_after_padding ? max_position_embeddings - pad_token_id - 1 : max_position_embeddings;
 }
 
+GRAFT_INLINE double encoder_config::site_norm_eps() const { return family_of(model_type).normalizes_first ? 0 : layer_norm_eps; }
+
 GRAFT_INLINE std::string encoder_family(const std::string& name) {
   for (const model_family& one : model_families()) {
     for (const auto& known : one.types) {
@@ -28,7 +30,7 @@ GRAFT_INLINE std::string encoder_family(const std::string& name) {
 
 GRAFT_INLINE std::optional<relative_options> relative_options_of(const encoder_config& c) {
   const position_kind kind = family_of(c.model_type).positions;
-  if (kind == position_kind::table) return std::nullopt;
+  if (kind == position_kind::table || kind == position_kind::rotary) return std::nullopt;
   relative_options o{.heads = c.num_attention_heads, .hidden_size = c.hidden_size, .disentangled = kind == position_kind::disentangled};
   o.buckets = c.relative_buckets;
   if (!o.disentangled) return o;
@@ -79,12 +81,14 @@ GRAFT_INLINE std::string encoder_model_type(const json& object, const std::strin
 }
 
 /// The function of the feed-forward layers that FIELD names.
-/// @throws format_error  there is none of that name, or none whose derivative is kept in the little that GELU's takes
-GRAFT_INLINE std::string activation_field(const json& object, const std::string& field, const std::string& path) {
+/// @throws format_error  there is none of that name, or, where it is to be KEPT, none whose derivative is kept in the little that GELU's
+/// takes
+GRAFT_INLINE std::string activation_field(const json& object, const std::string& field, const std::string& path, bool kept = true) {
   const auto name = optional<std::string>(object, field, path, "gelu");
   const std::string known = "gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu or mish";
   try {
     const activation act = parse_activation(name);
+    if (!kept) return activation_name(act);
     for (const activation one :
          {activation::gelu, activation::gelu_new, activation::quick_gelu, activation::relu, activation::swish, activation::mish}) {
       if (act == one) return activation_name(act);
@@ -92,6 +96,48 @@ GRAFT_INLINE std::string activation_field(const json& object, const std::string&
   } catch (const config_error&) {  // refused below
   }
   throw format_error(path, "\"" + field + "\" is \"" + name + "\", " + known + " was expected");
+}
+
+/// The fields of C that say how a layer that normalizes first attends, and what has biases.
+GRAFT_INLINE void read_rotary(encoder_config& c, const json& object, const std::string& path) {
+  const auto theta = [&](const char* field) {
+    const json value = object.value(field, json());
+    if (value.is_number() && value.get<double>() > 0 && value.get<double>() < 1e30) return value.get<double>();
+    throw format_error(path, "\"" + std::string(field) + "\" is " + shown(value) + ", a number greater than 0 was expected");
+  };
+  c.position_table = false;
+  c.global_rope_theta = theta("global_rope_theta");
+  c.local_rope_theta = theta("local_rope_theta");
+  c.local_attention = integer_field(object, "local_attention", path, 2, 1'048'576);
+  if (const json types = object.value("layer_types", json()); !types.is_null()) {
+    const auto known = [](const json& type) { return type == "full_attention" || type == "sliding_attention"; };
+    if (!types.is_array() || std::ssize(types) != c.num_hidden_layers || !std::all_of(types.begin(), types.end(), known)) {
+      throw format_error(path, "\"layer_types\" is " + shown(types) + ", for each of " + std::to_string(c.num_hidden_layers) +
+                                   " layers full_attention or sliding_attention was expected");
+    }
+    for (const json& type : types) c.local_layers.push_back(type == "sliding_attention");
+  } else {
+    const index every = integer_field(object, "global_attn_every_n_layers", path, 1, 1'000'000);
+    for (index l = 0; l < c.num_hidden_layers; ++l) c.local_layers.push_back(l % every != 0);
+  }
+  c.attention_bias = optional<bool>(object, "attention_bias", path, false);
+  c.mlp_bias = optional<bool>(object, "mlp_bias", path, false);
+  c.norm_bias = optional<bool>(object, "norm_bias", path, false);
+  c.classifier_bias = optional<bool>(object, "classifier_bias", path, false);
+  c.mlp_dropout = fraction_field(object, "mlp_dropout", path, 0);
+  c.pooler_hidden_act = activation_field(object, "pooler_hidden_act", path, false);
+  const auto pooling = optional<std::string>(object, "classifier_pooling", path, "cls");
+  if (pooling != "cls" && pooling != "mean")
+    throw format_error(path, "\"classifier_pooling\" is \"" + pooling + "\", cls or mean was expected");
+  c.mean_pooling = pooling == "mean";
+  const index head = c.hidden_size / c.num_attention_heads;
+  if (const json given = object.value("head_dim", json()); !given.is_null() && given != head)
+    throw format_error(path, "\"head_dim\" is " + shown(given) + ", of a modernbert only hidden_size / num_attention_heads is computed");
+  if (head % 2 != 0) {
+    throw format_error(path, "\"hidden_size\" is " + std::to_string(c.hidden_size) +
+                                 ", an even number for each of \"num_attention_heads\" (" + std::to_string(c.num_attention_heads) +
+                                 ") was expected: halves of them are turned");
+  }
 }
 
 /// The fields of C that say what distances between tokens do.
@@ -162,7 +208,7 @@ GRAFT_INLINE encoder_config parse_encoder_config(const json& given, const std::s
     c.classifier_dropout = detail::fraction_field(object, "classifier_dropout", path, 0);
   }
   if (family.positions == position_kind::disentangled) detail::read_distances(c, object, path);
-  c.hidden_act = detail::activation_field(object, "hidden_act", path);
+  c.hidden_act = detail::activation_field(object, "hidden_act", path, family.positions != position_kind::rotary);
   const bool pad_given = object.contains("pad_token_id") && !object["pad_token_id"].is_null();
   c.pad_token_id =
       pad_given ? static_cast<std::int32_t>(detail::integer_field(object, "pad_token_id", path, 0, c.vocab_size - 1)) : family.pad_token_id;
@@ -171,6 +217,7 @@ GRAFT_INLINE encoder_config parse_encoder_config(const json& given, const std::s
     throw format_error(path, "\"hidden_size\" is " + std::to_string(c.hidden_size) + ", a multiple of \"num_attention_heads\" (" +
                                  std::to_string(c.num_attention_heads) + ") was expected");
   }
+  if (family.positions == position_kind::rotary) detail::read_rotary(c, object, path);
   if (c.layer_norm_eps == 0) throw format_error(path, "\"layer_norm_eps\" is 0, a number greater than 0 was expected");
   for (const auto* field : {"is_decoder", "add_cross_attention"}) {
     if (!optional<bool>(object, field, path, false)) continue;
@@ -219,6 +266,20 @@ GRAFT_INLINE json to_json(const encoder_config& config) {
     object["pooler_dropout"] = config.pooler_dropout.value_or(0);
     object["pooler_hidden_act"] = config.pooler_hidden_act;
     if (config.classifier_dropout) object["cls_dropout"] = *config.classifier_dropout;
+  }
+  if (positions == position_kind::rotary) {
+    object["global_rope_theta"] = config.global_rope_theta;
+    object["local_rope_theta"] = config.local_rope_theta;
+    object["local_attention"] = config.local_attention;
+    object["layer_types"] = json::array();
+    for (const bool local : config.local_layers) object["layer_types"].push_back(local ? "sliding_attention" : "full_attention");
+    object["attention_bias"] = config.attention_bias;
+    object["mlp_bias"] = config.mlp_bias;
+    object["norm_bias"] = config.norm_bias;
+    object["classifier_bias"] = config.classifier_bias;
+    object["mlp_dropout"] = config.mlp_dropout;
+    object["pooler_hidden_act"] = config.pooler_hidden_act;
+    object["classifier_pooling"] = config.mean_pooling ? "mean" : "cls";
   }
   if (config.classifier_dropout) object["classifier_dropout"] = *config.classifier_dropout;
   return object;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "graft/core/index.hpp"
 #include "graft/core/json_fwd.hpp"
@@ -35,9 +36,18 @@ struct encoder_config {
   bool position_table = true;                            ///< "position_biased_input": positions are added to the words
   std::optional<double> pooler_dropout{};                ///< of what goes into the head, in place of the family's
   std::string pooler_hidden_act{};                       ///< behind the head's first layer; "": the family's
+  double global_rope_theta = 0, local_rope_theta = 0;  ///< bases of rotary positions' angles, in layers that see all tokens, and the others
+  index local_attention = 0;                           ///< tokens that such a layer sees at once; half as many on either side
+  std::vector<bool> local_layers{};                    ///< which are: "layer_types", or "global_attn_every_n_layers"
+  bool attention_bias = true, mlp_bias = true, norm_bias = true,
+       classifier_bias = true;  ///< whether there are such; the head's first layer's
+  double mlp_dropout = 0;       ///< of gated feed-forward parts' inner numbers
+  bool mean_pooling = false;    ///< "classifier_pooling": the head reads a mean
 
   /// Tokens in the longest sequence, special tokens included: RoBERTa's positions start behind the padding id.
   index max_sequence_length() const;
+  /// The epsilon of the LayerNorms at the sites; 0 where there are none.
+  double site_norm_eps() const;
   /// Numbers in a row of its tables.
   index embedding_width() const { return embedding_size == 0 ? hidden_size : embedding_size; }
 

@@ -12,7 +12,7 @@ namespace graft {
 template <class P>
 embeddings<P>::embeddings(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream)
     : word(prefix + ".word_embeddings", c.vocab_size, c.embedding_width()),
-      norm(prefix + ".LayerNorm", c.embedding_width(), c.layer_norm_eps),
+      norm(prefix + ".LayerNorm", c.embedding_width(), c.layer_norm_eps, c.norm_bias),
       after_padding_(family_of(c.model_type).positions_after_padding),
       pad_(c.pad_token_id),
       dropout_(c.hidden_dropout_prob),

@@ -11,8 +11,9 @@ template <class P, site Site>
 index encoder<P, Site>::lowest_trainable() const {
   const bool below = is_trainable(embedded) || (invertible && is_trainable(*invertible)) || (relative && is_trainable(*relative));
   if (below) return -1;
+  const auto depth = static_cast<index>(layers.size()) - (last_norm && is_trainable(*last_norm) ? 1 : 0);
   index l = 0;
-  while (l < static_cast<index>(layers.size()) && !is_trainable(layers[static_cast<std::size_t>(l)])) ++l;
+  while (l < depth && !is_trainable(layers[static_cast<std::size_t>(l)])) ++l;
   return l;
 }
 
@@ -37,6 +38,7 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
     layers[static_cast<std::size_t>(l)].forward(states[l % 2], last ? y : states[(l + 1) % 2], kept, ctx, last ? wanted : rows_of::tokens);
   }
   if (gathers) ops::gather_first_rows<real>(states[depth % 2], y, ctx);
+  if (last_norm) last_norm->forward(y, y, s != nullptr && lowest < depth ? &s->last_norm : nullptr, ctx);
 }
 
 template <class P, site Site>
@@ -46,10 +48,13 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
   scratch::mark mark(ctx.memory);
   view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};
   const index depth = static_cast<index>(layers.size());
-  const bool gathered = lowest < depth && s.layers.back().wanted == rows_of::tokens && dy.rows() < b.rows();
-  if (gathered) ops::scatter_first_rows<real>(dy, gradients[depth % 2], ctx);
+  view<real> behind = ctx.memory.take<real>(last_norm ? dy.rows() : 0, dy.cols());
+  if (last_norm) last_norm->backward(dy, s.last_norm, &behind, ctx);
+  const const_view<real> d = last_norm ? const_view<real>(behind) : dy;
+  const bool gathered = lowest < depth && s.layers.back().wanted == rows_of::tokens && d.rows() < b.rows();
+  if (gathered) ops::scatter_first_rows<real>(d, gradients[depth % 2], ctx);
   for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
-    const const_view<real> dy_l = l + 1 == depth && !gathered ? dy : const_view<real>(gradients[(l + 1) % 2]);
+    const const_view<real> dy_l = l + 1 == depth && !gathered ? d : const_view<real>(gradients[(l + 1) % 2]);
     layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
                                                  ctx);
   }

@@ -9,11 +9,12 @@
 #include "graft/encoder/embeddings.hpp"
 #include "graft/encoder/encoder_layer.hpp"
 #include "graft/layers/coupling_mix.hpp"
+#include "graft/layers/rotary_positions.hpp"
 
 namespace graft {
 
 /// x_0 = embeddings(batch), through an invertible adapter, or several in a mix, where there are such;   x_l+1 = layer_l(x_l)
-/// What attention knows of distances, all layers share.
+/// What attention knows of distances, all layers share. Where the family normalizes first, a LayerNorm ends it.
 /// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
@@ -27,6 +28,7 @@ class encoder {
     typename embeddings<P>::saved embedded;
     typename coupling_mix<P>::saved coupled;
     std::vector<typename layer_type::saved> layers;
+    typename layer_norm<P>::saved last_norm;
   };
 
   /// Parameters PREFIX.embeddings.* and PREFIX.encoder.layer.L.*; make_site(site prefix, location) builds the sites, in order.
@@ -36,15 +38,20 @@ class encoder {
         hidden_size_(c.hidden_size) {
     layers.reserve(static_cast<std::size_t>(c.num_hidden_layers));
     for (index l = 0; l < c.num_hidden_layers; ++l) {
-      layers.emplace_back(prefix + ".encoder.layer." + std::to_string(l), c, layer_type::dropout_streams * static_cast<std::uint64_t>(l),
-                          [&](const std::string& site_prefix, sub_layer behind) {
-                            return make_site(site_prefix, site_location{behind, l});
-                          });
+      layers.emplace_back(
+          prefix + ".encoder.layer." + std::to_string(l), c, layer_type::dropout_streams * static_cast<std::uint64_t>(l),
+          [&](const std::string& site_prefix, sub_layer behind) {
+            return make_site(site_prefix, site_location{behind, l});
+          },
+          l == 0, is_local(c, l));
     }
     if (const auto o = relative_options_of(c)) {
       relative = std::make_shared<relative_positions<P>>(prefix + ".encoder", *o);
       for (auto& l : layers) l.attention.relative = relative;
     }
+    if (family_of(c.model_type).normalizes_first)
+      last_norm.emplace(prefix + ".encoder.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
+    if (family_of(c.model_type).positions == position_kind::rotary) turn_by_places(c);
   }
   index hidden_size() const { return hidden_size_; }
 
@@ -60,14 +67,31 @@ class encoder {
     if (invertible) invertible->for_each_parameter(f);
     if (relative) relative->for_each_parameter(f);
     for (auto& l : layers) l.for_each_parameter(f);
+    if (last_norm) last_norm->for_each_parameter(f);
   }
 
   embeddings<P> embedded;                           // what goes into the first of the layers
   std::optional<coupling_mix<P>> invertible;        // ... by way of this
   std::shared_ptr<relative_positions<P>> relative;  // what attention is told of distances; null: nothing
   std::vector<layer_type> layers;
+  std::optional<layer_norm<P>> last_norm;  // behind them, where the family has one
 
  private:
+  static bool is_local(const encoder_config& c, index l) {
+    return l < std::ssize(c.local_layers) && c.local_layers[static_cast<std::size_t>(l)];
+  }
+  void turn_by_places(const encoder_config& c) {
+    std::shared_ptr<const rotary_positions<P>> angles[2];  // of layers that see everything, and of the others
+    for (index l = 0; l < c.num_hidden_layers; ++l) {
+      const bool local = is_local(c, l);
+      auto& own = angles[local ? 1 : 0];
+      if (own == nullptr) {
+        own = std::make_shared<const rotary_positions<P>>(c.hidden_size / c.num_attention_heads,
+                                                          local ? c.local_rope_theta : c.global_rope_theta, c.max_sequence_length());
+      }
+      layers[static_cast<std::size_t>(l)].attention.rotary = own;
+    }
+  }
   index hidden_size_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // One transformer layer, with whatever stands at its two sites.
 
+#include <optional>
 #include <string>
 
 #include "graft/core/layer.hpp"
@@ -8,12 +9,14 @@
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/layers/feed_forward.hpp"
+#include "graft/layers/layer_norm.hpp"
 #include "graft/layers/self_attention.hpp"
 
 namespace graft {
 
 /// m = site_1(attention(x), x);   y = site_2(feed_forward(m), m)            (post-LayerNorm: the LayerNorms are in the sites)
-/// Backward goes down only as far as something is trained or dx is wanted.
+/// In a family that normalizes first, m = x + site_1(attention(n), n), n = LN_1(x), and y = m + site_2(feed_forward(k), k), k = LN_2(m);
+/// the first layer has no LN_1. Backward goes down only as far as something is trained or dx is wanted.
 /// @param  x  (N, H) rows are tokens            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens of ctx.offsets' B
 ///            sequences: nothing behind the attention itself is computed for the others
 /// Saved: what the four parts save; a part below everything that is trained saves nothing.
@@ -29,18 +32,23 @@ class encoder_layer {
     typename Site::saved attention_site;
     typename feed_forward<P>::saved feed;
     typename Site::saved feed_site;
+    typename layer_norm<P>::saved attention_norm, feed_norm;
   };
   static constexpr std::uint64_t dropout_streams = 3;  // dropout dropout_streams that a layer uses
 
-  /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix, behind which part) builds each site.
+  /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix, behind which part) builds each site. Of
+  /// a family that has such: it is the FIRST of the layers, or LOCAL, one that sees near tokens alone.
   template <class MakeSite>
-  encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream, MakeSite&& make_site)
-      : attention(prefix + ".attention", {c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob,
-                                          family_of(c.model_type).drops_attention_output ? c.hidden_dropout_prob : 0, dropout_stream}),
+  encoder_layer(const std::string& prefix, const encoder_config& c, std::uint64_t dropout_stream, MakeSite&& make_site, bool first = false,
+                bool local = false)
+      : attention(prefix + ".attention", attention_options(c, dropout_stream, local)),
         attention_site(make_site(prefix + ".attention.output", sub_layer::attention)),
-        feed(prefix, {c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream + 2,
-                      c.hidden_act.empty() ? activation::gelu : parse_activation(c.hidden_act)}),
-        feed_site(make_site(prefix + ".output", sub_layer::feed_forward)) {}
+        feed(prefix, feed_options(c, dropout_stream + 2)),
+        feed_site(make_site(prefix + ".output", sub_layer::feed_forward)) {
+    if (!family_of(c.model_type).normalizes_first) return;
+    if (!first) attention_norm.emplace(prefix + ".attention.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
+    feed_norm.emplace(prefix + ".intermediate.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
+  }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
@@ -54,22 +62,51 @@ class encoder_layer {
 
   template <class F>
   void for_each_parameter(F&& f) {
+    if (attention_norm) attention_norm->for_each_parameter(f);
     attention.for_each_parameter(f);
     attention_site.for_each_parameter(f);
+    if (feed_norm) feed_norm->for_each_parameter(f);
     feed.for_each_parameter(f);
     feed_site.for_each_parameter(f);
   }
 
-  /// F(projection) for each of the six, attention's first.
+  /// F(projection) for each, attention's first.
   template <class F>
   void for_each_projection(F&& f) {
-    for (auto* one : {&attention.query, &attention.key, &attention.value, &attention.output, &feed.intermediate, &feed.output}) f(*one);
+    attention.for_each_projection(f);
+    f(feed.intermediate);
+    f(feed.output);
   }
 
   self_attention<P> attention;  // each with the site behind it, which adds the residual and normalizes
   Site attention_site;
   feed_forward<P> feed;
   Site feed_site;
+  std::optional<layer_norm<P>> attention_norm, feed_norm;  // LN_1, LN_2
+
+ private:
+  static typename self_attention<P>::options attention_options(const encoder_config& c, std::uint64_t dropout_stream, bool local) {
+    const model_family& family = family_of(c.model_type);
+    typename self_attention<P>::options o{c.hidden_size, c.num_attention_heads, c.attention_probs_dropout_prob};
+    o.hidden_dropout = family.drops_attention_output ? c.hidden_dropout_prob : 0;
+    o.dropout_stream = dropout_stream;
+    o.biased = c.attention_bias;
+    if (family.positions != position_kind::rotary) return o;
+    o.hidden_dropout = c.attention_probs_dropout_prob;
+    o.fused = true;
+    if (local) o.window = c.local_attention / 2;
+    return o;
+  }
+  static typename feed_forward<P>::options feed_options(const encoder_config& c, std::uint64_t dropout_stream) {
+    typename feed_forward<P>::options o{c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream};
+    if (!c.hidden_act.empty()) o.act = parse_activation(c.hidden_act);
+    o.gated = family_of(c.model_type).normalizes_first;
+    o.biased = c.mlp_bias;
+    o.inner_dropout = c.mlp_dropout;
+    return o;
+  }
+  void forward_first(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const;
+  void backward_first(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 };
 
 }  // namespace graft

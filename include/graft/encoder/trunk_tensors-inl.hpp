@@ -12,11 +12,15 @@ GRAFT_INLINE std::map<std::string, std::vector<index>> trunk_tensors(const encod
   const index h = config.hidden_size;
   const index f = config.intermediate_size;
   std::map<std::string, std::vector<index>> shapes;
-  const auto linear = [&](const std::string& name, index outputs, index inputs) {
+  const auto linear = [&](const std::string& name, index outputs, index inputs, bool biased = true) {
     shapes[name + ".weight"] = {outputs, inputs};
-    shapes[name + ".bias"] = {outputs};
+    if (biased) shapes[name + ".bias"] = {outputs};
   };
-  const auto layer_norm = [&](const std::string& name, index size) { shapes[name + ".weight"] = shapes[name + ".bias"] = {size}; };
+  const auto layer_norm = [&](const std::string& name, index size) {
+    shapes[name + ".weight"] = {size};
+    if (config.norm_bias) shapes[name + ".bias"] = {size};
+  };
+  const model_family& family = family_of(config.model_type);
 
   const std::string embeddings = config.model_type + ".embeddings.";
   const index width = config.embedding_width();
@@ -31,14 +35,25 @@ GRAFT_INLINE std::map<std::string, std::vector<index>> trunk_tensors(const encod
   }
   for (index n = 0; n < config.num_hidden_layers; ++n) {
     const std::string layer = config.model_type + ".encoder.layer." + std::to_string(n) + ".";
-    for (const auto* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
-    linear(layer + "attention.output.dense", h, h);
-    layer_norm(layer + "attention.output.LayerNorm", h);
-    linear(layer + "intermediate.dense", f, h);
-    linear(layer + "output.dense", h, f);
-    layer_norm(layer + "output.LayerNorm", h);
+    if (family.positions == position_kind::rotary) {
+      linear(layer + "attention.self.query_key_value", 3 * h, h, config.attention_bias);
+    } else {
+      for (const auto* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
+    }
+    linear(layer + "attention.output.dense", h, h, config.attention_bias);
+    linear(layer + "intermediate.dense", family.normalizes_first ? 2 * f : f, h, config.mlp_bias);
+    linear(layer + "output.dense", h, f, config.mlp_bias);
+    if (family.normalizes_first) {
+      if (n > 0) layer_norm(layer + "attention.LayerNorm", h);
+      layer_norm(layer + "intermediate.LayerNorm", h);
+    } else {
+      layer_norm(layer + "attention.output.LayerNorm", h);
+      layer_norm(layer + "output.LayerNorm", h);
+    }
   }
-  if (family_of(config.model_type).trunk_pooler) linear(config.model_type + ".pooler.dense", h, h);
+  if (family.normalizes_first) layer_norm(config.model_type + ".encoder.LayerNorm", h);
+  if (family.trunk_pooler) linear(config.model_type + ".pooler.dense", h, h, config.classifier_bias);
+  if (family.trunk_pooler && family.normalizes_first) layer_norm(config.model_type + ".pooler.norm", h);
   return shapes;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Which tensors, of which shapes, a trunk consists of.
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,16 +17,20 @@ namespace graft {
 /// (outputs, inputs). BERT's pooler belongs to it; RoBERTa has none that is used.
 std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& config);
 
-/// Whether MODEL, a tensor_source, brings BERT's pooler: masked-LM pretraining leaves none.
+/// Whether NAME is a tensor of the head's first layers where they come with the encoder: BERT's pooler, ModernBERT's head.dense and
+/// head.norm.
+inline bool is_pooler(const std::string& name) { return name.find(".pooler.") != name.npos; }
+
+/// Whether MODEL, a tensor_source, brings them: BERT's masked-LM pretraining leaves none.
 template <class Source>
 bool brings_pooler(const Source& model) {
-  return model.contains("bert.pooler.dense.weight") || model.contains("bert.pooler.dense.bias");
+  return std::any_of(model.tensors().begin(), model.tensors().end(), [](const auto& item) { return is_pooler(item.first); });
 }
 
-/// SHAPES, without BERT's pooler where MODEL brings none.
+/// SHAPES, without a pooler where MODEL brings none.
 template <class Source>
 std::map<std::string, std::vector<index>> pooled_as(const Source& model, std::map<std::string, std::vector<index>> shapes) {
-  if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return item.first.starts_with("bert.pooler."); });
+  if (!brings_pooler(model)) std::erase_if(shapes, [](const auto& item) { return is_pooler(item.first); });
   return shapes;
 }
 

@@ -145,7 +145,7 @@ GRAFT_INLINE bool head_names::is_last(const std::string& tensor) const {
   return tensor == out_proj + ".weight" || tensor == out_proj + ".bias";
 }
 GRAFT_INLINE bool head_names::is_head(const std::string& tensor) const {
-  return is_last(tensor) || tensor.starts_with(dense + ".") || tensor.starts_with("classifier.dense_");
+  return is_last(tensor) || tensor.starts_with(dense + ".") || is_pooler(tensor) || tensor.starts_with("classifier.dense_");
 }
 
 GRAFT_INLINE tensor_shapes head_tensors(const encoder_config& config, index classes, const head_options& o) {
@@ -154,7 +154,10 @@ GRAFT_INLINE tensor_shapes head_tensors(const encoder_config& config, index clas
   tensor_shapes shapes{{head.out_proj + ".weight", {classes, h}}, {head.out_proj + ".bias", {classes}}};
   for (index i = 0; i < o.dense_layers; ++i) {
     shapes[head.dense_layer(i) + ".weight"] = {h, h};
-    shapes[head.dense_layer(i) + ".bias"] = {h};
+    if (config.classifier_bias) shapes[head.dense_layer(i) + ".bias"] = {h};
+  }
+  for (const auto& [name, shape] : trunk_tensors(config)) {
+    if (is_pooler(name) && o.dense_layers > 0) shapes[name] = shape;
   }
   return shapes;
 }
@@ -217,7 +220,7 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
   if (d.num_labels() > 0) head = pooled_as(held, head_tensors(config, d.num_labels(), d.head));
   // BERT's first head layer is its pooler: what is left out of it stays as it is in the trunk.
   const bool part = d.kind == "lora" || d.kind == "ia3";
-  std::erase_if(head, [&](const auto& item) { return part && item.first.starts_with("bert.pooler.") && !held.contains(item.first); });
+  std::erase_if(head, [&](const auto& item) { return part && is_pooler(item.first) && !held.contains(item.first); });
   shapes.merge(head);
   return d.kind == "full" ? pooled_as(held, std::move(shapes)) : shapes;
 }

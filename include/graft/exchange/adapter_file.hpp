@@ -168,6 +168,7 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
       if (fusion != nullptr) {
         for (const auto& [tensor, shape] : detail::fusion_at(own, h, fusion->fused, fusion->fusion, where)) f(tensor, shape);
       }
+      if (config.site_norm_eps() == 0) return;
       for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
     });
   };

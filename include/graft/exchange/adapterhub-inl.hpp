@@ -90,8 +90,9 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
     const bool of_another = !h.own_names && name.starts_with("heads.") && !name.starts_with("heads." + h.name + ".");
     return of_another ? std::nullopt : std::optional(name);
   });
-  tensors.add_all(
-      take_tensors(stored, shapes, [&](const std::string& name) { return h.own_names ? name : adapterhub_head_name(name, head, h); }));
+  tensors.add_all(take_tensors(stored, shapes, [&](const std::string& name) {
+    return h.own_names ? name_in_files(family_of(config.model_type), name) : adapterhub_head_name(name, head, h);
+  }));
   if (!h.bias) {
     const auto zeros = std::make_shared<std::vector<float>>(static_cast<std::size_t>(h.classes));
     tensors.keep_alive(zeros);
@@ -181,6 +182,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const bool bert = config.model_type == "bert";
   detail::adapterhub_head h{.name = name, .made = d.head};
   h.trunk_pooler = bert && d.head.dense_layers > 0 && !a.tensors.contains(head.dense + ".weight");
+  h.own_names = family_of(config.model_type).normalizes_first;  // the library has no AdapterModel of it
   h.activated = d.head.act != activation::linear;
   if (a.has_head() && d.head.pooler && !h.trunk_pooler) {
     throw config_error(a.tensors.path() + ": its head has a pooler of its own below layers with " + activation_name(d.head.act) +
@@ -210,15 +212,16 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     } else if (tensor.find(".LayerNorm.") != tensor.npos) {
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
     } else {
-      last_layers.add(detail::adapterhub_head_name(tensor, head, h), info.shape, info.type, info.bytes);
+      last_layers.add(h.own_names ? in_files(tensor) : detail::adapterhub_head_name(tensor, head, h), info.shape, info.type, info.bytes);
     }
   }
-  ordered_json about{{"hidden_size", config.hidden_size},
-                     {"model_class", model_class(config.model_type, config.named_type) + "AdapterModel"},
-                     {"model_name", nullptr},
-                     {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
-                     {"name", name},
-                     {"version", "adapters.1.2.0"}};
+  ordered_json about{
+      {"hidden_size", config.hidden_size},
+      {"model_class", model_class(config.model_type, config.named_type) + (h.own_names ? "ForSequenceClassification" : "AdapterModel")},
+      {"model_name", nullptr},
+      {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
+      {"name", name},
+      {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;
   adapter_about["config"] = configuration;
   adapter.write(files.staged_path("pytorch_adapter.bin"));
@@ -236,6 +239,14 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                             {"use_pooler", h.trunk_pooler},
                             {"bias", true},
                             {"dropout_prob", nullptr}};
+    if (h.own_names) {
+      if (d.sigmoid)
+        throw config_error(a.tensors.path() + ": its head answers for several labels at once, which this form does not say of a " +
+                           config.model_type);
+      head_about["config"] = nullptr;
+      head_about["num_labels"] = d.num_labels();
+      head_about["label2id"] = ids.empty() ? json() : json(ids);
+    }
     last_layers.write(files.staged_path("pytorch_model_head.bin"));
     write_file(files.staged_path("head_config.json"), head_about.dump(2) + "\n");
   }

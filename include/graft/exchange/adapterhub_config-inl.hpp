@@ -11,8 +11,10 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
 #include "graft/data/fields.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/config_fields.hpp"
+#include "graft/heads/head_options.hpp"
 
 namespace graft::detail {
 
@@ -300,8 +302,13 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
     }
     h.sigmoid = about.value("problem_type", json()) == "multi_label_classification";
     h.trunk_pooler = bert;
+    h.made = usual_head(config);
   } else {
     const auto type = required<std::string>(given, "head_type", path);
+    if (family_of(config.model_type).normalizes_first) {
+      throw format_error(path, "is a head of AdapterHub's own form, which is not computed around a " + config.model_type +
+                                   ": that of ...ForSequenceClassification was expected");
+    }
     if (type != "classification" && type != "multilabel_classification") {
       throw format_error(path, "\"head_type\" is \"" + type + "\", a head that classifies whole texts was expected");
     }

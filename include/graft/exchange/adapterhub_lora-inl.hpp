@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/range.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub_lora.hpp"
 #include "graft/exchange/config_fields.hpp"
 
@@ -61,6 +62,10 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   }
   for (const char* field : {"intermediate_lora", "output_lora"}) {
     if (required<bool>(given, field, path)) chosen.insert(field);
+  }
+  if (family_of(config.model_type).positions == position_kind::rotary &&
+      (chosen.contains("q") || chosen.contains("k") || chosen.contains("v"))) {
+    throw refuse("updates queries, keys or values apart (\"attn_matrices\"), of a matrix that makes all three in a " + config.model_type);
   }
   const auto left_out = required<std::vector<index>>(given, "leave_out", path);
   std::vector<std::string> targets;

@@ -122,7 +122,7 @@ GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_
   tensor_shapes shapes = head_tensors(config, d.num_labels());
   if (trunk_tensors(config).contains(head.dense + ".weight")) {
     if (!brings_pooler(model)) throw format_error(files.model_path, "holds a head without the pooler below it (" + head.dense + ".*)");
-    std::erase_if(shapes, [&](const auto& item) { return item.first.starts_with(head.dense + "."); });
+    std::erase_if(shapes, [&](const auto& item) { return is_pooler(item.first); });
   }
   tensor_source held(model.path());
   held.add_all(model, [&](const std::string& name) { return shapes.contains(name) ? std::optional(name) : std::nullopt; });

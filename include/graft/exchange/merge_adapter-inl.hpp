@@ -94,10 +94,15 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
     const std::string layer = name.substr(0, name.size() - suffix.size());
     const auto source = [&](const std::string& tensor) -> const tensor_source& { return a.tensors.contains(tensor) ? a.tensors : base; };
     const std::string weight = layer + ".weight", bias = layer + ".bias";
-    matrix<double> w = detail::matrix_of(source(weight), weight), b = detail::matrix_of(source(bias), bias);
+    matrix<double> w = detail::matrix_of(source(weight), weight);
+    const bool biased = source(bias).contains(bias);
+    matrix<double> b = biased ? detail::matrix_of(source(bias), bias) : matrix<double>(matrix<double>::Zero(w.rows(), 1));
     const matrix<double> before = b;
     detail::apply_update(a, layer, w, b);
     add(weight, source(weight), w);
+    if (b != before && !biased) {
+      throw config_error(a.tensors.path() + ": gives '" + layer + "' a bias, which it does not have in this encoder");
+    }
     if (b != before) add(bias, source(bias), b);
   }
   merged.tensors.add_all(a.tensors, [&](const std::string& name) -> std::optional<std::string> {

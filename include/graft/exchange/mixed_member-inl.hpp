@@ -12,7 +12,7 @@ namespace graft::detail {
 
 /// Whether NAME is that of a LayerNorm at a site.
 GRAFT_INLINE bool is_site_norm(const std::string& name) {
-  return name.find(".layer.") != name.npos && name.find(".LayerNorm.") != name.npos;
+  return name.find(".layer.") != name.npos && name.find(".output.LayerNorm.") != name.npos;
 }
 
 /// Adds M to TO, as NAME of SHAPE.
@@ -60,6 +60,13 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
   }
   mixed_member member{{name, d.adapter, d.kind, d.lora, d.ia3, d.prefix}, file.tensors, tensor_source(path)};
   if (d.kind == "adapter") {
+    for (const auto& [one, info] : file.tensors.tensors()) {
+      if (one.find(".layer.") == one.npos || one.find(".LayerNorm.") == one.npos || detail::is_site_norm(one)) continue;
+      throw format_error(
+          path,
+          "was trained with LayerNorms of its own, which stand before the parts of a layer here, where no mix has a place for them: "
+          "one that left them as they were was expected");
+    }
     member.norms = d.layer_norms_trained ? file.tensors : trunk;
     return member;
   }

@@ -334,8 +334,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   d.head = usual_head(config);
   const index rows = head_rows(stored, config);
   tensor_shapes head = head_tensors(config, std::max<index>(rows, 1));
-  const bool whole = std::all_of(head.begin(), head.end(),
-                                 [&](const auto& one) { return one.first.starts_with("bert.pooler.") || stored.contains(one.first); });
+  const bool whole =
+      std::all_of(head.begin(), head.end(), [&](const auto& one) { return is_pooler(one.first) || stored.contains(one.first); });
   if (rows != 0 && whole) number_labels(d, rows, stored.path());
   const index classes = detail::updated_classes(config, d, stored);
   if (d.kind == "lora") {
@@ -410,7 +410,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   if (head_saved) {
     saved = json::array({"classifier"});
     const std::string first = in_files(head.dense), module = first.substr(0, first.find('.'));
-    if (module != "classifier" && module != family.name) saved.insert(saved.begin(), module);
+    if (module != "classifier" && module != family.name && a.tensors.contains(head.dense + ".weight")) saved.insert(saved.begin(), module);
   }
   if (a.tensors.contains("bert.pooler.dense.weight") && !updated("bert.pooler.dense")) saved.push_back("pooler");
   for (const std::string& module : detail::saved_modules(d.trained_beside, config)) {

@@ -21,8 +21,12 @@ sequence_classification<P>::sequence_classification(const encoder_config& c, ind
       dropout_stream_(dropout_stream) {
   check_range("the number of a head's dense layers", static_cast<double>(o.dense_layers), ranges::dense_layers);
   for (index i = 0; i < o.dense_layers; ++i) {
-    const std::string first = has_pooler(c) ? "bert.pooler.dense" : "classifier.dense";
-    dense.emplace_back(i == 0 ? first : "classifier.dense_" + std::to_string(i + 1), c.hidden_size, c.hidden_size);
+    const std::string first = has_pooler(c) ? c.model_type + ".pooler.dense" : "classifier.dense";
+    dense.emplace_back(i == 0 ? first : "classifier.dense_" + std::to_string(i + 1), c.hidden_size, c.hidden_size, parameter_role::weight,
+                       c.classifier_bias);
+  }
+  if (family_of(c.model_type).normalizes_first && o.dense_layers > 0) {
+    norm.emplace(c.model_type + ".pooler.norm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
   }
 }
 
@@ -36,6 +40,7 @@ void sequence_classification<P>::forward(const_view<real> h, view<real> logits, 
     dense[i].forward(dropped, t, s != nullptr ? &s->dense[i].linear : nullptr, ctx);
     if (s != nullptr) s->dense[i].z.assign(t);
     for (index r = 0; r < t.rows(); ++r) ops::activate_row<real>(act(i), t.row(r), t.row(r));
+    if (i == 0 && norm) norm->forward(t, t, s != nullptr ? &s->norm : nullptr, ctx);
     ops::dropout<real>(t, dropped, dropout(i + 1), dropout_stream_ + i + 1, rows_of::sequences, ctx);
   }
   out_proj.forward(dropped, logits, s != nullptr ? &s->out_proj : nullptr, ctx);
@@ -49,6 +54,7 @@ void sequence_classification<P>::backward(const_view<real> dlogits, const saved&
   out_proj.backward(dlogits, s.out_proj, below ? &d : nullptr, ctx);
   if (below) ops::dropout<real>(d, dropout(dense.size()), dropout_stream_ + dense.size(), rows_of::sequences, ctx);
   for (std::size_t i = dense.size(); i-- > 0;) {
+    if (i == 0 && norm) norm->backward(d, s.norm, &d, ctx);
     const const_view<real> z = s.dense[i].z;
     for (index r = 0; r < z.rows(); ++r) ops::activate_row_backward<real>(act(i), d.row(r), z.row(r), d.row(r));
     dense[i].accumulate_gradients(const_view<real>(d), s.dense[i].linear.x.get(), ctx);

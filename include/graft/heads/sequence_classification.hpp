@@ -1,16 +1,19 @@
 #pragma once
 // From hidden states to logits.
 
+#include <optional>
 #include <vector>
 
 #include "graft/core/layer.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/heads/head_options.hpp"
+#include "graft/layers/layer_norm.hpp"
 #include "graft/layers/linear.hpp"
 
 namespace graft {
 
 /// t_0 = h,   t_i = a(z_i),   z_i = drop(t_(i-1)) W_i^T + b_i,   logits = drop(t_D) W_o^T + b_o.   Regression: C = 1.
+/// In a ModernBERT t_1 = LN(a(z_1)), and W_1, LN come with the encoder as BERT's pooler does.
 /// D = 1 and a = tanh unless told otherwise. BERT: the first dense layer is the pretrained pooler, tuned with the head, and its input is
 /// not dropped, nor is DistilBERT's. Backward:  dz_D = (dlogits W_o) a'(z_D);   dz_(i-1) = (dz_i W_i) a'(z_(i-1));   dh = dz_1 W_1
 /// @param  h  (B, H) the first token of every sequence            @param[out] logits  (B, C)
@@ -27,11 +30,12 @@ class sequence_classification {
       buffer<real> z;
     };
     std::vector<dense_layer> dense;
+    typename layer_norm<P>::saved norm;
     typename linear<P>::saved out_proj;
   };
 
-  /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*   Further dense layers:
-  /// classifier.dense_2.*, ...
+  /// RoBERTa: parameters classifier.dense.* and classifier.out_proj.*   BERT: bert.pooler.dense.* and classifier.*   ModernBERT:
+  /// modernbert.pooler.norm.*, too.   Further dense layers: classifier.dense_2.*, ...
   sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream, const head_options& o = {});
 
   index classes() const { return out_proj.out(); }
@@ -44,11 +48,13 @@ class sequence_classification {
   template <class F>
   void for_each_parameter(F&& f) {
     for (auto& layer : dense) layer.for_each_parameter(f);
+    if (norm) norm->for_each_parameter(f);
     out_proj.for_each_parameter(f);
   }
 
   std::vector<linear<P>> dense;  // the layers, and the last one, with a row a label
   linear<P> out_proj;
+  std::optional<layer_norm<P>> norm;  // LN
 
  private:
   static bool has_pooler(const encoder_config& c);

@@ -52,7 +52,12 @@ GRAFT_INLINE std::string fingerprint(const tensor_source& model, const json& con
   for (const auto& [field, usual] : {std::pair<const char*, json>{"hidden_act", "gelu"},
                                      {"pos_att_type", json()},
                                      {"max_relative_positions", json()},
-                                     {"pooler_hidden_act", json()}}) {  // hashed where they were not always there
+                                     {"pooler_hidden_act", json()},
+                                     {"global_rope_theta", json()},
+                                     {"local_rope_theta", json()},
+                                     {"local_attention", json()},
+                                     {"layer_types", json()},
+                                     {"classifier_pooling", json()}}) {  // hashed where they were not always there
     if (const json value = config.value(field, usual); value != usual) hash.add(field + value.dump() + "\n");
   }
   for (const auto& [name, shape] : shapes) {

@@ -10,14 +10,19 @@ namespace graft {
 
 template <class P>
 feed_forward<P>::feed_forward(const std::string& prefix, const options& o)
-    : intermediate(prefix + ".intermediate.dense", o.hidden_size, o.intermediate_size),
-      output(prefix + ".output.dense", o.intermediate_size, o.hidden_size),
+    : intermediate(prefix + ".intermediate.dense", o.hidden_size, o.gated ? 2 * o.intermediate_size : o.intermediate_size,
+                   parameter_role::weight, o.biased),
+      output(prefix + ".output.dense", o.intermediate_size, o.hidden_size, parameter_role::weight, o.biased),
       options_(o) {}
 
 template <class P>
 void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows) const {
   scratch::mark mark(ctx.memory);
   if (s != nullptr) s->rows = rows;
+  if (options_.gated) {
+    gated_forward(x, h, s, rows, ctx);
+    return;
+  }
   intermediate.save_input(x, s != nullptr ? &s->intermediate : nullptr, ctx);
   view<gelu_derivative> derivatives =
       s != nullptr ? s->gelu_derivative.resize(x.rows(), options_.intermediate_size) : view<gelu_derivative>(nullptr, 0, 0);
@@ -62,6 +67,10 @@ void feed_forward<P>::activate(real* z, index n, gelu_derivative* kept) const {
 template <class P>
 void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta) {
   scratch::mark mark(ctx.memory);
+  if (options_.gated) {
+    gated_backward(dh, s, dx, ctx, beta);
+    return;
+  }
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, s.rows, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
@@ -83,6 +92,63 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
       s.output.x.get());
   if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
   if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx, s.intermediate.x.get());
+}
+
+template <class P>
+void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const {
+  const index width = options_.intermediate_size;
+  intermediate.save_input(x, s != nullptr ? &s->intermediate : nullptr, ctx);
+  view<operand> z = s != nullptr ? s->z.resize(x.rows(), 2 * width) : ctx.memory.take<operand>(x.rows(), 2 * width);
+  intermediate.forward_blocks(intermediate.pack(x, ctx), ctx,
+                              [&](index row, index col, view<real> block) { ops::write_block(block, z, row, col); });
+  const bool keeps = s != nullptr && output.needs_input();
+  view<operand> t = keeps ? s->output.x.resize(x.rows(), width) : ctx.memory.take<operand>(x.rows(), width);
+  const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, rows, width, ctx);
+  view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
+  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) {
+      view<real> row(own.row_data(omp_get_thread_num()), 2, width);
+      convert(z.row_data(r), row.row_data(0), width);
+      convert(z.row_data(r) + width, row.row_data(1), width);
+      ops::activate_row<real>(options_.act, row.row(0), row.row(0));
+      row.row(0).array() *= row.row(1).array();
+      if (mask.active()) mask.apply(row.row_data(0), row.row_data(0), r, 0, width);
+      convert(row.row_data(0), t.row_data(r), width);
+    }
+  });
+  output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(t), ctx), ctx,
+                        [&](index row, index col, view<real> block) { ops::write_block(block, h, row, col); });
+}
+
+template <class P>
+void feed_forward<P>::gated_backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta) {
+  const index width = options_.intermediate_size;
+  output.accumulate_gradients(dh, s.output.x.get(), ctx);
+  if (dx == nullptr && !is_trainable(intermediate)) return;
+  view<real> dt = ctx.memory.take<real>(dh.rows(), width);
+  output.backward_blocks(
+      packed_a<P>::pack(transpose::no, dh, ctx), ctx,
+      [&](index row, index col, view<real> block) { ops::write_block(block, dt, row, col); }, s.output.x.get());
+  ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, s.rows, ctx);
+  const const_view<operand> z = s.z;
+  view<operand> dz = ctx.memory.take<operand>(dh.rows(), 2 * width);
+  view<real> own = ctx.memory.take_rows<real>(ctx.threads, 3 * width);
+  parallel_for(dh.rows(), 16, ctx.threads, [&](index begin, index end) {
+    for (index r = begin; r < end; ++r) {
+      view<real> row(own.row_data(omp_get_thread_num()), 3, width);
+      convert(z.row_data(r), row.row_data(0), width);
+      convert(z.row_data(r) + width, row.row_data(1), width);
+      row.row(1).array() *= dt.row(r).array();
+      ops::activate_row_backward<real>(options_.act, row.row(1), row.row(0), row.row(2));
+      convert(row.row_data(2), dz.row_data(r), width);
+      ops::activate_row<real>(options_.act, row.row(0), row.row(0));
+      row.row(0).array() *= dt.row(r).array();
+      convert(row.row_data(0), dz.row_data(r) + width, width);
+    }
+  });
+  intermediate.accumulate_gradients(const_view<operand>(dz), s.intermediate.x.get(), ctx);
+  if (dx != nullptr)
+    intermediate.input_gradient(packed_a<P>::pack(transpose::no, const_view<operand>(dz), ctx), beta, *dx, ctx, s.intermediate.x.get());
 }
 
 }  // namespace graft

@@ -12,8 +12,11 @@ namespace graft {
 /// h = drop(a(z) W_2^T + b_2),   z = x W_1^T + b_1,   a being GELU or a function whose derivative lies between the same bounds
 /// Backward:  dz = (dh W_2) a'(z);   dx = dz W_1 + beta dx
 /// @param  x  (ROWS, H), ROWS for dropout alone            @param[out] h  (ROWS, H)            W_1 (F, H), W_2 (H, F)
+/// Gated: h = drop(drop_in(a(z_1) z_2) W_2^T + b_2),   [z_1; z_2] = z, W_1 (2 F, H): dz_1 = d z_2 a'(z_1), dz_2 = d a(z_1), d = dh W_2.
+/// Any function will do there, and z (N, 2 F) is saved.
 /// Saved: a'(z) (N, F); x and a(z) only when the weights that read them are trained.
-/// Source: Vaswani et al. 2017, eq. 2, with GELU; transformers' RobertaIntermediate and RobertaOutput.dense.
+/// Source: Vaswani et al. 2017, eq. 2, with GELU; transformers' RobertaIntermediate and RobertaOutput.dense. Gated: Shazeer 2020;
+/// ModernBertMLP.
 /// Tested: tests/layers/feed_forward_test.cpp
 template <class P>
 class feed_forward {
@@ -27,12 +30,15 @@ class feed_forward {
     double hidden_dropout = 0;
     std::uint64_t dropout_stream = 0;
     activation act = activation::gelu;
+    bool gated = false, biased = true;
+    double inner_dropout = 0;  // gated: drop_in, from the stream of drop, of which there is none then
   };
   struct saved {
     rows_of rows = rows_of::tokens;
     typename linear<P>::saved intermediate;
     buffer<typename P::gelu_derivative> gelu_derivative;
     typename linear<P>::saved output;
+    buffer<operand> z;  // gated
   };
 
   /// Parameters PREFIX.intermediate.dense.* and PREFIX.output.dense.*
@@ -53,6 +59,8 @@ class feed_forward {
   linear<P> intermediate, output;  // up to the inner width, and back
 
  private:
+  void gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const;
+  void gated_backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta);
   /// a(z) of N numbers, in place, and its derivative, kept where KEPT is not null.
   void activate(real* z, index n, gelu_derivative* kept) const;
   options options_;

@@ -12,6 +12,7 @@ namespace graft {
 /// Backward:  dx = r (u - mean(u) - xhat mean(u xhat)),  u = g dy;   dg += sum dy xhat;   db += sum dy
 /// @param  x  (N, H) rows are tokens            @param[out] y  (N, H), may be x's memory
 /// Saved: xhat (N, H), r (N, 1).   Cost: no product; 2 passes over x.   Frozen: dg, db skipped, xhat still needed for dx.
+/// With eps 0 there is no normalization, as at the sites of a layer that normalizes what its parts read: y = x + RESIDUAL, no parameters.
 /// @throws shape_error  x.cols() != H
 /// Source: Ba et al. 2016, eq. 3-4; torch.nn.LayerNorm.   Tested: tests/layers/layer_norm_test.cpp
 template <class P>
@@ -23,10 +24,14 @@ class layer_norm {
     buffer<real> r;
   };
 
-  /// Parameters PREFIX.weight (ones) and PREFIX.bias (zeros).
-  layer_norm(const std::string& prefix, index size, double eps);
+  /// Parameters PREFIX.weight (ones) and, if it is SHIFTED, PREFIX.bias (zeros).
+  layer_norm(const std::string& prefix, index size, double eps, bool shifted = true);
 
   real eps() const { return eps_; }
+  /// Whether there is a normalization. Where there is none, the layer adds the residual itself, behind the site.
+  bool normalizes() const { return eps_ != real(0); }
+  /// The residual X as a site adds it: nothing, of no rows, where the layer does.
+  const_view<real> residual(const const_view<real>& x) const { return normalizes() ? x : const_view<real>(nullptr, 0, x.cols()); }
 
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   /// y = LN(x + RESIDUAL), or LN(x) where that is null.
@@ -35,8 +40,8 @@ class layer_norm {
 
   template <class F>
   void for_each_parameter(F&& f) {
-    f(weight);
-    f(bias);
+    if (normalizes()) f(weight);
+    if (shifted_) f(bias);
   }
 
   parameter<real> weight;  // gamma and beta
@@ -44,6 +49,7 @@ class layer_norm {
 
  private:
   real eps_;
+  bool shifted_;
 };
 
 static_assert(layer<layer_norm<f64>> && layer<layer_norm<f32>> && layer<layer_norm<bf16>>);

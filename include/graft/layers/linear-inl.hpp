@@ -7,9 +7,10 @@
 namespace graft {
 
 template <class P>
-linear<P>::linear(const std::string& prefix, index in, index out, parameter_role role)
+linear<P>::linear(const std::string& prefix, index in, index out, parameter_role role, bool biased)
     : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
-      bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)) {}
+      bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)),
+      biased_(biased) {}
 
 template <class P>
 void linear<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {

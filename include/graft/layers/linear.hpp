@@ -36,8 +36,8 @@ class linear {
     buffer<operand> x;
   };
 
-  /// Parameters PREFIX.weight and PREFIX.bias, zero. ROLE is the weight's.
-  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight);
+  /// Parameters PREFIX.weight and, if it is BIASED, PREFIX.bias, zero. ROLE is the weight's.
+  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight, bool biased = true);
 
   /// PREFIX
   std::string name() const { return weight.name.substr(0, weight.name.size() - std::string(".weight").size()); }
@@ -152,7 +152,7 @@ class linear {
   template <class F>
   void for_each_parameter(F&& f) {
     f(weight);
-    f(bias);
+    if (biased_) f(bias);
     if (lora) lora->for_each_parameter(f);
     if (gate) gate->for_each_parameter(f);
     if (mix) mix->for_each_parameter(f);
@@ -165,6 +165,7 @@ class linear {
   std::optional<projection_mix<P>> mix;
 
  private:
+  bool biased_;  // if not, b is zero, and nobody sees it
   using mix_terms = typename projection_mix<P>::terms;
   static const_view<operand> nothing() { return {nullptr, 0, 0}; }
   packed_b<P> factor(transpose op, context& ctx) const { return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx); }

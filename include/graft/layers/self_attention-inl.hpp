@@ -7,15 +7,17 @@
 #include "graft/layers/self_attention.hpp"
 #include "graft/ops/attention_core.hpp"
 #include "graft/ops/dropout.hpp"
+#include "graft/ops/windowed_attention.hpp"
 
 namespace graft {
 
 template <class P>
 self_attention<P>::self_attention(const std::string& prefix, const options& o)
-    : query(prefix + ".self.query", o.hidden_size, o.hidden_size),
-      key(prefix + ".self.key", o.hidden_size, o.hidden_size),
-      value(prefix + ".self.value", o.hidden_size, o.hidden_size),
-      output(prefix + ".output.dense", o.hidden_size, o.hidden_size),
+    : query(prefix + (o.fused ? ".self.query_key_value" : ".self.query"), o.hidden_size, o.fused ? 3 * o.hidden_size : o.hidden_size,
+            parameter_role::weight, o.biased),
+      key(prefix + ".self.key", o.fused ? 0 : o.hidden_size, o.fused ? 0 : o.hidden_size, parameter_role::weight, o.biased),
+      value(prefix + ".self.value", o.fused ? 0 : o.hidden_size, o.fused ? 0 : o.hidden_size, parameter_role::weight, o.biased),
+      output(prefix + ".output.dense", o.hidden_size, o.hidden_size, parameter_role::weight, o.biased),
       options_(o) {}
 
 template <class P>
@@ -33,8 +35,9 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     ops::write_block(block, which == 0 ? q : own.window(0, (which - 1) * width, own.rows(), width), row, col);
   };
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
-  const auto packed = query.pack(x, ctx);
-  if (all) {
+  if (options_.fused) {
+    fused_forward(x, q, own, ctx);
+  } else if (const auto packed = query.pack(x, ctx); all) {
     linear<P>::template forward_blocks<3>({&query, &key, &value}, packed, ctx, write);
   } else {
     view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
@@ -50,7 +53,10 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const bool keeps = s != nullptr && output.needs_input();
   view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
   const ops::score_numbers<real> more = score_numbers(ctx);
-  if (disentangled()) {
+  if (options_.fused) {
+    ops::windowed_attention_forward<P>(q, part(0), part(1), attended, options_.heads, window(), options_.attention_dropout,
+                                       options_.dropout_stream, ctx, wanted);
+  } else if (disentangled()) {
     const distances d = distances_of(nullptr, ctx);
     ops::disentangled_attention_forward<P>(q, part(0), part(1), d.get(), attended, options_.heads, options_.attention_dropout,
                                            options_.dropout_stream, ctx, wanted);
@@ -86,6 +92,10 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   output.backward_blocks(
       packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
       [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); }, s.output.x.get());
+  if (options_.fused) {
+    fused_backward(dattended, s, dx, beta, ctx);
+    return;
+  }
   view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(kv.rows(), 2 * width);
   const index in_front = prefix ? prefix->length() : 0;
   const ops::score_numbers<real> more = score_numbers(ctx);
@@ -131,6 +141,48 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
     query.input_gradient(packed(dq), real(0), dcls_rows, ctx);
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
+}
+
+template <class P>
+index self_attention<P>::window() const {
+  return options_.window > 0 ? options_.window : ops::everywhere;
+}
+
+template <class P>
+void self_attention<P>::fused_forward(const_view<real> x, view<operand> q, view<operand> kv, context& ctx) const {
+  const index width = options_.hidden_size;
+  const bool all = q.rows() == x.rows();
+  scratch::mark mark(ctx.memory);
+  view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
+  query.forward_blocks(query.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
+    for (index first = col, end = col + block.cols(); first < end;) {  // a block may belong to two of the three
+      const index which = first / width, last = std::min(end, (which + 1) * width);
+      const view<operand> to = which == 0 ? queries : kv.window(0, (which - 1) * width, kv.rows(), width);
+      ops::write_block(block.window(0, first - col, block.rows(), last - first), to, row, first - which * width);
+      first = last;
+    }
+  });
+  rotary->turn(queries, options_.heads, false, ctx);
+  rotary->turn(kv.window(0, 0, kv.rows(), width), options_.heads, false, ctx);
+  if (!all) ops::gather_first_rows<operand>(queries, q, ctx);
+}
+
+template <class P>
+void self_attention<P>::fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx) {
+  const index width = options_.hidden_size;
+  const const_view<operand> kv = s.kv;
+  const bool all = s.wanted == rows_of::tokens;
+  view<operand> d = ctx.memory.take<operand>(kv.rows(), 3 * width);
+  const auto third = [&](index i) { return d.window(0, i * width, d.rows(), width); };
+  view<operand> dq = all ? third(0) : ctx.memory.take<operand>(dattended.rows(), width);
+  ops::windowed_attention_backward<P>(dattended, s.q, kv.window(0, 0, kv.rows(), width), kv.window(0, width, kv.rows(), width), dq,
+                                      third(1), third(2), options_.heads, window(), options_.attention_dropout, options_.dropout_stream,
+                                      ctx, s.wanted);
+  if (!all) ops::scatter_first_rows<operand>(dq, third(0), ctx);
+  rotary->turn(third(0), options_.heads, true, ctx);
+  rotary->turn(third(1), options_.heads, true, ctx);
+  query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
+  if (dx != nullptr) query.input_gradient(packed_a<P>::pack(transpose::no, const_view<operand>(d), ctx), beta, *dx, ctx, s.x.get());
 }
 
 template <class P>

@@ -10,6 +10,7 @@
 #include "graft/layers/linear.hpp"
 #include "graft/layers/prefix_mix.hpp"
 #include "graft/layers/relative_positions.hpp"
+#include "graft/layers/rotary_positions.hpp"
 #include "graft/ops/disentangled_attention.hpp"
 
 namespace graft {
@@ -22,6 +23,8 @@ namespace graft {
 /// (layers/prefix_mix.hpp).
 /// With relative positions, scores also depend on distances; what the layer makes of their vectors, W_q and W_k do (layers/
 /// relative_positions.hpp, ops/disentangled_attention.hpp).
+/// With rotary positions, one matrix makes all three, q and k are turned by their places, and a window says how far tokens see (layers/
+/// rotary_positions.hpp, ops/windowed_attention.hpp).
 /// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -36,6 +39,9 @@ class self_attention {
     double attention_dropout = 0;      // of the probabilities
     double hidden_dropout = 0;         // of h
     std::uint64_t dropout_stream = 0;  // this and the next are this layer's
+    bool fused = false;                // query makes keys and values, too: W (3 H, H); rotary positions are needed then
+    bool biased = true;
+    index window = 0;  // how far a token sees, where there are rotary positions; 0 and less: everywhere
   };
   struct saved {
     rows_of wanted = rows_of::tokens;
@@ -46,7 +52,7 @@ class self_attention {
     typename linear<P>::saved output;
   };
 
-  /// Parameters PREFIX.self.{query,key,value}.* and PREFIX.output.dense.*
+  /// Parameters PREFIX.self.{query,key,value}.*, or PREFIX.self.query_key_value.*, and PREFIX.output.dense.*
   self_attention(const std::string& prefix, const options& o);
 
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
@@ -55,8 +61,10 @@ class self_attention {
   template <class F>
   void for_each_parameter(F&& f) {
     query.for_each_parameter(f);
-    key.for_each_parameter(f);
-    value.for_each_parameter(f);
+    if (!options_.fused) {
+      key.for_each_parameter(f);
+      value.for_each_parameter(f);
+    }
     if (prefix) prefix->for_each_parameter(f);
     if (mix) mix->for_each_parameter(f);
     output.for_each_parameter(f);
@@ -70,8 +78,20 @@ class self_attention {
 
   linear<P> query, key, value, output;  // the projections
   std::optional<attention_prefix<P>> prefix;
-  std::optional<prefix_mix<P>> mix;                 // in its place
-  std::shared_ptr<relative_positions<P>> relative;  // visited by their owner, the encoder; null: none
+  std::optional<prefix_mix<P>> mix;                   // in its place
+  std::shared_ptr<relative_positions<P>> relative;    // visited by their owner, the encoder; null: none
+  std::shared_ptr<const rotary_positions<P>> rotary;  // null: none
+
+  /// F(projection) for each.
+  template <class F>
+  void for_each_projection(F&& f) {
+    f(query);
+    if (!options_.fused) {
+      f(key);
+      f(value);
+    }
+    f(output);
+  }
 
   /// Computes what frozen parameters make once and for all; they are not to be edited any more.
   void settle(int threads);
@@ -94,6 +114,10 @@ class self_attention {
   void drop_vectors(view<real> vectors, index first, context& ctx) const;
   bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }
   bool needs_input() const;
+  index window() const;
+  /// q (N or B rows) and keys beside values KV (N, 2 H), turned; and the way back from all three.
+  void fused_forward(const_view<real> x, view<operand> q, view<operand> kv, context& ctx) const;
+  void fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx);
   options options_;
   std::shared_ptr<const buffer<operand>> settled_;  // keys beside queries of all rows of the table
 };

@@ -82,7 +82,11 @@ void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
       s->for_each_adapter_parameter([](auto& p) { p.train(); });
       set_trainable(s->norm, layer_norms);
     }
+    for (auto* norm : {&l.attention_norm, &l.feed_norm}) {
+      if (*norm) set_trainable(**norm, layer_norms);
+    }
   }
+  if (model.trunk.last_norm) set_trainable(*model.trunk.last_norm, layer_norms);
   set_trainable(model.head, true);
 }
 

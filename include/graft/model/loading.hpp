@@ -50,7 +50,7 @@ template <class M>
 void load_trunk(M& model, const tensor_source& source) {
   const bool pooler = brings_pooler(source);
   load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
-    if (!pooler && name.starts_with("bert.pooler.")) return std::nullopt;
+    if (!pooler && is_pooler(name)) return std::nullopt;
     return trunk_name(name, model.config.model_type);
   });
 }

@@ -37,8 +37,9 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       if (o.gates) layer.gate.emplace(prefix + ".lora_gate", layer.in());
     });
     if (!found) {
-      throw config_error("lora_target names \"" + target +
-                         "\", one or more of query, key, value, attention.output.dense, intermediate.dense, output.dense was expected");
+      throw config_error("lora_target names \"" + target + "\", one or more of " +
+                         (family_of(model.config.model_type).positions == position_kind::rotary ? "query_key_value" : "query, key, value") +
+                         ", attention.output.dense, intermediate.dense, output.dense was expected");
     }
   }
 }

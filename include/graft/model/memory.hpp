@@ -80,6 +80,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
+    if (layer.attention_norm && attention) per_row += h + 1;
     if (attention) per_row += 3 * h + (layer.attention.query.needs_input() ? h : 0) + (layer.attention.output.needs_input() ? h : 0);
     if (layer.attention.prefix) in_front = std::max(in_front, layer.attention.prefix->length());
     if (attention && layer.attention.prefix) per_sequence += 2 * h * layer.attention.prefix->length();
@@ -92,7 +93,8 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
       }
     }
     if (feed) {
-      derivatives += c.intermediate_size;
+      if (layer.feed_norm) per_row += 2 * c.intermediate_size + h + 1;
+      derivatives += layer.feed_norm ? 0 : c.intermediate_size;
       per_row += (layer.feed.intermediate.needs_input() ? h : 0) + (layer.feed.output.needs_input() ? c.intermediate_size : 0);
     }
     per_row += detail::site_numbers(layer.attention_site, h) + detail::site_numbers(layer.feed_site, h);
@@ -115,7 +117,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
   count(model.head, true);
   const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence + in_front);
-  rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * longest * threads;
+  rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * (model.trunk.last_norm ? std::min(longest, 512.0) : longest) * threads;
   packed += n_rows / static_cast<double>(std::max<index>(1, sequence)) * static_cast<double>(per_sequence + 4 * h * in_front);
   packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
   const double bytes = rest * sizeof(real) + packed * sizeof(operand) +

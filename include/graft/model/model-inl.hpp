@@ -12,8 +12,14 @@ void classifier<P, Site>::forward(const batch& b, view<real> logits, trace* t, c
     return shape_text({b.size(), head.classes()}) + " is needed";
   });
   scratch::mark mark(ctx.memory);
-  view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others
-  trunk.forward(b, h, t != nullptr ? &t->trunk : nullptr, ctx, rows_of::sequences);
+  view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others, or a mean
+  view<real> all = ctx.memory.take<real>(config.mean_pooling ? b.rows() : 0, config.hidden_size);
+  trunk.forward(b, config.mean_pooling ? all : h, t != nullptr ? &t->trunk : nullptr, ctx,
+                config.mean_pooling ? rows_of::tokens : rows_of::sequences);
+  for (index i = 0; config.mean_pooling && i < b.size(); ++i) {
+    const index tokens = b.offsets[i + 1] - b.offsets[i];
+    h.row(i) = all.middleRows(b.offsets[i], tokens).colwise().sum() / real(tokens);
+  }
   head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
 }
 
@@ -24,7 +30,13 @@ void classifier<P, Site>::backward(const_view<real> dlogits, const batch& b, con
   scratch::mark mark(ctx.memory);
   view<real> dh = ctx.memory.take<real>(deeper ? b.size() : 0, config.hidden_size);
   head.backward(dlogits, t.head, deeper ? &dh : nullptr, ctx);
-  if (deeper) trunk.backward(dh, b, t.trunk, ctx);
+  if (!deeper) return;
+  view<real> all = ctx.memory.take<real>(config.mean_pooling ? b.rows() : 0, config.hidden_size);
+  for (index i = 0; config.mean_pooling && i < b.size(); ++i) {
+    const index tokens = b.offsets[i + 1] - b.offsets[i];
+    all.middleRows(b.offsets[i], tokens).rowwise() = dh.row(i) / real(tokens);
+  }
+  trunk.backward(config.mean_pooling ? all : dh, b, t.trunk, ctx);
 }
 
 template <class P, site Site>

@@ -70,7 +70,7 @@ using multi_adapter_classifier = classifier<P, multi_adapter_site<P>>;
 /// The encoder as pretrained, with a head of CLASSES outputs (1 for regression). All parameters zero (LayerNorms one) until loaded.
 template <class P>
 plain_classifier<P> make_plain_classifier(const encoder_config& c, index classes, const head_options& head = {}) {
-  return {c, classes, [&](const std::string& prefix, site_location) { return plain_site<P>(prefix, c.hidden_size, c.layer_norm_eps); },
+  return {c, classes, [&](const std::string& prefix, site_location) { return plain_site<P>(prefix, c.hidden_size, c.site_norm_eps()); },
           head};
 }
 
@@ -82,7 +82,7 @@ adapter_classifier<P> make_adapter_classifier(const encoder_config& c, index cla
   check_adapter(o, "adapter_", c.num_hidden_layers);
   adapter_classifier<P> model{c, classes,
                               [&](const std::string& prefix, site_location where) {
-                                return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.layer_norm_eps, o,
+                                return adapter_site<P>(prefix + ".adapter", prefix + ".LayerNorm", c.hidden_size, c.site_norm_eps(), o,
                                                        where);
                               },
                               head};
@@ -102,10 +102,13 @@ inline void check_gates(const encoder_config& c) {
   }
 }
 
-/// @throws config_error  the attention of an encoder with C would need distances of a prefix's rows
+/// @throws config_error  the attention of an encoder with C would need distances of a prefix's rows, or has windows
 inline void check_prefix_positions(const encoder_config& c) {
   if (family_of(c.model_type).positions == position_kind::disentangled) {
     throw config_error("prefixes are not computed in a " + c.model_type + ": its attention would need their distances");
+  }
+  if (family_of(c.model_type).positions == position_kind::rotary) {
+    throw config_error("prefixes are not computed in a " + c.model_type + ": they have no place in its windows");
   }
 }
 
@@ -219,7 +222,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
                                       if (first)
                                         mix =
                                             std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
-                                      return multi_adapter_site<P>(prefix, c.hidden_size, c.layer_norm_eps, o, mix, first, where);
+                                      return multi_adapter_site<P>(prefix, c.hidden_size, c.site_norm_eps(), o, mix, first, where);
                                     },
                                     head};
   detail::add_mixed_embeddings(model, o);

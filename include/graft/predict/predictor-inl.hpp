@@ -10,6 +10,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/merge_adapter.hpp"
@@ -54,9 +55,11 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   check_encoder(file);
   if (own_head) file = with_own_head(std::move(file), *own_head);
   if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
-  const bool own_pooler = file.tensors.contains("bert.pooler.dense.weight");
+  const head_names names(config);
+  const bool own_pooler = file.tensors.contains(names.dense + ".weight");
   if (lacks_pooler && file.description.head.dense_layers > 0 && !own_pooler) {
-    throw format_error(path, "brings no pooler (bert.pooler.dense.*), and neither does the encoder: it cannot answer around this one");
+    throw format_error(path, "brings no pooler (" + name_in_files(family_of(config.model_type), names.dense) +
+                                 ".*), and neither does the encoder: it cannot answer around this one");
   }
   const adapter_file computed = needs_merging(file.description) ? merged_tensors(encoder_tensors(), file) : file;
   add_model(computed.description, computed.tensors);

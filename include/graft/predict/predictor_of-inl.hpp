@@ -32,7 +32,7 @@ template <class P>
 tensor_source predictor_of<P>::encoder_tensors() const {
   tensor_source all("the encoder");
   const_cast<plain_classifier<P>&>(trunk_).for_each_parameter([&](const auto& p) {
-    const bool there = trunk_name(p.name, config.model_type) && !(lacks_pooler && p.name.starts_with("bert.pooler."));
+    const bool there = trunk_name(p.name, config.model_type) && !(lacks_pooler && is_pooler(p.name));
     const auto numbers = std::span(p.value().data(), static_cast<std::size_t>(p.size()));
     if (there) all.add(p.name, {dtype_of<typename P::real>(), p.shape(), std::as_bytes(numbers)});
   });

@@ -8,6 +8,7 @@
 #include "graft/encoder/families/distilbert.hpp"
 #include "graft/encoder/families/electra.hpp"
 #include "graft/encoder/families/families.hpp"
+#include "graft/encoder/families/modernbert.hpp"
 #include "graft/encoder/families/mpnet.hpp"
 #include "graft/encoder/families/roberta.hpp"
 
@@ -19,7 +20,8 @@ GRAFT_INLINE const std::vector<model_family>& model_families() {
                                              detail::distilbert_family(),  //
                                              detail::electra_family(),     //
                                              detail::mpnet_family(),       //
-                                             detail::deberta_v2_family()};
+                                             detail::deberta_v2_family(),  //
+                                             detail::modernbert_family()};
   return all;
 }
 

@@ -22,7 +22,7 @@ struct model_type_name {
 };
 
 /// Where an encoder says where tokens stand, beside or in place of a table of positions.
-enum class position_kind : std::uint8_t { table, relative_bias, disentangled };
+enum class position_kind : std::uint8_t { table, relative_bias, disentangled, rotary };
 
 /// A family of encoders: what of its files and of its computation differs from BERT's. Inside graft tensors are called as BERT's are,
 /// NAME in front: NAME.embeddings.*, NAME.encoder.layer.L.attention.self.query.*, ..., and a head classifier.dense.*,
@@ -41,6 +41,7 @@ struct model_family {
   bool trunk_pooler = false;               ///< the head's first layer comes with the encoder
   activation head_act = activation::tanh;  ///< behind the first layer of a model's own head
   bool drops_head_input = true;            ///< with the head's dropout
+  bool normalizes_first = false;           ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
   std::string_view vocabulary{};           ///< family of its tokenizers: "bert", "roberta"; "": others
 };
 

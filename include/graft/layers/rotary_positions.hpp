@@ -1,0 +1,41 @@
+#pragma once
+// Where tokens stand, as angles by which queries and keys are turned.
+
+#include <cstdint>
+#include <vector>
+
+#include "graft/core/context.hpp"
+#include "graft/core/precision.hpp"
+#include "graft/core/types.hpp"
+
+namespace graft {
+
+/// Of a head of D numbers, those at i and i + D / 2 are turned by the angle a_i = p f_i, p being the token's place in its sequence:
+///   x'_i = x_i cos a_i - x_(i+D/2) sin a_i,   x'_(i+D/2) = x_(i+D/2) cos a_i + x_i sin a_i,   f_i = theta^(-2 i / D)
+/// so that the product of a query and a key depends on the distance between them. f_i and p f_i are rounded to f32 in every precision.
+/// Source: Su et al. 2021, section 3.4; transformers' ModernBertRotaryEmbedding.   Tested: tests/layers/rotary_positions_test.cpp
+template <class P>
+class rotary_positions {
+ public:
+  using real = typename P::real;
+  using operand = typename P::operand;
+
+  /// For heads of HEAD_SIZE numbers, an even number, in sequences of LONGEST tokens as a rule.
+  rotary_positions(index head_size, double theta, index longest);
+
+  /// Turns all HEADS of each row of M, (N, heads D), tokens of ctx.offsets' sequences; BACK: by the opposite angles, as gradients are.
+  void turn(view<operand> m, index heads, bool back, context& ctx) const;
+
+ private:
+  /// cos a_i, then sin a_i, at PLACE
+  void fill(index place, real* to) const;
+
+  std::vector<float> frequencies_;  // f
+  matrix<real> table_;              // of the first places
+};
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/rotary_positions-inl.hpp"  // IWYU pragma: export
+#endif

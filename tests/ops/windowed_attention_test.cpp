@@ -1,0 +1,130 @@
+#include "graft/ops/windowed_attention.hpp"
+
+#include "support/gradient_check.hpp"
+
+using graft::const_view;
+using graft::matrix;
+using graft::ops::everywhere;
+
+namespace {
+
+struct windowed_case {
+  matrix<double> q, k, v;
+  std::vector<graft::index> offsets;
+  graft::index window;
+  double p = 0;
+
+  windowed_case(std::vector<graft::index> where, graft::index w)
+      : q(graft_test::random_matrix(where.back(), 4, 1)),
+        k(graft_test::random_matrix(where.back(), 4, 2)),
+        v(graft_test::random_matrix(where.back(), 4, 3)),
+        offsets(std::move(where)),
+        window(w) {}
+
+  matrix<double> forward(graft::context& ctx) const {
+    matrix<double> y(q.rows(), q.cols());
+    ctx.offsets = offsets;
+    graft::ops::windowed_attention_forward<graft::f64>(q, k, v, y, 2, window, p, 9, ctx);
+    return y;
+  }
+  /// By the formula, a number at a time.
+  matrix<double> plain() const {
+    matrix<double> y = matrix<double>::Zero(q.rows(), q.cols());
+    for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+      for (graft::index i = offsets[b]; i < offsets[b + 1]; ++i) {
+        for (graft::index head = 0; head < 2; ++head) {
+          double sum = 0;
+          for (graft::index j = offsets[b]; j < offsets[b + 1]; ++j) {
+            if (std::abs(i - j) > window) continue;
+            const double e = std::exp(q.row(i).segment(2 * head, 2).dot(k.row(j).segment(2 * head, 2)) / std::sqrt(2.0));
+            sum += e;
+            y.row(i).segment(2 * head, 2) += e * v.row(j).segment(2 * head, 2);
+          }
+          y.row(i).segment(2 * head, 2) /= sum;
+        }
+      }
+    }
+    return y;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("attention in a window is the formula's, whatever the pieces and the threads") {
+  for (const graft::index window : {graft::index{1}, graft::index{2}, graft::index{40}, graft::index{70}, everywhere}) {
+    const windowed_case c({0, 3, 4, 41, 241}, window);
+    INFO("window " << window);
+    graft::context one, two;
+    one.threads = 1;
+    two.threads = 2;
+    const auto y = c.forward(one);
+    CHECK(graft_test::largest_difference(y, c.plain()) <= 1e-13);
+    CHECK(c.forward(two) == y);
+    matrix<double> first(4, 4), q(4, 4);  // of the first tokens alone
+    for (graft::index b = 0; b < 4; ++b) q.row(b) = c.q.row(c.offsets[static_cast<std::size_t>(b)]);
+    graft::ops::windowed_attention_forward<graft::f64>(q, c.k, c.v, first, 2, window, 0, 9, one, graft::rows_of::sequences);
+    for (graft::index b = 0; b < 4; ++b)
+      CHECK(graft_test::largest_difference(first.row(b), y.row(c.offsets[static_cast<std::size_t>(b)])) <= 1e-13);
+  }
+}
+
+TEST_CASE("the gradients of attention in a window are its derivatives, with dropout too, and for the first tokens alone") {
+  for (const double p : {0.0, 0.4}) {
+    INFO("dropout " << p);
+    graft::context ctx;
+    ctx.training = true;
+    windowed_case c({0, 3, 4, 45}, 3);  // of which the last goes in two pieces
+    c.p = p;
+    const auto dy = graft_test::random_matrix(45, 4, 4);
+    matrix<double> dq(45, 4), dk(45, 4), dv(45, 4);
+    c.forward(ctx);
+    graft::ops::windowed_attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, 2, c.window, p, 9, ctx);
+    graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 180}, {"k", c.k.data(), dk.data(), 180}, {"v", c.v.data(), dv.data(), 180}},
+                                  [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
+    matrix<double> q(3, 4), dy_first = matrix<double>::Zero(45, 4), dq_first(3, 4), dk_first(45, 4), dv_first(45, 4);
+    for (graft::index b = 0; b < 3; ++b) {
+      q.row(b) = c.q.row(c.offsets[static_cast<std::size_t>(b)]);
+      dy_first.row(c.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
+    }
+    graft::ops::windowed_attention_backward<graft::f64>(dy_first, c.q, c.k, c.v, dq, dk, dv, 2, c.window, p, 9, ctx);
+    graft::ops::windowed_attention_backward<graft::f64>(const_view<double>(dy).window(0, 0, 3, 4), q, c.k, c.v, dq_first, dk_first,
+                                                        dv_first, 2, c.window, p, 9, ctx, graft::rows_of::sequences);
+    CHECK(graft_test::largest_difference(dk_first, dk) <= 1e-13);
+    CHECK(graft_test::largest_difference(dv_first, dv) <= 1e-13);
+    for (graft::index b = 0; b < 3; ++b)
+      CHECK(graft_test::largest_difference(dq_first.row(b), dq.row(c.offsets[static_cast<std::size_t>(b)])) <= 1e-13);
+  }
+}
+
+TEST_CASE("8192 tokens need no matrix of their square, neither in a window nor everywhere") {
+  const windowed_case c({0, 8192}, 64);
+  graft::context ctx;
+  ctx.threads = 1;
+  ctx.offsets = c.offsets;
+  matrix<double> y(8192, 4), dq(8192, 4), dk(8192, 4), dv(8192, 4);
+  const auto memory = [&](graft::index window) {
+    graft::ops::windowed_attention_forward<graft::f64>(c.q, c.k, c.v, y, 2, window, 0, 9, ctx);
+    graft::ops::windowed_attention_backward<graft::f64>(y, c.q, c.k, c.v, dq, dk, dv, 2, window, 0, 9, ctx);
+    return ctx.memory.bytes();
+  };
+  CHECK(memory(64) <= std::size_t{1} << 24);
+  CHECK(memory(4096) <= std::size_t{1} << 26);  // one of 8192 x 8192 has 2^29 bytes
+}
+
+TEST_CASE("attention in a window is close in bf16, too") {
+  const windowed_case c({0, 3, 100}, 9);
+  graft::context ctx;
+  ctx.offsets = c.offsets;
+  const auto rounded = [](const matrix<double>& m) {
+    matrix<graft::bfloat16> r(m.rows(), m.cols());
+    for (graft::index i = 0; i < m.size(); ++i) r.data()[i] = graft::bfloat16(static_cast<float>(m.data()[i]));
+    return r;
+  };
+  matrix<graft::bfloat16> q = rounded(c.q), k = rounded(c.k), v = rounded(c.v), y(100, 4);
+  graft::ops::windowed_attention_forward<graft::bf16>(q, k, v, y, 2, 9, 0, 9, ctx);
+  const auto expected = c.plain();
+  double worst = 0;
+  for (graft::index i = 0; i < y.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(graft::number(y.data()[i])) - expected.data()[i]));
+  CHECK(worst < 0.05);
+}
