@@ -136,6 +136,7 @@
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
 
 // losses: logits -> loss
+#include "graft/losses/loss_options.hpp"          // class weights, label smoothing
 #include "graft/losses/losses.hpp"                // cross entropy of one label or several, squared error
 
 // io: weights in files
@@ -180,9 +181,11 @@
 #include "graft/optim/adamw_options.hpp"          // its settings
 #include "graft/optim/pieces.hpp"                 // one loop over the elements of all parameters
 #include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
+#include "graft/optim/schedule_type.hpp"          // the courses that a rate may take
 
 // train: the loop around it all
 #include "graft/train/metrics.hpp"                // scores as scikit-learn and scipy give them
+#include "graft/train/class_weights.hpp"          // weights of labels, balanced or given
 #include "graft/train/task_loss.hpp"              // the loss of a task of any kind
 #include "graft/train/class_report.hpp"           // each class by itself, and the worst rows
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set

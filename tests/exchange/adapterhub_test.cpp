@@ -115,6 +115,9 @@ TEST_CASE("what is written for AdapterHub comes back: both places, every activat
   d.adapter.kind = "pfeiffer";
   d.labels.clear();
   round_trip(made_adapter(config, d), config);
+  d.adapter.leave_out = {1};
+  round_trip(made_adapter(config, d), config);
+  d.adapter.leave_out.clear();
   d.output = graft::task_kind::regression;
   round_trip(made_adapter(config, d), config);
 }
@@ -214,7 +217,8 @@ TEST_CASE("AdapterHub: what a configuration says in another way is the same kind
   CHECK(read({{"residual_before_ln", false}}).kind == "houlsby");                           // h either way
   CHECK(read({{"adapter_residual_before_ln", true}, {"dropout", 0.5}}).kind == "houlsby");  // only counts with ln_after
   CHECK(read({{"mh_adapter", false}}).settings == R"({"mh_adapter":false})");
-  CHECK(read({{"leave_out", {0}}}).settings == R"({"sizes":[0,4]})");
+  CHECK(read({{"leave_out", {0}}}) == graft::adapter_options{4, graft::activation::swish, "houlsby", 1, "", {0}});
+  CHECK(read({{"leave_out", {0}}, {"ln_before", true}}).settings == R"({"ln_before":true,"sizes":[0,4]})");
   CHECK(read({{"reduction_factor", {{"0", 8}, {"default", 2}}}}).settings == R"({"sizes":[1,4]})");
   CHECK(read({{"inv_adapter", "nice"}, {"inv_adapter_reduction_factor", 1}}).settings ==
         R"({"inv_adapter":"nice","inv_adapter_reduction_factor":1.0})");

@@ -83,6 +83,9 @@ TEST_CASE("nlprunners' form refuses adapters that it cannot compute") {
   d.adapter.kind = "pfeiffer";
   CHECK_THAT(message(d), Contains("is pfeiffer, of size") && Contains("houlsby"));
   d = houlsby();
+  d.adapter.leave_out = {0};
+  CHECK_THAT(message(d), Contains("in all layers but 0, nlprunners' are houlsby, unscaled, in all layers"));
+  d = houlsby();
   d.adapter.act = graft::activation::relu;
   CHECK_THAT(message(d), Contains("has activation relu"));
 }

@@ -134,6 +134,10 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   behind.adapter.kind = "pfeiffer";
   CHECK_THAT(said(houlsby(), behind), Contains("placement is houlsby, this run's is pfeiffer (adapter_placement houlsby)"));
   CHECK_THAT(said(houlsby(4), houlsby(2)), Contains("size is 4, this run's is 2 (adapter_size 4)"));
+  auto some = houlsby();
+  some.adapter.leave_out = {0};
+  CHECK_THAT(said(some, houlsby()), Contains("leaves out layers 0, this run none (adapter_layers 1)"));
+  CHECK(said(some, some).empty());
   auto trained = houlsby();
   trained.layer_norms_trained = true;
   CHECK_THAT(said(trained, houlsby()), Contains("holds trained LayerNorms") && Contains("(adapter_layer_norm trained)"));

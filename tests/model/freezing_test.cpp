@@ -112,3 +112,27 @@ TEST_CASE("tuning modes are read by name") {
   CHECK(graft::parse_ft_mode("full_ft") == multi_adapter_ft_mode::full_ft);
   CHECK_THROWS_WITH(graft::parse_ft_mode("all"), "adapter_ft_mode is \"all\", one of base, flex, base_ft, full_ft was expected");
 }
+
+TEST_CASE("adapters of some layers: their LayerNorms are trained, the others' and the embeddings' are not, and backward ends there") {
+  for (const std::string kind : {"houlsby", "pfeiffer", "parallel"}) {
+    auto model = graft::make_adapter_classifier<f64>(small_config(), 2, {.size = 3, .kind = kind, .leave_out = {0}});
+    graft::tune_adapters(model);
+    CHECK(model.trunk.lowest_trainable() == 1);
+    for (const auto* p : graft::trainable_parameters(model)) {
+      INFO(p->name);
+      CHECK((p->name.starts_with("roberta.encoder.layer.1.") || p->name.starts_with("classifier.")));
+    }
+    CHECK_FALSE(model.trunk.layers[0].attention_site.has_adapter());
+    CHECK(model.trunk.layers[1].feed_site.has_adapter());
+    CHECK(model.trunk.layers[1].attention_site.norm.weight.is_trained());
+  }
+  const auto refused = [](const std::vector<graft::index>& leave_out, const std::string& kind = "houlsby") {
+    CHECK_THROWS_WITH(graft::make_adapter_classifier<f64>(small_config(), 2, {.size = 3, .kind = kind, .leave_out = leave_out}),
+                      Catch::Contains("adapter_leave_out"));
+  };
+  refused({2});
+  refused({-1});
+  refused({1, 0});
+  refused({0, 1});
+  refused({0}, "general");
+}

@@ -45,6 +45,8 @@ TEST_CASE("gradients of single adapters") {
     for (const auto kind : {"houlsby", "pfeiffer", "parallel", "general"}) {
       for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, kind, layer_norms), dropout);
     }
+    for (const graft::index left_out : {0, 1})
+      check_model(*graft_test::make_tiny_single(config, 3, "houlsby", true, "", {left_out}), dropout);
     check_model(*graft_test::make_tiny_single(config, 3, "general", true, R"({"use_gating": true})"), dropout);  // reads whole sequences
     for (const bool layer_norms : {true, false}) {  // the embeddings' LayerNorm below it is trained, or nothing is
       check_model(*graft_test::make_tiny_single(config, 3, "general", layer_norms, R"({"inv_adapter": "nice"})"), dropout);

@@ -38,6 +38,8 @@ std::vector<model_case> all_models(double dropout = 0) {
   all.push_back({"full_ft", multi(false, multi_adapter_ft_mode::full_ft), 2 * 6 + 2 * 2 * 2 * 2 + 2});
   all.push_back({"pfeiffer", graft_test::make_tiny_single(c, 3, "pfeiffer"), 2 * 2 + 2});
   all.push_back({"frozen norms", graft_test::make_tiny_single(c, 3, "houlsby", false), 2 * 2 * 2 + 2});
+  all.push_back({"upper layer", graft_test::make_tiny_single(c, 3, "houlsby", true, "", {0}), 2 * 2 + 2});
+  all.push_back({"lower layer", graft_test::make_tiny_single(c, 3, "pfeiffer", true, "", {1}), 2 + 2});
   all.push_back({"lora", graft_test::make_tiny_lora(c, {2, 2, {"query", "value"}}), 2 * 2 * 2 + 2});
   all.push_back({"prefix", graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 4}), 2 * (1 + 1 + 1) + 2});
   all.push_back({"flat prefix", graft_test::make_tiny_prefix(c, {.length = 2, .bottleneck = 0, .gates = 1}), 2 * 1 + 2});

@@ -160,9 +160,9 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_plain(const graft:
   return held;
 }
 std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes,
-                                                                     const std::string& kind, bool layer_norms,
-                                                                     const std::string& settings) {
-  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, {3, graft::activation::gelu, kind, 1, settings}));
+                                                                     const std::string& kind, bool layer_norms, const std::string& settings,
+                                                                     const std::vector<graft::index>& leave_out) {
+  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, {3, graft::activation::gelu, kind, 1, settings, leave_out}));
   graft::tune_adapters(held->model(), layer_norms);
   return held;
 }

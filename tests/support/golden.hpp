@@ -105,7 +105,7 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
   const auto parameters = graft::trainable_parameters(model);
   graft::adamw<real> optimizer(parameters, {});
   const auto steps = golden["steps"].size();
-  const graft::linear_schedule schedule{2, static_cast<double>(steps)};
+  const graft::rate_schedule schedule{2, static_cast<double>(steps)};
   ctx.training = true;
   for (std::size_t k = 0; k < steps; ++k) {
     const auto& b = batches[k % batches.size()];

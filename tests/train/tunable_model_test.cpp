@@ -63,6 +63,28 @@ TEST_CASE("a tuned part that is saved and taken by another model gives the same 
   }
 }
 
+TEST_CASE("an adapter of some layers is saved with all LayerNorms, which its readers look for") {
+  const graft_test::temporary_folder folder;
+  const auto rows = some_rows();
+  auto what = graft::describe("adapter", graft_test::two_classes());
+  what.adapter = {.size = 3, .leave_out = {0}};
+  graft::tunable_model model(golden_encoder, what, {.seed = 1, .initializer_range = 0.1, .precision = graft::precision::f32});
+  const auto answers = *model.predict_logits(rows, 2, 1);
+  const std::string path = folder / "some.safetensors";
+  model.save_tuned(path);
+  const auto saved = graft::open_weights(path);
+  CHECK(graft::parse_description(saved.metadata(), path).adapter == what.adapter);
+  CHECK_FALSE(saved.contains("roberta.encoder.layer.0.output.adapter.down_project.weight"));
+  CHECK(saved.contains("roberta.encoder.layer.1.output.adapter.down_project.weight"));
+  std::int64_t numbers = 0;
+  for (const auto& [name, info] : saved.tensors()) numbers += static_cast<std::int64_t>(info.bytes.size()) / 4;
+  CHECK(numbers == model.size().tuned);
+  CHECK(numbers > model.size().trained);
+  graft::tunable_model second(golden_encoder, what, {.seed = 2, .precision = graft::precision::f32});
+  second.load_trained(saved);
+  CHECK(*second.predict_logits(rows, 2, 1) == answers);
+}
+
 TEST_CASE("what does not fit is refused before anything is large") {
   auto what = graft::describe("adapter", graft_test::two_classes());
   what.adapter.size = 0;

@@ -32,13 +32,13 @@ struct outcome {
   graft::index parts;
 };
 
-outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, graft::index tokens) {
+outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, graft::index tokens, const graft::loss_options& loss = {}) {
   graft::context ctx;
   ctx.training = true;
   ctx.seed = 3;
   graft::micro_batch_gradients<f64_model> gradient;
   const auto products = ctx.counters.weight_gradient_products;
-  const auto result = gradient.add(model, b, kind, 0.5, tokens, ctx);
+  const auto result = gradient.add(model, b, kind, 0.5, tokens, ctx, loss);
   outcome o{result.loss, result.entropy, {}, static_cast<graft::index>(ctx.counters.weight_gradient_products - products)};
   const auto trained = graft::trainable_parameters(model);
   graft::index size = 0;
@@ -77,6 +77,24 @@ TEST_CASE("a batch in parts gives the loss and the gradients of the whole, dropo
   CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
   CHECK(parts.entropy == Approx(whole.entropy).epsilon(1e-12));
   CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
+}
+
+TEST_CASE("a batch in parts is the whole with class weights and label smoothing, too") {
+  graft::batch b;
+  for (auto& row : graft_test::rows(9, 5).rows) {
+    for (std::int32_t c = 0; c < row.label; ++c) row.label_set.push_back(c);
+    b.add(row);
+  }
+  const auto kind = GENERATE(task_kind::classification, task_kind::multi_label);
+  const graft::loss_options loss{{0.25, 3}, kind == task_kind::classification ? 0.2 : 0};
+  const auto model = model_of(2, 0.3);
+  const outcome whole = gradients_of(model, b, kind, 0, loss);
+  const outcome parts = gradients_of(model, b, kind, GENERATE(1, 30), loss);
+  CHECK(parts.parts > 1);
+  CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
+  CHECK(parts.entropy == Approx(whole.entropy).epsilon(1e-12));
+  CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
+  CHECK((gradients_of(model, b, kind, 0).gradients - whole.gradients).norm() > 1e-3 * whole.gradients.norm());
 }
 
 TEST_CASE("parts of sequences of one token alone have the masks that they have in the whole") {

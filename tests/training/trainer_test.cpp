@@ -133,6 +133,59 @@ TEST_CASE("a run that stops anywhere and goes on equals one that never stopped, 
   }
 }
 
+TEST_CASE("training ends early when nothing better comes, as transformers' EarlyStoppingCallback does, resumed or not") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1), validation = rows(12, 2);
+  auto o = options();
+  o.num_train_epochs = 20;
+  o.eval_every_steps = 3;
+  o.early_stopping_patience = GENERATE(1, 2, 3);
+  o.early_stopping_threshold = GENERATE(0.0, 0.1);
+  const auto whole = [&] {
+    auto all = o;
+    all.early_stopping_patience = 0;
+    auto model = tiny_model();
+    history h;
+    graft::trainer_of(model, two_classes(), all, train, &validation).run(record(h));
+    return h.scores;
+  }();
+  std::size_t stops = whole.size();  // the callback's counter: better is by more than the threshold, than all before
+  double best = whole[0];
+  for (std::size_t i = 1, counter = 0; i < whole.size(); ++i) {
+    counter = whole[i] - best > o.early_stopping_threshold ? 0 : counter + 1;
+    best = std::max(best, whole[i]);
+    if (static_cast<std::int64_t>(counter) < o.early_stopping_patience) continue;
+    stops = i + 1;
+    break;
+  }
+  REQUIRE(stops < whole.size());
+  auto model = tiny_model();
+  history h;
+  graft::trainer_of trainer(model, two_classes(), o, train, &validation);
+  CHECK(trainer.run(record(h)) == graft::trainer::outcome::finished);
+  CHECK(trainer.stops_early());
+  CHECK(h.scores == std::vector<double>(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(stops)));
+  CHECK(h.losses.size() == 3 * stops);
+  graft::context ctx;
+  CHECK(graft::evaluate(model, two_classes(), validation.rows, 8, ctx)->metrics.major == *trainer.state().best_score);
+  const auto expected = trained_values(model);
+  o.checkpoint_path = folder / "c.safetensors";
+  for (const std::int64_t stop_after : {std::int64_t{1}, static_cast<std::int64_t>(3 * stops) - 1, static_cast<std::int64_t>(3 * stops)}) {
+    auto first = tiny_model(), second = tiny_model();
+    std::atomic<bool> stop = false;
+    o.save_every_steps = 1;
+    graft::trainer_of(first, two_classes(), o, train, &validation)
+        .run({.step = [&](const graft::step_report& r) { stop = r.global_step == stop_after; }}, &stop);
+    graft::trainer_of goes_on(second, two_classes(), o, train, &validation);
+    goes_on.resume(o.checkpoint_path);
+    CHECK(goes_on.run({}) == graft::trainer::outcome::finished);
+    CHECK(goes_on.state().global_step == static_cast<std::int64_t>(3 * stops));
+    CHECK(same_bits(trained_values(second), expected));
+  }
+  o.eval_every_steps = 0;
+  CHECK_THROWS_WITH((graft::trainer_of(model, two_classes(), o, train, &validation)), Catch::Contains("needs eval_every_steps"));
+}
+
 TEST_CASE("accumulating over two half batches equals one whole batch, without dropout") {
   const auto train = rows(32, 1);
   const auto run = [&](graft::index batch, std::int64_t parts) {
@@ -215,6 +268,10 @@ TEST_CASE("a run goes on neither with other rows than it was started with, nor w
   };
   refused(with([](auto& now) { now.train_batch_size = 20; }), before, "train_batch_size is 20 and was 8");
   refused(with([](auto& now) { now.learning_rate = 1; }), before, "learning_rate is 1.0 and was 0.005");
+  refused(with([](auto& now) { now.lr_scheduler_type = graft::schedule_type::cosine; }), before,
+          "lr_scheduler_type is \"cosine\" and was \"linear\"");
+  refused(with([](auto& now) { now.loss.label_smoothing = 0.1; }), before, "label_smoothing is 0.1 and was 0.0");
+  refused(with([](auto& now) { now.loss.class_weights = {1, 2}; }), before, "class_weights is [1.0,2.0] and was []");
   refused(with([](auto& now) { now.seed = 12; }), before, "seed is 12 and was 11");
   refused(with([](auto& now) { now.identity["trunk"] = "\"two\""; }), before, "trunk is \"two\" and was \"one\"");
 

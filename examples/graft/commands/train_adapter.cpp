@@ -1,6 +1,7 @@
 // graft train-adapter: trains, evaluates, predicts and saves one adapter (or low-rank update), or the baselines without: everything, or the
 // head alone.
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
@@ -13,20 +14,72 @@
 namespace graft::program {
 namespace {
 
-/// The numbers of layers in TEXTS, in rising order, each once.
-std::vector<index> layers_of(const std::vector<std::string>& texts, index layers) {
+/// The numbers of layers in TEXTS of the flag FLAG, each a number or FIRST-LAST, in rising order, each once.
+std::vector<index> layers_of(const std::vector<std::string>& texts, const char* flag, index layers) {
   std::set<index> all;
   for (const std::string& text : texts) {
-    index layer = -1;
+    index first = -1, last = -1;
     const char* const end = text.data() + text.size();
-    const auto [stop, failed] = std::from_chars(text.data(), end, layer);
-    if (failed != std::errc() || stop != end || layer < 0 || layer >= layers) {
-      throw usage_error("--prefix_leave_out names layer \"" + text + "\", numbers from 0 to " + std::to_string(layers - 1) +
-                        " were expected");
+    auto [stop, failed] = std::from_chars(text.data(), end, first);
+    last = first;
+    if (failed == std::errc() && stop != end && *stop == '-') {
+      const auto second = std::from_chars(stop + 1, end, last);
+      stop = second.ptr;
+      failed = second.ec;
     }
-    all.insert(layer);
+    if (failed != std::errc() || stop != end || first < 0 || last < first || last >= layers) {
+      throw usage_error(std::string("--") + flag + " names layer \"" + text + "\", numbers from 0 to " + std::to_string(layers - 1) +
+                        ", or FIRST-LAST, were expected");
+    }
+    for (index layer = first; layer <= last; ++layer) all.insert(layer);
   }
   return {all.begin(), all.end()};
+}
+
+/// Those of LAYERS layers that are not in THESE.
+std::vector<index> other_layers(const std::vector<index>& these, index layers) {
+  std::vector<index> others;
+  for (index layer = 0; layer < layers; ++layer) {
+    if (std::find(these.begin(), these.end(), layer) == these.end()) others.push_back(layer);
+  }
+  return others;
+}
+
+/// LEAVE_OUT for bottlenecks, whatever their kind.
+void leave_layers_out(adapter_options& o, const std::vector<index>& leave_out, index layers) {
+  if (o.kind != "general") {
+    o.leave_out = leave_out;
+    return;
+  }
+  general_adapter_options settings = parse_general_settings(o.settings);
+  if (settings.sizes.empty()) settings.sizes.assign(static_cast<std::size_t>(layers), o.size);
+  for (const index layer : leave_out) {
+    if (layer < std::ssize(settings.sizes)) settings.sizes[static_cast<std::size_t>(layer)] = 0;  // another number of them is refused later
+  }
+  o.settings = general_settings(settings);
+}
+
+/// The targets of O as whole names, without those in layers of LEAVE_OUT.
+void leave_layers_out(lora_options& o, const std::vector<index>& leave_out, const prepared_run& run) {
+  const auto is_left_out = [&](const std::string& name) {
+    return std::any_of(leave_out.begin(), leave_out.end(),
+                       [&](index layer) { return name.find(".layer." + std::to_string(layer) + ".") != name.npos; });
+  };
+  std::vector<std::string> targets;
+  for (const std::string& target : o.targets) {
+    const std::size_t before = targets.size();
+    bool known = false;
+    for (const auto& [name, shape] : dense_layers(run.config, run.tasks.task.num_labels())) {
+      if (!is_target(name, target)) continue;
+      known = true;
+      if (!is_left_out(name) && std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+    }
+    if (!known) targets.push_back(target);  // which is refused
+    if (known && targets.size() == before) {
+      throw usage_error("--lora_target names \"" + target + "\", which is in none of the layers of --adapter_layers");
+    }
+  }
+  o.targets = targets;
 }
 
 /// Numbers of the layers that O updates, from TEXTS of the flag FLAG, TARGET=NUMBER each; the last one that names a layer counts.
@@ -62,20 +115,31 @@ int train_one(prepared_run& run) {
   if (kind != "adapter" && !f.adapter_settings.empty()) {
     throw usage_error("--adapter_settings is for bottlenecks (--adapter_method bottleneck), this run trains " + kind);
   }
+  const index layers = run.config.num_hidden_layers;
+  const std::vector<index> leave_out =
+      f.adapter_layers.empty() ? std::vector<index>() : other_layers(layers_of(f.adapter_layers, "adapter_layers", layers), layers);
+  if (!f.adapter_layers.empty() && !adapters) {
+    throw usage_error("--adapter_layers is for adapters, updates and prefixes, this run trains " + kind);
+  }
+  if (!f.adapter_layers.empty() && !f.prefix_leave_out.empty()) {
+    throw usage_error("--adapter_layers says which layers get a prefix, --prefix_leave_out which do not: give one of them");
+  }
   model_description tuned = describe(run, kind);
   std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
   if (kind == "lora") {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
+    if (!leave_out.empty()) leave_layers_out(tuned.lora, leave_out, run);
     tuned.lora.ranks = pattern_of<index>(f.lora_rank_pattern, "lora_rank_pattern", tuned.lora, f.lora_r, run);
     tuned.lora.alphas = pattern_of<double>(f.lora_alpha_pattern, "lora_alpha_pattern", tuned.lora, f.lora_alpha, run);
     trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "prefix") {
     tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act, "prefix_hidden_act"), f.prefix_gates,
-                    layers_of(f.prefix_leave_out, run.config.num_hidden_layers)};
+                    leave_out.empty() ? layers_of(f.prefix_leave_out, "prefix_leave_out", layers) : leave_out};
     trained = "prefixes of length " + std::to_string(f.prefix_length) + ", and head";
   } else if (kind == "adapter") {
     tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,
                      general_settings(parse_general_settings(f.adapter_settings))};
+    if (!leave_out.empty()) leave_layers_out(tuned.adapter, leave_out, layers);
     tuned.layer_norms_trained = f.adapter_layer_norm == "trained";
     trained = f.adapter_placement + " adapters of size " + std::to_string(f.adapter_size) +
               (tuned.layer_norms_trained ? ", LayerNorms" : "") + " and head";

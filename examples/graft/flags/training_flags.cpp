@@ -37,15 +37,27 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("num_train_epochs", &flags.num_train_epochs, "Passes over the training set.").within(ranges::count_or_none);
   table.add("max_steps", &flags.max_steps, "Optimizer steps in all, in place of num_train_epochs; -1: not used.")
       .within({-1, ranges::count.most});
-  table.add("learning_rate", &flags.learning_rate, "The highest rate: it rises to this in the warm-up, then falls linearly to 0.")
+  table
+      .add("learning_rate", &flags.learning_rate,
+           "The highest rate: it rises to this in the warm-up, then goes on as lr_scheduler_type says.")
       .within(ranges::rate);
   table.add("warmup_steps", &flags.warmup_steps, "Steps of warm-up, in place of warmup_proportion.").within(ranges::count_or_none);
   table.add("warmup_proportion", &flags.warmup_proportion, "Share of all steps that is warm-up.").within(ranges::proportion);
+  table
+      .add("lr_scheduler_type", &flags.lr_scheduler_type,
+           "The rate's course behind the warm-up: linearly, or along a cosine, to 0, or as it is; constant: without warm-up, too.")
+      .one_of({"linear", "cosine", "constant", "constant_with_warmup"});
   table.add("optimizer_type", &flags.optimizer_type, "AdamW, or its rectified form.").one_of({"adam", "radam"});
   table.add("adam_epsilon", &flags.adam_epsilon, "The optimizer's epsilon.").within(ranges::epsilon);
   table
       .add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters; 0: never.")
       .within(ranges::rate);
+  table.add(
+      "class_weights", &flags.class_weights,
+      "Weights of labels in the loss: balanced (n / (C n_c) for n_c of n rows and C labels), or LABEL=NUMBER,..., or a JSON object. Of "
+      "several labels at once, of where one holds; balanced: (n - n_c) / n_c.");
+  table.add("label_smoothing", &flags.label_smoothing, "Share of each row's label that is spread over all labels in the loss.")
+      .within(ranges::proportion);
   table.add("dropout", &flags.dropout, "Dropout of encoder and head, in place of the values in the configuration.").within(ranges::dropout);
   table.add("seed", &flags.seed, "Decides order, dropout and new parameters; -1: drawn, and stored in args.json.").between(-1);
   table.add("no_shuffle", &flags.no_shuffle, "Take the training examples in the order of the file.");
@@ -60,8 +72,18 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("eval_every_steps", &flags.eval_every_steps, "Evaluate every so many steps and keep the best parameters; 0: only at the end.")
       .within(ranges::count_or_none);
   table.add("partial_eval_number", &flags.partial_eval_number, "Validation examples that these evaluations look at.").within(ranges::count);
+  table
+      .add("early_stopping_patience", &flags.early_stopping_patience,
+           "End training when so many of these evaluations in a row found nothing better; the best parameters stay. 0: never.")
+      .within(ranges::count_or_none);
+  table
+      .add("early_stopping_threshold", &flags.early_stopping_threshold,
+           "For that, a better score is one that beats the best by more than this.")
+      .within(ranges::rate);
   table.add("save_every_steps", &flags.save_every_steps, "Write a checkpoint every so many steps; 0: only when stopped.")
       .within(ranges::count_or_none);
+  table.add("tensorboard", &flags.tensorboard,
+            "Write losses, rates, scores and mixing weights for TensorBoard, too: OUTPUT_DIR/tensorboard.");
   table.add("resume", &flags.resume, "Go on from the last checkpoint in the output folder.");
   table.add("force_overwrite", &flags.force_overwrite, "Replace the run in the output folder: its logs and results are removed.");
 
@@ -88,6 +110,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
              "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's: trained, but for a ModernBERT's, "
              "if not said.")
         .one_of({"trained", "frozen"});
+    table.add("adapter_layers", &flags.adapter_layers,
+              "Layers that get an adapter, update or prefix, counted from 0, such as 6-11 or 0,2,4-6; all if not given. The others' "
+              "LayerNorms stay the encoder's, and training goes no deeper than the lowest.");
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
     table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
     table.add("lora_target", &flags.lora_target,
@@ -108,7 +133,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .add("prefix_gates", &flags.prefix_gates,
              "Gates, by which a sequence's tokens scale the prefix: none, one, or one for keys and one for values.")
         .within(ranges::prefix_gates);
-    table.add("prefix_leave_out", &flags.prefix_leave_out, "Layers without a prefix, counted from 0.");
+    table.add("prefix_leave_out", &flags.prefix_leave_out, "Layers without a prefix, counted from 0, as for adapter_layers.");
   }
   table.add("adapter_size", &flags.adapter_size, multi ? "Bottleneck of the flex adapter." : "Bottleneck of each adapter.")
       .within(ranges::adapter_size);

@@ -32,9 +32,12 @@ struct training_flags {
   double learning_rate = 1e-5;
   std::optional<double> warmup_steps;
   double warmup_proportion = 0.1;
+  std::string lr_scheduler_type = "linear";
   std::string optimizer_type = "adam";
   double adam_epsilon = 1e-8;
   double max_grad_norm = 1;
+  std::string class_weights;
+  double label_smoothing = 0;
   std::optional<double> dropout;
   std::int64_t seed = -1;
   bool no_shuffle = false;
@@ -48,7 +51,10 @@ struct training_flags {
   std::int64_t eval_batch_size = 8;
   std::int64_t eval_every_steps = 0;
   std::int64_t partial_eval_number = 1000;
+  std::int64_t early_stopping_patience = 0;
+  double early_stopping_threshold = 0;
   std::int64_t save_every_steps = 0;
+  bool tensorboard = false;
   bool resume = false;
   bool force_overwrite = false;
 
@@ -59,6 +65,7 @@ struct training_flags {
   double adapter_scaling = 1;                   // train-adapter only
   std::string adapter_settings;                 // train-adapter only
   std::string adapter_layer_norm;               // train-adapter only
+  std::vector<std::string> adapter_layers;      // train-adapter only
   std::int64_t lora_r = 8;                      // train-adapter only
   double lora_alpha = 8;                        // train-adapter only
   std::vector<std::string> lora_target;         // train-adapter only

@@ -20,6 +20,7 @@ log_writer::~log_writer() {
 }
 
 void log_writer::write(const std::string& key, ordered_json entry) {
+  if (also) also(key, entry);
   entry["TIMESTAMP"] = static_cast<double>(microseconds()) / 1e6;
   const std::string line = entry.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
   try {

@@ -29,6 +29,9 @@ class log_writer {
   /// Is told of a line that could not be written, if it is set: `write` then returns.
   std::function<void(const backend_error&)> not_written{};
 
+  /// Is told of every entry, with its key, if it is set.
+  std::function<void(const std::string&, const ordered_json&)> also{};
+
   /// Appends ENTRY, an object, with the member TIMESTAMP (seconds since 1970, to the microsecond) put last.
   /// @throws backend_error  the file cannot be opened or written; no part of the line is left
   void write(const std::string& key, ordered_json entry);

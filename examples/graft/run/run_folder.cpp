@@ -40,6 +40,7 @@ constexpr const char* file_names[] = {"args.json",
                                       "test_mismatched_preds.csv",
                                       "test_mismatched_predictions.tsv",
                                       "DONE"};
+constexpr const char* event_files = "tensorboard/events.out.tfevents.";  // and the name of the folder of logs that they belong to
 constexpr const char* log_names[] = {"loss_train.zlog", "train_val.zlog", "train_val_best.zlog", "weights.zlog", "errors.zlog"};
 
 /// Flags that may differ between the starts of a run: they change no number, or what they name is compared by what it holds.
@@ -47,6 +48,7 @@ constexpr const char* free_flags[] = {"resume",
                                       "force_overwrite",
                                       "ZZsrc",
                                       "save_every_steps",
+                                      "tensorboard",
                                       "output_dir",
                                       "do_val",
                                       "do_test",
@@ -395,6 +397,10 @@ void run_folder::clear() {
     for (const char* log : log_names) ::unlink((file(name) + "/" + log).c_str());
     ::rmdir(file(name).c_str());  // stays when somebody has put something there
   }
+  if (struct stat status{}; ::lstat(file("tensorboard").c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    for (const std::string name : earlier_["logs"]) ::unlink(file(event_files + name).c_str());
+    ::rmdir(file("tensorboard").c_str());
+  }
 }
 
 void run_folder::reserve(std::int64_t bytes) const {
@@ -452,6 +458,8 @@ std::string run_folder::log_folder() {
   write_state();
   return file(std::to_string(second));
 }
+
+std::string run_folder::event_file() const { return file(event_files + state_["logs"].back().get<std::string>()); }
 
 void run_folder::finish() {
   require_here();

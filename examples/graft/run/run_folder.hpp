@@ -73,6 +73,9 @@ class run_folder {
   /// The folder for the logs of this start of the run, which is listed and not there yet.
   std::string log_folder();
 
+  /// The file for TensorBoard that belongs to the folder of logs, in a folder of its own with those of earlier starts.
+  std::string event_file() const;
+
   /// All that was asked for is there.
   void finish();
   /// Training ended at STEP because of WHAT, not a finite number.

@@ -17,6 +17,7 @@
 #include "graft/train/evaluation.hpp"
 #include "graft/train/trainer.hpp"
 #include "host/lost_pages.hpp"
+#include "run/event_file.hpp"
 #include "run/progress.hpp"
 #include "run/run_files.hpp"
 
@@ -61,6 +62,17 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   if (room > 0) run.folder->reserve(room);  // a disk that fills up in the meantime costs no training
 
   log_writer log(run.folder->log_folder());
+  std::optional<event_file> events;
+  if (run.flags.tensorboard) events.emplace(run.folder->event_file(), training.state().global_step + 1);
+  if (events)
+    log.also = [&](const std::string& key, const ordered_json& entry) {
+      if (key != "weights") return;
+      scalars values;
+      for (const auto& [site, weights] : entry["weights"].items()) {
+        for (const auto& [name, weight] : weights.items()) values.emplace_back("weights/" + site + "/" + name, weight.get<double>());
+      }
+      events->write(entry["tgs"]["global_step"].get<std::int64_t>(), values);
+    };
   progress line(stdout, training.total_steps(), training.state().global_step);
   const auto total = training.total_steps();
   if (!resumed && hooks.log_step) hooks.log_step(log, position(0, 0, 0), 0, total);
@@ -71,6 +83,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   };
   bool log_warned = false, checkpoint_warned = false;
   log.not_written = [&](const backend_error& e) { warn_once(log_warned, std::string(e.what()) + "; training goes on, logs lack lines"); };
+  if (events) events->not_written = log.not_written;
   std::int64_t checkpoint_step = resumed ? training.state().global_step : -1;
   std::string not_saved;
   training_observer observer;
@@ -91,6 +104,13 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
     entry["learning_rate"] = r.learning_rate;
     entry["grad_norm"] = r.gradient_norm;
     entry["tokens_per_second"] = static_cast<double>(r.tokens) / r.seconds;
+    if (events) {
+      events->write(r.global_step, {{"train/loss", r.loss},
+                                    {"train/learning_rate", r.learning_rate},
+                                    {"train/grad_norm", r.gradient_norm},
+                                    {"train/pred_entropy", r.entropy},
+                                    {"train/tokens_per_second", static_cast<double>(r.tokens) / r.seconds}});
+    }
     log.write("loss_train", std::move(entry));
     if (hooks.log_step) hooks.log_step(log, place, r.global_step, total);
     line.update(r.global_step, r.loss, r.learning_rate, r.examples);
@@ -100,6 +120,11 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
                              {"train_global_state", position(r.state.epoch, r.state.epoch_step, r.state.global_step)}};
     log.write("train_val", entry);
     if (r.best) log.write("train_val_best", entry);
+    if (events) {
+      scalars values{{"eval/loss", r.loss}};
+      for (const auto& [name, value] : r.metrics.minor) values.emplace_back("eval/" + name, value);
+      events->write(r.state.global_step, values);
+    }
     line.clear();
     std::printf("step %lld: validation loss %.4f  %s%s\n", static_cast<long long>(r.state.global_step), r.loss,
                 metrics_text(r.metrics).c_str(), r.best ? "  (best so far)" : "");
@@ -128,6 +153,11 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
       ended.usable = end->usable;
       ended.kept_step = best;
     } else if (training.state().best_score) {
+      if (training.stops_early() && training.state().global_step < total) {
+        std::printf("stopped early after step %lld of %lld: no better score in %lld evaluations\n",
+                    static_cast<long long>(training.state().global_step), static_cast<long long>(total),
+                    static_cast<long long>(training.state().stalled_evaluations));
+      }
       std::printf("best: step %lld, %s %.4f\n", static_cast<long long>(training.state().best_step), run.tasks.task.major.c_str(),
                   *training.state().best_score);
     }

@@ -15,6 +15,7 @@
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
+#include "graft/train/class_weights.hpp"
 #include "graft/train/trainer.hpp"
 #include "graft/version.hpp"
 #include "host/lost_pages.hpp"
@@ -180,6 +181,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.group_by_length && flags.no_shuffle) {
     throw usage_error("--group_by_length changes the order of the training examples, --no_shuffle keeps it: give one of them");
   }
+  if (flags.do_train && flags.early_stopping_patience > 0 && flags.eval_every_steps == 0) {
+    throw usage_error("--early_stopping_patience counts evaluations during training: give --eval_every_steps, too");
+  }
   flags.threads = start_threads(flags.threads);
   const chosen_precision precision = choose_precision(flags.precision);
   flags.precision = precision.name;
@@ -253,14 +257,22 @@ training_options trainer_options(const prepared_run& run) {
   o.mixing_learning_rate = f.adapter_weights_learning_rate;
   o.warmup_proportion = f.warmup_proportion;
   o.warmup_steps = f.warmup_steps;
+  o.lr_scheduler_type = parse_schedule_type(f.lr_scheduler_type);
   o.max_grad_norm = f.max_grad_norm;
   o.optimizer.type = parse_optimizer_type(f.optimizer_type);
   o.optimizer.epsilon = f.adam_epsilon;
+  o.loss.label_smoothing = f.label_smoothing;
+  if (f.do_train && !f.class_weights.empty()) {
+    o.loss.class_weights = f.class_weights == "balanced" ? balanced_class_weights(run.tasks.task, run.split("train")->rows)
+                                                         : parse_class_weights(f.class_weights, run.tasks.task);
+  }
   o.seed = run.seed();
   o.shuffle = !f.no_shuffle;
   o.group_by_length = f.group_by_length;
   o.eval_every_steps = f.eval_every_steps;
   o.partial_eval_number = f.partial_eval_number;
+  o.early_stopping_patience = f.early_stopping_patience;
+  o.early_stopping_threshold = f.early_stopping_threshold;
   o.save_every_steps = f.save_every_steps;
   o.checkpoint_path = run.checkpoint();
   o.identity = run.folder->asked();

@@ -10,9 +10,16 @@
 
 namespace graft {
 
+GRAFT_INLINE std::string detail::layers_text(const std::vector<index>& layers) {
+  std::string text;
+  for (const index layer : layers) text += (text.empty() ? "" : ", ") + std::to_string(layer);
+  return text;
+}
+
 GRAFT_INLINE std::string adapter_text(const adapter_options& o) {
   return o.kind + ", of size " + std::to_string(o.size) + ", with " + activation_name(o.act) +
-         (o.scaling == 1 ? "" : ", scaled by " + number_text(o.scaling));
+         (o.scaling == 1 ? "" : ", scaled by " + number_text(o.scaling)) +
+         (o.leave_out.empty() ? "" : ", in all layers but " + detail::layers_text(o.leave_out));
 }
 
 GRAFT_INLINE std::string member_text(const mixed_adapter& a) {

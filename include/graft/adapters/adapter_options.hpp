@@ -9,16 +9,22 @@
 
 namespace graft {
 
-/// One adapter at every site where its kind stands.
+/// One adapter at every site where its kind stands, but for those of layers that are left out.
 struct adapter_options {
   index size = 64;                    // K
   activation act = activation::gelu;  // a
   std::string kind = "houlsby";       // one of adapter_kind_names() (adapters/kind_names.hpp)
   double scaling = 1;                 // s, by which U is multiplied
   std::string settings{};             // what only some kinds read, as a JSON object: parse_general_settings; "": nothing
+  std::vector<index> leave_out{};     // layers without, in rising order; a general adapter has sizes of 0 instead
 
   bool operator==(const adapter_options&) const = default;
 };
+
+namespace detail {
+/// "0, 1, 2"
+std::string layers_text(const std::vector<index>& layers);
+}  // namespace detail
 
 /// "houlsby, of size 64, with gelu", for people.
 std::string adapter_text(const adapter_options& o);

@@ -1,6 +1,8 @@
 #pragma once
 // Bodies of graft/adapters/adapter_site.hpp.
 
+#include <algorithm>
+
 #include "graft/adapters/adapter_site.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
@@ -12,7 +14,8 @@ adapter_site<P>::adapter_site(const std::string& adapter_prefix, const std::stri
                               const adapter_options& o, site_location where)
     : norm(norm_prefix, hidden_size, eps) {
   detail::with_adapter_kind<P>(parse_adapter_kind(o.kind), [&]<class Kind>() {
-    if (Kind::stands_at(o, where)) adapter.template emplace<Kind>(adapter_prefix, hidden_size, o, where);
+    const bool left_out = std::find(o.leave_out.begin(), o.leave_out.end(), where.layer) != o.leave_out.end();
+    if (!left_out && Kind::stands_at(o, where)) adapter.template emplace<Kind>(adapter_prefix, hidden_size, o, where);
   });
 }
 

@@ -49,6 +49,7 @@ GRAFT_INLINE general_adapter_options as_general(const adapter_options& o) {
 
 GRAFT_INLINE index general_adapter_options::size_at(const adapter_options& o, site_location where) const {
   if (!(where.behind == sub_layer::attention ? mh_adapter : output_adapter)) return 0;
+  if (std::find(o.leave_out.begin(), o.leave_out.end(), where.layer) != o.leave_out.end()) return 0;
   if (sizes.empty()) return o.size;
   return where.layer < static_cast<index>(sizes.size()) ? sizes[static_cast<std::size_t>(where.layer)] : 0;
 }

@@ -2,6 +2,7 @@
 // Bodies of graft/adapters/kind_names.hpp.
 
 #include <algorithm>
+#include <functional>
 
 #include "graft/adapters/adapter_kinds.hpp"
 #include "graft/adapters/kind_names.hpp"
@@ -29,8 +30,17 @@ GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& who
   parse_adapter_kind(o.kind);
   check_range((whose + "size").c_str(), static_cast<double>(o.size), ranges::adapter_size);
   check_range((whose + "scaling").c_str(), o.scaling, ranges::adapter_scaling);
+  if (!o.leave_out.empty()) {
+    const bool rising = std::adjacent_find(o.leave_out.begin(), o.leave_out.end(), std::greater_equal<>()) == o.leave_out.end();
+    if (!rising || o.leave_out.front() < 0 || (layers > 0 && o.leave_out.back() >= layers)) {
+      throw config_error(whose + "leave_out is " + detail::layers_text(o.leave_out) + ", numbers of layers in rising order were expected" +
+                         (layers > 0 ? ", from 0 to " + std::to_string(layers - 1) : ""));
+    }
+    if (std::ssize(o.leave_out) == layers) throw config_error(whose + "leave_out names all layers: nothing is left");
+  }
   detail::with_adapter_kind<f32>(o.kind, [&]<class Kind>() {
     if constexpr (requires { Kind::takes_settings; }) {
+      if (!o.leave_out.empty()) throw config_error(whose + "leave_out is not for kind " + o.kind + ", whose settings have a size a layer");
       Kind::stands_at(o, {});
       if constexpr (requires { Kind::check_layers(o, layers); }) Kind::check_layers(o, layers);
     } else if (!o.settings.empty()) {
@@ -41,11 +51,13 @@ GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& who
 
 GRAFT_INLINE void check_fused(const std::vector<mixed_adapter>& fused) {
   if (fused.empty()) throw config_error("a fusion needs at least one adapter");
-  const auto standing = [](const adapter_options& o) {  // which of the sites, and of the layers where these differ
+  const auto standing = [](const adapter_options& o) {  // at which of the sites, and in which layers not
     const general_adapter_options g = as_general(o);
-    std::vector<bool> all{g.mh_adapter, g.output_adapter};
-    const bool everywhere = std::all_of(g.sizes.begin(), g.sizes.end(), [](index size) { return size > 0; });
-    for (std::size_t l = 0; l < g.sizes.size() && !everywhere; ++l) all.push_back(g.sizes[l] > 0);
+    std::vector<index> all{g.mh_adapter ? 1 : 0, g.output_adapter ? 1 : 0};
+    all.insert(all.end(), o.leave_out.begin(), o.leave_out.end());
+    for (index l = 0; l < std::ssize(g.sizes); ++l) {
+      if (g.sizes[static_cast<std::size_t>(l)] == 0) all.push_back(l);
+    }
     return all;
   };
   for (const mixed_adapter& a : fused) {

@@ -39,6 +39,7 @@ inline constexpr range dropout{0, 1, false, true};
 inline constexpr range rate{0, 1e38};  // learning rates, gradient norms
 inline constexpr range proportion{0, 1};
 inline constexpr range part{0, 1, true};  // of something of which some is to be left
+inline constexpr range class_weight{0, 1e9, true};
 inline constexpr range epsilon{0, 1, true};
 inline constexpr range deviation{0, 1'000};
 }  // namespace ranges

@@ -153,14 +153,24 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
                                                     json(optional<std::vector<index>>(given, "leave_out", path, {})), config, path);
   o.size = *std::max_element(sizes.begin(), sizes.end());
   if (o.size == 0) throw format_error(path, "\"leave_out\" is " + shown(given["leave_out"]) + ": there is no adapter in any layer");
-  if (std::count(sizes.begin(), sizes.end(), o.size) != config.num_hidden_layers) g.sizes = sizes;
+  const bool one_size = std::all_of(sizes.begin(), sizes.end(), [&](index size) { return size == 0 || size == o.size; });
+  std::vector<index> left_out;
+  for (index n = 0; n < config.num_hidden_layers; ++n) {
+    if (sizes[static_cast<std::size_t>(n)] == 0) left_out.push_back(n);
+  }
   o.act = adapterhub_activation(required<std::string>(given, "non_linearity", path), has_version, path);
   o.kind = "general";
   o.settings = general_settings(g);
   for (const special_kind& kind : special_kinds()) {
-    if (general_settings(kind.options) != o.settings) continue;
+    if (!one_size || general_settings(kind.options) != o.settings) continue;
     o.kind = kind.name;
     o.settings = "";
+    o.leave_out = left_out;
+    break;
+  }
+  if (o.kind == "general" && (!one_size || !left_out.empty())) {
+    g.sizes = sizes;
+    o.settings = general_settings(g);
   }
   try {
     check_adapter(o, "");
@@ -252,6 +262,7 @@ GRAFT_INLINE ordered_json bottleneck_configuration(const adapter_options& o, con
       factors[std::to_string(n)] = factor(g.sizes[n] == 0 ? o.size : g.sizes[n]);
     }
   }
+  for (const index layer : o.leave_out) leave_out.push_back(layer);
   const json scaling = g.scaled == general_adapter_options::scaling::number    ? json(o.scaling)
                        : g.scaled == general_adapter_options::scaling::learned ? json("learned")
                                                                                : json("channel");

@@ -54,8 +54,8 @@ GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a,
                        : d.kind == "ia3"  ? "is IA3"
                                           : "is a mix") +
            ", nlprunners has adapters only");
-  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1)
-    refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled");
+  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1 || !d.adapter.leave_out.empty())
+    refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled, in all layers");
   if (a.has_head() && (d.head != head_options() || d.sigmoid)) refuse("has a head of another form than nlprunners'");
   if (d.adapter.act != activation::gelu) refuse("has activation " + activation_name(d.adapter.act) + ", nlprunners' is gelu");
   if (!d.layer_norms_trained && trunk == nullptr)

@@ -120,6 +120,15 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", number);
     check.same("its settings are", from.adapter.settings, to.adapter.settings, "adapter_settings",
                [](const std::string& text) { return text.empty() ? "{}" : text; });
+    if (from.adapter.leave_out != to.adapter.leave_out) {
+      std::vector<index> own;
+      for (index l = 0; l < config.num_hidden_layers; ++l) {
+        if (std::find(from.adapter.leave_out.begin(), from.adapter.leave_out.end(), l) == from.adapter.leave_out.end()) own.push_back(l);
+      }
+      const auto text = [](const std::vector<index>& left_out) { return left_out.empty() ? "none" : "layers " + layers_text(left_out); };
+      check.refuse("leaves out " + text(from.adapter.leave_out) + ", this run " + text(to.adapter.leave_out),
+                   {"adapter_layers", layers_text(own)});
+    }
     if (from.layer_norms_trained && !to.layer_norms_trained) {
       check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
     }

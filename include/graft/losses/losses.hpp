@@ -7,6 +7,7 @@
 
 #include "graft/core/parameter.hpp"
 #include "graft/core/types.hpp"
+#include "graft/losses/loss_options.hpp"
 
 namespace graft {
 
@@ -35,6 +36,46 @@ double cross_entropy(const_view<T> logits, std::span<const std::int32_t> labels,
   return loss / static_cast<double>(logits.rows());
 }
 
+/// Cross entropy with class weights w and label smoothing e, mean over the batch by the weights of its labels, with D = sum_b w[label_b]:
+/// L = -1/D sum_b ((1 - e) w[label_b] log softmax(z_b)[label_b] + e/C sum_c w_c log softmax(z_b)[c])
+/// dz_bc = ((1 - e) w[label_b] (softmax(z_b)_c - onehot_c) + e/C (softmax(z_b)_c sum_k w_k - w_c)) scale / D
+/// Parameters and errors as above.   Source: torch.nn.CrossEntropyLoss(weight, label_smoothing).   Tested: tests/losses/losses_test.cpp
+template <class T>
+double weighted_cross_entropy(const_view<T> logits, std::span<const std::int32_t> labels, const loss_options& o, view<T>* dlogits,
+                              T scale = T(1)) {
+  using row_type = Eigen::Array<double, 1, Eigen::Dynamic>;
+  const index classes = logits.cols();
+  check_shape(static_cast<index>(labels.size()) == logits.rows(), "weighted_cross_entropy", "logits", logits,
+              [&] { return std::to_string(labels.size()) + " labels were given"; });
+  row_type w = row_type::Ones(classes);
+  if (!o.class_weights.empty()) {
+    check_shape(std::ssize(o.class_weights) == classes, "weighted_cross_entropy", "logits", logits,
+                [&] { return std::to_string(o.class_weights.size()) + " class weights were given"; });
+    w = Eigen::Map<const row_type>(o.class_weights.data(), classes);
+  }
+  const double e = o.label_smoothing, share = e / static_cast<double>(classes);
+  double sum = 0;
+  for (const std::int32_t label : labels) {
+    if (label < 0 || label >= classes) {
+      throw shape_error("weighted_cross_entropy: label " + std::to_string(label) + " is outside 0 .. " + std::to_string(classes - 1));
+    }
+    sum += w(label);
+  }
+  double loss = 0;
+  for (index b = 0; b < logits.rows(); ++b) {
+    const index label = labels[static_cast<std::size_t>(b)];
+    const row_type z = logits.row(b).template cast<double>().array();
+    row_type log_p = z - z.maxCoeff();
+    log_p -= std::log(log_p.exp().sum());
+    loss -= (1 - e) * w(label) * log_p(label) + share * (w * log_p).sum();
+    if (dlogits == nullptr) continue;
+    row_type d = log_p.exp() * ((1 - e) * w(label) + share * w.sum()) - share * w;
+    d(label) -= (1 - e) * w(label);
+    dlogits->row(b).array() = (d * (static_cast<double>(scale) / sum)).template cast<T>();
+  }
+  return loss / sum;
+}
+
 /// Mean squared error, mean over the batch:   L = 1/B sum_b (z_b - t_b)^2;   dz = 2 (z - t) scale / B
 /// @param  logits  (B, 1)      @param targets  (B)      @param[out] dlogits  (B, 1), skipped when null      @return L
 /// Source: torch.nn.functional.mse_loss.   Tested: tests/losses/losses_test.cpp
@@ -52,16 +93,18 @@ double mean_squared_error(const_view<T> logits, std::span<const double> targets,
 }
 
 /// Binary cross entropy of several labels at once, mean over the batch and its labels, with t_bc = 1 where label c holds and s the logistic
-/// function:   L = -1/(B C) sum_bc (t log s(z) + (1 - t) log(1 - s(z)));   dz = (s(z) - t) scale / (B C)
+/// function:   L = -1/(B C) sum_bc (p_c t log s(z) + (1 - t) log(1 - s(z)));   dz = ((1 - t) s(z) - p_c t (1 - s(z))) scale / (B C)
 /// @param  logits  (B, C)      @param sets  the ids of the labels that hold, row after row      @param offsets  (B + 1) where a row's begin
-/// @param[out] dlogits  (B, C), skipped when null      @return L
+/// @param[out] dlogits  (B, C), skipped when null      @param positive  (C) the p_c; empty: all 1      @return L
 /// @throws shape_error  a label outside 0 .. C - 1, or other rows
-/// Source: torch.nn.functional.binary_cross_entropy_with_logits.   Tested: tests/losses/losses_test.cpp
+/// Source: torch.nn.functional.binary_cross_entropy_with_logits, `pos_weight`.   Tested: tests/losses/losses_test.cpp
 template <class T>
 double binary_cross_entropy(const_view<T> logits, std::span<const std::int32_t> sets, std::span<const index> offsets, view<T>* dlogits,
-                            T scale = T(1)) {
+                            T scale = T(1), std::span<const double> positive = {}) {
   check_shape(static_cast<index>(offsets.size()) == logits.rows() + 1, "binary_cross_entropy", "logits", logits,
               [&] { return std::to_string(offsets.size()) + " offsets of label sets were given"; });
+  check_shape(positive.empty() || std::ssize(positive) == logits.cols(), "binary_cross_entropy", "logits", logits,
+              [&] { return std::to_string(positive.size()) + " class weights were given"; });
   const double share = 1 / static_cast<double>(logits.size());
   double loss = 0;
   for (index b = 0; b < logits.rows(); ++b) {
@@ -77,6 +120,12 @@ double binary_cross_entropy(const_view<T> logits, std::span<const std::int32_t> 
       }
       loss -= static_cast<double>(logits(b, label));
       if (dlogits != nullptr) (*dlogits)(b, label) -= scale * static_cast<T>(share);
+      if (positive.empty()) continue;
+      // log(1 + e^-z), p - 1 times more
+      const double more = positive[static_cast<std::size_t>(label)] - 1, z = static_cast<double>(logits(b, label)),
+                   e = std::exp(-std::abs(z));
+      loss += more * (std::log1p(e) + (z < 0 ? -z : 0));
+      if (dlogits != nullptr) (*dlogits)(b, label) -= static_cast<T>(more * (z < 0 ? 1 : e) / (1 + e) * share) * scale;
     }
   }
   return share * loss;

@@ -26,6 +26,7 @@ GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, co
   object[prefix + "placement"] = o.kind;
   if (o.scaling != 1) object[prefix + "scaling"] = o.scaling;
   if (!o.settings.empty()) object[prefix + "settings"] = ordered_json::parse(o.settings);
+  if (!o.leave_out.empty()) object[prefix + "leave_out"] = o.leave_out;
 }
 
 /// What O is, as fields of OBJECT.
@@ -169,6 +170,7 @@ GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& p
   o.kind = parsed_field(object, prefix + "placement", where, parse_adapter_kind, "houlsby");
   o.scaling = optional<double>(object, prefix + "scaling", where, 1.0);
   if (object.contains(prefix + "settings")) o.settings = object[prefix + "settings"].dump();
+  o.leave_out = optional<std::vector<index>>(object, prefix + "leave_out", where, {});
   try {
     check_adapter(o, prefix);
   } catch (const config_error& failure) {

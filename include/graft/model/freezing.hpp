@@ -71,22 +71,26 @@ std::vector<parameter<typename M::real>*> trainable_parameters(M& model) {
   return all;
 }
 
-/// Single mode: every adapter, the head and, unless told otherwise, every LayerNorm (the embeddings' too); the rest is frozen.
+/// Single mode: every adapter, the head and, unless told otherwise, every LayerNorm of the layers with an adapter, and the embeddings' if
+/// all have one; the rest is frozen.
 template <class P>
 void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
   set_trainable(model, false);
-  set_trainable(model.trunk.embedded.norm, layer_norms);
+  bool everywhere = true;
   if (model.trunk.invertible) set_trainable(*model.trunk.invertible, true);
   for (auto& l : model.trunk.layers) {
+    const bool here = l.attention_site.has_adapter() || l.feed_site.has_adapter();
+    everywhere = everywhere && here;
     for (adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       s->for_each_adapter_parameter([](auto& p) { p.train(); });
-      set_trainable(s->norm, layer_norms);
+      set_trainable(s->norm, layer_norms && here);
     }
     for (auto* norm : {&l.attention_norm, &l.feed_norm}) {
       if (*norm) set_trainable(**norm, layer_norms);
     }
   }
   if (model.trunk.last_norm) set_trainable(*model.trunk.last_norm, layer_norms);
+  set_trainable(model.trunk.embedded.norm, layer_norms && everywhere);
   set_trainable(model.head, true);
 }
 

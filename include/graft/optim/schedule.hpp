@@ -9,14 +9,17 @@
 #include "graft/core/context.hpp"
 #include "graft/core/parameter.hpp"
 #include "graft/optim/pieces.hpp"
+#include "graft/optim/schedule_type.hpp"
 
 namespace graft {
 
-/// Linear warm-up, then linear decay to 0:   lambda(k) = k / max(1, W) if k < W, else max(0, (T - k) / max(1, T - W)),  k = 1 .. T.
-/// Source: transformers 2.3 get_linear_schedule_with_warmup, stepped before the optimizer.   Tested: tests/optim/schedule_test.cpp
-struct linear_schedule {
+/// Linear warm-up, lambda(k) = k / max(1, W) if k < W, unless the type is `constant`; then, with p = (k - W) / max(1, T - W), k = 1 .. T,
+/// linear: max(0, (T - k) / max(1, T - W));   cosine: max(0, (1 + cos(pi p)) / 2);   constant, constant_with_warmup: 1
+/// Source: transformers' get_scheduler; stepped before the optimizer, as in transformers 2.3.   Tested: tests/optim/schedule_test.cpp
+struct rate_schedule {
   double warmup_steps = 0;  // W, not rounded
   double total_steps = 0;   // T
+  schedule_type type = schedule_type::linear;
 
   /// What the learning rate is multiplied by in step K, counted from 0.
   double factor(std::int64_t k) const;

@@ -50,6 +50,7 @@ GRAFT_INLINE std::string state_text(const run_identity& identity, const training
                           {"evaluated_step", state.evaluated_step},
                           {"best_score", state.best_score ? ordered_json(*state.best_score) : ordered_json()},
                           {"best_step", state.best_step},
+                          {"stalled_evaluations", state.stalled_evaluations},
                           {"run", identity}};
   return text.dump();
 }
@@ -74,6 +75,7 @@ GRAFT_INLINE training_state state_of(const safetensors_file& file, const run_ide
   state.evaluated_step = required<std::int64_t>(o, "evaluated_step", path);
   if (o.contains("best_score") && !o["best_score"].is_null()) state.best_score = required<double>(o, "best_score", path);
   state.best_step = required<std::int64_t>(o, "best_step", path);
+  state.stalled_evaluations = optional<std::int64_t>(o, "stalled_evaluations", path, 0);  // earlier versions had none
   return state;
 }
 

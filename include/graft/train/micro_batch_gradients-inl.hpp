@@ -74,7 +74,8 @@ T* detail::summing_tree<T>::exchange(index at, index neighbour, T* block) {
 }
 
 template <class M>
-auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx) -> result {
+auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o)
+    -> result {
   micro_batches(b, tokens, cuts_);
   const index count = std::ssize(cuts_) - 1;
   trainable_parameters(model, parameters_);
@@ -84,7 +85,7 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
   const auto pass_of = [&](index i, context& own) {
     const auto n = static_cast<std::size_t>(i);
     walk& w = walks_[static_cast<std::size_t>(own.worker_number)];
-    results_[n] = pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, w, own);
+    results_[n] = pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, own);
   };
   if (size * static_cast<index>(sizeof(real)) > most_gradient_bytes || count == 1) {
     for (index i = 0; i < count; ++i) pass_of(i, ctx);
@@ -114,21 +115,22 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
 }
 
 template <class M>
-auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx)
-    -> result {
+auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
+                                    walk& w, context& ctx) -> result {
   const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
   ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
   ctx.sequences_before = first;
   const double share = static_cast<double>(own.size()) / static_cast<double>(b.size());
+  const double of_loss = o.plain() ? share : loss_weight(kind, b, first, last, o) / loss_weight(kind, b, 0, b.size(), o);
   w.logits.resize(own.size(), model.head.classes());
   w.dlogits.resize(own.size(), model.head.classes());
   model.forward(own, w.logits, &w.trace, ctx);
   view<real> d = w.dlogits;
-  const real own_scale = scale * static_cast<real>(share);
-  const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale);
+  const real own_scale = scale * static_cast<real>(of_loss);
+  const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale, o);
   model.backward(w.dlogits, own, w.trace, ctx);
   ctx.tokens_before = ctx.sequences_before = 0;
-  return {share * loss, share * answer_entropy<real>(kind, w.logits)};
+  return {of_loss * loss, share * answer_entropy<real>(kind, w.logits)};
 }
 
 }  // namespace graft

@@ -9,6 +9,7 @@
 #include "graft/core/parameter.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
+#include "graft/losses/loss_options.hpp"
 
 namespace graft {
 
@@ -49,12 +50,12 @@ class micro_batch_gradients {
     double loss = 0, entropy = 0;  // means over the batch; no entropy in regression
   };
 
-  /// grad += SCALE dL/dp for every trained parameter, L the mean loss of B. The batch is cut into micro-batches (`micro_batches` of
-  /// data/batch.hpp), which depend on it and TOKENS alone. Each thread takes one through the whole model, forward and backward, and their
-  /// gradients are summed in one fixed tree: no bit depends on the number of threads. Models whose gradients are larger than
+  /// grad += SCALE dL/dp for every trained parameter, L the mean loss of B as O says. The batch is cut into micro-batches (`micro_batches`
+  /// of data/batch.hpp), which depend on it and TOKENS alone. Each thread takes one through the whole model, forward and backward, and
+  /// their gradients are summed in one fixed tree: no bit depends on the number of threads. Models whose gradients are larger than
   /// `most_gradient_bytes` (model/memory.hpp) take one after the other, all threads together.
   /// Masks of dropout are those of the whole batch.
-  result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx);
+  result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o = {});
 
  private:
   struct walk {  // what a thread needs for one micro-batch
@@ -63,7 +64,7 @@ class micro_batch_gradients {
     matrix<real> logits, dlogits;
   };
   /// Loss and entropy of the sequences FIRST .. LAST - 1 of B, as shares of the batch's means.
-  result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, walk& w, context& ctx);
+  result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o, walk& w, context& ctx);
 
   std::vector<parameter<real>*> parameters_;
   std::vector<index> cuts_;

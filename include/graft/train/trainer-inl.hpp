@@ -38,6 +38,9 @@ GRAFT_INLINE trainer::trainer(std::unique_ptr<detail::training_steps> steps, con
     if (!o.shuffle) throw config_error("group_by_length changes the order of the rows: it needs shuffle");
     for (const features& row : train.rows) lengths_.push_back(row.input_ids.size());
   }
+  if (o.early_stopping_patience > 0 && (o.eval_every_steps < 1 || validation == nullptr)) {
+    throw config_error("early_stopping_patience counts evaluations during training: it needs eval_every_steps and validation rows");
+  }
   warmup_steps_ = o.warmup_steps.value_or(o.warmup_proportion * static_cast<double>(total_));
   identity_ = identity(train, validation);
   steps_->begin();
@@ -54,9 +57,9 @@ GRAFT_INLINE void trainer::resume(const std::string& path) {
 GRAFT_INLINE trainer::outcome trainer::run(const training_observer& observer, const std::atomic<bool>* stop) {
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
-  while (state_.global_step < total_) {
+  while (state_.global_step < total_ && !stops_early()) {
     const auto order = rows_in_order();
-    while (state_.epoch_step < per_epoch_ && state_.global_step < total_) {
+    while (state_.epoch_step < per_epoch_ && state_.global_step < total_ && !stops_early()) {
       if (stopped()) return stop_here(observer);
       const std::optional<step_report> report = step(order, observer);
       if (!report) return end_early();
@@ -73,6 +76,10 @@ GRAFT_INLINE trainer::outcome trainer::run(const training_observer& observer, co
   require_inputs(observer);
   steps_->use_best();
   return finite_parameters() ? outcome::finished : end_early();
+}
+
+GRAFT_INLINE bool trainer::stops_early() const {
+  return options_.early_stopping_patience > 0 && state_.stalled_evaluations >= options_.early_stopping_patience;
 }
 
 GRAFT_INLINE std::vector<std::size_t> trainer::rows_in_order() const {
@@ -101,7 +108,8 @@ GRAFT_INLINE std::optional<step_report> trainer::step(const std::vector<std::siz
   }
   report.gradient_norm = steps_->clip(options_.max_grad_norm);
   if (!finite(report.gradient_norm, "the norm of the gradients")) return std::nullopt;
-  const double factor = linear_schedule{warmup_steps_, static_cast<double>(total_)}.factor(state_.global_step + 1);
+  const double factor =
+      rate_schedule{warmup_steps_, static_cast<double>(total_), options_.lr_scheduler_type}.factor(state_.global_step + 1);
   report.learning_rate = options_.learning_rate * factor;
   steps_->update(report.learning_rate, options_.mixing_learning_rate * factor);
   ++state_.global_step;
@@ -143,7 +151,10 @@ GRAFT_INLINE run_identity trainer::identity(const data_set& train, const data_se
   add("mixing_learning_rate", o.mixing_learning_rate);
   add("warmup_proportion", o.warmup_proportion);
   add("warmup_steps", o.warmup_steps ? ordered_json(*o.warmup_steps) : ordered_json());
+  add("lr_scheduler_type", schedule_type_name(o.lr_scheduler_type));
   add("max_grad_norm", o.max_grad_norm);
+  add("class_weights", o.loss.class_weights);
+  add("label_smoothing", o.loss.label_smoothing);
   add("optimizer_type", o.optimizer.type == optimizer_type::adam ? "adam" : "radam");
   add("adam_epsilon", o.optimizer.epsilon);
   add("seed", o.seed);
@@ -153,6 +164,8 @@ GRAFT_INLINE run_identity trainer::identity(const data_set& train, const data_se
   all["training rows"] = rows_digest(train.rows);
   if (o.eval_every_steps > 0 && validation != nullptr) {  // they decide which parameters are the best
     add("partial_eval_number", o.partial_eval_number);
+    add("early_stopping_patience", o.early_stopping_patience);
+    add("early_stopping_threshold", o.early_stopping_threshold);
     all["validation rows"] = rows_digest(validation->rows);
   }
   return all;
@@ -181,6 +194,8 @@ GRAFT_INLINE bool trainer::evaluate_now(const training_observer& observer, const
   const double score = result->metrics.major;
   const bool sound = std::isfinite(result->loss) && !std::isnan(score);  // a class is predicted, and may score, from NaN logits too
   const bool best = sound && (!state_.best_score || score > *state_.best_score);
+  const bool better = best && (!state_.best_score || score - *state_.best_score > options_.early_stopping_threshold);
+  state_.stalled_evaluations = better ? 0 : state_.stalled_evaluations + 1;
   if (best) {
     state_.best_score = score;
     state_.best_step = state_.global_step;

@@ -39,6 +39,9 @@ class trainer {
   std::int64_t total_steps() const { return total_; }
   const training_state& state() const { return state_; }
 
+  /// Whether the last `early_stopping_patience` evaluations found nothing better: training is over before its last step.
+  bool stops_early() const;
+
   /// Set when `run` has returned `diverged`.
   const std::optional<divergence>& diverged() const { return diverged_; }
 
@@ -47,8 +50,8 @@ class trainer {
   void resume(const std::string& path);
 
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
-  /// At the end the model holds the best parameters. So it does when the loss or the gradients of a step are no finite numbers: that step
-  /// is not taken, and no checkpoint written any more.
+  /// At the end, which may come early, the model holds the best parameters. So it does when the loss or the gradients of a step are no
+  /// finite numbers: that step is not taken, and no checkpoint written any more.
   outcome run(const training_observer& observer, const std::atomic<bool>* stop = nullptr);
 
  protected:

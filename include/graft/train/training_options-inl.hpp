@@ -24,12 +24,16 @@ GRAFT_INLINE void check_options(const training_options& o) {
   count("gradient_accumulation_steps", o.gradient_accumulation_steps, ranges::count);
   count("tokens_at_once", o.tokens_at_once, ranges::count_or_none);
   count("eval_every_steps", o.eval_every_steps, ranges::count_or_none);
+  count("early_stopping_patience", o.early_stopping_patience, ranges::count_or_none);
+  check_range("early_stopping_threshold", o.early_stopping_threshold, ranges::rate);
   count("save_every_steps", o.save_every_steps, ranges::count_or_none);
   check_range("learning_rate", o.learning_rate, ranges::rate);
   check_range("mixing_learning_rate", o.mixing_learning_rate, ranges::rate);
   check_range("warmup_proportion", o.warmup_proportion, ranges::proportion);
   if (o.warmup_steps) check_range("warmup_steps", *o.warmup_steps, ranges::count_or_none);
   check_range("max_grad_norm", o.max_grad_norm, ranges::rate);
+  for (const double weight : o.loss.class_weights) check_range("class_weights", weight, ranges::class_weight);
+  check_range("label_smoothing", o.loss.label_smoothing, ranges::proportion);
   check_range("adam_epsilon", o.optimizer.epsilon, ranges::epsilon);
 }
 

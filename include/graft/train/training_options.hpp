@@ -9,7 +9,9 @@
 
 #include "graft/core/index.hpp"
 #include "graft/data/batch.hpp"
+#include "graft/losses/loss_options.hpp"
 #include "graft/optim/adamw_options.hpp"
+#include "graft/optim/schedule_type.hpp"
 
 namespace graft {
 
@@ -28,17 +30,21 @@ struct training_options {
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;
   std::optional<double> warmup_steps{};  // instead of the proportion
+  schedule_type lr_scheduler_type = schedule_type::linear;
   double max_grad_norm = 1;
   adamw_options optimizer{};
+  loss_options loss{};  // of training: the loss of an evaluation is plain
   std::uint64_t seed = 0;
   bool shuffle = true;
-  bool group_by_length = false;       // batches of rows of similar length; needs `shuffle`
-  std::int64_t eval_every_steps = 0;  // 0: only at the end
-  index partial_eval_number = 1000;   // of the first validation rows; 0 or less: all
-  std::int64_t save_every_steps = 0;  // 0: only when stopped
-  std::string checkpoint_path{};      // "": no checkpoints
-  run_identity identity{};            // what else the numbers depend on (the trunk, say): a checkpoint is of one such run
-  int threads = 0;                    // 0: as many as OpenMP takes
+  bool group_by_length = false;              // batches of rows of similar length; needs `shuffle`
+  std::int64_t eval_every_steps = 0;         // 0: only at the end
+  index partial_eval_number = 1000;          // of the first validation rows; 0 or less: all
+  std::int64_t early_stopping_patience = 0;  // evaluations in a row without a better score that end training; 0: none do
+  double early_stopping_threshold = 0;       // better is: by more than this
+  std::int64_t save_every_steps = 0;         // 0: only when stopped
+  std::string checkpoint_path{};             // "": no checkpoints
+  run_identity identity{};                   // what else the numbers depend on (the trunk, say): a checkpoint is of one such run
+  int threads = 0;                           // 0: as many as OpenMP takes
 };
 
 /// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.

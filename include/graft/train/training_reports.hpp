@@ -26,6 +26,7 @@ struct training_state {
   std::int64_t evaluated_step = 0;  // global step of the last evaluation
   std::optional<double> best_score;
   std::int64_t best_step = 0;
+  std::int64_t stalled_evaluations = 0;  // the last so many in a row did not beat the best by more than early_stopping_threshold
 };
 
 /// One optimizer step, as the logs tell it.

@@ -5,6 +5,7 @@
 #include "graft/model/freezing.hpp"
 #include "graft/optim/schedule.hpp"
 #include "graft/train/checkpoint.hpp"
+#include "graft/train/class_weights.hpp"
 #include "graft/train/training_steps.hpp"
 
 namespace graft::detail {
@@ -12,6 +13,7 @@ namespace graft::detail {
 template <class M>
 training_steps_of<M>::training_steps_of(M& model, const task& t, const training_options& o)
     : model_(model), task_(t), options_(o), optimizer_(trainable_parameters(model), o.optimizer) {
+  check_loss(o.loss, t);
   context_.seed = o.seed;
   if (o.threads > 0) context_.threads = o.threads;
 }
@@ -25,7 +27,8 @@ template <class M>
 batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts) {
   context_.training = true;
   context_.step = number;
-  const auto result = gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_);
+  const auto result =
+      gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_, options_.loss);
   return {result.loss, result.entropy};
 }
 

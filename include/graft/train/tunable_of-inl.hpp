@@ -62,10 +62,11 @@ template <class M>
 model_size tunable_of<M>::size() const {
   model_size n;
   n.number_bytes = sizeof(real);
+  const std::set<std::string> beside = norms_beside();
   const_cast<M&>(model_).for_each_parameter([&](const auto& p) {
     n.all += p.size();
     n.trained += p.is_trained() ? p.size() : 0;
-    n.tuned += is_tuned(p) ? p.size() : 0;
+    n.tuned += is_tuned(p) || beside.contains(p.name) ? p.size() : 0;
   });
   return n;
 }
@@ -143,8 +144,25 @@ std::vector<std::vector<double>> tunable_of<M>::mixing_weights() const {
 
 template <class M>
 void tunable_of<M>::save(const std::string& path, const std::map<std::string, std::string>& metadata, bool everything) const {
-  if (!everything) return save_parameters(const_cast<M&>(model_), path, metadata, [](const auto& p) { return is_tuned(p); });
-  save_everything(const_cast<M&>(model_), path, metadata);
+  if (everything) return save_everything(const_cast<M&>(model_), path, metadata);
+  save_parameters(const_cast<M&>(model_), path, metadata,
+                  [beside = norms_beside()](const auto& p) { return is_tuned(p) || beside.contains(p.name); });
+}
+
+template <class M>
+std::set<std::string> tunable_of<M>::norms_beside() const {
+  std::set<std::string> names;
+  if constexpr (std::is_same_v<M, adapter_classifier<typename M::precision>>) {
+    if (!description.layer_norms_trained) return names;
+    auto& trunk = const_cast<M&>(model_).trunk;
+    const auto add = [&](auto& norm) { norm.for_each_parameter([&](const auto& p) { names.insert(p.name); }); };
+    add(trunk.embedded.norm);
+    for (auto& l : trunk.layers) {
+      add(l.attention_site.norm);
+      add(l.feed_site.norm);
+    }
+  }
+  return names;
 }
 
 }  // namespace graft::detail

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -80,6 +81,9 @@ class tunable_of final : public tunable_base {
   void save(const std::string& path, const std::map<std::string, std::string>& metadata, bool everything) const override;
 
  private:
+  /// Names of LayerNorms that are saved though they are not trained: those of layers without an adapter, since readers look for all.
+  std::set<std::string> norms_beside() const;
+
   static M make(const encoder_config& c, const model_description& d);
 
   M model_;
