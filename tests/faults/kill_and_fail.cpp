@@ -188,7 +188,8 @@ std::vector<scenario> scenarios(const std::string& material) {
   fs::create_directories(material + "/hf");
   for (const char* name : {"config.json", "model.safetensors"}) fs::copy_file(golden + "/" + name, material + "/hf/" + name);
 
-  const words trained{"model.safetensors", "val_metrics.json", "val_preds.csv", "test_preds.csv", "test_predictions.tsv", "DONE"};
+  const words trained{"model.safetensors", "val_metrics.json",     "val_preds.csv", "val_report.json",
+                      "test_preds.csv",    "test_predictions.tsv", "DONE"};
   std::vector<scenario> all;
   all.push_back({"train-adapter",
                  [=](const std::string& folder) {

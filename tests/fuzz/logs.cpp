@@ -25,7 +25,7 @@ GRAFT_HARNESS(logs) {
     ::unlink(path.c_str());
   }
   graft_fuzz::write("run/1700000000/loss_train.zlog", loss);
-  for (const std::string name : {"args.json", "val_metrics.json"}) {
+  for (const std::string name : {"args.json", "val_metrics.json", "val_report.json"}) {
     const auto path = graft_fuzz::write("run/" + name, text);
     draw();
     ::unlink(path.c_str());

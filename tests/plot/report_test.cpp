@@ -35,6 +35,13 @@ void fill_awkward(const run_folder& run) {
   run.write("1583000000/train_val.zlog", score_row(10, "0.5") + score_row(20, "0.6"));
   run.write("1583000000/train_val_best.zlog", score_row(10, "0.5") + score_row(20, "0.6"));
   run.write("args.json", R"({"output_dir":"</dd><script>alert(1)</script>","seed":3,"warmup_steps":null,"adapter_exclude":["a","b"]})");
+  run.write(
+      "val_report.json",
+      R"({"rows":3,"labels":["<b>no</b>","yes"],"confusion":[[1,1],[0,1]],"classes":[{"label":"<b>no</b>","precision":1.0,"recall":0.5,)"
+      R"("f1":0.66666,"support":2},{"label":"yes","precision":0.5,"recall":1.0,"f1":0.66666,"support":1}],"micro":{"precision":0.6,)"
+      R"("recall":0.6,"f1":0.6,"support":3},"macro":{"precision":0.75,"recall":0.75,"f1":0.6,"support":3},"weighted":{"precision":0.8,)"
+      R"("recall":0.6,"f1":null,"support":3},"worst":[{"row":1,"loss":2.5,"label":"<b>no</b>","prediction":"yes","line":7,)"
+      R"("text_a":"</p><script>","text_b":"b"},{"row":2,"loss":null,"label":"yes","prediction":"yes","line":8}]})");
   run.write("val_metrics.json", R"({"loss":0.51234,"metrics":{"major":0.75,"minor":{"acc":0.75,"mcc":null}}})");
 }
 
@@ -63,8 +70,34 @@ TEST_CASE("the report holds pictures, arguments, metrics and warnings, all escap
   CHECK_THAT(html, Catch::Contains("<b>null</b><span>mcc</span>") && Catch::Contains("half-written"));
   CHECK_THAT(html, Catch::Contains("prefers-color-scheme: dark"));
   CHECK(html.find("<script") == html.rfind("<script"));  // its own
-  CHECK_THAT(html, Catch::Contains("Content-Security-Policy") && !Catch::Contains("src=") && !Catch::Contains("href=") && !Catch::Contains("url("));
+  CHECK_THAT(html, Catch::Contains("Content-Security-Policy") && !Catch::Contains("src=") && !Catch::Contains("href=") &&
+                       !Catch::Contains("url("));
   for (std::size_t i = 0; i + 1 < written.files.size(); ++i) CHECK_THAT(html, Catch::Contains(text_of(written.files[i])));
+}
+
+TEST_CASE("the report shows who is taken for whom, each label's scores and the worst rows, escaped, or why it cannot") {
+  const run_folder run;
+  fill_awkward(run);
+  const auto html = [&] { return text_of(graft::program::write_plots(run.path(), run.folder / "plots").files.back()); };
+  const std::string whole = html();
+  CHECK_THAT(whole, Catch::Contains(R"(<th scope="row">&lt;b&gt;no&lt;/b&gt;</th><td class="right" style="--share:0.500">1</td>)"
+                                    R"(<td class="wrong" style="--share:0.500">1</td></tr>)"));
+  CHECK_THAT(whole, Catch::Contains(R"(<th scope="row">yes</th><td>0.5000</td><td>1.0000</td><td>0.6667</td><td>1</td></tr>)"));
+  CHECK_THAT(whole, Catch::Contains("weighted mean</th><td>0.8000</td><td>0.6000</td><td></td><td>3</td>"));
+  CHECK_THAT(whole, Catch::Contains("<span>line 7</span><span>loss <b>2.500</b></span>") &&
+                        Catch::Contains("&lt;/p&gt;&lt;script&gt;</p><p>b</p>"));
+  CHECK_THAT(whole, Catch::Contains("loss <b>not a number</b>"));
+  const std::pair<const char*, const char*> others[] = {{R"({"worst":[]})", "answered worst"},
+                                                        {R"({"labels":["a"],"confusion":[[1],[2]],"worst":[]})", "not as wide and high"},
+                                                        {R"({"labels":["a"],"classes":[],"worst":[]})", "is not what a run writes"},
+                                                        {R"({"labels":3,"worst":[]})", "is not what a run writes"},
+                                                        {R"({"worst":[{"line":"x"}]})", "is not what a run writes"},
+                                                        {"[]", "is not what a run writes"}};
+  for (const auto& [given, said] : others) {
+    INFO(given);
+    run.write("val_report.json", given);
+    CHECK_THAT(html(), Catch::Contains(said));
+  }
 }
 
 TEST_CASE("a run without arguments and metrics says so") {

@@ -100,10 +100,10 @@ TEST_CASE("a run whose model was saved does the rest, and trains nothing again")
   const std::string output = folder / "run";
   const auto run = with(tiny_run("train-adapter", task, output), {"--do_save", "--do_val", "--do_test", "--max_steps", "4"});
   REQUIRE(run_graft(run).exit_code == 0);
-  const auto files = {"model.safetensors", "val_metrics.json", "val_preds.csv", "test_predictions.tsv"};
+  const auto files = {"model.safetensors", "val_metrics.json", "val_preds.csv", "val_report.json", "test_predictions.tsv"};
   std::vector<std::string> expected;
   for (const char* name : files) expected.push_back(graft::read_file(output + "/" + name));
-  for (const char* name : {"val_metrics.json", "val_preds.csv", "test_preds.csv", "test_predictions.tsv", "DONE"})
+  for (const char* name : {"val_metrics.json", "val_preds.csv", "val_report.json", "test_preds.csv", "test_predictions.tsv", "DONE"})
     fs::remove(output + "/" + name);
   auto state = graft::read_json<graft::ordered_json>(output + "/run.json");
   state["state"] = "running";

@@ -80,8 +80,14 @@ TEST_CASE("an adapter run writes its files, and exactly the trained parameters")
   CHECK(result.err.empty());
   REQUIRE(result.exit_code == 0);
   CHECK(names_in(output) == std::set<std::string>{"<seconds>", "DONE", "args.json", "model.safetensors", "model_full.safetensors",
-                                                  "run.json", "test_predictions.tsv", "test_preds.csv", "val_metrics.json",
-                                                  "val_preds.csv"});
+                                                  "run.json", "test_predictions.tsv", "test_preds.csv", "val_metrics.json", "val_preds.csv",
+                                                  "val_report.json"});
+  const auto report = graft::read_json(output + "/val_report.json");
+  CHECK(report["rows"] == 9);
+  CHECK(report["confusion"].size() == 2);
+  CHECK(report["worst"].size() == 9);
+  CHECK(report["worst"][0]["loss"] >= report["worst"][8]["loss"]);
+  CHECK(report["worst"][0]["line"] == report["worst"][0]["row"].get<int>() + 1);
   const auto log = graft_test::read_log(output, "loss_train");
   CHECK(log.size() == 9);  // 9 rows, 3 a batch, 3 epochs
   CHECK(log.back().contains("TIMESTAMP"));

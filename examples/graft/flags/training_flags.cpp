@@ -64,7 +64,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("group_by_length", &flags.group_by_length, "Make batches of examples of similar length, in random order; not with no_shuffle.");
 
   table.group("Evaluation and saving");
-  table.add("do_val", &flags.do_val, "Evaluate on the whole validation set at the end: val_metrics.json, val_preds.csv.");
+  table.add("do_val", &flags.do_val, "Evaluate on the whole validation set at the end: val_metrics.json, val_preds.csv, val_report.json.");
   table.add("do_test", &flags.do_test, "Predict the test set at the end: test_preds.csv, test_predictions.tsv.");
   table.add("do_save", &flags.do_save, "Save what was trained: model.safetensors.");
   table.add("do_save_full", &flags.do_save_full, "Save the frozen parameters too.");

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "graft/core/number_text.hpp"
+#include "plot/class_section.hpp"
 #include "plot/pictures.hpp"
 #include "plot/report_parts.hpp"
 
@@ -41,6 +42,13 @@ std::string report_html(const run_log& log, const std::vector<picture>& shown) {
     html += "</div>\n";
   } else {
     html += "<p>No val_metrics.json: the run has not been evaluated at its end.</p>\n";
+  }
+  if (!log.report.is_null()) {
+    try {
+      html += class_section(log.report);
+    } catch (const format_error& failure) {
+      html += "<div class=\"warnings\">" + escaped(failure.what()) + "</div>\n";
+    }
   }
   html += "<h2>Training</h2>\n<div class=\"charts\">\n";
   for (const picture& p : shown) {

@@ -121,6 +121,7 @@ run_log_reader::run_log_reader(const std::string& folder) {
   }
   log_.args = json_beside("args.json");
   log_.metrics = json_beside("val_metrics.json");
+  log_.report = json_beside("val_report.json");
 }
 
 run_log run_log_reader::log() && { return std::move(log_); }

@@ -34,6 +34,7 @@ struct run_log {
 
   ordered_json args;                  // args.json, null when absent
   ordered_json metrics;               // val_metrics.json, null when absent
+  ordered_json report;                // val_report.json, null when absent
   std::vector<std::string> warnings;  // lines that were skipped
 };
 

@@ -3,11 +3,41 @@
 #include <algorithm>
 
 #include "graft/core/number_text.hpp"
+#include "graft/train/class_report.hpp"
 
 namespace graft::program {
 
 void write_metrics(const std::string& path, const evaluation& e) {
   write_file(path, ordered_json{{"loss", e.loss}, {"metrics", metrics_json(e.metrics)}}.dump(2) + "\n");
+}
+
+namespace {
+
+/// TEXT up to so many bytes that it can be shown, cut between characters.
+std::string beginning_of(const std::string& text) {
+  constexpr std::size_t most = 1000;
+  if (text.size() <= most) return text;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end) + "...";
+}
+
+}  // namespace
+
+void write_report(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
+                  const std::vector<example>& examples) {
+  constexpr std::size_t most_labels = 500, most_rows = 20;
+  ordered_json report{{"rows", rows.size()}};
+  if (t.kind != task_kind::regression && t.labels.size() <= most_labels) report.update(report_json(t, report_classes(t, logits, rows)));
+  ordered_json worst = worst_rows_json(worst_rows(t, logits, rows, most_rows));
+  for (ordered_json& one : worst) {
+    const example& own = examples.at(one["row"].get<std::size_t>());
+    one["line"] = own.line;
+    if (own.input_ids.empty()) one["text_a"] = beginning_of(own.text_a);
+    if (own.text_b) one["text_b"] = beginning_of(*own.text_b);
+  }
+  report["worst"] = std::move(worst);
+  write_file(path, report.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
 void write_logits(const std::string& path, const_view<double> logits) {

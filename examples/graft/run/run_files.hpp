@@ -1,7 +1,9 @@
 #pragma once
 // What a run leaves besides its logs and parameters: metrics and predictions.
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "graft/data/tasks.hpp"
 #include "graft/train/evaluation.hpp"
@@ -10,6 +12,13 @@ namespace graft::program {
 
 /// {"loss": ..., "metrics": {"major": ..., "minor": {...}}}
 void write_metrics(const std::string& path, const evaluation& e);
+
+/// What an evaluation shows beside its metrics, for graft plot and for others: {"rows": ..., "labels": [...], "confusion": ..., "classes":
+/// ..., "worst": [{"row": ..., "line": ..., "loss": ..., "label": ..., "prediction": ..., "text_a": ...}, ...]}, as report_json and
+/// worst_rows_json have it; of a number, and of more than 500 labels, the worst rows alone.
+/// @param rows, examples  of the task T, in the order of LOGITS
+void write_report(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
+                  const std::vector<example>& examples);
 
 /// Raw logits, comma-separated, one row an example, no header.
 void write_logits(const std::string& path, const_view<double> logits);

@@ -191,6 +191,7 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
     require_answers(run, split, e->logits);
     write_metrics(run.file(split + "_metrics.json"), *e);
     write_logits(run.file(split + "_preds.csv"), e->logits);
+    write_report(run.file(split + "_report.json"), run.tasks.task, e->logits, set->rows, run.examples.at(split));
     std::printf("%s: loss %.4f  %s\n", split.c_str(), e->loss, metrics_text(e->metrics).c_str());
   }
   for (const std::string split : {"test", "test_mismatched"}) {

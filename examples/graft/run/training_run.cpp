@@ -135,9 +135,13 @@ void read_data(prepared_run& run) {
       if (flags.train_examples_number) number = static_cast<std::size_t>(*flags.train_examples_number);
       examples = training_subset(std::move(examples), number, flags.train_examples_fraction, run.seed());
     }
+    const auto keep = [&] {
+      if (flags.do_val && split.starts_with("val")) run.examples[split] = std::move(examples);
+    };
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
     if (all_ids) {
       run.data[split] = make_data_set(run.tasks.task, examples, path, known_ids_of(run.config), run.max_seq_length, threads);
+      keep();
       continue;
     }
     if (!tokens) {
@@ -148,6 +152,7 @@ void read_data(prepared_run& run) {
       if (all >= 20'000)
         std::fprintf(stderr, "\rgraft: %s: %td of %td rows encoded%s", printable(path, 4000).c_str(), done, all, done == all ? "\n" : "");
     });
+    keep();
   }
 }
 

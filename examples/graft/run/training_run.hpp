@@ -40,6 +40,7 @@ struct prepared_run {
   std::unique_ptr<run_folder> folder;
   run_identity reads;                                         // digests of what the run reads, by name
   std::vector<std::pair<std::string, std::string>> adapters;  // of the mix: name and path
+  std::map<std::string, std::vector<example>> examples{};     // the rows of `data` as they were read, of those that --do_val reports on
 
   const data_set* split(const std::string& name) const {
     const auto found = data.find(name);
