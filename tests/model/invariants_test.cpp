@@ -90,8 +90,8 @@ TEST_CASE("what is kept is what training_bytes counts, and nothing of the trunk 
     const auto per_row =
         (model->training_bytes(2 * rows, 6, 1, false) - model->training_bytes(rows, 6, 1, false)) / rows / 8 - (11 * 6 + 8);
     CHECK(model->trunk_numbers() <= rows * per_row);  // of the last layer less is kept: the first tokens' numbers
-    CHECK(model->trunk_numbers() >= rows * per_row / 3);
-    CHECK(model->all_numbers() - model->trunk_numbers() == 3 * 3 * 6);  // head: two inputs and t of three sequences
+    if (name != "upper layer") CHECK(model->trunk_numbers() >= rows * per_row / 3);  // there nothing but first tokens' numbers is kept
+    CHECK(model->all_numbers() - model->trunk_numbers() == 3 * 3 * 6);               // head: two inputs and t of three sequences
     if (name == "head") CHECK(model->trunk_numbers() == 0);
     std::int64_t values = 0, trained = 0;
     for (auto* p : model->parameters()) values += p->size();

@@ -114,7 +114,7 @@ TEST_CASE("adapters, updates and prefixes of some layers are trained, saved, ans
   };
   const auto answers = [&](const std::string& adapter) {
     const auto result = run_graft({"predict", "--model_path", own_golden() + "/model.safetensors", "--adapter_path", m.folder / adapter,
-                                   "--task_config_path", m.task, "--output_format", "jsonl"});
+                                   "--task_config_path", m.task});
     INFO(result.err);
     CHECK(result.exit_code == 0);
     return result.out;
