@@ -11,6 +11,7 @@ namespace graft {
 /// By the names of transformers' SchedulerType; the formulas are `rate_schedule`'s (optim/schedule.hpp).
 enum class schedule_type : std::uint8_t { linear, cosine, constant, constant_with_warmup };
 
+/// "linear", "cosine", ...
 inline std::string schedule_type_name(schedule_type type) {
   if (type == schedule_type::linear) return "linear";
   if (type == schedule_type::cosine) return "cosine";
