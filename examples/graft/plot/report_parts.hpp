@@ -31,11 +31,12 @@ p { margin: 0 0 8px; color: var(--muted); overflow-wrap: anywhere; }
 .metric span { color: var(--muted); font-size: 13px; overflow-wrap: anywhere; }
 h3 { font-size: 14px; margin: 18px 0 8px; }
 .table { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 4px 12px 8px; max-height: 720px; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 12px; text-align: right; border-bottom: 1px solid var(--rule); }
-th { font-weight: 600; max-width: 180px; overflow-wrap: break-word; } thead th { color: var(--muted); font-weight: 400; vertical-align: bottom; }
-th:first-child { text-align: left; max-width: 320px; } .pairs td { text-align: left; overflow-wrap: anywhere; }
-tbody tr:last-child > * { border-bottom: none; } .mean > * { color: var(--muted); }
+.table table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+.table th, .table td { padding: 5px 12px; text-align: right; border-bottom: 1px solid var(--rule); }
+.table th { font-weight: 600; max-width: 180px; overflow-wrap: break-word; }
+.table thead th { color: var(--muted); font-weight: 400; vertical-align: bottom; }
+.table th:first-child { text-align: left; max-width: 320px; } .table .pairs td { text-align: left; overflow-wrap: anywhere; }
+.table tbody tr:last-child > * { border-bottom: none; } .table .mean > * { color: var(--muted); }
 .matrix td { min-width: 52px; } .matrix .right { background: rgb(0 158 115 / calc(var(--share) * 55%)); }
 .matrix .wrong { background: rgb(213 94 0 / calc(var(--share) * 75%)); }
 .worst { margin: 0; padding: 0; list-style: none; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; font-size: 13px; }
@@ -62,7 +63,7 @@ figure { position: relative; margin: 0; padding: 8px; }
 .warnings { padding: 10px 18px; border-left: 4px solid #d55e00; margin: 16px 0; overflow-wrap: anywhere; }
 @media screen and (max-width: 640px) {
   main { padding: 20px 12px 32px; } figure { padding: 4px; }
-  th, td { padding: 5px 6px; } th, th:first-child { max-width: 110px; }
+  .table th, .table td { padding: 5px 6px; } .table th, .table th:first-child { max-width: 110px; }
   .plot { display: none; } .plot.narrow { display: block; }
 }
 @media screen and (min-width: 1400px) {
