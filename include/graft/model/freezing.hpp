@@ -86,7 +86,7 @@ void tune_adapters(adapter_classifier<P>& model, bool layer_norms = true) {
       set_trainable(s->norm, layer_norms && here);
     }
     for (auto* norm : {&l.attention_norm, &l.feed_norm}) {
-      if (*norm) set_trainable(**norm, layer_norms);
+      if (*norm) set_trainable(**norm, layer_norms && here);
     }
   }
   if (model.trunk.last_norm) set_trainable(*model.trunk.last_norm, layer_norms);

@@ -160,6 +160,9 @@ std::set<std::string> tunable_of<M>::norms_beside() const {
     for (auto& l : trunk.layers) {
       add(l.attention_site.norm);
       add(l.feed_site.norm);
+      for (auto* norm : {&l.attention_norm, &l.feed_norm}) {
+        if (*norm) add(**norm);
+      }
     }
   }
   return names;
