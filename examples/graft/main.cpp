@@ -47,6 +47,8 @@ constexpr command commands[] = {
     {"convert-adapter", "bring an adapter from another program, or take it there", convert_adapter},
     {"merge-adapters", "make adapters part of the encoder, or one of several", merge_adapters},
     {"predict", "label rows of text with what was trained", predict},
+    {"evaluate", "score rows whose labels are known", evaluate},
+    {"embed", "turn rows of text into vectors, as sentence-transformers does", embed},
     {"plot", "draw the logs of a run", plot},
     {"sweep", "list the command lines of a grid of runs", sweep},
     {"report", "compare finished runs: a table, a page, and what may be chance", report},

@@ -134,6 +134,8 @@
 // heads: hidden states -> logits
 #include "graft/heads/head_options.hpp"             // what a head is made of
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
+#include "graft/heads/pooling.hpp"                  // ways to make one vector of a text's tokens
+#include "graft/heads/sentence_embedding.hpp"       // them, and what may stand behind
 
 // losses: logits -> loss
 #include "graft/losses/loss_options.hpp"          // class weights, label smoothing
@@ -170,6 +172,7 @@
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
 #include "graft/exchange/checkpoint.hpp"          // encoders with a head, tuned elsewhere
 #include "graft/exchange/open_adapter.hpp"        // any of them
+#include "graft/exchange/sentence_folder.hpp"     // folders of sentence-transformers
 #include "graft/exchange/start.hpp"               // what a run starts from, fitted to it
 #include "graft/exchange/adapter_list.hpp"        // several, by name
 #include "graft/exchange/combine_adapters.hpp"    // several as one: averages, task arithmetic
@@ -202,5 +205,8 @@
 // predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
 #include "graft/predict/answer_stream.hpp"        // the same of rows without end
+#include "graft/predict/embedding_options.hpp"    // what embeddings are asked for
+#include "graft/predict/embedding_plan.hpp"       // what is behind that
+#include "graft/predict/embedder.hpp"             // texts in, embeddings out
 #include "graft/predict/predictor_of.hpp"         // what is behind it
 // clang-format on

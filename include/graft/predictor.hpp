@@ -1,5 +1,6 @@
 #pragma once
-// All that a program needs to get answers: the short name of graft/predict/predictor.hpp and answer_stream.hpp.
+// All that a program needs to get answers or embeddings: the short name of graft/predict/predictor.hpp, answer_stream.hpp and embedder.hpp.
 
 #include "graft/predict/answer_stream.hpp"  // IWYU pragma: export
+#include "graft/predict/embedder.hpp"       // IWYU pragma: export
 #include "graft/predict/predictor.hpp"      // IWYU pragma: export

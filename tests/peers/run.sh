@@ -7,6 +7,7 @@
 # An environment with transformers 5, which AdapterHub's library does not work with, runs the other cases.
 # BUILD_DIR: where the program was built (build/).  PEERS_VENV: the Python environment, made at the first run: 6 GB, since PyPI's torch brings CUDA (BUILD_DIR/peers).
 # Tokenizers: `run.sh tokenizer` runs them alone (tokenizer_cases.py); TEXT: a file of text to train them with and to compare.
+# Embeddings and rerankers: `run.sh embedding` runs them alone (embedding_cases.py), where sentence-transformers 6 is in the environment; it needs transformers 5.
 # Cases are lists in adapterhub_cases.py, peft_cases.py, heads_cases.py, trained_cases.py and families_cases.py.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
@@ -21,7 +22,10 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tokenizers() { HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$source_dir/tests/peers/tokenizer_cases.py" "$build/examples/graft" "$work" ${TEXT:+--text "$TEXT"}; }
+embeddings() { HF_HUB_OFFLINE=1 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$source_dir/tests/peers/embedding_cases.py" "$build/examples/graft" "$work" "$@"; }
 [ "$*" != tokenizer ] || { tokenizers; exit; }
+[ "${1-}" != embedding ] || { shift; embeddings "$@"; exit; }
 PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers" "$build/examples/graft" "$work" "$@"
 [ $# -gt 0 ] || PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 "$venv/bin/python" "$source_dir/tests/peers/averages.py" "$build/examples/graft" "$source_dir/tests/golden/peers/bases"
 [ $# -gt 0 ] || tokenizers
+[ $# -gt 0 ] || ! "$venv/bin/python" -c "import sentence_transformers" 2> /dev/null || embeddings

@@ -8,8 +8,8 @@ using graft_test::run_graft;
 
 namespace {
 
-constexpr const char* sub_commands[] = {"export-model", "prepare-tasks", "train-adapter", "train-multi-adapter",
-                                        "predict",      "plot",          "tokenize"};
+constexpr const char* sub_commands[] = {"export-model", "prepare-tasks", "train-adapter", "train-multi-adapter", "predict", "evaluate",
+                                        "embed",        "plot",          "tokenize"};
 
 }  // namespace
 

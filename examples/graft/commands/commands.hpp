@@ -11,6 +11,8 @@ int tokenize(int argc, const char* const* argv);
 int train_adapter(int argc, const char* const* argv);
 int train_multi_adapter(int argc, const char* const* argv);
 int predict(int argc, const char* const* argv);
+int evaluate(int argc, const char* const* argv);
+int embed(int argc, const char* const* argv);
 int plot(int argc, const char* const* argv);
 int sweep(int argc, const char* const* argv);
 int report(int argc, const char* const* argv);

@@ -82,6 +82,15 @@ void answer_output::write_bytes(std::string_view bytes) {
   size_ += bytes.size();
 }
 
+void answer_output::replace_start(std::string_view start) {
+  if (!file_ || !regular_) return;
+  for (std::size_t done = 0; done < start.size();) {
+    const ssize_t written = ::pwrite(file_->number(), start.data() + done, start.size() - done, static_cast<off_t>(done));
+    if (written < 0 && errno != EINTR) fail(errno);
+    if (written > 0) done += static_cast<std::size_t>(written);
+  }
+}
+
 void answer_output::finish() {
   open();
   if (!text_.empty()) write_bytes(gzip(std::exchange(text_, "")));
@@ -113,18 +122,27 @@ kept_table::kept_table(const std::string& path) : path_(path), packed_(path.ends
   if (!file_) throw format_error(path, std::string("cannot be opened: ") + std::strerror(errno));
 }
 
-bool kept_table::next(std::string& line) {
+bool kept_table::next(std::string& line, std::size_t size) {
+  if (!packed_ && size > 0) {
+    line.resize(size);
+    file_.read(line.data(), static_cast<std::streamsize>(size));
+    line.resize(static_cast<std::size_t>(file_.gcount()));
+    if (line.size() < size) return broken_ = line, false;
+    bytes_ += size;
+    return true;
+  }
   if (!packed_) {
     if (!std::getline(file_, line)) return false;
     if (file_.eof()) return broken_ = line, false;
-    bytes_ += line.size() + 1;
+    line += '\n';
+    bytes_ += line.size();
     return true;
   }
   while (at_ == text_.size()) {
     if (!next_block()) return false;
   }
   const std::size_t end = text_.find('\n', at_);
-  line = text_.substr(at_, end - at_);
+  line = text_.substr(at_, end + 1 - at_);
   at_ = end + 1;
   return true;
 }

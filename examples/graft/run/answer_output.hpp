@@ -37,6 +37,8 @@ class answer_output {
   void write(std::string_view lines);
   /// The table is complete.
   void finish();
+  /// The beginning of a plain file that was begun becomes START, which is as long as what stands there.
+  void replace_start(std::string_view start);
   /// Goes on with the file, or with the one beside it, behind its first BYTES; PENDING are lines that go before what is written next.
   void go_on(bool beside, std::uint64_t bytes, const std::string& pending);
 
@@ -60,16 +62,16 @@ class answer_output {
   std::string text_;  // to be packed
 };
 
-/// The whole lines of a table that an earlier run left, one after the other; a broken one at the end is none.
+/// The whole records of a table that an earlier run left, one after the other; a broken one at the end is none.
 class kept_table {
  public:
   /// @throws format_error  it cannot be read
   explicit kept_table(const std::string& path);
 
-  /// LINE becomes the next one, without its end; false when there is none.
+  /// RECORD becomes the next one, a line with its end, or SIZE bytes if that is not 0; false when there is none.
   /// @throws format_error  gzip data of another kind than answer_output writes
-  bool next(std::string& line);
-  /// What is left behind the last whole line.
+  bool next(std::string& record, std::size_t size = 0);
+  /// What is left behind the last whole record.
   const std::string& broken() const { return broken_; }
   /// Bytes of the file that stay, and lines that go behind them.
   std::uint64_t bytes() const { return bytes_; }

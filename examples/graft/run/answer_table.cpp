@@ -20,7 +20,7 @@ answer_table::answer_table(const predictor& model, bool several) : model_(model)
   numbers_ = !several_ && !labels_.empty() && model.description().output == task_kind::regression;
 }
 
-std::string answer_table::header() const {
+std::string answer_table::header(std::uint64_t) const {
   if (several_) return "index\tadapter\tprediction\tscores\n";
   std::string text = numbers_ ? "index" : "index\tprediction";
   for (const std::string& label : labels_) text += (numbers_ ? "\tprediction(" : "\tP(") + cell(label) + ")";
@@ -56,7 +56,10 @@ std::string answer_table::error_row(const answer& a) const {
   return "error: " + printable(place + a.error, 4000) + rest + '\n';
 }
 
+bool answer_table::is_row(std::string_view record, std::uint64_t index) const { return record.starts_with(std::to_string(index) + '\t'); }
+
 bool answer_table::is_error(std::string_view line) const {
+  line.remove_suffix(line.ends_with('\n') ? 1 : 0);
   for (int columns = several_ ? 2 : 1; columns > 0; --columns) line.remove_prefix(std::min(line.find('\t'), line.size() - 1) + 1);
   const std::string rest = several_ ? "\t{}" : std::string(labels_.size() - (numbers_ ? 1 : 0), '\t');
   return line.starts_with("error: ") && line.ends_with(rest);

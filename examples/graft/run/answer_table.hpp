@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graft/predict/predictor.hpp"
+#include "run/answer_format.hpp"
 
 namespace graft::program {
 
@@ -15,14 +16,13 @@ namespace graft::program {
 /// "index  prediction(one)  prediction(other)". With SEVERAL, where different adapters answer: "index  adapter  prediction  scores", scores
 /// are label -> probability (number, of several) as JSON, {} for a regression of one; the bare trunk predicts nothing, its scores are the
 /// first token's last hidden state. A row without an answer has "error: line 5: REASON" for a prediction, and nothing behind it.
-class answer_table {
+class answer_table final : public answer_format {
  public:
   answer_table(const predictor& model, bool several);
-  std::string header() const;
-  /// Row INDEX of the table.
-  std::string row(const answer& a, std::uint64_t index) const;
-  /// Whether LINE, without its end, is that of a row without an answer.
-  bool is_error(std::string_view line) const;
+  std::string header(std::uint64_t rows) const override;
+  std::string row(const answer& a, std::uint64_t index) const override;
+  bool is_row(std::string_view record, std::uint64_t index) const override;
+  bool is_error(std::string_view record) const override;
 
  private:
   std::string several_row(const answer& a) const;

@@ -17,7 +17,7 @@ constexpr const char* otherwise = ": name another --output, or leave --resume ou
 struct kept_answer {
   std::uint64_t number = 0;
   example row{};
-  std::string line{};
+  std::string record{};
 
   std::size_t length() const { return row.text_a.size() + (row.text_b ? row.text_b->size() : 0) + row.input_ids.size(); }
 };
@@ -28,11 +28,10 @@ void compare(const std::vector<kept_answer>& some, const std::string& path, cons
   for (const kept_answer& one : some) rows.push_back(one.row);
   const auto answers = now.model.predict_each(rows);
   for (std::size_t i = 0; i < some.size(); ++i) {
-    std::string expected = now.table.row(answers[i], some[i].number);
-    expected.pop_back();
-    if (some[i].line == expected) continue;
-    throw format_error::at_line(path, some[i].number + 2,
-                                "holds \"" + printable(some[i].line, 200) + "\", the answer is \"" + printable(expected, 200) +
+    const std::string expected = now.format.row(answers[i], some[i].number);
+    if (some[i].record == expected) continue;
+    throw format_error::at_line(path, some[i].number + now.first_line(),
+                                "holds \"" + now.format.shown(some[i].record) + "\", the answer is \"" + now.format.shown(expected) +
                                     "\": these are answers to other rows, or of another model, other flags or another machine" + otherwise);
   }
 }
@@ -48,24 +47,27 @@ std::pair<std::uint64_t, bool> keep_answers(const std::string& output_path, cons
     throw usage_error("--resume goes on with a table in a file, and " + printable(path) + " is none");
   if (!fs::exists(path, none) || fs::is_empty(path, none)) return {0, true};
   kept_table kept(path);
-  std::string line;
-  const bool begun = kept.next(line);
-  if (begun ? line + '\n' != now.table.header() : !now.table.header().starts_with(kept.broken())) {
-    throw format_error(path, "begins with \"" + printable(begun ? line : kept.broken(), 200) + "\", the table of these answers with \"" +
-                                 printable(now.table.header(), 200) + "\"" + otherwise);
+  std::string record;
+  const std::string header = now.format.header(0);
+  if (!header.empty()) {
+    const bool begun = kept.next(record, now.format.counts_rows() ? header.size() : 0);
+    if (begun ? !now.format.is_header(record) : !header.starts_with(kept.broken())) {
+      throw format_error(path, "begins with \"" + printable(now.format.shown(begun ? record : kept.broken()), 200) +
+                                   "\", the table of these answers with \"" + now.format.shown(header) + "\"" + otherwise);
+    }
+    if (!begun) return {0, true};
   }
-  if (!begun) return {0, true};
   std::vector<kept_answer> some;
   kept_answer longest, last;
   std::uint64_t count = 0, apart = 1;
   bool all = true;
-  for (; kept.next(line); ++count) {
-    if (!line.starts_with(std::to_string(count) + '\t'))
-      throw format_error::at_line(path, count + 2, "is not the answer to row " + std::to_string(count) + otherwise);
-    all = all && !now.table.is_error(line);
+  for (; kept.next(record, now.format.record_size()); ++count) {
+    if (!now.format.is_row(record, count))
+      throw format_error::at_line(path, count + now.first_line(), "is not the answer to row " + std::to_string(count) + otherwise);
+    all = all && !now.format.is_error(record);
     if (!all && !now.keeps_bad_rows)
       throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");
-    last = {count, {}, line};
+    last = {count, {}, record};
     if (!now.next_row(last.row))
       throw format_error(path, "holds answers to more rows than the " + std::to_string(count) + " of " + now.source + otherwise);
     if (last.length() > longest.length()) longest = last;

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "graft/predict/predictor.hpp"
+#include "run/answer_format.hpp"
 #include "run/answer_output.hpp"
-#include "run/answer_table.hpp"
 
 namespace graft::program {
 
@@ -17,12 +17,15 @@ struct asked_now {
   std::string source;  // where rows come from, for errors
   const std::function<bool(example&)>& next_row;
   const predictor& model;
-  const answer_table& table;
+  const answer_format& format;
   bool keeps_bad_rows;
+
+  /// The line of the file, from 1, where the first record stands.
+  std::uint64_t first_line() const { return format.counts_rows() || format.header(0).empty() ? 1 : 2; }
 };
 
 /// Goes over the rows of NOW that have their answers in the file PATH, or in the one beside it, and lets OUTPUT go on behind them. How many
-/// they are, and whether each has an answer. All lines are of their rows; about 64 answers from all over the table, the last, and that to
+/// they are, and whether each has an answer. All records are of their rows; about 64 answers from all over the table, the last, and that to
 /// the longest row are computed again.
 /// @throws format_error  these cannot be the answers to these rows, or are no table; the file stays as it is
 std::pair<std::uint64_t, bool> keep_answers(const std::string& path, const asked_now& now, answer_output& output);

@@ -8,6 +8,8 @@ namespace graft {
 
 GRAFT_INLINE std::string number_text(double value) { return detail::number_chars(value); }
 
+GRAFT_INLINE std::string float_text(float value) { return detail::number_chars(value); }
+
 GRAFT_INLINE std::string fixed_text(double value, int decimals) {
   std::string out = detail::number_chars(value, std::chars_format::fixed, decimals);
   if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) out.erase(0, 1);

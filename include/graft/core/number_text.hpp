@@ -9,8 +9,8 @@ namespace graft {
 
 namespace detail {
 
-template <class... Format>
-std::string number_chars(double value, Format... format) {
+template <class T, class... Format>
+std::string number_chars(T value, Format... format) {
   char text[400];  // the largest double has 309 digits before the point
   return {text, std::to_chars(text, text + sizeof text, value, format...).ptr};
 }
@@ -19,6 +19,9 @@ std::string number_chars(double value, Format... format) {
 
 /// The shortest text that reads back as VALUE.
 std::string number_text(double value);
+
+/// The shortest text that reads back as VALUE in F32.
+std::string float_text(float value);
 
 /// VALUE with exactly DECIMALS (up to 50) digits after the point ("-0.0" is written "0.0").
 std::string fixed_text(double value, int decimals);

@@ -45,7 +45,7 @@ GRAFT_INLINE features featurize(const example& row, const known_ids& known, inde
   return result;
 }
 
-GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator) {
+GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator, bool stripped) {
   if (!row.input_ids.empty()) return featurize(row, tokens.known(), max_seq_length);
   const text_layout& layout = tokens.layout();
   const int separators = one_separator && !row.text_b ? 1 : layout.separators;
@@ -54,8 +54,8 @@ GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, ind
     throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need " +
                        std::to_string(specials));
   }
-  auto a = tokens.encode(row.text_a, true);
-  auto b = row.text_b ? tokens.encode(*row.text_b, true) : std::vector<std::int32_t>();
+  auto a = tokens.encode(row.text_a, stripped);
+  auto b = row.text_b ? tokens.encode(*row.text_b, stripped) : std::vector<std::int32_t>();
   truncate_pair(a, b, static_cast<std::size_t>(max_seq_length - specials));
 
   features result;

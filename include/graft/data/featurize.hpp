@@ -40,9 +40,9 @@ features featurize(const example& row, const known_ids& known, index max_seq_len
 /// The features of any row; its label and target are left unknown. Texts are stripped, tokenized and cut so that the whole fits
 ///   RoBERTa  `<s> A </s></s> B </s>`  or  `<s> A </s></s>`      BERT  `[CLS] A [SEP] B [SEP]`  or  `[CLS] A [SEP]`,  B with segment id 1
 /// by the tokenizer's layout(): two separators after a single text, too, as nlprunners has it, or with ONE_SEPARATOR one, as transformers
-/// has it. Ready-made ids are checked and kept.
+/// has it. Ready-made ids are checked and kept. Texts are not STRIPPED where they are wanted as they stand.
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens
-features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator = false);
+features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator = false, bool stripped = true);
 
 /// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row, in order, by THREADS threads (0: as many as OpenMP takes); SOURCE is a tokenizer
 /// or, where all rows bring their ids, known_ids. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and

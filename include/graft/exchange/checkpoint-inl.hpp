@@ -68,6 +68,7 @@ GRAFT_INLINE model_description describe_own_head(const json& about, const std::s
   d.head = head;
   d.task_name = optional<std::string>(about, "finetuning_task", where, "");
   number_labels(d, rows, where);
+  if (!function.empty()) d.max_seq_length = model_max_length(std::filesystem::path(where).parent_path().string());
   d.sigmoid = function == "Sigmoid";
   if (problem == "multi_label_classification") {
     d.output = task_kind::classification;

@@ -2,6 +2,7 @@
 // Bodies of graft/exchange/config_fields.hpp.
 
 #include <charconv>
+#include <filesystem>
 
 #include "graft/core/compiled.hpp"
 #include "graft/data/tasks.hpp"
@@ -72,6 +73,14 @@ GRAFT_INLINE std::vector<std::string> labels_by_id(const json& object, index cou
     if (labels[i] != "LABEL_" + std::to_string(i)) return labels;
   }
   return {};
+}
+
+GRAFT_INLINE std::optional<index> model_max_length(const std::string& folder) {
+  const std::string path = (std::filesystem::path(folder) / "tokenizer_config.json").string();
+  const json about = is_there(path) ? read_json(path) : json();
+  const json most = about.is_object() ? about.value("model_max_length", json()) : json();
+  if (!most.is_number() || most.get<double>() < 1 || most.get<double>() > 1e9) return std::nullopt;
+  return most.get<index>();
 }
 
 }  // namespace graft

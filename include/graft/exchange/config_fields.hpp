@@ -34,6 +34,9 @@ std::optional<std::size_t> label_id(const json& value, index count);
 /// @throws format_error  an id without a label, or a label without an id
 std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path);
 
+/// At how many tokens the tokenizer in FOLDER cuts texts: "model_max_length" of its tokenizer_config.json; nothing where that says nothing.
+std::optional<index> model_max_length(const std::string& folder);
+
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <utility>
 
@@ -54,10 +55,10 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   check_trunk(file.description, encoder_fingerprint, path);
   check_encoder(file);
   if (own_head) file = with_own_head(std::move(file), *own_head);
-  if (!file.has_head()) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
+  if (!file.has_head() && !embedding) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
   const head_names names(config);
   const bool own_pooler = file.tensors.contains(names.dense + ".weight");
-  if (lacks_pooler && file.description.head.dense_layers > 0 && !own_pooler) {
+  if (lacks_pooler && !embedding && file.description.head.dense_layers > 0 && !own_pooler) {
     throw format_error(path, "brings no pooler (" + name_in_files(family_of(config.model_type), names.dense) +
                                  ".*), and neither does the encoder: it cannot answer around this one");
   }
@@ -172,7 +173,11 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
       const part* const tuned = find(answers[i].adapter);  // null: the bare encoder
       const bool one_separator = tuned == nullptr || tuned->description.one_separator;
       const index length = length_of(tuned);
-      ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
+      if (embedding && texts) {
+        ready[i] = embedding->featurize(rows[i], *texts, length, one_separator);
+      } else {
+        ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
+      }
     } catch (const error& refused) {
       answers[i].error = refused.what();
     } catch (...) {
@@ -188,6 +193,7 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
 GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits) {
   answer a;
   const bool regression = d.output == task_kind::regression;
+  a.logits.assign(logits.data(), logits.data() + logits.size());
   if (d.sigmoid) logits = (1 + (-logits.array()).exp()).inverse();
   if (!regression && !d.sigmoid) ops::softmax_row(logits.row(0));
   std::vector<double>& numbers = regression ? a.numbers : a.probabilities;
@@ -208,14 +214,22 @@ GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const std::string& n
   const part* const one = bare ? nullptr : &require(name);
   const auto number =
       static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](auto& p) { return &p == one; }) - parts.begin());
-  const matrix<double> all = bare ? hidden_states(rows, batch_size, ctx, stop) : logits(number, rows, batch_size, ctx, stop);
+  const std::optional<std::size_t> model = bare ? std::nullopt : std::optional(number);
+  const std::vector<pooling> poolings = embedding ? embedding->model.poolings : std::vector{pooling::cls};
+  const matrix<double> all = bare || embedding ? pooled(model, poolings, embedding ? embedding->skipped : 0, rows, batch_size, ctx, stop)
+                                               : logits(number, rows, batch_size, ctx, stop);
   std::vector<answer> answers(rows.size());
   if (stop != nullptr && stop->load()) return answers;
+#pragma omp parallel for schedule(static) num_threads(ctx.threads) if (embedding)
   for (index r = 0; r < all.rows(); ++r) {
     answer& a = answers[static_cast<std::size_t>(r)];
     try {
       require_finite(const_view<double>(all).window(r, 0, 1, all.cols()));
-      if (bare) {
+      if (embedding) {
+        a.embedding = embedding->embedding_of(all.row(r).transpose());
+        const bool finite = std::all_of(a.embedding.begin(), a.embedding.end(), [](float x) { return std::isfinite(x); });
+        if (!finite) a.error = "the embedding is no finite number";
+      } else if (bare) {
         a.hidden_state.assign(all.row(r).begin(), all.row(r).end());
       } else {
         a = answer_of(one->description, all.row(r));
@@ -238,7 +252,14 @@ GRAFT_INLINE predictor::predictor(const trunk_files& files, const predictor_opti
     return std::make_unique<detail::predictor_of<P>>(files, options, config, stored);
   });
   base_->load_encoder(stored);
-  base_->take_own_head(files, stored);
+  if (options.embedding) {
+    base_->embedding.emplace(*options.embedding, files.model_path, base_->config, base_->texts);
+    const auto& model = base_->embedding->model;
+    base_->notes.insert(base_->notes.end(), model.notes.begin(), model.notes.end());
+    if (!options.max_seq_length) base_->max_seq_length = model.max_seq_length;
+  } else {
+    base_->take_own_head(files, stored);
+  }
 }
 
 GRAFT_INLINE predictor predictor::from_folder(const std::string& folder, const predictor_options& options) {
@@ -265,6 +286,8 @@ GRAFT_INLINE std::vector<std::string> predictor::names() const {
 }
 
 GRAFT_INLINE const encoder_config& predictor::config() const { return base_->config; }
+
+GRAFT_INLINE index predictor::embedding_size() const { return base_->embedding ? base_->embedding->dimensions : 0; }
 
 GRAFT_INLINE index predictor::max_seq_length(const std::string& name) const {
   return base_->length_of(name == bare_trunk ? nullptr : &base_->require(name));

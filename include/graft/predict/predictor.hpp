@@ -16,6 +16,7 @@
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
+#include "graft/predict/embedding_options.hpp"
 
 namespace graft {
 
@@ -31,6 +32,8 @@ struct answer {
   std::vector<double> probabilities{};  // by class id; empty for regression
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
   std::vector<double> numbers{};        // for regression: one, or as many as there are labels
+  std::vector<double> logits{};         // what the head gives, of which the above was made
+  std::vector<float> embedding{};       // where that was asked for, and nothing of the above then
   std::string error{};                  // why there is none, where rows without an answer are kept; "" else
   std::uint64_t line = 0;               // of the row, as it came
 };
@@ -41,6 +44,8 @@ struct predictor_options {
   /// at the encoder's longest.
   std::optional<index> max_seq_length{};
   graft::precision precision = graft::precision::automatic;
+  /// Answers are embeddings: heads, of the model and of what is added, are left out. See embedder.
+  std::optional<embedding_options> embedding{};
 };
 
 /// A trunk with adapters, mixes or tuned models around it, each under a name, ready to answer. They share one copy of the trunk: each has
@@ -54,7 +59,8 @@ class predictor {
   /// The model alone. Until something is added, the head answers that its files hold, if they do (read_own_head), else there are hidden
   /// states.
   /// @throws format_error  a file is missing or damaged, or does not fit the configuration
-  /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none
+  /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none; or for a prompt that there is not, or more
+  ///                       dimensions than there are
   explicit predictor(const trunk_files& files, const predictor_options& options = {});
   /// The model in FOLDER as Hugging Face's libraries save it, alone: beside_model() finds its files.
   static predictor from_folder(const std::string& folder, const predictor_options& options = {});
@@ -73,6 +79,8 @@ class predictor {
   /// Of what was added.
   std::vector<std::string> names() const;
   const encoder_config& config() const;
+  /// Numbers in an embedding; 0 where none was asked for.
+  index embedding_size() const;
   /// Where the sequences that NAME answers are cut.
   /// @throws config_error  there is no adapter of that name
   index max_seq_length(const std::string& name) const;

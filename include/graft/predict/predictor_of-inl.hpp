@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -53,7 +54,9 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
       [&](auto& model) {
         std::map<std::string, const parameter<typename P::real>*> trunk;
         trunk_.for_each_parameter([&](auto& p) { trunk[p.name] = &p; });
+        const head_names head(config);
         model.for_each_parameter([&](auto& p) {
+          if (embedding && head.is_head(p.name)) return;  // which is never asked
           const auto shared = trunk_name(p.name, config.model_type);
           if (shared && !tuned.contains(p.name)) {
             p.share(*trunk.at(*shared));
@@ -69,13 +72,29 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
 }
 
 template <class P>
-matrix<double> predictor_of<P>::hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const {
-  matrix<double> all(static_cast<index>(rows.size()), config.hidden_size);
-  for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, stop, [&](const batch& b, index first, context& own) {
-    matrix<typename P::real> h(b.size(), config.hidden_size);
-    trunk_.trunk.forward(b, h, nullptr, own, rows_of::sequences);
-    all.middleRows(first, b.size()) = h.template cast<double>();
-  });
+matrix<double> predictor_of<P>::pooled(std::optional<std::size_t> number, std::span<const pooling> poolings, index skipped,
+                                       std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const {
+  const index width = config.hidden_size;
+  const bool first_alone = skipped == 0 && std::all_of(poolings.begin(), poolings.end(), [](pooling p) { return p == pooling::cls; });
+  matrix<double> all(static_cast<index>(rows.size()), width * std::ssize(poolings));
+  const auto pool = [&](const auto& model) {
+    for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, stop, [&](const batch& b, index first, context& own) {
+      matrix<typename P::real> h(first_alone ? b.size() : b.rows(), width);
+      model.trunk.forward(b, h, nullptr, own, first_alone ? rows_of::sequences : rows_of::tokens);
+      for (index s = 0; s < b.size(); ++s) {
+        const index begin = first_alone ? s : b.offsets[static_cast<std::size_t>(s)];
+        const index count = first_alone ? 1 : b.offsets[static_cast<std::size_t>(s) + 1] - begin;
+        const auto tokens = const_view<typename P::real>(h).window(begin, 0, count, width);
+        double* to = all.row(first + s).data();
+        for (const pooling p : poolings) pool_tokens<typename P::real>(p, tokens, skipped, std::exchange(to, to + width));
+      }
+    });
+  };
+  if (number) {
+    std::visit(pool, models_[*number]);
+  } else {
+    pool(trunk_);
+  }
   return all;
 }
 
@@ -88,7 +107,7 @@ matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const featu
 
 template <class P>
 auto predictor_of<P>::make_model(const model_description& d) const -> any_model {
-  const index classes = d.num_labels();
+  const index classes = std::max(index{1}, d.num_labels());  // none where no head is asked
   if (d.kind == "adapter") return make_adapter_classifier<P>(config, classes, d.adapter, d.head);
   if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
   auto model = make_plain_classifier<P>(config, classes, d.head);

@@ -20,6 +20,7 @@
 #include "graft/model/description.hpp"
 #include "graft/model/model.hpp"
 #include "graft/model/trunk_files.hpp"
+#include "graft/predict/embedding_plan.hpp"
 #include "graft/text/tokenizer.hpp"
 
 namespace graft {
@@ -45,8 +46,10 @@ struct predictor_base {
   /// The model that D describes becomes the next one; what TUNED does not hold is the encoder's.
   virtual void add_model(const model_description& d, const tensor_source& tuned) = 0;
   using stop_flag = const std::atomic<bool>*;  // or null: true means that no result is wanted any more
-  /// The first token's hidden states of each of ROWS, by the encoder alone (n, H).
-  virtual matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const = 0;
+  /// What each of POOLINGS makes of the hidden states of each of ROWS, side by side, by model NUMBER or the encoder alone; of tokens behind
+  /// the first SKIPPED (n, H a pooling).
+  virtual matrix<double> pooled(std::optional<std::size_t> number, std::span<const pooling> poolings, index skipped,
+                                std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const = 0;
   /// The logits of each of ROWS, by model NUMBER.
   virtual matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx,
                                 stop_flag stop) const = 0;
@@ -73,6 +76,7 @@ struct predictor_base {
   std::vector<std::string> notes;
   bool lacks_pooler = false;
   std::optional<tokenizer> texts;
+  std::optional<embedding_plan> embedding;  // where answers are that
   std::optional<adapter_file> own_head;
   std::deque<part> parts;  // own_head first, then what was added; references to descriptions stay good while more are added
 
@@ -97,7 +101,8 @@ class predictor_of final : public predictor_base {
   tensor_source encoder_tensors() const override;
   void check_encoder(const adapter_file& file) override;
   void add_model(const model_description& d, const tensor_source& tuned) override;
-  matrix<double> hidden_states(std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const override;
+  matrix<double> pooled(std::optional<std::size_t> number, std::span<const pooling> poolings, index skipped, std::span<const features> rows,
+                        index batch_size, context& ctx, stop_flag stop) const override;
   matrix<double> logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const override;
 
  private:

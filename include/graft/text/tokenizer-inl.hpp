@@ -15,6 +15,7 @@
 #include "graft/text/added_tokens.hpp"
 #include "graft/text/aligned_text.hpp"
 #include "graft/text/fast_tokenizer.hpp"
+#include "graft/text/normalizer.hpp"
 #include "graft/text/sentencepiece.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "graft/text/tokenizer_config.hpp"
@@ -146,7 +147,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given,
   require_utf8(given);
   const auto text = stripped ? strip(given) : given;
   const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
+  if (spans != nullptr || lowers_ || (by_place != nullptr && by_place->needs_alignment())) {
     std::vector<text_span> unwanted;
     const auto before = given.substr(0, static_cast<std::size_t>(text.data() - given.data()));
     return encode_aligned(text, static_cast<std::int32_t>(detail::count_code_points(before)), false, spans != nullptr ? *spans : unwanted);
@@ -171,7 +172,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given,
 GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_plain(std::string_view text, std::vector<text_span>* spans) const {
   require_utf8(text);
   const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  if (spans != nullptr || (by_place != nullptr && by_place->needs_alignment())) {
+  if (spans != nullptr || lowers_ || (by_place != nullptr && by_place->needs_alignment())) {
     std::vector<text_span> unwanted;
     return encode_aligned(text, 0, true, spans != nullptr ? *spans : unwanted);
   }
@@ -186,7 +187,8 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
   std::vector<std::int32_t> ids;
   std::vector<detail::byte_range> ranges;
   const token_finder none;
-  detail::aligned_text whole, part;
+  static const normalizer lower(std::vector<detail::normalizer_step>{{.what = detail::normalizer_step::kind::lower_case}});
+  detail::aligned_text whole, part, spare;
   std::size_t done = 0;  // bytes of the text, of which there are ORIGIN code points
   spans.clear();
   const auto place_of = [&](std::string_view stretch) {
@@ -222,6 +224,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
                 text,
                 [&](std::string_view stretch) {
                   whole.assign(stretch, place_of(stretch), true);
+                  if (lowers_) lower.apply(whole, spare);
                   model.normalize(whole);
                   (plain ? none : parts_->normalized)
                       .split(
@@ -248,6 +251,8 @@ GRAFT_INLINE const std::string& tokenizer::token(std::int32_t id) const {
 GRAFT_INLINE std::int32_t tokenizer::size() const { return pieces().size() + static_cast<std::int32_t>(parts_->beyond.size()); }
 
 GRAFT_INLINE void tokenizer::note(std::string text) { notes_.push_back(std::move(text)); }
+
+GRAFT_INLINE void tokenizer::lower_case() { lowers_ = true; }
 
 GRAFT_INLINE void tokenizer::fit(const known_ids& ids) {
   count_ = ids.count;

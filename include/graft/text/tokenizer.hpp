@@ -68,6 +68,8 @@ class tokenizer {
   const std::vector<std::string>& notes() const { return notes_; }
   void note(std::string text);
 
+  /// From now on texts are made lower case before all else, but for special tokens in them. Takes several times as long to cut.
+  void lower_case();
   /// Texts are for an encoder with rows for IDS: `featurize` gives out no others. With one segment both texts of a pair are 0.
   void fit(const known_ids& ids);
   /// What the encoder has rows for: two segments and the ids of the tokenizer, unless `fit` was told.
@@ -97,6 +99,7 @@ class tokenizer {
 
   std::shared_ptr<const parts> parts_;  // copies share them
   std::array<std::int32_t, 5> special_ids_{};
+  bool lowers_ = false;  // texts, before the model's own steps
   text_layout layout_;
   std::string class_;
   std::vector<std::string> notes_;

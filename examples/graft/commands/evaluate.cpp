@@ -1,0 +1,194 @@
+// graft evaluate: a model and labeled rows -> metrics, each class by itself, and the rows that are answered worst.
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <iostream>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "flags/flags.hpp"
+#include "graft/core/file.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
+#include "graft/data/data_set.hpp"
+#include "graft/predict/answer_stream.hpp"
+#include "graft/train/class_report.hpp"
+#include "graft/train/metrics.hpp"
+#include "graft/train/task_loss.hpp"
+#include "host/notes.hpp"
+#include "host/stop.hpp"
+#include "run/evaluated_labels.hpp"
+#include "run/progress.hpp"
+#include "run/question.hpp"
+#include "run/run_files.hpp"
+
+namespace graft::program {
+namespace {
+
+/// What an evaluation found.
+struct scored_rows {
+  task of;
+  std::vector<example> rows;
+  std::vector<features> labels;
+  matrix<double> logits;  // columns in the order of the task's labels
+  task_metrics metrics{};
+  double loss = 0;
+};
+
+/// TEXT in a column of WIDTH, on its left side or its right.
+std::string column(const std::string& text, std::size_t width, bool right = true) {
+  const std::string space(text.size() < width ? width - text.size() : 0, ' ');
+  return right ? space + text : text + space;
+}
+
+std::string class_table(const task& of, const class_report& report) {
+  std::size_t widest = 8;
+  std::vector<std::string> names;
+  for (const std::string& label : of.labels) names.push_back(printable(label, 40));
+  for (const std::string& name : names) widest = std::max(widest, name.size());
+  std::string text = column("class", widest, false) + "  precision  recall      f1    rows\n";
+  const auto line = [&](const std::string& name, const class_scores& s) {
+    text += column(name, widest, false) + column(fixed_text(s.precision, 4), 11) + column(fixed_text(s.recall, 4), 8) +
+            column(fixed_text(s.f1, 4), 8) + column(std::to_string(s.support), 8) + '\n';
+  };
+  for (std::size_t c = 0; c < names.size(); ++c) line(names[c], report.classes[c]);
+  line("micro", report.micro);
+  line("macro", report.macro);
+  line("weighted", report.weighted);
+  if (report.confusion.empty() || names.size() > 20) return text;
+  text += '\n' + column("row \\ answer", std::max<std::size_t>(widest, 12), false);
+  for (const std::string& name : names) text += "  " + column(name, 6);
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    text += '\n' + column(names[c], std::max<std::size_t>(widest, 12), false);
+    for (std::size_t k = 0; k < names.size(); ++k)
+      text += "  " + column(std::to_string(report.confusion[c][k]), std::max<std::size_t>(6, names[k].size()));
+  }
+  return text + '\n';
+}
+
+/// The text of ROW, or its first ids.
+std::string text_of(const example& row) {
+  if (row.input_ids.empty()) return row.text_a + (row.text_b ? "\t" + *row.text_b : "");
+  std::string ids;
+  for (std::size_t i = 0; i < std::min<std::size_t>(20, row.input_ids.size()); ++i)
+    ids += (i > 0 ? " " : "") + std::to_string(row.input_ids[i]);
+  return ids;
+}
+
+std::string worst_table(const scored_rows& s, const std::vector<worst_row>& worst) {
+  std::string text = "line\tloss\tlabel\tprediction\ttext\n";
+  for (const worst_row& one : worst) {
+    const example& row = s.rows[one.row];
+    text += std::to_string(row.line) + '\t' + fixed_text(one.loss, 4) + '\t' + printable(one.wanted, 60) + '\t' +
+            (s.of.kind == task_kind::regression ? fixed_text(s.logits(static_cast<index>(one.row), 0), 4) : printable(one.predicted, 60)) +
+            '\t' + printable(text_of(row), 120) + '\n';
+  }
+  return text;
+}
+
+ordered_json everything(const scored_rows& s, const std::vector<worst_row>& worst) {
+  ordered_json all = {{"rows", s.rows.size()}, {"task", s.of.name}, {"loss", s.loss}, {"metrics", metrics_json(s.metrics)}};
+  if (s.of.kind != task_kind::regression) all.update(report_json(s.of, report_classes(s.of, s.logits, s.labels)));
+  all["worst"] = worst_rows_json(worst);
+  for (ordered_json& one : all["worst"]) {
+    const example& row = s.rows[one["row"].get<std::size_t>()];
+    one["line"] = row.line;
+    if (row.input_ids.empty()) one["text_a"] = row.text_a;
+    if (row.input_ids.empty() && row.text_b) one["text_b"] = *row.text_b;
+  }
+  return all;
+}
+
+/// The logits of ROWS, with columns in the order ORDER says; those of a regression after the function behind its number.
+matrix<double> logits_of(const question& q, const predictor& model, std::vector<example>& rows, const std::vector<std::size_t>& order) {
+  const std::atomic<bool>& stop = stop_requested();
+  for (example& row : rows) row.adapter = q.adapter;
+  matrix<double> logits(std::ssize(rows), std::ssize(order));
+  row_progress progress(stderr, true, 0);
+  index r = 0;
+  answer_stream stream(model, rows, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop});
+  for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
+    for (const answer& a : window) {
+      if (!a.error.empty()) throw format_error::at_line(q.source(), a.line, a.error);
+      const auto& numbers = a.numbers.empty() ? a.logits : a.numbers;
+      for (std::size_t c = 0; c < order.size(); ++c) logits(r, static_cast<index>(c)) = numbers[order[c]];
+      ++r;
+    }
+    progress.update(static_cast<std::uint64_t>(r), static_cast<double>(r) / static_cast<double>(rows.size()));
+  }
+  if (stop) throw stopped();
+  return logits;
+}
+
+/// The rows that Q names, with their labels as they stand.
+std::vector<example> labeled_rows(const question& q) {
+  std::vector<example> rows;
+  for (example row; q.rows.next(row); row = example()) rows.push_back(std::move(row));
+  for (const example& row : rows) {
+    if (!row.label)
+      throw format_error::at_line(q.source(), row.line, "has no label: rows whose labels are known were expected (--split val, of a task)");
+  }
+  return rows;
+}
+
+}  // namespace
+
+int evaluate(int argc, const char* const* argv) {
+  question q;
+  std::int64_t most = 10;
+  flag_table flags(
+      "evaluate", "--model_path FILE [--adapter_path FILE] --task_config_path FILE [FLAGS]",
+      "Scores of what graft predict answers, on rows whose labels are known: the task's metrics, precision, recall and F1 of each "
+      "class, who is taken for whom, and the rows with the highest loss. Prints tables; --output has all of it as JSON.");
+  q.add_model_flags(flags, "One that brings no head answers with the model's; without it, the model's alone does.");
+  flags.add("adapter", &q.adapter, "Which of several answers; model: the model with its own head. The first if not given.");
+  q.add_row_flags(flags, "", "val");
+  flags.add("worst", &most, "How many of the rows with the highest loss are shown.").within(ranges::count_or_none);
+  flags.add("output", &q.output, "Writes all of it to this file, as JSON.");
+  q.add_machine_flags(flags);
+  if (!flags.parse(argc, argv)) return 0;
+
+  q.settle("evaluate");
+  if (q.task_path.empty() && q.input == "-")
+    throw usage_error("evaluate needs rows with labels: give --task_config_path, or a file as --input");
+  if (q.adapter == predictor::bare_trunk) throw usage_error("--adapter none: the bare encoder answers nothing that could be scored");
+  if (q.tuned.empty() && !q.several()) q.require_own_head("evaluate");
+  q.open_rows("val");
+  q.bytes->stop_when(stop_requested());
+  try {
+    scored_rows s;
+    s.rows = labeled_rows(q);
+    q.files = beside_model(q.files);
+    const auto brings_ids = [](const example& row) { return !row.input_ids.empty(); };
+    if (std::all_of(s.rows.begin(), s.rows.end(), brings_ids)) q.files.tokenizer_path.clear();
+    const predictor model = model_of(q);
+    const auto [of, order, notes] = evaluated_labels(q, model);
+    print_notes(notes);
+    s.of = of;
+    s.labels = labeled(s.of, s.rows, std::vector<features>(s.rows.size()), q.source()).rows;
+    s.logits = logits_of(q, model, s.rows, order);
+    batch wanted;
+    for (const features& row : s.labels) wanted.add_answer(row);
+    s.loss = task_loss<double>(s.of.kind, s.logits, wanted, nullptr);
+    s.metrics = graft::evaluate(s.of, s.logits, s.labels);
+
+    const auto worst = worst_rows(s.of, s.logits, s.labels, static_cast<std::size_t>(most));
+    std::string text = std::to_string(s.rows.size()) + " rows of " + printable(q.source()) + "\nloss " + fixed_text(s.loss, 4);
+    for (const auto& [name, value] : s.metrics.minor) text += "  " + name + ' ' + fixed_text(value, 4);
+    text += "\n\n";
+    if (s.of.kind != task_kind::regression) text += class_table(s.of, report_classes(s.of, s.logits, s.labels)) + '\n';
+    if (!worst.empty()) text += worst_table(s, worst);
+    std::cout << text;
+    if (!q.output.empty()) write_file(q.output, everything(s, worst).dump(2) + "\n");
+  } catch (const stopped&) {
+    std::cerr << "graft: stopped by a signal, before all rows were answered\n";
+    return stopped_exit_code;
+  }
+  return 0;
+}
+
+}  // namespace graft::program

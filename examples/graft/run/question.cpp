@@ -1,0 +1,276 @@
+#include "run/question.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <deque>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <system_error>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "graft/core/printable.hpp"
+#include "graft/exchange/adapter_list.hpp"
+#include "graft/exchange/checkpoint.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/predict/answer_stream.hpp"
+#include "host/machine.hpp"
+#include "host/notes.hpp"
+#include "host/stop.hpp"
+#include "run/answer_output.hpp"
+#include "run/kept_answers.hpp"
+#include "run/precision.hpp"
+#include "run/progress.hpp"
+#include "run/run_files.hpp"
+
+namespace graft::program {
+namespace {
+
+/// The exit code where rows without an answer are lines of the table.
+constexpr int bad_rows_exit_code = 5;
+
+/// SOURCE, whose first rows were read already: up to 128 of those that are there.
+class begun_rows {
+ public:
+  explicit begun_rows(row_source source) : source_(std::move(source)) {
+    try {
+      for (example row; rows_.size() < 128 && (rows_.empty() || source_.ready()) && source_.next(row);) rows_.push_back(std::move(row));
+    } catch (const error&) {
+      if (rows_.empty()) throw;
+      failure_ = std::current_exception();
+    }
+  }
+  const std::deque<example>& first() const { return rows_; }
+  bool ready() { return !rows_.empty() || failure_ || source_.ready(); }
+  bool next(example& row) {
+    if (rows_.empty() && failure_) std::rethrow_exception(failure_);
+    if (rows_.empty()) return source_.next(row);
+    row = std::move(rows_.front());
+    rows_.pop_front();
+    return true;
+  }
+
+ private:
+  row_source source_;
+  std::deque<example> rows_;
+  std::exception_ptr failure_;
+};
+
+/// A table of answers takes the place of one of before, or of a file that has nothing to do with it.
+/// @throws usage_error  the file OUTPUT is one that is read, or lies beside one of a model and is no table of answers
+void check_output(const question& q, const std::string& output) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (!fs::is_regular_file(output, none) || fs::is_empty(output, none)) return;
+  const auto is_output = [&](const fs::path& path) { return fs::equivalent(path, output, none); };
+  std::string start(32, '\0');
+  try {
+    input_bytes there(output);
+    for (std::size_t at = 0, got = 1; got > 0 && at < start.size(); at += got) got = there.read(start.data() + at, start.size() - at);
+  } catch (const format_error&) {  // what is packed may be cut short
+  }
+  constexpr const char* starts[] = {"index\tprediction", "index\tadapter\tprediction", "{\"index\":0,", "\x93NUMPY", "{\n  \"rows\""};
+  const bool answers = std::any_of(std::begin(starts), std::end(starts), [&](const char* one) { return start.starts_with(one); });
+  std::vector<std::string> read{q.files.model_path, q.files.config_path, q.files.tokenizer_path, q.tuned, q.adapters_path};
+  if (!q.adapters_path.empty()) {
+    for (const auto& [name, path] : read_adapter_list(q.adapters_path)) read.push_back(path);
+  }
+  bool taken = is_output(q.task_path) || is_output(q.source());
+  for (const std::string& path : read) {
+    if (path.empty()) continue;
+    taken = taken || is_output(path);
+    const fs::path folder = fs::is_directory(path, none) ? fs::path(path) : fs::absolute(path).parent_path();
+    for (fs::directory_iterator file(folder, none), end; file != end && !answers; file.increment(none))
+      taken = taken || is_output(file->path());
+  }
+  if (taken)
+    throw usage_error("--output: " + printable(output) +
+                      " belongs to the rows, the model or an adapter and would be lost: name another file");
+}
+
+/// What is said where nobody says how long rows may be.
+std::vector<std::string> length_notes(const question& q, const predictor& model) {
+  std::string unsaid;
+  for (const std::string& name : model.names()) {
+    if (!model.description(name).max_seq_length) unsaid += (unsaid.empty() ? "" : ", ") + (q.tuned.empty() ? name : q.tuned);
+  }
+  if (unsaid.empty() || q.options.max_seq_length) return {};
+  return {unsaid + ": does not say how long its sequences were in training: rows are cut at " +
+          std::to_string(model.config().max_sequence_length()) + " tokens, the encoder's most; --max_seq_length N cuts them at N"};
+}
+
+}  // namespace
+
+void question::add_model_flags(flag_table& flags, const std::string& without) {
+  flags.group("Model");
+  flags.add_sources();
+  flags.add("model_path", &files.model_path, "The encoder that was trained around; or a whole model, with a head.").required();
+  flags.add("model_config_path", &files.config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
+  flags.add("model_tokenizer_path", &files.tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
+  flags.add("model_type", &model_type, "Not needed: the configuration says it.");
+  flags.add("adapter_path", &tuned,
+            "The model.safetensors that a trainer saved, or its output folder; or another program's adapter. " + without);
+  flags.add("adapter_weights_path", &adapters_path, "Several, in place of one: a JSON object, name -> file or folder.");
+}
+
+void question::add_row_flags(flag_table& flags, const std::string& lines, const std::string& usual) {
+  const std::string labels = lines.empty() ? " and label" : "";
+  flags.group("Rows");
+  flags.add("input", &input,
+            "A .tsv with a header that names text_a and text_b" + labels + ", or a .jsonl" +
+                (lines.empty() ? "." : "; -: standard input, " + lines + " a line."));
+  flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
+  flags.add("split", &split, "Which rows of the task: " + usual + " if not given, or another that it has.");
+  flags
+      .add("max_seq_length", &max_seq_length,
+           "Longest sequence in tokens, special tokens included; longer texts are cut. As in training if what was tuned says so, else the "
+           "encoder's longest.")
+      .within({4, ranges::max_seq_length.most});
+}
+
+void question::add_output_flags(flag_table& flags, const std::string& table, const std::string& packed) {
+  flags
+      .add("on_error", &on_error,
+           "What a row that has no answer does: end: it ends the " + table + ", behind all before it; row: its line in the " + table +
+               " says why, the rest goes on, and the exit code is 5.")
+      .one_of({"end", "row"});
+  flags.add("output", &output, "Writes the " + table + " to this file as rows are answered, not to standard output; " + packed);
+  flags.add("resume", &resumes, "Goes on where the " + table + " in --output ends, for the same rows, model and flags.");
+}
+
+void question::add_machine_flags(flag_table& flags) {
+  flags.group("Machine");
+  flags.add("eval_batch_size", &batch_size, "Rows in a batch, at most; 0: as many as are good for speed. Changes no answer.")
+      .within(ranges::count_or_none);
+  flags.add("threads", &threads, threads_help).between(0, most_threads);
+  flags.add("precision", &precision, "Number type of products: f32, or bf16. auto: bf16 where matrix tiles work, else f32.")
+      .one_of({"auto", "f32", "bf16"});
+}
+
+void question::settle(const std::string& command) {
+  if (!task_path.empty() && input != "-")
+    throw usage_error(command + " takes its rows from --input or from --task_config_path, not from both");
+  if (task_path.empty() && !split.empty()) throw usage_error("--split says which rows of a task: give --task_config_path, too");
+  if (!tuned.empty() && !adapters_path.empty()) throw usage_error(command + " takes --adapter_path or --adapter_weights_path, not both");
+  if (resumes && output.empty()) throw usage_error("--resume goes on with a table in a file: give --output, too");
+  threads = start_threads(threads);
+  options.max_seq_length = max_seq_length;
+  options.precision = parse_precision(choose_precision(precision).name);
+}
+
+void question::require_own_head(const std::string& command, const std::string& or_else) const {
+  const trunk_files found = beside_model(files);
+  const encoder_config config = read_trunk_config(found);
+  try {
+    read_own_head(open_model(found.model_path, config.model_type), found, config);
+  } catch (const format_error& failure) {
+    throw usage_error(command + " needs --adapter_path or --adapter_weights_path" + or_else + ": " + printable(failure.what(), 4000));
+  }
+}
+
+void question::open_rows(const std::string& usual) {
+  const std::string part = split.empty() ? usual : split;
+  asked = custom_task("input", task_kind::classification, {});
+  if (!task_path.empty()) {
+    const task_config config = read_task_config(task_path);
+    if (!config.paths.contains(part)) throw config_error(task_path + ": \"paths\" has no \"" + part + "\"");
+    asked = config.task;
+    input = config.paths.at(part);
+  }
+  bytes = std::make_shared<input_bytes>(input);
+  for (const std::string& path : {output, answer_output::name_beside(output)}) {
+    if (!output.empty()) check_output(*this, path);
+  }
+  rows = input == "-" ? rows_of_lines(bytes) : rows_of_file(asked, task_path.empty() ? usual : part, input, bytes);
+}
+
+predictor model_of(const question& q) {
+  predictor model(q.files, q.options);
+  if (!q.tuned.empty()) model.add("tuned", q.tuned);
+  if (!q.adapters_path.empty()) {
+    const auto listed = read_adapter_list(q.adapters_path);
+    if (listed.empty())
+      throw format_error(q.adapters_path, "names no adapter, at least one was expected; --adapter none asks the bare encoder");
+    for (const auto& [name, path] : listed) model.add(name, path);
+  }
+  print_notes(model.notes());
+  if (!q.options.embedding) print_notes(length_notes(q, model));
+  return model;
+}
+
+int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(const predictor&)>& format_of) {
+  begun_rows begun(q.keeps_bad_rows() ? with_bad_rows(q.rows, q.source()) : q.rows);
+  const auto brings_ids = [](const example& row) { return !row.input_ids.empty() || !row.error.empty(); };
+  const bool no_tokenizer = q.files.tokenizer_path.empty() && std::all_of(begun.first().begin(), begun.first().end(), brings_ids);
+  q.files = beside_model(q.files);
+  if (no_tokenizer) q.files.tokenizer_path.clear();
+  const predictor model = model_of(q);
+  const std::atomic<bool>& stop = stop_requested();
+  q.bytes->stop_when(stop);
+  const std::function<bool(example&)> next = [&](example& row) {
+    if (stop) throw stopped();
+    if (!begun.next(row)) return false;
+    if (row.adapter.empty() || !q.several()) row.adapter = q.adapter;
+    if (q.files.tokenizer_path.empty() && !brings_ids(row)) {
+      row.error = "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER";
+    }
+    if (q.one_text && q.input == "-" && row.text_b) {
+      row.error = "has a tab, one text a line was expected: cut -f N takes one of several, and pairs go into a .tsv or .jsonl";
+    }
+    return true;
+  };
+
+  const auto format = format_of(model);
+  answer_output output(q.output);
+  std::uint64_t count = 0, bad = 0;
+  std::string first_bad;
+  try {
+    bool all = true;
+    if (q.resumes) std::tie(count, all) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows()}, output);
+    if (!all) bad = 1, first_bad = "in the part that was there";
+    std::string text = count == 0 ? format->header(0) : "";
+    const std::uint64_t before = count;
+    row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.bytes->share());
+    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return begun.ready(); }, &stop});
+    for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
+      std::exception_ptr failure;
+      for (const answer& a : window) {
+        if (!a.error.empty()) {
+          const auto reason = format_error::at_line(q.source(), a.line, a.error);
+          if (!q.keeps_bad_rows()) failure = std::make_exception_ptr(reason);
+          if (failure) break;
+          if (bad++ == 0) first_bad = reason.what();
+        }
+        text += format->row(a, count++);
+      }
+      if (!failure || count > 0) output.write(text);
+      text.clear();
+      if (format->counts_rows()) output.replace_start(format->header(count));
+      if (failure) std::rethrow_exception(failure);
+      progress.update(count - before, q.bytes->share());
+    }
+    if (stop) throw stopped();
+    output.finish();
+  } catch (const stopped&) {
+    std::cerr << "graft: stopped by a signal, behind " << count << " rows"
+              << (q.output.empty() ? "\n" : "; the same command with --resume goes on\n");
+    return stopped_exit_code;
+  } catch (const reader_left&) {
+    return 128 + SIGPIPE;  // nobody is there to be told
+  }
+  if (bad == 0) return 0;
+  std::cerr << "graft: "
+            << printable("rows without an answer: " + std::to_string(bad) + " of " + std::to_string(count) + ", the first " + first_bad,
+                         4000)
+            << '\n';
+  return bad_rows_exit_code;
+}
+
+}  // namespace graft::program
