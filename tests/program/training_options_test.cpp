@@ -148,7 +148,7 @@ TEST_CASE("adapters, updates and prefixes of some layers are trained, saved, ans
               .exit_code == 0);
   CHECK(graft::read_json(m.folder / "frozen_out/adapter_config.json")["config"]["leave_out"] == graft::json{0});
   m.run("again", with(common, {"--adapter_init_path", m.folder / "houlsby"}));
-  m.refused({"--adapter_layers", "2"}, "--adapter_layers names layer \"2\", numbers from 0 to 1, or FIRST-LAST", 2);
+  m.refused({"--adapter_layers", "2"}, "--adapter_layers names layer \"2\", numbers from 0 to 1 were expected, or FIRST-LAST", 2);
   m.refused({"--adapter_layers", "1-0"}, "--adapter_layers names layer \"1-0\"", 2);
   m.refused({"--adapter_layers", "0", "--tune", "head"}, "--adapter_layers is for adapters", 2);
   m.refused({"--adapter_layers", "0", "--adapter_init_path", m.folder / "houlsby"}, "leaves out layers 0, this run layers 1", 1);

@@ -29,7 +29,7 @@ std::vector<index> layers_of(const std::vector<std::string>& texts, const char* 
     }
     if (failed != std::errc() || stop != end || first < 0 || last < first || last >= layers) {
       throw usage_error(std::string("--") + flag + " names layer \"" + text + "\", numbers from 0 to " + std::to_string(layers - 1) +
-                        ", or FIRST-LAST, were expected");
+                        " were expected, or FIRST-LAST");
     }
     for (index layer = first; layer <= last; ++layer) all.insert(layer);
   }
