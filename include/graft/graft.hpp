@@ -85,6 +85,7 @@
 #include "graft/layers/linear.hpp"                // y = x W^T + b
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
+#include "graft/layers/dora.hpp"                  // ... whose rows get lengths of their own
 #include "graft/layers/coupling.hpp"              // two halves of a row, each told of the other
 #include "graft/layers/coupling_mix.hpp"          // such behind the embeddings, one or several in a mix
 #include "graft/layers/attention_prefix.hpp"      // keys and values in front of every sequence

@@ -56,6 +56,7 @@ CASES = [case for base in ("roberta", "bert") for case in (
     trained(f"several labels at once, houlsby, {base}", FROZEN, multi_label_head, "adapterhub", base, several=True),
     trained(f"several labels at once, lora merged, {base}", ["--adapter_method", "lora", "--lora_r", "2"], several_at_once, "encoder", base, several=True),
     trained(f"lora, {base}", ["--adapter_method", "lora", "--lora_r", "2", "--lora_alpha", "3"], lora, "peft", base),
+    trained(f"dora, {base}", ["--adapter_method", "lora", "--lora_dora", "--lora_r", "2", "--lora_target", "query,value,intermediate.dense"], lora, "peft", base),
     trained(f"lora, dense, {base}", ["--adapter_method", "lora", "--lora_r", "2", "--lora_target", "query,intermediate.dense,output.dense"], lora, "peft", base),
     trained(f"everything, {base}", ["--tune", "full", "--do_save_full"], whole, base=base),
     trained(f"head, {base}", ["--tune", "head", "--do_save_full"], whole, base=base))]

@@ -355,6 +355,28 @@ TEST_CASE("updates with ranks and alphas of their own are trained, and started f
   check_refused(run("other", {"--lora_rank_pattern", "key=4"}), folder / "other", "--lora_rank_pattern has \"key=4\", TARGET=NUMBER", 2);
 }
 
+TEST_CASE("DoRA is trained to the same bits on any number of threads, started from, and is what PEFT's form says") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
+  const auto run = [&](const std::string& output, std::vector<std::string> more) {
+    return with(with(tiny_run("train-adapter", task, folder / output), {"--do_save", "--adapter_method", "lora", "--lora_r", "2"}),
+                std::move(more));
+  };
+  for (const std::string threads : {"1", "2", "3"}) {
+    REQUIRE(run_graft(run(threads, {"--lora_dora", "--threads", threads})).exit_code == 0);
+    CHECK(graft::read_file(folder / (threads + "/model.safetensors")) == graft::read_file(folder / "1/model.safetensors"));
+  }
+  const graft::safetensors_file saved(folder / "1/model.safetensors");
+  CHECK(saved.contains("roberta.encoder.layer.1.attention.self.value.lora_magnitude_vector"));
+  CHECK(run_graft(run("again", {"--lora_dora", "--adapter_init_path", folder / "1"})).exit_code == 0);
+  check_refused(run("other", {"--adapter_init_path", folder / "1"}), folder / "other",
+                "is DoRA, this run trains a plain low-rank update: give --lora_dora");
+  const std::string golden = own_golden(), peft = folder / "peft";
+  const std::vector<std::string> model{"--model_path", golden + "/model.safetensors", "--model_config_path", golden + "/config.json"};
+  CHECK(run_graft(with({"convert-adapter", "--adapter_path", folder / "1", "--output_path", peft, "--to", "peft"}, model)).exit_code == 0);
+  CHECK(graft::read_json(peft + "/adapter_config.json")["use_dora"] == true);
+}
+
 TEST_CASE("a prefix is trained to the same bits on any number of threads, answers, is converted, and is started from") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());

@@ -128,10 +128,11 @@ int train_one(prepared_run& run) {
   std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
   if (kind == "lora") {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
+    tuned.lora.dora = f.lora_dora;
     if (!leave_out.empty()) leave_layers_out(tuned.lora, leave_out, run);
     tuned.lora.ranks = pattern_of<index>(f.lora_rank_pattern, "lora_rank_pattern", tuned.lora, f.lora_r, run);
     tuned.lora.alphas = pattern_of<double>(f.lora_alpha_pattern, "lora_alpha_pattern", tuned.lora, f.lora_alpha, run);
-    trained = "low-rank updates of rank " + std::to_string(f.lora_r) + ", and head";
+    trained = (f.lora_dora ? "DoRA" : "low-rank updates") + std::string(" of rank ") + std::to_string(f.lora_r) + ", and head";
   } else if (kind == "prefix") {
     tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act, "prefix_hidden_act"), f.prefix_gates,
                     leave_out.empty() ? layers_of(f.prefix_leave_out, "prefix_leave_out", layers) : leave_out};

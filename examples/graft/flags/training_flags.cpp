@@ -115,6 +115,8 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
               "LayerNorms stay the encoder's, and training goes no deeper than the lowest.");
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
     table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
+    table.add("lora_dora", &flags.lora_dora,
+              "DoRA: the rows of a weight with its update get lengths of their own, which are trained, too.");
     table.add("lora_target", &flags.lora_target,
               "Projections that get an update: query, key, value (in a ModernBERT all in one, query_key_value), attention.output.dense, "
               "intermediate.dense, "

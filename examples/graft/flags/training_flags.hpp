@@ -68,6 +68,7 @@ struct training_flags {
   std::vector<std::string> adapter_layers;      // train-adapter only
   std::int64_t lora_r = 8;                      // train-adapter only
   double lora_alpha = 8;                        // train-adapter only
+  bool lora_dora = false;                       // train-adapter only
   std::vector<std::string> lora_target;         // train-adapter only
   std::vector<std::string> lora_rank_pattern;   // train-adapter only
   std::vector<std::string> lora_alpha_pattern;  // train-adapter only

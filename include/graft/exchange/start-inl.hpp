@@ -134,11 +134,16 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
   }
   if (from.kind == "lora") {
-    if (from.lora.dora || from.lora.bias || from.lora.gates) {
-      check.refuse(std::string(from.lora.dora    ? "is DoRA"
+    if (from.lora.dora_outputs || from.lora.bias || from.lora.gates) {
+      check.refuse(std::string(from.lora.dora    ? "is DoRA as AdapterHub's library computes it"
                                : from.lora.gates ? "has gates"
                                                  : "has a bias of B") +
-                   ", this run trains plain updates");
+                   ", this run trains " + (to.lora.dora ? "DoRA as PEFT computes it" : "plain updates"));
+    }
+    if (from.lora.dora != to.lora.dora) {
+      const auto text = [](bool dora) { return std::string(dora ? "DoRA" : "a plain low-rank update"); };
+      check.refuse("is " + text(from.lora.dora) + ", this run trains " + text(to.lora.dora),
+                   from.lora.dora ? remedy{"lora_dora"} : remedy{});
     }
     const auto layers_of = [&](const model_description& d) {
       std::vector<std::string> layers;

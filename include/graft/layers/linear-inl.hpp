@@ -63,7 +63,7 @@ void linear<P>::backward_blocks(const packed_a<P>& dy, context& ctx, block_funct
 
 template <class P>
 bool linear<P>::needs_input() const {
-  return weight.is_trained() || (lora && is_trainable(*lora)) || (mix && mix->needs_input());
+  return weight.is_trained() || (lora && is_trainable(*lora)) || (dora && is_trainable(*dora)) || (mix && mix->needs_input());
 }
 
 }  // namespace graft

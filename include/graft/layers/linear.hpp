@@ -11,6 +11,7 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/layers/dora.hpp"
 #include "graft/layers/low_rank.hpp"
 #include "graft/layers/projection_mix.hpp"
 #include "graft/layers/sequence_gate.hpp"
@@ -99,6 +100,7 @@ class linear {
     }
     if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
     if (lora) lora->accumulate_gradients(dy, x, ctx);
+    if (dora) dora->accumulate_gradients(weight, dy, x, ctx);
   }
   /// dx = dy W + beta dx. X as above, where gates of a mix may read it.
   void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const;
@@ -154,6 +156,7 @@ class linear {
     f(weight);
     if (biased_) f(bias);
     if (lora) lora->for_each_parameter(f);
+    if (dora) dora->for_each_parameter(f);
     if (gate) gate->for_each_parameter(f);
     if (mix) mix->for_each_parameter(f);
   }
@@ -161,6 +164,7 @@ class linear {
   parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it, and what scales that, or else y; or a mix
   parameter<real> bias;
   std::optional<low_rank<P>> lora;
+  std::optional<graft::dora<P>> dora;  // of a frozen weight; in lora's place
   std::optional<sequence_gate<P>> gate;
   std::optional<projection_mix<P>> mix;
 
@@ -168,7 +172,10 @@ class linear {
   bool biased_;  // if not, b is zero, and nobody sees it
   using mix_terms = typename projection_mix<P>::terms;
   static const_view<operand> nothing() { return {nullptr, 0, 0}; }
-  packed_b<P> factor(transpose op, context& ctx) const { return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx); }
+  packed_b<P> factor(transpose op, context& ctx) const {
+    if (dora) return dora->factor(weight, op, ctx);
+    return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx);
+  }
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);

@@ -48,11 +48,17 @@ void pack_frozen(M& model, bool backward, int threads) {
   detail::pack_frozen_part<precision>(model.head, backward, threads);
 }
 
-/// Packs the trained weights of MODEL as they are now, for the products of one step, which several threads compute at once.
+/// Packs the trained weights of MODEL as they are now, for the products of one step, which several threads compute at once; CTX is the
+/// caller's.
 template <class M>
-void pack_trained(M& model, int threads) {
+void pack_trained(M& model, context& ctx) {
+  for (auto& l : model.trunk.layers) {
+    l.for_each_projection([&](auto& one) {
+      if (one.dora) one.dora->settle(one.weight, ctx);
+    });
+  }
   model.for_each_parameter([&](auto& p) {
-    if (p.is_product_weight() && p.is_trained() && p.packed() == nullptr) pack_weight<typename M::precision>(p, true, threads);
+    if (p.is_product_weight() && p.is_trained() && p.packed() == nullptr) pack_weight<typename M::precision>(p, true, ctx.threads);
   });
 }
 

@@ -24,7 +24,8 @@ void for_each_projection(M& model, F&& f) {
 template <class P>
 void add_lora(plain_classifier<P>& model, const lora_options& o) {
   check_lora(o);
-  if (o.dora || o.bias) throw config_error(std::string(o.dora ? "DoRA" : "a bias of B") + " is computed in merged weights alone");
+  const bool merged = o.dora_outputs || o.bias || (o.dora && o.gates);
+  if (merged) throw config_error(std::string(o.dora ? "this kind of DoRA" : "a bias of B") + " is computed in merged weights alone");
   if (o.gates) detail::check_gates(model.config);
   if (o.targets.empty()) throw config_error("lora_target names no layer");
   for (const std::string& target : o.targets) {
@@ -33,6 +34,12 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       const std::string prefix = layer.name();
       if (!is_target(prefix, target)) return;
       found = true;
+      if (o.dora) {
+        if (layer.weight.name.find(".layer.") == std::string::npos)
+          throw config_error("DoRA of " + prefix + ", which is trained itself, is not computed");
+        layer.dora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
+        return;
+      }
       layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
       if (o.gates) layer.gate.emplace(prefix + ".lora_gate", layer.in());
     });
@@ -58,10 +65,19 @@ void add_gates(plain_classifier<P>& model, const std::vector<std::string>& targe
 template <class P>
 void initialize_lora(plain_classifier<P>& model, std::uint64_t seed) {
   for_each_projection(model, [&](linear<P>& layer) {
-    if (!layer.lora) return;
+    if (!layer.lora && !layer.dora) return;
+    low_rank<P>& update = layer.dora ? layer.dora->by : *layer.lora;
     const double limit = 1 / std::sqrt(static_cast<double>(layer.in()));
-    draw(layer.lora->a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
-    layer.lora->b.edit().setZero();
+    draw(update.a, seed, [&](const random_stream& s, std::uint64_t i) { return limit * (2 * s.uniform(i) - 1); });
+    update.b.edit().setZero();
+  });
+}
+
+/// The lengths of DoRA's rows become those of the encoder's, which MODEL holds by now.
+template <class P>
+void initialize_magnitudes(plain_classifier<P>& model) {
+  for_each_projection(model, [&](linear<P>& layer) {
+    if (layer.dora) layer.dora->initialize_magnitude(layer.weight);
   });
 }
 
@@ -73,6 +89,7 @@ void tune_lora(plain_classifier<P>& model) {
   for_each_projection(model, [](linear<P>& layer) {
     if (layer.gate) throw config_error("gates of low-rank updates are computed, and not trained");
     if (layer.lora) set_trainable(*layer.lora, true);
+    if (layer.dora) set_trainable(*layer.dora, true);
   });
 }
 

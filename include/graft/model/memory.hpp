@@ -114,7 +114,17 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
     count(*model.trunk.relative, false);
     if (c.max_relative_positions > 0) packed += static_cast<double>(c.num_hidden_layers * 2 * model.trunk.relative->table.size());
   }
-  for (index l = 0; l < c.num_hidden_layers; ++l) count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
+  double largest = 0;  // of the weights whose rows get lengths of their own: what stands in their place, and two matrices a thread
+  for (index l = 0; l < c.num_hidden_layers; ++l) {
+    count(model.trunk.layers[static_cast<std::size_t>(l)], l >= lowest);
+    const_cast<M&>(model).trunk.layers[static_cast<std::size_t>(l)].for_each_projection([&](const auto& one) {
+      if (!one.dora) return;
+      const auto numbers = static_cast<double>(one.weight.size());
+      packed += 2 * numbers;
+      largest = std::max(largest, numbers);
+    });
+  }
+  rest += 2 * largest * threads;
   count(model.head, true);
   const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence + in_front);
   rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * (model.trunk.last_norm ? std::min(longest, 512.0) : longest) * threads;

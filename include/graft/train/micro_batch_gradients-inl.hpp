@@ -91,7 +91,7 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
     for (index i = 0; i < count; ++i) pass_of(i, ctx);
   } else {
     sums_.begin(count, size, ctx.threads);
-    pack_trained(model, ctx.threads);
+    pack_trained(model, ctx);
     for_each_unit(count, ctx, [&](index i, context& own) {
       real* gradients = sums_.take();
       const gradients_into scope(own, gradients);

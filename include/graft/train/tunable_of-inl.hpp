@@ -79,6 +79,7 @@ std::int64_t tunable_of<M>::training_bytes(index rows, index longest, int thread
 template <class M>
 bool tunable_of<M>::load_encoder(const tensor_source& encoder) {
   load_trunk(model_, encoder);
+  if constexpr (std::is_same_v<M, plain_classifier<typename M::precision>>) initialize_magnitudes(model_);
   return model_.head.pretrained_dense() && !model_.head.dense.empty() && !brings_pooler(encoder);
 }
 
