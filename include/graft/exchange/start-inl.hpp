@@ -57,7 +57,7 @@ GRAFT_INLINE void start_check::refuse(const std::string& message, const remedy& 
   throw config_error(path_ + ": " + message, help);
 }
 
-GRAFT_INLINE std::string number(double value) { return json(value).dump(); }
+GRAFT_INLINE std::string shown_number(double value) { return json(value).dump(); }
 
 GRAFT_INLINE void check_mix(const start_check& check, const model_description& from, const model_description& to,
                             const encoder_config& config) {
@@ -117,7 +117,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
   if (from.kind == "adapter") {
     check.same("its activation is", from.adapter.act, to.adapter.act, "adapter_hidden_act", activation_name);
     check.same("its placement is", from.adapter.kind, to.adapter.kind, "adapter_placement", [](const std::string& kind) { return kind; });
-    check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", number);
+    check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", shown_number);
     check.same("its settings are", from.adapter.settings, to.adapter.settings, "adapter_settings",
                [](const std::string& text) { return text.empty() ? "{}" : text; });
     if (from.adapter.leave_out != to.adapter.leave_out) {
@@ -160,7 +160,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     const bool one_of_each = from.lora.ranks.empty() && to.lora.ranks.empty() && from.lora.alphas.empty() && to.lora.alphas.empty();
     if (one_of_each) {
       check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
-      check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", number);
+      check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", shown_number);
     }
     const auto same_at = [&](const std::string& layer, const std::string& what, auto own, auto run, auto&& text) {
       if (own == run) return;
@@ -169,7 +169,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     };
     for (const std::string& layer : layers) {
       same_at(layer, "rank", from.lora.rank_of(layer), to.lora.rank_of(layer), count);
-      same_at(layer, "alpha", from.lora.alpha_of(layer), to.lora.alpha_of(layer), number);
+      same_at(layer, "alpha", from.lora.alpha_of(layer), to.lora.alpha_of(layer), shown_number);
     }
   }
   if (from.kind == "prefix") {
