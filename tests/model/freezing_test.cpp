@@ -18,6 +18,7 @@ graft::encoder_config small_config() {
   c.intermediate_size = 5;
   c.max_position_embeddings = 9;
   c.type_vocab_size = 1;
+  c.layer_norm_eps = 1e-5;
   c.pad_token_id = 1;
   return c;
 }

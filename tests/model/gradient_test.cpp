@@ -76,7 +76,7 @@ TEST_CASE("gradients of prefixes: flat, from a network that layers share, with g
 TEST_CASE("gradients of fusions: their matrices alone, and everything") {
   auto mix = graft_test::tiny_mix(false, false, graft::mixing_mode::fusion);
   for (const bool general : {false, true}) {
-    if (general) mix.adapters[0].adapter = {2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"};
+    if (general) mix.adapters[0].adapter = {2, graft::activation::tanh, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"};
     for (const auto mode : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::full_ft}) {
       if (general && mode == multi_adapter_ft_mode::base) continue;
       check_model(*graft_test::make_tiny_multi(graft_test::tiny_config(), mix, mode), false);
@@ -221,7 +221,7 @@ TEST_CASE("gradients of mixes of everything that is read: at sites, projections 
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
       mix.adapters.erase(mix.adapters.begin(), mix.adapters.begin() + 3);
       for (const std::string name : {"one", "two"}) {
-        mix.adapters.push_back({name, {2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"}});
+        mix.adapters.push_back({name, {2, graft::activation::tanh, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"}});
       }
       mix.adapters.push_back({"fused", {}, "fusion"});
       mix.adapters.back().fused = {mix.adapters[1], {"other", {3}}};

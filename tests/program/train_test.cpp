@@ -307,7 +307,7 @@ TEST_CASE("adapters that do not fit the trunk, or are none, are refused") {
   check_refused(mix(R"({"rte": "absent.safetensors"})"), output, "absent.safetensors: is not there");
   check_refused(mix("[1]"), output, "holds no JSON object");
   check_refused(mix(R"({"base": "x"})"), output, "\"base\" cannot be an adapter's name");
-  check_refused(mix("{\"rte\": \"" + own_golden() + "/model.safetensors\"}"), output, "holds no adapter");
+  check_refused(mix("{\"rte\": \"" + own_golden() + "/model.safetensors\"}"), output, "is of kind \"full\", an adapter");
 
   const std::vector<float> numbers(4 * 20);
   graft::safetensors_writer writer;

@@ -31,7 +31,7 @@ int embed(int argc, const char* const* argv) {
       "cls, mean, max, mean_sqrt_len_tokens, weightedmean or lasttoken, or several with commas between, side by side: in place of all "
       "that modules.json says. As it says if not given, else mean.");
   flags.add("normalize", &how.normalize, "To length 1, at the end.");
-  flags.add("dimensions", &dimensions, "The first of them alone, before they are normalized by --normalize. All if not given.")
+  flags.add("dimensions", &dimensions, "The first of them alone, cut before they are normalized. All if not given.")
       .within(ranges::count);
   flags.add(
       "prompt_name", &how.prompt_name,

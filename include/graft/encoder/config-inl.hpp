@@ -218,7 +218,9 @@ GRAFT_INLINE encoder_config parse_encoder_config(const json& given, const std::s
                                  std::to_string(c.num_attention_heads) + ") was expected");
   }
   if (family.positions == position_kind::rotary) detail::read_rotary(c, object, path);
-  if (c.layer_norm_eps == 0) throw format_error(path, "\"layer_norm_eps\" is 0, a number greater than 0 was expected");
+  if (c.layer_norm_eps < 1e-37) {  // which is 0 in f32
+    throw format_error(path, "\"layer_norm_eps\" is " + shown(json(c.layer_norm_eps)) + ", a number greater than 0 was expected");
+  }
   for (const auto* field : {"is_decoder", "add_cross_attention"}) {
     if (!optional<bool>(object, field, path, false)) continue;
     throw format_error(path, "\"" + std::string(field) + "\" is true: only encoders are computed, in which every token sees all others");
