@@ -94,6 +94,36 @@ TEST_CASE("a difference is that of the means, with the spread that draws of rows
   CHECK(worse.p == Approx(2.0 / 4001));
 }
 
+TEST_CASE("other validation rows are another task, and rows that changed since are not compared") {
+  const temporary_folder folder;
+  const std::string task = write_task(folder);
+  write_run(folder / "runs/a", task, "0.1", 1, 30);
+  write_run(folder / "runs/b", task, "0.2", 1, 54);
+  write_run(folder / "runs/c", task, "0.1", 1, 30);
+  graft::write_file(folder / "runs/b/val_report.json", R"({"rows": 60, "answers": "0123456789abcdef", "worst": []})");
+  const found_runs found = find_runs({folder / "runs"});
+  REQUIRE(found.tasks.size() == 2);
+  CHECK(found.tasks[0].settings[0].runs.size() == 2);
+  REQUIRE(found.notes.size() == 1);
+  CHECK(found.notes[0] == (folder / "runs/c") + ": has the seed and the flags of " + (folder / "runs/a") + ": the same run twice?");
+  CHECK_THROWS_WITH(stored_answers(task).add(found.tasks[1].settings[0]), Catch::Contains("was evaluated on other validation rows"));
+}
+
+TEST_CASE("a broken folder among others is named, and the rest compared") {
+  const temporary_folder folder;
+  const std::string task = write_task(folder);
+  write_run(folder / "runs/a", task, "0.1", 1, 30);
+  write_run(folder / "runs/b", task, "0.1", 2, 30);
+  write_run(folder / "runs/c", task, "0.1", 3, 30);
+  graft::write_file(folder / "runs/a/run.json", "{");
+  std::filesystem::remove(folder / "runs/b/run.json");
+  const found_runs found = find_runs({folder / "runs"});
+  REQUIRE(found.notes.size() == 2);
+  CHECK(found.notes[0].find("runs/a/run.json") != std::string::npos);
+  CHECK(found.notes[1].find("runs/b/run.json") != std::string::npos);
+  CHECK(found.tasks[0].settings[0].runs.size() == 1);
+}
+
 TEST_CASE("stored answers that do not fit the task's rows are refused by file and line") {
   const temporary_folder folder;
   const std::string task = write_task(folder);
@@ -101,6 +131,10 @@ TEST_CASE("stored answers that do not fit the task's rows are refused by file an
   const run_setting setting = find_runs({folder / "runs/a"}).tasks[0].settings[0];
   graft::write_file(folder / "runs/a/val_preds.csv", "1,2\n1,2,3\n");
   CHECK_THROWS_WITH(stored_answers(task).add(setting), Catch::Contains("val_preds.csv:2: holds no 2 numbers, of 60 lines"));
+  graft::write_file(folder / "runs/a/val_preds.csv", "1,2\nnan,2\n");
+  CHECK_THROWS_WITH(stored_answers(task).add(setting), Catch::Contains("val_preds.csv:2: holds no 2 numbers"));
+  graft::write_file(folder / "runs/a/val_preds.csv", "1,2\n1,2\n");
+  CHECK_THROWS_WITH(stored_answers(task).add(setting), Catch::Contains("val_preds.csv: has 2 lines, 60 were expected"));
   CHECK_THROWS_WITH(find_runs({folder / "nothing"}), Catch::Contains("nothing: is no folder of runs"));
   std::filesystem::create_directories(folder / "empty");
   CHECK_THROWS_WITH(find_runs({folder / "empty"}), Catch::Contains("holds no finished run with a score"));

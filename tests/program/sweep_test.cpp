@@ -50,6 +50,18 @@ TEST_CASE("a list has several values when it is a list of lists, and folders tha
   CHECK(commands[7].back() == "--no_shuffle=false");
 }
 
+TEST_CASE("a flag that takes JSON has its object or list as text, and several values as a list of such") {
+  const std::string around = R"({"task_config_path": "t", "output_dir": "o", "model_path": "m", "class_weights": )";
+  const auto words = [&](const char* value) {
+    std::vector<std::string> last;
+    for (const auto& command : grid_commands(ordered_json::parse(around + value + "}"), "grid.json")) last.push_back(command.back());
+    return last;
+  };
+  CHECK(words(R"([1, 2.5])") == std::vector<std::string>{"[1,2.5]"});
+  CHECK(words(R"({"a": 2})") == std::vector<std::string>{R"({"a":2})"});
+  CHECK(words(R"([[1, 2], {"a": 2}, "balanced"])") == std::vector<std::string>{"[1,2]", R"({"a":2})", "balanced"});
+}
+
 TEST_CASE("one run without lists keeps its folder, and words are what a shell reads as they were") {
   const auto commands = grid_commands(ordered_json::parse(R"({"command": "train-multi-adapter", "task_config_path": "it's a task.json",
                                                               "output_dir": "runs", "model_path": "m", "adapter_weights_path": "$HOME"})"),
@@ -67,6 +79,8 @@ TEST_CASE("what a trainer would refuse is refused before the first run, with the
   CHECK(refusal(("{" + around + R"(, "seed": [1, 2, 1]})").c_str()) == "grid.json: \"seed\" has the value 1 twice");
   CHECK(refusal(("{" + around + R"(, "seed": []})").c_str()) == "grid.json: \"seed\" has no value: []");
   CHECK(refusal(("{" + around + R"(, "adapter_size": [8, 0]})").c_str()).starts_with("grid.json: --adapter_size: 0 is out of range"));
+  CHECK(refusal(("{" + around + R"(, "seed": [1, "1"]})").c_str()) == "grid.json: \"seed\" has the value \"1\" twice");
+  CHECK(refusal(("{" + around + R"(, "seed": [1, null]})").c_str()).starts_with("grid.json: \"seed\" has null among its values"));
   CHECK(refusal(R"({"seed": [1, 2]})").starts_with("grid.json: --task_config_path, --output_dir, --model_path are missing"));
   CHECK(refusal(R"({"output_dir": ["a", "b"]})").starts_with("grid.json: \"output_dir\" is a list"));
 }

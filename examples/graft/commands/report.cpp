@@ -31,7 +31,8 @@ std::vector<std::string> against_best(const run_task& task, std::int64_t draws, 
     for (const run_setting& s : task.settings) answers.add(s);
     for (std::size_t i = 1; i < texts.size(); ++i) {
       const score_difference d = answers.difference(i, 0, draws);
-      texts[i] = signed_text(d.value) + " (" + signed_text(d.low) + " to " + signed_text(d.high) + "), p " + fixed_text(d.p, 3);
+      texts[i] = signed_text(d.value) + " (" + signed_text(d.low) + " to " + signed_text(d.high) + "), p " +
+                 (d.p < 0.001 ? "< 0.001" : fixed_text(d.p, 3));
     }
   } catch (const error& failure) {
     notes.push_back(task.name + ": settings are not compared row by row: " + failure.what());
@@ -109,8 +110,8 @@ int report(int argc, const char* const* argv) {
       "Puts finished runs, or all those in a folder, beside each other: a table for each task with a line for each setting, runs "
       "that differ in their seed alone being one; median and spread of the validation scores, the best setting first, and how "
       "much the others score less, by the answers that the runs stored (val_preds.csv): the difference of the means, the range "
-      "where it lies in 95 of 100 sets of rows drawn from the validation rows (paired bootstrap), and p, how likely so much "
-      "is where there is no difference. It speaks of other rows, not of other seeds, which the spread is for.");
+      "where it lies in 95 of 100 sets of rows drawn from the validation rows (paired bootstrap), and p, twice the share of those sets "
+      "where it lies on zero's other side. It speaks of other rows, not of other seeds, which the spread is for.");
   flags.positional("RUNS", &folders);
   flags.group("Flags");
   flags.add("output", &output, "Writes a page too, with the settings' curves above each other.");

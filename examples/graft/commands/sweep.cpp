@@ -17,7 +17,7 @@ int sweep(int argc, const char* const* argv) {
       "Prints the command lines of many runs, one a line, for xargs, GNU parallel or a cluster's array of jobs. GRID.json holds "
       "flags of a trainer, as a file for --ZZsrc does; one with a list of values has each in turn, in all combinations, and "
       "each run gets a folder of its own in \"output_dir\". \"command\" names the trainer: train-adapter, if it is not there, "
-      "or train-multi-adapter. Every line was checked as the trainer checks its flags; nothing is run or written.");
+      "or train-multi-adapter. Every flag was read as the trainer reads it; nothing is run or written.");
   flags.positional("GRID", &grid);
   flags.group("Flags");
   flags.add("program", &program, "What the lines begin with.");

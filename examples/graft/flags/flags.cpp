@@ -165,6 +165,7 @@ void flag::assign(const std::string& text) {
 
 void flag::assign(const ordered_json& member) {
   if (member.is_null()) return;
+  if (takes_json_ && member.is_structured()) return assign(member.dump());
   const bool is_list = std::holds_alternative<std::vector<std::string>*>(value_);
   if (is_list && member.is_array() && std::all_of(member.begin(), member.end(), [](const auto& part) { return part.is_string(); })) {
     return assign(joined(member.get<std::vector<std::string>>(), ","));

@@ -41,6 +41,9 @@ class flag {
   flag& required() { return required_ = true, *this; }
   flag& without_effect() { return without_effect_ = true, *this; }
   flag& one_of(std::vector<std::string> choices) { return choices_ = std::move(choices), *this; }
+  /// Texts only: a JSON file may give an array or an object in place of its text.
+  flag& takes_json() { return takes_json_ = true, *this; }
+  bool is_json() const { return takes_json_; }
   /// Numbers only.
   flag& within(const range& allowed) { return range_ = allowed, *this; }
   flag& between(double least, double most = std::numeric_limits<double>::infinity()) { return within({least, most}); }
@@ -75,6 +78,7 @@ class flag {
   ordered_json default_;
   bool required_ = false;
   bool without_effect_ = false;
+  bool takes_json_ = false;
   std::vector<std::string> choices_;
   range range_{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
 };

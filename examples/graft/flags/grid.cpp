@@ -12,23 +12,6 @@
 namespace graft::program {
 namespace {
 
-/// The flags of one of the trainers.
-struct trainer_table {
-  training_flags flags;
-  flag_table table;
-  explicit trainer_table(const std::string& command) : table(command, "", "") {
-    add_training_flags(table, flags, command == "train-multi-adapter");
-  }
-  bool is_list(const std::string& name) const {
-    for (const auto& group : table.groups()) {
-      for (const auto& each : group.flags) {
-        if (each.name() == name) return each.json().is_array();
-      }
-    }
-    return false;
-  }
-};
-
 std::string word_of(const ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
@@ -36,6 +19,30 @@ std::string word_of(const ordered_json& value) {
   for (const auto& part : value) text += (text.empty() ? "" : ",") + word_of(part);
   return text;
 }
+
+/// The flags of one of the trainers.
+struct trainer_table {
+  training_flags flags;
+  flag_table table;
+  explicit trainer_table(const std::string& command) : table(command, "", "") {
+    add_training_flags(table, flags, command == "train-multi-adapter");
+  }
+  const flag* find(const std::string& name) const {
+    for (const auto& group : table.groups()) {
+      for (const auto& each : group.flags) {
+        if (each.name() == name) return &each;
+      }
+    }
+    return nullptr;
+  }
+  bool is_json(const std::string& name) const { return find(name) != nullptr && find(name)->is_json(); }
+  /// Whether a list is one value of it.
+  bool is_list(const std::string& name) const { return find(name) != nullptr && (find(name)->is_json() || find(name)->json().is_array()); }
+  std::string word(const std::string& name, const ordered_json& value) const {
+    if (value.is_structured() && (value.is_object() || is_json(name))) return value.dump();
+    return word_of(value);
+  }
+};
 
 /// A part of a folder's name: what a shell, and any file system, takes as it is.
 std::string folder_part(const std::string& flag, const ordered_json& value) {
@@ -67,15 +74,16 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
   std::size_t count = 1;
   for (const auto& [name, value] : grid.items()) {
     if (!value.is_array() || name == "ZZsrc" || name == "command") continue;
-    const bool of_lists = std::ranges::all_of(value, [](const auto& one) { return one.is_array(); });
+    const bool of_lists =
+        std::ranges::all_of(value, [&](const auto& one) { return one.is_array() || (usual.is_json(name) && !one.is_number()); });
     if (usual.is_list(name) && !(of_lists && !value.empty())) continue;
     if (name == "output_dir") throw format_error(path, "\"output_dir\" is a list: name one folder, in which each run gets its own");
     if (value.empty()) throw format_error(path, "\"" + name + "\" has no value: []");
     varied_flag& one = varied.emplace_back(varied_flag{name, {}});
     for (const auto& each : value) {
-      if (std::ranges::find(one.values, each) != one.values.end()) {
-        throw format_error(path, "\"" + name + "\" has the value " + shown(each) + " twice");
-      }
+      if (each.is_null()) throw format_error(path, "\"" + name + "\" has null among its values: leave it out, or name a value");
+      const auto same = [&](const ordered_json& other) { return usual.word(name, other) == usual.word(name, each); };
+      if (std::ranges::any_of(one.values, same)) throw format_error(path, "\"" + name + "\" has the value " + shown(each) + " twice");
       one.values.push_back(each);
     }
     count *= one.values.size();
@@ -101,7 +109,7 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
     const auto add = [&](const std::string& name, const ordered_json& value) {
       if (value.is_null()) return;
       words.push_back("--" + name + (value == false ? "=false" : ""));
-      if (!value.is_boolean()) words.push_back(word_of(value));
+      if (!value.is_boolean()) words.push_back(usual.word(name, value));
     };
     for (const auto& [name, value] : grid.items()) {
       if (name == "command") continue;

@@ -52,10 +52,12 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table
       .add("max_grad_norm", &flags.max_grad_norm, "Gradients are scaled down to this L2 norm, taken over all trained parameters; 0: never.")
       .within(ranges::rate);
-  table.add(
-      "class_weights", &flags.class_weights,
-      "Weights of labels in the loss: balanced (n / (C n_c) for n_c of n rows and C labels), or LABEL=NUMBER,..., or a JSON object. Of "
-      "several labels at once, of where one holds; balanced: (n - n_c) / n_c.");
+  table
+      .add(
+          "class_weights", &flags.class_weights,
+          "Weights of labels in the loss: balanced (n / (C n_c) for n_c of n rows and C labels), or LABEL=NUMBER,..., or a JSON object. Of "
+          "several labels at once, of where one holds; balanced: (n - n_c) / n_c.")
+      .takes_json();
   table.add("label_smoothing", &flags.label_smoothing, "Share of each row's label that is spread over all labels in the loss.")
       .within(ranges::proportion);
   table.add("dropout", &flags.dropout, "Dropout of encoder and head, in place of the values in the configuration.").within(ranges::dropout);
@@ -102,9 +104,11 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of(adapter_kind_names());
     table.add("adapter_scaling", &flags.adapter_scaling, "Factor of what an adapter adds; He et al. take 4 for parallel ones.")
         .within(ranges::adapter_scaling);
-    table.add(
-        "adapter_settings", &flags.adapter_settings,
-        "What an adapter of kind general computes, a JSON object with the fields of AdapterHub's BnConfig, such as {\"ln_before\": true}.");
+    table
+        .add("adapter_settings", &flags.adapter_settings,
+             "What an adapter of kind general computes, a JSON object with the fields of AdapterHub's BnConfig, such as {\"ln_before\": "
+             "true}.")
+        .takes_json();
     table
         .add("adapter_layer_norm", &flags.adapter_layer_norm,
              "Whether LayerNorms are tuned with bottlenecks, as nlprunners does, or stay the encoder's: trained, but for a ModernBERT's, "

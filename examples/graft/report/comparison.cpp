@@ -27,7 +27,11 @@ matrix<double> read_answers(const std::string& path, index rows, index columns) 
     for (index c = 0; c < columns; ++c) {
       const auto [stop, failed] = std::from_chars(at, end, all(r, c));
       const char expected = c + 1 == columns ? '\n' : ',';
-      if (failed != std::errc() || stop == end || *stop != expected) {
+      if (r > 0 && c == 0 && at == end) {
+        throw format_error(path, "has " + std::to_string(r) + " lines, " + std::to_string(rows) +
+                                     " were expected: was the file cut short, or are the task's validation rows others now?");
+      }
+      if (failed != std::errc() || stop == end || *stop != expected || !std::isfinite(all(r, c))) {
         throw format_error(path + ":" + std::to_string(r + 1), "holds no " + std::to_string(columns) + " numbers, of " +
                                                                    std::to_string(rows) +
                                                                    " lines: the task's validation rows are others now");
@@ -55,6 +59,9 @@ stored_answers::stored_answers(const std::string& path) {
 std::size_t stored_answers::add(const run_setting& setting) {
   auto& own = logits_.emplace_back();
   for (const finished_run& run : setting.runs) {
+    if (!run.answers.empty() && run.answers != answers_digest(rows_)) {
+      throw format_error(run.log.folder, "was evaluated on other validation rows than the task's now: their labels differ");
+    }
     own.push_back(read_answers(run.log.folder + "/val_preds.csv", std::ssize(rows_), task_.num_labels()));
   }
   return logits_.size() - 1;

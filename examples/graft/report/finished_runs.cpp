@@ -21,10 +21,12 @@ std::vector<std::string> run_folders(const std::string& folder) {
   std::error_code none;
   if (!fs::is_directory(folder, none)) throw format_error(folder, "is no folder of runs");
   if (fs::exists(fs::path(folder) / "run.json", none)) return {folder};
+  if (fs::exists(fs::path(folder) / "args.json", none)) return {folder};
   std::vector<std::string> found;
   try {
     for (auto at = fs::recursive_directory_iterator(folder); at != fs::recursive_directory_iterator(); ++at) {
-      if (!at->is_directory() || at->is_symlink() || !fs::exists(at->path() / "run.json")) continue;
+      if (!at->is_directory() || at->is_symlink() || !(fs::exists(at->path() / "run.json") || fs::exists(at->path() / "args.json")))
+        continue;
       found.push_back(at->path().string());
       at.disable_recursion_pending();
     }
@@ -111,19 +113,25 @@ found_runs find_runs(const std::vector<std::string>& folders) {
     }
   }
   struct keyed {
-    std::string labels;
+    std::string labels;  // the task's, and those of its validation rows
     run_task task;
   };
   std::vector<keyed> tasks;
   for (const std::string& folder : all) {
     const auto leave_out = [&](const std::string& why) { found.notes.push_back(folder + ": " + why + ", so it is left out"); };
-    const auto state = read_json<ordered_json>((fs::path(folder) / "run.json").string());
-    if (!state.is_object() || state.value("state", ordered_json()) != "finished") {
-      leave_out("has not finished");
+    ordered_json state;
+    finished_run run;
+    try {
+      state = read_json<ordered_json>((fs::path(folder) / "run.json").string());
+      if (!state.is_object() || state.value("state", ordered_json()) != "finished") {
+        leave_out("has not finished");
+        continue;
+      }
+      run.log = read_run_log(folder);
+    } catch (const format_error& failure) {
+      found.notes.push_back(std::string(failure.what()) + ", so " + folder + " is left out");
       continue;
     }
-    finished_run run;
-    run.log = read_run_log(folder);
     const ordered_json metrics = run.log.metrics.is_object() ? run.log.metrics.value("metrics", ordered_json()) : ordered_json();
     const ordered_json score = metrics.is_object() ? metrics.value("major", ordered_json()) : ordered_json();
     if (!score.is_number()) {
@@ -132,14 +140,27 @@ found_runs find_runs(const std::vector<std::string>& folders) {
     }
     run.score = score.get<double>();
     run.asked = setting_of(state);
-    run.task_path = plain_text(run.log.args.is_object() ? run.log.args.value("task_config_path", ordered_json("")) : ordered_json(""));
-    const std::string labels = plain_text(state.value("reads", ordered_json::object()).value("the task's labels", ordered_json("")));
+    const auto text_in = [](const ordered_json& object, const char* name) {
+      return object.is_object() ? plain_text(object.value(name, ordered_json(""))) : std::string();
+    };
+    run.task_path = text_in(run.log.args, "task_config_path");
+    run.answers = text_in(run.log.report, "answers");
+    const std::string labels = text_in(state.value("reads", ordered_json()), "the task's labels") + run.answers;
     const std::string name = fs::path(run.task_path).stem().string();
     auto task = std::ranges::find_if(tasks, [&](const keyed& k) { return k.task.name == name && k.labels == labels; });
     if (task == tasks.end()) task = tasks.insert(tasks.end(), keyed{labels, {name, {}}});
     auto& settings = task->task.settings;
     auto setting = std::ranges::find_if(settings, [&](const run_setting& s) { return s.runs.front().asked == run.asked; });
     if (setting == settings.end()) setting = settings.insert(settings.end(), run_setting{});
+    const auto seed_of = [](const finished_run& r) {
+      return r.log.args.is_object() ? r.log.args.value("seed", ordered_json()) : ordered_json();
+    };
+    for (const finished_run& other : setting->runs) {
+      if (!seed_of(run).is_null() && seed_of(run) == seed_of(other)) {
+        found.notes.push_back(folder + ": has the seed and the flags of " + other.log.folder + ": the same run twice?");
+        break;
+      }
+    }
     setting->runs.push_back(std::move(run));
   }
   if (tasks.empty()) {

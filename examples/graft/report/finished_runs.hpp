@@ -14,6 +14,7 @@ struct finished_run {
   run_log log;
   ordered_json asked;     // what it was asked and what it read, as far as it decides numbers, but the seed
   std::string task_path;  // its task configuration
+  std::string answers;    // digest of the validation rows' labels; "": an earlier version's, which did not say
   double score = 0;       // the task's major metric
 };
 

@@ -38,14 +38,14 @@ void compare(const std::vector<kept_answer>& some, const std::string& path, cons
 
 }  // namespace
 
-std::pair<std::uint64_t, bool> keep_answers(const std::string& output_path, const asked_now& now, answer_output& output) {
+std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_path, const asked_now& now, answer_output& output) {
   namespace fs = std::filesystem;
   std::error_code none;
   const bool beside = fs::exists(answer_output::name_beside(output_path), none);
   const std::string path = beside ? answer_output::name_beside(output_path) : output_path;
   if (fs::exists(path, none) && !fs::is_regular_file(path, none))
     throw usage_error("--resume goes on with a table in a file, and " + printable(path) + " is none");
-  if (!fs::exists(path, none) || fs::is_empty(path, none)) return {0, true};
+  if (!fs::exists(path, none) || fs::is_empty(path, none)) return {0, 0};
   kept_table kept(path);
   std::string record;
   const std::string header = now.format.header(0);
@@ -55,17 +55,17 @@ std::pair<std::uint64_t, bool> keep_answers(const std::string& output_path, cons
       throw format_error(path, "begins with \"" + printable(now.format.shown(begun ? record : kept.broken()), 200) +
                                    "\", the table of these answers with \"" + now.format.shown(header) + "\"" + otherwise);
     }
-    if (!begun) return {0, true};
+    if (!begun) return {0, 0};
   }
   std::vector<kept_answer> some;
   kept_answer longest, last;
   std::uint64_t count = 0, apart = 1;
-  bool all = true;
+  std::uint64_t bad = 0;
   for (; kept.next(record, now.format.record_size()); ++count) {
     if (!now.format.is_row(record, count))
       throw format_error::at_line(path, count + now.first_line(), "is not the answer to row " + std::to_string(count) + otherwise);
-    all = all && !now.format.is_error(record);
-    if (!all && !now.keeps_bad_rows)
+    bad += now.format.is_error(record);
+    if (bad > 0 && !now.keeps_bad_rows)
       throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");
     last = {count, {}, record};
     if (!now.next_row(last.row))
@@ -76,12 +76,12 @@ std::pair<std::uint64_t, bool> keep_answers(const std::string& output_path, cons
     apart *= 2;
     std::erase_if(some, [&](const kept_answer& one) { return one.number % apart != 0; });
   }
-  if (count == 0) return {0, true};
+  if (count == 0) return {0, 0};
   if (longest.length() > 0) some.push_back(longest);
   some.push_back(last);
   compare(some, path, now);
   output.go_on(beside, kept.bytes(), kept.pending());
-  return {count, all};
+  return {count, bad};
 }
 
 }  // namespace graft::program

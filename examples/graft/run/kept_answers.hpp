@@ -25,9 +25,9 @@ struct asked_now {
 };
 
 /// Goes over the rows of NOW that have their answers in the file PATH, or in the one beside it, and lets OUTPUT go on behind them. How many
-/// they are, and whether each has an answer. All records are of their rows; about 64 answers from all over the table, the last, and that to
+/// they are, and how many of them have no answer. All records are of their rows; about 64 answers from all over the table, the last, and that to
 /// the longest row are computed again.
 /// @throws format_error  these cannot be the answers to these rows, or are no table; the file stays as it is
-std::pair<std::uint64_t, bool> keep_answers(const std::string& path, const asked_now& now, answer_output& output);
+std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& path, const asked_now& now, answer_output& output);
 
 }  // namespace graft::program

@@ -82,7 +82,7 @@ void check_output(const question& q, const std::string& output) {
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) read.push_back(path);
   }
-  bool taken = is_output(q.task_path) || is_output(q.source());
+  bool taken = is_output(q.task_path) || is_output(q.input == "-" ? "/dev/stdin" : q.source());
   for (const std::string& path : read) {
     if (path.empty()) continue;
     taken = taken || is_output(path);
@@ -232,9 +232,8 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   std::uint64_t count = 0, bad = 0;
   std::string first_bad;
   try {
-    bool all = true;
-    if (q.resumes) std::tie(count, all) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows()}, output);
-    if (!all) bad = 1, first_bad = "in the part that was there";
+    if (q.resumes) std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows()}, output);
+    if (bad > 0) first_bad = "in the part that was there";
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;
     row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.bytes->share());

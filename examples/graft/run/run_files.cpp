@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/data/data_set.hpp"
 #include "graft/train/class_report.hpp"
 
 namespace graft::program {
@@ -27,7 +29,7 @@ std::string beginning_of(const std::string& text) {
 void write_report(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
                   const std::vector<example>& examples) {
   constexpr std::size_t most_labels = 500, most_rows = 20;
-  ordered_json report{{"rows", rows.size()}};
+  ordered_json report{{"rows", rows.size()}, {"answers", answers_digest(rows)}};
   if (t.kind != task_kind::regression && t.labels.size() <= most_labels) report.update(report_json(t, report_classes(t, logits, rows)));
   ordered_json worst = worst_rows_json(worst_rows(t, logits, rows, most_rows));
   for (ordered_json& one : worst) {

@@ -189,6 +189,12 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.do_train && flags.early_stopping_patience > 0 && flags.eval_every_steps == 0) {
     throw usage_error("--early_stopping_patience counts evaluations during training: give --eval_every_steps, too");
   }
+  if (flags.early_stopping_threshold != 0 && flags.early_stopping_patience == 0) {
+    throw usage_error("--early_stopping_threshold is what --early_stopping_patience counts by: give that, too");
+  }
+  if (flags.lora_dora && (flags.tune != "adapters" || flags.adapter_method != "lora")) {
+    throw usage_error("--lora_dora is a form of low-rank updates: give --adapter_method lora, too");
+  }
   flags.threads = start_threads(flags.threads);
   const chosen_precision precision = choose_precision(flags.precision);
   flags.precision = precision.name;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/fnv1a.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/sampler.hpp"
@@ -66,6 +67,16 @@ data_set data_set_of(const task& task, std::span<const example> examples, const 
 }  // namespace graft::detail
 
 namespace graft {
+
+GRAFT_INLINE std::string answers_digest(std::span<const features> rows) {
+  fnv1a digest;
+  for (const features& row : rows) {
+    digest.add(std::as_bytes(std::span(&row.label, 1)));
+    digest.add(std::as_bytes(std::span(&row.target, 1)));
+    digest.add(std::as_bytes(std::span(row.label_set)));
+  }
+  return digest.text();
+}
 
 GRAFT_INLINE data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const tokenizer& source,
                                     index max_seq_length, int threads, const std::function<void(index, index)>& progress) {

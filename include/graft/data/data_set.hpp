@@ -26,6 +26,9 @@ struct data_set {
 /// @throws format_error  a label that the task does not have
 data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path);
 
+/// 16 hexadecimal digits over the labels, targets or sets of labels of ROWS, in order: others, or in another order, have others.
+std::string answers_digest(std::span<const features> rows);
+
 /// Featurizes EXAMPLES, as featurize_all does, on THREADS threads (0: as many as OpenMP takes) and with its PROGRESS, and labels them.
 /// @throws format_error  with file and line: a text that is not UTF-8, ids that do not fit, an unknown label
 data_set make_data_set(const task& task, std::span<const example> examples, const std::string& path, const tokenizer& source,

@@ -365,7 +365,8 @@ namespace graft::detail {
 GRAFT_INLINE std::vector<std::string> saved_modules(const std::vector<std::string>& beside, const encoder_config& config) {
   std::vector<std::string> modules;
   const tensor_shapes norms = layer_norm_tensors(config);
-  const bool all_norms = std::all_of(norms.begin(), norms.end(),
+  const bool all_norms = family_of(config.model_type).names.empty() &&  // else they may have other names in files
+                         std::all_of(norms.begin(), norms.end(),
                                      [&](const auto& norm) { return std::find(beside.begin(), beside.end(), norm.first) != beside.end(); });
   if (all_norms) modules.emplace_back("LayerNorm");
   for (const std::string& name : beside) {
@@ -422,7 +423,14 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
                      {"task_type", head_saved ? json("SEQ_CLS") : json()},
                      {"base_model_name_or_path", nullptr}};
   const auto in_files_all = [&](std::vector<std::string> names) {
-    for (std::string& name : names) name = in_files(name);
+    for (std::string& name : names) {
+      if (!name.starts_with("layer.")) {
+        name = in_files(name);
+        continue;
+      }
+      name = in_files("encoder." + name);  // by which files may call layers otherwise, too
+      if (name.starts_with("encoder.")) name.erase(0, 8);
+    }
     return names;
   };
   const auto targets_of = [&](auto&& which) { return in_files_all(detail::targets_of(config, classes, which)); };

@@ -86,7 +86,11 @@ GRAFT_INLINE void read_transformer(const std::string& folder, sentence_folder& m
   }
   check_fields(about, {{"transformer_task", "feature-extraction"}, {"module_output_name", "token_embeddings"}},
                {"max_seq_length", "do_lower_case", "modality_config", "unpad_inputs"}, where);
-  if (const auto most = optional<index>(about, "max_seq_length", where, 0); most > 0) made.max_seq_length = most;
+  if (about.is_object() && about.contains("max_seq_length") && !about["max_seq_length"].is_null()) {
+    const auto most = required<index>(about, "max_seq_length", where);
+    if (most < 1) throw format_error(where, "\"max_seq_length\" is " + std::to_string(most) + ", 1 or more was expected");
+    made.max_seq_length = most;
+  }
   made.lower_case = optional<bool>(about, "do_lower_case", where, false);
   if (!made.max_seq_length) made.max_seq_length = model_max_length(folder);
 }
@@ -194,6 +198,9 @@ GRAFT_INLINE void read_prompts(const std::string& folder, sentence_folder& made)
     if (!text.is_null()) made.prompts[name] = required<std::string>(prompts, name, where);
   }
   made.default_prompt = optional<std::string>(about, "default_prompt_name", where, "");
+  if (!made.default_prompt.empty() && !made.prompts.contains(made.default_prompt)) {
+    throw format_error(where, "\"default_prompt_name\" is \"" + printable(made.default_prompt, 60) + "\", which \"prompts\" does not have");
+  }
 }
 
 }  // namespace graft::detail

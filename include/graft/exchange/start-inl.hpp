@@ -142,8 +142,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
     if (from.lora.dora != to.lora.dora) {
       const auto text = [](bool dora) { return std::string(dora ? "DoRA" : "a plain low-rank update"); };
-      check.refuse("is " + text(from.lora.dora) + ", this run trains " + text(to.lora.dora),
-                   from.lora.dora ? remedy{"lora_dora"} : remedy{});
+      check.refuse("is " + text(from.lora.dora) + ", this run trains " + text(to.lora.dora), {"lora_dora"});
     }
     const auto layers_of = [&](const model_description& d) {
       std::vector<std::string> layers;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "graft/core/error.hpp"
 #include "graft/core/layer.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/layers/low_rank.hpp"
@@ -27,7 +28,16 @@ class dora {
         magnitude(parameter<real>::vector(prefix + ".lora_magnitude_vector", parameter_role::adapter, out)) {}
 
   /// m = |W|, with which, B being zero, W' is W.
-  void initialize_magnitude(const parameter<real>& w) { magnitude.edit() = w.value().rowwise().norm().transpose(); }
+  /// @throws config_error  a row of W is zero, and has no direction
+  void initialize_magnitude(const parameter<real>& w) {
+    magnitude.edit() = w.value().rowwise().norm().transpose();
+    for (index i = 0; i < w.rows(); ++i) {
+      if (magnitude.value()(0, i) == real(0)) {
+        throw config_error("row " + std::to_string(i) + " of " + w.name +
+                           " is zero: DoRA divides by its length; tune it without (lora_dora)");
+      }
+    }
+  }
 
   /// W' as a factor.
   packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const {

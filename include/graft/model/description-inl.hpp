@@ -252,8 +252,8 @@ GRAFT_INLINE std::vector<mixed_adapter> members_of(const json& o, const std::str
       one.fused = members_of(a, where, true);
       one.fusion = fusion_of(a, where);
     } else {
-      throw format_error(where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind +
-                                    "\", one of adapter, lora, ia3, prefix, fusion was expected");
+      throw format_error(where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind + "\", one of adapter, lora, ia3, prefix" +
+                                    (of_fusion ? "" : ", fusion") + " was expected");
     }
     all.push_back(std::move(one));
   }
