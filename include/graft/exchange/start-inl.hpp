@@ -142,7 +142,8 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     }
     if (from.lora.dora != to.lora.dora) {
       const auto text = [](bool dora) { return std::string(dora ? "DoRA" : "a plain low-rank update"); };
-      check.refuse("is " + text(from.lora.dora) + ", this run trains " + text(to.lora.dora), {"lora_dora"});
+      check.refuse("is " + text(from.lora.dora) + ", this run trains " + text(to.lora.dora),
+                   {"lora_dora", from.lora.dora ? "true" : "false"});
     }
     const auto layers_of = [&](const model_description& d) {
       std::vector<std::string> layers;
