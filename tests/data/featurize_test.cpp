@@ -154,7 +154,10 @@ TEST_CASE("as many threads as asked for share the rows, and progress is told fro
       CHECK(std::this_thread::get_id() == caller);
       most = std::max(most, omp_get_num_threads());
     };
-    CHECK(graft::featurize_all(rows, 8, 4, threads, progress).size() == rows.size());
+    // a calling thread that wakes up last, on a busy machine, finds nothing left to do and tells of nothing: then again
+    for (int tries = 0; tries < 100 && most != threads; ++tries) {
+      CHECK(graft::featurize_all(rows, 8, 4, threads, progress).size() == rows.size());
+    }
     CHECK(most == threads);
   }
 }

@@ -72,7 +72,9 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
   const trainer_table usual(command);
   std::vector<varied_flag> varied;
   std::size_t count = 1;
-  for (const auto& [name, value] : grid.items()) {
+  for (const auto& member : grid.items()) {
+    const std::string& name = member.key();  // clang 14 lets no lambda have a structured binding
+    const ordered_json& value = member.value();
     if (!value.is_array() || name == "ZZsrc" || name == "command") continue;
     const bool of_lists =
         std::ranges::all_of(value, [&](const auto& one) { return one.is_array() || (usual.is_json(name) && !one.is_number()); });
