@@ -167,8 +167,8 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   CHECK(said(other, other).empty());
   other = lora();
   other.lora.dora = true;
-  CHECK_THAT(said(other, lora()), Contains("is DoRA, this run trains a plain low-rank update (lora_dora )"));
-  CHECK_THAT(said(lora(), other), Contains("is a plain low-rank update, this run trains DoRA"));
+  CHECK_THAT(said(other, lora()), Contains("is DoRA, this run trains a plain low-rank update (lora_dora true)"));
+  CHECK_THAT(said(lora(), other), Contains("is a plain low-rank update, this run trains DoRA (lora_dora false)"));
   CHECK(said(other, other).empty());
   other.lora.dora_outputs = true;
   CHECK_THAT(said(other, lora()), Contains("is DoRA as AdapterHub's library computes it, this run trains plain updates"));
