@@ -214,6 +214,10 @@ TEST_CASE("gradients of mixes of everything that is read: at sites, projections 
       mix.adapters.push_back({"bias", {}, "lora", {1, 2, {"key"}}});
       mix.adapters.back().lora.bias = true;
       mix.adapters.push_back({"ia3", {}, "ia3", {}, {{"key", "value", "output.dense"}, {"output.dense"}}});
+      if (tuned != multi_adapter_ft_mode::base_ft) {
+        mix.adapters.push_back({"gated", {}, "ia3", {}, {{"key", "value", "dense", "output.dense"}, {"output.dense"}}});
+        mix.adapters.back().ia3.gates = true;
+      }
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
       mix.adapters.resize(2);
       mix.adapters.push_back({"gated", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 4, .gates = 2}});

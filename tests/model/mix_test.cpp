@@ -112,7 +112,9 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
     const graft::adapter_file file{d, random_tensors(shapes(c, d, 3), 501 + members.size())};
     members.push_back(graft::as_member(name, file, trunk));
     o.adapters.push_back(members.back().is);
-    auto model = around(graft::make_plain_classifier<f64>(c, 3), trunk, 1);
+    auto model = graft::make_plain_classifier<f64>(c, 3);
+    if (d.kind == "ia3" && d.ia3.gates) graft::add_gates(model, d.ia3.targets);
+    model = around(std::move(model), trunk, 1);
     graft::load_by_name(model, graft::merged_tensors(trunk, file).tensors);
     alone.push_back(logits(model));
   };
@@ -120,6 +122,8 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
   d.kind = "ia3";
   d.ia3 = {{"key", "value", "output.dense"}, {"output.dense"}};
   add_merged("ia3", d, graft::ia3_tensors);
+  d.ia3.gates = true;
+  add_merged("gated_ia3", d, graft::ia3_tensors);
   d.kind = "lora";
   d.lora = {2, 3, {"query", "intermediate.dense", "output.dense"}};
   d.lora.dora = true;

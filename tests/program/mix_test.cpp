@@ -51,6 +51,7 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
                                                               {"prefix", peers + "adapterhub/prefix_tuning_use_gating"},
                                                               {"fused", peers + "adapterhub/fusion_of_invertible_adapters"},
                                                               {"inv", peers + "adapterhub/seq_bn_inv"},
+                                                              {"gated_ia3", peers + "adapterhub/ia3_use_gating"},
                                                               {"gated_lora", peers + "adapterhub/lora_use_gating"},
                                                               {"gated", peers + "adapterhub/use_gating"}}
                                               .dump());
@@ -103,7 +104,6 @@ TEST_CASE("a mix of adapters, LoRA, DoRA, IA3 and prefixes is trained, answers, 
     CHECK((!fs::exists(folder / "no") || fs::is_empty(folder / "no")));
   };
   refused(peers + "peft/lora_bias_all", "for which a mix has no place");
-  refused(peers + "adapterhub/ia3_use_gating", "has gates on its scales, which a mix cannot hold");
   refused(folder / "1", "is a mix itself, and a mix of mixes is one of all their members: name its own members in its place");
   refused(folder / "1/model_full.safetensors", "is a mix itself");
   refused(peers + "heads/single_label_roberta", "is of kind \"full\", an adapter, low-rank update, prefix or fusion was expected");

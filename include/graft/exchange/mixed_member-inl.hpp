@@ -70,7 +70,6 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     member.norms = d.layer_norms_trained ? file.tensors : trunk;
     return member;
   }
-  if (d.ia3.gates) throw format_error(path, "has gates on its scales, which a mix cannot hold");
   const auto check_place = [&](const std::string& one) {
     const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
     if (of_head || detail::is_site_norm(one)) return;

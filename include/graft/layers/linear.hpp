@@ -70,7 +70,7 @@ class linear {
       }
       return g;
     });
-    const auto mixed = each([&](const linear& l) { return l.mix ? l.mix->project(x, l.bias, ctx) : mix_terms(); });
+    const auto mixed = each([&](const linear& l) { return l.mix ? l.mix->project(x, l.weight, l.bias, ctx) : mix_terms(); });
     const auto factors = each([&](const linear& l) { return l.factor(transpose::yes, ctx); });
     products<P>(x, std::span<const packed_b<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
@@ -135,7 +135,8 @@ class linear {
     };
     const auto updates =
         each([&](const linear& l, const packed_a<P>& dy) { return l.lora ? l.lora->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
-    const auto mixed = each([&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, x, ctx) : mix_terms(); });
+    const auto mixed = each(
+        [&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, x, l.weight, l.bias, ctx) : mix_terms(); });
     const auto factors = each([&](const linear& l, const packed_a<P>&) { return l.factor(transpose::no, ctx); });
     summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
       for (std::size_t i = 0; i < N; ++i) {

@@ -20,7 +20,7 @@ bool projection_mix<P>::touches_bias() const {
 }
 
 template <class P>
-auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& b, context& ctx) const -> terms {
+auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const -> terms {
   const auto all = ctx.memory.take_array<view<real>>(updates.size());
   const view<real> mixed = current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -29,27 +29,58 @@ auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& b, 
     there *= mixed(0, u.member);
     if (u.gate) scale_rows(there, u.gate->open(x, ctx));
   }
-  if (!touches_bias()) return {all, nullptr};
+  if (!touches_bias()) return {all};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
   bias.setZero();
   for (const update& u : updates) {
     if (u.bias) bias += mixed(0, u.member) * u.by.scale() * u.bias->value();
   }
   for (const scale& s : scales) {
-    if (s.of_bias) bias.array() += mixed(0, s.member) * (s.by.value().transpose().array() - real(1)) * b.value().array();
+    if (!s.changes_bias()) continue;
+    for (index i = 0; i < bias.cols(); ++i) bias(0, i) += mixed(0, s.member) * s.in_weight(i) * b.value()(0, i);
   }
-  return {all, bias.data()};
+  const auto whole = ctx.memory.take_array<view<real>>(scales.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const scale& s = scales[i];
+    view<real>& there = *new (whole.data() + i) view<real>(nullptr, 0, 0);
+    if (!s.gate) continue;
+    new (&there) view<real>(product_of(x, scaled_weight(s, w, transpose::yes, ctx), ctx));
+    if (s.of_rows()) there.array().rowwise() += (b.value().array() * s.by.value().transpose().array()).row(0);
+    if (!s.of_rows()) there.rowwise() += b.value().row(0);
+    there *= mixed(0, s.member);
+    scale_rows(there, s.gate->open(x, ctx));
+  }
+  return {all, bias.data(), {}, whole};
+}
+
+template <class P>
+packed_b<P> projection_mix<P>::scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const {
+  view<real> v = ctx.memory.take<real>(w.rows(), w.cols());
+  if (s.of_rows()) v = w.value().array().colwise() * s.by.value().array().col(0);
+  if (!s.of_rows()) v = w.value().array().rowwise() * s.by.value().array().row(0);
+  return packed_b<P>::pack(op, const_view<real>(v), ctx);
+}
+
+template <class P>
+auto projection_mix<P>::product_of(const packed_a<P>& a, const packed_b<P>& b, context& ctx) -> view<real> {
+  view<real> y = ctx.memory.take<real>(a.rows(), b.columns());
+  product<P>(a, b, ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
+  return y;
 }
 
 template <class P>
 void projection_mix<P>::add_forward(const terms& t, view<real> block, index row, index col) const {
   for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.add_forward(t.projected[i], block, row, col);
+  for (const auto& one : t.whole) {
+    if (one.data() != nullptr) block += one.window(row, col, block.rows(), block.cols());
+  }
   if (t.bias != nullptr) block.rowwise() += const_view<real>(t.bias + col, 1, block.cols()).row(0);
 }
 
 template <class P>
-auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> x, context& ctx) const -> terms {
-  const auto all = ctx.memory.take_array<view<real>>(updates.size()),
+auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
+                                     context& ctx) const -> terms {
+  const auto all = ctx.memory.take_array<view<real>>(updates.size()), whole = ctx.memory.take_array<view<real>>(scales.size()),
              gates = ctx.memory.take_array<view<real>>(gated() ? updates.size() : 0);
   const view<real> mixed = current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -64,7 +95,18 @@ auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> 
     }
     back *= w_k;
   }
-  return {all, nullptr, gates};
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const scale& s = scales[i];
+    view<real>& back = *new (whole.data() + i) view<real>(nullptr, 0, 0);
+    if (!s.gate) continue;
+    new (&back) view<real>(product_of(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
+    const auto rows = packed_a<P>::pack(transpose::no, x, ctx);
+    const view<real> dz = gate_gradient(s, rows, x, dy, b, back, mixed(0, s.member), ctx);
+    back *= mixed(0, s.member);
+    scale_rows(back, s.gate->open(rows, ctx));
+    back += dz.lazyProduct(s.gate->weight.value());
+  }
+  return {all, nullptr, gates, whole};
 }
 
 template <class P>
@@ -83,6 +125,9 @@ void projection_mix<P>::scale_rows(view<real> m, const_view<real> by) {
 
 template <class P>
 void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col) const {
+  for (const auto& one : t.whole) {
+    if (one.data() != nullptr) block += one.window(row, col, block.rows(), block.cols());
+  }
   for (std::size_t i = 0; i < t.projected.size(); ++i) {
     updates[i].by.add_backward(t.projected[i], block, row, col);
     if (!updates[i].gate) continue;
@@ -97,14 +142,14 @@ void projection_mix<P>::scale_weight(const_view<real> x, const_view<real> mixed,
     for (index r = begin; r < end; ++r) {
       real of_row = 1;
       for (const scale& s : scales) {
-        if (s.of_rows()) of_row += mixed(0, s.member) * (s.by.value()(r, 0) - real(1));
+        if (s.of_rows()) of_row += mixed(0, s.member) * s.in_weight(r);
       }
       const real *from = x.row_data(r), *before = add ? y.row_data(r) : nullptr;
       real* to = y.row_data(r);
       for (index c = 0; c < x.cols(); ++c) {
         real factor = of_row;
         for (const scale& s : scales) {
-          if (!s.of_rows()) factor += mixed(0, s.member) * (s.by.value()(0, c) - real(1));
+          if (!s.of_rows()) factor += mixed(0, s.member) * s.in_weight(c);
         }
         to[c] = from[c] * factor + (before != nullptr ? before[c] : real(0));
       }
@@ -140,7 +185,8 @@ void projection_mix<P>::accumulate_scales(parameter<real>& w, parameter<real>& b
     view<real> gradient = gradient_of(b, ctx);
     gradient += db;
     for (const scale& s : scales) {
-      if (s.of_bias) gradient.array() += mixed(0, s.member) * (s.by.value().transpose().array() - real(1)) * db.array();
+      if (!s.changes_bias()) continue;
+      for (index i = 0; i < db.cols(); ++i) gradient(0, i) += mixed(0, s.member) * s.in_weight(i) * db(0, i);
     }
   }
   dw.array() *= w.value().array();
@@ -150,9 +196,32 @@ void projection_mix<P>::accumulate_scales(parameter<real>& w, parameter<real>& b
   of_columns = dw.colwise().sum();
   of_bias = of_rows + db.cwiseProduct(b.value()).transpose();
   for (scale& s : scales) {
+    if (s.gate) dmixed(0, s.member) -= of_bias.sum();
+    if (s.gate) continue;
     const const_view<real> dl = !s.of_rows() ? of_columns : s.of_bias ? of_bias : of_rows;
     dmixed(0, s.member) += (dl.array() * (s.by.value().array() - real(1))).sum();
     if (s.by.is_trained()) gradient_of(s.by, ctx) += mixed(0, s.member) * dl;
+  }
+}
+
+template <class P>
+void projection_mix<P>::accumulate_gated(scale& s, parameter<real>& w, parameter<real>& b, const_view<real> dv, const_view<real> dc,
+                                         real w_k, view<real> dmixed, context& ctx) {
+  const const_view<real> l = s.by.value();
+  view<real> dl = ctx.memory.take<real>(l.rows(), l.cols()), scaled = ctx.memory.take<real>(w.rows(), w.cols());
+  scaled = dv.cwiseProduct(w.value());
+  if (s.of_rows()) dl = scaled.rowwise().sum() + dc.cwiseProduct(b.value()).transpose();
+  if (!s.of_rows()) dl = scaled.colwise().sum();
+  dmixed(0, 0) += dl.cwiseProduct(l).sum() + (s.of_rows() ? real(0) : dc.cwiseProduct(b.value()).sum());
+  if (s.by.is_trained()) gradient_of(s.by, ctx) += w_k * dl;
+  if (w.is_trained()) {
+    if (s.of_rows()) scaled = dv.array().colwise() * l.array().col(0);
+    if (!s.of_rows()) scaled = dv.array().rowwise() * l.array().row(0);
+    gradient_of(w, ctx) += w_k * scaled;
+  }
+  if (b.is_trained()) {
+    view<real> gradient = gradient_of(b, ctx);
+    for (index i = 0; i < dc.cols(); ++i) gradient(0, i) += w_k * dc(0, i) * (s.of_rows() ? l(i, 0) : real(1));
   }
 }
 

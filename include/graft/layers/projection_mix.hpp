@@ -19,9 +19,11 @@ namespace graft {
 /// y = sum_k w_k y_k. A member that changes nothing here has d_k = 0 and is not among these, as the untouched base.
 ///   update  d = g s (B A x + c), g a gate where there is one, without c, else 1
 ///   scale   d = ((l - 1) W) x, row i of W times l_i, or column i; with b: + (l - 1) b
-/// Scales are computed in the weight: y = W' x + b',   W'_ij = W_ij (1 + sum of w_k (l_k - 1)_i or j),   b' likewise
+///   gated   y_k = g (V x + c), V = W with row i times l_i, c = l b, or with column i times l_i, c = b
+/// Scales are computed in the weight: y = W' x + b',   W'_ij = W_ij (1 + sum of w_k (l_k - 1)_i or j),   b' likewise; of gated ones it gets
+/// -w_k W, and y_k comes from a product of its own.
 /// Backward:  dw_k = <dy, d_k(x)>;   w_k dy goes through d_k to x and to what of the member is trained. Of an update dw_k is
-///            <g x A^T, s dy B>, both narrow; of a scale it comes from dy^T x.
+///            <g x A^T, s dy B>, both narrow; of a scale it comes from dy^T x, of a gated one from (g dy)^T x, too.
 /// Saved: nothing; the projection keeps x.   Tested: tests/model/gradient_test.cpp, tests/model/mix_test.cpp
 template <class P>
 class projection_mix {
@@ -37,24 +39,30 @@ class projection_mix {
   };
   struct scale {
     index member;
-    parameter<real> by;  // l, (O, 1) for rows or (1, I) for columns
-    bool of_bias;        // of rows: b is scaled, too
+    parameter<real> by;                      // l, (O, 1) for rows or (1, I) for columns
+    bool of_bias;                            // of rows: b is scaled, too
+    std::optional<sequence_gate<P>> gate{};  // g; of rows then b is scaled
     bool of_rows() const { return by.cols() == 1; }
+    /// What it adds to 1 in W', times w_k
+    real in_weight(index i) const { return gate ? real(-1) : by.value().data()[i] - real(1); }
+    bool changes_bias() const { return of_bias || gate; }
   };
-  /// What the blocks of a product read: w_k g_k s_k x A_k^T of every update, or w_k g_k s_k dy B_k; what is added to b; what gates get.
+  /// What the blocks of a product read: w_k g_k s_k x A_k^T of every update, or w_k g_k s_k dy B_k; what is added to b; what gates get;
+  /// what is added whole, w_k y_k of gated scales, or what x gets from them.
   struct terms {
     std::span<const view<real>> projected{};
     const real* bias = nullptr;
     std::span<const view<real>> gates{};
+    std::span<const view<real>> whole{};
   };
 
   /// Of no member yet.
   explicit projection_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
 
   /// In scratch memory.
-  terms project(const packed_a<P>& x, const parameter<real>& b, context& ctx) const;
+  terms project(const packed_a<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
   /// X is what `project` read; only gates read it.
-  terms project_back(const packed_a<P>& dy, const_view<operand> x, context& ctx) const;
+  terms project_back(const packed_a<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const terms& t, view<real> block, index row, index col) const;
   void add_backward(const terms& t, view<real> block, index row, index col) const;
@@ -77,6 +85,22 @@ class projection_mix {
       ++ctx.counters.weight_gradient_products;
       multiply<P>(transpose::yes, dy, transpose::no, x, real(0), dw, ctx);
       accumulate_scales(w, b, dw, db, mixed, dmixed, ctx);
+      for (scale& s : scales) {
+        if (!s.gate) continue;
+        scratch::mark own(ctx.memory);
+        const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
+        const view<real> g = s.gate->open(rows, ctx);
+        view<real> opened = ctx.memory.take<real>(dy.rows(), dy.cols());
+        for (index r = 0; r < dy.rows(); ++r) opened.row(r) = dy.row(r).template cast<real>() * g(r, 0);
+        db.setZero();
+        ops::add_column_sum<real>(opened, db, ctx);
+        ++ctx.counters.weight_gradient_products;
+        multiply<P>(transpose::yes, const_view<real>(opened), transpose::no, x, real(0), dw, ctx);
+        accumulate_gated(s, w, b, dw, db, mixed(0, s.member), dmixed.window(0, s.member, 1, 1), ctx);
+        if (!is_trainable(*s.gate)) continue;
+        const view<real> back = product_of(drows, scaled_weight(s, w, transpose::no, ctx), ctx);
+        s.gate->accumulate_gradients(gate_gradient(s, rows, x, drows, b, back, mixed(0, s.member), ctx), x, ctx);
+      }
     }
     if (!updates.empty() && needs_input()) {
       const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
@@ -100,7 +124,8 @@ class projection_mix {
   bool needs_input() const { return gated() || weights->v.is_trained() || is_trainable(*this); }
   /// Whether a member reads whole sequences.
   bool gated() const {
-    return std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.gate.has_value(); });
+    const auto is_gated = [](const auto& one) { return one.gate.has_value(); };
+    return std::any_of(updates.begin(), updates.end(), is_gated) || std::any_of(scales.begin(), scales.end(), is_gated);
   }
 
   /// Those of the members; the mixing weights are visited where their owner is.
@@ -111,7 +136,10 @@ class projection_mix {
       if (u.bias) f(*u.bias);
       if (u.gate) u.gate->for_each_parameter(f);
     }
-    for (scale& s : scales) f(s.by);
+    for (scale& s : scales) {
+      f(s.by);
+      if (s.gate) s.gate->for_each_parameter(f);
+    }
   }
 
   std::shared_ptr<mixing_weights<P>> weights;  // w, and what d_k is made of
@@ -124,6 +152,9 @@ class projection_mix {
   /// Row r of M times by_r
   static void scale_rows(view<real> m, const_view<real> by);
   bool touches_bias() const;
+  /// V of S, as a factor; and A B, in scratch memory.
+  packed_b<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;
+  static view<real> product_of(const packed_a<P>& a, const packed_b<P>& b, context& ctx);
   /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
   void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
   /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
@@ -131,6 +162,20 @@ class projection_mix {
                          view<real> dmixed, context& ctx);
   /// What the logits of U's gate get (N, 1), in scratch memory; BACK is s dy B, W_K its weight.
   view<real> gate_gradient(const update& u, const packed_a<P>& x, const_view<real> back, real w_k, context& ctx) const;
+  /// The same of a gated S; BACK is dy V.
+  template <class X>
+  view<real> gate_gradient(const scale& s, const packed_a<P>& packed_x, const const_view<X>& x, const packed_a<P>& dy,
+                           const parameter<real>& b, const_view<real> back, real w_k, context& ctx) const {
+    view<real> dg = ctx.memory.take<real>(back.rows(), 1), c = ctx.memory.take<real>(1, b.cols());
+    c = b.value();
+    if (s.of_rows()) c.array() *= s.by.value().transpose().array();
+    const view<real> of_c = product_of(dy, packed_b<P>::pack(transpose::yes, const_view<real>(c), ctx), ctx);
+    for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k * (back.row(r).dot(x.row(r).template cast<real>()) + of_c(r, 0));
+    return s.gate->logits_gradient(packed_x, dg, ctx);
+  }
+  /// The gradients of W_K y_k of a gated S, from DV = (g dy)^T x and DC, the sum of g dy.
+  void accumulate_gated(scale& s, parameter<real>& w, parameter<real>& b, const_view<real> dv, const_view<real> dc, real w_k,
+                        view<real> dmixed, context& ctx);
   /// DMIXED (1, 1) += <dy, d(x)> of U, and the gradient of its bias.
   void accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed, view<real> dmixed,
                          context& ctx);

@@ -121,9 +121,8 @@ inline void check_member(const mixed_adapter& a, const encoder_config& c) {
     for (const mixed_adapter& one : a.fused) check_member(one, c);
   }
   if (a.kind == "lora") check_lora(a.lora, a.name + "'s ");
-  if (a.lora.gates) check_gates(c);
+  if (a.lora.gates || a.ia3.gates) check_gates(c);
   if (a.lora.gates && (a.lora.dora || a.lora.bias)) throw config_error(a.name + " has gates on DoRA or a bias, which is not computed");
-  if (a.ia3.gates) throw config_error(a.name + " has gates on its scales, which a mix cannot hold");
   if (a.kind != "prefix") return;
   check_prefix(a.prefix, layers);
   check_prefix_positions(c);
@@ -144,6 +143,7 @@ bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>
   if (ia3) {
     const bool rows = !is_any_target(name, a.ia3.feed_forward);
     scale(".ia3_l", rows, rows);
+    if (a.ia3.gates) layer.mix->scales.back().gate.emplace(own + ".lora_gate", layer.in());
   }
   if (lora) {
     layer.mix->updates.push_back({number, low_rank<P>(own, layer.in(), layer.out(), a.lora.rank_of(name), a.lora.alpha_of(name))});
