@@ -27,6 +27,7 @@
 #include "graft/version.hpp"
 #include "host/lost_pages.hpp"
 #include "host/machine.hpp"
+#include "host/ranks.hpp"
 #include "host/standard_input.hpp"
 
 namespace {
@@ -37,17 +38,18 @@ struct command {
   const char* name;
   const char* summary;
   int (*run)(int argc, const char* const* argv);
+  bool on_ranks = false;  // processes that mpirun starts run it together
 };
 
 constexpr command commands[] = {
     {"export-model", "turn a Hugging Face folder into one flat model file", export_model},
     {"prepare-tasks", "find the tasks of a GLUE folder and write a configuration for each", prepare_tasks},
-    {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter},
-    {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter},
+    {"train-adapter", "train one adapter on a task, evaluate, predict, save", train_adapter, true},
+    {"train-multi-adapter", "mix trained adapters and learn how much weight each gets", train_multi_adapter, true},
     {"convert-adapter", "bring an adapter from another program, or take it there", convert_adapter},
     {"merge-adapters", "make adapters part of the encoder, or one of several", merge_adapters},
-    {"predict", "label rows of text with what was trained", predict},
-    {"evaluate", "score rows whose labels are known", evaluate},
+    {"predict", "label rows of text with what was trained", predict, true},
+    {"evaluate", "score rows whose labels are known", evaluate, true},
     {"embed", "turn rows of text into vectors, as sentence-transformers does", embed},
     {"plot", "draw the logs of a run", plot},
     {"sweep", "list the command lines of a grid of runs", sweep},
@@ -100,6 +102,7 @@ int run(int argc, const char* const* argv) {
   }
   std::vector<std::string> names;
   for (const auto& each : commands) {
+    if (name == each.name && each.on_ranks) join_ranks(name);
     if (name == each.name) return each.run(argc - 1, argv + 1);
     names.emplace_back(each.name);
   }
@@ -109,8 +112,8 @@ int run(int argc, const char* const* argv) {
 }
 
 /// "graft: MESSAGE", on one line whatever the message holds.
-int failed(std::string_view message, int exit_code) {
-  std::cerr << "graft: " << graft::printable(message, 4000) << '\n';
+int failed(std::string_view message, int exit_code, bool names_rank = true) {
+  std::cerr << "graft: " << begin_last_words(names_rank) << graft::printable(message, 4000) << '\n';
   return exit_code;
 }
 
@@ -123,6 +126,8 @@ int failed(const std::exception_ptr& thrown) {
     return failed(failure.what(), 2);
   } catch (const lost_file& failure) {
     return failed(failure.what(), lost_file_exit_code);
+  } catch (const ranks_differ& failure) {
+    return failed(failure.what(), 1, false);
   } catch (const graft::error& failure) {
     return failed(failure.what() + advice(failure), 1);
   } catch (const std::bad_alloc&) {
@@ -215,8 +220,11 @@ int main(int argc, char** argv) {
   try {
     const int exit_code = run(argc, argv);
     flush_output();
+    leave_ranks();
     return exit_code;
   } catch (...) {
-    return failed(std::current_exception());
+    const int exit_code = failed(std::current_exception());
+    end_ranks(exit_code);
+    return exit_code;
   }
 }

@@ -27,6 +27,7 @@
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
 #include "graft/core/profile.hpp"                 // where the time of a step goes
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments
+#include "graft/core/rank_group.hpp"              // processes that compute one thing together
 #include "graft/core/gradients.hpp"               // where a backward pass adds gradients
 #include "graft/core/workers.hpp"                 // units of work that threads take one by one
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
@@ -193,6 +194,7 @@
 #include "graft/train/task_loss.hpp"              // the loss of a task of any kind
 #include "graft/train/class_report.hpp"           // each class by itself, and the worst rows
 #include "graft/train/evaluation.hpp"             // logits, loss and scores of a data set
+#include "graft/train/spread_sum.hpp"             // sums over micro-batches that several processes computed
 #include "graft/train/micro_batch_gradients.hpp"  // a batch's loss and gradients, a micro-batch at a time
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
 #include "graft/train/training_options.hpp"       // how a model is trained
@@ -206,6 +208,7 @@
 // predict: texts in, answers out
 #include "graft/predict/predictor.hpp"            // texts in, answers out
 #include "graft/predict/answer_stream.hpp"        // the same of rows without end
+#include "graft/predict/shared_answers.hpp"       // and by several processes
 #include "graft/predict/embedding_options.hpp"    // what embeddings are asked for
 #include "graft/predict/embedding_plan.hpp"       // what is behind that
 #include "graft/predict/embedder.hpp"             // texts in, embeddings out

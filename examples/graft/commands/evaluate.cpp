@@ -20,6 +20,7 @@
 #include "graft/train/metrics.hpp"
 #include "graft/train/task_loss.hpp"
 #include "host/notes.hpp"
+#include "host/ranks.hpp"
 #include "host/stop.hpp"
 #include "run/evaluated_labels.hpp"
 #include "run/progress.hpp"
@@ -110,7 +111,7 @@ matrix<double> logits_of(const question& q, const predictor& model, std::vector<
   matrix<double> logits(std::ssize(rows), std::ssize(order));
   row_progress progress(stderr, true, 0);
   index r = 0;
-  answer_stream stream(model, rows, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop});
+  answer_stream stream(model, rows, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop, ranks()});
   for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
     for (const answer& a : window) {
       if (!a.error.empty()) throw format_error::at_line(q.source(), a.line, a.error);
@@ -120,7 +121,7 @@ matrix<double> logits_of(const question& q, const predictor& model, std::vector<
     }
     progress.update(static_cast<std::uint64_t>(r), static_cast<double>(r) / static_cast<double>(rows.size()));
   }
-  if (stop) throw stopped();
+  if (stop || stream.stopped()) throw stopped();
   return logits;
 }
 
@@ -157,6 +158,7 @@ int evaluate(int argc, const char* const* argv) {
     throw usage_error("evaluate needs rows with labels: give --task_config_path, or a file as --input");
   if (q.adapter == predictor::bare_trunk) throw usage_error("--adapter none: the bare encoder answers nothing that could be scored");
   if (q.tuned.empty() && !q.several()) q.require_own_head("evaluate");
+  if (!is_first_rank()) return answer_for_first_rank(q);
   q.open_rows("val");
   q.bytes->stop_when(stop_requested());
   try {
@@ -166,6 +168,7 @@ int evaluate(int argc, const char* const* argv) {
     const auto brings_ids = [](const example& row) { return !row.input_ids.empty(); };
     if (std::all_of(s.rows.begin(), s.rows.end(), brings_ids)) q.files.tokenizer_path.clear();
     const predictor model = model_of(q);
+    const asked_ranks others;
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;

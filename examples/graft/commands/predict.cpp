@@ -5,6 +5,7 @@
 
 #include "commands/commands.hpp"
 #include "flags/flags.hpp"
+#include "host/ranks.hpp"
 #include "run/answer_table.hpp"
 #include "run/question.hpp"
 
@@ -31,6 +32,7 @@ int predict(int argc, const char* const* argv) {
   q.settle("predict");
   const bool several = q.several() || q.adapter == predictor::bare_trunk;
   if (q.tuned.empty() && !several) q.require_own_head("predict", " (or --adapter none, for the bare encoder)");
+  if (!is_first_rank()) return answer_for_first_rank(q);
   q.open_rows();
   return answer_rows(q, [&](const predictor& model) { return std::make_unique<answer_table>(model, several); });
 }

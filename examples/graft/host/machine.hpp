@@ -26,6 +26,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "host/ranks.hpp"
 
 namespace graft::program {
 
@@ -149,11 +150,11 @@ inline std::optional<std::int64_t> named_threads(const char* value, std::string&
 }
 
 /// The number of threads to compute with when --threads does not say: as OMP_NUM_THREADS names, else one for each processor that this
-/// process may use (its affinity, and the quota of its control groups). WARNING as in named_threads.
-inline std::int64_t default_threads(std::string& warning) {
+/// process may use (its affinity, and the quota of its control groups), of which it is one of SHARING. WARNING as in named_threads.
+inline std::int64_t default_threads(std::string& warning, std::int64_t sharing = 1) {
   if (const auto named = named_threads(std::getenv("OMP_NUM_THREADS"), warning)) return *named;
   const std::int64_t processors = omp_get_num_procs();  // those of the affinity mask
-  return std::clamp<std::int64_t>(std::min(processors, processor_quota().value_or(processors)), 1, most_threads);
+  return std::clamp<std::int64_t>(std::min(processors, processor_quota().value_or(processors)) / sharing, 1, most_threads);
 }
 
 namespace detail {
@@ -220,7 +221,7 @@ inline std::int64_t possible_threads(std::int64_t count, std::string& reason) {
 /// @throws config_error  so many threads cannot be made
 inline std::int64_t start_threads(std::int64_t wanted) {
   std::string warning;
-  std::int64_t count = wanted > 0 ? wanted : default_threads(warning);
+  std::int64_t count = wanted > 0 ? wanted : default_threads(warning, ranks_that_share_processors());
   if (!warning.empty()) std::cerr << "graft: " << warning << '\n';
   const std::int64_t limit = std::max(1, omp_get_thread_limit());
   if (count > limit && wanted > 0) {

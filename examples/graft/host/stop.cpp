@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <ctime>
 
+#include "host/ranks.hpp"
+
 namespace graft::program {
 namespace {
 
@@ -12,7 +14,7 @@ std::atomic<std::int64_t> first_stop = 0;  // milliseconds of the monotonic cloc
 
 bool interrupt_was_ignored = false;
 
-extern "C" void request_stop(int signal, siginfo_t* about, void*) {
+extern "C" void stop_by_signal(int signal, siginfo_t* about, void*) {
   // A script's background job ignores the Ctrl-C that its terminal gives to all; one that somebody sends to it is meant.
   if (signal == SIGINT && interrupt_was_ignored && about->si_code > 0) return;
   struct timespec clock {};
@@ -30,13 +32,14 @@ extern "C" void request_stop(int signal, siginfo_t* about, void*) {
 
 const std::atomic<bool>& stop_requested() {
   static const bool installed = [] {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {  // the last: the terminal was closed
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {  // SIGHUP: the terminal was closed
+      if (signal == SIGUSR1 && ranks() == nullptr) continue;
       struct sigaction now {};
       const bool ignored = ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
       if (signal == SIGINT) interrupt_was_ignored = ignored;
       if (ignored && signal != SIGINT) continue;  // under nohup
       struct sigaction ours {};
-      ours.sa_sigaction = request_stop;
+      ours.sa_sigaction = stop_by_signal;
       ours.sa_flags = SA_RESTART | SA_SIGINFO;
       ::sigaction(signal, &ours, nullptr);
     }
@@ -46,5 +49,7 @@ const std::atomic<bool>& stop_requested() {
   (void)installed;
   return stop_flag;
 }
+
+void request_stop() { stop_flag = true; }
 
 }  // namespace graft::program

@@ -17,7 +17,10 @@ class stopped : public std::exception {
 
 /// Turns true at the first Ctrl-C, SIGTERM or SIGHUP; one that comes a second later or more ends the program at once. Signals that were
 /// ignored when the program started, as under nohup, stay so; but a SIGINT that is sent to a background job counts. From the first call on;
-/// SIGPIPE is ignored from then on, too.
+/// SIGPIPE is ignored from then on, too. Where several processes run one command, SIGUSR1 counts as well, which mpirun hands on.
 const std::atomic<bool>& stop_requested();
+
+/// As if a signal had come.
+void request_stop();
 
 }  // namespace graft::program

@@ -11,7 +11,7 @@
 namespace graft::program {
 
 log_writer::log_writer(const std::string& folder) : folder_(folder) {
-  if (::mkdir(folder.c_str(), 0777) == 0) return;
+  if (folder.empty() || ::mkdir(folder.c_str(), 0777) == 0) return;
   throw backend_error(folder + ": cannot be made a folder: " + std::strerror(errno));
 }
 
@@ -20,6 +20,7 @@ log_writer::~log_writer() {
 }
 
 void log_writer::write(const std::string& key, ordered_json entry) {
+  if (folder_.empty()) return;
   if (also) also(key, entry);
   entry["TIMESTAMP"] = static_cast<double>(microseconds()) / 1e6;
   const std::string line = entry.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n';

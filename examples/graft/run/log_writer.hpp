@@ -17,7 +17,7 @@ namespace graft::program {
 /// exists only for keys that were written. NaN and infinity, which JSON does not have, are written as null: pandas reads it as NaN.
 class log_writer {
  public:
-  /// Makes FOLDER, which is not there yet.
+  /// Makes FOLDER, which is not there yet; "": nothing is written.
   /// @throws backend_error  it cannot be made
   explicit log_writer(const std::string& folder);
   log_writer(const log_writer&) = delete;

@@ -11,24 +11,29 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "graft/core/printable.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/predict/answer_stream.hpp"
+#include "graft/predict/shared_answers.hpp"
 #include "host/machine.hpp"
 #include "host/notes.hpp"
+#include "host/ranks.hpp"
 #include "host/stop.hpp"
 #include "run/answer_output.hpp"
 #include "run/kept_answers.hpp"
 #include "run/precision.hpp"
 #include "run/progress.hpp"
 #include "run/run_files.hpp"
+#include "run/run_folder.hpp"
 
 namespace graft::program {
 namespace {
@@ -62,6 +67,22 @@ class begun_rows {
   std::deque<example> rows_;
   std::exception_ptr failure_;
 };
+
+/// A digest over the files of the vocabulary in the folder PATH.
+std::string vocabulary_digest(const std::string& path) {
+  namespace fs = std::filesystem;
+  if (!fs::is_directory(path)) return input_digest(path);
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(path)) {
+    const std::string kind = entry.path().extension().string();
+    const bool read =
+        kind == ".txt" || kind == ".model" || (kind == ".json" && entry.path().filename().string().find("index") == std::string::npos);
+    if (entry.is_regular_file() && read) files[entry.path().filename().string()] = input_digest(entry.path().string());
+  }
+  fnv1a hash;
+  for (const auto& [name, digest] : files) hash.add(name + "\n" + digest + "\n");
+  return hash.text();
+}
 
 /// A table of answers takes the place of one of before, or of a file that has nothing to do with it.
 /// @throws usage_error  the file OUTPUT is one that is read, or lies beside one of a model and is no table of answers
@@ -191,7 +212,45 @@ void question::open_rows(const std::string& usual) {
   rows = input == "-" ? rows_of_lines(bytes) : rows_of_file(asked, task_path.empty() ? usual : part, input, bytes);
 }
 
+namespace {
+
+/// What a model is made of, beside its encoder: digests of the files.
+rank_facts model_facts(const question& q) {
+  rank_facts facts{{"the arithmetic", choose_precision(q.precision).reason},
+                   {"--max_seq_length", q.max_seq_length ? std::to_string(*q.max_seq_length) : "not given"}};
+  const encoder_config config = read_trunk_config(q.files);
+  const tensor_source stored = open_model(q.files.model_path, config.model_type);
+  facts.emplace_back("the model", fingerprint(stored, to_json(config), trunk_tensors(config, stored)));
+  facts.emplace_back("the vocabulary", q.files.tokenizer_path.empty() ? "not read" : vocabulary_digest(q.files.tokenizer_path));
+  std::vector<std::pair<std::string, std::string>> adapters;
+  if (!q.tuned.empty()) adapters.emplace_back("tuned", q.tuned);
+  if (!q.adapters_path.empty()) adapters = read_adapter_list(q.adapters_path);
+  for (const auto& [name, path] : adapters) facts.emplace_back("adapter " + name, input_digest(path));
+  return facts;
+}
+
+}  // namespace
+
+asked_ranks::~asked_ranks() {
+  try {
+    if (ranks() != nullptr) end_shared_answers(*ranks());
+  } catch (const error&) {  // they cannot be reached, and end of themselves
+  }
+}
+
+int answer_for_first_rank(question q) {
+  q.files = beside_model(q.files);
+  if (text_of_first_rank(*ranks(), "") == "no tokenizer") q.files.tokenizer_path.clear();
+  const predictor model = model_of(q);
+  share_answers(*ranks(), model, static_cast<int>(q.threads), &stop_requested());
+  return stop_requested() ? stopped_exit_code : 0;
+}
+
 predictor model_of(const question& q) {
+  if (ranks() != nullptr) {
+    if (is_first_rank()) text_of_first_rank(*ranks(), q.files.tokenizer_path.empty() ? "no tokenizer" : "");
+    require_same_on_ranks(model_facts(q));
+  }
   predictor model(q.files, q.options);
   if (!q.tuned.empty()) model.add("tuned", q.tuned);
   if (!q.adapters_path.empty()) {
@@ -212,6 +271,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   q.files = beside_model(q.files);
   if (no_tokenizer) q.files.tokenizer_path.clear();
   const predictor model = model_of(q);
+  const asked_ranks others;
   const std::atomic<bool>& stop = stop_requested();
   q.bytes->stop_when(stop);
   const std::function<bool(example&)> next = [&](example& row) {
@@ -237,7 +297,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;
     row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.bytes->share());
-    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return begun.ready(); }, &stop});
+    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return begun.ready(); }, &stop, ranks()});
     for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
       std::exception_ptr failure;
       for (const answer& a : window) {
@@ -255,7 +315,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
       if (failure) std::rethrow_exception(failure);
       progress.update(count - before, q.bytes->share());
     }
-    if (stop) throw stopped();
+    if (stop || stream.stopped()) throw stopped();
     output.finish();
   } catch (const stopped&) {
     std::cerr << "graft: stopped by a signal, behind " << count << " rows"

@@ -52,8 +52,19 @@ struct question {
   row_source rows{};
 };
 
-/// The model that Q asks, and what there is to say of it on standard error.
+/// The model that Q asks, and what there is to say of it on standard error. Of several processes it is the same on all.
+/// @throws ranks_differ  it is not
 predictor model_of(const question& q);
+
+/// Of several processes all but the first: answers rows that the first has, with the model that Q names, until there are no more. The first
+/// asks them from its model_of on, as long as its `asked_ranks` lives. The exit code.
+int answer_for_first_rank(question q);
+struct asked_ranks {
+  asked_ranks() = default;
+  asked_ranks(const asked_ranks&) = delete;
+  asked_ranks& operator=(const asked_ranks&) = delete;
+  ~asked_ranks();
+};
 
 /// Writes the answers in the order of the rows, as they are answered, in the form that FORMAT_OF(model) says. A row that has no answer ends
 /// them, behind all before it, or is one of them. The exit code.

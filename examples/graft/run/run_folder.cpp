@@ -144,7 +144,8 @@ std::string input_digest(const std::string& path) {
   return hash.text();
 }
 
-run_folder::run_folder(const std::string& path) : path_(path) {
+run_folder::run_folder(const std::string& path, rank_group* group) : path_(path), group_(group) {
+  if (!writes()) return;
   fs::path at = fs::absolute(path).lexically_normal();
   if (!at.has_filename()) at = at.parent_path();
   for (; !exists(at.string()) && at != at.root_path(); at = at.parent_path()) made_.push_back(at.string());
@@ -160,7 +161,9 @@ run_folder::run_folder(const std::string& path) : path_(path) {
   }
 }
 
-run_folder::~run_folder() { begun_ ? release() : remove_made(); }
+run_folder::~run_folder() {
+  if (writes()) begun_ ? release() : remove_made();
+}
 
 /// Takes away what was made for a run that does not begin, the innermost folder first, while its lock is held.
 void run_folder::remove_made() {
@@ -177,6 +180,7 @@ void run_folder::lock() {
 }
 
 void run_folder::refuse_inputs(const std::vector<std::pair<std::string, std::string>>& inputs) const {
+  if (!writes()) return;
   const fs::path here = fs::canonical(path_);
   for (const auto& [what, path] : inputs) {
     std::error_code none;
@@ -200,6 +204,16 @@ void run_folder::refuse_inputs(const std::vector<std::pair<std::string, std::str
 }
 
 void run_folder::claim(const std::string& command, ordered_json& args, bool resume, bool force_overwrite) {
+  if (writes()) find_start(command, args, resume, force_overwrite);
+  if (group_ == nullptr) return;
+  const ordered_json found{{"seed", args.value("seed", std::int64_t{0})}, {"start", static_cast<int>(start_)}};
+  const json told = json::parse(text_of_first_rank(*group_, found.dump()));
+  args["seed"] = told["seed"];
+  start_ = static_cast<start>(told["start"].get<int>());
+}
+
+/// What `claim` does where nobody else is.
+void run_folder::find_start(const std::string& command, ordered_json& args, bool resume, bool force_overwrite) {
   for (const char* name : file_names) {
     if (!exists(file(name)) || is_regular(file(name))) continue;
     throw config_error(file(name) + ": is a link or a folder, which no run makes; take it away, or choose another --output_dir");
@@ -343,11 +357,13 @@ void run_folder::claim_known(bool resume, bool force_overwrite, ordered_json& ar
 
 run_identity run_folder::asked() const {
   run_identity all;
+  if (!writes()) return all;
   for (const auto& [name, value] : state_["asked"].items()) all[name] = value.dump();
   return all;
 }
 
 void run_folder::begin(const ordered_json& args, const run_identity& reads) {
+  if (!writes()) return;
   state_["reads"] = reads;
   if (!clears_ && !earlier_.is_null()) {
     const std::string changed = changed_since(earlier_["reads"].get<run_identity>(), reads);
@@ -406,6 +422,7 @@ void run_folder::clear() {
 }
 
 void run_folder::reserve(std::int64_t bytes) const {
+  if (!writes()) return;
   require_room(bytes);  // a file system may fill itself up before it says that it is full
   const graft::detail::descriptor room(::openat(lock_.number(), ".reserved", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
   if (!room || ::fallocate(room.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT)) return;  // not every file system can
@@ -414,6 +431,7 @@ void run_folder::reserve(std::int64_t bytes) const {
 }
 
 void run_folder::require_room(std::int64_t bytes) const {
+  if (!writes()) return;
   std::uint64_t cleared = 0;
   for (const char* name : file_names) {
     struct stat status {};
@@ -430,10 +448,12 @@ backend_error run_folder::no_room(std::int64_t bytes) const {
                        " MB that are saved at the end; make room, or choose another --output_dir");
 }
 
-void run_folder::release() const { ::unlinkat(lock_.number(), ".reserved", 0); }
+void run_folder::release() const {
+  if (writes()) ::unlinkat(lock_.number(), ".reserved", 0);
+}
 
 void run_folder::require_here() const {
-  if (is_here()) return;
+  if (!writes() || is_here()) return;
   std::error_code none;
   const std::string now = fs::read_symlink("/proc/self/fd/" + std::to_string(lock_.number()), none).string();
   const bool known = !now.empty() && fs::is_directory(now, none);
@@ -451,6 +471,7 @@ bool run_folder::is_here() const {
 }
 
 std::string run_folder::log_folder() {
+  if (!writes()) return "";
   std::int64_t second = std::time(nullptr);
   for (const std::string earlier : state_["logs"]) {  // names sort by start, though the clock be set back
     if (earlier.size() < 18) second = std::max<std::int64_t>(second, std::strtoll(earlier.c_str(), nullptr, 10) + 1);
@@ -464,6 +485,7 @@ std::string run_folder::log_folder() {
 std::string run_folder::event_file() const { return file(event_files + state_["logs"].back().get<std::string>()); }
 
 void run_folder::finish() {
+  if (!writes()) return;
   require_here();
   write_file(file("DONE"), "");
   ::unlink(checkpoint().c_str());  // no sooner: until DONE is there, the run may have to go on from it
@@ -477,6 +499,7 @@ void run_folder::finish() {
 }
 
 void run_folder::diverged(std::int64_t step, const std::string& what) {
+  if (!writes()) return;
   state_["state"] = "diverged";
   state_["ended"] = "step " + std::to_string(step) + ": " + what;
   write_state();

@@ -13,6 +13,7 @@
 
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/rank_group.hpp"
 #include "graft/train/checkpoint.hpp"
 
 namespace graft::program {
@@ -30,9 +31,11 @@ class run_folder {
     after_training  // what was trained is saved: the rest is to be done
   };
 
-  /// Locks the folder PATH, which is made if it is not there, and taken away again if the run does not `begin`.
+  /// Locks the folder PATH, which is made if it is not there, and taken away again if the run does not `begin`. Of a GROUP of processes
+  /// that run together the first does all that is said here; for the others `claim` is told what the first found, and they read and write
+  /// nothing.
   /// @throws config_error   another run has it      @throws backend_error  it cannot be made or opened
-  explicit run_folder(const std::string& path);
+  explicit run_folder(const std::string& path, rank_group* group = nullptr);
   ~run_folder();
   run_folder(const run_folder&) = delete;
   run_folder& operator=(const run_folder&) = delete;
@@ -41,6 +44,8 @@ class run_folder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   std::string checkpoint() const { return file("checkpoint.safetensors"); }
   start where() const { return start_; }
+  /// Whether this process is the one that writes there.
+  bool writes() const { return group_ == nullptr || group_->rank() == 0; }
 
   /// What a run reads must lie elsewhere: a run may replace or remove what is in its folder.
   /// @param inputs  (what it is, its path)
@@ -70,7 +75,7 @@ class run_folder {
   /// @throws backend_error  the path leads elsewhere by now: to nothing, or to a folder that is not this run's to write to
   void require_here() const;
 
-  /// The folder for the logs of this start of the run, which is listed and not there yet.
+  /// The folder for the logs of this start of the run, which is listed and not there yet; "" where this process does not write.
   std::string log_folder();
 
   /// The file for TensorBoard that belongs to the folder of logs, in a folder of its own with those of earlier starts.
@@ -82,6 +87,7 @@ class run_folder {
   void diverged(std::int64_t step, const std::string& what);
 
  private:
+  void find_start(const std::string& command, ordered_json& args, bool resume, bool force_overwrite);
   void lock();
   bool is_here() const;
   backend_error no_room(std::int64_t bytes) const;
@@ -95,6 +101,7 @@ class run_folder {
   ordered_json summary_of(const std::string& name) const;
 
   std::string path_;
+  rank_group* group_;
   graft::detail::descriptor lock_;
   std::vector<std::string> made_;  // folders that were made for this one, itself first
   bool begun_ = false;

@@ -17,6 +17,7 @@
 #include "graft/train/evaluation.hpp"
 #include "graft/train/trainer.hpp"
 #include "host/lost_pages.hpp"
+#include "host/ranks.hpp"
 #include "run/event_file.hpp"
 #include "run/progress.hpp"
 #include "run/run_files.hpp"
@@ -63,7 +64,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
 
   log_writer log(run.folder->log_folder());
   std::optional<event_file> events;
-  if (run.flags.tensorboard) events.emplace(run.folder->event_file(), training.state().global_step + 1);
+  if (run.flags.tensorboard && run.folder->writes()) events.emplace(run.folder->event_file(), training.state().global_step + 1);
   if (events)
     log.also = [&](const std::string& key, const ordered_json& entry) {
       if (key != "weights") return;
@@ -137,7 +138,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
     if (outcome == trainer::outcome::stopped) {
       const std::int64_t step = training.state().global_step;
       log.write("errors", {{"error", "stopped by a signal"}, {"global_step", step}});
-      if (checkpoint_step != step) {
+      if (checkpoint_step != step && run.folder->writes()) {
         throw backend_error("stopped after step " + std::to_string(step) + " of " + std::to_string(total) + ", and " + not_saved + "; " +
                             (checkpoint_step < 0 ? "there is no checkpoint to go on from"
                                                  : "the checkpoint of step " + std::to_string(checkpoint_step) + " is as it was"));
@@ -185,10 +186,12 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
   for (const std::string split : {"val", "val_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_val || set == nullptr) continue;
-    const auto e = model.evaluate(run.tasks.task, set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once);
+    const auto e =
+        model.evaluate(run.tasks.task, set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once, options.group);
     if (!e) return false;
     check_files(run);
     require_answers(run, split, e->logits);
+    if (!run.folder->writes()) continue;
     write_metrics(run.file(split + "_metrics.json"), *e);
     write_logits(run.file(split + "_preds.csv"), e->logits);
     write_report(run.file(split + "_report.json"), run.tasks.task, e->logits, set->rows, run.examples.at(split));
@@ -197,11 +200,13 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
   for (const std::string split : {"test", "test_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_test || set == nullptr) continue;
-    const auto numbers = model.predict_logits(set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once);
+    const auto numbers =
+        model.predict_logits(set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once, options.group);
     if (!numbers) return false;
     const const_view<double> logits(numbers->data(), std::ssize(set->rows), run.tasks.task.num_labels());
     check_files(run);
     require_answers(run, split, logits);
+    if (!run.folder->writes()) continue;
     write_logits(run.file(split + "_preds.csv"), logits);
     write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
     std::printf("%s: %zu predictions written\n", split.c_str(), set->rows.size());
@@ -270,13 +275,15 @@ namespace {
 /// Parameters that an earlier start of the run trained and saved.
 void load_trained(tunable_model& model, const prepared_run& run) {
   const std::string name = std::filesystem::exists(run.file("model.safetensors")) ? "model.safetensors" : "model_full.safetensors";
-  model.load_trained(safetensors_file(run.file(name)));
+  if (run.folder->writes()) model.load_trained(safetensors_file(run.file(name)));
+  if (ranks() != nullptr) model.share_trained(*ranks());
   std::printf("  goes on  with what %s holds: training is done\n", name.c_str());
   std::fflush(stdout);
 }
 
 /// Writes what the flags ask for and an earlier start of the run has not left there.
 void save_trained(const tunable_model& model, const prepared_run& run, const std::map<std::string, std::string>& more = {}) {
+  if (!run.folder->writes()) return;
   const auto wanted = [&](bool flag, const char* name) {
     return flag && !(run.folder->where() == run_folder::start::after_training && std::filesystem::exists(run.file(name)));
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "graft/core/printable.hpp"
 #include "graft/data/example_reader.hpp"
@@ -21,6 +22,7 @@
 #include "host/lost_pages.hpp"
 #include "host/machine.hpp"
 #include "host/notes.hpp"
+#include "host/ranks.hpp"
 #include "run/precision.hpp"
 
 namespace graft::program {
@@ -47,10 +49,23 @@ std::vector<named_input> mixed_adapters(const training_flags& flags) {
   return all;
 }
 
+/// The flags of RUN that all of several processes must have in common: those that name no files of a machine, and no threads.
+rank_facts common_flags(const prepared_run& run) {
+  const std::set<std::string> own{"threads",    "output_dir",       "model_path",        "model_config_path",    "model_tokenizer_path",
+                                  "ZZsrc",      "task_config_path", "adapter_init_path", "adapter_weights_path", "resume",
+                                  "local_rank", "force_overwrite",  "server_ip",         "server_port"};
+  rank_facts facts;
+  for (const auto& [name, value] : run.args.items()) {
+    if (!own.contains(name)) facts.emplace_back("--" + name, value.dump());
+  }
+  return facts;
+}
+
 /// Locks the output folder, finds out whether this run may write there, and where it begins.
 void claim_output(prepared_run& run) {
   training_flags& flags = run.flags;
-  run.folder = std::make_unique<run_folder>(flags.output_dir);
+  require_same_on_ranks(common_flags(run));
+  run.folder = std::make_unique<run_folder>(flags.output_dir, ranks());
   std::vector<named_input> inputs{{"the model", flags.model_path},
                                   {"the model's configuration", flags.model_config_path},
                                   {"the vocabulary", flags.model_tokenizer_path},
@@ -236,6 +251,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   read_data(run);
   watch_files();
   run.reads = digests_of_inputs(run);
+  rank_facts read{run.reads.begin(), run.reads.end()};
+  for (const auto& [split, set] : run.data) read.emplace_back("the content of " + split, rows_digest(set.rows));
+  require_same_on_ranks(read);
   return run;
 }
 
@@ -289,6 +307,7 @@ training_options trainer_options(const prepared_run& run) {
   o.identity = run.folder->asked();
   o.identity.insert(run.reads.begin(), run.reads.end());
   o.threads = static_cast<int>(f.threads);
+  o.group = ranks();
   return o;
 }
 

@@ -17,6 +17,8 @@
 
 namespace graft {
 
+class rank_group;
+
 /// What the rows of a matrix stand for: all tokens of a batch, or its sequences, of which there are the first tokens alone. Their numbers
 /// do not tell: where every sequence has one token they are equal, and dropout masks still differ.
 enum class rows_of : std::uint8_t { tokens, sequences };
@@ -36,6 +38,7 @@ struct context {
   index tokens_before = 0;           // of the batch of which this is a part: its masks are cut out of the batch's
   index sequences_before = 0;
   int threads = omp_get_max_threads();
+  rank_group* group = nullptr;       // the processes that share the work of a call, as its docstring says; null: this one alone
   std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
   profile* times = nullptr;          // where the time goes is added here
   scratch memory{};

@@ -7,6 +7,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/predict/answer_stream.hpp"
+#include "graft/predict/shared_answers.hpp"
 
 namespace graft {
 
@@ -30,14 +31,17 @@ GRAFT_INLINE void answer_stream::answer_window() {
   if (rows_.empty() && failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   if (rows_.empty()) return;
   const auto begun = clock::now();
-  answers_ = model_->predict_each(rows_, options_.batch_size, options_.threads, options_.stop);
+  answers_ = options_.group == nullptr
+                 ? model_->predict_each(rows_, options_.batch_size, options_.threads, options_.stop)
+                 : shared_answers(*options_.group, *model_, rows_, options_.batch_size, options_.threads, options_.stop);
   const double seconds = std::chrono::duration<double>(clock::now() - begun).count();
   if (rows_.size() == size_) {
     const double more = std::min(4.0, seconds_of_window / std::max(seconds, 1e-6));
     size_ = std::clamp(static_cast<std::size_t>(static_cast<double>(size_) * more), first_window, largest_window);
   }
   const auto bad = std::find_if(answers_.begin(), answers_.end(), [](const answer& a) { return !a.error.empty(); });
-  ended_ = ended_ || answers_.empty();
+  stopped_ = answers_.empty();
+  ended_ = ended_ || stopped_;
   if (bad != answers_.end() && !options_.keep_bad_rows) {
     failure_ = std::make_exception_ptr(row_error(before_ + (bad - answers_.begin()), bad->error));
     ended_ = true;

@@ -17,6 +17,8 @@
 
 namespace graft {
 
+class rank_group;
+
 /// How a stream of rows is answered.
 struct answer_stream_options {
   index batch_size = 0;                     // rows that go through at once, at most; 0: as many as are good for speed
@@ -24,6 +26,7 @@ struct answer_stream_options {
   bool keep_bad_rows = false;               // a row without an answer is one with an `error`, and does not end the stream
   std::function<bool()> ready{};            // whether the next row would come at once: those before it are answered if not. Without: always
   const std::atomic<bool>* stop = nullptr;  // true ends the stream as soon as may be
+  rank_group* group = nullptr;              // processes that share the work, this one the first (predict/shared_answers.hpp); null: none
 };
 
 /// The answers to rows one after the other: `for (const answer& a : answer_stream(model, rows))`. Rows are read some at a time, a window,
@@ -58,6 +61,9 @@ class answer_stream {
   bool next(answer& answer);
   /// The answers to the next window, but for those that were given already; none when there are no more rows. Good until the next call.
   std::span<const answer> next_window();
+
+  /// Whether it ended because this process, or another one of the group, was asked to stop.
+  bool stopped() const { return stopped_; }
 
   /// The answers as a range, to be gone through once.
   class iterator {
@@ -96,7 +102,7 @@ class answer_stream {
   std::size_t size_ = first_window;  // rows in a window
   index before_ = 0;                 // rows before the window
   std::exception_ptr failure_;       // behind the answers
-  bool ended_ = false;
+  bool ended_ = false, stopped_ = false;
   answer current_;
 
   static constexpr std::size_t first_window = 128;      // and the smallest

@@ -68,6 +68,11 @@ GRAFT_INLINE training_state state_of(const safetensors_file& file, const run_ide
   if (const std::string changed = changed_since(before, identity); !changed.empty()) {
     throw format_error(path, "is of another run: " + changed + "; a run goes on only as it was started");
   }
+  return state_of_text(text->second, path);
+}
+
+GRAFT_INLINE training_state state_of_text(const std::string& text, const std::string& path) {
+  const json o = parse_json(text, path);
   training_state state;
   state.epoch = required<std::int64_t>(o, "epoch", path);
   state.epoch_step = required<std::int64_t>(o, "epoch_step", path);

@@ -30,6 +30,9 @@ auto elements(M&& m) {
 /// Where a run stands, and which run it is, as text for the checkpoint's metadata.
 std::string state_text(const run_identity& identity, const training_state& state);
 
+/// Where the run stands that wrote TEXT, into the file PATH.
+training_state state_of_text(const std::string& text, const std::string& path);
+
 /// What state_text wrote to the metadata of FILE.
 /// @throws format_error  FILE is no checkpoint, or of another run than IDENTITY
 training_state state_of(const safetensors_file& file, const run_identity& identity);

@@ -6,7 +6,9 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
+#include "graft/core/rank_group.hpp"
 #include "graft/core/workers.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
@@ -15,13 +17,17 @@
 
 namespace graft {
 
+/// Where ROWS are cut into batches of up to BATCH_SIZE rows or about TOKENS tokens: 0, ..., their number.
+std::vector<std::size_t> batch_cuts(std::span<const features> rows, index batch_size, index tokens);
+
 /// Calls f(batch, first, ctx) for all of ROWS, FIRST the number of the batch's first row: up to BATCH_SIZE rows or about TOKENS tokens (0:
 /// however many) at once, on threads that each take one batch through a model, ctx.threads in number (core/workers.hpp). What is computed
-/// for a row does not depend on the others. False when *STOP turns true on the way.
+/// for a row does not depend on the others. Where ctx.group is set, this rank's share of the batches alone. False when *STOP turns true on
+/// the way.
 template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
-  std::vector<std::size_t> cuts{0};
-  while (cuts.back() < rows.size()) cuts.push_back(end_of_batch(rows, cuts.back(), batch_size, tokens));
+  const std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
+  const dealt_share own_share(ctx.group);
   struct evaluating {
     explicit evaluating(context& c) : ctx(c), before(std::exchange(c.training, false)) {}
     evaluating(const evaluating&) = delete;
@@ -31,9 +37,9 @@ bool for_each_batch(std::span<const features> rows, index batch_size, index toke
     bool before;
   } const scope(ctx);
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
-  for_each_unit(std::ssize(cuts) - 1, ctx, [&](index i, context& own) {
+  for_each_unit(static_cast<index>(own_share.count(cuts.size() - 1)), ctx, [&](index i, context& own) {
     if (stopped()) return;
-    const auto n = static_cast<std::size_t>(i);
+    const std::size_t n = own_share.number(static_cast<std::size_t>(i));
     batch part;
     part.fill(rows.first(cuts[n + 1]), cuts[n], batch_size, tokens);
     f(part, static_cast<index>(cuts[n]), own);
@@ -41,7 +47,13 @@ bool for_each_batch(std::span<const features> rows, index batch_size, index toke
   return !stopped();
 }
 
-/// The logits (n, C) of ROWS, in order, finite or not; nothing when *STOP turns true on the way. The rest as for_each_batch.
+/// ALL, of which each rank of GROUP has the rows of its batches, dealt out by CUTS, becomes whole on every rank. False, and ALL stays as it
+/// is, where one of them has not DONE its share.
+/// @throws as the group
+bool gather_rows(rank_group& group, std::span<const std::size_t> cuts, bool done, matrix<double>& all);
+
+/// The logits (n, C) of ROWS, in order, finite or not; nothing when *STOP turns true on the way. The rest as for_each_batch. Where
+/// ctx.group is set, each rank computes its share, and every rank gets all.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
@@ -51,7 +63,7 @@ std::optional<matrix<double>> predict_logits(const M& model, std::span<const fea
     model.forward(b, logits, nullptr, own);
     all.middleRows(first, b.size()) = logits.template cast<double>();
   });
-  if (!done) return std::nullopt;
+  if (ctx.group != nullptr ? !gather_rows(*ctx.group, batch_cuts(rows, batch_size, tokens), done, all) : !done) return std::nullopt;
   return all;
 }
 

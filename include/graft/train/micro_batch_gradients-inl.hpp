@@ -2,6 +2,9 @@
 // Bodies of graft/train/micro_batch_gradients.hpp.
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <type_traits>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/gradients.hpp"
@@ -64,6 +67,13 @@ void detail::summing_tree<T>::done(index leaf, T* block) {
   root_ = block;
 }
 
+template <class T>
+T* detail::summing_tree<T>::at(tree_node node) const {
+  index place = node.at;
+  for (index count = leaves_, level = 0; level < node.level; ++level, count = (count + 1) / 2) place += count;
+  return waiting_[static_cast<std::size_t>(place)];
+}
+
 /// The block that waits at NEIGHBOUR, or, where none does, leaves BLOCK to wait at AT.
 template <class T>
 T* detail::summing_tree<T>::exchange(index at, index neighbour, T* block) {
@@ -73,9 +83,25 @@ T* detail::summing_tree<T>::exchange(index at, index neighbour, T* block) {
   return other;
 }
 
+/// A sum over the bits of PARAMETERS, each of which counts.
+template <class T>
+std::uint64_t detail::sum_of_bits(const std::vector<parameter<T>*>& parameters) {
+  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  std::uint64_t sum = 0, factor = 1;
+  for (const auto* p : parameters) {
+    const T* const numbers = p->value().data();
+    std::uint64_t own = 0;
+#pragma omp simd reduction(+ : own)
+    for (index i = 0; i < p->size(); ++i) own += std::bit_cast<word>(numbers[i]) * (2 * static_cast<std::uint64_t>(i) + 1);
+    sum += own * factor;
+    factor += 2;
+  }
+  return sum;
+}
+
 template <class M>
-auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o)
-    -> result {
+auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o,
+                                   bool stop) -> result {
   micro_batches(b, tokens, cuts_);
   const index count = std::ssize(cuts_) - 1;
   trainable_parameters(model, parameters_);
@@ -87,27 +113,39 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
     walk& w = walks_[static_cast<std::size_t>(own.worker_number)];
     results_[n] = pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, own);
   };
+  rank_group* const group = ctx.group;
+  const int ranks = group == nullptr ? 1 : group->size(), self = group == nullptr ? 0 : group->rank();
+  words_.assign(static_cast<std::size_t>(ranks), {});
+  words_[static_cast<std::size_t>(self)] = {stop ? 1U : 0U, ranks > 1 ? detail::sum_of_bits(parameters_) : 0};
   if (size * static_cast<index>(sizeof(real)) > most_gradient_bytes || count == 1) {
+    if (ranks > 1) exchange_words(*group);
     for (index i = 0; i < count; ++i) pass_of(i, ctx);
   } else {
+    const index first = detail::first_leaf(count, self, ranks), last = detail::first_leaf(count, self + 1, ranks);
     sums_.begin(count, size, ctx.threads);
     pack_trained(model, ctx);
-    for_each_unit(count, ctx, [&](index i, context& own) {
+    for_each_unit(last - first, ctx, [&](index i, context& own) {
       real* gradients = sums_.take();
       const gradients_into scope(own, gradients);
-      pass_of(i, own);
-      sums_.done(i, gradients);
+      pass_of(first + i, own);
+      sums_.done(first + i, gradients);
     });
     for (auto* p : parameters_) p->gradient();
+    const real* total = sums_.root();
+    if (ranks > 1) {
+      const timed time(ctx.times, operation::wait);
+      total = spread_.add(*group, count, size, std::span(results_), words_, [&](detail::tree_node node) { return sums_.at(node); });
+    }
     detail::for_each_piece(parameters_, ctx.threads, [&](std::size_t i, index, index begin, index end) {
       real* to = parameters_[i]->gradient().data();
-      const real* from = sums_.root() + parameters_[i]->gradient_offset;
+      const real* from = total + parameters_[i]->gradient_offset;
 #pragma omp simd
       for (index e = begin; e < end; ++e) to[e] += from[e];
     });
   }
   result sum;
-  for (const result& r : results_) {
+  sum.stop = detail::agreed_stop(words_);
+  for (const part_result& r : results_) {
     sum.loss += r.loss;
     sum.entropy += r.entropy;
   }
@@ -115,8 +153,15 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
 }
 
 template <class M>
+void micro_batch_gradients<M>::exchange_words(rank_group& group) {
+  std::vector<std::size_t> begins;
+  for (std::size_t r = 0; r <= words_.size(); ++r) begins.push_back(r * sizeof(detail::rank_word));
+  group.all_gather(std::as_writable_bytes(std::span(words_)), begins);
+}
+
+template <class M>
 auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
-                                    walk& w, context& ctx) -> result {
+                                    walk& w, context& ctx) -> part_result {
   const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
   ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
   ctx.sequences_before = first;

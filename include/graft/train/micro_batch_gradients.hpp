@@ -1,6 +1,7 @@
 #pragma once
 // The loss of a batch and its gradients, a micro-batch at a time, on as many threads as there are.
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/losses/loss_options.hpp"
+#include "graft/train/spread_sum.hpp"
 
 namespace graft {
 
@@ -27,6 +29,8 @@ class summing_tree {
   void done(index leaf, T* block);
   /// The sum, when all leaves are done.
   const T* root() const { return root_; }
+  /// The sum of the leaves of NODE, one of the largest nodes whose leaves all are done, where others never are.
+  T* at(tree_node node) const;
 
  private:
   T* exchange(index at, index neighbour, T* block);
@@ -39,6 +43,9 @@ class summing_tree {
   T* root_ = nullptr;
 };
 
+template <class T>
+std::uint64_t sum_of_bits(const std::vector<parameter<T>*>& parameters);
+
 }  // namespace detail
 
 /// Forward and backward over a batch of any size.   Tested: tests/training/micro_batch_gradients_test.cpp, threads_test.cpp
@@ -48,6 +55,7 @@ class micro_batch_gradients {
   using real = typename M::real;
   struct result {
     double loss = 0, entropy = 0;  // means over the batch; no entropy in regression
+    bool stop = false;             // a rank wishes to
   };
 
   /// grad += SCALE dL/dp for every trained parameter, L the mean loss of B as O says. The batch is cut into micro-batches (`micro_batches`
@@ -55,7 +63,12 @@ class micro_batch_gradients {
   /// their gradients are summed in one fixed tree: no bit depends on the number of threads. Models whose gradients are larger than
   /// `most_gradient_bytes` (model/memory.hpp) take one after the other, all threads together.
   /// Masks of dropout are those of the whole batch.
-  result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o = {});
+  /// Where ctx.group is set, each rank takes its share of the micro-batches, and every rank gets the gradients of all, to the bit as from
+  /// one process (train/spread_sum.hpp); gradients that are too large for the tree, and a batch of one micro-batch, each rank computes
+  /// whole. All must hold the same parameters and the same B. STOP: this rank wishes to stop; the result says whether any does.
+  /// @throws backend_error  the ranks hold different parameters, or cannot reach each other
+  result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o = {},
+             bool stop = false);
 
  private:
   struct walk {  // what a thread needs for one micro-batch
@@ -63,14 +76,22 @@ class micro_batch_gradients {
     typename M::trace trace;
     matrix<real> logits, dlogits;
   };
+  struct part_result {
+    double loss = 0, entropy = 0;
+  };
   /// Loss and entropy of the sequences FIRST .. LAST - 1 of B, as shares of the batch's means.
-  result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o, walk& w, context& ctx);
+  part_result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o, walk& w,
+                   context& ctx);
+
+  void exchange_words(rank_group& group);
 
   std::vector<parameter<real>*> parameters_;
   std::vector<index> cuts_;
-  std::vector<result> results_;
+  std::vector<part_result> results_;
   std::vector<walk> walks_;
   detail::summing_tree<real> sums_;
+  detail::spread_sum<real> spread_;
+  std::vector<detail::rank_word> words_;
 };
 
 }  // namespace graft

@@ -55,13 +55,12 @@ GRAFT_INLINE void trainer::resume(const std::string& path) {
 }
 
 GRAFT_INLINE trainer::outcome trainer::run(const training_observer& observer, const std::atomic<bool>* stop) {
-  const auto stopped = [&] { return stop != nullptr && stop->load(); };
   if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
   while (state_.global_step < total_ && !stops_early()) {
     const auto order = rows_in_order();
     while (state_.epoch_step < per_epoch_ && state_.global_step < total_ && !stops_early()) {
-      if (stopped()) return stop_here(observer);
-      const std::optional<step_report> report = step(order, observer);
+      if (stopped(stop)) return stop_here(observer);
+      const std::optional<step_report> report = step(order, observer, stop);
       if (!report) return end_early();
       if (observer.step) observer.step(*report);
       if (evaluation_due() && !evaluate_now(observer, stop)) return stop_here(observer);
@@ -92,13 +91,20 @@ GRAFT_INLINE std::vector<std::size_t> trainer::rows_in_order() const {
   return grouped_by_length(std::move(order), lengths_, static_cast<std::size_t>(options_.train_batch_size), window, options_.seed, epoch);
 }
 
-GRAFT_INLINE std::optional<step_report> trainer::step(const std::vector<std::size_t>& order, const training_observer& observer) {
+GRAFT_INLINE bool trainer::stopped(const std::atomic<bool>* stop) const {
+  return options_.group != nullptr ? agreed_stop_ : stop != nullptr && stop->load();
+}
+
+GRAFT_INLINE std::optional<step_report> trainer::step(const std::vector<std::size_t>& order, const training_observer& observer,
+                                                      const std::atomic<bool>* stop) {
   const auto started = std::chrono::steady_clock::now();
   const std::int64_t parts = options_.gradient_accumulation_steps;
   step_report report{state_.epoch, state_.epoch_step, state_.global_step + 1, 0, 0, 0, 0, 0, 0, 0};
   for (std::int64_t part = 0; part < parts; ++part) {
     fill_batch(order, state_.epoch_step * parts + part);
-    const auto result = steps_->add_gradient(batch_, static_cast<std::uint64_t>(state_.global_step * parts + part), parts);
+    const auto result =
+        steps_->add_gradient(batch_, static_cast<std::uint64_t>(state_.global_step * parts + part), parts, stop != nullptr && stop->load());
+    agreed_stop_ = agreed_stop_ || result.stop;
     require_inputs(observer);
     if (!finite(result.loss, "the loss")) return std::nullopt;
     report.loss += result.loss / static_cast<double>(parts);

@@ -52,6 +52,8 @@ class trainer {
   /// Trains to the end, or until *STOP; then a checkpoint is written and the same call with the same data can go on later.
   /// At the end, which may come early, the model holds the best parameters. So it does when the loss or the gradients of a step are no
   /// finite numbers: that step is not taken, and no checkpoint written any more.
+  /// Of a group of ranks (the options' `group`) all train, evaluate and stop together, where *STOP turns true on any; the first alone
+  /// writes checkpoints, and reads the one to go on from. Parameters and decisions are the same on all, and those of one process.
   outcome run(const training_observer& observer, const std::atomic<bool>* stop = nullptr);
 
  protected:
@@ -63,7 +65,10 @@ class trainer {
   std::vector<std::size_t> rows_in_order() const;
 
   /// Nothing, and `diverged_` says why, when the step cannot be taken.
-  std::optional<step_report> step(const std::vector<std::size_t>& order, const training_observer& observer);
+  std::optional<step_report> step(const std::vector<std::size_t>& order, const training_observer& observer, const std::atomic<bool>* stop);
+
+  /// Whether *STOP asks to end here: of a group what its ranks agreed on in the last step.
+  bool stopped(const std::atomic<bool>* stop) const;
 
   bool finite(double value, const char* what);
 
@@ -99,6 +104,7 @@ class trainer {
   std::int64_t total_ = 0;
   training_state state_;
   std::optional<divergence> diverged_;
+  bool agreed_stop_ = false;
   batch batch_;
   std::unique_ptr<detail::training_steps> steps_;
 };

@@ -18,6 +18,8 @@ namespace graft {
 /// What the numbers of a run depend on: name -> value, or digest of what is read. "learning_rate" -> "0.001", "training rows" -> 16 digits.
 using run_identity = std::map<std::string, std::string>;
 
+class rank_group;
+
 /// How to train; the names are those of the flags.
 struct training_options {
   index train_batch_size = 8;
@@ -45,6 +47,7 @@ struct training_options {
   std::string checkpoint_path{};             // "": no checkpoints
   run_identity identity{};                   // what else the numbers depend on (the trunk, say): a checkpoint is of one such run
   int threads = 0;                           // 0: as many as OpenMP takes
+  rank_group* group = nullptr;               // processes that train together, with the same options but for threads; null: this one alone
 };
 
 /// T = (ceil(n / batch) // accumulation) x epochs, or max_steps.

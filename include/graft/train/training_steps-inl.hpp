@@ -2,6 +2,7 @@
 // Bodies of graft/train/training_steps.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/rank_group.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/optim/schedule.hpp"
 #include "graft/train/checkpoint.hpp"
@@ -16,6 +17,7 @@ training_steps_of<M>::training_steps_of(M& model, const task& t, const training_
   check_loss(o.loss, t);
   context_.seed = o.seed;
   if (o.threads > 0) context_.threads = o.threads;
+  context_.group = o.group;
 }
 
 template <class M>
@@ -24,12 +26,12 @@ void training_steps_of<M>::begin() {
 }
 
 template <class M>
-batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts) {
+batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) {
   context_.training = true;
   context_.step = number;
   const auto result =
-      gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_, options_.loss);
-  return {result.loss, result.entropy};
+      gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_, options_.loss, stop);
+  return {result.loss, result.entropy, result.stop};
 }
 
 template <class M>
@@ -74,12 +76,28 @@ void training_steps_of<M>::use_best() {
 
 template <class M>
 void training_steps_of<M>::save(const std::string& path, const run_identity& identity, const training_state& state) {
-  save_checkpoint(path, identity, state, optimizer_, best_);
+  if (context_.group == nullptr || context_.group->rank() == 0) save_checkpoint(path, identity, state, optimizer_, best_);
 }
 
 template <class M>
 training_state training_steps_of<M>::load(const std::string& path, const run_identity& identity) {
-  return load_checkpoint(path, identity, optimizer_, best_);
+  rank_group* const group = context_.group;
+  if (group == nullptr) return load_checkpoint(path, identity, optimizer_, best_);
+  std::string text;
+  if (group->rank() == 0) text = state_text({}, load_checkpoint(path, identity, optimizer_, best_));
+  const training_state state = state_of_text(text_of_first_rank(*group, text), path);
+  best_.resize(state.best_score ? optimizer_.parameters().size() : 0);
+  for (std::size_t i = 0; i < optimizer_.parameters().size(); ++i) {
+    auto& p = *optimizer_.parameters()[i];
+    const auto share = [&](auto&& m) { group->broadcast(std::as_writable_bytes(elements(m))); };
+    share(p.edit());
+    share(optimizer_.state()[i].m);
+    share(optimizer_.state()[i].v);
+    if (!best_.empty()) best_[i].resize(p.rows(), p.cols());
+    if (!best_.empty()) share(best_[i]);
+  }
+  optimizer_.set_steps(state.global_step);
+  return state;
 }
 
 }  // namespace graft::detail

@@ -13,16 +13,17 @@
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/optim/adamw.hpp"
-#include "graft/train/micro_batch_gradients.hpp"
 #include "graft/train/evaluation.hpp"
+#include "graft/train/micro_batch_gradients.hpp"
 #include "graft/train/training_options.hpp"
 #include "graft/train/training_reports.hpp"
 
 namespace graft::detail {
 
-/// Means over a batch; no entropy in regression.
+/// Means over a batch; no entropy in regression. Whether a rank wishes to stop.
 struct batch_loss {
   double loss = 0, entropy = 0;
+  bool stop = false;
 };
 
 /// What the training loop (train/trainer.hpp) asks of a model.
@@ -31,8 +32,8 @@ struct training_steps {
 
   /// What was checked may be trained now: frozen weights are packed.
   virtual void begin() = 0;
-  /// The gradients of B, batch NUMBER of the run, over PARTS are added.
-  virtual batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts) = 0;
+  /// The gradients of B, batch NUMBER of the run, over PARTS are added. STOP: this rank wishes to stop.
+  virtual batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) = 0;
   /// The norm of the gradients, which is at most LIMIT afterwards.
   virtual double clip(double limit) = 0;
   /// One step of the optimizer; there are no gradients afterwards.
@@ -45,6 +46,7 @@ struct training_steps {
   /// Keeps the trained parameters as they are, and takes those that were kept last, if any.
   virtual void keep_best() = 0;
   virtual void use_best() = 0;
+  /// Of a group of ranks the first alone writes, and reads for all.
   virtual void save(const std::string& path, const run_identity& identity, const training_state& state) = 0;
   virtual training_state load(const std::string& path, const run_identity& identity) = 0;
 };
@@ -58,7 +60,7 @@ class training_steps_of final : public training_steps {
   training_steps_of(M& model, const task& t, const training_options& o);
 
   void begin() override;
-  batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts) override;
+  batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) override;
   double clip(double limit) override;
   void update(double rate, double mixing_rate) override;
   void drop_gradients() override;

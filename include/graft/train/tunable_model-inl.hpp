@@ -74,17 +74,21 @@ GRAFT_INLINE index tunable_model::start_head(const tensor_source& head, const st
   return base_->start_head(head, rows);
 }
 GRAFT_INLINE void tunable_model::load_trained(const tensor_source& saved) { base_->load_trained(saved); }
+GRAFT_INLINE void tunable_model::share_trained(rank_group& group) { base_->share_trained(group); }
 GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(threads > 0 ? threads : omp_get_max_threads()); }
 
 GRAFT_INLINE std::optional<evaluation> tunable_model::evaluate(const task& t, std::span<const features> rows, index batch_size, int threads,
-                                                               const std::atomic<bool>* stop, index tokens) const {
+                                                               const std::atomic<bool>* stop, index tokens, rank_group* group) const {
   context ctx = detail::context_of(threads);
+  ctx.group = group;
   return base_->evaluate(t, rows, batch_size, ctx, stop, tokens);
 }
 
 GRAFT_INLINE std::optional<std::vector<double>> tunable_model::predict_logits(std::span<const features> rows, index batch_size, int threads,
-                                                                              const std::atomic<bool>* stop, index tokens) const {
+                                                                              const std::atomic<bool>* stop, index tokens,
+                                                                              rank_group* group) const {
   context ctx = detail::context_of(threads);
+  ctx.group = group;
   const auto logits = base_->predict_logits(rows, batch_size, ctx, stop, tokens);
   if (!logits) return std::nullopt;
   return std::vector<double>(logits->data(), logits->data() + logits->size());

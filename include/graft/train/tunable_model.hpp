@@ -22,6 +22,7 @@
 namespace graft {
 
 struct evaluation;
+class rank_group;
 struct taken_start;
 class tensor_source;
 namespace detail {
@@ -76,16 +77,20 @@ class tunable_model {
   /// All that is trained, from a file that save_tuned or save_everything wrote.
   /// @throws format_error  a tensor is not there
   void load_trained(const tensor_source& saved);
+  /// What is trained becomes, on every rank of GROUP, what the first has.
+  void share_trained(rank_group& group);
   /// Prepares to evaluate; a trainer prepares for itself.
   void pack(int threads = 0);
 
   /// Loss, metrics and logits of labeled ROWS; BATCH_SIZE rows or about TOKENS tokens go through at once. Nothing when *STOP turns true.
-  /// Who looks at the result includes train/evaluation.hpp.
+  /// The ranks of GROUP, if there is one, each compute a share, and all get the result. Who looks at it includes train/evaluation.hpp.
   std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size = 8, int threads = 0,
-                                     const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) const;
+                                     const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once,
+                                     rank_group* group = nullptr) const;
   /// The logits of ROWS, row by row, num_labels() of the description each. Otherwise as above.
   std::optional<std::vector<double>> predict_logits(std::span<const features> rows, index batch_size = 8, int threads = 0,
-                                                    const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) const;
+                                                    const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once,
+                                                    rank_group* group = nullptr) const;
   /// Of a mix: the weights at each site, from the first layer's attention on. Else empty.
   std::vector<std::vector<double>> mixing_weights() const;
 

@@ -4,12 +4,14 @@
 #include <type_traits>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/rank_group.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/lora.hpp"
 #include "graft/model/memory.hpp"
 #include "graft/model/prefix.hpp"
 #include "graft/model/saving.hpp"
+#include "graft/train/checkpoint.hpp"
 #include "graft/train/tunable_model.hpp"
 #include "graft/train/tunable_of.hpp"
 
@@ -108,6 +110,11 @@ void tunable_of<M>::load_trained(const tensor_source& saved) {
     if (!saved.contains(p->name)) throw format_error(saved.path(), "has no tensor '" + p->name + "' that this run trains");
   }
   load_by_name(model_, saved);
+}
+
+template <class M>
+void tunable_of<M>::share_trained(rank_group& group) {
+  for (auto* p : trainable_parameters(model_)) group.broadcast(std::as_writable_bytes(elements(p->edit())));
 }
 
 template <class M>

@@ -43,6 +43,7 @@ struct tunable_base {
   virtual taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) = 0;
   virtual index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) = 0;
   virtual void load_trained(const tensor_source& saved) = 0;
+  virtual void share_trained(rank_group& group) = 0;
   virtual void pack(int threads) = 0;
   virtual std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop, index tokens) const = 0;
@@ -72,6 +73,7 @@ class tunable_of final : public tunable_base {
   taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) override;
   index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) override;
   void load_trained(const tensor_source& saved) override;
+  void share_trained(rank_group& group) override;
   void pack(int threads) override;
   std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                      const std::atomic<bool>* stop, index tokens) const override;

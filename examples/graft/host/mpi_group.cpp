@@ -1,0 +1,164 @@
+#include "host/mpi_group.hpp"
+
+#include <cstdlib>
+#include <string>
+
+#include "graft/core/error.hpp"
+
+#if defined(GRAFT_MPI)
+#include <mpi.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <cstring>
+#include <span>
+#include <thread>
+#include <vector>
+#endif
+
+namespace graft::program {
+
+#if !defined(GRAFT_MPI)
+
+std::unique_ptr<mpi_group> mpi_group::join() {
+  const auto several = [](const char* size) { return size != nullptr && std::strtol(size, nullptr, 10) > 1; };
+  if (!several(std::getenv("OMPI_COMM_WORLD_SIZE")) && !several(std::getenv("PMI_SIZE"))) return nullptr;
+  throw config_error("this graft was built without MPI, and mpirun started several processes of it: build it with -DGRAFT_MPI=ON");
+}
+
+#else
+
+namespace {
+
+void require(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw backend_error(std::string(what) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
+}
+
+/// Waits for REQUESTS: a while without sleep, since as a rule it is short, then with some, since rows may be waited for, or a slow rank.
+void wait_for(std::vector<MPI_Request>& requests, const char* what) {
+  using clock = std::chrono::steady_clock;
+  const auto begun = clock::now();
+  for (int done = 0;;) {
+    require(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), what);
+    if (done != 0) return;
+    if (clock::now() - begun < std::chrono::milliseconds(20)) {
+      ::sched_yield();
+    } else {
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+    }
+  }
+}
+
+constexpr std::size_t most_at_once = std::size_t{1} << 30;  // bytes: MPI counts in int
+
+class world final : public mpi_group {
+ public:
+  world() {
+    int provided = 0;
+    require(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    require(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
+    require(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+    count_sharing();
+  }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  std::int64_t sharing() const override { return sharing_; }
+
+  void exchange(std::span<const outgoing> out, std::span<const incoming> in) override {
+    std::vector<MPI_Request> requests;
+    for (const incoming& one : in) {
+      for_pieces(one.bytes, [&](std::byte* bytes, int count) {
+        require(MPI_Irecv(bytes, count, MPI_BYTE, one.rank, 0, MPI_COMM_WORLD, &requests.emplace_back()), "MPI_Irecv");
+      });
+    }
+    for (const outgoing& one : out) {
+      for_pieces(one.bytes, [&](const std::byte* bytes, int count) {
+        require(MPI_Isend(bytes, count, MPI_BYTE, one.rank, 0, MPI_COMM_WORLD, &requests.emplace_back()), "MPI_Isend");
+      });
+    }
+    wait_for(requests, "an exchange with other ranks");
+  }
+
+  void all_gather(std::span<std::byte> all, std::span<const std::size_t> begins) override {
+    if (all.size() > most_at_once) {
+      for (int r = 0; r < size_; ++r) {
+        const auto i = static_cast<std::size_t>(r);
+        broadcast_from(r, all.subspan(begins[i], begins[i + 1] - begins[i]));
+      }
+      return;
+    }
+    std::vector<int> counts, places;
+    for (std::size_t r = 0; r + 1 < begins.size(); ++r) {
+      counts.push_back(static_cast<int>(begins[r + 1] - begins[r]));
+      places.push_back(static_cast<int>(begins[r]));
+    }
+    std::vector<MPI_Request> request(1);
+    require(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all.data(), counts.data(), places.data(), MPI_BYTE, MPI_COMM_WORLD, request.data()),
+            "MPI_Iallgatherv");
+    wait_for(request, "gathering from all ranks");
+  }
+
+  void broadcast(std::span<std::byte> bytes) override { broadcast_from(0, bytes); }
+
+  void leave() override { MPI_Finalize(); }
+  void abort(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    ::_exit(exit_code);
+  }
+
+ private:
+  template <class Byte, class F>
+  static void for_pieces(std::span<Byte> bytes, F&& f) {
+    while (!bytes.empty()) {
+      const auto piece = bytes.first(std::min(bytes.size(), most_at_once));
+      f(piece.data(), static_cast<int>(piece.size()));
+      bytes = bytes.subspan(piece.size());
+    }
+  }
+
+  static void broadcast_from(int rank, std::span<std::byte> all) {
+    for_pieces(all, [&](std::byte* bytes, int count) {
+      std::vector<MPI_Request> request(1);
+      require(MPI_Ibcast(bytes, count, MPI_BYTE, rank, MPI_COMM_WORLD, request.data()), "MPI_Ibcast");
+      wait_for(request, "a broadcast");
+    });
+  }
+
+  void count_sharing() {
+    MPI_Comm node{};
+    require(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+    int ranks = 0;
+    MPI_Comm_size(node, &ranks);
+    cpu_set_t own;
+    CPU_ZERO(&own);
+    ::sched_getaffinity(0, sizeof own, &own);
+    std::vector<cpu_set_t> all(static_cast<std::size_t>(ranks));
+    require(MPI_Allgather(&own, sizeof own, MPI_BYTE, all.data(), sizeof own, MPI_BYTE, node), "MPI_Allgather");
+    sharing_ = std::count_if(all.begin(), all.end(), [&](const cpu_set_t& one) { return CPU_EQUAL(&one, &own) != 0; });
+    MPI_Comm_free(&node);
+  }
+
+  int rank_ = 0, size_ = 1;
+  std::int64_t sharing_ = 1;
+};
+
+}  // namespace
+
+std::unique_ptr<mpi_group> mpi_group::join() {
+  const bool started =
+      std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_SIZE") != nullptr || std::getenv("PMIX_RANK") != nullptr;
+  return started ? std::make_unique<world>() : nullptr;
+}
+
+#endif
+
+}  // namespace graft::program

@@ -1,0 +1,100 @@
+#include "host/ranks.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "graft/core/printable.hpp"
+#include "graft/version.hpp"
+#include "host/mpi_group.hpp"
+#include "host/stop.hpp"
+
+namespace graft::program {
+namespace {
+
+std::unique_ptr<mpi_group>& joined() {
+  static std::unique_ptr<mpi_group> group;
+  return group;
+}
+
+int& own_errors() {  // standard error as it was
+  static int descriptor = -1;
+  return descriptor;
+}
+
+void be_silent() {
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  own_errors() = ::fcntl(2, F_DUPFD_CLOEXEC, 3);
+  for (const int stream : {1, 2}) {
+    if (nowhere >= 0) ::dup2(nowhere, stream);
+  }
+  if (nowhere >= 0) ::close(nowhere);
+}
+
+}  // namespace
+
+rank_group* ranks() { return joined() && joined()->size() > 1 ? joined().get() : nullptr; }
+
+bool is_first_rank() { return ranks() == nullptr || ranks()->rank() == 0; }
+
+void join_ranks(const std::string& command) {
+  joined() = mpi_group::join();
+  if (ranks() == nullptr) return;
+  if (!is_first_rank()) be_silent();
+  stop_requested();
+  std::ostringstream version;
+  version << GRAFT_VERSION_MAJOR << '.' << GRAFT_VERSION_MINOR << '.' << GRAFT_VERSION_PATCH;
+  require_same_on_ranks({{"the version of graft", version.str()}, {"the sub-command", command}});
+}
+
+std::int64_t ranks_that_share_processors() { return ranks() == nullptr ? 1 : joined()->sharing(); }
+
+void require_same_on_ranks(const rank_facts& facts) {
+  if (ranks() == nullptr) return;
+  std::string own;
+  const auto one_line = [](const std::string& text) { return printable(text, 4000); };
+  for (const auto& [name, value] : facts) own += one_line(name) + '\t' + one_line(value) + '\n';
+  const auto all = gather_texts(*ranks(), own);
+  for (std::size_t r = 1; r < all.size(); ++r) {
+    std::istringstream first(all[0]), other(all[r]);
+    for (std::string expected, found; std::getline(first, expected);) {
+      if (!std::getline(other, found)) found.clear();
+      if (expected == found) continue;
+      const auto value = [](const std::string& line) { return line.substr(line.find('\t') + 1); };
+      throw ranks_differ("rank " + std::to_string(r) + " of " + std::to_string(all.size()) + ": " +
+                         expected.substr(0, expected.find('\t')) + " is " + value(found) + " there, and " + value(expected) +
+                         " on rank 0; every rank needs the same program, flags and files");
+    }
+  }
+}
+
+void leave_ranks() {
+  if (joined()) joined()->leave();
+}
+
+std::string begin_last_words(bool names_rank) {
+  if (ranks() == nullptr) return "";
+  if (!is_first_rank()) {
+    // Who fails for a reason that all have lets the first say it; then mpirun ends this process.
+    const bool before = stop_requested();
+    for (int waited = 0, most = 500 + 20 * std::min(ranks()->rank(), 50); waited < most; waited += 10) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      if (!before && stop_requested()) std::_Exit(1);
+    }
+    if (own_errors() >= 0) ::dup2(own_errors(), 2);
+  }
+  return names_rank ? "rank " + std::to_string(ranks()->rank()) + " of " + std::to_string(ranks()->size()) + ": " : "";
+}
+
+void end_ranks(int exit_code) {
+  if (joined()) joined()->abort(exit_code);
+}
+
+}  // namespace graft::program

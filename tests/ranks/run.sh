@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Several processes of the program do what one does, to the byte; where one fails, all end, with a line that says which and why.
+# Usage: run.sh GRAFT GRAFT_WITH_MPI MAKE_EXAMPLE WORK_FOLDER
+set -euo pipefail
+one=$1 mpi=$2 make_example=$3 work=$4
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
+rm -rf "$work"
+mkdir -p "$work"
+cd "$work"
+"$make_example" example --size small > /dev/null
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+ranks() { local n=$1; shift; mpirun --oversubscribe --bind-to none -n "$n" "$@"; }
+same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
+
+model=(--model_path example/encoder)
+training=("${model[@]}" --task_config_path example/warmup/warmup.json --train_batch_size 16 --tokens_at_once 40 --max_steps 6
+  --learning_rate 1e-3 --eval_every_steps 3 --seed 5 --threads 1 --do_train --do_val --do_test --do_save)
+files="model.safetensors val_metrics.json val_preds.csv test_preds.csv test_predictions.tsv"
+
+# training: the same files from any number of ranks
+for precision in f32 bf16; do
+  "$one" train-adapter "${training[@]}" --precision "$precision" --output_dir "one_$precision" > /dev/null
+  for n in 1 2 3 4 7; do
+    [ "$precision" = f32 ] || [ "$n" -lt 5 ] || continue
+    ranks "$n" "$mpi" train-adapter "${training[@]}" --precision "$precision" --output_dir "${precision}_$n" > out 2> err || { cat out err; fail "$n ranks"; }
+    for file in $files; do same "one_$precision/$file" "${precision}_$n/$file"; done
+    [ "$(grep -c '^graft ' out)" = 1 ] || fail "more than one rank talks"
+  done
+done
+
+# a mix, and updates
+echo '{"a": "one_f32/model.safetensors", "b": "one_bf16/model.safetensors"}' > adapters.json
+mix=("${model[@]}" --task_config_path example/warmup/warmup.json --adapter_weights_path adapters.json --train_batch_size 16
+  --tokens_at_once 40 --max_steps 4 --learning_rate 1e-3 --seed 5 --threads 1 --precision f32 --do_train --do_val --do_save)
+"$one" train-multi-adapter "${mix[@]}" --output_dir one_mix > /dev/null
+ranks 3 "$mpi" train-multi-adapter "${mix[@]}" --output_dir mix_3 > /dev/null 2> err || { cat err; fail "a mix"; }
+same one_mix/model.safetensors mix_3/model.safetensors
+
+# rows: answered by all, in order
+adapter=("${model[@]}" --adapter_path one_f32 --threads 1 --precision f32)
+for i in $(seq 300); do printf 'text %d of some\tand %d more\n' "$i" $((i * i % 97)); done > rows
+"$one" predict "${adapter[@]}" < rows > one_table
+for n in 2 3 7; do
+  ranks "$n" "$mpi" predict "${adapter[@]}" < rows > table 2> err || { cat err; fail "predict on $n ranks"; }
+  same one_table table
+done
+ranks 2 "$mpi" predict "${adapter[@]}" --threads 2 --output table.tsv < rows 2> err
+same one_table table.tsv
+head -c 2000 one_table > part.tsv
+ranks 3 "$mpi" predict "${adapter[@]}" --output part.tsv --resume < rows 2> err || { cat err; fail "predict --resume"; }
+same one_table part.tsv
+{ head -3 rows | sed 's/^/{"text_a": "/; s/\t.*/"}/'; echo '{"text_a": 5}'; echo '{"text_a": "last"}'; } > bad.jsonl
+code=0; "$one" predict "${adapter[@]}" --input bad.jsonl --on_error row > one_bad 2> /dev/null || code=$?
+[ "$code" = 5 ] || fail "a bad row gave exit code $code"
+code=0; ranks 3 "$mpi" predict "${adapter[@]}" --input bad.jsonl --on_error row > bad 2> /dev/null || code=$?
+[ "$code" = 5 ] || fail "a bad row gave exit code $code on ranks"
+same one_bad bad
+"$one" evaluate "${adapter[@]}" --task_config_path example/warmup/warmup.json --output one_scores.json > one_scores
+ranks 4 "$mpi" evaluate "${adapter[@]}" --task_config_path example/warmup/warmup.json --output scores.json > scores 2> err || { cat err; fail evaluate; }
+same one_scores scores
+same one_scores.json scores.json
+
+# what goes wrong: all end within ten seconds, with a line that names the rank and the cause
+ends_with() {  # TEXT COMMAND...: it fails so soon, and says TEXT
+  local text=$1 code=0
+  shift
+  timeout 10 "$@" > out 2> err || code=$?
+  { [ "$code" != 0 ] && [ "$code" != 124 ]; } || { cat out err; fail "exit code $code: $*"; }
+  grep -q "$text" err || { cat err; fail "did not say: $text"; }
+  [ "$(grep -c '^graft: ' err)" -le 1 ] || { cat err; fail "more than one rank says why"; }
+}
+mkdir other
+sed '2s/"label":"[^"]*"/"label":"3"/; 3s/"label":"[^"]*"/"label":"4"/' example/warmup/train.jsonl > other/train.jsonl
+sed 's,'"$work"'/example/warmup/train,'"$work"'/other/train,' example/warmup/warmup.json > other/warmup.json
+same_flags=("${training[@]}" --precision f32 --output_dir failed)
+other_task=("${same_flags[@]}" --task_config_path other/warmup.json)
+ends_with 'rank 1 of 2: training rows is .* there, and .* on rank 0' mpirun --oversubscribe --bind-to none \
+  -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${other_task[@]}"
+ends_with 'rank 1 of 2: --learning_rate is 0.1 there, and 0.001 on rank 0' mpirun --oversubscribe --bind-to none \
+  -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --learning_rate 0.1
+ends_with 'rank 1 of 2: the sub-command is predict there' mpirun --oversubscribe --bind-to none \
+  -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" predict "${adapter[@]}"
+ends_with 'rank 2 of 3: .*nowhere' mpirun --oversubscribe --bind-to none \
+  -n 2 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --model_path nowhere
+ends_with 'rank 0 of 3: .*unknown flag' mpirun --oversubscribe -n 3 "$mpi" train-adapter --nonsense
+code=0; ranks 2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
+{ [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI"; }
+[ ! -e failed/model.safetensors ] || fail "a failed run saved something"
+echo "ranks: all the same"

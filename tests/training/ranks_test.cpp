@@ -1,0 +1,149 @@
+// The number of processes that train and evaluate together changes no bit. Here they are threads.
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "graft/model/freezing.hpp"
+#include "graft/train/trainer_of.hpp"
+#include "support/shared.hpp"
+#include "support/thread_ranks.hpp"
+#include "training/tiny_task.hpp"
+
+namespace {
+
+struct trained_by_ranks {
+  std::vector<double> numbers{};  // losses, entropies, norms and scores
+  std::vector<graft::matrix<float>> parameters{};
+  graft::trainer::outcome outcome{};
+  std::string checkpoint{};
+
+  bool operator==(const trained_by_ranks& other) const {
+    bool same = numbers == other.numbers && parameters.size() == other.parameters.size() && outcome == other.outcome;
+    for (std::size_t i = 0; same && i < parameters.size(); ++i) {
+      same = std::memcmp(parameters[i].data(), other.parameters[i].data(),
+                         static_cast<std::size_t>(parameters[i].size()) * sizeof(float)) == 0;
+    }
+    return same && checkpoint == other.checkpoint;
+  }
+};
+
+template <class P>
+graft::adapter_classifier<P> rank_model() {
+  auto model = graft::make_adapter_classifier<P>(graft_test::tiny_config(), 2, {4});
+  graft_test::draw_weights(model);
+  graft::tune_adapters(model);
+  return model;
+}
+
+/// What RANK of a group, or one process, makes of a model. STOP_AT: the step before which STOPPER wishes to stop.
+template <class P>
+trained_by_ranks train_rank(graft::rank_group* group, const std::string& checkpoint, bool resume = false, int stop_at = -1,
+                            int stopper = 0) {
+  auto model = rank_model<P>();
+  const auto data = graft_test::rows(70, 1), validation = graft_test::rows(37, 2);
+  graft::training_options o;
+  o.train_batch_size = 24;
+  o.eval_batch_size = 5;
+  o.tokens_at_once = 25;
+  o.num_train_epochs = 2;
+  o.gradient_accumulation_steps = 2;
+  o.learning_rate = 5e-3;
+  o.eval_every_steps = 1;
+  o.seed = 11;
+  o.threads = group == nullptr ? 2 : 1 + group->rank() % 2;
+  o.group = group;
+  const bool first = group == nullptr || group->rank() == 0;
+  o.checkpoint_path = first ? checkpoint : "/nowhere/that/is";
+  graft::trainer_of<graft::adapter_classifier<P>> training(model, graft_test::two_classes(), o, data, &validation);
+  if (resume) training.resume(o.checkpoint_path);
+  trained_by_ranks result;
+  std::atomic<bool> stop = false;
+  result.outcome = training.run({[&](const graft::step_report& r) {
+                                   result.numbers.insert(result.numbers.end(), {r.loss, r.entropy, r.gradient_norm});
+                                   stop = r.global_step == stop_at && (group == nullptr || group->rank() == stopper);
+                                 },
+                                 [&](const graft::evaluation_report& r) {
+                                   result.numbers.insert(result.numbers.end(), {r.loss, r.metrics.major});
+                                 },
+                                 {}},
+                                &stop);
+  for (const auto* p : graft::trainable_parameters(model)) result.parameters.emplace_back(p->value());
+  return result;
+}
+
+template <class P>
+void check_ranks() {
+  const graft_test::temporary_folder folder;
+  const trained_by_ranks alone = train_rank<P>(nullptr, folder / "none");
+  REQUIRE(alone.numbers.size() == 10);
+  for (const int ranks : {1, 2, 3, 4, 7}) {
+    INFO(ranks << " ranks");
+    std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
+    graft_test::on_ranks(
+        ranks, [&](graft::rank_group& own) { found[static_cast<std::size_t>(own.rank())] = train_rank<P>(&own, folder / "none"); });
+    for (const auto& one : found) CHECK(one == alone);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("one, two, three, four and seven ranks train to the same bits") { check_ranks<graft::f32>(); }
+TEST_CASE("one, two, three, four and seven ranks train to the same bits in bf16") { check_ranks<graft::bf16>(); }
+
+TEST_CASE("ranks stop after one step where any of them wishes to, and another number of them goes on to the same bits") {
+  const graft_test::temporary_folder folder;
+  const trained_by_ranks alone = train_rank<graft::f32>(nullptr, folder / "none");
+  const std::string checkpoint = folder / "checkpoint";
+  graft_test::on_ranks(3, [&](graft::rank_group& own) {
+    const auto found = train_rank<graft::f32>(&own, checkpoint, false, 1, 2);
+    if (found.outcome != graft::trainer::outcome::stopped) throw graft::error("did not stop");
+  });
+  for (const int ranks : {1, 4}) {
+    INFO(ranks << " ranks");
+    std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
+    graft_test::on_ranks(ranks, [&](graft::rank_group& own) {
+      found[static_cast<std::size_t>(own.rank())] = train_rank<graft::f32>(&own, checkpoint, true);
+    });
+    for (auto& one : found) {
+      CHECK(std::equal(one.numbers.rbegin(), one.numbers.rend(), alone.numbers.rbegin()));
+      one.numbers = alone.numbers;
+      CHECK(one == alone);
+    }
+  }
+}
+
+TEST_CASE("ranks whose parameters are not the same say so at once") {
+  const auto differ = [](graft::rank_group& own) {
+    auto model = rank_model<graft::f32>();
+    if (own.rank() == 1) graft::trainable_parameters(model)[3]->edit()(0, 0) += 1e-6F;
+    graft::context ctx;
+    ctx.threads = 1;
+    ctx.group = &own;
+    graft::batch b;
+    for (const auto& row : graft_test::rows(9, 5).rows) b.add(row);
+    graft::micro_batch_gradients<graft::adapter_classifier<graft::f32>> gradients;
+    gradients.add(model, b, graft::task_kind::classification, 1, 30, ctx);
+  };
+  CHECK_THROWS_WITH(graft_test::on_ranks(2, differ), Catch::Matchers::Contains("rank 1 trains other numbers than rank 0"));
+}
+
+TEST_CASE("the largest nodes of a share of the tree's leaves, from left to right") {
+  for (graft::index leaves = 1; leaves < 20; ++leaves) {
+    for (int ranks = 1; ranks < 9; ++ranks) {
+      graft::index next = 0;
+      for (int r = 0; r < ranks; ++r) {
+        std::vector<graft::detail::tree_node> nodes;
+        const graft::index first = graft::detail::first_leaf(leaves, r, ranks), last = graft::detail::first_leaf(leaves, r + 1, ranks);
+        graft::detail::whole_nodes(graft::detail::top_node(leaves), leaves, first, last, nodes);
+        for (const auto& node : nodes) {
+          REQUIRE(node.first() == next);
+          next = node.last(leaves);
+        }
+        REQUIRE(next == last);
+      }
+    }
+  }
+}
