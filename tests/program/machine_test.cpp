@@ -162,6 +162,7 @@ TEST_CASE("the default number of threads is what OMP_NUM_THREADS says, else no m
   CHECK(count >= 1);
   CHECK(count <= omp_get_num_procs());
   if (const auto quota = processor_quota()) CHECK(count <= *quota);
+  CHECK(graft::program::default_threads(warning, 2) == std::max<std::int64_t>(1, count / 2));  // of two ranks that share them
   CHECK(warning.empty());
   if (set != nullptr) ::setenv("OMP_NUM_THREADS", before.c_str(), 1);
 }

@@ -33,7 +33,6 @@ def main():
         tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"tap0", IFF_TAP | IFF_NO_PI))
         taps.append(tap)
-    enter("/proc/1/ns/net")
     print("ready", flush=True)
     place_of, waiting = {}, collections.deque()  # (when, frame, from)
     while True:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Several processes of the program do what one does, to the byte; where one fails, all end, with a line that says which and why.
-# Usage: run.sh GRAFT GRAFT_WITH_MPI MAKE_EXAMPLE WORK_FOLDER
+# Usage: run.sh GRAFT GRAFT_WITH_MPI MAKE_EXAMPLE FAILING_CALLS WORK_FOLDER    (the library of tests/faults/, or "")
 set -euo pipefail
-one=$1 mpi=$2 make_example=$3 work=$4
+one=$1 mpi=$2 make_example=$3 failing_calls=$4 work=$5
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
 rm -rf "$work"
 mkdir -p "$work"
@@ -68,7 +68,7 @@ ends_with() {  # TEXT COMMAND...: it fails so soon, and says TEXT
   timeout 10 "$@" > out 2> err || code=$?
   { [ "$code" != 0 ] && [ "$code" != 124 ]; } || { cat out err; fail "exit code $code: $*"; }
   grep -q "$text" err || { cat err; fail "did not say: $text"; }
-  [ "$(grep -c '^graft: ' err)" -le 1 ] || { cat err; fail "more than one rank says why"; }
+  [ "$(grep -c '^graft: [^w]' err)" -le 1 ] || { cat err; fail "more than one rank says why"; }
 }
 mkdir other
 sed '2s/"label":"[^"]*"/"label":"3"/; 3s/"label":"[^"]*"/"label":"4"/' example/warmup/train.jsonl > other/train.jsonl
@@ -86,5 +86,52 @@ ends_with 'rank 2 of 3: .*nowhere' mpirun --oversubscribe --bind-to none \
 ends_with 'rank 0 of 3: .*unknown flag' mpirun --oversubscribe -n 3 "$mpi" train-adapter --nonsense
 code=0; ranks 2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
 { [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI"; }
+
+# a rank that is killed, and signals; what was saved is whole, and another number of ranks goes on with it
+long=("${training[@]}" --precision f32 --max_steps 400 --save_every_steps 10)
+"$one" train-adapter "${long[@]}" --output_dir one_long > /dev/null
+started=""
+start_long() {  # FOLDER: until some steps are behind it
+  mpirun --oversubscribe --bind-to none -n 4 "$mpi" train-adapter "${long[@]}" --output_dir "$1" > out 2> err &
+  started=$!
+  for _ in $(seq 600); do
+    [ "$(cat "$1"/*/loss_train.zlog 2> /dev/null | wc -l)" -lt 30 ] || return 0
+    sleep 0.02
+  done
+  fail "no steps: $(cat out err)"
+}
+ends_soon() {  # the job that was started, within ten seconds; not as one that is done
+  for _ in $(seq 100); do
+    kill -0 "$started" 2> /dev/null || { ! wait "$started" || fail "ended well"; return 0; }
+    sleep 0.1
+  done
+  kill -9 "$started"
+  fail "goes on after ten seconds"
+}
+goes_on() {  # FOLDER RANKS
+  ranks "$2" "$mpi" train-adapter "${long[@]}" --output_dir "$1" --resume > out 2> err || { cat out err; fail "--resume on $2 ranks"; }
+  for file in $files; do same "one_long/$file" "$1/$file"; done
+}
+start_long killed
+kill -9 "$(pgrep -P "$started" | sed -n 3p)"
+ends_soon
+grep -q 'rank 2 .*signal 9' err || { cat err; fail "nobody says which rank was killed"; }
+goes_on killed 3
+for signal in USR1 INT; do
+  start_long "stopped_$signal"
+  kill -s "$signal" "$started"
+  ends_soon
+  grep -q '^graft: stopped after step' err || { cat err; fail "was not stopped by $signal"; }
+done
+goes_on stopped_USR1 7
+"$one" train-adapter "${long[@]}" --output_dir stopped_INT --resume > /dev/null
+same one_long/model.safetensors stopped_INT/model.safetensors
+
+# a disk that is full, for the one that writes
+if [ -n "$failing_calls" ]; then
+  ends_with 'rank 0 of 3: .*/model.safetensors: cannot be written: No space left on device' mpirun --oversubscribe --bind-to none \
+    -n 1 -x LD_PRELOAD="$failing_calls" -x GRAFT_FAULT_FOLDER="$work/full" -x GRAFT_FAULT_AT=40 -x GRAFT_FAULT_ONWARD=1 -x GRAFT_FAULT_ERRNO=28 \
+    "$mpi" train-adapter "${long[@]}" --output_dir full : -n 2 "$mpi" train-adapter "${long[@]}" --output_dir full
+fi
 [ ! -e failed/model.safetensors ] || fail "a failed run saved something"
 echo "ranks: all the same"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -27,6 +28,14 @@ std::unique_ptr<mpi_group>& joined() {
 int& own_errors() {  // standard error as it was
   static int descriptor = -1;
   return descriptor;
+}
+
+std::string processor() {
+  std::ifstream cpus("/proc/cpuinfo");
+  for (std::string line; std::getline(cpus, line);) {
+    if (line.starts_with("model name") && line.find(": ") != line.npos) return line.substr(line.find(": ") + 2);
+  }
+  return "unknown";
 }
 
 void be_silent() {
@@ -52,6 +61,13 @@ void join_ranks(const std::string& command) {
   std::ostringstream version;
   version << GRAFT_VERSION_MAJOR << '.' << GRAFT_VERSION_MINOR << '.' << GRAFT_VERSION_PATCH;
   require_same_on_ranks({{"the version of graft", version.str()}, {"the sub-command", command}});
+  const auto processors = gather_texts(*ranks(), processor());
+  for (std::size_t r = 1; r < processors.size(); ++r) {
+    if (processors[r] == processors[0]) continue;
+    std::cerr << "graft: rank " << r << " has another processor (" << printable(processors[r]) << ") than rank 0 ("
+              << printable(processors[0]) << "): the last bits may not be those of one process\n";
+    break;
+  }
 }
 
 std::int64_t ranks_that_share_processors() { return ranks() == nullptr ? 1 : joined()->sharing(); }

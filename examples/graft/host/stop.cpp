@@ -50,6 +50,4 @@ const std::atomic<bool>& stop_requested() {
   return stop_flag;
 }
 
-void request_stop() { stop_flag = true; }
-
 }  // namespace graft::program

@@ -20,7 +20,4 @@ class stopped : public std::exception {
 /// SIGPIPE is ignored from then on, too. Where several processes run one command, SIGUSR1 counts as well, which mpirun hands on.
 const std::atomic<bool>& stop_requested();
 
-/// As if a signal had come.
-void request_stop();
-
 }  // namespace graft::program

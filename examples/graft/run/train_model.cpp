@@ -8,12 +8,15 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "flags/advice.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/data/batch.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/start.hpp"
 #include "graft/model/loading.hpp"
+#include "graft/model/memory.hpp"
 #include "graft/train/evaluation.hpp"
 #include "graft/train/trainer.hpp"
 #include "host/lost_pages.hpp"
@@ -43,6 +46,30 @@ std::int64_t bytes_to_save(const model_size& size, const prepared_run& run) {
   return numbers * size.number_bytes + files * header;
 }
 
+/// Says where ranks cannot share the steps.
+void note_idle_ranks(const prepared_run& run, const model_size& size) {
+  if (ranks() == nullptr) return;
+  if (size.trained * size.number_bytes > most_gradient_bytes) {
+    std::fprintf(stderr,
+                 "graft: the gradients, %.0f MB, are too large for ranks to share the steps: each computes all of them, and they share "
+                 "evaluations alone\n",
+                 static_cast<double>(size.trained * size.number_bytes) / 1e6);
+    return;
+  }
+  const auto& rows = run.split("train")->rows;
+  batch usual;
+  std::vector<index> cuts;
+  for (std::size_t i = 0; i < rows.size() && usual.size() < run.flags.train_batch_size; ++i) usual.add(rows[i]);
+  micro_batches(usual, run.flags.tokens_at_once, cuts);
+  if (const std::ptrdiff_t parts = std::ssize(cuts) - 1; parts < ranks()->size()) {
+    std::fprintf(
+        stderr,
+        "graft: a batch of %td rows is cut into about %td micro-batches, and no more of the %d ranks have work at a time: a larger "
+        "--train_batch_size, or a smaller --tokens_at_once, gives it to more\n",
+        usual.size(), parts, ranks()->size());
+  }
+}
+
 trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, const training_options& options, const model_hooks& hooks,
                                  const std::string& trained, early_end& ended) {
   const data_set* validation = run.split("val");
@@ -56,6 +83,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   if (options.tokens_at_once > 0) tokens = std::min(tokens, options.threads * (options.tokens_at_once + longest));
   print_banner(run, trained, size.all, size.trained, training.total_steps(),
                model.training_bytes(tokens, longest, options.threads, validation != nullptr));
+  note_idle_ranks(run, size);
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
   const std::int64_t room = bytes_to_save(size, run);
   if (room > 0) run.folder->require_room(room);  // before an earlier run is removed

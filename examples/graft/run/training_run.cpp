@@ -54,7 +54,7 @@ rank_facts common_flags(const prepared_run& run) {
   const std::set<std::string> own{"threads",    "output_dir",       "model_path",        "model_config_path",    "model_tokenizer_path",
                                   "ZZsrc",      "task_config_path", "adapter_init_path", "adapter_weights_path", "resume",
                                   "local_rank", "force_overwrite",  "server_ip",         "server_port"};
-  rank_facts facts;
+  rank_facts facts{{"the arithmetic", run.precision_reason}};
   for (const auto& [name, value] : run.args.items()) {
     if (!own.contains(name)) facts.emplace_back("--" + name, value.dump());
   }
@@ -331,8 +331,9 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
     if (f.save_every_steps > 0) std::printf(", checkpoint every %lld", static_cast<long long>(f.save_every_steps));
     std::printf("\n");
   }
-  std::printf("  machine  %lld thread%s, %s, about %.2f GB of memory\n", static_cast<long long>(f.threads), f.threads == 1 ? "" : "s",
-              run.precision_reason.c_str(), static_cast<double>(bytes) / 1e9);
+  const std::string on_ranks = ranks() == nullptr ? "" : " on each of " + std::to_string(ranks()->size()) + " ranks";
+  std::printf("  machine  %lld thread%s%s, %s, about %.2f GB of memory\n", static_cast<long long>(f.threads), f.threads == 1 ? "" : "s",
+              on_ranks.c_str(), run.precision_reason.c_str(), static_cast<double>(bytes) / 1e9);
   if (const double limit = memory_limit(); static_cast<double>(bytes) > limit) {
     std::fprintf(stderr, "graft: about %.2f GB of memory are needed, this process may have %.2f GB: it may be ended for that; %s\n",
                  static_cast<double>(bytes) / 1e9, limit / 1e9, less_memory);
