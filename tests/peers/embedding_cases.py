@@ -48,6 +48,8 @@ def encoder(folder, kind, lower=True):
         "bert": lambda: transformers.BertConfig(vocab_size=size, max_position_embeddings=40, **SHAPE),
         "roberta": lambda: transformers.RobertaConfig(vocab_size=size, max_position_embeddings=42, type_vocab_size=1, **SHAPE),
         "distilbert": lambda: transformers.DistilBertConfig(vocab_size=size, dim=8, n_layers=2, n_heads=2, hidden_dim=12, max_position_embeddings=40),
+        "modernbert": lambda: transformers.ModernBertConfig(vocab_size=size, max_position_embeddings=40, local_attention=4, global_attn_every_n_layers=2, pad_token_id=0,
+                                                            bos_token_id=2, cls_token_id=2, eos_token_id=3, sep_token_id=3, **SHAPE),
     }[kind]()
     model = transformers.AutoModel.from_config(config)
     with torch.no_grad():
@@ -142,6 +144,7 @@ CASES = [  # name, what writes it, flags of graft embed, what encode is told, wh
     ("lower case before a cased vocabulary", saved("bert", lambda: [Pooling(8, "max")], lower=False, do_lower_case=True, length=9), [], {}, ""),
     ("first dimensions, normalized", saved("bert", lambda: [Pooling(8, "mean")]), ["--dimensions", "5", "--normalize"], {"truncate_dim": 5, "normalize_embeddings": True}, ""),
     ("lora around the encoder", with_lora(saved("bert", lambda: [Pooling(8, ("mean", "max"))])), ["--adapter_path", "{out}/lora"], {}, ""),
+    ("modernbert, normalized", saved("modernbert", lambda: [Pooling(8, "mean"), Normalize()]), [], {}, ""),
     ("word weights", saved("bert", lambda: [WordWeights(["a"], {"a": 2.0}), Pooling(8, "mean")]), [], {}, "has a module WordWeights between Transformer and Pooling"),
 ]
 QUERY, CANDIDATES = "the cat", ["a cat sat", "on a mat", "The DOG", "query", "on a mat sat the dog " * 4]
