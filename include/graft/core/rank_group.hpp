@@ -20,7 +20,7 @@ class rank_group {
   /// The number of this process, 0 .. size() - 1.
   virtual int rank() const = 0;
   virtual int size() const = 0;
-
+  /// Bytes that go to another rank, and that come from one.
   struct outgoing {
     int rank;  // to which it goes, another one
     std::span<const std::byte> bytes;
@@ -52,7 +52,7 @@ struct dealt_share {
         apart(group == nullptr ? 1 : static_cast<std::size_t>(group->size())) {}
   std::size_t count(std::size_t n) const { return n > first ? (n - first + apart - 1) / apart : 0; }
   std::size_t number(std::size_t i) const { return first + i * apart; }
-
+  /// The rank's first number, and how far its numbers are apart.
   std::size_t first, apart;
 };
 
