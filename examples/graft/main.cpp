@@ -113,7 +113,8 @@ int run(int argc, const char* const* argv) {
 
 /// "graft: MESSAGE", on one line whatever the message holds.
 int failed(std::string_view message, int exit_code, bool names_rank = true) {
-  std::cerr << "graft: " << begin_last_words(names_rank) << graft::printable(message, 4000) << '\n';
+  const std::string who = begin_last_words(names_rank);  // which may be what lets this process speak
+  std::cerr << "graft: " << who << graft::printable(message, 4000) << '\n';
   return exit_code;
 }
 
