@@ -53,6 +53,8 @@
 #include "graft/data/lines.hpp"                   // lines of a file or pipe, as they come
 #include "graft/data/tsv.hpp"                     // rows from tab-separated files
 #include "graft/data/jsonl.hpp"                   // rows from JSON lines
+#include "graft/data/conll.hpp"                   // words and their tags from columns
+#include "graft/data/tags.hpp"                    // tags, and the entities that they mark
 #include "graft/data/tasks.hpp"                   // the GLUE tasks, and anyone's own
 #include "graft/data/example_reader.hpp"          // the examples of a task's split
 #include "graft/data/featurize.hpp"               // rows -> ids of the right length

@@ -304,7 +304,7 @@ TEST_CASE("heads that graft does not compute are refused by name") {
   const auto message = [](const std::string& field, const json& value) {
     return with_field("adapterhub_double", "head_config.json", field, value);
   };
-  CHECK_THAT(message("head_type", "tagging"), Contains("head_config.json: \"head_type\" is \"tagging\""));
+  CHECK_THAT(message("head_type", "question_answering"), Contains("head_config.json: \"head_type\" is \"question_answering\""));
   CHECK_THAT(message("activation_function", "prelu"), Contains("\"activation_function\" is \"prelu\""));
   CHECK_THAT(message("layers", 0), Contains("\"layers\" is 0, a whole number from 1 to 100 was expected"));
   CHECK_THAT(message("layers", 1), Contains("'heads.rte.1.bias' has shape (8), (2) was expected"));

@@ -29,7 +29,8 @@ inline void read_rows(const std::vector<graft::task>& tasks, const std::string& 
       attempt([&] {
         std::vector<std::uint64_t> skipped;
         const auto rows = graft::read_examples(task, split.name, path, &skipped);
-        for (const auto& ready : graft::make_data_set(task, rows, path, tiny_roberta(), 16, 1).rows) {
+        const auto named = task.kind == graft::task_kind::token_classification ? graft::with_tags_of(task, rows, path) : task;
+        for (const auto& ready : graft::make_data_set(named, rows, path, tiny_roberta(), 16, 1).rows) {
           require(!ready.input_ids.empty() && ready.input_ids.size() <= 16 && ready.token_type_ids.size() == ready.input_ids.size());
         }
         attempt([&] { graft::make_data_set(task, rows, path, 10, 16, 1); });  // rows that bring their ids need no tokenizer
@@ -38,10 +39,11 @@ inline void read_rows(const std::vector<graft::task>& tasks, const std::string& 
   }
 }
 
-/// Tasks of one's own, of both kinds.
+/// Tasks of one's own, of one label, a number, and tags for words.
 inline std::vector<graft::task> own_tasks() {
   return {graft::custom_task("own", graft::task_kind::classification, {"no", "yes", "1"}),
-          graft::custom_task("own", graft::task_kind::regression, {})};
+          graft::custom_task("own", graft::task_kind::regression, {}),
+          graft::custom_task("own", graft::task_kind::token_classification, {})};
 }
 
 }  // namespace graft_fuzz

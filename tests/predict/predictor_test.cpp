@@ -127,7 +127,7 @@ TEST_CASE("the head that a model holds answers alone, for a row that names it, a
   CHECK(p.notes().back() == golden + "/exchange/adapterhub_legacy/pytorch_adapter.bin: has no head: the model's own answers");
   CHECK(p.predict(rows(0, "double"))[0].label == predictor(trunk, golden + "/exchange/adapterhub_double").predict(rows(0))[0].label);
 
-  about["architectures"] = {"RobertaForTokenClassification"};
+  about["architectures"] = {"RobertaForQuestionAnswering"};
   graft::write_file(folder / "config.json", about.dump());
   predictor other(graft::trunk_files{folder / "model.safetensors", folder / "config.json", ""});
   CHECK(other.predict(rows(0))[0].hidden_state.size() == 8);

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "graft/model/freezing.hpp"
+#include "graft/train/task_loss.hpp"
+#include "support/gradient_check.hpp"
 #include "training/tiny_task.hpp"
 
 using graft::f64;
@@ -17,10 +19,10 @@ namespace {
 
 using f64_model = graft::adapter_classifier<f64>;
 
-f64_model model_of(graft::index classes, double dropout) {
+f64_model model_of(graft::index classes, double dropout, const graft::head_options& head = {}) {
   auto c = graft_test::tiny_config();
   c.hidden_dropout_prob = c.attention_probs_dropout_prob = dropout;
-  auto model = graft::make_adapter_classifier<f64>(c, classes, {4});
+  auto model = graft::make_adapter_classifier<f64>(c, classes, {4}, head);
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;
@@ -113,6 +115,65 @@ TEST_CASE("parts of sequences of one token alone have the masks that they have i
     CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
     CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
   }
+}
+
+namespace {
+
+/// Sequences some of whose tokens, or none, are asked for one of three tags.
+graft::batch tagged_batch() {
+  graft::batch b;
+  for (graft::features row : graft_test::rows(7, 5).rows) {
+    row.words = true;
+    for (std::int32_t t = 1; t + 1 < std::ssize(row.input_ids) && b.size() != 2; t += 1 + static_cast<std::int32_t>(b.size()) % 3) {
+      row.answering.push_back(t);
+      row.tags.push_back(row.input_ids[static_cast<std::size_t>(t)] % 3);
+    }
+    b.add(row);
+  }
+  return b;
+}
+
+}  // namespace
+
+TEST_CASE("of tags for words, too, a batch in parts is the whole: a mean over its words") {
+  const graft::batch b = tagged_batch();
+  CHECK(b.labels.size() == b.answering.size());
+  const graft::loss_options loss = GENERATE(graft::loss_options(), graft::loss_options{{0.25, 3, 1}, 0.2});
+  const auto model = model_of(3, 0.3, {.dense_layers = 0, .tokens = true});
+  const outcome whole = gradients_of(model, b, task_kind::token_classification, 0, loss);
+  const outcome parts = gradients_of(model, b, task_kind::token_classification, GENERATE(1, 11, 30), loss);
+  CHECK(parts.loss == Approx(whole.loss).epsilon(1e-12));
+  CHECK(parts.entropy == Approx(whole.entropy).epsilon(1e-12));
+  CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
+  CHECK(whole.gradients.norm() > 0);
+}
+
+TEST_CASE("gradients of heads that answer for words: the last layer alone, and ModernBERT's") {
+  const graft::batch b = tagged_batch();
+  for (const graft::index layers : {0, 1}) {
+    auto model = model_of(3, 0.2, {.dense_layers = layers, .act = graft::activation::gelu, .tokens = true});
+    graft::context ctx;
+    ctx.training = true;
+    ctx.threads = 1;
+    graft::micro_batch_gradients<f64_model> gradient;
+    gradient.add(model, b, task_kind::token_classification, 1, 0, ctx);
+    std::vector<graft_test::derivative> claims;
+    for (auto* p : graft::trainable_parameters(model)) claims.push_back({p->name, p->edit().data(), p->gradient().data(), p->size()});
+    graft_test::check_derivatives(claims, [&] {
+      graft::matrix<double> logits(model.answers(b), 3);
+      model.forward(b, logits, nullptr, ctx);
+      return graft::task_loss<double>(task_kind::token_classification, logits, b, nullptr);
+    });
+  }
+}
+
+TEST_CASE("a batch that asks for nothing changes nothing") {
+  graft::batch b;
+  b.add({.input_ids = {0, 5, 2}, .words = true});
+  const auto model = model_of(3, 0.3, {.dense_layers = 0, .tokens = true});
+  const outcome none = gradients_of(model, b, task_kind::token_classification, 0);
+  CHECK(none.loss == 0);
+  CHECK(none.gradients.norm() == 0);
 }
 
 TEST_CASE("blocks that are ready in any order are summed in one fixed tree") {

@@ -47,11 +47,17 @@ std::string column(const std::string& text, std::size_t width, bool right = true
 }
 
 std::string class_table(const task& of, const class_report& report) {
+  const bool words = of.kind == task_kind::token_classification, entities = words && report.names != of.labels;
   std::size_t widest = 8;
   std::vector<std::string> names;
-  for (const std::string& label : of.labels) names.push_back(printable(label, 40));
+  for (const std::string& label : report.names) names.push_back(printable(label, 40));
   for (const std::string& name : names) widest = std::max(widest, name.size());
-  std::string text = column("class", widest, false) + "  precision  recall      f1    rows\n";
+  std::string text = column("class", widest, false) + "  precision  recall      f1" +
+                     column(entities ? "entities"
+                            : words  ? "words"
+                                     : "rows",
+                            8) +
+                     '\n';
   const auto line = [&](const std::string& name, const class_scores& s) {
     text += column(name, widest, false) + column(fixed_text(s.precision, 4), 11) + column(fixed_text(s.recall, 4), 8) +
             column(fixed_text(s.f1, 4), 8) + column(std::to_string(s.support), 8) + '\n';
@@ -73,6 +79,7 @@ std::string class_table(const task& of, const class_report& report) {
 
 /// The text of ROW, or its first ids.
 std::string text_of(const example& row) {
+  if (!row.words.empty()) return text_of_words(row);
   if (row.input_ids.empty()) return row.text_a + (row.text_b ? "\t" + *row.text_b : "");
   std::string ids;
   for (std::size_t i = 0; i < std::min<std::size_t>(20, row.input_ids.size()); ++i)
@@ -93,22 +100,24 @@ std::string worst_table(const scored_rows& s, const std::vector<worst_row>& wors
 
 ordered_json everything(const scored_rows& s, const std::vector<worst_row>& worst) {
   ordered_json all = {{"rows", s.rows.size()}, {"task", s.of.name}, {"loss", s.loss}, {"metrics", metrics_json(s.metrics)}};
-  if (s.of.kind != task_kind::regression) all.update(report_json(s.of, report_classes(s.of, s.logits, s.labels)));
+  if (s.of.kind != task_kind::regression) all.update(report_json(report_classes(s.of, s.logits, s.labels)));
   all["worst"] = worst_rows_json(worst);
   for (ordered_json& one : all["worst"]) {
     const example& row = s.rows[one["row"].get<std::size_t>()];
     one["line"] = row.line;
-    if (row.input_ids.empty()) one["text_a"] = row.text_a;
+    if (row.input_ids.empty()) one["text_a"] = row.words.empty() ? row.text_a : text_of_words(row);
     if (row.input_ids.empty() && row.text_b) one["text_b"] = *row.text_b;
   }
   return all;
 }
 
-/// The logits of ROWS, with columns in the order ORDER says; those of a regression after the function behind its number.
-matrix<double> logits_of(const question& q, const predictor& model, std::vector<example>& rows, const std::vector<std::size_t>& order) {
+/// The logits of ROWS, or of their words, with columns in the order ORDER says; those of a regression after the function behind its number.
+/// READY, the features of ROWS, learn which words answered.
+matrix<double> logits_of(const question& q, const predictor& model, std::vector<example>& rows, const std::vector<std::size_t>& order,
+                         std::vector<features>& ready) {
   const std::atomic<bool>& stop = stop_requested();
   for (example& row : rows) row.adapter = q.adapter;
-  matrix<double> logits(std::ssize(rows), std::ssize(order));
+  std::vector<double> all;
   row_progress progress(stderr, true, 0);
   index r = 0;
   answer_stream stream(model, rows, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop, ranks()});
@@ -116,13 +125,21 @@ matrix<double> logits_of(const question& q, const predictor& model, std::vector<
     for (const answer& a : window) {
       if (!a.error.empty()) throw format_error::at_line(q.source(), a.line, a.error);
       const auto& numbers = a.numbers.empty() ? a.logits : a.numbers;
-      for (std::size_t c = 0; c < order.size(); ++c) logits(r, static_cast<index>(c)) = numbers[order[c]];
-      ++r;
+      for (std::size_t begin = 0; begin < numbers.size(); begin += order.size()) {
+        for (const std::size_t column : order) all.push_back(numbers[begin + column]);
+      }
+      features& row = ready[static_cast<std::size_t>(r++)];
+      for (std::int32_t w = 0; w < std::ssize(a.tags); ++w) {
+        if (a.tags[static_cast<std::size_t>(w)].empty()) continue;
+        row.answering.push_back(w);
+        row.places.push_back({w, w + 1});
+      }
     }
     progress.update(static_cast<std::uint64_t>(r), static_cast<double>(r) / static_cast<double>(rows.size()));
   }
   if (stop || stream.stopped()) throw stopped();
-  return logits;
+  const auto columns = std::ssize(order);
+  return const_view<double>(all.data(), std::ssize(all) / columns, columns);
 }
 
 /// The rows that Q names, with their labels as they stand.
@@ -130,7 +147,7 @@ std::vector<example> labeled_rows(const question& q) {
   std::vector<example> rows;
   for (example row; q.rows.next(row); row = example()) rows.push_back(std::move(row));
   for (const example& row : rows) {
-    if (!row.label)
+    if (!row.label && row.tags.empty())
       throw format_error::at_line(q.source(), row.line, "has no label: rows whose labels are known were expected (--split val, of a task)");
   }
   return rows;
@@ -172,8 +189,10 @@ int evaluate(int argc, const char* const* argv) {
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;
-    s.labels = labeled(s.of, s.rows, std::vector<features>(s.rows.size()), q.source()).rows;
-    s.logits = logits_of(q, model, s.rows, order);
+    std::vector<features> ready(s.rows.size());
+    labeled(s.of, s.rows, ready, q.source());  // a label that there is not costs no time
+    s.logits = logits_of(q, model, s.rows, order, ready);
+    s.labels = labeled(s.of, s.rows, std::move(ready), q.source()).rows;
     batch wanted;
     for (const features& row : s.labels) wanted.add_answer(row);
     s.loss = task_loss<double>(s.of.kind, s.logits, wanted, nullptr);

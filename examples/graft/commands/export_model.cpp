@@ -114,7 +114,9 @@ int export_model(int argc, const char* const* argv) {
     lora = merged_tensors(model, *lora);
     model = merge_adapter(model, *lora);
     if (lora->has_head()) model = model_with_head(model, *lora, config);
-    if (lora->has_head() && lora->description.head == usual_head(config)) config_json = config_with_head(config_json, lora->description);
+    if (lora->has_head() && (lora->description.head == usual_head(config) || lora->description.head.tokens)) {
+      config_json = config_with_head(config_json, lora->description);
+    }
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
   for (const auto& [name, shape] : trunk) model.check_finite(name);

@@ -23,6 +23,7 @@
 #include "graft/exchange/combine_adapters.hpp"
 #include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/open_adapter.hpp"
+#include "graft/io/hf_names.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/model/trunk_files.hpp"
@@ -56,16 +57,19 @@ std::vector<double> weights_of(const std::vector<std::string>& texts, std::size_
   return weights;
 }
 
-/// The class of transformers that loads a model of TYPE: with a head for whole texts, or the encoder alone.
-std::string class_of(const json& config, bool head, const std::string& path) {
+/// The class of transformers that loads a model of TYPE: with a head for whole texts, or one for TOKENS, or the encoder alone.
+std::string class_of(const json& config, bool head, bool tokens, const std::string& path) {
   return model_class(graft::detail::encoder_model_type(config, path), config.value("model_type", std::string())) +
-         (head ? "ForSequenceClassification" : "Model");
+         (!head    ? "Model"
+          : tokens ? "ForTokenClassification"
+                   : "ForSequenceClassification");
 }
 
 /// The config.json of the model that MERGED becomes, from that of its encoder.
 ordered_json config_with_head(ordered_json config, const adapter_file& merged, bool head, const std::string& path) {
   const model_description& d = merged.description;
-  config["architectures"] = {class_of(json(config), head, path)};
+  const bool tokens = merged.has_head() ? d.head.tokens : names_token_head(json(config));
+  config["architectures"] = {class_of(json(config), head, tokens, path)};
   for (const char* field : {"torch_dtype", "dtype"}) {
     if (config.contains(field)) config[field] = "float32";
   }
@@ -80,6 +84,7 @@ ordered_json config_with_head(ordered_json config, const adapter_file& merged, b
   }
   const bool regression = d.output == task_kind::regression;
   config["problem_type"] = regression ? "regression" : d.sigmoid ? "multi_label_classification" : "single_label_classification";
+  if (tokens) config.erase("problem_type");
   return config;
 }
 
@@ -90,7 +95,8 @@ void write_folder(const std::string& target, const tensor_source& model, const o
   safetensors_writer writer;
   writer.metadata = {{"format", "pt"}};
   for (const auto& [name, info] : model.tensors()) {
-    if (!name.starts_with("__pad.")) writer.add(name_in_files(family, name), info.shape, info.type, info.bytes, info.type);
+    if (!name.starts_with("__pad."))
+      writer.add(name_in_files(family, name, names_token_head(json(config))), info.shape, info.type, info.bytes, info.type);
   }
   writer.write(files.staged_path("model.safetensors"));
   write_file(files.staged_path("config.json"), config.dump(2) + "\n");
@@ -189,7 +195,7 @@ int merge_adapters(int argc, const char* const* argv) {
     tensor_source all(target);  // with its head, which counts where the encoder had another
     all.add_all(model, [&](const std::string& tensor) { return merged.tensors.contains(tensor) ? std::nullopt : std::optional(tensor); });
     all.add_all(merged.tensors);
-    if (merged.description.head != usual_head(config) && merged.has_head())
+    if (merged.description.head != usual_head(config) && merged.description.head != token_head(config) && merged.has_head())
       throw config_error(one.tensors.path() + ": has a head of another form than transformers' classifiers: give --head_of none");
     write_folder(target, all, config_with_head(ordered_json(about), merged, merged.has_head() || own_head, files.config_path),
                  files.tokenizer_path);

@@ -8,6 +8,7 @@
 #include "host/ranks.hpp"
 #include "run/answer_table.hpp"
 #include "run/question.hpp"
+#include "run/tag_lines.hpp"
 
 namespace graft::program {
 int predict(int argc, const char* const* argv) {
@@ -18,7 +19,8 @@ int predict(int argc, const char* const* argv) {
       "nlprunners, of AdapterHub or of PEFT; or with the head that a model brings, as fine-tuned ones of Hugging Face do. Prints a table "
       "of "
       "index, label and probabilities. With several adapters around one encoder, each row may name the one that is to answer; the table "
-      "then says which did, and holds the probabilities as JSON.");
+      "then says which did, and holds the probabilities as JSON. Where words get tags, as names do, prints a JSON object a row: what was "
+      "found, and where.");
   q.add_model_flags(flags, "One that brings no head answers with the model's; without it, the model's alone does.");
   flags.add(
       "adapter", &q.adapter,
@@ -34,7 +36,10 @@ int predict(int argc, const char* const* argv) {
   if (q.tuned.empty() && !several) q.require_own_head("predict", " (or --adapter none, for the bare encoder)");
   if (!is_first_rank()) return answer_for_first_rank(q);
   q.open_rows();
-  return answer_rows(q, [&](const predictor& model) { return std::make_unique<answer_table>(model, several); });
+  return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
+    if (q.adapter != predictor::bare_trunk && answers_for_words(model)) return std::make_unique<tag_lines>(model, several);
+    return std::make_unique<answer_table>(model, several);
+  });
 }
 
 }  // namespace graft::program

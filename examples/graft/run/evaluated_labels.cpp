@@ -27,6 +27,7 @@ std::vector<std::size_t> places(const std::vector<std::string>& wanted, const st
 }
 
 std::string kind_text(task_kind kind) {
+  if (kind == task_kind::token_classification) return "a tag for each word";
   return kind == task_kind::regression ? "a number" : kind == task_kind::multi_label ? "several labels at once" : "one label";
 }
 
@@ -34,11 +35,13 @@ std::string kind_text(task_kind kind) {
 
 evaluated_labels_result evaluated_labels(const question& q, const predictor& model) {
   const model_description& d = model.description(q.adapter);
-  const task_kind kind = d.output != task_kind::regression && d.sigmoid ? task_kind::multi_label : d.output;
+  const task_kind kind = d.output == task_kind::classification && d.sigmoid ? task_kind::multi_label : d.output;
   if (kind == task_kind::regression && d.num_labels() > 1)
     throw config_error("the model answers with " + std::to_string(d.num_labels()) + " numbers, rows have one");
   evaluated_labels_result found{q.asked, {}, {}};
   if (q.task_path.empty()) found.of = custom_task("input", kind, kind == task_kind::regression ? std::vector<std::string>() : d.labels);
+  const bool unsaid = found.of.kind == task_kind::token_classification && found.of.labels.empty();
+  if (unsaid && kind == found.of.kind) found.of = custom_task(found.of.name, kind, d.labels);
   if (found.of.kind != kind)
     throw config_error("the model answers with " + kind_text(kind) + ", the task asks for " + kind_text(found.of.kind));
   if (kind == task_kind::regression) {

@@ -19,7 +19,7 @@ struct kept_answer {
   example row{};
   std::string record{};
 
-  std::size_t length() const { return row.text_a.size() + (row.text_b ? row.text_b->size() : 0) + row.input_ids.size(); }
+  std::size_t length() const { return row.text_a.size() + (row.text_b ? row.text_b->size() : 0) + row.input_ids.size() + row.words.size(); }
 };
 
 /// @throws format_error  SOME in the file PATH are not the answers that are given NOW

@@ -6,6 +6,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/train/class_report.hpp"
+#include "graft/train/metrics.hpp"
 
 namespace graft::program {
 
@@ -26,16 +27,38 @@ std::string beginning_of(const std::string& text) {
 
 }  // namespace
 
+std::string text_of_words(const example& row) {
+  std::string text;
+  for (const std::string& word : row.words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
+                  const std::vector<example>& examples) {
+  const auto tags = predicted_tags(logits, rows);
+  std::string text;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::vector<std::string> own(examples[r].words.size(), "O");
+    for (std::size_t k = 0; k < tags[r].size(); ++k) {
+      own[static_cast<std::size_t>(rows[r].places[k].begin)] = t.labels[static_cast<std::size_t>(tags[r][k])];
+    }
+    for (std::size_t w = 0; w < own.size(); ++w) text += examples[r].words[w] + '\t' + own[w] + '\n';
+    text += '\n';
+  }
+  write_file(path, text);
+}
+
 void write_report(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
                   const std::vector<example>& examples) {
   constexpr std::size_t most_labels = 500, most_rows = 20;
   ordered_json report{{"rows", rows.size()}, {"answers", answers_digest(rows)}};
-  if (t.kind != task_kind::regression && t.labels.size() <= most_labels) report.update(report_json(t, report_classes(t, logits, rows)));
+  if (t.kind != task_kind::regression && t.labels.size() <= most_labels) report.update(report_json(report_classes(t, logits, rows)));
   ordered_json worst = worst_rows_json(worst_rows(t, logits, rows, most_rows));
   for (ordered_json& one : worst) {
     const example& own = examples.at(one["row"].get<std::size_t>());
     one["line"] = own.line;
-    if (own.input_ids.empty()) one["text_a"] = beginning_of(own.text_a);
+    if (!own.words.empty()) one["text_a"] = beginning_of(text_of_words(own));
+    if (own.input_ids.empty() && own.words.empty()) one["text_a"] = beginning_of(own.text_a);
     if (own.text_b) one["text_b"] = beginning_of(*own.text_b);
   }
   report["worst"] = std::move(worst);

@@ -20,7 +20,14 @@ void write_metrics(const std::string& path, const evaluation& e);
 void write_report(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
                   const std::vector<example>& examples);
 
-/// Raw logits, comma-separated, one row an example, no header.
+/// The words of ROW, with spaces between.
+std::string text_of_words(const example& row);
+
+/// The words of EXAMPLES, a line each: WORD, a tab, its tag; a blank line behind each row. A word that no token was left of gets O.
+void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
+                  const std::vector<example>& examples);
+
+/// Raw logits, comma-separated, one row an example, or a word, no header.
 void write_logits(const std::string& path, const_view<double> logits);
 
 /// A GLUE submission: a header, then index and label (or number) of every test example. A tab in a label is written `\t`. A number outside

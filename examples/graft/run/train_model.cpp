@@ -231,12 +231,16 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
     const auto numbers =
         model.predict_logits(set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once, options.group);
     if (!numbers) return false;
-    const const_view<double> logits(numbers->data(), std::ssize(set->rows), run.tasks.task.num_labels());
+    const const_view<double> logits(numbers->data(), std::ssize(*numbers) / run.tasks.task.num_labels(), run.tasks.task.num_labels());
     check_files(run);
     require_answers(run, split, logits);
     if (!run.folder->writes()) continue;
     write_logits(run.file(split + "_preds.csv"), logits);
-    write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
+    if (run.tasks.task.kind == task_kind::token_classification) {
+      write_tagged(run.file(split + "_predictions.conll"), run.tasks.task, logits, set->rows, run.examples.at(split));
+    } else {
+      write_submission(run.file(split + "_predictions.tsv"), run.tasks.task, logits);
+    }
     std::printf("%s: %zu predictions written\n", split.c_str(), set->rows.size());
   }
   return true;

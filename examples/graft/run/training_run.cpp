@@ -136,8 +136,37 @@ std::vector<std::string> wanted_splits(const training_flags& flags, const task_c
   return splits;
 }
 
+/// The head that this run trains.
+head_options run_head(const prepared_run& run) {
+  return run.tasks.task.kind == task_kind::token_classification ? token_head(run.config) : usual_head(run.config);
+}
+
+/// Says how many words of EXAMPLES, which PATH holds and whose features are those of SET, have no token.
+void note_lost_words(const prepared_run& run, const std::string& path, const std::vector<example>& examples, const data_set& set) {
+  std::size_t words = 0, rows = 0;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const std::size_t lost = examples[i].words.size() - set.rows[i].answering.size();
+    words += lost;
+    rows += lost > 0 ? 1 : 0;
+  }
+  if (words == 0) return;
+  std::fprintf(stderr,
+               "graft: %s: of %zu words in %zu rows no token is left (rows are cut at --max_seq_length %td): they get no tag, and count in "
+               "no score\n",
+               printable(path, 4000).c_str(), words, rows, run.max_seq_length);
+}
+
 void read_data(prepared_run& run) {
   const training_flags& flags = run.flags;
+  task& asked = run.tasks.task;
+  const bool tags = asked.kind == task_kind::token_classification;
+  if (tags && asked.labels.empty()) {
+    const auto train = run.tasks.paths.find("train");
+    if (train == run.tasks.paths.end()) {
+      throw config_error(flags.task_config_path + ": has neither \"labels\" nor \"train\" in \"paths\", whose rows' tags they would be");
+    }
+    asked = with_tags_of(asked, read_examples(asked, "train", train->second), train->second);
+  }
   const int threads = static_cast<int>(flags.threads);
   std::optional<tokenizer> tokens;
   for (const std::string& split : wanted_splits(flags, run.tasks)) {
@@ -151,7 +180,8 @@ void read_data(prepared_run& run) {
       examples = training_subset(std::move(examples), number, flags.train_examples_fraction, run.seed());
     }
     const auto keep = [&] {
-      if (flags.do_val && split.starts_with("val")) run.examples[split] = std::move(examples);
+      if (tags) note_lost_words(run, path, examples, run.data[split]);
+      if ((flags.do_val && split.starts_with("val")) || (tags && split.starts_with("test"))) run.examples[split] = std::move(examples);
     };
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
     if (all_ids) {
@@ -241,14 +271,14 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.trunk = open_model(flags.model_path, run.config.model_type);
   run.fingerprint = fingerprint(run.trunk, to_json(run.config), trunk_tensors(run.config, run.trunk));
   print_notes(trunk_notes(run.config, run.trunk));
+  read_data(run);
   try {
     run.own_head = read_own_head(run.trunk, files, run.config);
     model_description wanted = graft::describe("head", run.tasks.task);
-    wanted.head = usual_head(run.config);
+    wanted.head = run_head(run);
     run.head = fit_head(*run.own_head, wanted, run.config);
   } catch (const format_error&) {  // it has none for whole texts: this task's is fresh
   }
-  read_data(run);
   watch_files();
   run.reads = digests_of_inputs(run);
   rank_facts read{run.reads.begin(), run.reads.end()};
@@ -259,7 +289,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
 
 model_description describe(const prepared_run& run, const std::string& kind) {
   model_description d = graft::describe(kind, run.tasks.task);
-  d.head = usual_head(run.config);
+  d.head = run_head(run);
   d.max_seq_length = run.max_seq_length;
   d.trunk_fingerprint = run.fingerprint;
   return d;

@@ -36,7 +36,7 @@ struct context {
   std::uint64_t seed = 0;            // of dropout
   std::uint64_t step = 0;            // of dropout: each step has its own masks
   index tokens_before = 0;           // of the batch of which this is a part: its masks are cut out of the batch's
-  index sequences_before = 0;
+  index sequences_before = 0;        // or words, where the head answers for those
   int threads = omp_get_max_threads();
   rank_group* group = nullptr;       // the processes that share the work of a call, as its docstring says; null: this one alone
   std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)

@@ -18,6 +18,8 @@ GRAFT_INLINE void batch::clear() {
   targets.clear();
   label_sets.clear();
   set_offsets.assign(1, 0);
+  answering.clear();
+  answer_offsets.assign(1, 0);
 }
 
 GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
@@ -27,7 +29,18 @@ GRAFT_INLINE batch& batch::assign(const batch& whole, index first, index last) {
   cut(whole.token_type_ids, begin, end, token_type_ids);
   cut(whole.offsets, first, last + 1, offsets);
   for (index& offset : offsets) offset -= begin;
-  cut(whole.labels, first, last, labels);
+  if (whole.answering.empty() && std::ssize(whole.labels) == whole.size()) {
+    cut(whole.labels, first, last, labels);
+    answering.clear();
+    answer_offsets.assign(offsets.size(), 0);
+  } else {
+    const index asked = whole.answer_offsets[static_cast<std::size_t>(first)];
+    cut(whole.answer_offsets, first, last + 1, answer_offsets);
+    for (index& offset : answer_offsets) offset -= asked;
+    cut(whole.labels, asked, asked + answer_offsets.back(), labels);
+    cut(whole.answering, asked, asked + answer_offsets.back(), answering);
+    for (index& row : answering) row -= begin;
+  }
   cut(whole.targets, first, last, targets);
   label_sets.clear();
   set_offsets.assign(1, 0);
@@ -60,12 +73,18 @@ GRAFT_INLINE void batch::add(const features& row) {
   input_ids.insert(input_ids.end(), row.input_ids.begin(), row.input_ids.end());
   token_type_ids.insert(token_type_ids.end(), row.token_type_ids.begin(), row.token_type_ids.end());
   token_type_ids.resize(input_ids.size(), 0);
+  for (const std::int32_t token : row.answering) answering.push_back(offsets.back() + token);
   offsets.push_back(static_cast<index>(input_ids.size()));
   add_answer(row);
 }
 
 GRAFT_INLINE void batch::add_answer(const features& row) {
-  labels.push_back(row.label);
+  if (row.words) {
+    labels.insert(labels.end(), row.tags.begin(), row.tags.end());
+  } else {
+    labels.push_back(row.label);
+  }
+  answer_offsets.push_back(answer_offsets.back() + std::ssize(row.answering));
   targets.push_back(row.target);
   label_sets.insert(label_sets.end(), row.label_set.begin(), row.label_set.end());
   set_offsets.push_back(std::ssize(label_sets));

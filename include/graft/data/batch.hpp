@@ -20,10 +20,12 @@ struct batch {
   std::vector<std::int32_t> input_ids;       // (N)
   std::vector<std::int32_t> token_type_ids;  // (N)
   std::vector<index> offsets{0};             // (B + 1)
-  std::vector<std::int32_t> labels;          // (B) class ids
+  std::vector<std::int32_t> labels;          // (B) class ids, or of tags for words as many as ANSWERING
   std::vector<double> targets;               // (B) regression values
   std::vector<std::int32_t> label_sets;      // of several labels at once, the ids that hold, sequence after sequence
   std::vector<index> set_offsets{0};         // (B + 1) where those of a sequence begin
+  std::vector<index> answering;              // of tags for words, the rows that are asked for one
+  std::vector<index> answer_offsets{0};      // (B + 1) where those of a sequence begin
 
   index rows() const { return offsets.back(); }
   index size() const;

@@ -2,6 +2,7 @@
 // Bodies of graft/data/data_set.hpp.
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -12,12 +13,42 @@
 
 namespace graft {
 
+GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, const std::string& path) {
+  if (!t.labels.empty()) return t;
+  std::set<std::string> all;
+  for (const example& row : rows) all.insert(row.tags.begin(), row.tags.end());
+  if (all.size() < 2) {
+    throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + detail::quoted(*all.begin()) + " alone") +
+                                 ", two or more different ones were expected");
+  }
+  task named = custom_task(t.name, t.kind, {all.begin(), all.end()});
+  named.tag_column = t.tag_column;
+  check_labels(named.labels, path);
+  return named;
+}
+
 GRAFT_INLINE data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path) {
+  const auto refuse_adapter = [&](const example& row) {
+    throw format_error::at_line(path, row.line, "names an \"adapter\", which only a row to be answered does: take the column out");
+  };
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const example& row = examples[i];
-    if (row.label && !row.adapter.empty()) {
-      throw format_error::at_line(path, row.line, "names an \"adapter\", which only a row to be answered does: take the column out");
+    if (task.kind == task_kind::token_classification) {
+      if (row.words.empty()) {
+        throw format_error::at_line(path, row.line, "has no \"tokens\", the words that a task of \"token_classification\" is about");
+      }
+      if (!row.adapter.empty() && !row.tags.empty()) refuse_adapter(row);
+      ready[i].words = true;
+      std::vector<std::int32_t> ids(row.words.size(), -1);
+      for (std::size_t w = 0; w < row.tags.size(); ++w) ids[w] = label_id(task, row.tags[w], path, row.line);
+      for (const text_span place : ready[i].places) ready[i].tags.push_back(ids[static_cast<std::size_t>(place.begin)]);
+      continue;
     }
+    if (!row.words.empty()) {
+      throw format_error::at_line(
+          path, row.line, "has \"tokens\", words, which a task of \"kind\": \"token_classification\" is about: \"text_a\" was expected");
+    }
+    if (row.label && !row.adapter.empty()) refuse_adapter(row);
     if (row.label && row.label_is_list && task.kind != task_kind::multi_label) {
       throw format_error::at_line(
           path, row.line, "\"label\" is a list, one label was expected (a task of several at once is of \"kind\": \"multi_label\")");
@@ -68,12 +99,19 @@ data_set data_set_of(const task& task, std::span<const example> examples, const 
 
 namespace graft {
 
+GRAFT_INLINE std::vector<index> answer_offsets(std::span<const features> rows, bool of_words) {
+  std::vector<index> begins{0};
+  for (const features& row : rows) begins.push_back(begins.back() + (of_words ? std::ssize(row.answering) : 1));
+  return begins;
+}
+
 GRAFT_INLINE std::string answers_digest(std::span<const features> rows) {
   fnv1a digest;
   for (const features& row : rows) {
     digest.add(std::as_bytes(std::span(&row.label, 1)));
     digest.add(std::as_bytes(std::span(&row.target, 1)));
     digest.add(std::as_bytes(std::span(row.label_set)));
+    digest.add(std::as_bytes(std::span(row.tags)));
   }
   return digest.text();
 }

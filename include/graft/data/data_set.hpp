@@ -20,11 +20,18 @@ struct data_set {
   std::vector<features> rows;
 };
 
-/// Gives READY, the features of EXAMPLES in order, their `label` (class id), `label_set` or `target` (regression). Examples without a label
-/// keep -1.
+/// T with the tags of ROWS, sorted, as its labels, if it has none.
+/// @throws format_error  those of PATH are fewer than two, or a character in one would break tables that answers stand in
+task with_tags_of(const task& t, std::span<const example> rows, const std::string& path);
+
+/// Gives READY, the features of EXAMPLES in order, their `label` (class id), `label_set`, `target` (regression) or `tags`. Examples without
+/// a label keep -1.
 /// @param path  the file that the examples came from, for errors
 /// @throws format_error  a label that the task does not have
 data_set labeled(const task& task, std::span<const example> examples, std::vector<features> ready, const std::string& path);
+
+/// (n + 1) where among the answers to n ROWS those of each begin: one each, or OF_WORDS as many as there are words that answer.
+std::vector<index> answer_offsets(std::span<const features> rows, bool of_words);
 
 /// 16 hexadecimal digits over the labels, targets or sets of labels of ROWS, in order: others, or in another order, have others.
 std::string answers_digest(std::span<const features> rows);

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "graft/text/text_layout.hpp"
+
 namespace graft {
 
-/// A row as it stands in a file. Either texts, or ready-made ids (then `text_a` is empty).
+/// A row as it stands in a file. Either texts, or ready-made ids, or words (then `text_a` is empty).
 struct example {
   std::string text_a;
   std::optional<std::string> text_b{};
@@ -20,6 +22,8 @@ struct example {
   std::string adapter{};                       // which is to answer, when there are several; "": not said
   std::uint64_t line = 0;                      // in its file, from 1; for error messages
   std::string error{};                         // why it could not be read, if it could not: there is nothing else then
+  std::vector<std::string> words{};            // a text that is cut already
+  std::vector<std::string> tags{};             // beside words, as written; absent in test files
 };
 
 /// A row as the model reads it.
@@ -29,6 +33,11 @@ struct features {
   std::int32_t label = -1;                     // class id, -1 when unknown; of several at once how many hold
   double target = 0;                           // regression value
   std::vector<std::int32_t> label_set{};       // of several at once the ids of those that hold
+  bool words = false;                          // not the row is asked, but its words are for their tags, each by its first token:
+  std::vector<std::int32_t> answering{};       // those tokens, in rising order; a word of which no token is left has none
+  std::vector<text_span> places{};             // beside them, which word of the row it is, [w, w + 1), or of a text its code points
+  std::vector<std::int32_t> tags{};            // beside them, class ids, -1 when unknown
+  std::int32_t cut_at = -1;                    // the first word, or code point, of what did not fit; -1: all did
 };
 
 }  // namespace graft

@@ -30,6 +30,11 @@ GRAFT_INLINE bool is_jsonl(const std::string& path, std::string_view start) {
   throw format_error(path, "ends in \"" + printable(extension, 20) + "\", a .tsv or .jsonl file was expected" + cure);
 }
 
+/// Whether the name PATH says that the file holds words in columns.
+GRAFT_INLINE bool is_columns(const std::string& path) {
+  return is_among(std::array{".conll", ".bio", ".iob", ".iob2", ".bioes"}, lower_ascii(std::filesystem::path(path).extension().string()));
+}
+
 /// "3, 8, 9 and 4 more"
 GRAFT_INLINE std::string listed_lines(const std::vector<std::uint64_t>& lines) {
   constexpr std::size_t most = 10;
@@ -55,7 +60,10 @@ GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& s
   split_ = *split;
   const std::string_view start = lines.ahead();
   detail::refuse_stand_in(start.substr(0, 64), path_);
-  if (detail::is_jsonl(name, start)) {
+  const bool words = task_.kind == task_kind::token_classification;
+  if (words ? !name.ends_with(".jsonl") && !start.starts_with('{') : detail::is_columns(name)) {
+    rows_ = conll_reader(std::move(lines), split_.labeled(), task_.tag_column);
+  } else if (words || detail::is_jsonl(name, start)) {
     rows_ = std::move(lines);
   } else {
     rows_ = tsv_reader(std::move(lines));
@@ -65,7 +73,7 @@ GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& s
 GRAFT_INLINE bool example_reader::next(example& row) {
   bool got = true;
   try {
-    got = rows_.index() == 0 ? next_jsonl(row) : next_tsv(row);
+    got = rows_.index() == 0 ? next_jsonl(row) : rows_.index() == 1 ? next_tsv(row) : next_words(row);
   } catch (const error&) {
     if (goes_on()) ++count_;  // a row it is
     throw;
@@ -85,7 +93,7 @@ GRAFT_INLINE bool example_reader::ready() {
 
 GRAFT_INLINE bool example_reader::goes_on() const {
   const bool failed = std::visit([](const auto& lines) { return lines.failed(); }, rows_);
-  return !failed && !ended_ && (rows_.index() == 0 || begun_);
+  return !failed && !ended_ && (rows_.index() == 0 || begun_);  // where a text of words goes on, nobody knows
 }
 
 GRAFT_INLINE void example_reader::skip_short_rows() { skips_ = task_.skips_short_rows && split_.labeled(); }
@@ -102,7 +110,15 @@ GRAFT_INLINE bool example_reader::next_jsonl(example& row) {
   read_anything_ = read_anything_ || lines.number() > 0;
   if (!got) return false;
   if (!split_.labeled()) row.label.reset();
-  if (split_.labeled() && !row.label) throw format_error::at_line(path_, row.line, "has no \"label\"");
+  if (!split_.labeled()) row.tags.clear();
+  if (task_.kind == task_kind::token_classification) {
+    if (row.words.empty()) {
+      throw format_error::at_line(path_, row.line, "has no \"tokens\", the words that a task of \"token_classification\" is about");
+    }
+    if (split_.labeled() && row.tags.empty()) throw format_error::at_line(path_, row.line, "has no \"tags\"");
+    return true;
+  }
+  if (split_.labeled() && !row.label && row.tags.empty()) throw format_error::at_line(path_, row.line, "has no \"label\"");
   if (task_.custom() || !row.input_ids.empty()) return true;
   if (split_.columns.text_b >= 0 && !row.text_b) {
     throw format_error::at_line(path_, row.line, "has no \"text_b\", the second text that each row of " + task_.name + " has");
@@ -111,6 +127,13 @@ GRAFT_INLINE bool example_reader::next_jsonl(example& row) {
     throw format_error::at_line(path_, row.line, "has a \"text_b\", a row of " + task_.name + " has one text");
   }
   return true;
+}
+
+GRAFT_INLINE bool example_reader::next_words(example& row) {
+  conll_reader& lines = std::get<conll_reader>(rows_);
+  const bool got = lines.next(row);
+  read_anything_ = read_anything_ || lines.number() > 0;
+  return got;
 }
 
 GRAFT_INLINE bool example_reader::next_tsv(example& row) {

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "graft/data/conll.hpp"
 #include "graft/data/example.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/data/tsv.hpp"
@@ -17,9 +18,9 @@ namespace graft {
 std::string skipped_rows_text(const std::vector<std::uint64_t>& lines);
 
 /// Examples one after the other, in file order: .tsv in GLUE's form (for a custom task: with a header that names text_a, text_b and label),
-/// or .jsonl. All rows of a split that is not a test split have labels; those of a test split are not read.
-/// Every row is an example, so that the n-th answer is the n-th row's. Nothing in a row is passed over but what data/fields.hpp lists.
-/// Tested: tests/data/example_reader_test.cpp
+/// or .jsonl; of tags for words .jsonl, or columns (data/conll.hpp) in a file of any other name. All rows of a split that is not a test
+/// split have labels; those of a test split are not read. Every row is an example, so that the n-th answer is the n-th row's. Nothing in a
+/// row is passed over but what data/fields.hpp lists. Tested: tests/data/example_reader_test.cpp
 class example_reader {
  public:
   /// @throws format_error  unreadable, or another extension than the two
@@ -65,7 +66,9 @@ class example_reader {
   task task_;
   task_split split_;
   std::string path_;
-  std::variant<line_reader, tsv_reader> rows_ = line_reader({}, "");
+  bool next_words(example& row);
+
+  std::variant<line_reader, tsv_reader, conll_reader> rows_ = line_reader({}, "");
   tsv_row row_;
   tsv_columns columns_;
   std::vector<std::string> header_;

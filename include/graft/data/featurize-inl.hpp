@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <type_traits>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/featurize.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/text/tokenizer.hpp"
 
 namespace graft {
@@ -45,6 +48,50 @@ GRAFT_INLINE features featurize(const example& row, const known_ids& known, inde
   return result;
 }
 
+}  // namespace graft
+
+namespace graft::detail {
+
+/// The code points of a text, and where in its bytes each stands.
+struct code_points {
+  explicit code_points(std::string_view text) : whole(text) {
+    for_each_code_point(text, [&](std::int32_t value, std::string_view bytes) {
+      values.push_back(value);
+      begins.push_back(static_cast<std::size_t>(bytes.data() - text.data()));
+    });
+    begins.push_back(text.size());
+  }
+  std::string_view part(text_span of) const {
+    const std::size_t begin = begins[static_cast<std::size_t>(of.begin)];
+    return whole.substr(begin, begins[static_cast<std::size_t>(of.end)] - begin);
+  }
+  /// Whether a space stands at code point I, if there is one.
+  bool space_at(std::int32_t i) const { return i < std::ssize(values) && values[static_cast<std::size_t>(i)] == ' '; }
+
+  std::string_view whole;
+  std::vector<std::int32_t> values;
+  std::vector<std::size_t> begins;
+};
+
+/// Whether the token ID at PLACE in TEXT goes on with the word of the one before it.
+/// Source: transformers' TokenClassificationPipeline, gather_pre_entities.
+GRAFT_INLINE bool goes_on(const tokenizer& tokens, std::int32_t id, text_span place, const code_points& text) {
+  if (id == tokens.unk_id()) return false;
+  if (tokens.marks_continuations()) return static_cast<index>(count_code_points(tokens.token(id))) != place.end - place.begin;
+  return place.begin > 0 && !text.space_at(place.begin - 1) && !text.space_at(place.begin);
+}
+
+GRAFT_INLINE void check_known(const std::vector<std::int32_t>& ids, const tokenizer& tokens) {
+  const auto beyond = std::ranges::find_if(ids, [&](std::int32_t id) { return id >= tokens.known().count; });
+  if (beyond == ids.end()) return;
+  throw config_error("\"" + tokens.token(*beyond) + "\" in the text has id " + std::to_string(*beyond) + ", the encoder has rows for " +
+                     std::to_string(tokens.known().count) + " alone: do the vocabulary and the model belong together?");
+}
+
+}  // namespace graft::detail
+
+namespace graft {
+
 GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator, bool stripped) {
   if (!row.input_ids.empty()) return featurize(row, tokens.known(), max_seq_length);
   const text_layout& layout = tokens.layout();
@@ -70,11 +117,58 @@ GRAFT_INLINE features featurize(const example& row, const tokenizer& tokens, ind
     ids.push_back(tokens.sep_id());
   }
   result.token_type_ids.resize(ids.size(), layout.second_segment);
-  const auto beyond = std::ranges::find_if(ids, [&](std::int32_t id) { return id >= tokens.known().count; });
-  if (beyond != ids.end()) {
-    throw config_error("\"" + tokens.token(*beyond) + "\" in the text has id " + std::to_string(*beyond) + ", the encoder has rows for " +
-                       std::to_string(tokens.known().count) + " alone: do the vocabulary and the model belong together?");
+  detail::check_known(ids, tokens);
+  return result;
+}
+
+GRAFT_INLINE features featurize_words(const example& row, const tokenizer& tokens, index max_seq_length, bool as_trained) {
+  if (!row.input_ids.empty())
+    throw config_error("has \"input_ids\", of which nobody knows which are words: a text or \"tokens\" were expected");
+  if (row.text_b) throw config_error("has two texts, one was expected where words get tags");
+  if (max_seq_length < 2) throw config_error("max_seq_length is " + std::to_string(max_seq_length) + ", the special tokens alone need 2");
+  const auto end = static_cast<std::size_t>(max_seq_length - 1);  // where the last token goes
+  features result;
+  result.words = true;
+  auto& ids = result.input_ids;
+  ids.push_back(tokens.cls_id());
+  const auto ask = [&](std::size_t token, text_span place) {
+    if (token >= end) {
+      if (result.cut_at < 0) result.cut_at = place.begin;
+      return;
+    }
+    result.answering.push_back(static_cast<std::int32_t>(token));
+    result.places.push_back(place);
+  };
+  std::string spaced;
+  const auto add_word = [&](std::string_view word, text_span place) {
+    if (ids.size() >= end) return ask(ids.size(), place);
+    const bool space = tokens.writes_spaces() && !word.empty() && word[0] != ' ';
+    const auto own = tokens.encode(space ? std::string_view(spaced.assign(" ").append(word)) : word);
+    if (!own.empty()) ask(ids.size(), place);
+    ids.insert(ids.end(), own.begin(), own.end());
+  };
+  if (!row.words.empty()) {
+    for (std::int32_t w = 0; w < std::ssize(row.words); ++w) add_word(row.words[static_cast<std::size_t>(w)], {w, w + 1});
+  } else if (as_trained) {
+    const detail::code_points text(row.text_a);
+    for (const text_span place : words_of(row.text_a)) add_word(text.part(place), place);
+  } else {
+    std::vector<text_span> places;
+    const auto own = tokens.encode(row.text_a, false, &places);
+    const detail::code_points text(row.text_a);
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (i > 0 && detail::goes_on(tokens, own[i], places[i], text)) {
+        if (!result.places.empty() && ids.size() < end) result.places.back().end = places[i].end;
+      } else {
+        ask(ids.size(), places[i]);
+      }
+      ids.push_back(own[i]);
+    }
   }
+  ids.resize(std::min(ids.size(), end));
+  ids.push_back(tokens.sep_id());
+  result.token_type_ids.assign(ids.size(), 0);
+  detail::check_known(ids, tokens);
   return result;
 }
 
@@ -88,13 +182,19 @@ std::vector<features> featurize_rows(std::span<const example> rows, const Source
   const index count = std::ssize(rows);
   std::vector<features> results(rows.size());
   std::atomic<index> done = 0;
+  const auto features_of = [&](const example& row) {
+    if constexpr (std::is_same_v<Source, tokenizer>) {
+      if (!row.words.empty()) return featurize_words(row, source, max_seq_length);
+    }
+    return featurize(row, source, max_seq_length);
+  };
   std::atomic<index> failed = count;  // the first row that failed so far; later ones need no work
   std::exception_ptr failure;
 #pragma omp parallel for schedule(dynamic, 32) num_threads(threads > 0 ? threads : omp_get_max_threads())
   for (index row = 0; row < count; ++row) {
     if (row > failed) continue;
     try {
-      results[static_cast<std::size_t>(row)] = featurize(rows[static_cast<std::size_t>(row)], source, max_seq_length);
+      results[static_cast<std::size_t>(row)] = features_of(rows[static_cast<std::size_t>(row)]);
       if (++done % 256 == 0 && progress && omp_get_thread_num() == 0) progress(done, count);
     } catch (...) {
 #pragma omp critical(graft_featurize_failure)

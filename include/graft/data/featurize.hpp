@@ -44,9 +44,16 @@ features featurize(const example& row, const known_ids& known, index max_seq_len
 /// @throws encoding_error  a text is not valid UTF-8      @throws config_error  as above, or MAX_SEQ_LENGTH has no room for special tokens
 features featurize(const example& row, const tokenizer& tokens, index max_seq_length, bool one_separator = false, bool stripped = true);
 
-/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row, in order, by THREADS threads (0: as many as OpenMP takes); SOURCE is a tokenizer
-/// or, where all rows bring their ids, known_ids. PROGRESS(rows done, rows in all), when given, is called from the calling thread now and
-/// then and at the end.
+/// The features of a row that is asked for a tag of each word, as transformers has it (is_split_into_words): `<s> A </s>` of the tokens of
+/// its words, each cut alone, with a space before it where spaces are part of tokens; and no more than fit. Of a text, not stripped, the
+/// words are those of words_of (data/tags.hpp) where AS_TRAINED, else those that transformers' pipeline finds in it with
+/// aggregation_strategy "first", and each text stands as it is.
+/// @throws encoding_error  as above      @throws config_error  as above; the row has two texts, or ids
+features featurize_words(const example& row, const tokenizer& tokens, index max_seq_length, bool as_trained = true);
+
+/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row; of one with words, featurize_words;, in order, by THREADS threads (0: as many as
+/// OpenMP takes); SOURCE is a tokenizer or, where all rows bring their ids, known_ids. PROGRESS(rows done, rows in all), when given, is
+/// called from the calling thread now and then and at the end.
 /// @throws row_error  for the first row that `featurize` refuses, whatever the number of threads
 /// Tested: tests/data/featurize_test.cpp
 std::vector<features> featurize_all(std::span<const example> rows, const tokenizer& source, index max_seq_length, int threads,

@@ -88,11 +88,34 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
   std::vector<std::string> unknown;
   for (const auto& [name, value] : row.items()) {
     if (detail::is_among(detail::text_fields, name) || detail::is_among(detail::id_fields, name) || detail::is_passed_over(name)) continue;
+    if (detail::is_among(detail::word_fields, name) || (given("tokens") != nullptr && (name == "pos_tags" || name == "chunk_tags")))
+      continue;
     unknown.push_back(name);
   }
   if (!unknown.empty()) throw format_error(where, detail::refused_fields(unknown));
   example result;
   result.line = line;
+  result.adapter = optional<std::string>(row, "adapter", where, "");
+  if (given("tokens") != nullptr) {
+    for (const char* name : {"text_a", "text_b", "input_ids", "label"}) {
+      if (given(name) != nullptr)
+        throw format_error(where, "has both \"tokens\" and \"" + std::string(name) + "\", one of them was expected");
+    }
+    result.words = required<std::vector<std::string>>(row, "tokens", where);
+    if (result.words.empty()) throw format_error(where, "\"tokens\" is empty, at least one word was expected");
+    const json* const tags = given("tags") != nullptr ? given("tags") : given("ner_tags");
+    if (tags == nullptr) return result;
+    if (!tags->is_array() || tags->size() != result.words.size()) {
+      throw format_error(where, "\"tokens\" has " + std::to_string(result.words.size()) +
+                                    " words, a list of as many tags was expected, not " +
+                                    (tags->is_array() ? std::to_string(tags->size()) : shown(*tags)));
+    }
+    for (const json& tag : *tags) result.tags.push_back(label_text(tag, where));
+    return result;
+  }
+  for (const char* name : detail::word_fields) {
+    if (given(name) != nullptr) throw format_error(where, "has \"" + std::string(name) + "\" without \"tokens\", the words");
+  }
   if (ids == nullptr) {
     result.text_a = required<std::string>(row, "text_a", where);
     if (given("text_b") != nullptr) result.text_b = required<std::string>(row, "text_b", where);
@@ -127,7 +150,6 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
     result.label_is_list = label->is_array();
     result.label = result.label_is_list ? detail::joined_labels(*label, where) : label_text(*label, where);
   }
-  result.adapter = optional<std::string>(row, "adapter", where, "");
   return result;
 }
 

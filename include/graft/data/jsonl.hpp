@@ -1,5 +1,6 @@
 #pragma once
-// Examples as JSON lines: {"text_a": ..., "text_b": ..., "label": ...} or {"input_ids": [...], "label": ...}.
+// Examples as JSON lines: {"text_a": ..., "text_b": ..., "label": ...} or {"input_ids": [...], "label": ...}, or {"tokens": [...],
+// "tags": [...]}.
 
 #include <charconv>
 #include <cstdint>
@@ -30,7 +31,8 @@ std::vector<std::int32_t> id_list(const json& list, const std::string& name, con
 
 /// Line LINE of the JSONL file PATH. Members are used, or passed over, or refused: data/fields.hpp. null is as good as absent. Of
 /// `input_ids` and `token_type_ids` what `attention_mask` calls padding is left out.
-/// @throws format_error  no JSON object, a member that is not known, neither `text_a` nor `input_ids`, both, or a member of another type
+/// @throws format_error  no JSON object, a member that is not known, neither `text_a` nor `input_ids` nor `tokens`, several of them, or a
+/// member of another type
 example parse_jsonl_row(std::string_view text, const std::string& path, std::uint64_t line);
 
 /// ROW becomes the next of LINES' rows, false when there is none. Blank lines are no rows.

@@ -15,6 +15,7 @@
 #include "graft/core/printable.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/data/tasks.hpp"
 
 namespace graft {
@@ -98,6 +99,11 @@ GRAFT_INLINE task custom_task(const std::string& name, task_kind kind, const std
     result.metrics = {"f1_micro", "f1_macro", "subset_acc"};
     result.major = "f1_micro";
   }
+  if (kind == task_kind::token_classification) {
+    result.metrics = {"acc"};
+    if (labels.empty() || marks_entities(labels)) result.metrics = {"entity_f1", "entity_precision", "entity_recall", "acc"};
+    result.major = result.metrics[0];
+  }
   return result;
 }
 
@@ -114,8 +120,10 @@ GRAFT_INLINE std::string without_spaces(const std::string& text) {
   return first == text.npos ? "" : text.substr(first, last + 1 - first);
 }
 
-inline constexpr std::pair<const char*, task_kind> task_kinds[] = {
-    {"classification", task_kind::classification}, {"regression", task_kind::regression}, {"multi_label", task_kind::multi_label}};
+inline constexpr std::pair<const char*, task_kind> task_kinds[] = {{"classification", task_kind::classification},
+                                                                   {"regression", task_kind::regression},
+                                                                   {"multi_label", task_kind::multi_label},
+                                                                   {"token_classification", task_kind::token_classification}};
 
 }  // namespace detail
 
@@ -123,11 +131,11 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
   const json object = read_json(path);
   const auto name = required<std::string>(object, "task", path);
   for (const auto& [field, value] : object.items()) {
-    const bool own = field == "kind" || field == "labels";
+    const bool own = field == "kind" || field == "labels" || field == "tag_column";
     if (field == "task" || field == "name" || field == "paths" || (own && name == "custom")) continue;
     throw format_error(path, "has \"" + printable(field, 60) + "\", " +
                                  (own ? "which only a task \"custom\" has: a task of GLUE brings its own"
-                                      : "which graft does not know; known are task, name, kind, labels, paths"));
+                                      : "which graft does not know; known are task, name, kind, labels, tag_column, paths"));
   }
   task_config config;
   if (name == "custom") {
@@ -136,7 +144,8 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
         std::find_if(std::begin(detail::task_kinds), std::end(detail::task_kinds), [&](const auto& k) { return kind == k.first; });
     if (found == std::end(detail::task_kinds)) {
       throw format_error(path, "\"kind\" is \"" + printable(kind, 60) +
-                                   "\", \"classification\", \"regression\" or \"multi_label\" (several labels at once) was expected");
+                                   "\", \"classification\", \"regression\", \"multi_label\" (several labels at once) or "
+                                   "\"token_classification\" (a tag for each word) was expected");
     }
     std::vector<std::string> labels;
     for (const json& label : optional<std::vector<json>>(object, "labels", path, {})) labels.push_back(label_text(label, path));
@@ -144,7 +153,8 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     std::sort(sorted.begin(), sorted.end());
     const bool twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
     const bool several = found->second == task_kind::multi_label;
-    if (kind != "regression" && (labels.size() < (several ? 1 : 2) || twice)) {
+    const bool tags = found->second == task_kind::token_classification;
+    if (kind != "regression" && !(tags && !object.contains("labels")) && (labels.size() < (several ? 1 : 2) || twice)) {
       throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], " + (several ? "one" : "two") +
                                    " or more different ones were expected");
     }
@@ -158,6 +168,14 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     check_labels(labels, path);
     if (kind == "regression" && !labels.empty()) throw format_error(path, "has \"labels\", which a regression task does not have");
     config.task = custom_task(required<std::string>(object, "name", path), found->second, labels);
+    if (object.contains("tag_column")) {
+      if (!tags) throw format_error(path, "has \"tag_column\", which only a task of \"kind\": \"token_classification\" has");
+      config.task.tag_column = required<int>(object, "tag_column", path);
+      if (config.task.tag_column < 2) {
+        throw format_error(path, "\"tag_column\" is " + std::to_string(config.task.tag_column) +
+                                     ", a number from 2 on was expected: the first column holds the words");
+      }
+    }
   } else {
     const auto& known = glue_tasks();
     const auto found = std::find_if(known.begin(), known.end(), [&](const task& t) { return t.name == name; });
@@ -185,7 +203,9 @@ GRAFT_INLINE void write_task_config(const task_config& config, const std::string
     for (const auto& [kind, value] : detail::task_kinds) {
       if (value == config.task.kind) object["kind"] = kind;
     }
-    if (config.task.kind != task_kind::regression) object["labels"] = config.task.labels;
+    const bool unsaid = config.task.kind == task_kind::token_classification && config.task.labels.empty();
+    if (config.task.kind != task_kind::regression && !unsaid) object["labels"] = config.task.labels;
+    if (config.task.tag_column > 0) object["tag_column"] = config.task.tag_column;
   }
   object["paths"] = config.paths;
   write_file(path, object.dump(2) + "\n");

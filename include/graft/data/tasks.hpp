@@ -12,8 +12,8 @@
 
 namespace graft {
 
-/// What is asked of a row: one of some classes, a number, or any of some labels at once.
-enum class task_kind { classification, regression, multi_label };
+/// What is asked of a row: one of some classes, a number, any of some labels at once, or one of some tags for each of its words.
+enum class task_kind { classification, regression, multi_label, token_classification };
 
 /// Where a TSV holds what, counted from 0; -1: nowhere.
 struct tsv_columns {
@@ -45,6 +45,7 @@ struct task {
   bool skips_short_rows = false;
   double least = -std::numeric_limits<double>::infinity();  // of a regression's targets
   double most = std::numeric_limits<double>::infinity();
+  int tag_column = 0;  // of words with tags in columns: which holds the tag, from 1; 0: the last
 
   bool custom() const { return glue_folder.empty(); }
   /// C, the columns of the logits: classes, or 1 for regression.
@@ -73,7 +74,8 @@ void check_labels(const std::vector<std::string>& labels, const std::string& pat
 const std::vector<task>& glue_tasks();
 
 /// A task of one's own. Metrics: acc, with f1 and mcc when there are two classes (acc is major); as STS-B for regression; of several labels
-/// at once f1_micro (major), f1_macro and subset_acc.
+/// at once f1_micro (major), f1_macro and subset_acc; of tags for words, if they mark entities (data/tags.hpp), entity_f1 (major),
+/// entity_precision, entity_recall and acc, else acc.
 task custom_task(const std::string& name, task_kind kind, const std::vector<std::string>& labels);
 
 /// A task and where its data lies, as in a task configuration file.
@@ -86,10 +88,11 @@ struct task_config {
 std::string resolve_path(const std::string& path, const std::string& named_in);
 
 /// Reads {"task": "rte", "paths": {"train": ..., "val": ..., "test": ...}}, or, for a task of one's own,
-/// {"task": "custom", "name": ..., "kind": "classification" | "regression" | "multi_label", "labels": [...], "paths": {...}}.
+/// {"task": "custom", "name": ..., "kind": "classification" | "regression" | "multi_label" | "token_classification", "labels": [...],
+/// "paths": {...}}. Tags for words may be left out of it, and are those of the training rows then (data/tags.hpp, with_tags_of); a
+/// "tag_column" says which column holds them.
 /// @throws format_error  no such file, unknown task, kind or split, fewer than two labels (one of several at once), or one twice; of
-/// several
-///                       at once, a label that cannot stand between commas
+///                       several at once, a label that cannot stand between commas
 task_config read_task_config(const std::string& path);
 
 /// Writes what read_task_config reads. The paths go in as they are.

@@ -78,6 +78,10 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
     d.sigmoid = true;
     if (d.labels.empty()) d.labels = {"0"};
   }
+  if (d.head.tokens) {
+    d.output = task_kind::token_classification;
+    if (d.labels.empty()) d.labels = {"0"};
+  }
 
   const head_names head(config);
   tensor_shapes shapes = head_tensors(config, h.classes, h.made);
@@ -91,7 +95,7 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
     return of_another ? std::nullopt : std::optional(name);
   });
   tensors.add_all(take_tensors(stored, shapes, [&](const std::string& name) {
-    return h.own_names ? name_in_files(family_of(config.model_type), name) : adapterhub_head_name(name, head, h);
+    return h.own_names ? name_in_files(family_of(config.model_type), name, h.made.tokens) : adapterhub_head_name(name, head, h);
   }));
   if (!h.bias) {
     const auto zeros = std::make_shared<std::vector<float>>(static_cast<std::size_t>(h.classes));
@@ -212,16 +216,19 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     } else if (tensor.find(".LayerNorm.") != tensor.npos) {
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
     } else {
-      last_layers.add(h.own_names ? in_files(tensor) : detail::adapterhub_head_name(tensor, head, h), info.shape, info.type, info.bytes);
+      last_layers.add(
+          h.own_names ? name_in_files(family_of(config.model_type), tensor, d.head.tokens) : detail::adapterhub_head_name(tensor, head, h),
+          info.shape, info.type, info.bytes);
     }
   }
-  ordered_json about{
-      {"hidden_size", config.hidden_size},
-      {"model_class", model_class(config.model_type, config.named_type) + (h.own_names ? "ForSequenceClassification" : "AdapterModel")},
-      {"model_name", nullptr},
-      {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
-      {"name", name},
-      {"version", "adapters.1.2.0"}};
+  ordered_json about{{"hidden_size", config.hidden_size},
+                     {"model_class", model_class(config.model_type, config.named_type) + (!h.own_names    ? "AdapterModel"
+                                                                                          : d.head.tokens ? "ForTokenClassification"
+                                                                                                          : "ForSequenceClassification")},
+                     {"model_name", nullptr},
+                     {"model_type", config.named_type.empty() ? config.model_type : config.named_type},
+                     {"name", name},
+                     {"version", "adapters.1.2.0"}};
   ordered_json adapter_about = about;
   adapter_about["config"] = configuration;
   adapter.write(files.staged_path("pytorch_adapter.bin"));
@@ -231,7 +238,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
     ordered_json head_about = about;
     const index own_layers = d.head.dense_layers - (h.trunk_pooler ? 1 : 0);
-    head_about["config"] = {{"head_type", d.sigmoid ? "multilabel_classification" : "classification"},
+    head_about["config"] = {{"head_type", d.head.tokens ? "tagging"
+                                          : d.sigmoid   ? "multilabel_classification"
+                                                        : "classification"},
                             {"num_labels", d.num_labels()},
                             {"layers", own_layers + 1},
                             {"activation_function", own_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},

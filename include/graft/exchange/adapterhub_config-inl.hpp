@@ -308,20 +308,21 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
   h.own_names = given.is_null();
   if (h.own_names) {
     const auto model_class = required<std::string>(about, "model_class", path);
-    if (!model_class.ends_with("ForSequenceClassification")) {
-      throw format_error(path, "\"model_class\" is " + model_class + ", a head for sequence classification was expected");
+    const bool tokens = model_class.ends_with("ForTokenClassification");
+    if (!tokens && !model_class.ends_with("ForSequenceClassification")) {
+      throw format_error(path, "\"model_class\" is " + model_class + ", a head for sequence or token classification was expected");
     }
-    h.sigmoid = about.value("problem_type", json()) == "multi_label_classification";
-    h.trunk_pooler = bert;
-    h.made = usual_head(config);
+    h.sigmoid = !tokens && about.value("problem_type", json()) == "multi_label_classification";
+    h.trunk_pooler = bert && !tokens;
+    h.made = tokens ? token_head(config) : usual_head(config);
   } else {
     const auto type = required<std::string>(given, "head_type", path);
     if (family_of(config.model_type).normalizes_first) {
       throw format_error(path, "is a head of AdapterHub's own form, which is not computed around a " + config.model_type +
                                    ": that of ...ForSequenceClassification was expected");
     }
-    if (type != "classification" && type != "multilabel_classification") {
-      throw format_error(path, "\"head_type\" is \"" + type + "\", a head that classifies whole texts was expected");
+    if (type != "classification" && type != "multilabel_classification" && type != "tagging") {
+      throw format_error(path, "\"head_type\" is \"" + type + "\", a head that classifies whole texts, or tags words, was expected");
     }
     h.sigmoid = type == "multilabel_classification";
     h.bias = optional<bool>(given, "bias", path, true);
@@ -334,6 +335,7 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
     h.made.dense_layers = own_layers + (h.trunk_pooler ? 1 : 0);
     const auto act = optional<std::string>(given, "activation_function", path, "");
     h.activated = !act.empty();
+    h.made.tokens = type == "tagging";
     if (own_layers > 0) h.made.act = h.activated ? head_activation(act, path) : activation::linear;
     h.made.pooler = h.trunk_pooler && h.made.act != activation::tanh;
     check_fields(given, {},

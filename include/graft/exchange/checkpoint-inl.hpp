@@ -27,12 +27,19 @@ GRAFT_INLINE std::optional<json> config_of(const std::string& path, const tensor
   return about.is_object() && about.contains("hidden_size") ? std::optional(about) : std::nullopt;
 }
 
-/// How the head of a model that ABOUT configures is called where it is not one that answers for a whole text; "" where it is.
+/// How the head of a model that ABOUT configures is called where it is not one that answers for a whole text or its words; "" where it is.
 GRAFT_INLINE std::string other_head(const json& about, const std::string& path) {
   for (const auto& name : optional<std::vector<std::string>>(about, "architectures", path, {})) {
-    if (name.find("For") != name.npos && !name.ends_with("ForSequenceClassification")) return name;
+    if (name.find("For") == name.npos || name.ends_with("ForSequenceClassification") || name.ends_with("ForTokenClassification")) continue;
+    return name;
   }
   return "";
+}
+
+/// The head of a model that ABOUT configures, an encoder with C: it answers for a text, or for its words.
+GRAFT_INLINE head_options head_of(const json& about, const encoder_config& c, const std::string& path) {
+  optional<std::vector<std::string>>(about, "architectures", path, {});  // names they are
+  return names_token_head(about) ? token_head(c) : usual_head(c);
 }
 
 /// The function that a CrossEncoder of sentence-transformers puts behind the ROWS logits of a model with the config.json ABOUT; "" where
@@ -59,7 +66,9 @@ GRAFT_INLINE std::string cross_encoder_function(const json& about, const std::st
 
 GRAFT_INLINE model_description describe_own_head(const json& about, const std::string& where, index rows, const head_options& head) {
   if (const std::string other = other_head(about, where); !other.empty()) {
-    throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
+    throw format_error(where, "says that its head is of " + other +
+                                  ", one of ...ForSequenceClassification or ...ForTokenClassification was "
+                                  "expected");
   }
   const auto problem = optional<std::string>(about, "problem_type", where, "");
   const std::string function = cross_encoder_function(about, where, rows);
@@ -68,6 +77,13 @@ GRAFT_INLINE model_description describe_own_head(const json& about, const std::s
   d.head = head;
   d.task_name = optional<std::string>(about, "finetuning_task", where, "");
   number_labels(d, rows, where);
+  if (head.tokens) {
+    d.output = task_kind::token_classification;
+    if (rows == 1) d.labels = {"0"};
+    if (const auto labels = labels_by_id(about, rows, where); !labels.empty()) d.labels = labels;
+    d.labels_said = d.labels[0] != "0";
+    return d;
+  }
   if (!function.empty()) d.max_seq_length = model_max_length(std::filesystem::path(where).parent_path().string());
   d.sigmoid = function == "Sigmoid";
   if (problem == "multi_label_classification") {
@@ -110,18 +126,20 @@ GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_
   const auto about = where.empty() ? detail::config_of(files.model_path, model, where) : std::optional(read_json(where));
   if (about) {
     if (const std::string other = detail::other_head(*about, where); !other.empty()) {
-      throw format_error(where, "says that its head is of " + other + ", one of ...ForSequenceClassification was expected");
+      throw format_error(where, "says that its head is of " + other +
+                                    ", one of ...ForSequenceClassification or ...ForTokenClassification was "
+                                    "expected");
     }
   }
   if (rows == 0) {
-    throw format_error(files.model_path, "holds no head for whole texts: no tensor '" +
+    throw format_error(files.model_path, "holds no head for texts or words: no tensor '" +
                                              name_in_files(family_of(config.model_type), head.out_proj + ".weight") + "' is there");
   }
   if (!about) throw format_error(files.model_path, "holds a head, and no config.json says what it answers");
-  model_description d = detail::describe_own_head(*about, where, rows, usual_head(config));
+  model_description d = detail::describe_own_head(*about, where, rows, detail::head_of(*about, config, where));
   d.kind = "head";
-  tensor_shapes shapes = head_tensors(config, d.num_labels());
-  if (trunk_tensors(config).contains(head.dense + ".weight")) {
+  tensor_shapes shapes = head_tensors(config, d.num_labels(), d.head);
+  if (d.head.dense_layers > 0 && trunk_tensors(config).contains(head.dense + ".weight")) {
     if (!brings_pooler(model)) throw format_error(files.model_path, "holds a head without the pooler below it (" + head.dense + ".*)");
     std::erase_if(shapes, [&](const auto& item) { return is_pooler(item.first); });
   }
@@ -148,6 +166,7 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
   d.output = own.output;
   d.head = own.head;
   d.sigmoid = own.sigmoid;
+  d.as_trained = own.as_trained;
   d.labels = own.labels;
   d.labels_said = own.labels_said;
   if (d.task_name.empty()) d.task_name = own.task_name;
@@ -158,7 +177,7 @@ GRAFT_INLINE tensor_source model_with_head(const tensor_source& model, const ada
   const head_names names(config);
   const auto trunk = trunk_tensors(config);
   tensor_source head(file.tensors.path()), result(model.path());
-  if (file.description.head == usual_head(config)) {
+  if (file.description.head == usual_head(config) || file.description.head == token_head(config)) {
     head.add_all(file.tensors, [&](const std::string& name) { return names.is_head(name) ? std::optional(name) : std::nullopt; });
   }
   result.set_metadata(model.metadata());
@@ -182,11 +201,13 @@ GRAFT_INLINE json config_with_head(json about, const model_description& d) {
   }
   const bool regression = d.output == task_kind::regression;
   about["problem_type"] = regression ? "regression" : d.sigmoid ? "multi_label_classification" : "single_label_classification";
+  if (d.head.tokens) about.erase("problem_type");
   if (regression && d.sigmoid) about["sentence_transformers"] = {{"activation_fn", "torch.nn.modules.activation.Sigmoid"}};
   for (json& name : about["architectures"]) {  // none, where there were none
     if (!name.is_string()) continue;
     const auto text = name.get<std::string>();
-    name = text.substr(0, std::min(text.rfind("For"), text.rfind("Model"))) + "ForSequenceClassification";
+    name = text.substr(0, std::min(text.rfind("For"), text.rfind("Model"))) +
+           (d.head.tokens ? "ForTokenClassification" : "ForSequenceClassification");
   }
   return about;
 }
@@ -207,7 +228,7 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& st
   const auto about = detail::config_of(path, stored, where);
   if (!about) return std::nullopt;
 
-  model_description d = detail::describe_own_head(*about, where, head_rows(model, config), usual_head(config));
+  model_description d = detail::describe_own_head(*about, where, head_rows(model, config), detail::head_of(*about, config, where));
   const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
   for (const auto& [field, value] : own.items()) {
     if (field.find("dropout") == field.npos && field != "named_type" && value != given[field]) {

@@ -22,8 +22,9 @@ model_description describe_own_head(const json& about, const std::string& where,
 /// The head alone, of kind "head", that MODEL holds: an encoder with CONFIG, which lies in FILES. Without it nothing is wrong with MODEL.
 /// Its labels are those of id2label; what becomes of its logits, `problem_type` says, and for a CrossEncoder of sentence-transformers its
 /// `activation_fn`: one number without either is a regression.
-/// @throws format_error  MODEL holds none for whole texts, or one that graft does not compute: the message says why
-/// Source: transformers' *ForSequenceClassification; sentence-transformers, cross_encoder/model.py, get_default_activation_fn.
+/// @throws format_error  MODEL holds none for texts or words, or one that graft does not compute: the message says why
+/// Source: transformers' *ForSequenceClassification, *ForTokenClassification; sentence-transformers, cross_encoder/model.py,
+/// get_default_activation_fn.
 adapter_file read_own_head(const tensor_source& model, const trunk_files& files, const encoder_config& config);
 
 /// FILE, tuned around the model that HEAD belongs to, with HEAD where it brings none. A low-rank update that brings one for as many labels
@@ -38,8 +39,8 @@ tensor_source model_with_head(const tensor_source& model, const adapter_file& fi
 /// so does read_own_head.
 json config_with_head(json about, const model_description& d);
 
-/// STORED, opened at PATH, weights or the folder that holds them, when it is a whole encoder with a head for whole texts, and a config.json
-/// beside it or within says so; nothing when it is anything else. Its labels are those of id2label.
+/// STORED, opened at PATH, weights or the folder that holds them, when it is a whole encoder with a head for texts or words, and a
+/// config.json beside it or within says so; nothing when it is anything else. Its labels are those of id2label.
 /// @throws format_error  its head is of another kind, or its constants are not those of CONFIG; or as labels_by_id
 /// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
 std::optional<adapter_file> read_checkpoint(const tensor_source& stored, const std::string& path, const encoder_config& config);

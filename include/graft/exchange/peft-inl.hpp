@@ -74,18 +74,22 @@ GRAFT_INLINE std::optional<std::string> peft_name(std::string name, std::set<std
   return name;
 }
 
-/// @throws format_error  GIVEN, an adapter_config.json of PEFT's, is for a head that does not answer for a whole text
-GRAFT_INLINE void check_peft_task(const json& given, const std::string& path) {
-  const std::string expected = ", a head for whole texts was expected (SEQ_CLS, ...ForSequenceClassification)";
-  if (const auto task = optional<std::string>(given, "task_type", path, "");
-      task != "" && task != "SEQ_CLS" && task != "FEATURE_EXTRACTION") {
+/// Whether GIVEN, an adapter_config.json of PEFT's, is for a head that answers for words.
+/// @throws format_error  it is for one that answers neither for them nor for a whole text
+GRAFT_INLINE bool check_peft_task(const json& given, const std::string& path) {
+  const std::string expected =
+      ", a head for texts or words was expected (SEQ_CLS, TOKEN_CLS, ...ForSequenceClassification, ...ForTokenClassification)";
+  const auto task = optional<std::string>(given, "task_type", path, "");
+  if (task != "" && task != "SEQ_CLS" && task != "TOKEN_CLS" && task != "FEATURE_EXTRACTION") {
     throw format_error(path, "\"task_type\" is " + shown(given["task_type"]) + expected);
   }
   const json mapping = optional<json>(given, "auto_mapping", path, json::object());
   const auto name = optional<std::string>(mapping, "base_model_class", path, "");
-  if (name.find("For") != name.npos && !name.ends_with("ForSequenceClassification")) {
+  const bool tokens = name.ends_with("ForTokenClassification");
+  if (name.find("For") != name.npos && !tokens && !name.ends_with("ForSequenceClassification")) {
     throw format_error(path, "\"auto_mapping\" says " + shown(mapping["base_model_class"]) + expected);
   }
+  return tokens || task == "TOKEN_CLS";
 }
 
 /// Whether one of MODULES, as PEFT's modules_to_save, holds the tensor NAME.
@@ -306,7 +310,6 @@ GRAFT_INLINE void check_peft_fields(const json& given, const std::string& type, 
     if (bias != "none" && bias != "all" && bias != "lora_only")
       throw format_error(path, "\"bias\" is " + shown(given["bias"]) + ", one of none, all, lora_only was expected");
   }
-  check_peft_task(given, path);
   check_fields(given, {}, handled, path);
 }
 
@@ -324,6 +327,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
         path, "\"peft_type\" is " + type + ": " + detail::peft_method(type) + " is not computed by graft, LORA or IA3 was expected");
   }
   detail::check_peft_fields(given, type, path);
+  const bool tokens = detail::check_peft_task(given, path);
   const tensor_source all = detail::peft_tensors(folder, config);
   const tensor_source copies = detail::trunk_copies(all, config, optional<std::vector<std::string>>(given, "modules_to_save", path, {}));
   tensor_source stored(all.path());
@@ -331,12 +335,16 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   model_description d;
   d.kind = type == "LORA" ? "lora" : "ia3";
   d.layer_norms_trained = false;
-  d.head = usual_head(config);
+  d.head = tokens ? token_head(config) : usual_head(config);
   const index rows = head_rows(stored, config);
-  tensor_shapes head = head_tensors(config, std::max<index>(rows, 1));
+  tensor_shapes head = head_tensors(config, std::max<index>(rows, 1), d.head);
   const bool whole =
       std::all_of(head.begin(), head.end(), [&](const auto& one) { return is_pooler(one.first) || stored.contains(one.first); });
   if (rows != 0 && whole) number_labels(d, rows, stored.path());
+  if (rows != 0 && whole && tokens) {
+    d.output = task_kind::token_classification;
+    if (rows == 1) d.labels = {"0"};
+  }
   const index classes = detail::updated_classes(config, d, stored);
   if (d.kind == "lora") {
     d.lora = detail::peft_lora(about, stored, config, classes, path);
@@ -386,13 +394,13 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   if (d.lora.gates || d.ia3.gates) throw config_error(a.tensors.path() + ": has gates, which PEFT does not have", {"to", "adapterhub"});
   if (d.lora.dora_outputs)
     throw config_error(a.tensors.path() + ": is DoRA as AdapterHub's library computes it, which PEFT does not", {"to", "adapterhub"});
-  if (a.has_head() && (d.head != usual_head(config) || d.sigmoid))
+  if (a.has_head() && ((d.head != usual_head(config) && d.head != token_head(config)) || d.sigmoid))
     throw config_error(a.tensors.path() + ": has a head of another form than the classifiers' that PEFT is put around");
   const index classes = detail::updated_classes(config, d, a.tensors);
   const auto& targets = d.kind == "lora" ? d.lora.targets : d.ia3.targets;
   const head_names head(config);
   const model_family& family = family_of(config.model_type);
-  const auto in_files = [&](const std::string& name) { return name_in_files(family, name); };
+  const auto in_files = [&](const std::string& name) { return name_in_files(family, name, d.head.tokens); };
   const auto updated = [&](const std::string& layer) { return is_any_target(layer, targets); };
   // A head with updates of its own is no saved module.
   const bool head_saved = a.has_head() && !updated(head.out_proj) && !(updated(head.dense) && head.dense.starts_with("classifier."));
@@ -420,7 +428,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   // `dense` alone would name layers of the head there, too.
   const bool alone = std::find(targets.begin(), targets.end(), "dense") != targets.end();
   ordered_json about{{"peft_type", d.kind == "lora" ? "LORA" : "IA3"},
-                     {"task_type", head_saved ? json("SEQ_CLS") : json()},
+                     {"task_type", head_saved ? json(d.head.tokens ? "TOKEN_CLS" : "SEQ_CLS") : json()},
                      {"base_model_name_or_path", nullptr}};
   const auto in_files_all = [&](std::vector<std::string> names) {
     for (std::string& name : names) {

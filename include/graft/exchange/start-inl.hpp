@@ -259,7 +259,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
   bool head = has_head && from.output == to.output && from.sigmoid == to.sigmoid && from.head == to.head;
   if (to.output == task_kind::regression) head = head && from.num_labels() == to.num_labels();
-  if (head && to.output == task_kind::classification) {
+  if (head && to.output != task_kind::regression) {
     if (from.labels_said) {
       rows = detail::order_of(from.labels, to.labels);
       head = rows.has_value();

@@ -1,5 +1,5 @@
 #pragma once
-// What a head for sequences is made of, without the code that computes it.
+// What a head is made of, without the code that computes it.
 
 #include "graft/core/index.hpp"
 #include "graft/core/tuning_options.hpp"
@@ -13,12 +13,16 @@ struct head_options {
   index dense_layers = 1;
   activation act = activation::tanh;
   bool pooler = false;  ///< the first of them is BERT's pooler and has tanh, whatever ACT is
+  bool tokens = false;  ///< it answers for every word, not for a text as a whole
 
   bool operator==(const head_options&) const = default;
 };
 
 /// The head that transformers' *ForSequenceClassification of an encoder with C have.
 head_options usual_head(const encoder_config& c);
+
+/// The head that its *ForTokenClassification has: the last layer alone, but for ModernBERT's.
+head_options token_head(const encoder_config& c);
 
 }  // namespace graft
 

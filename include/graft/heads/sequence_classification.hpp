@@ -16,9 +16,9 @@ namespace graft {
 /// In a ModernBERT t_1 = LN(a(z_1)), and W_1, LN come with the encoder as BERT's pooler does.
 /// D = 1 and a = tanh unless told otherwise. BERT: the first dense layer is the pretrained pooler, tuned with the head, and its input is
 /// not dropped, nor is DistilBERT's. Backward:  dz_D = (dlogits W_o) a'(z_D);   dz_(i-1) = (dz_i W_i) a'(z_(i-1));   dh = dz_1 W_1
-/// @param  h  (B, H) the first token of every sequence            @param[out] logits  (B, C)
+/// @param  h  (B, H) the first token of every sequence, or of every word that is asked for its tag      @param[out] logits  (B, C)
 /// Saved: the z_i (B, H); what the linear layers save.
-/// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification.   Tested:
+/// Source: transformers' RobertaClassificationHead; BertPooler and BertForSequenceClassification; *ForTokenClassification.   Tested:
 /// tests/heads/sequence_classification_test.cpp
 template <class P>
 class sequence_classification {
@@ -39,6 +39,8 @@ class sequence_classification {
   sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream, const head_options& o = {});
 
   index classes() const { return out_proj.out(); }
+  /// Whether it answers for words, each by its first token, in place of whole texts.
+  bool answers_for_words() const { return options_.tokens; }
   /// Whether the first dense layer comes with the trunk (BERT), rather than fresh.
   bool pretrained_dense() const { return pretrained_dense_; }
 

@@ -2,6 +2,7 @@
 // Bodies of graft/io/hf_names.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/io/hf_names.hpp"
 
@@ -25,12 +26,19 @@ GRAFT_INLINE std::optional<std::string> canonical_name(std::string name, std::st
   }
   if (!family.trunk_pooler && name.starts_with(prefix + "pooler.")) return std::nullopt;
   if (name.ends_with(".position_ids") || name.ends_with(".token_type_ids")) return std::nullopt;
+  if (!family.trunk_pooler && (name == "classifier.weight" || name == "classifier.bias")) name.insert(10, ".out_proj");
   const auto replace_end = [&](std::string_view from, std::string_view to) {
     if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
   };
   replace_end(".gamma", ".weight");
   replace_end(".beta", ".bias");
   return name;
+}
+
+GRAFT_INLINE bool names_token_head(const json& config) {
+  const json names = config.is_object() ? config.value("architectures", json()) : json();
+  const auto is_one = [](const json& name) { return name.is_string() && name.get<std::string>().ends_with("ForTokenClassification"); };
+  return names.is_array() && std::any_of(names.begin(), names.end(), is_one);
 }
 
 GRAFT_INLINE std::string name_prefix::in_graft(const std::string& name) const {

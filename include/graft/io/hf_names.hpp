@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/json_fwd.hpp"
 
 namespace graft {
 
@@ -17,9 +18,13 @@ namespace graft {
 ///   - files of a bare encoder get the missing prefix, `roberta.`, `bert.`, ...;
 ///   - left out: pretraining heads (`lm_head.*`, `cls.*`), buffers (`position_ids`, `token_type_ids`), filling (`__pad.*`), and RoBERTa's
 ///     pooler, which nothing uses (BERT's is part of its head and stays);
+///   - the last layer of a head for words, `classifier.*` in every family, is called as that of one for texts;
 ///   - everything else, such as `classifier.*`, stays as it is.
 /// @throws config_error  as family_of
 std::optional<std::string> canonical_name(std::string name, std::string_view model_type);
+
+/// Whether CONFIG, a model's config.json, says that its head answers for words: ...ForTokenClassification.
+bool names_token_head(const json& config);
 
 /// What stands before the names of an encoder: the names of wrappers around it, `module._orig_mod.`, and perhaps its own, `bert.`.
 class name_prefix {

@@ -16,7 +16,9 @@ GRAFT_INLINE void write_model_file(const std::string& path, const tensor_source&
   safetensors_writer writer(64);
   writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
   const model_family* family = config.is_object() ? family_of_type(config.value("model_type", std::string())) : nullptr;
-  for (const auto& [name, info] : model.tensors()) writer.copy(family == nullptr ? name : name_in_files(*family, name), info);
+  for (const auto& [name, info] : model.tensors()) {
+    writer.copy(family == nullptr ? name : name_in_files(*family, name, names_token_head(config)), info);
+  }
   writer.write(path);
 }
 

@@ -15,6 +15,7 @@ namespace graft::detail {
 
 /// What is made of the logits.
 GRAFT_INLINE std::string output_name(const model_description& d) {
+  if (d.output == task_kind::token_classification) return "token_classification";
   if (d.output == task_kind::regression) return d.sigmoid ? "sigmoid_regression" : "regression";
   return d.sigmoid ? "multi_label_classification" : "classification";
 }
@@ -93,6 +94,7 @@ GRAFT_INLINE model_description describe(const std::string& kind, const task& t) 
   d.output = t.kind == task_kind::multi_label ? task_kind::classification : t.kind;
   d.sigmoid = t.kind == task_kind::multi_label;
   d.labels = t.labels;
+  d.head.tokens = d.one_separator = d.as_trained = t.kind == task_kind::token_classification;
   return d;
 }
 
@@ -305,11 +307,14 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   d.task_name = required<std::string>(o, "task", where);
   const auto output = required<std::string>(o, "output", where);
   const bool regression = output.ends_with("regression");
-  d.output = regression ? task_kind::regression : task_kind::classification;
+  d.output = regression                         ? task_kind::regression
+             : output == "token_classification" ? task_kind::token_classification
+                                                : task_kind::classification;
   d.sigmoid = output == "sigmoid_regression" || output == "multi_label_classification";
   if (detail::output_name(d) != output) {
     throw format_error(where, "\"output\" is \"" + output +
-                                  "\", classification, multi_label_classification, regression or sigmoid_regression was expected");
+                                  "\", classification, multi_label_classification, token_classification, regression or "
+                                  "sigmoid_regression was expected");
   }
   d.labels = required<std::vector<std::string>>(o, "labels", where);
   check_labels(d.labels, where);
@@ -319,6 +324,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
     d.head = {detail::integer_field(head, "dense_layers", where, 0, 100),
               detail::parsed_field(head, "activation", where, detail::activation_of), required<bool>(head, "pooler", where)};
   }
+  d.head.tokens = d.as_trained = d.output == task_kind::token_classification;
   if (regression && d.labels.size() == 1) throw format_error(where, "has a label, which a regression of one number does not have");
   if (o.contains("max_seq_length") && !o["max_seq_length"].is_null()) {
     d.max_seq_length = detail::integer_field(o, "max_seq_length", where, 1, 1'048'576);

@@ -17,7 +17,7 @@ struct model_description {
   /// "adapter", "multi_adapter", "lora", "ia3", "prefix", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
   std::string kind;
   std::string task_name;
-  task_kind output = task_kind::classification;  // of several labels at once, too: see sigmoid
+  task_kind output = task_kind::classification;  // of several labels at once, too: see sigmoid; of tags for words as head.tokens
   std::vector<std::string> labels;               // in id order; empty for a regression of one number, and for what is tuned without a head
   bool labels_said = true;                       // if not, they are numbers that stand for whatever the file did not say
   std::optional<index> max_seq_length{};         // at which sequences were cut in training, where that is known
@@ -29,6 +29,7 @@ struct model_description {
   bool layer_norms_trained = true;            // kind "adapter": if not, they are the trunk's, and not in the file
   lora_options lora{};                        // kind "lora"
   head_options head{};                        // what the head is made of, where there is one
+  bool as_trained = false;                    // of tags for words: texts are cut into words as in training, see featurize_words()
   bool sigmoid = false;                       // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
   prefix_options prefix{};                    // kind "prefix"
   ia3_options ia3{};                          // kind "ia3"

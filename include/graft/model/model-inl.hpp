@@ -8,17 +8,23 @@ namespace graft {
 
 template <class P, site Site>
 void classifier<P, Site>::forward(const batch& b, view<real> logits, trace* t, context& ctx) const {
-  check_shape(logits.rows() == b.size() && logits.cols() == head.classes(), "classifier", "logits", logits, [&] {
-    return shape_text({b.size(), head.classes()}) + " is needed";
+  const index answering = answers(b);
+  check_shape(logits.rows() == answering && logits.cols() == head.classes(), "classifier", "logits", logits, [&] {
+    return shape_text({answering, head.classes()}) + " is needed";
   });
+  if (answering == 0) return;
+  const bool all_tokens = reads_all_tokens();
   scratch::mark mark(ctx.memory);
-  view<real> h = ctx.memory.take<real>(b.size(), config.hidden_size);  // of the first tokens: the head reads no others, or a mean
-  view<real> all = ctx.memory.take<real>(config.mean_pooling ? b.rows() : 0, config.hidden_size);
-  trunk.forward(b, config.mean_pooling ? all : h, t != nullptr ? &t->trunk : nullptr, ctx,
-                config.mean_pooling ? rows_of::tokens : rows_of::sequences);
-  for (index i = 0; config.mean_pooling && i < b.size(); ++i) {
-    const index tokens = b.offsets[i + 1] - b.offsets[i];
-    h.row(i) = all.middleRows(b.offsets[i], tokens).colwise().sum() / real(tokens);
+  view<real> h = ctx.memory.take<real>(answering, config.hidden_size);  // of first tokens: the head reads no others, or a mean
+  view<real> all = ctx.memory.take<real>(all_tokens ? b.rows() : 0, config.hidden_size);
+  trunk.forward(b, all_tokens ? all : h, t != nullptr ? &t->trunk : nullptr, ctx, all_tokens ? rows_of::tokens : rows_of::sequences);
+  for (index i = 0; all_tokens && i < answering; ++i) {
+    if (head.answers_for_words()) {
+      h.row(i) = all.row(b.answering[static_cast<std::size_t>(i)]);
+    } else {
+      const index tokens = b.offsets[i + 1] - b.offsets[i];
+      h.row(i) = all.middleRows(b.offsets[i], tokens).colwise().sum() / real(tokens);
+    }
   }
   head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
 }
@@ -26,17 +32,22 @@ void classifier<P, Site>::forward(const batch& b, view<real> logits, trace* t, c
 template <class P, site Site>
 void classifier<P, Site>::backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx) {
   ctx.offsets = b.offsets;
-  const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers;
+  const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers, all_tokens = reads_all_tokens();
   scratch::mark mark(ctx.memory);
-  view<real> dh = ctx.memory.take<real>(deeper ? b.size() : 0, config.hidden_size);
+  view<real> dh = ctx.memory.take<real>(deeper ? answers(b) : 0, config.hidden_size);
   head.backward(dlogits, t.head, deeper ? &dh : nullptr, ctx);
   if (!deeper) return;
-  view<real> all = ctx.memory.take<real>(config.mean_pooling ? b.rows() : 0, config.hidden_size);
-  for (index i = 0; config.mean_pooling && i < b.size(); ++i) {
-    const index tokens = b.offsets[i + 1] - b.offsets[i];
-    all.middleRows(b.offsets[i], tokens).rowwise() = dh.row(i) / real(tokens);
+  view<real> all = ctx.memory.take<real>(all_tokens ? b.rows() : 0, config.hidden_size);
+  if (head.answers_for_words()) all.setZero();
+  for (index i = 0; all_tokens && i < dh.rows(); ++i) {
+    if (head.answers_for_words()) {
+      all.row(b.answering[static_cast<std::size_t>(i)]) = dh.row(i);
+    } else {
+      const index tokens = b.offsets[i + 1] - b.offsets[i];
+      all.middleRows(b.offsets[i], tokens).rowwise() = dh.row(i) / real(tokens);
+    }
   }
-  trunk.backward(config.mean_pooling ? all : dh, b, t.trunk, ctx);
+  trunk.backward(all_tokens ? all : dh, b, t.trunk, ctx);
 }
 
 template <class P, site Site>

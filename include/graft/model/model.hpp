@@ -16,9 +16,9 @@
 
 namespace graft {
 
-/// logits = head(trunk(batch))
+/// logits = head(trunk(batch)): a row each of the batch's sequences, or of the words in it that are asked for a tag.
 /// Backward:  dlogits through head and trunk to every trained parameter, and no deeper.
-/// @param  b  B packed sequences            @param[out] logits  (B, C)
+/// @param  b  B packed sequences            @param[out] logits  (answers(b), C)
 /// Saved: `trace`, what head and trunk save.
 /// Source: transformers' RobertaForSequenceClassification, BertForSequenceClassification.
 /// Tested: tests/model/gradient_test.cpp, golden_test.cpp, invariants_test.cpp
@@ -38,6 +38,9 @@ class classifier {
   classifier(const encoder_config& c, index classes, MakeSite&& make_site, const head_options& o = {})
       : config(checked(c, classes)), trunk(c.model_type, c, std::forward<MakeSite>(make_site)), head(c, classes, head_dropout_stream, o) {}
 
+  /// How many logits B has: a row a sequence, or a word.
+  index answers(const batch& b) const { return head.answers_for_words() ? std::ssize(b.answering) : b.size(); }
+
   /// t == nullptr: inference, nothing is kept.
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
   void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx);
@@ -55,6 +58,7 @@ class classifier {
   sequence_classification<P> head;
 
  private:
+  bool reads_all_tokens() const { return head.answers_for_words() || config.mean_pooling; }
   static const encoder_config& checked(const encoder_config& c, index classes);
   static constexpr std::uint64_t head_dropout_stream = std::uint64_t{1} << 32;  // above every layer's
 };

@@ -42,7 +42,9 @@ template <class M>
 void save_everything(M& model, const std::string& path, const std::map<std::string, std::string>& metadata) {
   save_parameters(
       model, path, metadata, [](const auto&) { return true; },
-      [&family = family_of(model.config.model_type)](const std::string& name) { return name_in_files(family, name); });
+      [&family = family_of(model.config.model_type), tokens = model.head.answers_for_words()](const std::string& name) {
+        return name_in_files(family, name, tokens);
+      });
 }
 
 }  // namespace graft

@@ -71,7 +71,8 @@ GRAFT_INLINE void answer_stream::read_window() {
 
 /// About what ROW takes, as text, tokens and answer, which may be hidden STATES.
 GRAFT_INLINE std::size_t answer_stream::bytes_of(const example& row, bool states) const {
-  const std::size_t text = row.text_a.size() + (row.text_b ? row.text_b->size() : 0);
+  std::size_t text = row.text_a.size() + (row.text_b ? row.text_b->size() : 0);
+  for (const std::string& word : row.words) text += word.size() + 10;
   const index embedded = model_->embedding_size();
   const auto numbers = static_cast<std::size_t>(embedded > 0 ? embedded : states ? model_->config().hidden_size : 0);
   return sizeof(example) + sizeof(features) + 2 * sizeof(answer) + 10 * text + 20 * row.input_ids.size() + 40 * numbers;

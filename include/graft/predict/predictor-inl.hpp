@@ -11,6 +11,9 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/utf8.hpp"
+#include "graft/data/data_set.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/checkpoint.hpp"
@@ -97,15 +100,55 @@ GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> cons
   return *one;
 }
 
+/// The tags of A, an answer of a model that D describes to the words at PLACES of ROW, and what they mark.
+GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example& row, std::span<const text_span> places) {
+  const auto classes = d.labels.size();
+  std::vector<std::string> tags;
+  std::vector<double> scores;
+  for (std::size_t k = 0; k < places.size(); ++k) {
+    matrix<double> p(1, static_cast<index>(classes));
+    std::copy_n(a.logits.data() + k * classes, classes, p.data());
+    ops::softmax_row(p.row(0));
+    index best = 0;
+    scores.push_back(p.row(0).maxCoeff(&best));
+    tags.push_back(d.labels[static_cast<std::size_t>(best)]);
+  }
+  std::vector<std::string_view> characters;
+  if (row.words.empty()) {
+    for_each_code_point(row.text_a, [&](std::int32_t, std::string_view bytes) { characters.push_back(bytes); });
+  }
+  for (const tagged_entity& one : marked_by(tags, marks_entities(d.labels))) {
+    tagged_span span{one.type, places[static_cast<std::size_t>(one.begin)].begin, places[static_cast<std::size_t>(one.end - 1)].end};
+    for (index k = one.begin; k < one.end; ++k)
+      span.score += scores[static_cast<std::size_t>(k)] / static_cast<double>(one.end - one.begin);
+    if (row.words.empty()) {
+      const auto is_space = [&](index i) { return characters[static_cast<std::size_t>(i)] == " "; };
+      while (span.begin < span.end && is_space(span.begin)) ++span.begin;  // that a token begins with
+      for (index i = span.begin; i < span.end; ++i) span.text += characters[static_cast<std::size_t>(i)];
+    } else {
+      for (index w = span.begin; w < span.end; ++w) span.text += (w > span.begin ? " " : "") + row.words[static_cast<std::size_t>(w)];
+    }
+    a.spans.push_back(std::move(span));
+  }
+  if (row.words.empty()) {
+    a.tags = std::move(tags);
+    a.words.assign(places.begin(), places.end());
+  } else {
+    a.tags.resize(row.words.size());
+    for (std::size_t k = 0; k < places.size(); ++k) a.tags[static_cast<std::size_t>(places[k].begin)] = std::move(tags[k]);
+  }
+}
+
 /// Whether a model sees the same in both.
 inline bool same_content(const features& a, const features& b) {
-  return a.input_ids == b.input_ids && a.token_type_ids == b.token_type_ids;
+  return a.input_ids == b.input_ids && a.token_type_ids == b.token_type_ids && a.answering == b.answering;
 }
 
 /// Longer ones first, then those of one content side by side.
 inline bool goes_before(const features& a, const features& b) {
   if (a.input_ids.size() != b.input_ids.size()) return a.input_ids.size() > b.input_ids.size();
-  return a.input_ids != b.input_ids ? a.input_ids < b.input_ids : a.token_type_ids < b.token_type_ids;
+  if (a.input_ids != b.input_ids) return a.input_ids < b.input_ids;
+  return a.token_type_ids != b.token_type_ids ? a.token_type_ids < b.token_type_ids : a.answering < b.answering;
 }
 
 GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const example> rows, index batch_size, int threads,
@@ -128,6 +171,12 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
   ctx->threads = threads > 0 ? threads : omp_get_max_threads();
 
   std::vector<features> ready = featurize(rows, answers, ctx->threads);
+  std::vector<std::vector<text_span>> places;  // of words: two texts of the same tokens may have them elsewhere
+  std::vector<std::int32_t> cuts;
+  for (features& one : ready) {
+    places.push_back(std::move(one.places));
+    cuts.push_back(one.cut_at);
+  }
   std::vector<std::size_t> order;  // the rows that can be answered, those for one adapter together
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (answers[i].error.empty()) order.push_back(i);
@@ -149,11 +198,14 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
     if (stop != nullptr && stop->load()) answers.clear();
     if (answers.empty()) break;
     for (const std::size_t number : which) {
-      answer& a = answers[*first++];
+      const std::size_t row = *first++;
+      answer& a = answers[row];
       const auto line = a.line;
       a = own[number];
       a.adapter = name;
       a.line = line;
+      if (distinct[number].words && a.error.empty()) add_tags(a, find(name)->description, rows[row], places[row]);
+      if (cuts[row] >= 0 && a.error.empty()) a.cut_at = cuts[row];
     }
   }
   const std::scoped_lock lock(free_mutex_);
@@ -173,7 +225,12 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
       const part* const tuned = find(answers[i].adapter);  // null: the bare encoder
       const bool one_separator = tuned == nullptr || tuned->description.one_separator;
       const index length = length_of(tuned);
-      if (embedding && texts) {
+      const bool words = tuned != nullptr && tuned->description.head.tokens && !embedding;
+      if (!rows[i].words.empty() && !words) throw config_error("has \"tokens\", words, and who answers it takes texts");
+      if (words) {
+        if (!texts) throw config_error("is text, for which there is no vocabulary");
+        ready[i] = featurize_words(rows[i], *texts, length, tuned->description.as_trained);
+      } else if (embedding && texts) {
         ready[i] = embedding->featurize(rows[i], *texts, length, one_separator);
       } else {
         ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
@@ -220,6 +277,19 @@ GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const std::string& n
                                                : logits(number, rows, batch_size, ctx, stop);
   std::vector<answer> answers(rows.size());
   if (stop != nullptr && stop->load()) return answers;
+  if (one != nullptr && one->description.head.tokens && !embedding) {
+    const std::vector<index> begins = answer_offsets(rows, true);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto own = const_view<double>(all).window(begins[r], 0, begins[r + 1] - begins[r], all.cols());
+      answers[r].logits.assign(own.data(), own.data() + own.size());
+      try {
+        require_finite(own);
+      } catch (const row_error& failure) {
+        answers[r].error = failure.reason();
+      }
+    }
+    return answers;
+  }
 #pragma omp parallel for schedule(static) num_threads(ctx.threads) if (embedding)
   for (index r = 0; r < all.rows(); ++r) {
     answer& a = answers[static_cast<std::size_t>(r)];

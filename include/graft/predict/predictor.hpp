@@ -17,6 +17,7 @@
 #include "graft/model/description.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "graft/predict/embedding_options.hpp"
+#include "graft/text/text_layout.hpp"
 
 namespace graft {
 
@@ -24,18 +25,30 @@ namespace detail {
 struct predictor_base;
 }
 
+/// Words in a row that the tags given to them mark: an entity, or a run of one tag (data/tags.hpp, marked_by).
+struct tagged_span {
+  std::string label{};       // the entity's type, or the tag
+  index begin = 0, end = 0;  // in code points of the text, from 0; in words where the row had those
+  std::string text{};        // what stands there, words with spaces between
+  double score = 0;          // the mean probability of its words' tags
+};
+
 /// One row's answer.
 struct answer {
   std::string adapter{};                // which answered
   std::string label{};                  // the most probable, or all that hold; for regression the number as text; "" from the bare trunk
-  double score = 0;                     // its probability, or the largest; for regression the number
+  double score = 0;                     // its probability, or the largest; for regression the number; 0 of words
   std::vector<double> probabilities{};  // by class id; empty for regression
   std::vector<double> hidden_state{};   // from the bare trunk alone: the first token's, after the last layer (H)
   std::vector<double> numbers{};        // for regression: one, or as many as there are labels
-  std::vector<double> logits{};         // what the head gives, of which the above was made
-  std::vector<float> embedding{};       // where that was asked for, and nothing of the above then
-  std::string error{};                  // why there is none, where rows without an answer are kept; "" else
-  std::uint64_t line = 0;               // of the row, as it came
+  std::vector<double> logits{};         // what the head gives, of which the above was made; of tags for words, a word's behind the other's
+  std::vector<std::string> tags{};      // of words: of each the most probable, "" where it was cut off or no token is left of it
+  std::vector<text_span> words{};       // of a text, beside them: where its words stand, in code points
+  std::vector<tagged_span> spans{};     // what they mark
+  std::optional<index> cut_at{};   // the word of the row, or code point of the text, from which on nothing was asked, since it did not fit
+  std::vector<float> embedding{};  // where that was asked for, and nothing of the above then
+  std::string error{};             // why there is none, where rows without an answer are kept; "" else
+  std::uint64_t line = 0;          // of the row, as it came
 };
 
 /// How texts are cut, and rows computed.

@@ -25,6 +25,11 @@ class packed_values {
   void put(const T& value) {
     if constexpr (std::is_trivially_copyable_v<T>) {
       bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    } else if constexpr (std::is_same_v<T, tagged_span>) {
+      put(value.label), put(value.begin), put(value.end), put(value.text), put(value.score);
+    } else if constexpr (!std::is_trivially_copyable_v<typename T::value_type>) {
+      put(static_cast<std::uint64_t>(value.size()));
+      for (const auto& one : value) put(one);
     } else {
       put(static_cast<std::uint64_t>(value.size()));
       bytes_.append(reinterpret_cast<const char*>(value.data()), value.size() * sizeof *value.data());
@@ -34,6 +39,14 @@ class packed_values {
   void take(T& value) {
     if constexpr (std::is_trivially_copyable_v<T>) {
       take_bytes(&value, sizeof value);
+    } else if constexpr (std::is_same_v<T, tagged_span>) {
+      take(value.label), take(value.begin), take(value.end), take(value.text), take(value.score);
+    } else if constexpr (!std::is_trivially_copyable_v<typename T::value_type>) {
+      std::uint64_t size = 0;
+      take(size);
+      require(size, 1);
+      value.resize(static_cast<std::size_t>(size));
+      for (auto& one : value) take(one);
     } else {
       std::uint64_t size = 0;
       take(size);
@@ -70,6 +83,7 @@ void for_each_field(Row& row, F&& f) requires requires {
   f(row.adapter);
   f(row.line);
   f(row.error);
+  f(row.words);
 }
 template <class Answer, class F>
 void for_each_field(Answer& a, F&& f) requires requires {
@@ -86,6 +100,10 @@ void for_each_field(Answer& a, F&& f) requires requires {
   f(a.embedding);
   f(a.error);
   f(a.line);
+  f(a.tags);
+  f(a.words);
+  f(a.spans);
+  f(a.cut_at);
 }
 
 inline std::string packed(const std::vector<example>& rows, index batch_size) {

@@ -49,6 +49,10 @@ class pipeline {
   /// Whether ids depend on where a text stands, so that it has to be aligned.
   bool needs_alignment() const { return pre_tokenizer_.needs_alignment(); }
 
+  /// As of tokenizer.
+  bool writes_spaces() const { return pre_tokenizer_.writes_spaces() || std::holds_alternative<byte_level_bpe>(model_); }
+  bool marks_continuations() const { return std::holds_alternative<wordpiece>(model_); }
+
   /// TEXT, valid UTF-8, normalized. It lies in BUFFER, or where it lay.
   std::string_view normalize(std::string_view text, std::string& buffer) const;
   void normalize(detail::aligned_text& text) const;

@@ -265,6 +265,10 @@ GRAFT_INLINE void pre_tokenizer::apply(detail::word_list& words, detail::word_li
   }
 }
 
+GRAFT_INLINE bool pre_tokenizer::writes_spaces() const {
+  return std::ranges::any_of(steps_, [](const auto& step) { return step.what == detail::pre_tokenizer_step::kind::byte_level; });
+}
+
 GRAFT_INLINE bool pre_tokenizer::needs_alignment() const {
   return std::ranges::any_of(steps_, [](const auto& step) { return step.prepend_scheme == detail::pre_tokenizer_step::prepend::first; });
 }

@@ -52,6 +52,9 @@ class pre_tokenizer {
   /// Whether words depend on where the text stood, so that it has to be aligned.
   bool needs_alignment() const;
 
+  /// Whether a space becomes a part of the word behind it, in place of a mark of its own.
+  bool writes_spaces() const;
+
  private:
   void read(const detail::json_section& section, int depth);
 

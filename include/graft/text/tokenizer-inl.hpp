@@ -266,6 +266,16 @@ GRAFT_INLINE tokenizer_family tokenizer::family() const {
   return token(cls_id()) == "<s>" ? tokenizer_family::roberta : tokenizer_family::bert;
 }
 
+GRAFT_INLINE bool tokenizer::writes_spaces() const {
+  const auto* by_place = std::get_if<pipeline>(&parts_->model);
+  return by_place != nullptr ? by_place->writes_spaces() : std::holds_alternative<byte_level_bpe>(parts_->model);
+}
+
+GRAFT_INLINE bool tokenizer::marks_continuations() const {
+  const auto* by_place = std::get_if<pipeline>(&parts_->model);
+  return by_place != nullptr ? by_place->marks_continuations() : std::holds_alternative<wordpiece>(parts_->model);
+}
+
 GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_config& config, const fast_tokenizer* fast) : parts_(made) {
   constexpr std::array<const char*, 5> of_roberta{"<s>", "</s>", "<pad>", "<unk>", "<mask>"},
       of_bert{"[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"};

@@ -77,6 +77,11 @@ class tokenizer {
 
   tokenizer_family family() const;
 
+  /// Whether a space is part of the token behind it, in place of a mark of its own (byte-level BPE).
+  bool writes_spaces() const;
+  /// Whether pieces that go on with a word are marked ("##ing").
+  bool marks_continuations() const;
+
   std::int32_t cls_id() const { return special_ids_[0]; }
   std::int32_t sep_id() const { return special_ids_[1]; }
   std::int32_t pad_id() const { return special_ids_[2]; }   // -1: none

@@ -35,6 +35,8 @@ GRAFT_INLINE std::string rows_digest(std::span<const features> rows) {
     hash.add(std::as_bytes(std::span(&row.label, 1)));
     hash.add(std::as_bytes(std::span(&row.target, 1)));
     hash.add(std::as_bytes(std::span(row.label_set)));
+    hash.add(std::as_bytes(std::span(row.answering)));
+    hash.add(std::as_bytes(std::span(row.tags)));
   }
   return hash.text();
 }

@@ -9,34 +9,31 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/data/data_set.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/train/class_report.hpp"
 #include "graft/train/metrics.hpp"
 #include "graft/train/task_loss.hpp"
 
 namespace graft::detail {
 
-/// Rows of a class that are answered by it, not of it and answered by it, of it and not answered by it.
-struct class_counts {
-  std::uint64_t right = 0, taken = 0, missed = 0;
-};
-
-GRAFT_INLINE class_scores scores_of(const class_counts& c) {
-  const auto share = [](std::uint64_t part, std::uint64_t all) {
-    return all > 0 ? static_cast<double>(part) / static_cast<double>(all) : 0;
-  };
-  return {share(c.right, c.right + c.taken), share(c.right, c.right + c.missed), share(2 * c.right, 2 * c.right + c.taken + c.missed),
-          c.right + c.missed};
-}
+GRAFT_INLINE class_scores scores_of(const match_counts& c) { return {c.precision(), c.recall(), c.f1(), c.right + c.missed}; }
 
 /// Checks that LOGITS are for ROWS of T, all of them labeled.
 GRAFT_INLINE void check_labeled(const task& t, const_view<double> logits, std::span<const features> rows) {
-  if (logits.rows() != std::ssize(rows) || logits.cols() != t.num_labels()) {
+  const bool words = t.kind == task_kind::token_classification;
+  const index answers = answer_offsets(rows, words).back();
+  if (logits.rows() != answers || logits.cols() != t.num_labels()) {
     throw shape_error("class_report: logits are " + shape_text({logits.rows(), logits.cols()}) + ", " +
-                      shape_text({std::ssize(rows), t.num_labels()}) + " are needed");
+                      shape_text({answers, t.num_labels()}) + " are needed");
   }
   const index most = t.num_labels() - (t.kind == task_kind::multi_label ? 0 : 1);
   for (std::size_t r = 0; r < rows.size() && t.kind != task_kind::regression; ++r) {
-    if (rows[r].label < 0 || rows[r].label > most) {
+    const auto no_label = [&](std::int32_t id) { return id < 0 || id > most; };
+    if (words && std::ranges::any_of(rows[r].tags, no_label)) {
+      throw config_error("class_report: row " + std::to_string(r) + " has a word without a tag: only labeled rows can be scored");
+    }
+    if (!words && no_label(rows[r].label)) {
       throw config_error("class_report: row " + std::to_string(r) + " has the label id " + std::to_string(rows[r].label) + ", task " +
                          t.name + " has " + std::to_string(t.num_labels()) + " classes: only labeled rows can be scored");
     }
@@ -51,15 +48,25 @@ GRAFT_INLINE class_report report_classes(const task& t, const_view<double> logit
   if (t.kind == task_kind::regression) throw config_error("class_report: " + t.name + " asks for a number, and has no classes");
   detail::check_labeled(t, logits, rows);
   const auto classes = static_cast<std::size_t>(t.num_labels());
-  std::vector<detail::class_counts> counts(classes);
+  std::vector<match_counts> counts(classes);
   class_report report;
-  if (t.kind == task_kind::multi_label) {
+  report.names = t.labels;
+  if (t.kind == task_kind::token_classification && marks_entities(t.labels)) {
+    std::vector<std::vector<std::int32_t>> wanted;
+    for (const features& row : rows) wanted.push_back(row.tags);
+    counts.clear();
+    report.names.clear();
+    for (const auto& [type, count] : count_entities(t.labels, predicted_tags(logits, rows), wanted)) {
+      report.names.push_back(type);
+      counts.push_back(count);
+    }
+  } else if (t.kind == task_kind::multi_label) {
     const auto predicted = predicted_label_sets(logits);
     for (std::size_t r = 0; r < rows.size(); ++r) {
       const auto& wanted = rows[r].label_set;
       for (const std::int32_t c : predicted[r]) {
         auto& count = counts[static_cast<std::size_t>(c)];
-        ++(std::binary_search(wanted.begin(), wanted.end(), c) ? count.right : count.taken);
+        ++(std::binary_search(wanted.begin(), wanted.end(), c) ? count.right : count.wrong);
       }
       for (const std::int32_t c : wanted) {
         if (!std::binary_search(predicted[r].begin(), predicted[r].end(), c)) ++counts[static_cast<std::size_t>(c)].missed;
@@ -68,22 +75,27 @@ GRAFT_INLINE class_report report_classes(const task& t, const_view<double> logit
   } else {
     const auto predicted = predicted_classes(logits);
     report.confusion.assign(classes, std::vector<std::uint64_t>(classes));
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const auto wanted = static_cast<std::size_t>(rows[r].label), answer = static_cast<std::size_t>(predicted[r]);
+    std::vector<std::int32_t> labels;
+    for (const features& row : rows) {
+      if (!row.words) labels.push_back(row.label);
+      labels.insert(labels.end(), row.tags.begin(), row.tags.end());
+    }
+    for (std::size_t r = 0; r < labels.size(); ++r) {
+      const auto wanted = static_cast<std::size_t>(labels[r]), answer = static_cast<std::size_t>(predicted[r]);
       ++report.confusion[wanted][answer];
       if (wanted == answer) ++counts[wanted].right;
-      if (wanted != answer) ++counts[wanted].missed, ++counts[answer].taken;
+      if (wanted != answer) ++counts[wanted].missed, ++counts[answer].wrong;
     }
   }
-  detail::class_counts all;
+  match_counts all;
   for (const auto& c : counts) {
-    all = {all.right + c.right, all.taken + c.taken, all.missed + c.missed};
+    all = {all.right + c.right, all.wrong + c.wrong, all.missed + c.missed};
     report.classes.push_back(detail::scores_of(c));
   }
   report.micro = detail::scores_of(all);
   report.macro.support = report.weighted.support = report.micro.support;
   for (const class_scores& c : report.classes) {
-    const double even = 1 / static_cast<double>(classes);
+    const double even = 1 / static_cast<double>(counts.size());
     const double share = all.right + all.missed > 0 ? static_cast<double>(c.support) / static_cast<double>(all.right + all.missed) : 0;
     const auto add = [&](class_scores& to, double weight) {
       to.precision += weight * c.precision;
@@ -99,10 +111,13 @@ GRAFT_INLINE class_report report_classes(const task& t, const_view<double> logit
 GRAFT_INLINE std::vector<double> row_losses(const task& t, const_view<double> logits, std::span<const features> rows) {
   detail::check_labeled(t, logits, rows);
   std::vector<double> losses;
-  for (index r = 0; r < logits.rows(); ++r) {
+  const std::vector<index> begins = answer_offsets(rows, t.kind == task_kind::token_classification);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
     batch one;
-    one.add_answer(rows[static_cast<std::size_t>(r)]);
-    const auto own = logits.window(r, 0, 1, logits.cols());
+    one.add_answer(rows[r]);
+    const auto own = logits.window(begins[r], 0, begins[r + 1] - begins[r], logits.cols());
+    if (own.rows() == 0) losses.push_back(0);
+    if (own.rows() == 0) continue;
     losses.push_back(own.allFinite() ? task_loss<double>(t.kind, own, one, nullptr) : std::numeric_limits<double>::quiet_NaN());
   }
   return losses;
@@ -127,6 +142,16 @@ GRAFT_INLINE std::vector<worst_row> worst_rows(const task& t, const_view<double>
     return all;
   };
   std::vector<worst_row> worst;
+  if (t.kind == task_kind::token_classification) {
+    const auto tags = predicted_tags(logits, rows);
+    const auto joined = [&](const std::vector<std::int32_t>& ids) {
+      std::string all;
+      for (const std::int32_t id : ids) all += (all.empty() ? "" : " ") + t.labels[static_cast<std::size_t>(id)];
+      return all;
+    };
+    for (const std::size_t r : std::span(order).first(count)) worst.push_back({r, losses[r], joined(rows[r].tags), joined(tags[r])});
+    return worst;
+  }
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t r = order[i];
     worst.push_back({r, losses[r], text(rows[r].label, rows[r].label_set, rows[r].target),
@@ -135,15 +160,15 @@ GRAFT_INLINE std::vector<worst_row> worst_rows(const task& t, const_view<double>
   return worst;
 }
 
-GRAFT_INLINE ordered_json report_json(const task& t, const class_report& report) {
+GRAFT_INLINE ordered_json report_json(const class_report& report) {
   const auto scores = [](const class_scores& s) {
     return ordered_json{{"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}, {"support", s.support}};
   };
-  ordered_json all = {{"labels", t.labels}};
+  ordered_json all = {{"labels", report.names}};
   if (!report.confusion.empty()) all["confusion"] = report.confusion;
   all["classes"] = ordered_json::array();
   for (std::size_t c = 0; c < report.classes.size(); ++c) {
-    ordered_json one = {{"label", t.labels[c]}};
+    ordered_json one = {{"label", report.names[c]}};
     one.update(scores(report.classes[c]));
     all["classes"].push_back(one);
   }

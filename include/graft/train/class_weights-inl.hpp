@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -54,11 +55,13 @@ GRAFT_INLINE std::vector<double> balanced_class_weights(const task& t, std::span
   detail::check_weighs_labels(t);
   const bool several = t.kind == task_kind::multi_label;
   std::vector<double> counts(t.labels.size());
+  const bool words = t.kind == task_kind::token_classification;
   for (const features& row : rows) {
-    if (!several) ++counts.at(static_cast<std::size_t>(row.label));
+    for (const std::int32_t tag : row.tags) ++counts.at(static_cast<std::size_t>(tag));
+    if (!several && !words) ++counts.at(static_cast<std::size_t>(row.label));
     for (const std::int32_t label : row.label_set) ++counts.at(static_cast<std::size_t>(label));
   }
-  const auto n = static_cast<double>(rows.size());
+  const double n = words ? std::accumulate(counts.begin(), counts.end(), 0.0) : static_cast<double>(rows.size());
   for (std::size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] == 0 || (several && counts[c] == n)) {
       throw config_error("class_weights cannot be balanced: " + std::string(counts[c] == 0 ? "none" : "each") +
@@ -93,7 +96,7 @@ GRAFT_INLINE std::vector<double> parse_class_weights(const std::string& text, co
 }
 
 GRAFT_INLINE void check_loss(const loss_options& o, const task& t) {
-  if (o.label_smoothing > 0 && t.kind != task_kind::classification) {
+  if (o.label_smoothing > 0 && t.kind != task_kind::classification && t.kind != task_kind::token_classification) {
     throw config_error("label_smoothing is for tasks of one label, which " + t.name + " is not");
   }
   if (o.class_weights.empty()) return;

@@ -11,6 +11,7 @@
 #include "graft/core/rank_group.hpp"
 #include "graft/core/workers.hpp"
 #include "graft/data/batch.hpp"
+#include "graft/data/data_set.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/train/metrics.hpp"
 #include "graft/train/task_loss.hpp"
@@ -47,23 +48,27 @@ bool for_each_batch(std::span<const features> rows, index batch_size, index toke
   return !stopped();
 }
 
-/// ALL, of which each rank of GROUP has the rows of its batches, dealt out by CUTS, becomes whole on every rank. False, and ALL stays as it
+/// ALL, of which each rank of GROUP has the rows of its batches, dealt out by CUTS, where among them each begins, becomes whole on every rank. False, and ALL stays as it
 /// is, where one of them has not DONE its share.
 /// @throws as the group
 bool gather_rows(rank_group& group, std::span<const std::size_t> cuts, bool done, matrix<double>& all);
 
-/// The logits (n, C) of ROWS, in order, finite or not; nothing when *STOP turns true on the way. The rest as for_each_batch. Where
-/// ctx.group is set, each rank computes its share, and every rank gets all.
+/// The logits (n, C) of ROWS, in order, finite or not, or of their words where those are asked; nothing when *STOP turns true on the way.
+/// The rest as for_each_batch. Where ctx.group is set, each rank computes its share, and every rank gets all.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
-  matrix<double> all(static_cast<index>(rows.size()), model.head.classes());
+  const std::vector<index> begins = answer_offsets(rows, model.head.answers_for_words());
+  matrix<double> all(begins.back(), model.head.classes());
   const bool done = for_each_batch(rows, batch_size, tokens, ctx, stop, [&](const batch& b, index first, context& own) {
-    matrix<typename M::real> logits(b.size(), model.head.classes());
+    matrix<typename M::real> logits(model.answers(b), model.head.classes());
     model.forward(b, logits, nullptr, own);
-    all.middleRows(first, b.size()) = logits.template cast<double>();
+    all.middleRows(begins[static_cast<std::size_t>(first)], logits.rows()) = logits.template cast<double>();
   });
-  if (ctx.group != nullptr ? !gather_rows(*ctx.group, batch_cuts(rows, batch_size, tokens), done, all) : !done) return std::nullopt;
+  if (ctx.group == nullptr) return done ? std::optional(std::move(all)) : std::nullopt;
+  std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
+  for (std::size_t& cut : cuts) cut = static_cast<std::size_t>(begins[cut]);
+  if (!gather_rows(*ctx.group, cuts, done, all)) return std::nullopt;
   return all;
 }
 
@@ -73,7 +78,7 @@ void require_finite(const_view<double> answers);
 
 /// What an evaluation finds out.
 struct evaluation {
-  double loss = 0;  // mean over examples
+  double loss = 0;  // mean over examples, or words
   task_metrics metrics;
   matrix<double> logits;
 };

@@ -10,6 +10,8 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/data/data_set.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/train/metrics.hpp"
 
 namespace graft::detail {
@@ -18,6 +20,10 @@ GRAFT_INLINE void check_pairs(const char* who, std::size_t predicted, std::size_
   if (predicted == wanted && predicted > 0) return;
   throw shape_error(std::string(who) + ": " + std::to_string(predicted) + " predictions for " + std::to_string(wanted) +
                     " rows, as many of each and at least one were expected");
+}
+
+GRAFT_INLINE double share(std::uint64_t part, std::uint64_t all) {
+  return all > 0 ? static_cast<double>(part) / static_cast<double>(all) : 0;
 }
 
 GRAFT_INLINE double dot(const std::vector<double>& a, const std::vector<double>& b) {
@@ -135,8 +141,44 @@ GRAFT_INLINE std::vector<std::vector<std::int32_t>> predicted_label_sets(const_v
   return sets;
 }
 
+GRAFT_INLINE double match_counts::precision() const { return detail::share(right, right + wrong); }
+GRAFT_INLINE double match_counts::recall() const { return detail::share(right, right + missed); }
+GRAFT_INLINE double match_counts::f1() const { return detail::share(2 * right, 2 * right + wrong + missed); }
+
+GRAFT_INLINE std::map<std::string, match_counts> count_entities(std::span<const std::string> labels,
+                                                                std::span<const std::vector<std::int32_t>> predicted,
+                                                                std::span<const std::vector<std::int32_t>> wanted) {
+  detail::check_pairs("count_entities", predicted.size(), wanted.size());
+  const auto entities = [&](const std::vector<std::int32_t>& ids) {
+    std::vector<std::string> tags;
+    for (const std::int32_t id : ids) tags.push_back(labels[static_cast<std::size_t>(id)]);
+    return entities_of(tags);
+  };
+  std::map<std::string, match_counts> counts;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto there = entities(wanted[i]), found = entities(predicted[i]);
+    for (const tagged_entity& one : found) {
+      match_counts& c = counts[one.type];
+      ++(std::ranges::find(there, one) != there.end() ? c.right : c.wrong);
+    }
+    for (const tagged_entity& one : there) {
+      if (std::ranges::find(found, one) == found.end()) ++counts[one.type].missed;
+    }
+  }
+  return counts;
+}
+
+GRAFT_INLINE std::vector<std::vector<std::int32_t>> predicted_tags(const_view<double> logits, std::span<const features> rows) {
+  const std::vector<std::int32_t> all = predicted_classes(logits);
+  const std::vector<index> begins = answer_offsets(rows, true);
+  std::vector<std::vector<std::int32_t>> tags;
+  for (std::size_t r = 0; r < rows.size(); ++r) tags.emplace_back(all.begin() + begins[r], all.begin() + begins[r + 1]);
+  return tags;
+}
+
 GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, std::span<const features> rows) {
-  detail::check_pairs("evaluate", static_cast<std::size_t>(logits.rows()), rows.size());
+  const bool words = task.kind == task_kind::token_classification;
+  detail::check_pairs("evaluate", static_cast<std::size_t>(logits.rows()), static_cast<std::size_t>(answer_offsets(rows, words).back()));
   if (logits.cols() != task.num_labels()) {
     throw shape_error("evaluate: logits have " + std::to_string(logits.cols()) + " columns, task " + task.name + " needs " +
                       std::to_string(task.num_labels()));
@@ -147,7 +189,14 @@ GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, 
   std::vector<double> targets, values;
   for (const features& row : rows) {
     const index last = task.num_labels() - (several ? 0 : 1);
-    if (!regression && (row.label < 0 || row.label > last)) {
+    const auto no_label = [&](std::int32_t id) { return id < 0 || id > last; };
+    if (words && std::ranges::any_of(row.tags, no_label)) {
+      throw config_error("evaluate: row " + std::to_string(sets.size()) + " has a word without a tag: only labeled rows can be scored");
+    }
+    labels.insert(labels.end(), row.tags.begin(), row.tags.end());
+    if (words) sets.push_back(row.tags);
+    if (words) continue;
+    if (!regression && no_label(row.label)) {
       throw config_error("evaluate: row " + std::to_string(labels.size()) + " has the label id " + std::to_string(row.label) + ", task " +
                          task.name + " has " + std::to_string(task.num_labels()) + " classes: only labeled rows can be scored");
     }
@@ -157,6 +206,12 @@ GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, 
   }
   const label_scores of_sets = several ? score_labels(predicted_label_sets(logits), sets, task.num_labels()) : label_scores();
   const std::vector<std::int32_t> predicted = predicted_classes(logits);
+  match_counts entities;
+  if (words && marks_entities(task.labels)) {
+    for (const auto& [type, c] : count_entities(task.labels, predicted_tags(logits, rows), sets)) {
+      entities = {entities.right + c.right, entities.wrong + c.wrong, entities.missed + c.missed};
+    }
+  }
   for (index row = 0; row < logits.rows(); ++row) values.push_back(logits(row, 0));
 
   const auto score = [&](const std::string& name, const auto& self) -> double {
@@ -170,6 +225,9 @@ GRAFT_INLINE task_metrics evaluate(const task& task, const_view<double> logits, 
     if (name == "f1_micro") return of_sets.f1_micro;
     if (name == "f1_macro") return of_sets.f1_macro;
     if (name == "subset_acc") return of_sets.subset_acc;
+    if (name == "entity_f1") return entities.f1();
+    if (name == "entity_precision") return entities.precision();
+    if (name == "entity_recall") return entities.recall();
     throw config_error("evaluate: no metric is called \"" + name + "\"");
   };
   task_metrics result;

@@ -2,6 +2,7 @@
 // Scores of predictions, with the values that scikit-learn and scipy give.
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,8 +61,31 @@ label_scores score_labels(std::span<const std::vector<std::int32_t>> predicted, 
 /// The labels of each row whose probability, the logistic function of its logit, is 0.5 or more.
 std::vector<std::vector<std::int32_t>> predicted_label_sets(const_view<double> logits);
 
-/// The metrics that the task names, for ROWS and their logits.
-/// @param logits  (B, C)
+/// Of entities, or whatever is found or not: found and there, found and not there, there and not found. A score that there is nothing for
+/// is 0.
+struct match_counts {
+  std::uint64_t right = 0, wrong = 0, missed = 0;
+
+  double precision() const;  // right / (right + wrong)
+  double recall() const;     // right / (right + missed)
+  double f1() const;         // 2 right / (2 right + wrong + missed)
+};
+
+/// The entities that LABELS of words mark (data/tags.hpp), counted by type, in alphabetical order; right are those of which type, beginning
+/// and end are.
+/// @param predicted, wanted  a text each, of each of its words the number of its label
+/// Source: seqeval, metrics/sequence_labeling.py, precision_recall_fscore_support (mode=None).   Tested: tests/train/entities_test.cpp
+std::map<std::string, match_counts> count_entities(std::span<const std::string> labels,
+                                                   std::span<const std::vector<std::int32_t>> predicted,
+                                                   std::span<const std::vector<std::int32_t>> wanted);
+
+/// The class with the largest logit for each word of each of ROWS that is asked.
+/// @param logits  (words, C)
+std::vector<std::vector<std::int32_t>> predicted_tags(const_view<double> logits, std::span<const features> rows);
+
+/// The metrics that the task names, for ROWS and their logits. Of tags for words acc is the share of words, entity_precision, entity_recall
+/// and entity_f1 are those of all types of entities together.
+/// @param logits  (B, C), or (words, C)
 /// @param rows    (B), labeled
 /// @throws shape_error   no rows, other than B logit rows, or other than C columns
 /// @throws config_error  a row without a label

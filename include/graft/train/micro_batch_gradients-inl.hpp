@@ -163,12 +163,14 @@ template <class M>
 auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
                                     walk& w, context& ctx) -> part_result {
   const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
+  const index answers = model.answers(own);
+  if (answers == 0) return {};
   ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
-  ctx.sequences_before = first;
-  const double share = static_cast<double>(own.size()) / static_cast<double>(b.size());
+  ctx.sequences_before = model.head.answers_for_words() ? b.answer_offsets[static_cast<std::size_t>(first)] : first;
+  const double share = static_cast<double>(answers) / static_cast<double>(model.answers(b));
   const double of_loss = o.plain() ? share : loss_weight(kind, b, first, last, o) / loss_weight(kind, b, 0, b.size(), o);
-  w.logits.resize(own.size(), model.head.classes());
-  w.dlogits.resize(own.size(), model.head.classes());
+  w.logits.resize(answers, model.head.classes());
+  w.dlogits.resize(answers, model.head.classes());
   model.forward(own, w.logits, &w.trace, ctx);
   view<real> d = w.dlogits;
   const real own_scale = scale * static_cast<real>(of_loss);

@@ -7,8 +7,8 @@
 
 namespace graft {
 
-/// Mean over B's sequences: cross entropy of classes, squared error of a number, binary cross entropy of several labels at once. The rest
-/// as in losses/losses.hpp.
+/// Mean over B's sequences, or its words: cross entropy of classes, squared error of a number, binary cross entropy of several labels at
+/// once. The rest as in losses/losses.hpp.
 template <class T>
 double task_loss(task_kind kind, const_view<T> logits, const batch& b, view<T>* dlogits, T scale = T(1), const loss_options& o = {}) {
   if (kind == task_kind::regression) return mean_squared_error<T>(logits, b.targets, dlogits, scale);
@@ -19,10 +19,14 @@ double task_loss(task_kind kind, const_view<T> logits, const batch& b, view<T>* 
   return cross_entropy<T>(logits, b.labels, dlogits, scale);
 }
 
-/// What task_loss divides the losses of B's sequences FIRST .. LAST - 1 by, were they a batch of their own: their number, or the sum of
-/// their labels' weights.
+/// What task_loss divides the losses of B's sequences FIRST .. LAST - 1 by, were they a batch of their own: their number, that of their
+/// words, or the sum of their labels' weights.
 inline double loss_weight(task_kind kind, const batch& b, index first, index last, const loss_options& o) {
-  if (kind != task_kind::classification || o.class_weights.empty()) return static_cast<double>(last - first);
+  if (kind == task_kind::token_classification) {
+    first = b.answer_offsets[static_cast<std::size_t>(first)];
+    last = b.answer_offsets[static_cast<std::size_t>(last)];
+  }
+  if (kind == task_kind::regression || kind == task_kind::multi_label || o.class_weights.empty()) return static_cast<double>(last - first);
   double sum = 0;
   for (index i = first; i < last; ++i) {
     sum += o.class_weights.at(static_cast<std::size_t>(b.labels[static_cast<std::size_t>(i)]));

@@ -49,7 +49,8 @@ inline model_family deberta_v2_family() {
               },
           .positions = position_kind::disentangled,
           .head_act = activation::gelu,
-          .drops_head_input = false};
+          .drops_head_input = false,
+          .own_head_dropout = true};
 }
 
 }  // namespace graft::detail

@@ -51,6 +51,7 @@ inline model_family distilbert_family() {
           .drops_attention_output = false,
           .head_act = activation::relu,
           .drops_head_input = false,
+          .own_head_dropout = true,
           .vocabulary = "bert"};
 }
 

@@ -100,7 +100,9 @@ GRAFT_INLINE std::string name_in_graft(const model_family& family, std::string_v
   return detail::renamed(family.names, name, true);
 }
 
-GRAFT_INLINE std::string name_in_files(const model_family& family, std::string_view name) {
+GRAFT_INLINE std::string name_in_files(const model_family& family, std::string_view name, bool token_head) {
+  constexpr std::string_view last = "classifier.out_proj";
+  if (token_head && (name == last || name.starts_with("classifier.out_proj."))) return "classifier" + std::string(name.substr(last.size()));
   return detail::renamed(family.names, name, false);
 }
 

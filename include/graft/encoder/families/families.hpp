@@ -25,9 +25,10 @@ std::string known_model_types();
 /// How transformers' classes of models begin that graft calls NAME and config.json TYPE: "Roberta".
 std::string model_class(std::string_view name, std::string_view type);
 
-/// NAME, of a tensor or a part of its name that begins behind a dot, as graft calls it in a model of FAMILY; and as files do.
+/// NAME, of a tensor or a part of its name that begins behind a dot, as graft calls it in a model of FAMILY; and as files do, in which a
+/// TOKEN_HEAD is but a last layer, classifier.*, in every family.
 std::string name_in_graft(const model_family& family, std::string_view name);
-std::string name_in_files(const model_family& family, std::string_view name);
+std::string name_in_files(const model_family& family, std::string_view name, bool token_head = false);
 
 }  // namespace graft
 

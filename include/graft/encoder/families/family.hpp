@@ -41,6 +41,7 @@ struct model_family {
   bool trunk_pooler = false;               ///< the head's first layer comes with the encoder
   activation head_act = activation::tanh;  ///< behind the first layer of a model's own head
   bool drops_head_input = true;            ///< with the head's dropout
+  bool own_head_dropout = false;           ///< "classifier_dropout" is of heads for whole texts alone
   bool normalizes_first = false;           ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
   std::string_view vocabulary{};           ///< family of its tokenizers: "bert", "roberta"; "": others
 };

@@ -1,0 +1,56 @@
+#pragma once
+// Bodies of graft/data/conll.hpp.
+
+#include <algorithm>
+#include <string>
+
+#include "graft/core/compiled.hpp"
+#include "graft/core/error.hpp"
+#include "graft/data/conll.hpp"
+
+namespace graft {
+
+GRAFT_INLINE bool conll_reader::next(example& row) {
+  row = example();
+  for (std::string_view line; lines_.next(line);) {
+    while (!line.empty() && (line.back() == ' ' || line.back() == '\r' || line.back() == '\x1A')) line.remove_suffix(1);
+    const bool blank = line.find_first_not_of(" \t") == std::string_view::npos;
+    if (blank || line.starts_with("-DOCSTART-")) {
+      if (!row.words.empty()) return true;
+      continue;
+    }
+    if (row.words.empty()) row.line = lines_.number();
+    add_word(line, row);
+  }
+  return !row.words.empty();
+}
+
+GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
+  const auto refuse = [&](const std::string& what) { throw format_error::at_line(path(), lines_.number(), what); };
+  const bool tabs = line.find('\t') != std::string_view::npos;
+  fields_.clear();
+  for (std::size_t begin = 0; begin <= line.size();) {
+    const std::size_t end = std::min(line.find(tabs ? '\t' : ' ', begin), line.size());
+    const std::string_view field = line.substr(begin, end - begin);
+    if (tabs || !field.empty()) fields_.push_back(field);
+    begin = end + 1;
+  }
+  for (const std::string_view field : fields_) {
+    if (field.empty()) refuse("has an empty column: a word, and its tag behind it, were expected");
+  }
+  const std::size_t needed = !tagged_ ? 1 : tag_column_ > 0 ? static_cast<std::size_t>(tag_column_) : 2;
+  if (columns_ == 0 && fields_.size() < needed) {
+    refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") +
+           (tag_column_ > 0 ? std::to_string(needed) + " or more (\"tag_column\") were expected"
+                            : "a word and its tag, with a tab or spaces between, were expected"));
+  }
+  if (columns_ == 0) columns_ = fields_.size();
+  if (fields_.size() != columns_) {
+    refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") + std::to_string(columns_) +
+           " as in the first line were expected; a blank line ends a text");
+  }
+  row.words.emplace_back(fields_[0]);
+  if (tagged_) row.tags.emplace_back(tag_column_ > 0 ? fields_[static_cast<std::size_t>(tag_column_ - 1)] : fields_.back());
+}
+
+}  // namespace graft

@@ -1,0 +1,47 @@
+#pragma once
+// Words with tags in columns, a line each, a blank line behind every text: the files of the CoNLL shared tasks.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "graft/data/example.hpp"
+#include "graft/data/lines.hpp"
+
+namespace graft {
+
+/// Texts one after the other. Columns are separated by tabs where there is one in the line, else by spaces; each line has as many as the
+/// first. The first column is the word. Lines that begin with -DOCSTART- are passed over.
+/// Source: CoNLL-2003 (Tjong Kim Sang and De Meulder).   Tested: tests/data/conll_test.cpp
+class conll_reader {
+ public:
+  /// TAGGED: column TAG_COLUMN, from 1, holds the word's tag; 0: the last column. If not, no tag is read.
+  conll_reader(line_reader lines, bool tagged, int tag_column) : lines_(std::move(lines)), tagged_(tagged), tag_column_(tag_column) {}
+
+  /// ROW becomes the next text: its words, and their tags; false when there is none.
+  /// @throws format_error  a line with another number of columns than the first, with too few, or with an empty one
+  bool next(example& row);
+  /// As of line_reader.
+  bool ready() { return lines_.ready(); }
+  bool failed() const { return lines_.failed(); }
+  const std::string& path() const { return lines_.path(); }
+  std::uint64_t number() const { return lines_.number(); }
+
+ private:
+  void add_word(std::string_view line, example& row);
+
+  line_reader lines_;
+  bool tagged_;
+  int tag_column_;
+  std::size_t columns_ = 0;  // in each line; 0: no line was read
+  std::vector<std::string_view> fields_;
+};
+
+}  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/data/conll-inl.hpp"  // IWYU pragma: export
+#endif
