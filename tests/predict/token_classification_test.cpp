@@ -5,7 +5,9 @@
 
 #include "graft/core/json.hpp"
 #include "graft/predict/predictor.hpp"
+#include "graft/predict/shared_answers.hpp"
 #include "support/shared.hpp"
+#include "support/thread_ranks.hpp"
 
 namespace {
 
@@ -55,4 +57,33 @@ TEST_CASE("models of every family tag words, and find spans, as transformers doe
     }
   }
   CHECK(count >= 9);
+}
+
+TEST_CASE("several ranks find what one does") {
+  const auto model = graft::predictor::from_folder(tagged_models + "bert");
+  std::vector<graft::example> rows(5);
+  rows[0].text_a = "Anna lives in Straßburg, near the Ill.";
+  rows[1].words = {"Anna", "\u200b", "lives"};
+  rows[2].text_a = "the EU";
+  rows[3].words = {"in"};
+  rows[4].words = std::vector<std::string>(50, "Anna");
+  const auto alone = model.predict_each(rows);
+  CHECK(alone[4].cut_at == graft::index{38});
+  std::vector<graft::answer> shared;
+  graft_test::on_ranks(2, [&](graft::rank_group& own) {
+    if (own.rank() != 0) return graft::share_answers(own, model, 1);
+    shared = graft::shared_answers(own, model, rows);
+    graft::end_shared_answers(own);
+  });
+  REQUIRE(shared.size() == rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CHECK(shared[i].tags == alone[i].tags);
+    CHECK(shared[i].words == alone[i].words);
+    CHECK(shared[i].cut_at == alone[i].cut_at);
+    REQUIRE(shared[i].spans.size() == alone[i].spans.size());
+    for (std::size_t k = 0; k < alone[i].spans.size(); ++k) {
+      CHECK(shared[i].spans[k].text == alone[i].spans[k].text);
+      CHECK(shared[i].spans[k].score == alone[i].spans[k].score);
+    }
+  }
 }

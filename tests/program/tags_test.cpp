@@ -132,7 +132,8 @@ TEST_CASE("tags are predicted for words and for texts, evaluated, and found in a
   CHECK_THAT(scored.out, Catch::Contains("entity_f1 1.0000") && Catch::Contains("\nX "));
   CHECK(graft::read_json(m.folder / "scores.json")["classes"][0]["support"] == 5);
 
-  graft::write_file(m.folder / "list.json", graft::json{{"names", m.folder / "run"}}.dump());
+  m.run(m.flags("adapter", {"--max_steps", "2"}));
+  graft::write_file(m.folder / "list.json", graft::json{{"names", m.folder / "adapter"}}.dump());
   m.run({"train-multi-adapter", "--task_config_path", m.folder / "task.json", "--model_path", m.folder / "encoder",
          "--adapter_weights_path", m.folder / "list.json", "--output_dir", m.folder / "mix", "--do_train", "--do_val", "--do_save",
          "--max_steps", "2", "--max_seq_length", "16"});

@@ -48,8 +48,8 @@ bool for_each_batch(std::span<const features> rows, index batch_size, index toke
   return !stopped();
 }
 
-/// ALL, of which each rank of GROUP has the rows of its batches, dealt out by CUTS, where among them each begins, becomes whole on every rank. False, and ALL stays as it
-/// is, where one of them has not DONE its share.
+/// ALL, of which each rank of GROUP has the rows of its batches, dealt out by CUTS, where among them each begins, becomes whole on every
+/// rank. False, and ALL stays as it is, where one of them has not DONE its share.
 /// @throws as the group
 bool gather_rows(rank_group& group, std::span<const std::size_t> cuts, bool done, matrix<double>& all);
 
