@@ -52,15 +52,16 @@ std::string class_table(const task& of, const class_report& report) {
   std::vector<std::string> names;
   for (const std::string& label : report.names) names.push_back(printable(label, 40));
   for (const std::string& name : names) widest = std::max(widest, name.size());
+  const std::size_t last = entities ? 10 : 8;
   std::string text = column("class", widest, false) + "  precision  recall      f1" +
                      column(entities ? "entities"
                             : words  ? "words"
                                      : "rows",
-                            8) +
+                            last) +
                      '\n';
   const auto line = [&](const std::string& name, const class_scores& s) {
     text += column(name, widest, false) + column(fixed_text(s.precision, 4), 11) + column(fixed_text(s.recall, 4), 8) +
-            column(fixed_text(s.f1, 4), 8) + column(std::to_string(s.support), 8) + '\n';
+            column(fixed_text(s.f1, 4), 8) + column(std::to_string(s.support), last) + '\n';
   };
   for (std::size_t c = 0; c < names.size(); ++c) line(names[c], report.classes[c]);
   line("micro", report.micro);
