@@ -54,6 +54,36 @@ TEST_CASE("a linear with an update agrees with PyTorch") {
   graft_test::layer_golden("low_rank").check_part(layer, std::array<std::string, 1>{"x"}, ctx);
 }
 
+TEST_CASE("an update drops out what it reads, in training alone, the first token of a sequence as it does among all") {
+  graft::linear<f64> layer("l", 40, 3);
+  layer.lora.emplace("l", 40, 3, 2, 3.0);
+  graft_test::randomize(layer, 1);
+  layer.weight.edit().setZero();
+  layer.bias.edit().setZero();
+  const matrix<double> x = graft_test::random_matrix(5, 40, 2);
+  const std::vector<graft::index> offsets{0, 2, 5};
+  graft::context ctx;
+  ctx.offsets = offsets;
+  ctx.training = true;
+  ctx.tokens_before = 7;
+  matrix<double> y(5, 3), masked = x, expected(5, 3), two(2, 3);
+  graft::ops::dropout<double>(view<double>(masked), 0.4, 9, graft::rows_of::tokens, ctx);
+  CHECK((masked.array() == 0).count() > 40);
+  layer.forward(masked, expected, nullptr, ctx);
+  layer.lora->dropout = {0.4, 9};
+  layer.forward(x, y, nullptr, ctx);
+  CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
+  matrix<double> firsts(2, 40);
+  firsts << x.row(0), x.row(2);
+  layer.forward(firsts, two, nullptr, ctx);
+  CHECK(two.row(0) == y.row(0));
+  CHECK(two.row(1) == y.row(2));
+  graft_test::check_gradients(layer, std::array{x}, graft_test::random_matrix(5, 3, 3), ctx);
+  ctx.training = false;
+  layer.forward(x, y, nullptr, ctx);
+  CHECK(graft_test::largest_difference(y, expected) > 0.1);
+}
+
 TEST_CASE("a frozen update keeps nothing") {
   graft::linear<f64> layer("l", 4, 3);
   layer.lora.emplace("l", 4, 3, 2, 3.0);

@@ -45,6 +45,7 @@ TEST_CASE("gradients of single adapters") {
     for (const auto kind : {"houlsby", "pfeiffer", "parallel", "general"}) {
       for (const bool layer_norms : {true, false}) check_model(*graft_test::make_tiny_single(config, 3, kind, layer_norms), dropout);
     }
+    for (const auto kind : {"houlsby", "general"}) check_model(*graft_test::make_tiny_single(config, 3, kind, true, "", {}, 0.3), dropout);
     for (const graft::index left_out : {0, 1})
       check_model(*graft_test::make_tiny_single(config, 3, "houlsby", true, "", {left_out}), dropout);
     check_model(*graft_test::make_tiny_single(config, 3, "general", true, R"({"use_gating": true})"), dropout);  // reads whole sequences
@@ -59,6 +60,9 @@ TEST_CASE("gradients of low-rank updates, on two and on all projections") {
     const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "value"}}), dropout);
     check_model(*graft_test::make_tiny_lora(config, {2, 3, {"query", "key", "value", "dense"}}), dropout);
+    graft::lora_options dropped{2, 3, {"query", "key", "value", "dense", "classifier.dense"}};
+    dropped.dropout = 0.3;
+    check_model(*graft_test::make_tiny_lora(config, dropped), dropout);
     const std::string query = "roberta.encoder.layer.0.attention.self.query";
     check_model(
         *graft_test::make_tiny_lora(config, {2, 3, {"query", "classifier.dense", "classifier.out_proj"}, {{query, 3}}, {{query, 5}}}),

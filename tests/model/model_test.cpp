@@ -161,8 +161,8 @@ std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_plain(const graft:
 }
 std::unique_ptr<graft_test::tiny_model> graft_test::make_tiny_single(const graft::encoder_config& c, graft::index classes,
                                                                      const std::string& kind, bool layer_norms, const std::string& settings,
-                                                                     const std::vector<graft::index>& leave_out) {
-  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, {3, graft::activation::gelu, kind, 1, settings, leave_out}));
+                                                                     const std::vector<graft::index>& leave_out, double dropout) {
+  auto held = hold(graft::make_adapter_classifier<f64>(c, classes, {3, graft::activation::gelu, kind, 1, settings, leave_out, dropout}));
   graft::tune_adapters(held->model(), layer_norms);
   return held;
 }

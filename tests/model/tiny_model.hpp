@@ -53,7 +53,7 @@ graft::multi_adapter_options tiny_mix(bool base, bool flex, graft::mixing_mode m
 std::unique_ptr<tiny_model> make_tiny_plain(const graft::encoder_config& c, bool whole, graft::index classes = 3);
 std::unique_ptr<tiny_model> make_tiny_single(const graft::encoder_config& c, graft::index classes = 3, const std::string& kind = "houlsby",
                                              bool layer_norms = true, const std::string& settings = "",
-                                             const std::vector<graft::index>& leave_out = {});
+                                             const std::vector<graft::index>& leave_out = {}, double dropout = 0);
 std::unique_ptr<tiny_model> make_tiny_lora(const graft::encoder_config& c, const graft::lora_options& o);
 std::unique_ptr<tiny_model> make_tiny_prefix(const graft::encoder_config& c, const graft::prefix_options& o);
 std::unique_ptr<tiny_model> make_tiny_multi(const graft::encoder_config& c, const graft::multi_adapter_options& o,

@@ -148,6 +148,24 @@ TEST_CASE("embeddings are JSON lines or an array, which go on to the same bytes 
   CHECK(std::isnan(none));
 }
 
+TEST_CASE("what is exported of a folder of sentence-transformers embeds as the folder does") {
+  for (const std::string name :
+       {"mean__normalized", "the_other_poolings__dense_without_bias__layer_norm", "a_prompt_by_name__dense_with_the_input_added"}) {
+    const temporary_folder folder;
+    REQUIRE(run_graft({"export-model", sentence_models + name, "--output_base_path", folder.path() + "/out"}).exit_code == 0);
+    const std::vector<std::string> output{"--output", folder / "a.npy"};
+    const auto from = run_graft(embed_command(sentence_models + name, {"--output", folder / "from.npy"}), word_lines(9));
+    const auto to = run_graft(embed_command(folder.path() + "/out/model", {"--output", folder / "to.npy"}), word_lines(9));
+    CHECK(from.exit_code == 0);
+    CHECK(to.err == from.err);
+    CHECK(graft::read_file(folder / "to.npy") == graft::read_file(folder / "from.npy"));
+    const std::string over = folder.path() + "/out";  // an export of another kind over it leaves no modules
+    REQUIRE(run_graft({"export-model", sentence_models + "without_modules", "--output_base_path", over, "--force_overwrite"}).exit_code ==
+            0);
+    CHECK_FALSE(fs::exists(folder.path() + "/out/model/modules.json"));
+  }
+}
+
 TEST_CASE("embed says what it does not do") {
   const temporary_folder folder;
   graft_test::write_tiny_folder(folder / "hf", "bert");
@@ -160,8 +178,12 @@ TEST_CASE("embed says what it does not do") {
   CHECK_THAT(refused({"--pooling", "mean,median"}, 2), Catch::Contains("--pooling is \"median\", one of cls, max, mean, "));
   CHECK_THAT(refused({"--output", folder / "e.npy.gz"}, 2), Catch::Contains("an array of numpy's is not packed"));
   CHECK_THAT(refused({}, 1, "a\tb\n"), Catch::Contains("standard input:1: has a tab, one text a line was expected"));
-  CHECK_THAT(refused({"--prompt_name", "query"}, 1), Catch::Contains("prompt_name is \"query\", the model has no prompts"));
-  CHECK_THAT(refused({"--dimensions", "7"}, 1), Catch::Contains("dimensions is 7, the model's embeddings have 6"));
+  CHECK_THAT(refused({"--prompt_name", "query"}, 1), Catch::Contains("graft: --prompt_name is \"query\", the model has no prompts"));
+  CHECK_THAT(refused({"--dimensions", "7"}, 1), Catch::Contains("graft: --dimensions is 7, the model's embeddings have 6"));
+  CHECK_THAT(refused({"--prompt_name", "query", "--prompt", "a"}, 2), Catch::Contains("give one of the two"));
+  refused({"--output", folder / "e.npy"}, 0);
+  CHECK_THAT(refused({"--output", folder / "e.npy", "--resume", "--dimensions", "3"}, 1),
+             Catch::Contains("begins with \"an array of rows of 6 numbers\"") && Catch::Contains("\"an array of rows of 3 numbers\""));
   graft::write_file(folder / "ids.jsonl", "{\"input_ids\": [2, 5, 3]}\n");
   CHECK_THAT(refused({"--input", folder / "ids.jsonl", "--prompt", "a"}, 1), Catch::Contains("ask for no prompt"));
 }

@@ -12,6 +12,8 @@
 #include <sstream>
 #include <thread>
 
+#include "graft/encoder/config.hpp"
+#include "graft/exchange/open_adapter.hpp"
 #include "graft/io/safetensors.hpp"
 #include "program/training_material.hpp"
 #include "text/tiny_vocabularies.hpp"
@@ -353,6 +355,52 @@ TEST_CASE("updates with ranks and alphas of their own are trained, and started f
   CHECK(run_graft(run("again", with(pattern, {"--adapter_init_path", folder / "one"}))).exit_code == 0);
   check_refused(run("other", {"--adapter_init_path", folder / "one"}), folder / "other", "its rank for roberta.encoder.layer.0");
   check_refused(run("other", {"--lora_rank_pattern", "key=4"}), folder / "other", "--lora_rank_pattern has \"key=4\", TARGET=NUMBER", 2);
+}
+
+TEST_CASE("dropout of updates and adapters is the same on any number of threads and after a stop, and is told to other libraries") {
+  const temporary_folder folder;
+  const std::string task = graft_test::write_golden_task(own_golden(), folder.path()), golden = own_golden();
+  const std::vector<std::string> model{"--model_path", golden + "/model.safetensors", "--model_config_path", golden + "/config.json"};
+  for (const std::string method : {"lora", "adapter"}) {
+    const auto run = [&](const std::string& output, std::vector<std::string> more) {
+      auto flags = with(tiny_run("train-adapter", task, folder / (method + output)), {"--do_save", "--max_steps", "300"});
+      flags = with(flags, {"--save_every_steps", "100"});
+      flags = with(flags, method == "lora" ? std::vector<std::string>{"--adapter_method", "lora", "--lora_r", "2"}
+                                           : std::vector<std::string>{"--adapter_layer_norm", "frozen"});
+      return with(flags, std::move(more));
+    };
+    const auto weights = [&](const std::string& output) { return graft::read_file(folder / (method + output + "/model.safetensors")); };
+    const std::vector<std::string> dropped{"--" + method + "_dropout", "0.3"};
+    REQUIRE(run_graft(run("none", {})).exit_code == 0);
+    for (const std::string threads : {"1", "2", "3"}) {
+      const auto result = run_graft(run(threads, with(dropped, {"--threads", threads})));
+      INFO(result.err);
+      REQUIRE(result.exit_code == 0);
+      CHECK(weights(threads) == weights("1"));
+    }
+    CHECK(weights("1") != weights("none"));
+    CHECK(graft_test::interrupt(run("parts", dropped), folder / (method + "parts"), 20) == 130);
+    CHECK(run_graft(with(run("parts", dropped), {"--resume"})).exit_code == 0);
+    CHECK(weights("parts") == weights("1"));
+    const std::string to = method == "lora" ? "peft" : "adapterhub", there = folder / to, back = folder / (to + "_back");
+    const auto convert = [&](const std::string& from, const std::string& output, std::vector<std::string> more) {
+      return run_graft(with(with({"convert-adapter", "--adapter_path", from, "--output_path", output}, model), std::move(more)));
+    };
+    CHECK(convert(folder / (method + "1"), there, {"--to", to}).exit_code == 0);
+    const auto about = graft::read_json(there + "/adapter_config.json");
+    CHECK((method == "lora" ? about["lora_dropout"] : about["config"]["dropout"]) == 0.3);
+    CHECK(convert(there, back, {"--to", "graft"}).exit_code == 0);
+    CHECK(graft::open_adapter(back, graft::read_encoder_config(golden + "/config.json")).description.lora.dropout ==
+          (method == "lora" ? 0.3 : 0));
+    CHECK(graft::open_adapter(back, graft::read_encoder_config(golden + "/config.json")).description.adapter.dropout ==
+          (method == "lora" ? 0 : 0.3));
+  }
+  check_refused(with(tiny_run("train-adapter", task, folder / "no"), {"--lora_dropout", "0.1"}), folder / "no",
+                "--lora_dropout is of low-rank updates: give --adapter_method lora, too", 2);
+  check_refused(with(tiny_run("train-adapter", task, folder / "no"), {"--adapter_method", "lora", "--lora_dora", "--lora_dropout", "0.1"}),
+                folder / "no", "--lora_dropout is of plain low-rank updates, of DoRA it is not computed: give one of the two", 2);
+  check_refused(with(tiny_run("train-adapter", task, folder / "no"), {"--adapter_method", "lora", "--adapter_dropout", "0.1"}),
+                folder / "no", "--adapter_dropout is of bottlenecks (--adapter_method bottleneck)", 2);
 }
 
 TEST_CASE("DoRA is trained to the same bits on any number of threads, started from, and is what PEFT's form says") {

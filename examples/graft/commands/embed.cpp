@@ -31,8 +31,7 @@ int embed(int argc, const char* const* argv) {
       "cls, mean, max, mean_sqrt_len_tokens, weightedmean or lasttoken, or several with commas between, side by side: in place of all "
       "that modules.json says. As it says if not given, else mean.");
   flags.add("normalize", &how.normalize, "To length 1, at the end.");
-  flags.add("dimensions", &dimensions, "The first of them alone, cut before they are normalized. All if not given.")
-      .within(ranges::count);
+  flags.add("dimensions", &dimensions, "The first of them alone, cut before they are normalized. All if not given.").within(ranges::count);
   flags.add(
       "prompt_name", &how.prompt_name,
       "Which of the prompts in config_sentence_transformers.json goes in front of each text; none: none. Its default_prompt_name if not "
@@ -53,14 +52,23 @@ int embed(int argc, const char* const* argv) {
     throw usage_error(failure.what());
   }
   how.dimensions = dimensions.value_or(0);
+  if (!prompt.empty() && !how.prompt_name.empty()) {
+    throw usage_error("--prompt is a text in the place of the model's prompts, --prompt_name one of them: give one of the two");
+  }
   if (!prompt.empty() || how.prompt_name == "none") how.prompt = prompt;
   q.open_rows();
   q.files = sentence_model(q.files, how);
   q.options.embedding = how;
-  return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
-    if (array) return std::make_unique<embedding_array>(model.embedding_size());
-    return std::make_unique<embedding_lines>(!q.adapters_path.empty());
-  });
+  try {
+    return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
+      if (array) return std::make_unique<embedding_array>(model.embedding_size());
+      return std::make_unique<embedding_lines>(!q.adapters_path.empty());
+    });
+  } catch (const config_error& failure) {
+    const std::string text = failure.what();
+    if (text.starts_with("dimensions is ") || text.starts_with("prompt_name is ")) throw config_error("--" + text);
+    throw;
+  }
 }
 
 }  // namespace graft::program

@@ -22,6 +22,7 @@
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/open_adapter.hpp"
+#include "graft/exchange/sentence_folder.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/model/trunk_files.hpp"
@@ -148,12 +149,27 @@ int export_model(int argc, const char* const* argv) {
     }
   }
   const std::string file = (folder / "model.safetensors").string();
+  std::vector<std::string> sentence;
+  try {
+    sentence = sentence_files(model_folder);
+  } catch (const format_error& failure) {
+    notes.push_back(failure.what() + std::string("; the export leaves modules out"));
+  }
+  for (const std::string& name : sentence) {
+    const fs::path within = fs::path(name).parent_path();
+    if (within.empty()) {
+      texts[name] = read_file((fs::path(model_folder) / name).string());
+      continue;
+    }
+    make_folder((folder / within).string());
+    write_file((folder / name).string(), read_file((fs::path(model_folder) / name).string()));
+  }
   staged_files files(folder.string());
   for (const auto& [name, text] : texts) write_file(files.staged_path(name), text);
   write_model_file(files.staged_path("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
   if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, config, print);
   std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
-  stale.insert(stale.end(), {"head.safetensors", cross_encoder_file});
+  stale.insert(stale.end(), {"head.safetensors", cross_encoder_file, "modules.json", "sentence_bert_config.json"});
   files.commit(stale);
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},

@@ -129,6 +129,7 @@ int train_one(prepared_run& run) {
   if (kind == "lora") {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     tuned.lora.dora = f.lora_dora;
+    tuned.lora.dropout = f.lora_dropout;
     if (!leave_out.empty()) leave_layers_out(tuned.lora, leave_out, run);
     tuned.lora.ranks = pattern_of<index>(f.lora_rank_pattern, "lora_rank_pattern", tuned.lora, f.lora_r, run);
     tuned.lora.alphas = pattern_of<double>(f.lora_alpha_pattern, "lora_alpha_pattern", tuned.lora, f.lora_alpha, run);
@@ -140,6 +141,7 @@ int train_one(prepared_run& run) {
   } else if (kind == "adapter") {
     tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,
                      general_settings(parse_general_settings(f.adapter_settings))};
+    tuned.adapter.dropout = f.adapter_dropout;
     if (!leave_out.empty()) leave_layers_out(tuned.adapter, leave_out, layers);
     tuned.layer_norms_trained = f.adapter_layer_norm == "trained";
     trained = f.adapter_placement + " adapters of size " + std::to_string(f.adapter_size) +

@@ -104,8 +104,10 @@ int train_mix(prepared_run& run) {
 
 int train_multi_adapter(int argc, const char* const* argv) {
   training_flags flags;
-  flag_table table("train-multi-adapter", "--ZZsrc FILE --task_config_path FILE --adapter_weights_path FILE [FLAGS]",
-                   "Mixes several trained adapters, updates or prefixes and the encoder as it is, and learns how much weight each gets.");
+  flag_table table(
+      "train-multi-adapter", "--ZZsrc FILE --task_config_path FILE --adapter_weights_path FILE [FLAGS]",
+      "Mixes several trained adapters (bottlenecks, LoRA, DoRA, IA3, prefixes, fusions) and the encoder as it is, and learns how much "
+      "weight each gets.");
   add_training_flags(table, flags, true);
   if (!table.parse(argc, argv)) return 0;
   prepared_run run = prepare("train-multi-adapter", table, flags);

@@ -104,6 +104,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
         .one_of(adapter_kind_names());
     table.add("adapter_scaling", &flags.adapter_scaling, "Factor of what an adapter adds; He et al. take 4 for parallel ones.")
         .within(ranges::adapter_scaling);
+    table.add("adapter_dropout", &flags.adapter_dropout, "Dropout of what an adapter adds.").within(ranges::dropout);
     table
         .add("adapter_settings", &flags.adapter_settings,
              "What an adapter of kind general computes, a JSON object with the fields of AdapterHub's BnConfig, such as {\"ln_before\": "
@@ -119,6 +120,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
               "LayerNorms stay the encoder's, and training goes no deeper than the lowest.");
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
     table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
+    table.add("lora_dropout", &flags.lora_dropout, "Dropout of what a low-rank update reads.").within(ranges::dropout);
     table.add("lora_dora", &flags.lora_dora,
               "DoRA: the rows of a weight with its update get lengths of their own, which are trained, too.");
     table.add("lora_target", &flags.lora_target,
@@ -153,8 +155,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   if (multi) {
     table.group("Mixing");
     table
-        .add("adapter_weights_path", &flags.adapter_weights_path,
-             "The adapters, LoRA, IA3, prefixes to mix: a JSON object, name -> file or folder, in the order of the mix.")
+        .add(
+            "adapter_weights_path", &flags.adapter_weights_path,
+            "What to mix, bottlenecks, LoRA, DoRA, IA3, prefixes, fusions: a JSON object, name -> file or folder, in the order of the mix.")
         .required();
     table.add("adapter_exclude", &flags.adapter_exclude, "Names to leave out.");
     table

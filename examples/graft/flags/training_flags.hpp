@@ -63,11 +63,13 @@ struct training_flags {
   std::string adapter_method = "bottleneck";    // train-adapter only
   std::string adapter_placement = "houlsby";    // train-adapter only
   double adapter_scaling = 1;                   // train-adapter only
+  double adapter_dropout = 0;                   // train-adapter only
   std::string adapter_settings;                 // train-adapter only
   std::string adapter_layer_norm;               // train-adapter only
   std::vector<std::string> adapter_layers;      // train-adapter only
   std::int64_t lora_r = 8;                      // train-adapter only
   double lora_alpha = 8;                        // train-adapter only
+  double lora_dropout = 0;                      // train-adapter only
   bool lora_dora = false;                       // train-adapter only
   std::vector<std::string> lora_target;         // train-adapter only
   std::vector<std::string> lora_rank_pattern;   // train-adapter only

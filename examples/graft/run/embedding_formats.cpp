@@ -77,7 +77,12 @@ bool embedding_array::is_header(std::string_view record) const {
 }
 
 std::string embedding_array::shown(std::string_view record) const {
-  if (record.size() != 4 * size_ || is_header(record)) return printable(std::string(record.substr(0, 127)), 200);
+  if (record.size() != 4 * size_ || is_header(record)) {
+    const std::string_view start = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+    const std::size_t at = record.find(start), width = record.find(", ", at + start.size()), end = record.find("), }", width);
+    if (at == record.npos || width == record.npos || end == record.npos) return printable(std::string(record.substr(0, 127)), 200);
+    return "an array of rows of " + printable(std::string(record.substr(width + 2, end - width - 2)), 40) + " numbers";
+  }
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(3, size_); ++i) text += float_text(float_at(record, i)) + ", ";
   return text + "...";

@@ -237,6 +237,15 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.early_stopping_threshold != 0 && flags.early_stopping_patience == 0) {
     throw usage_error("--early_stopping_threshold is what --early_stopping_patience counts by: give that, too");
   }
+  if (flags.lora_dropout > 0 && (flags.tune != "adapters" || flags.adapter_method != "lora")) {
+    throw usage_error("--lora_dropout is of low-rank updates: give --adapter_method lora, too");
+  }
+  if (flags.lora_dropout > 0 && flags.lora_dora) {
+    throw usage_error("--lora_dropout is of plain low-rank updates, of DoRA it is not computed: give one of the two");
+  }
+  if (flags.adapter_dropout > 0 && (flags.tune != "adapters" || flags.adapter_method != "bottleneck")) {
+    throw usage_error("--adapter_dropout is of bottlenecks (--adapter_method bottleneck)");
+  }
   if (flags.lora_dora && (flags.tune != "adapters" || flags.adapter_method != "lora")) {
     throw usage_error("--lora_dora is a form of low-rank updates: give --adapter_method lora, too");
   }

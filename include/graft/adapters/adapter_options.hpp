@@ -17,6 +17,7 @@ struct adapter_options {
   double scaling = 1;                 // s, by which U is multiplied
   std::string settings{};             // what only some kinds read, as a JSON object: parse_general_settings; "": nothing
   std::vector<index> leave_out{};     // layers without, in rising order; a general adapter has sizes of 0 instead
+  double dropout = 0;                 // of U, in training; in a mix there is none
 
   bool operator==(const adapter_options&) const = default;
 };

@@ -15,7 +15,14 @@ adapter_site<P>::adapter_site(const std::string& adapter_prefix, const std::stri
     : norm(norm_prefix, hidden_size, eps) {
   detail::with_adapter_kind<P>(parse_adapter_kind(o.kind), [&]<class Kind>() {
     const bool left_out = std::find(o.leave_out.begin(), o.leave_out.end(), where.layer) != o.leave_out.end();
-    if (!left_out && Kind::stands_at(o, where)) adapter.template emplace<Kind>(adapter_prefix, hidden_size, o, where);
+    if (left_out || !Kind::stands_at(o, where)) return;
+    auto& made = adapter.template emplace<Kind>(adapter_prefix, hidden_size, o, where);
+    const std::uint64_t number = 2 * static_cast<std::uint64_t>(where.layer) + (where.behind == sub_layer::feed_forward ? 1 : 0);
+    if constexpr (requires { made.module.dropout; }) {
+      made.module.dropout = {o.dropout, dropout_streams + number};
+    } else if (o.dropout > 0) {
+      throw config_error("adapter_dropout is not for adapters of kind " + o.kind);
+    }
   });
 }
 

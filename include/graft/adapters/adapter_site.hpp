@@ -1,6 +1,7 @@
 #pragma once
 // A site with one adapter, or with none.
 
+#include <cstdint>
 #include <string>
 #include <variant>
 
@@ -31,6 +32,7 @@ template <class P>
 class adapter_site {
  public:
   using real = typename P::real;
+  static constexpr std::uint64_t dropout_streams = std::uint64_t{1} << 35;  // of adapters, two a layer, above all others
   using any_adapter = typename detail::any_adapter<P, detail::adapter_kinds>::type;
   struct saved {
     typename detail::any_adapter<P, detail::adapter_kinds>::saved adapter;

@@ -39,12 +39,14 @@ void bottleneck<P>::update(const_view<real> h, saved* s, context& ctx, block_fun
     if (keeps) ops::write_block(block, kept, row, col);
     activated.store(row, col, block);
   });
-  if (scaling_ == real(1)) {
+  const ops::token_dropout<real> mask(dropout, h.rows(), h.cols(), ctx);
+  if (scaling_ == real(1) && !mask.active()) {
     up_project.forward_blocks(activated, ctx, f);
     return;
   }
   up_project.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
     block *= scaling_;
+    mask.apply(block, row, col);
     f(row, col, block);
   });
 }
@@ -53,9 +55,12 @@ template <class P>
 void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
   scratch::mark mark(ctx.memory);
   const bool trains = is_trainable(down_project);
-  view<real> scaled = ctx.memory.take<real>(scaling_ == real(1) ? 0 : dy.rows(), dy.cols());
+  const ops::token_dropout<real> mask(dropout, dy.rows(), dy.cols(), ctx);
+  const bool as_it_is = scaling_ == real(1) && !mask.active();
+  view<real> scaled = ctx.memory.take<real>(as_it_is ? 0 : dy.rows(), dy.cols());
   scaled = scaling_ * dy.topRows(scaled.rows());
-  const const_view<real> du = scaling_ == real(1) ? dy : const_view<real>(scaled);  // of s U
+  mask.apply(scaled, 0, 0);
+  const const_view<real> du = as_it_is ? dy : const_view<real>(scaled);  // of U / (m s)
   up_project.accumulate_gradients(du, s.up.x.get(), ctx);
   if (dh == nullptr && !trains) return;
   const const_view<operand> z = s.z;

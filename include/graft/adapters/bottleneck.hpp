@@ -6,14 +6,17 @@
 #include "graft/core/layer.hpp"
 #include "graft/layers/linear.hpp"
 #include "graft/ops/activation.hpp"
+#include "graft/ops/dropout.hpp"
 
 namespace graft {
 
-/// A(h) = h + U(h),   U(h) = s (a(z) W_up^T + b_up),   z = h W_down^T + b_down,   a = GELU and s = 1 unless told otherwise
-/// Backward:  dz = s (dy W_up) a'(z);   dh = dy + dz W_down, of U alone dz W_down
+/// A(h) = h + U(h),   U(h) = m s (a(z) W_up^T + b_up),   z = h W_down^T + b_down,   a = GELU and s = 1 unless told otherwise, m the mask of
+/// a dropout in training, or 1
+/// Backward:  dz = s (m dy W_up) a'(z);   dh = dy + dz W_down, of U alone dz W_down
 /// @param  h  (N, H) rows are tokens            @param[out] y  (N, H), not h's memory            W_down (K, H), W_up (H, K)
 /// Saved: z (N, K); h and a(z) only when the weights that read them are trained.
-/// Source: Houlsby et al. 2019, section 2.   Tested: tests/adapters/bottleneck_test.cpp
+/// Source: Houlsby et al. 2019, section 2; dropout as in AdapterHub's library, methods/modeling.py.   Tested:
+/// tests/adapters/bottleneck_test.cpp
 template <class P>
 class bottleneck {
  public:
@@ -51,6 +54,7 @@ class bottleneck {
   }
 
   linear<P> down_project, up_project;  // D = W_down h + b_down, up to H again
+  ops::dropout_place dropout;
 
  private:
   activation activation_;

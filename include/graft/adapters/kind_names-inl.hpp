@@ -30,6 +30,7 @@ GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& who
   parse_adapter_kind(o.kind);
   check_range((whose + "size").c_str(), static_cast<double>(o.size), ranges::adapter_size);
   check_range((whose + "scaling").c_str(), o.scaling, ranges::adapter_scaling);
+  check_range((whose + "dropout").c_str(), o.dropout, ranges::dropout);
   if (!o.leave_out.empty()) {
     const bool rising = std::adjacent_find(o.leave_out.begin(), o.leave_out.end(), std::greater_equal<>()) == o.leave_out.end();
     if (!rising || o.leave_out.front() < 0 || (layers > 0 && o.leave_out.back() >= layers)) {

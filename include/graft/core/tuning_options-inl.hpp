@@ -74,6 +74,7 @@ GRAFT_INLINE double lora_options::alpha_of(const std::string& layer) const {
 GRAFT_INLINE void check_lora(const lora_options& o, const std::string& name) {
   check_range((name + "lora_r").c_str(), static_cast<double>(o.r), ranges::lora_r);
   check_range((name + "lora_alpha").c_str(), o.alpha, ranges::lora_alpha);
+  check_range((name + "lora_dropout").c_str(), o.dropout, ranges::dropout);
   for (const auto& [layer, r] : o.ranks) check_range((name + "the rank of " + layer).c_str(), static_cast<double>(r), ranges::lora_r);
   for (const auto& [layer, alpha] : o.alphas) check_range((name + "alpha of " + layer).c_str(), alpha, ranges::lora_alpha);
 }

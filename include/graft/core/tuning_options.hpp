@@ -77,6 +77,7 @@ struct lora_options {
   bool dora_outputs = false;               // ... as in AdapterHub's library: see merged_tensors
   bool bias = false;                       // B has a bias, scaled as the update is
   bool gates = false;                      // sequences scale the update by a gate (layers/sequence_gate.hpp): not trained
+  double dropout = 0;                      // of what A reads, in training; in a mix there is none
 
   /// Whether one of the targets names LAYER.
   bool updates(const std::string& layer) const;

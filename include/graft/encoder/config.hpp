@@ -65,6 +65,8 @@ std::string encoder_family(const std::string& name);
 namespace detail {
 
 index integer_field(const json& object, const std::string& field, const std::string& path, index least, index most);
+/// 0 to less than 1.
+double fraction_field(const json& object, const std::string& field, const std::string& path, double fallback);
 
 /// The family. Files from before 2020 carry no model_type; their `architectures` still tell.
 std::string encoder_model_type(const json& object, const std::string& path);

@@ -121,6 +121,7 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
     }
   }
   adapter_options o;
+  o.dropout = fraction_field(given, "dropout", path, 0);
   if (const json invertible = given.value("inv_adapter", json()); !is_off(invertible)) {
     if (invertible != "nice")
       throw format_error(path, "\"inv_adapter\" is " + shown(invertible) + ", which graft does not compute: \"nice\" was expected");
@@ -284,7 +285,7 @@ GRAFT_INLINE ordered_json bottleneck_configuration(const adapter_options& o, con
           {"inv_adapter_reduction_factor", g.invertible ? json(g.invertible_reduction) : json()},
           {"cross_adapter", false},
           {"leave_out", leave_out},
-          {"dropout", 0.0},
+          {"dropout", o.dropout},
           {"phm_layer", false},
           {"stochastic_depth", 0.0}};
 }

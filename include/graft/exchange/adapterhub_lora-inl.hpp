@@ -94,6 +94,7 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
     d.lora = {integer_field(given, "r", path, 1, 65'536), alpha, targets};
     d.lora.dora = d.lora.dora_outputs = optional<bool>(given, "use_dora", path, false);
     d.lora.gates = gates;
+    d.lora.dropout = fraction_field(given, "dropout", path, 0);
     if (gates && d.lora.dora) throw refuse("is DoRA with gates on it (\"use_gating\" is true)");
     if (gates) d.lora.alpha = static_cast<double>(d.lora.r);  // gates stand in the place of the scale
     // By the ends of their names, as graft and PEFT choose them, where those mean the same: "output.dense" is the attention's, too.
@@ -192,7 +193,7 @@ GRAFT_INLINE ordered_json lora_configuration(const adapter_file& a, const encode
           {"leave_out", leave_out},
           {"r", scales ? 1 : d.lora.r},
           {"alpha", scales ? json(1) : json(d.lora.alpha)},
-          {"dropout", 0.0},
+          {"dropout", scales ? 0.0 : d.lora.dropout},
           {"attn_matrices", matrices},
           {"composition_mode", scales ? "scale" : "add"},
           {"init_weights", scales ? "ia3" : "lora"},

@@ -59,6 +59,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     throw format_error(path, "is of kind \"" + d.kind + "\", an adapter, low-rank update, prefix or fusion was expected");
   }
   mixed_member member{{name, d.adapter, d.kind, d.lora, d.ia3, d.prefix}, file.tensors, tensor_source(path)};
+  member.is.adapter.dropout = member.is.lora.dropout = 0;
   if (d.kind == "adapter") {
     for (const auto& [one, info] : file.tensors.tensors()) {
       if (one.find(".layer.") == one.npos || one.find(".LayerNorm.") == one.npos || detail::is_site_norm(one)) continue;
@@ -80,6 +81,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
   if (fusion) {
     member.is.kind = "fusion";
     member.is.fused = d.mix.adapters;
+    for (mixed_adapter& one : member.is.fused) one.adapter.dropout = 0;
     member.is.fusion = d.mix.fusion;
     member.tensors = tensor_source(path);
     member.tensors.add_all(file.tensors, [&](const std::string& one) -> std::optional<std::string> {

@@ -239,6 +239,7 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
   std::erase_if(lora.alphas, [&](const auto& one) { return one.second == lora.alpha; });
   lora.dora = optional<bool>(given, "use_dora", path, false);
   lora.bias = optional<bool>(given, "lora_bias", path, false);
+  lora.dropout = fraction_field(given, "lora_dropout", path, 0);
   return lora;
 }
 
@@ -466,7 +467,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
     about["r"] = d.lora.r;
     about["lora_alpha"] = number(d.lora.alpha);
     about["target_modules"] = named;
-    about["lora_dropout"] = 0.0;
+    about["lora_dropout"] = d.lora.dropout;
     about["bias"] = !any ? "none" : only ? "lora_only" : "all";
     about["fan_in_fan_out"] = false;
     about["use_rslora"] = false;

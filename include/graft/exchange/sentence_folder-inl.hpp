@@ -212,6 +212,27 @@ GRAFT_INLINE std::string sentence_encoder_folder(const std::string& folder) {
   return modules.empty() ? folder : modules[0].folder;
 }
 
+GRAFT_INLINE std::vector<std::string> sentence_files(const std::string& folder) {
+  const auto modules = detail::modules_of(folder);
+  if (modules.empty() || modules[0].folder != folder) return {};
+  std::vector<std::string> names;
+  const auto take = [&](const std::filesystem::path& name) {
+    if (is_there(detail::file_in(folder, name.string()))) names.push_back(name.string());
+  };
+  for (const char* name : {"config_sentence_transformers.json", "sentence_bert_config.json", "sentence_roberta_config.json",
+                           "sentence_distilbert_config.json", "sentence_camembert_config.json", "sentence_albert_config.json",
+                           "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
+    take(name);
+  }
+  for (const auto& [type, own] : modules) {
+    if (own == folder) continue;
+    const auto within = std::filesystem::path(own).lexically_relative(folder);
+    for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) take(within / name);
+  }
+  take("modules.json");  // the last, which makes it one
+  return names;
+}
+
 GRAFT_INLINE sentence_folder read_sentence_folder(const std::string& folder, index hidden_size) {
   const auto modules = detail::modules_of(folder);
   const std::string list = detail::file_in(folder, "modules.json");

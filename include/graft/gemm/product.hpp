@@ -135,6 +135,26 @@ class packed_a {
   }
   void fill(transpose op, const const_view<real>& x) { fill(op, x, 0, format::panels(rows_)); }
 
+  /// A copy with what F(numbers, row, col, n) makes of its rows, a tile's depth at a time.
+  template <class F>
+  packed_a changed(context& ctx, F&& f) const {
+    const packed_a to = take(rows_, depth_, ctx);
+    parallel_for(format::panels(rows_), 4, ctx.threads, [&](index begin, index end) {
+      alignas(64) real numbers[format::depth];
+      for (index p = begin; p < end; ++p) {
+        for (index k = 0; k < depth_; k += format::depth) {
+          for (index r = 0; r < format::side; ++r) {
+            const index at = k / format::depth * format::size + format::left(r, 0), row = p * format::side + r;
+            convert<format::depth>(panel(p) + at, numbers);
+            if (row < rows_) f(numbers, row, k, std::min(format::depth, depth_ - k));
+            convert<format::depth>(numbers, to.panel(p) + at);
+          }
+        }
+      }
+    });
+    return to;
+  }
+
   index rows() const { return rows_; }
   index depth() const { return depth_; }
   /// Where the tiles of panel P begin: 16 rows, or columns, and all of the depth.

@@ -140,8 +140,8 @@ class linear {
     const auto factors = each([&](const linear& l, const packed_a<P>&) { return l.factor(transpose::no, ctx); });
     summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
       for (std::size_t i = 0; i < N; ++i) {
-        if (layers[i]->lora) layers[i]->lora->add_backward(updates[i], block, row, col);
-        if (layers[i]->mix) layers[i]->mix->add_backward(mixed[i], block, row, col);
+        if (layers[i]->lora) layers[i]->lora->add_backward(updates[i], block, row, col, ctx);
+        if (layers[i]->mix) layers[i]->mix->add_backward(mixed[i], block, row, col, ctx);
       }
       f(row, col, block);
     });

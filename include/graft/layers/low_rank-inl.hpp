@@ -14,7 +14,10 @@ low_rank<P>::low_rank(const std::string& prefix, index in, index out, index r, d
 
 template <class P>
 auto low_rank<P>::project(const packed_a<P>& x, context& ctx) const -> view<real> {
-  return scaled(x, weight_factor<P>(a, transpose::yes, ctx), ctx);
+  const auto w = weight_factor<P>(a, transpose::yes, ctx);
+  const auto mask = mask_of(x.rows(), ctx);
+  if (!mask.active()) return scaled(x, w, ctx);
+  return scaled(x.changed(ctx, [&](real* numbers, index row, index col, index n) { mask.apply(numbers, row, col, n); }), w, ctx);
 }
 
 template <class P>
@@ -28,8 +31,18 @@ void low_rank<P>::add_forward(const_view<real> u, view<real> block, index row, i
 }
 
 template <class P>
-void low_rank<P>::add_backward(const_view<real> du, view<real> block, index row, index col) const {
-  block += du.middleRows(row, block.rows()).lazyProduct(a.value().middleCols(col, block.cols()));
+void low_rank<P>::add_backward(const_view<real> du, view<real> block, index row, index col, const context& ctx) const {
+  const auto mask = mask_of(du.rows(), ctx);
+  const const_view<real> rows = du.window(row, 0, block.rows(), du.cols()), columns = a.value().window(0, col, a.rows(), block.cols());
+  if (!mask.active()) {
+    block += rows.lazyProduct(columns);
+    return;
+  }
+  alignas(64) real numbers[detail::block_side * detail::block_side];
+  view<real> own(numbers, block.rows(), block.cols());
+  own = rows.lazyProduct(columns);
+  mask.apply(own, row, col);
+  block += own;
 }
 
 template <class P>

@@ -7,13 +7,14 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/ops/dropout.hpp"
 
 namespace graft {
 
-/// y += s u B^T,   u = x A^T,   s = alpha / r: what makes W x into (W + s B A) x
-/// Backward:  du = s dy B;   dx += du A;   dA += du^T x;   dB += s dy^T u, u recomputed from x
+/// y += s u B^T,   u = (m x) A^T,   s = alpha / r: what makes W x into (W + s B A) x; m the mask of a dropout in training, or 1
+/// Backward:  du = s dy B;   dx += m (du A);   dA += du^T (m x);   dB += s dy^T u, u recomputed from x
 /// @param  x  (N, I) rows are tokens            @param[out] y  (N, O)            A (r, I), B (O, r)
-/// Saved: nothing; the caller keeps x.   Source: Hu et al. 2021, section 4.1.   Tested: tests/layers/low_rank_test.cpp
+/// Saved: nothing; the caller keeps x.   Source: Hu et al. 2021, section 4.1; dropout as in PEFT.   Tested: tests/layers/low_rank_test.cpp
 template <class P>
 class low_rank {
  public:
@@ -31,7 +32,7 @@ class low_rank {
 
   /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const_view<real> u, view<real> block, index row, index col) const;
-  void add_backward(const_view<real> du, view<real> block, index row, index col) const;
+  void add_backward(const_view<real> du, view<real> block, index row, index col, const context& ctx) const;
 
   /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and ROWS (N, 1), if not null, times.
   template <class S, class X>
@@ -52,6 +53,13 @@ class low_rank {
       ++ctx.counters.weight_gradient_products;
       view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
       scale(du);
+      if (const auto mask = mask_of(x.rows(), ctx); mask.active()) {
+        view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
+        convert_rows(x, seen, ctx.threads);
+        mask.apply(seen, 0, 0);
+        multiply<P>(transpose::yes, const_view<real>(du), transpose::no, const_view<real>(seen), real(1), gradient_of(a, ctx), ctx);
+        return;
+      }
       multiply<P>(transpose::yes, const_view<real>(du), transpose::no, x, real(1), gradient_of(a, ctx), ctx);
     }
   }
@@ -63,8 +71,10 @@ class low_rank {
   }
 
   parameter<real> a, b;  // the update is s B A
+  ops::dropout_place dropout;
 
  private:
+  ops::token_dropout<real> mask_of(index rows, const context& ctx) const { return {dropout, rows, a.cols(), ctx}; }
   view<real> scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const;
 
   real scale_;

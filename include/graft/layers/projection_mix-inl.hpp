@@ -124,12 +124,12 @@ void projection_mix<P>::scale_rows(view<real> m, const_view<real> by) {
 }
 
 template <class P>
-void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col) const {
+void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const {
   for (const auto& one : t.whole) {
     if (one.data() != nullptr) block += one.window(row, col, block.rows(), block.cols());
   }
   for (std::size_t i = 0; i < t.projected.size(); ++i) {
-    updates[i].by.add_backward(t.projected[i], block, row, col);
+    updates[i].by.add_backward(t.projected[i], block, row, col, ctx);
     if (!updates[i].gate) continue;
     const const_view<real> dz = t.gates[i], w = updates[i].gate->weight.value();
     block += dz.middleRows(row, block.rows()).lazyProduct(w.middleCols(col, block.cols()));

@@ -65,7 +65,7 @@ class projection_mix {
   terms project_back(const packed_a<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const terms& t, view<real> block, index row, index col) const;
-  void add_backward(const terms& t, view<real> block, index row, index col) const;
+  void add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const;
 
   /// W', or W as it is without scales, as a factor.
   packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const;

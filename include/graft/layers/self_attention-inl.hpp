@@ -243,6 +243,7 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& 
   view<real> vectors = ctx.memory.take<real>(count, width);
   relative->vectors(first, vectors, s, ctx);
   drop_vectors(vectors, first, ctx);
+  const whole_vectors whole(ctx);
   view<operand> both = ctx.memory.take<operand>(count, 2 * width);
   linear<P>::template forward_blocks<2>({&key, &query}, query.pack(vectors, ctx), ctx,
                                         [&](index which, index row, index col, const auto& block) {
@@ -255,12 +256,15 @@ template <class P>
 void self_attention<P>::distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
                                            const typename layer_norm<P>::saved& norm, context& ctx) {
   const const_view<real> r = d.vectors, dk = dkeys, dq = dqueries;
-  key.accumulate_gradients(dk, r, ctx);
-  query.accumulate_gradients(dq, r, ctx);
-  if (!is_trainable(*relative)) return;
-  view<real> dr = ctx.memory.take<real>(d.count, r.cols());
-  const auto packed = [&](const const_view<real>& one) { return packed_a<P>::pack(transpose::no, one, ctx); };
-  linear<P>::template input_gradient<2>({&key, &query}, {packed(dk), packed(dq)}, real(0), dr, ctx);
+  view<real> dr = ctx.memory.take<real>(is_trainable(*relative) ? d.count : 0, r.cols());
+  {
+    const whole_vectors whole(ctx);
+    key.accumulate_gradients(dk, r, ctx);
+    query.accumulate_gradients(dq, r, ctx);
+    if (!is_trainable(*relative)) return;
+    const auto packed = [&](const const_view<real>& one) { return packed_a<P>::pack(transpose::no, one, ctx); };
+    linear<P>::template input_gradient<2>({&key, &query}, {packed(dk), packed(dq)}, real(0), dr, ctx);
+  }
   drop_vectors(dr, d.first, ctx);
   relative->vectors_backward(d.first, dr, norm, ctx);
 }

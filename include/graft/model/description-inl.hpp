@@ -28,6 +28,7 @@ GRAFT_INLINE void add_adapter(ordered_json& object, const adapter_options& o, co
   if (o.scaling != 1) object[prefix + "scaling"] = o.scaling;
   if (!o.settings.empty()) object[prefix + "settings"] = ordered_json::parse(o.settings);
   if (!o.leave_out.empty()) object[prefix + "leave_out"] = o.leave_out;
+  if (o.dropout != 0) object[prefix + "dropout"] = o.dropout;
 }
 
 /// What O is, as fields of OBJECT.
@@ -40,6 +41,7 @@ GRAFT_INLINE void add_lora(ordered_json& object, const lora_options& o) {
   if (o.dora) object["lora_dora"] = o.dora_outputs ? json("adapterhub") : json(true);
   if (o.bias) object["lora_bias"] = true;
   if (o.gates) object["lora_gates"] = true;
+  if (o.dropout != 0) object["lora_dropout"] = o.dropout;
 }
 GRAFT_INLINE void add_prefix(ordered_json& object, const prefix_options& o) {
   object["prefix_length"] = o.length;
@@ -173,6 +175,7 @@ GRAFT_INLINE adapter_options adapter_of(const json& object, const std::string& p
   o.scaling = optional<double>(object, prefix + "scaling", where, 1.0);
   if (object.contains(prefix + "settings")) o.settings = object[prefix + "settings"].dump();
   o.leave_out = optional<std::vector<index>>(object, prefix + "leave_out", where, {});
+  o.dropout = optional<double>(object, prefix + "dropout", where, 0.0);
   try {
     check_adapter(o, prefix);
   } catch (const config_error& failure) {
@@ -211,6 +214,7 @@ GRAFT_INLINE lora_options lora_of(const json& o, const std::string& where) {
   lora.dora = lora.dora_outputs || optional<bool>(o, "lora_dora", where, false);
   lora.gates = optional<bool>(o, "lora_gates", where, false);
   lora.bias = optional<bool>(o, "lora_bias", where, false);
+  lora.dropout = fraction_field(o, "lora_dropout", where, 0);
   auto alphas = lora.alphas;
   alphas["lora_alpha"] = lora.alpha;
   for (const auto& [name, alpha] : alphas) {

@@ -38,9 +38,11 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
         if (layer.weight.name.find(".layer.") == std::string::npos)
           throw config_error("DoRA of " + prefix + ", which is trained itself, is not computed");
         layer.dora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
+        layer.dora->by.dropout.p = o.dropout;
         return;
       }
       layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
+      layer.lora->dropout.p = o.dropout;
       if (o.gates) layer.gate.emplace(prefix + ".lora_gate", layer.in());
     });
     if (!found) {
@@ -49,6 +51,11 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
                          ", attention.output.dense, intermediate.dense, output.dense was expected");
     }
   }
+  std::uint64_t stream = std::uint64_t{1} << 34;  // of dropout, above those of encoder and head
+  for_each_projection(model, [&](linear<P>& layer) {
+    if (layer.lora) layer.lora->dropout.stream = stream;
+    ++stream;
+  });
 }
 
 /// Gives every linear layer of MODEL that one of TARGETS names a gate of its outputs.
@@ -82,13 +89,14 @@ void initialize_magnitudes(plain_classifier<P>& model) {
 }
 
 /// The updates and the head; the rest is frozen.
-/// @throws config_error  an update has a gate
+/// @throws config_error  an update has a gate, or DoRA a dropout
 template <class P>
 void tune_lora(plain_classifier<P>& model) {
   tune_head(model);
   for_each_projection(model, [](linear<P>& layer) {
     if (layer.gate) throw config_error("gates of low-rank updates are computed, and not trained");
     if (layer.lora) set_trainable(*layer.lora, true);
+    if (layer.dora && layer.dora->by.dropout.p > 0) throw config_error("lora_dropout of DoRA is not computed");
     if (layer.dora) set_trainable(*layer.dora, true);
   });
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "graft/core/context.hpp"
 #include "graft/core/parallel.hpp"
@@ -62,6 +63,43 @@ class matrix_dropout {
  private:
   bool active_;
   index before_, width_;
+  dropout_mask<T> mask_;
+};
+
+/// A place in a model where rows are dropped out, with probability p, by the numbers of a stream of its own.
+struct dropout_place {
+  double p = 0;
+  std::uint64_t stream = 0;
+};
+
+/// The mask of a matrix of ROWS and WIDTH columns, ROWS being all tokens of a batch or the first one of every sequence: these have the same
+/// mask among all tokens as alone.
+template <class T>
+class token_dropout {
+ public:
+  token_dropout(const dropout_place& place, index rows, index width, const context& ctx)
+      : active_(place.p > 0 && ctx.training),
+        before_(ctx.tokens_before),
+        width_(width),
+        mask_(active_ ? place.p : 0.0, ctx.stream(place.stream)) {
+    if (rows == ctx.sequences()) firsts_ = ctx.offsets;
+  }
+
+  bool active() const { return active_; }
+  /// x_i times the mask, in place, for N elements from (ROW, COL) on.
+  void apply(T* x, index row, index col, index n) const {
+    const index token = before_ + (firsts_.empty() ? row : firsts_[static_cast<std::size_t>(row)]);
+    mask_.apply(x, x, n, static_cast<std::uint64_t>(token * width_ + col));
+  }
+  /// The block of the matrix that begins at (ROW, COL), in place.
+  void apply(view<T> block, index row, index col) const {
+    for (index i = 0; active_ && i < block.rows(); ++i) apply(block.row_data(i), row + i, col, block.cols());
+  }
+
+ private:
+  bool active_;
+  index before_, width_;
+  std::span<const index> firsts_{};
   dropout_mask<T> mask_;
 };
 
