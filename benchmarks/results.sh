@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32 and bf16 and by AdapterHub's library with the same recipe; then the mix of all adapters
 # on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes some hours.
+# Times are CPU seconds, the system's among them, of the whole command on one thread: other work beside it lengthens them less than those of a clock.
 # Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
 # PEERS_VENV: a Python environment with the packages of tests/peers/requirements.txt, and scikit-learn and scipy; without it AdapterHub is left out. THREADS: 1.
 # The recipe: adapters of size 48 with GELU at both sites of a layer (double_seq_bn), LayerNorms as pretrained, a head of two layers (where BERT has a pooler graft begins with
-# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs but at most 400 steps, at most 128 tokens, gradients cut at a
+# it, the library with a fresh one); AdamW (decay 0.01) at 1e-3 with a tenth of warm-up, batches of 16, 3 epochs but at most 200 steps, at most 128 tokens, gradients cut at a
 # norm of 1; scores are those behind the last step on the development set.
 set -euo pipefail
 graft=$1 model=$2 glue=$3 out=$4 seeds=${5:-5}
@@ -19,20 +20,20 @@ mkdir -p "$out"
 touch "$out/results.tsv"
 
 recipe=(--do_train --do_val --train_batch_size 16 --learning_rate 1e-3 --max_seq_length 128 --threads "$threads")
-steps() {  # TASK: of 3 epochs, at most 400
+steps() {  # TASK: of 3 epochs, at most 200
   local folder
   case $1 in rte) folder=RTE ;; mrpc) folder=MRPC ;; stsb) folder=STS-B ;; cola) folder=CoLA ;; sst) folder=SST-2 ;; esac
-  awk -v task="$1" 'END { rows = NR - (task != "cola"); n = 3 * int((rows + 15) / 16); print n < 400 ? n : 400 }' "$glue/$folder/train.tsv"
+  awk -v task="$1" 'END { rows = NR - (task != "cola"); n = 3 * int((rows + 15) / 16); print n < 200 ? n : 200 }' "$glue/$folder/train.tsv"
 }
 measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says then
   local task=$1 program=$2 seed=$3
   shift 3
   grep -q "^$task	$program	$seed	" "$out/results.tsv" && return
-  /usr/bin/time -o "$out/time" -f '%e\t%U\t%M' "$@" > "$out/log" 2>&1 || { tail -n 5 "$out/log"; exit 1; }
+  /usr/bin/time -o "$out/time" -f '%U\t%S\t%M' "$@" > "$out/log" 2>&1 || { tail -n 5 "$out/log"; exit 1; }
   printf '%s\t%s\t%s\t%s\t%s\n' "$task" "$program" "$seed" "$(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$score_file")" "$(tail -n 1 "$out/time")" >> "$out/results.tsv"
 }
-for task in "$@"; do
-  for seed in $(seq "$seeds"); do
+for seed in $(seq "$seeds"); do
+  for task in "$@"; do
     for precision in f32 bf16; do
       run=$out/runs/$task-$precision-$seed score_file=$out/runs/$task-$precision-$seed/val_metrics.json
       measured "$task" "graft $precision" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
@@ -46,12 +47,12 @@ for task in "$@"; do
   done
 done
 
-echo "| task | program | seeds | median | least to most | CPU minutes a run | memory |"
+echo "| task | program | seeds | median | least to most | CPU seconds a run | memory |"
 echo "|---|---|---|---|---|---|---|"
 sort -t '	' -k 1,2 -k 4,4g "$out/results.tsv" | awk -F '\t' '
-  function flush() { if (n) printf "| %s | %s | %d | %.4f | %.4f to %.4f | %.1f | %.2f GB |\n", task, program, n, n % 2 ? score[(n + 1) / 2] : (score[n / 2] + score[n / 2 + 1]) / 2, score[1], score[n], cpu / n / 60, most / 1048576; n = cpu = most = 0 }
+  function flush() { if (n) printf "| %s | %s | %d | %.4f | %.4f to %.4f | %.0f | %.2f GB |\n", task, program, n, n % 2 ? score[(n + 1) / 2] : (score[n / 2] + score[n / 2 + 1]) / 2, score[1], score[n], cpu / n, most / 1048576; n = cpu = most = 0 }
   $1 != task || $2 != program { flush(); task = $1; program = $2 }
-  { score[++n] = $4; cpu += $6; if ($7 > most) most = $7 }
+  { score[++n] = $4; cpu += $5 + $6; if ($7 > most) most = $7 }
   END { flush() }'
 
 # the mix of the first seed's adapters, where all are there

@@ -36,7 +36,7 @@ train, size, epochs = rows("train"), 16, 3
 decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
 others = [p for p in model.parameters() if p.requires_grad and p.dim() == 1]
 optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}], lr=1e-3)
-steps = min(epochs * -(-len(train) // size), 400)
+steps = min(epochs * -(-len(train) // size), 200)
 schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
 
