@@ -228,7 +228,7 @@ TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies", "", graft::f3
   std::fill(std::begin(a), std::end(a), operand(1));
   std::fill(std::begin(b), std::end(b), operand(2));
   std::fill(std::begin(c), std::end(c), real(-1));
-  graft::detail::kernel_of<TestType>(graft::tile_path::portable)(a, b, depth, 2, 2, c + 1);
+  graft::detail::kernel_of<TestType>(graft::tile_path::portable)(a, b, depth, 32, 32, c + 1, {});
   CHECK(c[0] == real(-1));
   CHECK(std::all_of(std::begin(c) + 1, std::end(c), [](real sum) { return sum == real(2 * depth * graft::tile<operand>::depth); }));
 }

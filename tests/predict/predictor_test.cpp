@@ -36,8 +36,8 @@ std::vector<example> rows(std::size_t b, const std::string& adapter = "") {
   return all;
 }
 
-predictor everyone() {
-  predictor p(trunk);
+predictor everyone(graft::precision precision = graft::precision::f32) {
+  predictor p(trunk, {.precision = precision});
   for (const std::string name : {"adapterhub_double", "adapterhub_single", "peft_lora"}) p.add(name, golden + "/exchange/" + name);
   p.add("original", golden + "/exchange/original/model.p");
   return p;
@@ -56,6 +56,25 @@ void check_same(const std::vector<answer>& a, const std::vector<answer>& b) {
 }
 
 }  // namespace
+
+TEST_CASE("in 8 bits the answers are close, the same for any threads and batches, and those of a row alone") {
+  const predictor exact = everyone(), p = everyone(graft::precision::int8);
+  bool differs = false;
+  for (const std::string& name : p.names()) {
+    auto all = rows(0, name);
+    for (const auto& more : {rows(1, name), rows(2, name)}) all.insert(all.end(), more.begin(), more.end());
+    const auto expected = exact.predict(all), answers = p.predict(all, 0, 1);
+    const auto other = p.predict(all, 2, 3);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      INFO(name << ", row " << i);
+      CHECK(std::abs(answers[i].probabilities[1] - expected[i].probabilities[1]) <= 0.05);
+      CHECK(answers[i].probabilities == other[i].probabilities);
+      CHECK(answers[i].probabilities == p.predict(std::span(all).subspan(i, 1))[0].probabilities);
+      differs = differs || std::abs(answers[i].probabilities[1] - expected[i].probabilities[1]) > 1e-4;
+    }
+  }
+  CHECK(differs);  // or 8 bits are not what ran
+}
 
 TEST_CASE("adapters of every origin give, around one trunk, the answers that PyTorch computed") {
   const predictor p = everyone();

@@ -10,9 +10,9 @@
 
 namespace graft::program {
 
-/// auto: bf16 where matrix tiles work, else f32.
+/// auto: bf16 where matrix tiles or AVX-512 multiply it, else f32.
 struct chosen_precision {
-  std::string name;    // f32, bf16 or f64
+  std::string name;    // f32, bf16, f64 or int8
   std::string reason;  // for people
 };
 
@@ -40,8 +40,8 @@ inline chosen_precision choose_precision(const std::string& wanted) {
   const std::string path = tile_path_name(tiles.path);
   if (wanted == "bf16") return {"bf16", "bf16 on " + path};
   if (wanted != "auto") return {wanted, wanted};
-  if (tiles.path == tile_path::amx) return {"bf16", "bf16 on " + path + " (auto)"};
-  return {"f32", "f32 (auto: no matrix tiles here; --precision bf16 would run on " + path + ")"};
+  if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};
+  return {"f32", "f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on " + path + ")"};
 }
 
 }  // namespace graft::program

@@ -23,6 +23,7 @@ enum class parameter_role : std::uint8_t { weight, bias, layer_norm, adapter, mi
 struct packed_weight {
   buffer<std::byte> forward;   // of y = x W^T
   buffer<std::byte> backward;  // of dx = dy W; empty where nothing is trained
+  buffer<std::byte> int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of the others; else empty
 };
 
 /// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*,

@@ -91,11 +91,12 @@ GRAFT_INLINE void batch::add_answer(const features& row) {
 }
 
 GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>& cuts) {
-  const index parts = tokens > 0 ? std::max((b.rows() + tokens - 1) / tokens, std::min<index>(4, 2 * b.rows() / (tokens + 1))) : 1;
+  const index rows = b.rows();
+  const index parts = tokens == 0 || 2 * rows <= tokens ? 1 : rows <= tokens ? 2 : (rows + 4 * tokens - 1) / (4 * tokens) * 4;
   cuts.assign(1, 0);
   for (index part = 1; part < parts; ++part) {
     index last = cuts.back();
-    while (last < b.size() && b.offsets[static_cast<std::size_t>(last)] * parts < b.rows() * part) ++last;
+    while (last < b.size() && b.offsets[static_cast<std::size_t>(last)] * parts < rows * part) ++last;
     if (last > cuts.back() && last < b.size()) cuts.push_back(last);
   }
   if (b.size() > 0) cuts.push_back(b.size());

@@ -45,8 +45,7 @@ struct batch {
 std::size_t end_of_batch(std::span<const features> rows, std::size_t first, index count, index tokens);
 
 /// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally
-/// large as far as that goes; a small batch is cut into up to four that hold at least half of that, so that threads share it well. TOKENS
-/// 0: one.
+/// large as far as that goes: one, two, four, or a multiple of four, which two and four threads share without waiting. TOKENS 0: one.
 void micro_batches(const batch& b, index tokens, std::vector<index>& cuts);
 
 }  // namespace graft

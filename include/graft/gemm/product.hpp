@@ -45,7 +45,7 @@ inline bool kernel_self_test(tile_path path, float fault = 0) {
   }
   {
     const tile_unit unit(path);
-    bf16_kernel(path)(a.data(), b.data(), depth, 2, 2, c.data());
+    bf16_kernel(path)(a.data(), b.data(), depth, block_side, block_side, c.data(), {});
   }
   c.back() += fault;
   for (index i = 0; i < block_side; ++i) {
@@ -193,6 +193,8 @@ class packed_b {
   /// Numbers of memory that a factor needs.
   static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
 
+  static index panel_bytes(index depth) { return format::tiles(depth) * format::size * static_cast<index>(sizeof(operand)); }
+
   /// Borrows MEMORY, which is packed.
   packed_b(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
   /// op(X)
@@ -238,7 +240,33 @@ struct factor_pairs {
   std::span<const packed_b<P>> rights;
 };
 
-/// The blocks of LEFTS' panels ROWS x RIGHTS' panels COLUMNS, [begin, end) each, one after the other.
+/// Adds what kernels take to TIMES, if there are any.
+class kernel_time {
+ public:
+  index operations = 0;
+
+  explicit kernel_time(profile* times) : times_(times), started_(times != nullptr ? clock::now() : clock::time_point()) {}
+  void stop() const {
+    if (times_ == nullptr) return;
+    times_->kernel_operations += operations;
+    times_->kernel_nanoseconds += std::chrono::nanoseconds(clock::now() - started_).count();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  profile* times_;
+  clock::time_point started_;
+};
+
+/// The two panels behind those at PANELS, of TILES each, if there ARE any.
+template <class T>
+upcoming next_panels(const T* panels, index tiles, bool are) {
+  const index size = 2 * tiles * tile<T>::size;
+  return {reinterpret_cast<const char*>(panels + size), are ? size * static_cast<index>(sizeof(T)) / 64 : 0};
+}
+
+/// The blocks of LEFTS' panels ROWS x RIGHTS' panels COLUMNS, [begin, end) each, one after the other: two columns of panels stay in cache
+/// while all the rows go by.
 template <class P>
 void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
             block_function<P> f) {
@@ -247,49 +275,47 @@ void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index
   const auto kernel = kernel_of<P>(path);
   const index all_rows = factors.lefts[0].rows(), all_columns = factors.rights[0].columns();
   alignas(64) real block[block_side * block_side], term[block_side * block_side];
-  for (index i = rows[0]; i < rows[1]; i += 2) {
-    const index height = std::min(block_side, all_rows - i * format::side);
-    for (index j = columns[0]; j < columns[1]; j += 2) {
-      const index width = std::min(block_side, all_columns - j * format::side);
-      const auto started = times != nullptr ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+  for (index j = columns[0]; j < columns[1]; j += 2) {
+    const index width = std::min(block_side, all_columns - j * format::side);
+    for (index i = rows[0]; i < rows[1]; i += 2) {
+      const index height = std::min(block_side, all_rows - i * format::side);
+      kernel_time watch(times);
       for (std::size_t t = 0; t < factors.lefts.size(); ++t) {
-        const index depth = factors.lefts[t].depth();
-        kernel(factors.lefts[t].panel(i), factors.rights[t].panel(j), format::tiles(depth), height > format::side ? 2 : 1,
-               width > format::side ? 2 : 1, t == 0 ? block : term);
+        const auto& right = factors.rights[t];
+        const index tiles = format::tiles(right.depth());
+        const upcoming next = next_panels(right.panel(j), tiles, j + 2 < columns[1]);
+        kernel(factors.lefts[t].panel(i), right.panel(j), tiles, height, width, t == 0 ? block : term,
+               next.part((i - rows[0]) / 2, (rows[1] - rows[0] + 1) / 2, 0));
         if (t > 0) {
 #pragma omp simd
-          for (index n = 0; n < block_side * block_side; ++n) block[n] += term[n];
+          for (index n = 0; n < height * block_side; ++n) block[n] += term[n];
         }
-        if (times != nullptr) times->kernel_operations += 2 * height * width * depth;
+        watch.operations += 2 * height * width * right.depth();
       }
-      if (times != nullptr) {
-        times->kernel_nanoseconds += std::chrono::nanoseconds(std::chrono::steady_clock::now() - started).count();
-      }
+      watch.stop();
       f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
     }
   }
 }
 
-/// Calls f(which, rows, columns, path) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads. DEPTH numbers
-/// lie in a row or column of the factors. The right factor is read once for every 128 rows.
-template <class P, class F>
-void partition(index row_panels, index column_panels, index depth, index count, context& ctx, F&& f) {
-  using format = typename packed_a<P>::format;
+/// Calls f(which, rows, columns) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
+/// A panel of the right factor has PANEL_BYTES. The right factor is read once for every 256 rows, by several threads for every 128.
+template <class F>
+void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
+  const bool alone = ctx.threads <= 1;
   constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
-  const index panel_bytes = std::max<index>(1, format::tiles(depth)) * format::size * static_cast<index>(sizeof(typename P::operand));
-  const index wide = std::max<index>(2, cache / panel_bytes / 2 * 2);
+  const index wide = alone ? std::max<index>(1, column_panels) : std::max<index>(2, cache / std::max<index>(1, panel_bytes) / 2 * 2);
   const index across = (column_panels + wide - 1) / wide;
-  index high = 8;
-  while (high > 2 && ((row_panels + high - 1) / high) * across * count < 12 * ctx.threads) high /= 2;
+  index high = alone ? 16 : 8;
+  while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < 12 * ctx.threads) high /= 2;
   const index down = (row_panels + high - 1) / high;
   const index items = down * across * count;
-  const tile_path path = path_of<P>(ctx);
   ctx.counters.products += static_cast<std::uint64_t>(count);
   const auto item = [&](index n) {
     const index i = n % down * high, j = n % (down * across) / down * wide;
-    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)}, path);
+    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)});
   };
-  if (items <= 1 || ctx.threads <= 1) {
+  if (items <= 1 || alone) {
     const tile_unit unit(path);
     for (index n = 0; n < items; ++n) item(n);
     return;
@@ -313,13 +339,14 @@ void products(const packed_a<P>& left, std::span<const packed_b<P>> rights, cont
   using format = typename packed_a<P>::format;
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
+  const tile_path path = detail::path_of<P>(ctx);
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const auto& right = rights[static_cast<std::size_t>(which)];
     column_panels[1] = std::min(column_panels[1], format::panels(right.columns()));
     detail::blocks<P>({{&left, 1}, {&right, 1}}, row_panels, column_panels, path, ctx.times,
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
-  detail::partition<P>(format::panels(left.rows()), columns, left.depth(), std::ssize(rights), ctx, piece);
+  detail::partition(format::panels(left.rows()), columns, packed_b<P>::panel_bytes(left.depth()), std::ssize(rights), path, ctx, piece);
 }
 /// The blocks of sum_t LEFTS[t] RIGHTS[t], as many of each.
 template <class P>
@@ -328,10 +355,12 @@ void summed_product(std::span<const packed_a<P>> lefts, std::span<const packed_b
   using format = typename packed_a<P>::format;
   index depth = 0;
   for (const auto& left : lefts) depth += left.depth();
-  const auto piece = [&](index, std::array<index, 2> row_panels, std::array<index, 2> column_panels, tile_path path) {
+  const tile_path path = detail::path_of<P>(ctx);
+  const auto piece = [&](index, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     detail::blocks<P>({lefts, rights}, row_panels, column_panels, path, ctx.times, f);
   };
-  detail::partition<P>(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), depth, 1, ctx, piece);
+  detail::partition(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), packed_b<P>::panel_bytes(depth), 1, path, ctx,
+                    piece);
 }
 /// The same for one right factor:  f(row, col, block).
 template <class P>

@@ -1,6 +1,7 @@
 #pragma once
 // Products of tiles. Code for several processors is compiled into every program, whatever it is compiled for; one is chosen at run time.
 
+#include <algorithm>
 #include <cstdint>
 
 #include "graft/core/bfloat16.hpp"
@@ -13,18 +14,36 @@
 
 namespace graft::detail {
 
-/// A kernel computes c (32, 32) = a b for ROWS x COLUMNS panels, 1 or 2 each, of DEPTH tiles.
+/// LINES of 64 bytes, FROM on, that the next products read: a kernel asks for AT_ONCE of them with each tile that it multiplies, so that
+/// weights that come from memory are in cache by then. Processors that fetch ahead by themselves stop at the ends of pages.
+struct upcoming {
+  const char* from = nullptr;
+  index lines = 0, at_once = 0;
+
+  /// Part I of PARTS, to be fetched while TILES go by.
+  upcoming part(index i, index parts, index tiles) const {
+    const index each = (lines + parts - 1) / parts, own = std::clamp<index>(lines - i * each, 0, each);
+    return {from + i * each * 64, own, tiles > 0 ? (own + tiles - 1) / tiles : 0};
+  }
+  [[gnu::always_inline]] void fetch() {
+    for (index i = 0; i < at_once && lines > 0; ++i, --lines, from += 64) __builtin_prefetch(from, 0, 2);
+  }
+};
+
+/// A kernel computes c (32, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
+/// written, too.
 inline constexpr index block_side = 32;
 template <class T, class Real>
-using tile_kernel = void (*)(const T* a, const T* b, index depth, int rows, int columns, Real* c);
+using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
 
-/// The blocks of a kernel that computes one (16, 16) block at a time.
-template <auto Block, class T, class Real>
-void one_by_one(const T* a, const T* b, index depth, int rows, int columns, Real* c) {
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < columns; ++j) {
-      Block(a + i * depth * tile<T>::size, b + j * depth * tile<T>::size, depth, c + 16 * (i * block_side + j));
-    }
+/// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
+template <int Rows, auto Narrow, auto Wide, class T, class Real>
+void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
+  const index parts = (height + Rows - 1) / Rows;
+  for (index i = 0; i < parts; ++i) {
+    const index row = i * Rows;
+    const T* left = a + row / 16 * depth * tile<T>::size + tile<T>::left(row % 16, 0);
+    (width > 16 ? Wide : Narrow)(left, b, depth, c + row * block_side, next.part(i, parts, depth));
   }
 }
 
@@ -40,11 +59,11 @@ struct lanes<double, Bytes> {
   typedef double type __attribute__((vector_size(Bytes), aligned(8)));  // NOLINT
 };
 
-/// ROWS x 16 sums in registers. A struct, as a deduced type of vectors loses that they need not be aligned.
-template <class T, int Bytes, int Rows>
+/// ROWS x 16 PANELS sums in registers. A struct, as a deduced type of vectors loses that they need not be aligned.
+template <class T, int Bytes, int Rows, int Panels>
 struct block_sums {
   using vector = typename lanes<T, Bytes>::type;
-  static constexpr int width = Bytes / static_cast<int>(sizeof(T)), across = 16 / width;
+  static constexpr int width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
 
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 16
@@ -65,114 +84,138 @@ struct block_sums {
   vector at[Rows][across];
 };
 
-/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 numbers stay in registers while the depth goes by.
-template <int Bytes, int Rows, class T>
-[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c) {
-  using sums = block_sums<T, Bytes, Rows>;
+/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 PANELS numbers stay in registers while the depth goes by.
+template <int Bytes, int Rows, int Panels, class T>
+[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  using sums = block_sums<T, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
-  constexpr int width = sums::width, across = sums::across;
-  for (index first = 0; first < 16; first += Rows) {
-    sums sum;
-    sum.clear();
-    for (index t = 0; t < depth; ++t) {
-      const T* left = a + t * tile<T>::size + tile<T>::left(first, 0);
-      const T* right = b + t * tile<T>::size;
-#pragma GCC unroll 2
-      for (index k = 0; k < tile<T>::depth; ++k) {
-        vector row[across];
+  constexpr int width = sums::width, in_panel = sums::in_panel, across = sums::across;
+  const index panel = depth * tile<T>::size;
+  sums sum;
+  sum.clear();
+  for (index t = 0; t < depth; ++t, a += tile<T>::size, b += tile<T>::size) {
+    next.fetch();
+#pragma GCC unroll 4
+    for (index k = 0; k < tile<T>::depth; ++k) {
+      vector row[across];
 #pragma GCC unroll 16
-        for (int j = 0; j < across; ++j) row[j] = *reinterpret_cast<const vector*>(right + tile<T>::right(k, 0) + j * width);
+      for (int j = 0; j < across; ++j) {
+        row[j] = *reinterpret_cast<const vector*>(b + j / in_panel * panel + tile<T>::right(k, 0) + j % in_panel * width);
+      }
 #pragma GCC unroll 16
-        for (int i = 0; i < Rows; ++i) {
+      for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 16
-          for (int j = 0; j < across; ++j) sum.at[i][j] += left[tile<T>::left(i, k)] * row[j];
-        }
+        for (int j = 0; j < across; ++j) sum.at[i][j] += a[tile<T>::left(i, k)] * row[j];
       }
     }
-    sum.store(c + first * block_side);
   }
+  sum.store(c);
 }
 
 /// bf16 without an instruction for it: each half of a pair becomes an f32, multiplied and added as such. As in the other kernels, sums are
 /// f32 and go along the depth in pairs.
-template <int Bytes, int Rows>
-[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  using sums = block_sums<float, Bytes, Rows>;
+template <int Bytes, int Rows, int Panels>
+[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+  using sums = block_sums<float, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
   typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   using format = tile<bfloat16>;
-  constexpr int width = sums::width, across = sums::across;
+  constexpr int width = sums::width, in_panel = sums::in_panel, across = sums::across;
   constexpr std::uint32_t upper = 0xffff0000U;
-  for (index first = 0; first < 16; first += Rows) {
-    sums sum;
-    sum.clear();
-    for (index t = 0; t < depth; ++t) {
-      const auto* left = reinterpret_cast<const four_bytes*>(a + t * format::size + format::left(first, 0));
-      const auto* right = reinterpret_cast<const four_bytes*>(b + t * format::size);
+  const index panel = depth * format::side * format::depth / 2;
+  const auto* left = reinterpret_cast<const four_bytes*>(a);
+  const auto* right = reinterpret_cast<const four_bytes*>(b);
+  sums sum;
+  sum.clear();
+  for (index t = 0; t < depth; ++t, left += format::size / 2, right += format::size / 2) {
+    next.fetch();
 #pragma GCC unroll 2
-      for (index pair = 0; pair < format::depth / 2; ++pair) {
-        vector even[across], odd[across];
+    for (index pair = 0; pair < format::depth / 2; ++pair) {
+      vector even[across], odd[across];
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) {
+        const pairs both = *reinterpret_cast<const pairs*>(right + j / in_panel * panel + pair * 16 + j % in_panel * width);
+        even[j] = reinterpret_cast<vector>(both << 16);
+        odd[j] = reinterpret_cast<vector>(both & upper);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+        const pairs both = pairs{} + left[i * format::depth / 2 + pair];
+        const auto first_factor = reinterpret_cast<vector>(both << 16), second_factor = reinterpret_cast<vector>(both & upper);
 #pragma GCC unroll 16
         for (int j = 0; j < across; ++j) {
-          const pairs both = *reinterpret_cast<const pairs*>(right + pair * 16 + j * width);
-          even[j] = reinterpret_cast<vector>(both << 16);
-          odd[j] = reinterpret_cast<vector>(both & upper);
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < Rows; ++i) {
-          const pairs both = pairs{} + left[i * format::depth / 2 + pair];
-          const auto first_factor = reinterpret_cast<vector>(both << 16), second_factor = reinterpret_cast<vector>(both & upper);
-#pragma GCC unroll 16
-          for (int j = 0; j < across; ++j) {
-            sum.at[i][j] += first_factor * even[j];
-            sum.at[i][j] += second_factor * odd[j];
-          }
+          sum.at[i][j] += first_factor * even[j];
+          sum.at[i][j] += second_factor * odd[j];
         }
       }
     }
-    sum.store(c + first * block_side);
   }
+  sum.store(c);
+}
+
+/// Both panels of a block, one after the other.
+template <auto Narrow, class T, class Real>
+void twice(const T* a, const T* b, index depth, Real* c, upcoming next) {
+  Narrow(a, b, depth, c, next);
+  Narrow(a, b + depth * tile<T>::size, depth, c + 16, {});
 }
 
 template <class T>
-void plain_block(const T* a, const T* b, index depth, T* c) {
-  real_block<16, 2>(a, b, depth, c);
+void plain_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<16, 2, 1>(a, b, depth, c, next);
 }
-inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) { bf16_block<16, 2>(a, b, depth, c); }
+inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+  bf16_block<16, 2, 1>(a, b, depth, c, next);
+}
 
 #if defined(__x86_64__)
 
 template <class T>
-__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c) {
-  real_block<32, 16 / sizeof(T)>(a, b, depth, c);
+__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<32, 16 / sizeof(T), 1>(a, b, depth, c, next);
 }
-template <class T>
-__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c) {
-  real_block<64, 64 / sizeof(T)>(a, b, depth, c);
+template <class T, int Panels>
+__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<64, 32 / sizeof(T), Panels>(a, b, depth, c, next);
 }
-__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  bf16_block<32, 4>(a, b, depth, c);
+__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+                                                                upcoming next) {
+  bf16_block<32, 4, 1>(a, b, depth, c, next);
 }
 
-/// One (16, 16) block: sixteen sums in registers, every pair of a row broadcast.
-__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  __m512 s[16];
-#pragma GCC unroll 16
-  for (auto& sum : s) sum = _mm512_setzero_ps();
-  for (index t = 0; t < depth; ++t) {
-    const auto* left = reinterpret_cast<const four_bytes*>(a + t * tile<bfloat16>::size);
-    const bfloat16* right = b + t * tile<bfloat16>::size;
+/// Eight rows of one or two panels, every pair of a row broadcast.
+template <int Panels>
+__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+                                                                           upcoming next) {
+  using format = tile<bfloat16>;
+  const index panel = depth * format::size;
+  __m512 sum[8][Panels];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
 #pragma GCC unroll 2
-    for (index pair = 0; pair < tile<bfloat16>::depth / 2; ++pair) {
-      const auto columns = reinterpret_cast<__m512bh>(_mm512_loadu_si512(right + pair * 2 * 16));
-#pragma GCC unroll 16
-      for (index i = 0; i < 16; ++i) {
-        s[i] = _mm512_dpbf16_ps(s[i], reinterpret_cast<__m512bh>(_mm512_set1_epi32(left[i * tile<bfloat16>::depth / 2 + pair])), columns);
+    for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_setzero_ps();
+  }
+  for (index t = 0; t < depth; ++t, a += format::size, b += format::size) {
+    const auto* left = reinterpret_cast<const four_bytes*>(a);
+    next.fetch();
+#pragma GCC unroll 4
+    for (index pair = 0; pair < format::depth / 2; ++pair) {
+      __m512bh columns[Panels];
+#pragma GCC unroll 2
+      for (int j = 0; j < Panels; ++j) columns[j] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + j * panel + pair * 2 * 16));
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) {
+        const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(left[i * format::depth / 2 + pair])));
+#pragma GCC unroll 2
+        for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], both, columns[j]);
       }
     }
   }
-#pragma GCC unroll 16
-  for (index i = 0; i < 16; ++i) _mm512_storeu_ps(c + i * block_side, s[i]);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + 16 * j, sum[i][j]);
+  }
 }
 
 /// What the tile unit needs to know before its first use on a thread: eight tiles of 16 rows of 64 bytes.
@@ -218,11 +261,11 @@ __attribute__((target("amx-tile,amx-bf16"))) void amx_block(const bfloat16* a, c
   if constexpr (Rows == 2) _tile_stored(2, c + 16 * block_side, row);
   if constexpr (Rows == 2 && Columns == 2) _tile_stored(3, c + 16 * block_side + 16, row);
 }
-inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, int rows, int columns, float* c) {
-  if (rows == 2) {
-    columns == 2 ? amx_block<2, 2>(a, b, depth, c) : amx_block<2, 1>(a, b, depth, c);
+inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming /*next*/) {
+  if (height > 16) {
+    width > 16 ? amx_block<2, 2>(a, b, depth, c) : amx_block<2, 1>(a, b, depth, c);
   } else {
-    columns == 2 ? amx_block<1, 2>(a, b, depth, c) : amx_block<1, 1>(a, b, depth, c);
+    width > 16 ? amx_block<1, 2>(a, b, depth, c) : amx_block<1, 1>(a, b, depth, c);
   }
 }
 
@@ -232,22 +275,23 @@ inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, int ro
 template <class T>
 tile_kernel<T, T> real_kernel() {
 #if defined(__x86_64__)
+  constexpr int rows = 32 / sizeof(T), few_rows = 16 / sizeof(T);
   static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  if (avx512) return one_by_one<avx512_block<T>, T, T>;
-  if (avx2) return one_by_one<avx2_block<T>, T, T>;
+  if (avx512) return by_rows<rows, avx512_block<T, 1>, avx512_block<T, 2>, T, T>;
+  if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>, T, T>;
 #endif
-  return one_by_one<plain_block<T>, T, T>;
+  return by_rows<2, plain_block<T>, twice<plain_block<T>, T, T>, T, T>;
 }
 
 inline tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (path == tile_path::amx) return amx_blocks;
-  if (path == tile_path::avx512) return one_by_one<avx512_bf16_block, bfloat16, float>;
-  if (avx2) return one_by_one<avx2_bf16_block, bfloat16, float>;
+  if (path == tile_path::avx512) return by_rows<8, avx512_bf16_block<1>, avx512_bf16_block<2>, bfloat16, float>;
+  if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>, bfloat16, float>;
 #endif
-  return one_by_one<plain_bf16_block, bfloat16, float>;
+  return by_rows<2, plain_bf16_block, twice<plain_bf16_block, bfloat16, float>, bfloat16, float>;
 }
 
 /// Holds the tile unit of this thread ready for PATH.

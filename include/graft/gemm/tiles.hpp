@@ -17,7 +17,8 @@ enum class transpose : std::uint8_t { no, yes };
 /// A tile holds 16 rows of a left factor, or 16 columns of a right one, and is 64 bytes of T deep. The tiles of a panel, 16 rows or
 /// columns and all of the depth, follow each other; what a factor lacks is zero.
 ///   left:   element (r, k) at depth r + k
-///   right:  element (k, c) at 16 k + c; bf16: at 32 (k / 2) + 2 c + k % 2, pairs side by side, as the processors' instructions want it
+///   right:  element (k, c) at 16 k + c; bf16: at 32 (k / 2) + 2 c + k % 2, 8 bits: at 64 (k / 4) + 4 c + k % 4, as the
+///           processors' instructions want it
 /// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, TDPBF16PS and VDPBF16PS.   Tested: tests/gemm/product_test.cpp
 template <class T>
 struct tile {
@@ -30,6 +31,7 @@ struct tile {
   static constexpr index tiles(index k) { return (k + depth - 1) / depth; }
   static constexpr index left(index r, index k) { return depth * r + k; }
   static constexpr index right(index k, index c) {
+    if constexpr (sizeof(T) == 1) return 4 * side * (k / 4) + 4 * c + k % 4;
     if constexpr (sizeof(T) == 2) return 2 * side * (k / 2) + 2 * c + k % 2;
     return side * k + c;
   }

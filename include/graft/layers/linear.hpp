@@ -11,6 +11,7 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/gemm/int8_product.hpp"
 #include "graft/layers/dora.hpp"
 #include "graft/layers/low_rank.hpp"
 #include "graft/layers/projection_mix.hpp"
@@ -71,8 +72,7 @@ class linear {
       return g;
     });
     const auto mixed = each([&](const linear& l) { return l.mix ? l.mix->project(x, l.weight, l.bias, ctx) : mix_terms(); });
-    const auto factors = each([&](const linear& l) { return l.factor(transpose::yes, ctx); });
-    products<P>(x, std::span<const packed_b<P>>(factors), ctx, [&](index which, index row, index col, view<real> block) {
+    const auto finish = [&](index which, index row, index col, view<real> block) {
       const linear& l = *layers[static_cast<std::size_t>(which)];
       const real* bias = l.bias.value().data() + col;
       for_each_row(block, [&](index i, auto width) {
@@ -86,7 +86,14 @@ class linear {
       }
       if (l.mix) l.mix->add_forward(mixed[static_cast<std::size_t>(which)], block, row, col);
       f(which, row, col, block);
-    });
+    };
+    if (std::all_of(layers.begin(), layers.end(), [](const linear* l) { return l->multiplies_in_int8(); })) {
+      const auto factors = each([](const linear& l) { return *int8_form(l.weight); });
+      int8_products<P>(x, std::span<const int8_weight>(factors), ctx, finish);
+    } else {
+      const auto factors = each([&](const linear& l) { return l.factor(transpose::yes, ctx); });
+      products<P>(x, std::span<const packed_b<P>>(factors), ctx, finish);
+    }
   }
 
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
@@ -171,6 +178,7 @@ class linear {
 
  private:
   bool biased_;  // if not, b is zero, and nobody sees it
+  bool multiplies_in_int8() const { return !dora && !(mix && !mix->scales.empty()) && int8_form(weight); }
   using mix_terms = typename projection_mix<P>::terms;
   static const_view<operand> nothing() { return {nullptr, 0, 0}; }
   packed_b<P> factor(transpose op, context& ctx) const {

@@ -8,8 +8,12 @@
 namespace graft {
 
 GRAFT_INLINE precision effective_precision(precision wanted) {
-  if (wanted != precision::automatic) return wanted;
-  return chosen_tile_path().path == tile_path::amx ? precision::bf16 : precision::f32;
+  if (wanted != precision::automatic && wanted != precision::int8) return wanted;
+#if defined(GRAFT_ONLY_F32)
+  return precision::f32;
+#else
+  return chosen_tile_path().path == tile_path::portable ? precision::f32 : precision::bf16;
+#endif
 }
 
 }  // namespace graft

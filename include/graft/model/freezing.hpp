@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "graft/core/tuning_options.hpp"
+#include "graft/gemm/int8_product.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/model/model.hpp"
 
@@ -18,6 +20,14 @@ void set_trainable(M& part, bool trainable) {
 }
 
 namespace detail {
+/// In 8 bits, what of PART is frozen and not yet.
+template <class P>
+void pack_int8(linear<P>& part, int threads) {
+  if constexpr (std::is_same_v<typename P::real, float>) {
+    auto& w = part.weight;
+    if (!w.is_trained() && !int8_form(w)) pack_int8_weight(w, threads);
+  }
+}
 template <class P, class Part>
 void pack_frozen_part(Part& part, bool backward, int threads) {
   part.for_each_parameter([&](auto& p) {
@@ -28,13 +38,15 @@ void pack_frozen_part(Part& part, bool backward, int threads) {
 }  // namespace detail
 
 /// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
-/// transposes too, from the lowest trained layer up. Without this call every product packs its weight anew.
+/// transposes too, from the lowest trained layer up. INT8: the layers of the encoder in 8 bits, for answering. Without this call every
+/// product packs its weight anew.
 template <class M>
-void pack_frozen(M& model, bool backward, int threads) {
+void pack_frozen(M& model, bool backward, int threads, bool int8 = false) {
   using precision = typename M::precision;
   const index lowest = backward ? model.trunk.lowest_trainable() : 0;
   for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
+    if (int8) layer.for_each_projection([&](auto& one) { detail::pack_int8(one, threads); });
     detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->settle(one.weight, threads);

@@ -20,12 +20,12 @@ namespace graft::detail {
 
 template <class P>
 predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored)
-    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)) {}
+    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)), int8_(o.precision == precision::int8) {}
 
 template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
   load_trunk(trunk_, stored);
-  pack_frozen(trunk_, false, omp_get_max_threads());
+  pack_frozen(trunk_, false, omp_get_max_threads(), int8_);
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
 }
 
@@ -65,7 +65,7 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
           tuned.expect({{p.name, p.shape()}});
           tuned.read(p.name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
         });
-        pack_frozen(model, false, omp_get_max_threads());
+        pack_frozen(model, false, omp_get_max_threads(), int8_);
       },
       made);
   models_.push_back(std::move(made));

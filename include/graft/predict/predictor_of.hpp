@@ -111,6 +111,7 @@ class predictor_of final : public predictor_base {
   any_model make_model(const model_description& d) const;
 
   plain_classifier<P> trunk_;
+  bool int8_;  // the encoder's layers multiply in 8 bits
   std::deque<any_model> models_;
 };
 
