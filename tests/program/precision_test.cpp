@@ -57,7 +57,8 @@ TEST_CASE("auto says what it took and why; a tile path of no meaning is refused"
   ::setenv("GRAFT_TILES", "portable", 1);
   const auto without = run_graft(run);
   CHECK(without.exit_code == 0);
-  CHECK_THAT(without.out, Catch::Contains("f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on plain code)"));
+  CHECK_THAT(without.out,
+             Catch::Contains("f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on plain code)"));
   ::setenv("GRAFT_TILES", "on", 1);
   const auto refused = run_graft(run);
   CHECK(refused.exit_code == 1);

@@ -171,8 +171,11 @@ void question::add_machine_flags(flag_table& flags) {
   flags.add("eval_batch_size", &batch_size, "Rows in a batch, at most; 0: as many as are good for speed. Changes no answer.")
       .within(ranges::count_or_none);
   flags.add("threads", &threads, threads_help).between(0, most_threads);
-  flags.add("precision", &precision, "Number type of products: f32, or bf16; int8: the encoder's layers in 8 bits, which is faster, and close. auto: bf16 where matrix "
-            "tiles or AVX-512 multiply it, else f32.")
+  flags
+      .add("precision", &precision,
+           "Number type of products: f32, or bf16; int8: the encoder's layers in 8 bits, which is faster, and close. auto: bf16 where "
+           "matrix "
+           "tiles or AVX-512 multiply it, else f32.")
       .one_of({"auto", "f32", "bf16", "int8"});
 }
 

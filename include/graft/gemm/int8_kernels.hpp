@@ -51,7 +51,8 @@ void plain_round(const T* x, index n, float inverse, std::int32_t zero, std::uin
 using int8_kernel_function = void (*)(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c,
                                       upcoming next);
 
-inline void plain_int8_kernel(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c, upcoming /*next*/) {
+inline void plain_int8_kernel(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c,
+                              upcoming /*next*/) {
   for (index r = 0; r < height; ++r) {
     for (index o = 0; o < width; ++o) {
       float sum = 0;
@@ -100,8 +101,8 @@ __attribute__((target("avx512f"))) void avx512_round(const T* x, index n, float 
 
 /// Four rows, FIRST on, of one or two panels, four neighbours of a row broadcast.
 template <int Panels>
-__attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const left_tile* a, index first, const right_tile* b, index depth,
-                                                                            float* c, upcoming next) {
+__attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const left_tile* a, index first, const right_tile* b,
+                                                                            index depth, float* c, upcoming next) {
   __m512 sum[4][Panels];
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {

@@ -18,6 +18,7 @@ struct int8_weight {
   const detail::right_tile* tiles;
   index depth, columns;
 
+  /// Where the tiles of panel P begin.
   const detail::right_tile* panel(index p) const { return tiles + p * tile<std::int8_t>::tiles(depth); }
 };
 
@@ -126,7 +127,7 @@ void int8_products(const packed_a<P>& x, std::span<const int8_weight> rights, co
     for (index j = across[0]; j < end; j += 2) {
       const index col = j * format::side, width = std::min(side, right.columns - col);
       const detail::upcoming next{reinterpret_cast<const char*>(right.panel(j + 2)),
-                          j + 2 < end ? 2 * tiles * static_cast<index>(sizeof(detail::right_tile)) / 64 : 0};
+                                  j + 2 < end ? 2 * tiles * static_cast<index>(sizeof(detail::right_tile)) / 64 : 0};
       for (index i = rows[0]; i < rows[1]; i += 2) {
         const index row = i * format::side, height = std::min(side, x.rows() - row);
         detail::kernel_time watch(ctx.times);
@@ -142,7 +143,8 @@ void int8_products(const packed_a<P>& x, std::span<const int8_weight> rights, co
       }
     }
   };
-  detail::partition(panels, columns, tiles * static_cast<index>(sizeof(detail::right_tile)), std::ssize(rights), tile_path::portable, ctx, piece);
+  detail::partition(panels, columns, tiles * static_cast<index>(sizeof(detail::right_tile)), std::ssize(rights), tile_path::portable, ctx,
+                    piece);
 }
 
 }  // namespace graft

@@ -192,7 +192,7 @@ class packed_b {
 
   /// Numbers of memory that a factor needs.
   static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
-
+  /// Bytes of a panel: 16 columns and all of the depth.
   static index panel_bytes(index depth) { return format::tiles(depth) * format::size * static_cast<index>(sizeof(operand)); }
 
   /// Borrows MEMORY, which is packed.

@@ -186,7 +186,7 @@ __attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* 
 /// Eight rows of one or two panels, every pair of a row broadcast.
 template <int Panels>
 __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
-                                                                           upcoming next) {
+                                                                            upcoming next) {
   using format = tile<bfloat16>;
   const index panel = depth * format::size;
   __m512 sum[8][Panels];
