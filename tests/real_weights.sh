@@ -30,7 +30,7 @@ echo "It isn't naïve: 1,234 cafés in Zürich" | "$graft" tokenize --model_toke
 [ "$(cat ids.txt)" = "2009 3475 1005 1056 15743 1024 1015 1010 22018 23812 1999 10204" ] || fail "graft tokenize printed other ids: $(cat ids.txt)"
 
 # Embeddings: the cosines that sentence-transformers gives.
-printf '%s\n' "The weather is lovely today." "It's so sunny outside!" "He drove to the stadium." | "$graft" embed --model_path "$folder" > embeddings.jsonl
+printf '%s\n' "The weather is lovely today." "It's so sunny outside!" "He drove to the stadium." | "$graft" embed --model_path "$folder" --precision f32 > embeddings.jsonl
 cosines=$(sed 's/.*\[//; s/\].*//' embeddings.jsonl | awk -F , '
   { for (i = 1; i <= NF; ++i) v[NR, i] = $i; n = NF }
   function cosine(a, b,   i, ab, aa, bb) { for (i = 1; i <= n; ++i) { ab += v[a, i] * v[b, i]; aa += v[a, i] ^ 2; bb += v[b, i] ^ 2 } return ab / sqrt(aa * bb) }

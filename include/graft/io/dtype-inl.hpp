@@ -22,17 +22,20 @@ GRAFT_INLINE std::optional<std::size_t> find_not_finite(dtype type, std::span<co
       std::memcpy(&number, bytes.data() + i * sizeof(T), sizeof(T));
       return static_cast<bits>(number & exponent) == exponent;
     };
-    const std::size_t count = bytes.size() / sizeof(T);
-    constexpr std::size_t chunk = 4096;  // looked at together, without a branch
-    for (std::size_t begin = 0; begin < count && !found; begin += chunk) {
-      const std::size_t end = std::min(count, begin + chunk);
+    const auto count = static_cast<std::ptrdiff_t>(bytes.size() / sizeof(T));
+    constexpr std::ptrdiff_t chunk = 4096, many = std::ptrdiff_t{1} << 20;  // looked at together, without a branch; worth several threads
+    std::ptrdiff_t first = count;
+#pragma omp parallel for schedule(static) reduction(min : first) if (count > many)
+    for (std::ptrdiff_t begin = 0; begin < count; begin += chunk) {
+      const std::ptrdiff_t end = std::min(count, begin + chunk);
       bits any = 0;
 #pragma omp simd reduction(| : any)
-      for (std::size_t i = begin; i < end; ++i) any = static_cast<bits>(any | static_cast<bits>(is_bad(i)));
-      for (std::size_t i = begin; any != 0 && i < end && !found; ++i) {
-        if (is_bad(i)) found = i;
+      for (std::ptrdiff_t i = begin; i < end; ++i) any = static_cast<bits>(any | static_cast<bits>(is_bad(static_cast<std::size_t>(i))));
+      for (std::ptrdiff_t i = begin; any != 0 && i < std::min(end, first); ++i) {
+        if (is_bad(static_cast<std::size_t>(i))) first = i;
       }
     }
+    if (first < count) found = static_cast<std::size_t>(first);
   });
   return found;
 }
