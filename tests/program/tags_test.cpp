@@ -110,6 +110,11 @@ TEST_CASE("tags are trained by every way to tune, with the same bits on any numb
         m.run({"predict", "--model_path", m.folder / "encoder", "--adapter_path", m.folder / name, "--input", m.folder / "val.jsonl"}).out);
     CHECK(answers[0]["tags"].size() == 3);
   }
+  const auto compared = m.run({"report", m.folder / "run", m.folder / "full"});  // the labels are those of the training rows
+  CHECK(compared.err.empty());
+  CHECK_THAT(compared.out, Catch::Contains(" to ") && Catch::Contains("), p "));
+  graft::write_file(m.folder / "val.jsonl", "{\"tokens\": [\"b\", \"\u200b\"], \"tags\": [\"B-X\", \"O\"]}\n");
+  CHECK_THAT(m.run({"report", m.folder / "run", m.folder / "full"}).err, Catch::Contains("its answers are not to all words of"));
 }
 
 TEST_CASE("tags are predicted for words and for texts, evaluated, and found in a mix") {

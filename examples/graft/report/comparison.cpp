@@ -50,19 +50,35 @@ stored_answers::stored_answers(const std::string& path) {
   task_ = config.task;
   const auto file = config.paths.find("val");
   if (file == config.paths.end()) throw format_error(path, "names no \"val\" rows");
+  const bool words = task_.kind == task_kind::token_classification;
+  if (const auto train = config.paths.find("train"); words && task_.labels.empty() && train != config.paths.end()) {
+    const std::string train_path = resolve_path(train->second, path);
+    task_ = with_tags_of(task_, read_examples(task_, "train", train_path), train_path);
+  }
   const std::string rows_path = resolve_path(file->second, path);
   std::vector<std::uint64_t> skipped;
   const auto examples = read_examples(task_, "val", rows_path, &skipped);
-  rows_ = labeled(task_, examples, std::vector<features>(examples.size()), rows_path).rows;
+  std::vector<features> ready(examples.size());
+  for (std::size_t r = 0; words && r < ready.size(); ++r) {  // without a tokenizer: as if each word had a token
+    for (std::int32_t w = 0; w < std::ssize(examples[r].words); ++w) {
+      ready[r].answering.push_back(w);
+      ready[r].places.push_back({w, w + 1});
+    }
+  }
+  rows_ = labeled(task_, examples, std::move(ready), rows_path).rows;
+  begins_ = answer_offsets(rows_, words);
 }
 
 std::size_t stored_answers::add(const run_setting& setting) {
   auto& own = logits_.emplace_back();
   for (const finished_run& run : setting.runs) {
     if (!run.answers.empty() && run.answers != answers_digest(rows_)) {
-      throw format_error(run.log.folder, "was evaluated on other validation rows than the task's now: their labels differ");
+      throw format_error(run.log.folder, task_.kind == task_kind::token_classification
+                                             ? "its answers are not to all words of the task's validation rows: some had no token left, or "
+                                               "the rows are others now"
+                                             : "was evaluated on other validation rows than the task's now: their labels differ");
     }
-    own.push_back(read_answers(run.log.folder + "/val_preds.csv", std::ssize(rows_), task_.num_labels()));
+    own.push_back(read_answers(run.log.folder + "/val_preds.csv", begins_.back(), task_.num_labels()));
   }
   return logits_.size() - 1;
 }
@@ -70,11 +86,18 @@ std::size_t stored_answers::add(const run_setting& setting) {
 double stored_answers::mean_score(std::size_t setting, const std::vector<std::size_t>& rows) const {
   std::vector<features> drawn;
   drawn.reserve(rows.size());
-  for (const std::size_t row : rows) drawn.push_back(rows_[row]);
+  index answers = 0;
+  for (const std::size_t row : rows) {
+    drawn.push_back(rows_[row]);
+    answers += begins_[row + 1] - begins_[row];
+  }
   double sum = 0;
   for (const matrix<double>& logits : logits_[setting]) {
-    matrix<double> own(std::ssize(rows), logits.cols());
-    for (std::size_t i = 0; i < rows.size(); ++i) own.row(static_cast<index>(i)) = logits.row(static_cast<index>(rows[i]));
+    matrix<double> own(answers, logits.cols());
+    index at = 0;
+    for (const std::size_t row : rows) {
+      for (index from = begins_[row]; from < begins_[row + 1]; ++from) own.row(at++) = logits.row(from);
+    }
     sum += evaluate(task_, own, drawn).major;
   }
   return sum / static_cast<double>(logits_[setting].size());

@@ -23,12 +23,13 @@ struct score_difference {
 /// The validation rows of a task with the answers of runs, as the runs stored them.
 class stored_answers {
  public:
-  /// Reads the validation rows' labels of the task configuration at PATH.
+  /// Reads the validation rows' labels of the task configuration at PATH; of tags for words they may be the training rows'.
   /// @throws format_error  as read_task_config and read_examples
   explicit stored_answers(const std::string& path);
 
   /// Adds SETTING's answers, val_preds.csv of each run; the place for `difference`.
-  /// @throws format_error  a file that is not there, is no table of numbers, or has other rows or columns than the task
+  /// @throws format_error  a file that is not there, is no table of numbers, or has other rows or columns than the task; of tags for words
+  ///   also where some word has no answer, since none of its tokens was left: which one, the run did not store
   std::size_t add(const run_setting& setting);
 
   /// Of settings A and B, over DRAWS draws, which depend on nothing but the number of rows.
@@ -40,6 +41,7 @@ class stored_answers {
 
   task task_;
   std::vector<features> rows_;
+  std::vector<index> begins_;  // of each row's answers, as in answer_offsets()
   std::vector<std::vector<matrix<double>>> logits_;
   mutable std::vector<std::vector<double>> drawn_;  // of each setting, the scores of all draws, so far
 };
