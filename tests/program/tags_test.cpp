@@ -110,6 +110,18 @@ TEST_CASE("tags are trained by every way to tune, with the same bits on any numb
         m.run({"predict", "--model_path", m.folder / "encoder", "--adapter_path", m.folder / name, "--input", m.folder / "val.jsonl"}).out);
     CHECK(answers[0]["tags"].size() == 3);
   }
+  const std::vector<std::string> encoder{"--model_path", m.folder / "encoder"};
+  const auto merged = m.run(with({"merge-adapters", "--adapter_path", m.folder / "lora", "--output_path", m.folder / "merged"}, encoder));
+  CHECK_THAT(merged.err, Catch::Contains("merged: cuts texts into words where its tokenizer says"));
+  CHECK(graft::read_json(m.folder / "merged/tokenizer_config.json")["add_prefix_space"] == true);
+  const auto peft = m.run(
+      with({"convert-adapter", "--adapter_path", m.folder / "lora", "--output_path", m.folder / "peft", "--to", "peft"}, encoder));
+  CHECK_THAT(peft.err, Catch::Contains("peft: cuts texts into words where its tokenizer says"));
+  const auto unnamed = m.run(with({"predict", "--adapter_path", m.folder / "peft", "--input", m.folder / "val.jsonl"}, encoder));
+  CHECK_THAT(unnamed.err, Catch::Contains("peft: does not say what its labels are: tags are called 0, 1, ..."));
+  const auto cut = m.run(with(
+      {"evaluate", "--adapter_path", m.folder / "lora", "--task_config_path", m.folder / "task.json", "--max_seq_length", "4"}, encoder));
+  CHECK_THAT(cut.err, Catch::Contains("val.jsonl: of 2 words in 1 rows no token is left (rows are cut at --max_seq_length 4)"));
   const auto compared = m.run({"report", m.folder / "run", m.folder / "full"});  // the labels are those of the training rows
   CHECK(compared.err.empty());
   CHECK_THAT(compared.out, Catch::Contains(" to ") && Catch::Contains("), p "));

@@ -43,4 +43,12 @@ void write_form(const std::string& to, const std::string& target, const adapter_
   if (to == "peft") write_peft(target, a, config);
 }
 
+std::vector<std::string> word_notes(const model_description& d, const std::string& to, const std::string& target) {
+  const bool as_trained = to == "graft";
+  if (!d.head.tokens || d.as_trained == as_trained) return {};
+  const std::string ours = "at white space and punctuation", theirs = "where its tokenizer says, as transformers does";
+  return {target + ": cuts texts into words " + (as_trained ? ours : theirs) + ", not " + (as_trained ? theirs : ours) +
+          " as before: answers to texts may differ, those to rows of words do not"};
+}
+
 }  // namespace graft::program

@@ -18,4 +18,8 @@ void check_destination(const std::string& target, const std::vector<std::string>
 void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config,
                 const tensor_source* trunk, const std::string& name, bool norms_beside);
 
+/// What to know of an adapter that D describes where it goes to TARGET, in the form TO, or "encoder": texts are cut into words otherwise
+/// there (model_description::as_trained).
+std::vector<std::string> word_notes(const model_description& d, const std::string& to, const std::string& target);
+
 }  // namespace graft::program

@@ -129,6 +129,7 @@ int convert_adapter(int argc, const char* const* argv) {
     std::cerr << "graft: " << printable(target + ": its form holds no labels: give --labels " + lost + " where it is converted again", 4000)
               << '\n';
   }
+  print_notes(word_notes(a.description, to, target));
   if (const auto length = a.description.max_seq_length; length && to != "graft") {
     print_notes({target + ": its form does not say where rows were cut in training: give --max_seq_length " + std::to_string(*length) +
                  " where it answers"});

@@ -143,6 +143,12 @@ matrix<double> logits_of(const question& q, const predictor& model, std::vector<
   return const_view<double>(all.data(), std::ssize(all) / columns, columns);
 }
 
+/// The tokens at which rows that Q asks MODEL are cut.
+index length_of(const question& q, const predictor& model) {
+  const index most = model.config().max_sequence_length();
+  return q.options.max_seq_length.value_or(std::min(most, model.description(q.adapter).max_seq_length.value_or(most)));
+}
+
 /// The rows that Q names, with their labels as they stand.
 std::vector<example> labeled_rows(const question& q) {
   std::vector<example> rows;
@@ -194,6 +200,10 @@ int evaluate(int argc, const char* const* argv) {
     labeled(s.of, s.rows, ready, q.source());  // a label that there is not costs no time
     s.logits = logits_of(q, model, s.rows, order, ready);
     s.labels = labeled(s.of, s.rows, std::move(ready), q.source()).rows;
+    if (s.of.kind == task_kind::token_classification) {
+      const std::string lost = lost_words_text(s.rows, s.labels, length_of(q, model));
+      if (!lost.empty()) print_notes({q.source() + ": " + lost});
+    }
     batch wanted;
     for (const features& row : s.labels) wanted.add_answer(row);
     s.loss = task_loss<double>(s.of.kind, s.logits, wanted, nullptr);

@@ -27,6 +27,8 @@
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/model/trunk_files.hpp"
+#include "graft/text/tokenizer.hpp"
+#include "graft/text/tokenizer_config.hpp"
 #include "host/notes.hpp"
 
 namespace graft::program {
@@ -88,8 +90,19 @@ ordered_json config_with_head(ordered_json config, const adapter_file& merged, b
   return config;
 }
 
-/// Writes MODEL as a Hugging Face folder with the configuration CONFIG and the vocabulary in VOCABULARY.
-void write_folder(const std::string& target, const tensor_source& model, const ordered_json& config, const std::string& vocabulary) {
+/// Whether words that a model was trained on have a space in front in the vocabulary of FOLDER, which nothing there says.
+bool lacks_prefix_space(const std::string& folder) {
+  try {
+    return tokenizer::from_folder(folder).writes_spaces() && !read_tokenizer_config(folder).add_prefix_space.value_or(false);
+  } catch (const error&) {
+    return false;  // a vocabulary that is not there, or not for graft
+  }
+}
+
+/// Writes MODEL as a Hugging Face folder with the configuration CONFIG and the vocabulary in VOCABULARY, which puts a space in front of
+/// texts, with SPACE_FIRST, as transformers needs it for words.
+void write_folder(const std::string& target, const tensor_source& model, const ordered_json& config, const std::string& vocabulary,
+                  bool space_first) {
   const model_family& family = family_of(graft::detail::encoder_model_type(json(config), target));
   staged_files files(target);
   safetensors_writer writer;
@@ -103,6 +116,12 @@ void write_folder(const std::string& target, const tensor_source& model, const o
   for (const auto* name : tokenizer_files) {
     const auto path = fs::path(vocabulary) / name;
     if (is_there(path)) write_file(files.staged_path(name), read_file(path.string()));
+  }
+  if (space_first) {
+    const auto path = (fs::path(vocabulary) / "tokenizer_config.json").string();
+    ordered_json about = is_there(path) ? read_json<ordered_json>(path) : ordered_json::object();
+    about["add_prefix_space"] = true;
+    write_file(files.staged_path("tokenizer_config.json"), about.dump(2) + "\n");
   }
   files.commit({});
 }
@@ -197,8 +216,9 @@ int merge_adapters(int argc, const char* const* argv) {
     all.add_all(merged.tensors);
     if (merged.description.head != usual_head(config) && merged.description.head != token_head(config) && merged.has_head())
       throw config_error(one.tensors.path() + ": has a head of another form than transformers' classifiers: give --head_of none");
+    const model_description& d = merged.description;
     write_folder(target, all, config_with_head(ordered_json(about), merged, merged.has_head() || own_head, files.config_path),
-                 files.tokenizer_path);
+                 files.tokenizer_path, d.head.tokens && d.as_trained && lacks_prefix_space(files.tokenizer_path));
   } else {
     one.description.trunk_fingerprint = print;
     write_form(to, target, one, config, &trunk, name, false);
@@ -208,6 +228,7 @@ int merge_adapters(int argc, const char* const* argv) {
     std::cout << (k == 0 ? "" : ", ") << printable(adapters[k].first, 4000) << (as_it_is ? "" : " " + number_text(weights[k]));
   }
   std::cout << "\nwritten   " << printable(target, 4000) << '\n';
+  print_notes(word_notes(one.description, to, target));
   return 0;
 }
 

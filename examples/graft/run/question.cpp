@@ -127,6 +127,19 @@ std::vector<std::string> length_notes(const question& q, const predictor& model)
           std::to_string(model.config().max_sequence_length()) + " tokens, the encoder's most; --max_seq_length N cuts them at N"};
 }
 
+/// What is said of those that tag words and do not say with what.
+std::vector<std::string> tag_notes(const question& q, const predictor& model) {
+  std::vector<std::string> notes;
+  for (const std::string& name : model.names()) {
+    const model_description& d = model.description(name);
+    if (!d.head.tokens || d.labels_said) continue;
+    notes.push_back((q.tuned.empty() ? name : q.tuned) +
+                    ": does not say what its labels are: tags are called 0, 1, ..., none is O, and spans are words side by side with one of "
+                    "them; graft convert-adapter --to graft --labels NAMES names them");
+  }
+  return notes;
+}
+
 }  // namespace
 
 void question::add_model_flags(flag_table& flags, const std::string& without) {
@@ -275,6 +288,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   q.files = beside_model(q.files);
   if (no_tokenizer) q.files.tokenizer_path.clear();
   const predictor model = model_of(q);
+  if (!q.options.embedding) print_notes(tag_notes(q, model));
   const asked_ranks others;
   const std::atomic<bool>& stop = stop_requested();
   q.bytes->stop_when(stop);

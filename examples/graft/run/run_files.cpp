@@ -33,6 +33,18 @@ std::string text_of_words(const example& row) {
   return text;
 }
 
+std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length) {
+  std::size_t words = 0, rows = 0;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const std::size_t lost = examples[i].words.size() - ready[i].answering.size();
+    words += lost;
+    rows += lost > 0 ? 1 : 0;
+  }
+  if (words == 0) return "";
+  return "of " + std::to_string(words) + " words in " + std::to_string(rows) + " rows no token is left (rows are cut at --max_seq_length " +
+         std::to_string(max_seq_length) + "): they get no tag, and count in no score";
+}
+
 void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
                   const std::vector<example>& examples) {
   const auto tags = predicted_tags(logits, rows);

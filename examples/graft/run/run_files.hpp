@@ -23,6 +23,9 @@ void write_report(const std::string& path, const task& t, const_view<double> log
 /// The words of ROW, with spaces between.
 std::string text_of_words(const example& row);
 
+/// How many words of EXAMPLES, rows that were cut at MAX_SEQ_LENGTH tokens, have no token in READY, their features; "" if none.
+std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length);
+
 /// The words of EXAMPLES, a line each: WORD, a tab, its tag; a blank line behind each row. A word that no token was left of gets O.
 void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,
                   const std::vector<example>& examples);

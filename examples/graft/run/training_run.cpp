@@ -143,17 +143,8 @@ head_options run_head(const prepared_run& run) {
 
 /// Says how many words of EXAMPLES, which PATH holds and whose features are those of SET, have no token.
 void note_lost_words(const prepared_run& run, const std::string& path, const std::vector<example>& examples, const data_set& set) {
-  std::size_t words = 0, rows = 0;
-  for (std::size_t i = 0; i < examples.size(); ++i) {
-    const std::size_t lost = examples[i].words.size() - set.rows[i].answering.size();
-    words += lost;
-    rows += lost > 0 ? 1 : 0;
-  }
-  if (words == 0) return;
-  std::fprintf(stderr,
-               "graft: %s: of %zu words in %zu rows no token is left (rows are cut at --max_seq_length %td): they get no tag, and count in "
-               "no score\n",
-               printable(path, 4000).c_str(), words, rows, run.max_seq_length);
+  const std::string lost = lost_words_text(examples, set.rows, run.max_seq_length);
+  if (!lost.empty()) std::fprintf(stderr, "graft: %s: %s\n", printable(path, 4000).c_str(), lost.c_str());
 }
 
 void read_data(prepared_run& run) {

@@ -213,6 +213,7 @@ GRAFT_INLINE void combine_heads(adapter_file& combined, const std::vector<adapte
   d.labels_said = like.labels_said;
   d.head = like.head;
   d.sigmoid = like.sigmoid;
+  d.as_trained = like.as_trained;
   d.task_name = like.task_name;
   const bool wide = detail::all_double(adapters);
   for (const auto& [name, shape] : head) {
