@@ -45,6 +45,8 @@ TEST_CASE("columns that are not as they should be are refused") {
   CHECK_THROWS_WITH(words_in("a.conll", "Ann O\n\nBonn\n"),
                     Catch::EndsWith("a.conll:3: has 1 column, 2 as in the first line were expected; "
                                     "a blank line ends a text"));
+  CHECK_THROWS_WITH(words_in("a.conll", "# id 1 of 2\nAnn O\n"),
+                    Catch::EndsWith("a blank line ends a text; comments (#) are not read: take them out"));
   CHECK_THROWS_WITH(words_in("a.conll", "Ann\n"),
                     Catch::EndsWith(":1: has 1 column, a word and its tag, with a tab or spaces between, were expected"));
   CHECK_THROWS_WITH(words_in("a.conll", "Ann O\n", "train", 3), Catch::Contains("has 2 columns, 3 or more (\"tag_column\") were expected"));
@@ -62,6 +64,14 @@ TEST_CASE("JSON lines hold words and tags") {
                     Catch::Contains("has 1 words, a list of as many tags was expected, not 0"));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": ["Ann"]})"), Catch::Contains("has no \"tags\""));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"text_a": "Ann", "label": "O"})"), Catch::Contains("has no \"tokens\""));
+  for (const std::string word : {"", "a\\tb", "a\\nb", "-DOCSTART-"}) {
+    CHECK_THROWS_WITH(words_in("a.jsonl", "{\"tokens\": [\"x\", \"" + word + "\"], \"tags\": [\"O\", \"O\"]}"),
+                      Catch::Contains("a.jsonl:1: has \"" + word + "\" as word 2: words in columns cannot be empty"));
+  }
+  CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": "Ann", "tags": ["O"]})"),
+                    Catch::Contains("\"tokens\" is \"Ann\", a list of texts was expected, the words"));
+  CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": ["x"], "tags": ["O"], "ner_tags": ["O"]})"),
+                    Catch::Contains("has both \"tags\" and \"ner_tags\""));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": [], "tags": []})"), Catch::Contains("\"tokens\" is empty"));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": ["a"], "text_a": "a"})"), Catch::Contains("has both \"tokens\" and \"text_a\""));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"text_a": "a", "tags": ["O"]})"), Catch::Contains("has \"tags\" without \"tokens\""));
@@ -93,6 +103,11 @@ TEST_CASE("the first token of each word is asked, and what does not fit is left 
   CHECK(set.rows[0].places == std::vector<graft::text_span>{{0, 1}, {2, 3}});
   const auto cut = graft::make_data_set(t, rows, "p", tokens, 3);
   CHECK(cut.rows[0].input_ids.size() == 3);
+  CHECK(cut.rows[0].cut_at == 1);
+  graft::example inside;
+  inside.words = {"a", "a.b"};  // the second of three tokens
+  CHECK(graft::featurize_words(inside, tokens, 5).cut_at == 1);
+  CHECK(graft::featurize_words(inside, tokens, 6).cut_at == -1);
   CHECK(cut.rows[0].tags == std::vector<std::int32_t>{1});
   const auto whole = graft::custom_task("names", task_kind::classification, {"B-X", "O"});
   CHECK_THROWS_WITH(graft::make_data_set(whole, rows, "p", tokens, 16), Catch::Contains("has \"tokens\", words, which a task of"));

@@ -110,8 +110,10 @@ def reference(folder):
     for text in TEXTS:
         spans = [dict(label=s["entity_group"], start=int(s["start"]), end=int(s["end"]), score=float(s["score"])) for s in find(text)]
         for s in spans:
-            s["start"] += len(text[s["start"]:s["end"]]) - len(text[s["start"]:s["end"]].lstrip(" "))
-            s["text"] = text[s["start"]:s["end"]]
+            found = text[s["start"]:s["end"]]
+            s["start"], s["end"] = s["start"] + len(found) - len(found.lstrip()), s["end"] - len(found) + len(found.rstrip())
+            s["text"] = found.strip()
+        spans = [s for s in spans if s["text"]]
         texts.append(dict(text=text, spans=spans))
     for words in ROWS:
         encoding = tokenizer(words, is_split_into_words=True, return_tensors="pt", truncation=True)

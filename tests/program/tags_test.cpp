@@ -161,6 +161,20 @@ TEST_CASE("tags are predicted for words and for texts, evaluated, and found in a
   CHECK(m.lines(mixed.out)[0]["tags"].size() == 3);
 }
 
+TEST_CASE("tags that look like entities and are none are noted") {
+  const tag_material m;
+  const auto train = [&](const std::string& first, const std::string& second) {
+    for (const char* name : {"train.conll", "val.jsonl"})
+      graft::write_file(m.folder / name, std::string(name) == "val.jsonl"
+                                             ? "{\"tokens\": [\"a\", \"b\"], \"tags\": [\"" + first + "\", \"" + second + "\"]}\n"
+                                             : "a " + first + "\nb " + second + "\n");
+    return m.run(m.flags("run-" + first, {"--max_steps", "1"})).err;
+  };
+  CHECK_THAT(train("O", "U-X"), Catch::Contains("no entities are scored, acc alone: the tags \"O\", \"U-X\" are not all O"));
+  CHECK_THAT(train("0", "1"), Catch::Contains("no entities are scored, acc alone: the tags are numbers"));
+  CHECK(train("DET", "NOUN").empty());
+}
+
 TEST_CASE("rows and models that do not belong together are refused") {
   const tag_material m;
   m.run(m.flags("run", {"--max_steps", "1"}));

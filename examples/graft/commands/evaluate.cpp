@@ -155,7 +155,9 @@ std::vector<example> labeled_rows(const question& q) {
   for (example row; q.rows.next(row); row = example()) rows.push_back(std::move(row));
   for (const example& row : rows) {
     if (!row.label && row.tags.empty())
-      throw format_error::at_line(q.source(), row.line, "has no label: rows whose labels are known were expected (--split val, of a task)");
+      throw format_error::at_line(q.source(), row.line,
+                                  std::string(row.words.empty() ? "has no label" : "has no tags") +
+                                      ": rows whose labels are known were expected (--split val, of a task)");
   }
   return rows;
 }
@@ -196,6 +198,7 @@ int evaluate(int argc, const char* const* argv) {
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;
+    if (const std::string text = unread_tags_text(of); !text.empty()) print_notes({q.source() + ": " + text});
     std::vector<features> ready(s.rows.size());
     labeled(s.of, s.rows, ready, q.source());  // a label that there is not costs no time
     s.logits = logits_of(q, model, s.rows, order, ready);

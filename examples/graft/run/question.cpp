@@ -158,7 +158,8 @@ void question::add_row_flags(flag_table& flags, const std::string& lines, const 
   const std::string labels = lines.empty() ? " and label" : "";
   flags.group("Rows");
   flags.add("input", &input,
-            "A .tsv with a header that names text_a and text_b" + labels + ", or a .jsonl" +
+            "A .tsv with a header that names text_a and text_b" + labels +
+                ", or a .jsonl; or words in columns, as a .conll, .bio, .iob, .iob2 or .bioes" +
                 (lines.empty() ? "." : "; -: standard input, " + lines + " a line."));
   flags.add("task_config_path", &task_path, "Takes the rows of this task in place of --input.");
   flags.add("split", &split, "Which rows of the task: " + usual + " if not given, or another that it has.");

@@ -1,10 +1,12 @@
 #include "run/run_files.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/data/data_set.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/train/class_report.hpp"
 #include "graft/train/metrics.hpp"
 
@@ -31,6 +33,21 @@ std::string text_of_words(const example& row) {
   std::string text;
   for (const std::string& word : row.words) text += (text.empty() ? "" : " ") + word;
   return text;
+}
+
+std::string unread_tags_text(const task& t) {
+  if (t.kind != task_kind::token_classification || marks_entities(t.labels)) return "";
+  const auto number = [](const std::string& tag) { return tag.find_first_not_of("0123456789") == tag.npos; };
+  const auto marked = [](const std::string& tag) {
+    return tag == "O" || tag == "o" || (tag.size() > 1 && std::string_view("BILUESbilues").find(tag[0]) != std::string_view::npos &&
+                                        std::string_view("-_").find(tag[1]) != std::string_view::npos);
+  };
+  const bool numbers = std::ranges::all_of(t.labels, number);
+  if (!numbers && !std::ranges::any_of(t.labels, marked)) return "";
+  return std::string("no entities are scored, acc alone: the tags ") +
+         (numbers ? "are numbers" : graft::detail::listed(t.labels, graft::detail::quoted)) +
+         (numbers ? "" : " are not all O, or B-, I-, E- or S- and a type") + ", of which nobody knows which mark them" +
+         (numbers ? "; write the names that they stand for" : "");
 }
 
 std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length) {

@@ -23,6 +23,9 @@ void write_report(const std::string& path, const task& t, const_view<double> log
 /// The words of ROW, with spaces between.
 std::string text_of_words(const example& row);
 
+/// What is said of tags that may be meant to mark entities, and are not read so: numbers, BILOU, lower case; "" of others.
+std::string unread_tags_text(const task& t);
+
 /// How many words of EXAMPLES, rows that were cut at MAX_SEQ_LENGTH tokens, have no token in READY, their features; "" if none.
 std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length);
 

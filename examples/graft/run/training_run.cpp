@@ -158,6 +158,7 @@ void read_data(prepared_run& run) {
     }
     asked = with_tags_of(asked, read_examples(asked, "train", train->second), train->second);
   }
+  if (const std::string text = unread_tags_text(asked); !text.empty()) print_notes({flags.task_config_path + ": " + text});
   const int threads = static_cast<int>(flags.threads);
   std::optional<tokenizer> tokens;
   for (const std::string& split : wanted_splits(flags, run.tasks)) {

@@ -90,7 +90,8 @@ GRAFT_INLINE general_adapter_options parse_general_settings(const std::string& s
         o.sizes.push_back(size.get<index>());
       }
     } else {
-      throw config_error("adapter_settings: \"" + name + "\" is no setting of a general adapter");
+      throw config_error("adapter_settings: \"" + name + "\" is no setting of a general adapter" +
+                         (name == "dropout" ? ": adapter_dropout says it for every kind" : ""));
     }
   }
   const bool somewhere = o.sizes.empty() || std::any_of(o.sizes.begin(), o.sizes.end(), [](index size) { return size > 0; });

@@ -44,10 +44,15 @@ GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
            (tag_column_ > 0 ? std::to_string(needed) + " or more (\"tag_column\") were expected"
                             : "a word and its tag, with a tab or spaces between, were expected"));
   }
-  if (columns_ == 0) columns_ = fields_.size();
+  const bool comment = line.starts_with('#');
+  if (columns_ == 0) {
+    columns_ = fields_.size();
+    begins_with_comment_ = comment;
+  }
   if (fields_.size() != columns_) {
     refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") + std::to_string(columns_) +
-           " as in the first line were expected; a blank line ends a text");
+           " as in the first line were expected; a blank line ends a text" +
+           (comment || begins_with_comment_ ? "; comments (#) are not read: take them out" : ""));
   }
   row.words.emplace_back(fields_[0]);
   if (tagged_) row.tags.emplace_back(tag_column_ > 0 ? fields_[static_cast<std::size_t>(tag_column_ - 1)] : fields_.back());

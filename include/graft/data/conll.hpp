@@ -37,6 +37,7 @@ class conll_reader {
   bool tagged_;
   int tag_column_;
   std::size_t columns_ = 0;  // in each line; 0: no line was read
+  bool begins_with_comment_ = false;  // or with a word that begins as one
   std::vector<std::string_view> fields_;
 };
 

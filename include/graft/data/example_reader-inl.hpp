@@ -23,11 +23,14 @@ GRAFT_INLINE bool is_jsonl(const std::string& path, std::string_view start) {
   const bool named = std::filesystem::is_regular_file(path, none) && !path.starts_with("/dev/") && !path.starts_with("/proc/");
   if (!named && extension.empty()) return start.starts_with('{') || start.starts_with('[');
   const char* cure = "";
+  const char* columns = "";
+  if (is_among(std::array{".txt", ".conllu", ".conllx", ".col", ".ner"}, extension))
+    columns = "; words in columns are read from a .conll, .bio, .iob, .iob2 or .bioes";
   if (extension == ".csv" || extension == ".txt") cure = ": save the rows separated by tabs, without quotes, as a .tsv, or as a .jsonl";
   if (extension == ".json" || extension == ".ndjson") cure = ": write one object a line (jq -c '.[]' makes them of an array) as a .jsonl";
   if (is_among(std::array{".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz"}, extension)) cure = ": unpack it";
   if (is_among(std::array{".parquet", ".arrow", ".feather", ".xlsx", ".xls", ".ods"}, extension)) cure = ": write its rows as a .jsonl";
-  throw format_error(path, "ends in \"" + printable(extension, 20) + "\", a .tsv or .jsonl file was expected" + cure);
+  throw format_error(path, "ends in \"" + printable(extension, 20) + "\", a .tsv or .jsonl file was expected" + cure + columns);
 }
 
 /// Whether the name PATH says that the file holds words in columns.
@@ -118,7 +121,8 @@ GRAFT_INLINE bool example_reader::next_jsonl(example& row) {
     if (split_.labeled() && row.tags.empty()) throw format_error::at_line(path_, row.line, "has no \"tags\"");
     return true;
   }
-  if (split_.labeled() && !row.label && row.tags.empty()) throw format_error::at_line(path_, row.line, "has no \"label\"");
+  if (split_.labeled() && !row.label && row.tags.empty())
+    throw format_error::at_line(path_, row.line, row.words.empty() ? "has no \"label\"" : "has no \"tags\"");
   if (task_.custom() || !row.input_ids.empty()) return true;
   if (split_.columns.text_b >= 0 && !row.text_b) {
     throw format_error::at_line(path_, row.line, "has no \"text_b\", the second text that each row of " + task_.name + " has");

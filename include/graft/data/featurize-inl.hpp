@@ -131,11 +131,11 @@ GRAFT_INLINE features featurize_words(const example& row, const tokenizer& token
   result.words = true;
   auto& ids = result.input_ids;
   ids.push_back(tokens.cls_id());
+  const auto lose = [&](text_span place) {
+    if (result.cut_at < 0) result.cut_at = place.begin;
+  };
   const auto ask = [&](std::size_t token, text_span place) {
-    if (token >= end) {
-      if (result.cut_at < 0) result.cut_at = place.begin;
-      return;
-    }
+    if (token >= end) return lose(place);
     result.answering.push_back(static_cast<std::int32_t>(token));
     result.places.push_back(place);
   };
@@ -146,6 +146,7 @@ GRAFT_INLINE features featurize_words(const example& row, const tokenizer& token
     const auto own = tokens.encode(space ? std::string_view(spaced.assign(" ").append(word)) : word);
     if (!own.empty()) ask(ids.size(), place);
     ids.insert(ids.end(), own.begin(), own.end());
+    if (ids.size() > end) lose(place);
   };
   if (!row.words.empty()) {
     for (std::int32_t w = 0; w < std::ssize(row.words); ++w) add_word(row.words[static_cast<std::size_t>(w)], {w, w + 1});
@@ -158,6 +159,7 @@ GRAFT_INLINE features featurize_words(const example& row, const tokenizer& token
     const detail::code_points text(row.text_a);
     for (std::size_t i = 0; i < own.size(); ++i) {
       if (i > 0 && detail::goes_on(tokens, own[i], places[i], text)) {
+        if (ids.size() >= end) lose(places[i]);
         if (!result.places.empty() && ids.size() < end) result.places.back().end = places[i].end;
       } else {
         ask(ids.size(), places[i]);

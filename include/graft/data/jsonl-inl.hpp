@@ -101,8 +101,19 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
       if (given(name) != nullptr)
         throw format_error(where, "has both \"tokens\" and \"" + std::string(name) + "\", one of them was expected");
     }
-    result.words = required<std::vector<std::string>>(row, "tokens", where);
+    const json& words = row["tokens"];
+    const bool texts = words.is_array() && std::ranges::all_of(words, [](const json& word) { return word.is_string(); });
+    if (!texts) throw format_error(where, "\"tokens\" is " + shown(words) + ", a list of texts was expected, the words");
+    result.words = words.get<std::vector<std::string>>();
     if (result.words.empty()) throw format_error(where, "\"tokens\" is empty, at least one word was expected");
+    for (std::size_t w = 0; w < result.words.size(); ++w) {
+      const std::string& word = result.words[w];
+      if (!word.empty() && word.find_first_of("\t\n\r") == word.npos && !word.starts_with("-DOCSTART-")) continue;
+      throw format_error(where, "has " + shown(words[w]) + " as word " + std::to_string(w + 1) +
+                                    ": words in columns cannot be empty, hold a tab or line break, or begin with -DOCSTART-; take it out");
+    }
+    if (given("tags") != nullptr && given("ner_tags") != nullptr)
+      throw format_error(where, "has both \"tags\" and \"ner_tags\", one of them was expected");
     const json* const tags = given("tags") != nullptr ? given("tags") : given("ner_tags");
     if (tags == nullptr) return result;
     if (!tags->is_array() || tags->size() != result.words.size()) {

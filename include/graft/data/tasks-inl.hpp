@@ -170,6 +170,10 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     config.task = custom_task(required<std::string>(object, "name", path), found->second, labels);
     if (object.contains("tag_column")) {
       if (!tags) throw format_error(path, "has \"tag_column\", which only a task of \"kind\": \"token_classification\" has");
+      const auto& column = object["tag_column"];
+      if (!column.is_number_integer()) {
+        throw format_error(path, "\"tag_column\" is " + shown(column) + ", a whole number was expected, the column of the tags, from 1");
+      }
       config.task.tag_column = required<int>(object, "tag_column", path);
       if (config.task.tag_column < 2) {
         throw format_error(path, "\"tag_column\" is " + std::to_string(config.task.tag_column) +

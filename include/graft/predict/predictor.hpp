@@ -45,7 +45,7 @@ struct answer {
   std::vector<std::string> tags{};      // of words: of each the most probable, "" where it was cut off or no token is left of it
   std::vector<text_span> words{};       // of a text, beside them: where its words stand, in code points
   std::vector<tagged_span> spans{};     // what they mark
-  std::optional<index> cut_at{};   // the word of the row, or code point of the text, from which on nothing was asked, since it did not fit
+  std::optional<index> cut_at{};   // the word of the row, or code point of the text, where the first token stands that did not fit
   std::vector<float> embedding{};  // where that was asked for, and nothing of the above then
   std::string error{};             // why there is none, where rows without an answer are kept; "" else
   std::uint64_t line = 0;          // of the row, as it came
