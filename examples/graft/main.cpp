@@ -103,6 +103,7 @@ int run(int argc, const char* const* argv) {
   std::vector<std::string> names;
   for (const auto& each : commands) {
     if (name == each.name && each.on_ranks) join_ranks(name);
+    if (name == each.name && !each.on_ranks) refuse_ranks(name);
     if (name == each.name) return each.run(argc - 1, argv + 1);
     names.emplace_back(each.name);
   }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "support/random_values.hpp"
 
@@ -80,6 +81,27 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
   CHECK(int8_answer<graft::bf16>(x, w, 1) == int8_answer<graft::f32>(rounded, w, 1));
   w.edit() *= 2;
   CHECK(!graft::int8_form(w));  // and is rounded no longer
+}
+
+TEST_CASE("what is no number stays none in 8 bits") {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  auto w = weight_for_int8(20, 130);
+  graft::pack_int8_weight(w, 1);
+  for (const float bad : {nan, infinity, -infinity}) {
+    for (const graft::index k : {0, 31, 63, 64, 129}) {
+      INFO(bad << " at " << k);
+      matrix<float> x = graft_test::random_matrix<float>(3, 130, 2);
+      x(1, k) = bad;
+      const matrix<float> y = int8_answer<graft::f32>(x, w, 1);
+      CHECK(!y.row(1).allFinite());
+      CHECK(y.row(0).allFinite());
+      CHECK(y.row(2).allFinite());
+      CHECK(!int8_answer<graft::bf16>(x, w, 1).row(1).allFinite());
+      std::array<float, 2> range{0, 0};
+      graft::detail::plain_range(x.row(1).data(), 130, range);
+      CHECK(!(std::isfinite(range[0]) && std::isfinite(range[1])));
+    }
+  }
 }
 
 TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the same whole numbers") {

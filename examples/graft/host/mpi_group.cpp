@@ -21,11 +21,15 @@
 
 namespace graft::program {
 
+bool mpi_group::several() {
+  const auto more = [](const char* size) { return size != nullptr && std::strtol(size, nullptr, 10) > 1; };
+  return more(std::getenv("OMPI_COMM_WORLD_SIZE")) || more(std::getenv("PMI_SIZE"));
+}
+
 #if !defined(GRAFT_MPI)
 
 std::unique_ptr<mpi_group> mpi_group::join() {
-  const auto several = [](const char* size) { return size != nullptr && std::strtol(size, nullptr, 10) > 1; };
-  if (!several(std::getenv("OMPI_COMM_WORLD_SIZE")) && !several(std::getenv("PMI_SIZE"))) return nullptr;
+  if (!several()) return nullptr;
   throw config_error("this graft was built without MPI, and mpirun started several processes of it: build it with -DGRAFT_MPI=ON");
 }
 

@@ -11,6 +11,8 @@ namespace graft::program {
 /// MPI's processes. Joined once in the life of a process; all of them have to `leave` before they end, or one `abort`s all.
 class mpi_group : public rank_group {
  public:
+  /// Whether something like mpirun started more than this process.
+  static bool several();
   /// Null where nothing like mpirun started this process.
   /// @throws backend_error  MPI refuses      @throws config_error  there are several, and this program was built without MPI
   static std::unique_ptr<mpi_group> join();

@@ -70,6 +70,13 @@ void join_ranks(const std::string& command) {
   }
 }
 
+void refuse_ranks(const std::string& command) {
+  if (!mpi_group::several()) return;
+  throw config_error(command +
+                    " is work of one process, and mpirun started several: start it without (train-adapter, train-multi-adapter, predict "
+                    "and evaluate share theirs)");
+}
+
 std::int64_t ranks_that_share_processors() { return ranks() == nullptr ? 1 : joined()->sharing(); }
 
 void require_same_on_ranks(const rank_facts& facts) {
@@ -80,13 +87,18 @@ void require_same_on_ranks(const rank_facts& facts) {
   const auto all = gather_texts(*ranks(), own);
   for (std::size_t r = 1; r < all.size(); ++r) {
     std::istringstream first(all[0]), other(all[r]);
-    for (std::string expected, found; std::getline(first, expected);) {
-      if (!std::getline(other, found)) found.clear();
+    for (std::string expected, found;; expected.clear(), found.clear()) {
+      const bool one = static_cast<bool>(std::getline(first, expected)), two = static_cast<bool>(std::getline(other, found));
+      if (!one && !two) break;
       if (expected == found) continue;
+      const auto name = [](const std::string& line) { return line.substr(0, line.find('\t')); };
       const auto value = [](const std::string& line) { return line.substr(line.find('\t') + 1); };
-      throw ranks_differ("rank " + std::to_string(r) + " of " + std::to_string(all.size()) + ": " +
-                         expected.substr(0, expected.find('\t')) + " is " + value(found) + " there, and " + value(expected) +
-                         " on rank 0; every rank needs the same program, flags and files");
+      const bool same_fact = one && two && name(expected) == name(found);
+      const std::string text = same_fact ? name(expected) + " is " + value(found) + " there, and " + value(expected) + " on rank 0"
+                               : one     ? name(expected) + " (" + value(expected) + " on rank 0) is not there"
+                                         : name(found) + " (" + value(found) + ") is there, and not on rank 0";
+      throw ranks_differ("rank " + std::to_string(r) + " of " + std::to_string(all.size()) + ": " + text +
+                         "; every rank needs the same program, flags and files");
     }
   }
 }

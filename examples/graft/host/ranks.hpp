@@ -22,6 +22,9 @@ bool is_first_rank();
 /// @throws as mpi_group::join, and ranks_differ
 void join_ranks(const std::string& command);
 
+/// @throws config_error  mpirun started several processes of COMMAND, which does not share its work
+void refuse_ranks(const std::string& command);
+
 /// Of the processors that this process may use, its share is one of so many.
 std::int64_t ranks_that_share_processors();
 

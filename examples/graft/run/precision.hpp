@@ -6,6 +6,7 @@
 #include <string>
 
 #include "graft/core/error.hpp"
+#include "graft/gemm/int8_kernels.hpp"
 #include "graft/gemm/product.hpp"
 
 namespace graft::program {
@@ -39,6 +40,9 @@ inline chosen_precision choose_precision(const std::string& wanted) {
   }
   const std::string path = tile_path_name(tiles.path);
   if (wanted == "bf16") return {"bf16", "bf16 on " + path};
+  if (wanted == "int8")
+    return {"int8", std::string("int8 by ") + graft::detail::int8_kernel_name() + ", the rest " +
+                        (tiles.path == tile_path::portable ? "f32" : "bf16 on " + path)};
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};
   return {"f32", "f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on " + path + ")"};

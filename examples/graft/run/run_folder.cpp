@@ -350,7 +350,11 @@ void run_folder::claim_known(bool resume, bool force_overwrite, ordered_json& ar
     const auto before = earlier_["asked"].find(name);
     if (before == earlier_["asked"].end() || *before == value) continue;
     throw config_error((resume ? "--resume: --" : "--") + name + " is " + value.dump() + ", the run in " + path_ + " was started with " +
-                       before->dump() + "; give the same flags to go on, or another --output_dir");
+                       before->dump() + "; give the same flags to go on" +
+                       (name == "precision"
+                            ? ", --precision " + before->get<std::string>() + " where it was auto, which is not the same on every machine"
+                            : "") +
+                       ", or another --output_dir");
   }
   start_ = saved ? start::after_training : stopped ? start::from_checkpoint : start::anew;
 }

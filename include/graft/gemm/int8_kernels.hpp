@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "graft/gemm/tile_kernels.hpp"
 
@@ -25,7 +26,8 @@ using right_tile = int8_tile<std::int8_t>;
 /// X to the nearest whole number, halves to the even one.
 inline std::int32_t nearest(float x) { return static_cast<std::int32_t>(std::lrint(x)); }
 
-/// How numbers are rounded: RANGE grows by what the first N hold; TO = ZERO + the nearest of INVERSE x, kept in 0 .. 255.
+/// How numbers are rounded: RANGE grows by what the first N hold, NaN where one of them is, so that no answer hides it; TO = ZERO + the
+/// nearest of INVERSE x, kept in 0 .. 255.
 template <class T>
 struct rounding {
   void (*range)(const T* x, index n, std::array<float, 2>& range);
@@ -34,9 +36,10 @@ struct rounding {
 
 template <class T>
 void plain_range(const T* x, index n, std::array<float, 2>& range) {
-  for (index i = 0; i < n; ++i) {
-    range[0] = std::min(range[0], static_cast<float>(x[i]));
-    range[1] = std::max(range[1], static_cast<float>(x[i]));
+  for (index i = 0; i < n && !std::isnan(range[0]); ++i) {
+    const auto number = static_cast<float>(x[i]);
+    range[0] = std::isnan(number) ? number : std::min(range[0], number);
+    range[1] = std::isnan(number) ? number : std::max(range[1], number);
   }
 }
 template <class T>
@@ -77,14 +80,18 @@ inline __attribute__((target("avx512f"), always_inline)) __m512 sixteen_floats(c
 }
 template <class T>
 __attribute__((target("avx512f"))) void avx512_range(const T* x, index n, std::array<float, 2>& range) {
+  if (std::isnan(range[0])) return;
   __m512 low = _mm512_set1_ps(range[0]), high = _mm512_set1_ps(range[1]);
+  __mmask16 no_number = 0;
   index i = 0;
   for (; i + 16 <= n; i += 16) {
     const __m512 numbers = sixteen_floats(x + i);
     low = _mm512_min_ps(low, numbers);
     high = _mm512_max_ps(high, numbers);
+    no_number = static_cast<__mmask16>(no_number | _mm512_cmp_ps_mask(numbers, numbers, _CMP_UNORD_Q));
   }
   range = {_mm512_reduce_min_ps(low), _mm512_reduce_max_ps(high)};
+  if (no_number != 0) range.fill(std::numeric_limits<float>::quiet_NaN());
   plain_range(x + i, n - i, range);
 }
 template <class T>
@@ -122,7 +129,7 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
     for (index k = 0; k < 16; ++k) {
       __m512i columns[Panels];
 #pragma GCC unroll 2
-      for (int j = 0; j < Panels; ++j) columns[j] = _mm512_load_si512(b[j * depth + t].q + k * 64);
+      for (int j = 0; j < Panels; ++j) columns[j] = _mm512_load_si512(b[j * depth + t].q + 64 * k);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         const __m512i four = _mm512_set1_epi32(static_cast<int>(left[i * 16 + k]));
@@ -144,7 +151,7 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + 16 * j, sum[i][j]);
+    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
   }
 }
 inline void avx512_int8_kernel(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c, upcoming next) {
@@ -177,5 +184,6 @@ inline int8_kernel_function int8_kernel() {
 #endif
   return plain_int8_kernel;
 }
+inline const char* int8_kernel_name() { return int8_kernel() == plain_int8_kernel ? "plain code" : "AVX-512 VNNI"; }
 
 }  // namespace graft::detail

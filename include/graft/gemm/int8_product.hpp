@@ -88,8 +88,8 @@ void round_panels(const packed_a<P>& x, left_tile* to, index begin, index end) {
         const auto* from = x.panel(p) + first * from_format::size + from_format::left(r, 0);
         std::array<float, 2> range{0, 0};
         for (index i = 0; i < n; ++i) rounding.range(from + i * from_format::size, from_format::depth, range);
-        const float scale = range[1] > range[0] ? (range[1] - range[0]) / 255 : 1;
-        const std::int32_t zero = nearest(-range[0] / scale);
+        const float scale = range[1] == range[0] ? 1 : (range[1] - range[0]) / 255;  // no number where there is none
+        const std::int32_t zero = std::isfinite(scale) ? nearest(-range[0] / scale) : 0;
         own.scale[r] = scale;
         own.more[r] = static_cast<float>(zero);
         std::uint8_t* q = own.q + format::left(r, 0);

@@ -307,7 +307,7 @@ void partition(index row_panels, index column_panels, index panel_bytes, index c
   const index wide = alone ? std::max<index>(1, column_panels) : std::max<index>(2, cache / std::max<index>(1, panel_bytes) / 2 * 2);
   const index across = (column_panels + wide - 1) / wide;
   index high = alone ? 16 : 8;
-  while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < 12 * ctx.threads) high /= 2;
+  while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < index{12} * ctx.threads) high /= 2;
   const index down = (row_panels + high - 1) / high;
   const index items = down * across * count;
   ctx.counters.products += static_cast<std::uint64_t>(count);

@@ -63,7 +63,7 @@ struct lanes<double, Bytes> {
 template <class T, int Bytes, int Rows, int Panels>
 struct block_sums {
   using vector = typename lanes<T, Bytes>::type;
-  static constexpr int width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
+  static constexpr index width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
 
   [[gnu::always_inline]] void clear() {
 #pragma GCC unroll 16
@@ -89,7 +89,7 @@ template <int Bytes, int Rows, int Panels, class T>
 [[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c, upcoming next) {
   using sums = block_sums<T, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
-  constexpr int width = sums::width, in_panel = sums::in_panel, across = sums::across;
+  constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
   const index panel = depth * tile<T>::size;
   sums sum;
   sum.clear();
@@ -120,7 +120,7 @@ template <int Bytes, int Rows, int Panels>
   using vector = typename sums::vector;
   typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   using format = tile<bfloat16>;
-  constexpr int width = sums::width, in_panel = sums::in_panel, across = sums::across;
+  constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
   constexpr std::uint32_t upper = 0xffff0000U;
   const index panel = depth * format::side * format::depth / 2;
   const auto* left = reinterpret_cast<const four_bytes*>(a);
@@ -214,7 +214,7 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + 16 * j, sum[i][j]);
+    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
   }
 }
 
