@@ -47,7 +47,7 @@ bool nearly_same(std::string_view a, std::string_view b) {
   };
   while (!a.empty() && !b.empty()) {
     const auto x = number(a), y = number(b);
-    if (x && y && std::abs(*x - *y) <= 5e-4 * std::max(1.0, std::abs(*x))) continue;
+    if (x && y && std::abs(*x - *y) <= 4e-3 * std::max(1.0, std::abs(*x))) continue;
     if (x || y || a.front() != b.front()) return false;
     a.remove_prefix(1);
     b.remove_prefix(1);
