@@ -117,6 +117,7 @@ TEST_CASE("settings are read as they were written, and stand where they say") {
   };
   refused("[1]", "is no JSON object");
   refused(R"({"ln_before": 1})", "\"ln_before\" is 1, true or false was expected");
+  refused(R"({"dropout": 0.3})", "\"dropout\" is no setting of a general adapter: adapter_dropout says it");
   refused(R"({"phm_layer": true})", "\"phm_layer\" is no setting of a general adapter");
   refused(R"({"sizes": [3, -1]})", "\"sizes\" is -1, 0 or 1 to 65536 was expected");
   refused(R"({"residual_before_ln": "post_add"})", "which only \"original_ln_before\" gives a meaning");

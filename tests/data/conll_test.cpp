@@ -47,6 +47,7 @@ TEST_CASE("columns that are not as they should be are refused") {
                                     "a blank line ends a text"));
   CHECK_THROWS_WITH(words_in("a.conll", "# id 1 of 2\nAnn O\n"),
                     Catch::EndsWith("a blank line ends a text; comments (#) are not read: take them out"));
+  CHECK_THROWS_WITH(words_in("a.conll", "#\nAnn O\n"), Catch::EndsWith("were expected; comments (#) are not read: take them out"));
   CHECK_THROWS_WITH(words_in("a.conll", "Ann\n"),
                     Catch::EndsWith(":1: has 1 column, a word and its tag, with a tab or spaces between, were expected"));
   CHECK_THROWS_WITH(words_in("a.conll", "Ann O\n", "train", 3), Catch::Contains("has 2 columns, 3 or more (\"tag_column\") were expected"));
@@ -75,6 +76,12 @@ TEST_CASE("JSON lines hold words and tags") {
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": [], "tags": []})"), Catch::Contains("\"tokens\" is empty"));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"tokens": ["a"], "text_a": "a"})"), Catch::Contains("has both \"tokens\" and \"text_a\""));
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"text_a": "a", "tags": ["O"]})"), Catch::Contains("has \"tags\" without \"tokens\""));
+}
+
+TEST_CASE("the column of the tags is a whole number") {
+  const temporary_folder folder;
+  graft::write_file(folder / "t.json", R"({"task": "custom", "name": "n", "kind": "token_classification", "tag_column": "2", "paths": {}})");
+  CHECK_THROWS_WITH(graft::read_task_config(folder / "t.json"), Catch::Contains("\"tag_column\" is \"2\", a whole number was expected"));
 }
 
 TEST_CASE("tags of the training rows become the labels, in order") {

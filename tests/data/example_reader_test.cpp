@@ -150,6 +150,7 @@ TEST_CASE("files that are empty, not UTF-8, missing or of another kind are refus
                     Catch::Contains("a.tsv:2: invalid UTF-8 at byte 5"));
   CHECK_THROWS_WITH(read("a.csv", "x"),
                     Catch::Contains("ends in \".csv\", a .tsv or .jsonl file was expected: save the rows separated by tabs"));
+  CHECK_THROWS_WITH(read("a.conllu", "x"), Catch::EndsWith("words in columns are read from a .conll, .bio, .iob, .iob2 or .bioes"));
   CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "val", folder / "absent.tsv"), Catch::Contains("absent.tsv: cannot be opened"));
   CHECK_THROWS_WITH(graft::read_examples(glue_task("rte"), "dev", folder / "a.tsv"), Catch::Contains("no split \"dev\""));
   CHECK_THROWS_WITH(read("old.tsv", "index\tsentence1\tsentence2\tlabel\r0\ta\tb\tentailment\r"),

@@ -38,13 +38,15 @@ GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
   for (const std::string_view field : fields_) {
     if (field.empty()) refuse("has an empty column: a word, and its tag behind it, were expected");
   }
+  constexpr const char* no_comments = "; comments (#) are not read: take them out";
+  const bool comment = line.starts_with('#');
   const std::size_t needed = !tagged_ ? 1 : tag_column_ > 0 ? static_cast<std::size_t>(tag_column_) : 2;
   if (columns_ == 0 && fields_.size() < needed) {
     refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") +
            (tag_column_ > 0 ? std::to_string(needed) + " or more (\"tag_column\") were expected"
-                            : "a word and its tag, with a tab or spaces between, were expected"));
+                            : "a word and its tag, with a tab or spaces between, were expected") +
+           (comment ? no_comments : ""));
   }
-  const bool comment = line.starts_with('#');
   if (columns_ == 0) {
     columns_ = fields_.size();
     begins_with_comment_ = comment;
@@ -52,7 +54,7 @@ GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
   if (fields_.size() != columns_) {
     refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") + std::to_string(columns_) +
            " as in the first line were expected; a blank line ends a text" +
-           (comment || begins_with_comment_ ? "; comments (#) are not read: take them out" : ""));
+           (comment || begins_with_comment_ ? no_comments : ""));
   }
   row.words.emplace_back(fields_[0]);
   if (tagged_) row.tags.emplace_back(tag_column_ > 0 ? fields_[static_cast<std::size_t>(tag_column_ - 1)] : fields_.back());

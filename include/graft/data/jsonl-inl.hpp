@@ -102,7 +102,7 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
         throw format_error(where, "has both \"tokens\" and \"" + std::string(name) + "\", one of them was expected");
     }
     const json& words = row["tokens"];
-    const bool texts = words.is_array() && std::ranges::all_of(words, [](const json& word) { return word.is_string(); });
+    const bool texts = words.is_array() && std::all_of(words.begin(), words.end(), [](const json& word) { return word.is_string(); });
     if (!texts) throw format_error(where, "\"tokens\" is " + shown(words) + ", a list of texts was expected, the words");
     result.words = words.get<std::vector<std::string>>();
     if (result.words.empty()) throw format_error(where, "\"tokens\" is empty, at least one word was expected");
