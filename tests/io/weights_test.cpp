@@ -74,6 +74,9 @@ TEST_CASE("a model cut into several files is put together") {
   graft::write_file(index, R"({"weight_map": {"a": "one.safetensors", "b": "both.safetensors"}})");
   CHECK(graft::open_weights(folder.path()).values<float>("a") == std::vector<float>{1});
   CHECK(graft::open_weights(folder.path()).values<float>("b") == std::vector<float>{4});
+  const std::string too_long(300, 'x');
+  graft::write_file(index, R"({"weight_map": {"a": ")" + too_long + "\"}}");
+  CHECK_THROWS_AS(graft::open_weights(index), graft::error);
   graft::write_file(index, R"({"weight_map": {"b": "one.safetensors"}})");
   CHECK_THROWS_WITH(graft::open_weights(folder.path()), index + ": promises tensor 'b' in one.safetensors, which does not hold it");
   graft::write_file(index, R"({"weight_map": {"b": "../one.safetensors"}})");

@@ -26,6 +26,11 @@ GRAFT_INLINE bool is_there(const std::filesystem::path& path) {
   return std::filesystem::exists(std::filesystem::symlink_status(path, none));
 }
 
+GRAFT_INLINE bool is_folder(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::is_directory(path, none);
+}
+
 }  // namespace graft
 
 namespace graft::detail {

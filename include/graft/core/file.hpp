@@ -16,6 +16,8 @@ namespace graft {
 
 /// Whether anything has the name PATH, even a link that leads nowhere: opening it then says what is the matter with it.
 bool is_there(const std::filesystem::path& path);
+/// Whether PATH is a folder, or leads to one; a path that cannot be, being too long for one, is none.
+bool is_folder(const std::filesystem::path& path);
 
 namespace detail {
 

@@ -109,7 +109,8 @@ GRAFT_INLINE task custom_task(const std::string& name, task_kind kind, const std
 
 GRAFT_INLINE std::string resolve_path(const std::string& path, const std::string& named_in) {
   const auto beside = std::filesystem::path(named_in).parent_path() / path;
-  return !std::filesystem::exists(path) && std::filesystem::exists(beside) ? beside.string() : path;
+  std::error_code none;
+  return !std::filesystem::exists(path, none) && std::filesystem::exists(beside, none) ? beside.string() : path;
 }
 
 namespace detail {

@@ -8,6 +8,7 @@
 
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub.hpp"
@@ -63,7 +64,7 @@ GRAFT_INLINE bool is_of_fusion(const std::string& name) { return name.find(".mul
 namespace graft {
 
 GRAFT_INLINE bool is_adapterhub_setup(const std::string& folder) {
-  return std::filesystem::is_directory(folder) && is_there(std::filesystem::path(folder) / "adapter_setup.json");
+  return is_folder(folder) && is_there(std::filesystem::path(folder) / "adapter_setup.json");
 }
 
 GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const encoder_config& config) {

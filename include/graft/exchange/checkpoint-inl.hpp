@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/file.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/checkpoint.hpp"
@@ -21,7 +22,7 @@ GRAFT_INLINE std::optional<json> config_of(const std::string& path, const tensor
     where = path + " (\"config\")";
     return parse_json(carried->second, where);
   }
-  where = ((fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path()) / "config.json").string();
+  where = ((is_folder(path) ? fs::path(path) : fs::path(path).parent_path()) / "config.json").string();
   if (!is_there(where)) return std::nullopt;
   const json about = read_json(where);
   return about.is_object() && about.contains("hidden_size") ? std::optional(about) : std::nullopt;

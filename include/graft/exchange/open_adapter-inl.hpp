@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/file.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub.hpp"
@@ -57,7 +58,7 @@ GRAFT_INLINE std::string adapters_inside(const std::string& folder) {
 GRAFT_INLINE std::string file_at(const std::string& path) {
   namespace fs = std::filesystem;
   if (!is_there(path)) throw format_error(path, "is not there");
-  if (!fs::is_directory(path)) {
+  if (!is_folder(path)) {
     const std::string name = fs::path(path).filename().string();
     for (const char* part : {"adapter_model.safetensors", "adapter_model.bin", "adapter.safetensors", "pytorch_adapter.bin"}) {
       if (name == part && is_there(fs::absolute(path).parent_path() / "adapter_config.json"))
@@ -83,7 +84,7 @@ GRAFT_INLINE adapter_file of_transformers(adapter_file file) {
 
 GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string& path, const encoder_config& config) {
   const std::string about = (std::filesystem::path(path) / "adapter_config.json").string();
-  if (!std::filesystem::is_directory(path) || !is_there(about)) return std::nullopt;
+  if (!is_folder(path) || !is_there(about)) return std::nullopt;
   const json given = read_json(about);
   if (!given.is_object() || given.empty())
     throw format_error(about, "is " + shown(given) + ", no adapter's configuration: save the adapter again");
@@ -94,7 +95,7 @@ GRAFT_INLINE std::optional<adapter_file> open_known(const std::string& path, con
   namespace fs = std::filesystem;
   if (auto found = open_library_adapter(path, config)) return found;
   if (is_adapterhub_setup(path)) return of_transformers(read_adapterhub_setup(path, config));
-  const bool folder = fs::is_directory(path), may_be_model = !folder || is_there((fs::path(path) / "config.json").string());
+  const bool folder = is_folder(path), may_be_model = !folder || is_there((fs::path(path) / "config.json").string());
   stored = open_weights(folder && may_be_model ? path : file_at(path));
   if (may_be_model) {
     if (auto found = read_checkpoint(stored, path, config)) return found;

@@ -32,7 +32,7 @@ GRAFT_INLINE std::string instead_of_weights(const std::string& folder) {
       found = ", but " + name + ", which graft does not read: save the model from transformers (save_pretrained)";
     }
   }
-  if (found.empty() && std::filesystem::is_directory(folder + "/model")) found = "; did you mean " + folder + "/model?";
+  if (found.empty() && is_folder(folder + "/model")) found = "; did you mean " + folder + "/model?";
   return found;
 }
 
@@ -41,7 +41,7 @@ GRAFT_INLINE std::string instead_of_weights(const std::string& folder) {
 namespace graft {
 
 GRAFT_INLINE tensor_source open_weights(const std::string& path) {
-  if (std::filesystem::is_directory(path)) {
+  if (is_folder(path)) {
     std::string tried;
     for (const auto* name :
          {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
@@ -66,7 +66,7 @@ GRAFT_INLINE tensor_source detail::open_shards(const std::string& index_path) {
     const std::filesystem::path relative(file);
     const auto shard = std::filesystem::path(index_path).parent_path() / relative;
     const bool outside = relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end();
-    if (outside || file.ends_with(".index.json") || std::filesystem::is_directory(shard)) {  // or it could name itself
+    if (outside || file.ends_with(".index.json") || is_folder(shard)) {  // or it could name itself
       throw format_error(index_path, "names '" + file + "', a weights file beside it was expected");
     }
     all.add_all(open_weights(shard.string()), [&](const std::string& name) {

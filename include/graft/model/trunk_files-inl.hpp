@@ -21,7 +21,7 @@ GRAFT_INLINE encoder_config read_trunk_config(const trunk_files& f) {
 
 GRAFT_INLINE trunk_files beside_model(trunk_files f) {
   namespace fs = std::filesystem;
-  const fs::path folder = fs::is_directory(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
+  const fs::path folder = is_folder(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
   const std::string config = (folder / "config.json").string();
   const auto of_export = [](const json& object) { return object.contains("model_path"); };  // names the model and is none's
   if (f.config_path.empty() && is_there(config) && !of_export(read_json(config))) f.config_path = config;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/error.hpp"
 #include "graft/exchange/sentence_folder.hpp"
 #include "graft/predict/embedder.hpp"
@@ -24,7 +25,7 @@ GRAFT_INLINE predictor embedding_predictor(const std::string& folder, embedding_
 namespace graft {
 
 GRAFT_INLINE trunk_files sentence_model(trunk_files model, embedding_options& how) {
-  if (!how.folder.empty() || !std::filesystem::is_directory(model.model_path)) return model;
+  if (!how.folder.empty() || !is_folder(model.model_path)) return model;
   how.folder = model.model_path;
   model.model_path = sentence_encoder_folder(how.folder);
   return model;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/file.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/predict/embedding_plan.hpp"
@@ -14,7 +15,7 @@ namespace graft::detail {
 /// Where what belongs to the model at PATH lies.
 GRAFT_INLINE std::string folder_of_model(const std::string& path) {
   namespace fs = std::filesystem;
-  const std::string folder = fs::is_directory(path) ? path : fs::path(path).parent_path().string();
+  const std::string folder = is_folder(path) ? path : fs::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
 }
 
