@@ -70,6 +70,23 @@ TEST_CASE("the picture of the architecture is the one that its script draws") {
   CHECK(output_of("sh '" + (root / "docs/architecture.sh").string() + "'") == graft::read_file(root / "docs/architecture.svg"));
 }
 
+TEST_CASE("git keeps what belongs here: no folder of a build, nothing that a compiler wrote") {
+  const std::string listed = output_of("git -C '" + root.string() + "' ls-files 2> /dev/null || true");
+  if (listed.empty()) {
+    WARN("SKIPPED: no checkout of git");
+    return;
+  }
+  const names at_the_top{"CMakeLists.txt", "CMakePresets.json", "include",   "examples",     "tests", "benchmarks", "cmake",
+                         "docs",           "LICENSE",           "README.md", "CHANGELOG.md", ".ci"};
+  const names compiled{".o", ".a", ".so", ".out", ".pyc", ".ninja"};
+  for (std::size_t begin = 0, end = 0; (end = listed.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    const std::string file = listed.substr(begin, end - begin), top = file.substr(0, file.find('/'));
+    INFO(file);
+    CHECK((at_the_top.contains(top) || (top == file && file.starts_with('.'))));
+    CHECK(!compiled.contains(fs::path(file).extension().string()));
+  }
+}
+
 TEST_CASE("every variable that the sources read is in docs/environment.md, and no other") {
   const std::string document = graft::read_file(root / "docs/environment.md");
   const names found = variables_of_sources();

@@ -81,6 +81,23 @@ TEST_CASE("a batch in parts gives the loss and the gradients of the whole, dropo
   CHECK((parts.gradients - whole.gradients).norm() < 1e-12 * whole.gradients.norm());
 }
 
+TEST_CASE("a batch is cut into one, two or a multiple of four micro-batches, which two and four threads share evenly") {
+  const auto cuts_of = [](graft::index rows, graft::index length) {
+    graft::batch b;
+    for (graft::index i = 0; i < rows; ++i) b.add({std::vector<std::int32_t>(static_cast<std::size_t>(length), 5), {}, 0});
+    std::vector<graft::index> cuts;
+    graft::micro_batches(b, 216, cuts);
+    return cuts;
+  };
+  using cuts = std::vector<graft::index>;
+  CHECK(cuts_of(2, 54) == cuts{0, 2});
+  CHECK(cuts_of(4, 53) == cuts{0, 2, 4});
+  CHECK(cuts_of(8, 53) == cuts{0, 2, 4, 6, 8});
+  CHECK(cuts_of(16, 54) == cuts{0, 4, 8, 12, 16});
+  CHECK(cuts_of(16, 67) == cuts{0, 2, 4, 6, 8, 10, 12, 14, 16});
+  CHECK(cuts_of(1, 512) == cuts{0, 1});
+}
+
 TEST_CASE("a batch in parts is the whole with class weights and label smoothing, too") {
   graft::batch b;
   for (auto& row : graft_test::rows(9, 5).rows) {

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
+#include <type_traits>
 
 #include "graft/gemm/int8_kernels.hpp"
 #include "graft/gemm/product.hpp"
