@@ -26,7 +26,7 @@ seconds() {
     { time "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"; } 2>&1 | tail -n 1
   done | awk '{ s = $1 + $2; if (NR == 1 || s < least) least = s } END { printf "%.2f", least }'
 }
-least() { printf '%s\n' "$@" | sort -g | head -n 1; }
+least() { printf '%s\n' "$@" | sort -g | sed -n 1p; }
 megabytes() {
   [ -x /usr/bin/time ] || { echo "?"; return; }
   /usr/bin/time -f %M -o "$work/kilobytes" "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"

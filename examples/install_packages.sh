@@ -4,7 +4,7 @@ set -euo pipefail
 packages=(g++ cmake ninja-build libeigen3-dev libdnnl-dev libutf8proc-dev nlohmann-json3-dev libcxxopts-dev zlib1g-dev "$@")
 missing=()
 for package in "${packages[@]}"; do
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+  grep -q '^install ok installed' < <(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=()

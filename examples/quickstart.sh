@@ -55,5 +55,5 @@ cat "$out/texts.tsv"
 step "Plots"
 for run in rte mrpc mix; do "$graft" plot "$out/runs/$run"; done
 
-winner=$(sed -n 's/^mixing weights[^:]*: //p' "$out/mix.txt" | tr ',' '\n' | sed 's/^ //' | sort -k 2 -n -r | head -n 1)
+winner=$(sed -n 's/^mixing weights[^:]*: //p' "$out/mix.txt" | tr ',' '\n' | sed 's/^ //' | sort -k 2 -n -r | sed -n 1p)
 printf '\nThe mix on rte gives most weight to: %s\nOpen %s\n' "$winner" "$out/runs/mix/plots/report.html"

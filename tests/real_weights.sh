@@ -54,7 +54,7 @@ awk 'BEGIN {
     print name[a] (yes ? " did not give " : " did give ") name[b] " a " t " at the " place[p] ".\t" label > ("denied" end)
   }
 }'
-number() { sed -n "s/.*\"$1\": *\(-\?[0-9.e+-]*\).*/\1/p;" | head -n 1; }  # of a JSON member
+number() { sed -n "s/.*\"$1\": *\(-\?[0-9.e+-]*\).*/\1/p;" | sed -n 1p; }  # of a JSON member
 below() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a != "" && b != "" && a + 0 < b + 0) }'; }
 train() {  # SUB-COMMAND TASK OUT STEPS [FLAGS...]
   local command=$1 task=$2 out=$3 steps=$4
@@ -62,7 +62,7 @@ train() {  # SUB-COMMAND TASK OUT STEPS [FLAGS...]
   echo "{\"task\": \"custom\", \"name\": \"$task\", \"kind\": \"classification\", \"labels\": [\"no\", \"yes\"], \"paths\": {\"train\": \"$task""_train.tsv\", \"val\": \"$task""_val.tsv\"}}" > "$task.json"
   "$graft" "$command" --ZZsrc model/config.json --task_config_path "$task.json" --output_dir "$out" --do_train --do_val --do_save --train_batch_size 16 --max_steps "$steps" \
     --learning_rate 2e-3 --seed 1 --precision f32 "$@" > "$out.txt"
-  first=$(cat "$out"/*/loss_train.zlog | head -n 1 | number loss_val)
+  first=$(cat "$out"/*/loss_train.zlog | sed -n 1p | number loss_val)
   last=$(number loss < "$out/val_metrics.json")
   echo "$out: loss of the first step $first, behind step $steps $last on rows that were not trained on"
   below "$last" "$(awk "BEGIN { print $first / 2 }")" || fail "$out has not halved its loss"
@@ -73,4 +73,4 @@ echo '{"denied": "denied", "place": "place"}' > adapters.json
 train train-multi-adapter place mix 25 --adapter_weights_path adapters.json --adapter_weights_learning_rate 0.05
 weights=$(sed -n 's/^mixing weights[^:]*: //p' mix.txt)
 echo "mix on place: $weights"
-[ "$(tr ',' '\n' <<< "$weights" | sed 's/^ //' | sort -k 2 -n -r | head -n 1 | cut -d ' ' -f 1)" = place ] || fail "the task's own adapter has not the largest weight"
+[ "$(tr ',' '\n' <<< "$weights" | sed 's/^ //' | sort -k 2 -n -r | sed -n 1p | cut -d ' ' -f 1)" = place ] || fail "the task's own adapter has not the largest weight"

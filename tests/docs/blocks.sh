@@ -47,7 +47,7 @@ END { if (n) close_block(); if (code != "") printf "namespace %s {\n%s}\n", spac
 '
 is_in() {  # AT LINE FILE
   rounded() { awk '{ sub(/^ +/, ""); while (match($0, /[0-9]+\.[0-9][0-9][0-9][0-9]+/)) { printf "%s%.3f", substr($0, 1, RSTART - 1), substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } print }'; }
-  if ! rounded < "$3" | grep -qxF -- "$(rounded <<< "$2")"; then
+  if ! grep -qxF -- "$(rounded <<< "$2")" < <(rounded < "$3"); then
     printf '%s: this line is not in %s:\n%s\n' "$1" "$3" "$2"
     [ "$3" != "$out" ] || { echo "which is:"; cat "$3"; }
     return 1

@@ -185,3 +185,19 @@ TEST_CASE("nothing is marked as left to do") {
     }
   }
 }
+
+TEST_CASE("no script's pipe ends in a reader that stops early: its writer would fail, now and then, under pipefail") {
+  const std::regex early(R"(\|\s*(?:grep\s+-\w*q|head\b|sed\s+\d*q))");
+  CHECK(std::regex_search("list | grep -qx name", early));
+  std::size_t scripts = 0;
+  for (const char* folder : {"examples", "tests", "benchmarks", "docs", ".ci"}) {
+    if (!fs::exists(root / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      if (!entry.is_regular_file() || (entry.path().extension() != ".sh" && entry.path().parent_path().filename() != ".ci")) continue;
+      INFO(entry.path().string());
+      CHECK_FALSE(std::regex_search(graft::read_file(entry.path()), early));
+      ++scripts;
+    }
+  }
+  CHECK(scripts > 20);
+}

@@ -15,15 +15,15 @@ for needed in libc6 libdnnl libgomp1 libstdc++6 libutf8proc; do
   [[ $(says "$program" Depends) == *$needed* ]] || fail "graft depends on $(says "$program" Depends), not on $needed"
 done
 for header in Eigen/Core dnnl.hpp nlohmann/json.hpp utf8proc.h; do
-  path=$(find /usr/include -path "*/$header" | head -n 1)
+  path=$(find /usr/include -path "*/$header" | sed -n 1p)
   needed=$(dpkg-query -S "$path" | sed 's/:.*//')
   [[ $(says "$library" Depends) == *$needed* ]] || fail "libgraft-dev depends on $(says "$library" Depends), not on $needed"
 done
 for package in graft libgraft-dev; do
   grep -q '^Copyright: .*the graft authors$' "$root/usr/share/doc/$package/copyright" || fail "$package tells no copyright"
-  zcat "$root/usr/share/doc/$package/changelog.Debian.gz" | grep -q "^$package (" || fail "$package has no changelog"
+  grep -q "^$package (" < <(zcat "$root/usr/share/doc/$package/changelog.Debian.gz") || fail "$package has no changelog"
 done
-zcat "$root"/usr/share/man/man1/graft.1.gz | grep -q '^.TH GRAFT 1' || fail "graft has no manual page"
+grep -q '^.TH GRAFT 1' < <(zcat "$root"/usr/share/man/man1/graft.1.gz) || fail "graft has no manual page"
 if command -v lintian > /dev/null; then
   lintian --fail-on error --allow-root --suppress-tags bogus-mail-host,initial-upload-closes-no-bugs "$program" || fail "lintian finds errors in $program"
 else

@@ -31,8 +31,8 @@ if command -v zsh > /dev/null; then
     zsh -f -c '_arguments() { print -rl -- "$@" }; _describe() { print -rl -- "$@" "${(@P)2}" }
                file=$1; shift; words=("$@"); CURRENT=$#; . "$file"' zsh "$share"/zsh/*/_graft "$@"
   }
-  complete_in_zsh graft "" | grep -q '^train-multi-adapter:' || fail "zsh knows no sub-command train-multi-adapter"
-  complete_in_zsh graft train-adapter --precision | grep -qF ':(auto f32 bf16 f64)' || fail "zsh does not know the precisions"
+  grep -q '^train-multi-adapter:' < <(complete_in_zsh graft "") || fail "zsh knows no sub-command train-multi-adapter"
+  grep -qF ':(auto f32 bf16 f64)' < <(complete_in_zsh graft train-adapter --precision) || fail "zsh does not know the precisions"
   for command in $commands; do
     flags=$("$graft" "$command" --help | listed)
     same "$(printf '%s\n' --help "$flags" | sort)" "$(complete_in_zsh graft "$command" -- | sed 's/^\*//; s/^/ /' | listed)" "zsh, $command"
