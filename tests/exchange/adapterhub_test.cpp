@@ -1,5 +1,7 @@
 #include "graft/exchange/adapterhub.hpp"
 
+#include <set>
+
 #include "exchange/material.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
 #include "graft/exchange/peft.hpp"
@@ -120,6 +122,27 @@ TEST_CASE("what is written for AdapterHub comes back: both places, every activat
   d.adapter.leave_out.clear();
   d.output = graft::task_kind::regression;
   round_trip(made_adapter(config, d), config);
+}
+
+TEST_CASE("the configuration of a head is what the library's class takes, and no more: it refuses others") {
+  const auto fields = [](bool tokens) {
+    const temporary_folder folder;
+    auto d = houlsby();
+    if (tokens) {
+      d.output = graft::task_kind::token_classification;
+      d.head = graft::token_head(roberta_config());
+    }
+    round_trip(made_adapter(roberta_config(), d), roberta_config());
+    graft::write_adapterhub(folder / "out", made_adapter(roberta_config(), d), roberta_config(), "rte", false);
+    std::set<std::string> names;
+    const json about = graft::read_json(folder / "out/head_config.json");
+    for (const auto& [name, value] : about["config"].items()) names.insert(name);
+    return names;
+  };
+  std::set<std::string> names{"head_type", "num_labels", "layers", "activation_function", "label2id", "dropout_prob"};
+  CHECK(fields(true) == names);
+  names.insert({"use_pooler", "bias"});
+  CHECK(fields(false) == names);
 }
 
 TEST_CASE("sizes survive the library's own rounding, whatever the width") {

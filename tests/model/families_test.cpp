@@ -147,7 +147,9 @@ TEST_CASE("the gradients of adapters and low-rank updates in every family are th
     if (!std::filesystem::exists(folder + "/tuned.safetensors")) continue;
     INFO(folder);
     CHECK(worst_tuned_gradient<graft::f64>(folder) < 1e-9);
-    CHECK(worst_tuned_gradient<graft::f32>(folder) < 4e-5);  // all but DeBERTa's third shape 1e-5: its scores are large
+    // One model is so made that half a unit in the last place of its weights moves its gradients in f64 by up to 2.1e-5.
+    const bool amplifies = folder.ends_with("/deberta_v2_shape_2_gelu");
+    CHECK(worst_tuned_gradient<graft::f32>(folder) < (amplifies ? 4e-5 : 1e-5));
     ++count;
   }
   CHECK(count >= 3 * graft::model_families().size());  // three shapes each

@@ -245,9 +245,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                             {"layers", own_layers + 1},
                             {"activation_function", own_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},
                             {"label2id", ids.empty() ? json() : json(ids)},
-                            {"use_pooler", h.trunk_pooler},
-                            {"bias", true},
                             {"dropout_prob", nullptr}};
+    if (!d.head.tokens) head_about["config"].update({{"use_pooler", h.trunk_pooler}, {"bias", true}});  // which a tagging head does not take
     if (h.own_names) {
       if (d.sigmoid)
         throw config_error(a.tensors.path() + ": its head answers for several labels at once, which this form does not say of a " +
