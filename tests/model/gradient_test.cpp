@@ -9,6 +9,25 @@ using graft::multi_adapter_ft_mode;
 
 namespace {
 
+/// What backward says is whole, nothing changes any more: whatever layers share, above all.
+void check_segments(graft_test::tiny_model& model, const graft::batch& b, graft::context& ctx) {
+  const auto segments = model.segments();
+  REQUIRE(segments.back().layer == 0);
+  REQUIRE(segments.back().begin == 0);
+  std::vector<double> block(static_cast<std::size_t>(segments.front().end)), told;
+  std::size_t next = 0;
+  const auto layer_done = [&](graft::index l) {
+    if (l == 0 || l != segments[next].layer) return;
+    const auto& s = segments[next++];
+    told.insert(told.begin(), block.begin() + s.begin, block.begin() + s.end);
+  };
+  const graft::function_view<void(graft::index)> tell = layer_done;
+  const graft::gradients_into scope(ctx, block.data(), &tell);
+  model.learn(b, ctx);
+  CHECK(next + 1 == segments.size());
+  CHECK(std::equal(told.rbegin(), told.rend(), block.rbegin()));
+}
+
 void check_model(graft_test::tiny_model& model, bool dropout = false, bool segments = false) {
   INFO("dropout " << dropout);
   const auto b = graft_test::tiny_batch({4, 1, 6}, 1, segments);
@@ -24,6 +43,7 @@ void check_model(graft_test::tiny_model& model, bool dropout = false, bool segme
     if (p->is_trained()) claims.push_back({p->name, p->edit().data(), p->gradient().data(), p->size()});
   }
   graft_test::check_derivatives(claims, [&] { return model.loss(b, ctx); });
+  check_segments(model, b, ctx);
 }
 
 }  // namespace

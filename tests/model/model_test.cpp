@@ -65,6 +65,11 @@ class model_holder : public graft_test::tiny_model {
     model_.for_each_parameter([&](auto& p) { all.push_back(&p); });
     return all;
   }
+  std::vector<graft::gradient_segment> segments() override {
+    std::vector<graft::gradient_segment> all;
+    graft::cut_into_segments(model_, graft::lay_out_gradients(trained()), 1, all);
+    return all;
+  }
   graft::index trunk_numbers() const override {
     graft::index n = numbers(trace_.trunk.embedded.norm);
     for (const auto& l : trace_.trunk.layers) {

@@ -25,7 +25,7 @@ struct meeting_place {
   std::vector<std::span<const std::byte>> own{static_cast<std::size_t>(size)};
 };
 
-class thread_rank final : public graft::rank_group {
+class thread_rank : public graft::rank_group {
  public:
   thread_rank(meeting_place& place, int rank) : place_(place), rank_(rank) {}
   int rank() const override { return rank_; }
@@ -53,6 +53,7 @@ class thread_rank final : public graft::rank_group {
     }
     place_.all.arrive_and_wait();
   }
+  graft::index least_bytes_at_once() const override { return 1; }  // a layer after the other
   void broadcast(std::span<std::byte> bytes) override {
     if (rank_ == 0) place_.bytes = bytes;
     place_.all.arrive_and_wait();

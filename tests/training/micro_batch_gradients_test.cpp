@@ -199,16 +199,23 @@ TEST_CASE("blocks that are ready in any order are summed in one fixed tree") {
   std::vector<graft::index> order(leaves);
   std::iota(order.begin(), order.end(), 0);
   graft::detail::summing_tree<float> sums;
+  const std::vector<graft::gradient_segment> whole{{0, 0, size}}, cut{{3, 5, size}, {1, 1, 5}, {0, 0, 1}};
   do {
-    sums.begin(leaves, size, leaves);
-    std::vector<float*> blocks(leaves);
-    for (graft::index leaf = 0; leaf < leaves; ++leaf) {
-      float* block = blocks[static_cast<std::size_t>(leaf)] = sums.take();
-      for (graft::index i = 0; i < size; ++i) block[i] += value(leaf, i);
-    }
-    for (const graft::index leaf : order) sums.done(leaf, blocks[static_cast<std::size_t>(leaf)]);
-    for (graft::index i = 0; i < size; ++i) {
-      REQUIRE(sums.root()[i] == ((value(0, i) + value(1, i)) + (value(2, i) + value(3, i))) + value(4, i));
+    for (const auto& segments : {whole, cut}) {
+      sums.begin(leaves, segments, leaves);
+      for (graft::index leaf = 0; leaf < leaves; ++leaf) {
+        float* block = sums.take(leaf);
+        for (graft::index i = 0; i < size; ++i) block[i] += value(leaf, i);
+      }
+      // one leaf is done with all, or one segment after the other is done by all
+      for (const graft::index leaf : order) {
+        for (std::size_t s = 0; s < segments.size(); ++s)
+          sums.done(order[0] == 2 ? leaf : order[(s + static_cast<std::size_t>(leaf)) % leaves], s);
+      }
+      const float* const sum = sums.at(graft::detail::top_node(leaves));
+      for (graft::index i = 0; i < size; ++i) {
+        REQUIRE(sum[i] == ((value(0, i) + value(1, i)) + (value(2, i) + value(3, i))) + value(4, i));
+      }
     }
   } while (std::next_permutation(order.begin(), order.end()));
 }
@@ -217,24 +224,21 @@ TEST_CASE("threads that are far apart leave many blocks waiting, more than one a
   constexpr graft::index leaves = 16, size = 3;
   graft::detail::summing_tree<double> sums;
   for (int step = 0; step < 2; ++step) {
-    sums.begin(leaves, size, 2);
-    const auto leaf_of = [&](graft::index leaf) {
-      double* block = sums.take();
+    sums.begin(leaves, std::vector<graft::gradient_segment>{{1, 1, size}, {0, 0, 1}}, 2);
+    const auto take = [&](graft::index leaf) {
+      double* block = sums.take(leaf);
       for (graft::index i = 0; i < size; ++i) block[i] += static_cast<double>(leaf + i);
-      return block;
     };
-    double* const first = leaf_of(0);  // one thread is held up here, the other in the middle
-    double* ninth = nullptr;
+    take(0);  // one thread is held up here, the other in the middle
     for (graft::index leaf = 1; leaf < leaves; ++leaf) {
-      double* const block = leaf_of(leaf);
-      if (leaf == 9) {
-        ninth = block;
-      } else {
-        sums.done(leaf, block);
-      }
+      take(leaf);
+      sums.done(leaf, 0);
+      if (leaf != 9) sums.done(leaf, 1);
     }
-    sums.done(9, ninth);
-    sums.done(0, first);
-    for (graft::index i = 0; i < size; ++i) CHECK(sums.root()[i] == 120 + 16 * static_cast<double>(i));
+    sums.done(9, 1);
+    sums.done(0, 0);
+    sums.done(0, 1);
+    const double* const sum = sums.at(graft::detail::top_node(leaves));
+    for (graft::index i = 0; i < size; ++i) CHECK(sum[i] == 120 + 16 * static_cast<double>(i));
   }
 }

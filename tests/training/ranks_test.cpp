@@ -1,12 +1,16 @@
 // The number of processes that train and evaluate together changes no bit. Here they are threads.
 
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "graft/model/freezing.hpp"
+#include "graft/train/micro_batch_gradients-inl.hpp"
 #include "graft/train/trainer_of.hpp"
 #include "support/shared.hpp"
 #include "support/thread_ranks.hpp"
@@ -32,7 +36,9 @@ struct trained_by_ranks {
 
 template <class P>
 graft::adapter_classifier<P> rank_model() {
-  auto model = graft::make_adapter_classifier<P>(graft_test::tiny_config(), 2, {4});
+  auto c = graft_test::tiny_config();
+  c.num_hidden_layers = 3;
+  auto model = graft::make_adapter_classifier<P>(c, 2, {4});
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;
@@ -130,6 +136,97 @@ TEST_CASE("ranks whose parameters are not the same say so at once") {
     gradients.add(model, b, graft::task_kind::classification, 1, 30, ctx);
   };
   CHECK_THROWS_WITH(graft_test::on_ranks(2, differ), Catch::Matchers::Contains("rank 1 trains other numbers than rank 0"));
+}
+
+namespace {
+
+/// A rank that notes who exchanges, and how often.
+class watched_rank final : public graft_test::thread_rank {
+ public:
+  watched_rank(graft_test::meeting_place& place, int rank) : thread_rank(place, rank) {}
+  void exchange(std::span<const outgoing> out, std::span<const incoming> in) override {
+    by_caller = by_caller || std::this_thread::get_id() == caller;
+    thread_rank::exchange(out, in);
+    ++exchanges;
+  }
+  std::thread::id caller = std::this_thread::get_id();
+  bool by_caller = false;
+  std::atomic<int> exchanges = 0;
+};
+
+/// A model whose backward pass waits behind each of its upper layers, until what is above has been exchanged.
+struct waiting_model : graft::adapter_classifier<graft::f32> {
+  void backward(graft::const_view<float> d, const graft::batch& b, const trace& t, graft::context& ctx) {
+    const auto* const inner = ctx.layer_done;
+    int layers = 0;
+    const auto wait = [&](graft::index l) {
+      (*inner)(l);
+      if (l == 0 || --passes[static_cast<std::size_t>(l)] > 0) return;
+      ++layers;
+      for (int waited = 0; own->exchanges < layers && waited < 10000; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      before_the_end += own->exchanges >= layers ? 1 : 0;
+    };
+    const graft::function_view<void(graft::index)> told = wait;
+    ctx.layer_done = &told;
+    classifier::backward(d, b, t, ctx);
+    ctx.layer_done = inner;
+  }
+  watched_rank* own = nullptr;
+  std::array<int, 3> passes{};  // micro-batches of this rank that are to come through a layer
+  int before_the_end = 0;
+};
+
+}  // namespace
+
+TEST_CASE("what upper layers' gradients are is exchanged while lower ones are computed") {
+  graft::batch b;
+  for (const auto& row : graft_test::rows(24, 5).rows) b.add(row);
+  std::vector<graft::index> cuts;
+  graft::micro_batches(b, 30, cuts);
+  const graft::index leaves = std::ssize(cuts) - 1;
+  graft_test::meeting_place place(2);
+  std::vector<std::thread> ranks;
+  std::array<std::string, 2> wrong;
+  for (int r = 0; r < 2; ++r) {
+    ranks.emplace_back([&, r] {
+      watched_rank own(place, r);
+      waiting_model model{rank_model<graft::f32>()};
+      model.own = &own;
+      model.passes.fill(static_cast<int>(graft::detail::first_leaf(leaves, r + 1, 2) - graft::detail::first_leaf(leaves, r, 2)));
+      graft::context ctx;
+      ctx.threads = 1;
+      ctx.group = &own;
+      graft::micro_batch_gradients<waiting_model> gradients;
+      gradients.add(model, b, graft::task_kind::classification, 1, 30, ctx);
+      if (model.before_the_end != 2 || own.exchanges != 3) {
+        wrong[static_cast<std::size_t>(r)] =
+            std::to_string(model.before_the_end) + " of 2 before the end, " + std::to_string(own.exchanges) + " of 3 in all";
+      }
+      if (own.by_caller) wrong[static_cast<std::size_t>(r)] += ", by the thread that computes";
+    });
+  }
+  for (auto& rank : ranks) rank.join();
+  CHECK(wrong[0] == "");
+  CHECK(wrong[1] == "");
+}
+
+TEST_CASE("a rank whose computing fails, and one that cannot send, say so when nothing of it runs any more") {
+  graft_test::meeting_place place(1);
+  graft_test::thread_rank alone(place, 0);
+  const std::vector<graft::gradient_segment> segments{{1, 1, 2}, {0, 0, 1}};
+  std::vector<float> block{1, 2};
+  graft::detail::spread_sum<float> sums;
+  int firsts = 0;
+  const auto own = [&](graft::detail::tree_node) { return block.data(); };
+  const auto first = [&] { ++firsts; };
+  CHECK_THROWS_WITH(sums.add(alone, 1, segments, own, first, [](auto&&) { throw graft::error("no memory"); }), "no memory");
+  CHECK(firsts == 0);
+  const auto cannot = [&] { throw graft::backend_error("no network"); };
+  const auto compute = [](auto&& done) { done(0), done(1); };
+  CHECK_THROWS_WITH(sums.add(alone, 1, segments, own, cannot, compute), "no network");
+  const float* const sum = sums.add(alone, 1, segments, own, first, compute);
+  CHECK(firsts == 1);
+  CHECK(std::equal(block.begin(), block.end(), sum));
 }
 
 TEST_CASE("the largest nodes of a share of the tree's leaves, from left to right") {

@@ -45,17 +45,19 @@ void require(int code, const char* what) {
   throw backend_error(std::string(what) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
 }
 
-/// Waits for REQUESTS: a while without sleep, since as a rule it is short, then with some, since rows may be waited for, or a slow rank.
+/// Waits for REQUESTS, a moment without sleep; then with some, since the processor may be computing what is sent next; then with more,
+/// since rows may be waited for, or a slow rank.
 void wait_for(std::vector<MPI_Request>& requests, const char* what) {
   using clock = std::chrono::steady_clock;
   const auto begun = clock::now();
   for (int done = 0;;) {
     require(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), what);
     if (done != 0) return;
-    if (clock::now() - begun < std::chrono::milliseconds(20)) {
+    const auto waited = clock::now() - begun;
+    if (waited < std::chrono::microseconds(100)) {
       ::sched_yield();
     } else {
-      std::this_thread::sleep_for(std::chrono::microseconds(500));
+      std::this_thread::sleep_for(std::chrono::microseconds(waited < std::chrono::milliseconds(20) ? 50 : 500));
     }
   }
 }
@@ -66,7 +68,9 @@ class world final : public mpi_group {
  public:
   world() {
     int provided = 0;
-    require(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    require(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
+    if (provided < MPI_THREAD_SERIALIZED)
+      throw backend_error("this MPI can be called from one thread alone (MPI_THREAD_SERIALIZED is needed)");
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     require(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");

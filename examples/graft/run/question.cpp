@@ -251,7 +251,8 @@ rank_facts model_facts(const question& q) {
 
 asked_ranks::~asked_ranks() {
   try {
-    if (ranks() != nullptr) end_shared_answers(*ranks());
+    // where something was thrown, this process is about to end all
+    if (ranks() != nullptr && std::uncaught_exceptions() == 0) end_shared_answers(*ranks());
   } catch (const error&) {  // they cannot be reached, and end of themselves
   }
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "graft/core/cpu.hpp"
+#include "graft/core/function_view.hpp"
 #include "graft/core/profile.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/scratch.hpp"
@@ -44,7 +45,8 @@ struct context {
   scratch memory{};
   work_counters counters{};
   void* gradients = nullptr;  // where backward adds gradients (core/gradients.hpp); null: to the parameters' own
-  int worker_number = 0;      // among the workers of another context
+  const function_view<void(index)>* layer_done = nullptr;  // told by backward which layer it is through with; null: nobody asks
+  int worker_number = 0;                                   // among the workers of another context
 
   /// The random numbers of this step that belong to PLACE, a place of the model.
   random_stream stream(std::uint64_t place) const { return {seed, step, place}; }

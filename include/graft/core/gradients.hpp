@@ -1,6 +1,7 @@
 #pragma once
 // Where a backward pass adds its gradients: to the parameters' own, or to a block of memory of one micro-batch.
 
+#include <algorithm>
 #include <vector>
 
 #include "graft/core/context.hpp"
@@ -19,13 +20,43 @@ index lay_out_gradients(const std::vector<parameter<T>*>& parameters) {
   return size;
 }
 
-/// While it lives, backward passes with a context add gradients to the block MEMORY.
+/// The numbers BEGIN .. END - 1 of a block of gradients: of LAYER and what is above it. They are whole when backward is through with that
+/// layer; of layer 0, when all of it is done.
+struct gradient_segment {
+  index layer, begin, end;
+};
+
+/// SEGMENTS becomes those of the gradients that are laid out for MODEL, from the head down, whole layers each, and of about LEAST numbers
+/// at least: a block of SIZE numbers. Parameters that several layers share belong to the lowest of these.
+template <class M>
+void cut_into_segments(M& model, index size, index least, std::vector<gradient_segment>& segments) {
+  segments.clear();
+  index end = size, begin = size;
+  for (index l = std::ssize(model.trunk.layers) - 1; l > 0; --l) {
+    model.trunk.layers[static_cast<std::size_t>(l)].for_each_parameter([&](const auto& p) {
+      if (p.is_trained()) begin = std::min(begin, p.gradient_offset);
+    });
+    if (begin == 0 || end - begin < std::max<index>(least, 1)) continue;
+    segments.push_back({l, begin, end});
+    end = begin;
+  }
+  segments.push_back({0, 0, end});
+}
+
+/// While it lives, backward passes with a context add gradients to the block MEMORY, and tell LAYER_DONE, if there is one, of each layer
+/// that they are through with.
 class gradients_into {
  public:
-  gradients_into(context& ctx, void* memory) : ctx_(ctx) { ctx.gradients = memory; }
+  gradients_into(context& ctx, void* memory, const function_view<void(index)>* layer_done = nullptr) : ctx_(ctx) {
+    ctx.gradients = memory;
+    ctx.layer_done = layer_done;
+  }
   gradients_into(const gradients_into&) = delete;
   gradients_into& operator=(const gradients_into&) = delete;
-  ~gradients_into() { ctx_.gradients = nullptr; }
+  ~gradients_into() {
+    ctx_.gradients = nullptr;
+    ctx_.layer_done = nullptr;
+  }
 
  private:
   context& ctx_;

@@ -1,17 +1,20 @@
 #pragma once
 // Processes that compute one thing together: what they have to be able to say to each other.
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "graft/core/index.hpp"
+
 namespace graft {
 
 /// Processes, *ranks*, that compute one thing together, each in memory of its own: a model's gradients, an evaluation. The library asks for
 /// three exchanges and no more, so that MPI can be behind it, or whatever else a program talks to its like by. All ranks call the same ones
-/// in the same order, from one thread at a time. Where no group is given, a process computes alone.
-/// Errors: what cannot be sent or received is thrown, as backend_error; who throws anything must see to it that the others end, too.
+/// in the same order, from one thread at a time, which need not be the one that was before. Where no group is given, a process computes
+/// alone. Errors: what cannot be sent or received is thrown, as backend_error; who throws anything must see to it that the others end, too.
 /// Tested: tests/training/ranks_test.cpp, between threads
 class rank_group {
  public:
@@ -36,6 +39,9 @@ class rank_group {
   virtual void all_gather(std::span<std::byte> all, std::span<const std::size_t> begins) = 0;
   /// BYTES become those of rank 0.
   virtual void broadcast(std::span<std::byte> bytes) = 0;
+  /// What is larger may go in parts, of so many bytes or more, while the rest is computed: as few as latency costs little. The same on all
+  /// ranks.
+  virtual index least_bytes_at_once() const { return std::max<index>(index{1} << 20, size() * (index{1} << 14)); }
 };
 
 /// What each rank says, in the order of ranks.

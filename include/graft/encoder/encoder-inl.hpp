@@ -57,6 +57,7 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
     const const_view<real> dy_l = l + 1 == depth && !gathered ? d : const_view<real>(gradients[(l + 1) % 2]);
     layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
                                                  ctx);
+    if (ctx.layer_done != nullptr) (*ctx.layer_done)(l);
   }
   const bool deeper = is_trainable(embedded);
   if (lowest < 0 && invertible) invertible->backward(gradients[0], s.coupled, deeper ? &gradients[0] : nullptr, ctx);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -14,6 +15,26 @@
 #include "graft/predict/shared_answers.hpp"
 
 namespace graft::detail {
+
+/// All fields of what goes from one process to another: one that is added and not named here does not compile.
+inline auto fields_of(tagged_span& of) {
+  auto& [label, begin, end, text, score] = of;
+  return std::tie(label, begin, end, text, score);
+}
+inline auto fields_of(example& of) {
+  auto& [text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags] = of;
+  return std::tie(text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags);
+}
+inline auto fields_of(answer& of) {
+  auto& [adapter, label, score, probabilities, state, numbers, logits, tags, words, spans, cut_at, embedding, error, line] = of;
+  return std::tie(adapter, label, score, probabilities, state, numbers, logits, tags, words, spans, cut_at, embedding, error, line);
+}
+template <class T>
+concept has_fields = requires(T& of) {
+  fields_of(of);
+};
+template <class T>
+concept maybe_there = std::is_same_v<T, std::optional<typename T::value_type>>;
 
 /// Values one after the other, as bytes, on the way from one process of a program to another.
 class packed_values {
@@ -25,43 +46,51 @@ class packed_values {
   void put(const T& value) {
     if constexpr (std::is_trivially_copyable_v<T>) {
       bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-    } else if constexpr (std::is_same_v<T, tagged_span>) {
-      put(value.label), put(value.begin), put(value.end), put(value.text), put(value.score);
-    } else if constexpr (!std::is_trivially_copyable_v<typename T::value_type>) {
-      put(static_cast<std::uint64_t>(value.size()));
-      for (const auto& one : value) put(one);
+    } else if constexpr (has_fields<T>) {
+      std::apply([&](const auto&... field) { (put(field), ...); }, fields_of(const_cast<T&>(value)));
+    } else if constexpr (maybe_there<T>) {
+      put(value.has_value());
+      if (value) put(*value);
     } else {
       put(static_cast<std::uint64_t>(value.size()));
-      bytes_.append(reinterpret_cast<const char*>(value.data()), value.size() * sizeof *value.data());
+      if constexpr (std::is_trivially_copyable_v<typename T::value_type>) {
+        bytes_.append(reinterpret_cast<const char*>(value.data()), value.size() * sizeof *value.data());
+      } else {
+        for (const auto& one : value) put(one);
+      }
     }
   }
+  /// @throws backend_error  there is less
   template <class T>
   void take(T& value) {
     if constexpr (std::is_trivially_copyable_v<T>) {
       take_bytes(&value, sizeof value);
-    } else if constexpr (std::is_same_v<T, tagged_span>) {
-      take(value.label), take(value.begin), take(value.end), take(value.text), take(value.score);
-    } else if constexpr (!std::is_trivially_copyable_v<typename T::value_type>) {
-      std::uint64_t size = 0;
-      take(size);
-      require(size, 1);
-      value.resize(static_cast<std::size_t>(size));
-      for (auto& one : value) take(one);
+    } else if constexpr (has_fields<T>) {
+      std::apply([&](auto&... field) { (take(field), ...); }, fields_of(value));
+    } else if constexpr (maybe_there<T>) {
+      bool there = false;
+      take(there);
+      value.reset();
+      if (there) take(value.emplace());
     } else {
       std::uint64_t size = 0;
       take(size);
-      require(size, sizeof *value.data());
+      require(size);  // a byte each, at least
       value.resize(static_cast<std::size_t>(size));
-      take_bytes(value.data(), value.size() * sizeof *value.data());
+      if constexpr (std::is_trivially_copyable_v<typename T::value_type>) {
+        take_bytes(value.data(), value.size() * sizeof *value.data());
+      } else {
+        for (auto& one : value) take(one);
+      }
     }
   }
 
  private:
-  void require(std::uint64_t count, std::size_t unit) const {
-    if (count > (bytes_.size() - at_) / unit) throw backend_error("a rank sent less than was to come: the ranks run different programs");
+  void require(std::uint64_t size) const {
+    if (size > bytes_.size() - at_) throw backend_error("a rank sent less than was to come: the ranks run different programs");
   }
   void take_bytes(void* to, std::size_t size) {
-    require(size, 1);
+    require(size);
     if (size > 0) std::memcpy(to, bytes_.data() + at_, size);
     at_ += size;
   }
@@ -69,69 +98,6 @@ class packed_values {
   std::string bytes_;
   std::size_t at_ = 0;
 };
-
-/// Calls f with each field of ROW that answers depend on, and with those that come back with them.
-template <class Row, class F>
-void for_each_field(Row& row, F&& f) requires requires {
-  row.text_a;
-}
-{
-  f(row.text_a);
-  f(row.input_ids);
-  f(row.token_type_ids);
-  f(row.masked);
-  f(row.adapter);
-  f(row.line);
-  f(row.error);
-  f(row.words);
-}
-template <class Answer, class F>
-void for_each_field(Answer& a, F&& f) requires requires {
-  a.probabilities;
-}
-{
-  f(a.adapter);
-  f(a.label);
-  f(a.score);
-  f(a.probabilities);
-  f(a.hidden_state);
-  f(a.numbers);
-  f(a.logits);
-  f(a.embedding);
-  f(a.error);
-  f(a.line);
-  f(a.tags);
-  f(a.words);
-  f(a.spans);
-  f(a.cut_at);
-}
-
-inline std::string packed(const std::vector<example>& rows, index batch_size) {
-  packed_values all;
-  all.put(static_cast<std::uint64_t>(rows.size()));
-  all.put(batch_size);
-  for (const example& row : rows) {
-    for_each_field(row, [&](const auto& field) { all.put(field); });
-    all.put(row.text_b.has_value());
-    if (row.text_b) all.put(*row.text_b);
-  }
-  return all.bytes();
-}
-
-inline std::vector<example> unpacked_rows(std::string bytes, index& batch_size) {
-  packed_values all(std::move(bytes));
-  std::uint64_t count = 0;
-  all.take(count);
-  all.take(batch_size);
-  std::vector<example> rows(static_cast<std::size_t>(count));
-  for (example& row : rows) {
-    for_each_field(row, [&](auto& field) { all.take(field); });
-    bool second = false;
-    all.take(second);
-    if (second) all.take(row.text_b.emplace());
-  }
-  return rows;
-}
 
 /// The first rank's TEXTS, one a rank, to each its own.
 inline std::string scattered(rank_group& group, const std::vector<std::string>& texts) {
@@ -172,14 +138,6 @@ inline std::vector<std::string> collected(rank_group& group, const std::string& 
   return all;
 }
 
-/// Whether this rank's share is done, and its answers.
-inline std::string packed(const std::vector<answer>& answers, bool done) {
-  packed_values all;
-  all.put(done);
-  for (const answer& a : answers) for_each_field(a, [&](const auto& field) { all.put(field); });
-  return all.bytes();
-}
-
 }  // namespace graft::detail
 
 namespace graft {
@@ -191,21 +149,21 @@ GRAFT_INLINE std::vector<answer> shared_answers(rank_group& group, const predict
   std::vector<std::vector<example>> shares(ranks);
   for (std::size_t i = 0; i < rows.size(); ++i) shares[i % ranks].push_back(rows[i]);
   std::vector<std::string> texts(1);
-  for (std::size_t r = 1; r < ranks; ++r) texts.push_back(detail::packed(shares[r], batch_size));
-  detail::scattered(group, texts);
-  const std::vector<answer> own = model.predict_each(shares[0], batch_size, threads, stop);
-  bool done = own.size() == shares[0].size();
-  const auto told = detail::collected(group, "");
-  std::vector<answer> answers(rows.size());
-  for (std::size_t i = 0; done && i < own.size(); ++i) answers[i * ranks] = own[i];
   for (std::size_t r = 1; r < ranks; ++r) {
-    detail::packed_values all(told[r]);
-    bool theirs = false;
-    all.take(theirs);
-    done = done && theirs;
-    for (std::size_t i = r; done && i < rows.size(); i += ranks) detail::for_each_field(answers[i], [&](auto& field) { all.take(field); });
+    detail::packed_values share;
+    share.put(batch_size);
+    share.put(shares[r]);
+    texts.push_back(share.bytes());
   }
-  if (!done) answers.clear();
+  detail::scattered(group, texts);
+  std::vector<answer> share = model.predict_each(shares[0], batch_size, threads, stop);
+  auto told = detail::collected(group, "");
+  std::vector<answer> answers(rows.size());
+  for (std::size_t r = 0; r < ranks; ++r) {
+    if (r > 0) detail::packed_values(std::move(told[r])).take(share);
+    if (share.size() != shares[r].size()) return {};  // it was stopped
+    for (std::size_t i = 0; i < share.size(); ++i) answers[r + i * ranks] = std::move(share[i]);
+  }
   return answers;
 }
 
@@ -215,10 +173,13 @@ GRAFT_INLINE void end_shared_answers(rank_group& group) {
 
 GRAFT_INLINE void share_answers(rank_group& group, const predictor& model, int threads, const std::atomic<bool>* stop) {
   for (std::string text = detail::scattered(group, {}); !text.empty(); text = detail::scattered(group, {})) {
+    detail::packed_values share(std::move(text)), answers;
     index batch_size = 0;
-    const std::vector<example> rows = detail::unpacked_rows(std::move(text), batch_size);
-    const std::vector<answer> own = model.predict_each(rows, batch_size, threads, stop);
-    detail::collected(group, detail::packed(own, own.size() == rows.size()));
+    std::vector<example> rows;
+    share.take(batch_size);
+    share.take(rows);
+    answers.put(model.predict_each(rows, batch_size, threads, stop));
+    detail::collected(group, answers.bytes());
   }
 }
 

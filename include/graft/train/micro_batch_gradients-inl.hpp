@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "graft/core/compiled.hpp"
-#include "graft/core/gradients.hpp"
 #include "graft/core/workers.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/memory.hpp"
@@ -18,22 +17,22 @@
 namespace graft {
 
 template <class T>
-void detail::summing_tree<T>::begin(index leaves, index size, int threads) {
+void detail::summing_tree<T>::begin(index leaves, std::span<const gradient_segment> segments, int threads) {
+  segments_.assign(segments.begin(), segments.end());
+  const index size = segments_.front().end;
   if (size != size_) memory_.clear();
-  leaves_ = leaves;
   size_ = size;
-  std::size_t most = static_cast<std::size_t>(threads);  // as a rule: one a thread, and one that waits on every level
-  waiting_.clear();
-  for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) {
-    waiting_.resize(waiting_.size() + static_cast<std::size_t>(count), nullptr);
-  }
+  leaves_.assign(static_cast<std::size_t>(leaves), {});
+  std::size_t most = static_cast<std::size_t>(threads), nodes = 0;  // as a rule: one a thread, and one that waits on every level
+  for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) nodes += static_cast<std::size_t>(count);
+  waits_.assign(nodes * segments_.size(), 0);
   for (; memory_.size() < most; memory_.back()->resize(1, size)) memory_.push_back(std::make_unique<buffer<T>>());
   free_.clear();
   for (const auto& block : memory_) free_.push_back(block->get().data());
 }
 
 template <class T>
-T* detail::summing_tree<T>::take() {
+T* detail::summing_tree<T>::take(index leaf) {
   T* block = nullptr;
   {
     const std::scoped_lock lock(mutex_);
@@ -43,44 +42,46 @@ T* detail::summing_tree<T>::take() {
     }
     block = free_.back();
     free_.pop_back();
+    leaves_[static_cast<std::size_t>(leaf)].block = block;
   }
   std::fill(block, block + size_, T(0));
   return block;
 }
 
 template <class T>
-void detail::summing_tree<T>::done(index leaf, T* block) {
-  index level = 0;  // where it begins
-  for (index count = leaves_; count > 1; level += count, count = (count + 1) / 2, leaf /= 2) {
-    const index neighbour = leaf ^ 1;
-    if (neighbour >= count) continue;
-    T* other = exchange(level + leaf, level + neighbour, block);
-    if (other == nullptr) return;
-    T* left = leaf < neighbour ? block : other;
-    T* right = left == block ? other : block;
+void detail::summing_tree<T>::done(index leaf, std::size_t s) {
+  const gradient_segment segment = segments_[s];
+  std::size_t before = waits_.size() / segments_.size() * s;
+  tree_node node{0, leaf};
+  for (index count = std::ssize(leaves_); count > 1; before += static_cast<std::size_t>(count), count = (count + 1) / 2) {
+    const tree_node neighbour{node.level, node.at ^ 1};
+    if (neighbour.at < count) {
+      if (!is_second(before + static_cast<std::size_t>(node.at), before + static_cast<std::size_t>(neighbour.at))) return;
+      leaf_state& second = leaves_[static_cast<std::size_t>(std::max(node.first(), neighbour.first()))];
+      T* const left = at(node.at < neighbour.at ? node : neighbour);
+      const T* const right = second.block;
 #pragma omp simd
-    for (index i = 0; i < size_; ++i) left[i] += right[i];
-    block = left;
-    const std::scoped_lock lock(mutex_);
-    free_.push_back(right);
+      for (index i = segment.begin; i < segment.end; ++i) left[i] += right[i];
+      give_back(second);
+    }
+    node = {node.level + 1, node.at / 2};
   }
-  root_ = block;
 }
 
+/// Whether what waits at NEIGHBOUR is there already; else what is AT waits.
 template <class T>
-T* detail::summing_tree<T>::at(tree_node node) const {
-  index place = node.at;
-  for (index count = leaves_, level = 0; level < node.level; ++level, count = (count + 1) / 2) place += count;
-  return waiting_[static_cast<std::size_t>(place)];
-}
-
-/// The block that waits at NEIGHBOUR, or, where none does, leaves BLOCK to wait at AT.
-template <class T>
-T* detail::summing_tree<T>::exchange(index at, index neighbour, T* block) {
+bool detail::summing_tree<T>::is_second(std::size_t at, std::size_t neighbour) {
   const std::scoped_lock lock(mutex_);
-  T* other = waiting_[static_cast<std::size_t>(neighbour)];
-  if (other == nullptr) waiting_[static_cast<std::size_t>(at)] = block;
-  return other;
+  if (waits_[neighbour] != 0) return true;
+  waits_[at] = 1;
+  return false;
+}
+
+/// A segment of LEAF is part of another's sum; after the last one others may have its block.
+template <class T>
+void detail::summing_tree<T>::give_back(leaf_state& leaf) {
+  const std::scoped_lock lock(mutex_);
+  if (++leaf.added == segments_.size()) free_.push_back(leaf.block);
 }
 
 /// A sum over the bits of PARAMETERS, each of which counts.
@@ -111,30 +112,46 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
   const auto pass_of = [&](index i, context& own) {
     const auto n = static_cast<std::size_t>(i);
     walk& w = walks_[static_cast<std::size_t>(own.worker_number)];
-    results_[n] = pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, own);
+    pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, own, results_[n]);
   };
   rank_group* const group = ctx.group;
   const int ranks = group == nullptr ? 1 : group->size(), self = group == nullptr ? 0 : group->rank();
   words_.assign(static_cast<std::size_t>(ranks), {});
   words_[static_cast<std::size_t>(self)] = {stop ? 1U : 0U, ranks > 1 ? detail::sum_of_bits(parameters_) : 0};
   if (size * static_cast<index>(sizeof(real)) > most_gradient_bytes || count == 1) {
-    if (ranks > 1) exchange_words(*group);
+    if (ranks > 1) detail::gather_words(*group, words_, std::span<part_result>());
     for (index i = 0; i < count; ++i) pass_of(i, ctx);
   } else {
-    const index first = detail::first_leaf(count, self, ranks), last = detail::first_leaf(count, self + 1, ranks);
-    sums_.begin(count, size, ctx.threads);
+    const index least = ranks > 1 ? group->least_bytes_at_once() / static_cast<index>(sizeof(real)) : size;
+    cut_into_segments(model, size, least, segments_);
+    sums_.begin(count, segments_, ctx.threads);
     pack_trained(model, ctx);
-    for_each_unit(last - first, ctx, [&](index i, context& own) {
-      real* gradients = sums_.take();
-      const gradients_into scope(own, gradients);
-      pass_of(first + i, own);
-      sums_.done(first + i, gradients);
-    });
+    const index first = detail::first_leaf(count, self, ranks), last = detail::first_leaf(count, self + 1, ranks);
+    const auto compute = [&](auto&& segment_done) {
+      for_each_unit(last - first, ctx, [&](index i, context& own) {
+        std::size_t next = 0;  // of the segments
+        const auto done = [&] {
+          sums_.done(first + i, next);
+          segment_done(next++);
+        };
+        const auto layer_done = [&](index l) {
+          if (segments_[next].layer == l && l > 0) done();
+        };
+        const function_view<void(index)> told = layer_done;
+        const gradients_into scope(own, sums_.take(first + i), &told);
+        pass_of(first + i, own);
+        while (next < segments_.size()) done();
+      });
+    };
     for (auto* p : parameters_) p->gradient();
-    const real* total = sums_.root();
+    const real* total = nullptr;
     if (ranks > 1) {
-      const timed time(ctx.times, operation::wait);
-      total = spread_.add(*group, count, size, std::span(results_), words_, [&](detail::tree_node node) { return sums_.at(node); });
+      total = spread_.add(
+          *group, count, segments_, [&](detail::tree_node node) { return sums_.at(node); },
+          [&] { detail::gather_words(*group, words_, std::span(results_)); }, compute, ctx.times);
+    } else {
+      compute([](std::size_t) {});
+      total = sums_.at(detail::top_node(count));
     }
     detail::for_each_piece(parameters_, ctx.threads, [&](std::size_t i, index, index begin, index end) {
       real* to = parameters_[i]->gradient().data();
@@ -153,18 +170,12 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
 }
 
 template <class M>
-void micro_batch_gradients<M>::exchange_words(rank_group& group) {
-  std::vector<std::size_t> begins;
-  for (std::size_t r = 0; r <= words_.size(); ++r) begins.push_back(r * sizeof(detail::rank_word));
-  group.all_gather(std::as_writable_bytes(std::span(words_)), begins);
-}
-
-template <class M>
-auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
-                                    walk& w, context& ctx) -> part_result {
+void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
+                                    walk& w, context& ctx, part_result& result) {
   const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
   const index answers = model.answers(own);
-  if (answers == 0) return {};
+  result = {};
+  if (answers == 0) return;
   ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
   ctx.sequences_before = model.head.answers_for_words() ? b.answer_offsets[static_cast<std::size_t>(first)] : first;
   const double share = static_cast<double>(answers) / static_cast<double>(model.answers(b));
@@ -175,9 +186,9 @@ auto micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   view<real> d = w.dlogits;
   const real own_scale = scale * static_cast<real>(of_loss);
   const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale, o);
+  result = {of_loss * loss, share * answer_entropy<real>(kind, w.logits)};
   model.backward(w.dlogits, own, w.trace, ctx);
   ctx.tokens_before = ctx.sequences_before = 0;
-  return {of_loss * loss, share * answer_entropy<real>(kind, w.logits)};
 }
 
 }  // namespace graft

@@ -1,12 +1,15 @@
 #pragma once
 // The loss of a batch and its gradients, a micro-batch at a time, on as many threads as there are.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "graft/core/context.hpp"
+#include "graft/core/gradients.hpp"
 #include "graft/core/parameter.hpp"
 #include "graft/data/batch.hpp"
 #include "graft/data/tasks.hpp"
@@ -17,30 +20,34 @@ namespace graft {
 
 namespace detail {
 
-/// Blocks of SIZE numbers, summed in one fixed tree: ((0 + 1) + (2 + 3)) + (4), whichever are ready first. Any thread may call it.
-/// As many blocks are in memory as there are threads, and one for every level.
+/// Blocks of numbers, summed in one fixed tree: ((0 + 1) + (2 + 3)) + (4), whichever are ready first, a segment of them after the other.
+/// Any thread may call it. As many blocks are in memory as there are threads, and one for every level.
 template <class T>
 class summing_tree {
  public:
-  void begin(index leaves, index size, int threads);
-  /// Zeros, for a leaf.
-  T* take();
-  /// LEAF is complete: it is added to its neighbour if that is, and so on.
-  void done(index leaf, T* block);
-  /// The sum, when all leaves are done.
-  const T* root() const { return root_; }
-  /// The sum of the leaves of NODE, one of the largest nodes whose leaves all are done, where others never are.
-  T* at(tree_node node) const;
+  void begin(index leaves, std::span<const gradient_segment> segments, int threads);
+  /// Zeros, for LEAF.
+  T* take(index leaf);
+  /// Segment S of LEAF is complete: it is added to its neighbour's if that is, and so on.
+  void done(index leaf, std::size_t s);
+  /// The sum of the leaves of NODE, in those segments in which all of them are done.
+  T* at(tree_node node) const { return leaves_[static_cast<std::size_t>(node.first())].block; }
 
  private:
-  T* exchange(index at, index neighbour, T* block);
+  struct leaf_state {
+    T* block = nullptr;     // where the sums of all nodes are whose first leaf this is
+    std::size_t added = 0;  // segments of it that have been added to another's
+  };
+  bool is_second(std::size_t at, std::size_t neighbour);
+  void give_back(leaf_state& leaf);
 
-  index leaves_ = 0, size_ = 0;
+  index size_ = 0;
+  std::vector<gradient_segment> segments_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<buffer<T>>> memory_;
   std::vector<T*> free_;
-  std::vector<T*> waiting_;  // of every level, one level after the other
-  T* root_ = nullptr;
+  std::vector<leaf_state> leaves_;
+  std::vector<std::uint8_t> waits_;  // of every segment, level and node below the top: its sum waits for the neighbour's
 };
 
 template <class T>
@@ -64,8 +71,9 @@ class micro_batch_gradients {
   /// `most_gradient_bytes` (model/memory.hpp) take one after the other, all threads together.
   /// Masks of dropout are those of the whole batch.
   /// Where ctx.group is set, each rank takes its share of the micro-batches, and every rank gets the gradients of all, to the bit as from
-  /// one process (train/spread_sum.hpp); gradients that are too large for the tree, and a batch of one micro-batch, each rank computes
-  /// whole. All must hold the same parameters and the same B. STOP: this rank wishes to stop; the result says whether any does.
+  /// one process (train/spread_sum.hpp), of which the upper layers' travel while lower ones are computed; gradients that are too large for
+  /// the tree, and a batch of one micro-batch, each rank computes whole. All must hold the same parameters and the same B. STOP: this rank
+  /// wishes to stop; the result says whether any does.
   /// @throws backend_error  the ranks hold different parameters, or cannot reach each other
   result add(M& model, const batch& b, task_kind kind, real scale, index tokens, context& ctx, const loss_options& o = {},
              bool stop = false);
@@ -79,16 +87,16 @@ class micro_batch_gradients {
   struct part_result {
     double loss = 0, entropy = 0;
   };
-  /// Loss and entropy of the sequences FIRST .. LAST - 1 of B, as shares of the batch's means.
-  part_result pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o, walk& w,
-                   context& ctx);
-
-  void exchange_words(rank_group& group);
+  /// Forward and backward of the sequences FIRST .. LAST - 1 of B. RESULT, before backward: loss and entropy, as shares of the batch's
+  /// means.
+  void pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o, walk& w, context& ctx,
+            part_result& result);
 
   std::vector<parameter<real>*> parameters_;
   std::vector<index> cuts_;
   std::vector<part_result> results_;
   std::vector<walk> walks_;
+  std::vector<gradient_segment> segments_;
   detail::summing_tree<real> sums_;
   detail::spread_sum<real> spread_;
   std::vector<detail::rank_word> words_;

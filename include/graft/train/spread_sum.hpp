@@ -2,14 +2,22 @@
 // The sum over a batch's micro-batches where these are spread over several processes: the tree of one process, to the bit.
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <span>
+#include <stop_token>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "graft/core/error.hpp"
+#include "graft/core/gradients.hpp"
 #include "graft/core/index.hpp"
+#include "graft/core/profile.hpp"
 #include "graft/core/rank_group.hpp"
 
 namespace graft::detail {
@@ -50,7 +58,7 @@ struct rank_word {
   std::uint64_t parameters = 0;  // a sum over the bits of what is trained, which must be the same everywhere
 };
 
-/// Whether a rank of GROUP wishes to stop.
+/// Whether a rank wishes to stop.
 /// @throws backend_error  some do not hold the parameters that rank 0 holds
 inline bool agreed_stop(std::span<const rank_word> words) {
   bool stop = false;
@@ -64,98 +72,142 @@ inline bool agreed_stop(std::span<const rank_word> words) {
   return stop;
 }
 
-/// The sum of a tree whose leaves are spread over a group, each rank's one after the other. Every rank has the sums of the largest nodes
-/// that are all its own, and sends of each to rank r the r-th part of its numbers; rank r adds those of all ranks, as the tree says, and
-/// sends its part of the total to all. So 2 (n - 1) / n of a block goes out of every rank and comes into it, where its leaves are one node.
-/// No addition is another one, and none has other operands, than in one process: n ranks give the bits of one.
+/// Of WORDS, one a rank, this one has its own, and of RECORDS, one a leaf, or none, those of its leaves; afterwards all.
+/// @throws as the group
+template <class Record>
+void gather_words(rank_group& group, std::span<rank_word> words, std::span<Record> records) {
+  const int ranks = group.size();
+  std::vector<std::size_t> begins{0};  // a rank after the other: word, records
+  const auto with_parts = [&](int r, auto&& f) {
+    const index leaves = std::ssize(records), first = first_leaf(leaves, r, ranks), last = first_leaf(leaves, r + 1, ranks);
+    f(std::as_writable_bytes(words.subspan(static_cast<std::size_t>(r), 1)));
+    f(std::as_writable_bytes(records.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first))));
+  };
+  for (int r = 0; r < ranks; ++r) {
+    begins.push_back(begins.back());
+    with_parts(r, [&](std::span<std::byte> part) { begins.back() += part.size(); });
+  }
+  std::vector<std::byte> told(begins.back());
+  std::byte* at = told.data() + begins[static_cast<std::size_t>(group.rank())];
+  with_parts(group.rank(), [&](std::span<std::byte> part) { at = std::copy(part.begin(), part.end(), at); });
+  group.all_gather(told, begins);
+  at = told.data();
+  for (int r = 0; r < ranks; ++r) {
+    with_parts(r, [&](std::span<std::byte> part) {
+      std::copy_n(at, part.size(), part.begin());
+      at += part.size();
+    });
+  }
+}
+
+/// The sum of a tree whose leaves are spread over a group, each rank's one after the other, a segment of their numbers at a time. Every
+/// rank has the sums of the largest nodes that are all its own, and sends of each to rank r the r-th part of the segment; rank r adds those
+/// of all ranks, as the tree says, and sends its part of the total to all. So 2 (n - 1) / n of a block goes out of every rank and comes
+/// into it, where its leaves are one node. No addition is another one, and none has other operands, than in one process: n ranks give the
+/// bits of one. A thread of its own does so with each segment when the rank's leaves are done with it, while others are computed.
 /// Tested: tests/training/ranks_test.cpp
 template <class T>
 class spread_sum {
  public:
-  /// OWN(node): the block with the sum of one of this rank's nodes, SIZE numbers, which may be changed. Of RECORDS, one a leaf, this rank
-  /// has those of its own leaves, and all of them afterwards; as of WORDS, one a rank. The sum of all.
-  template <class Record, class F>
-  const T* add(rank_group& group, index leaves, index size, std::span<Record> records, std::span<rank_word> words, F&& own);
+  /// COMPUTE(segment_done): computes this rank's leaves, and calls segment_done(s) from any thread, for each leaf and each of SEGMENTS,
+  /// when it is. OWN(node): the block with the sum of one of this rank's nodes, which may be changed. FIRST() is called before the first
+  /// segment leaves, when that is done. The sum of all. The wait behind COMPUTE is added to TIMES.
+  /// @throws what these throw, and the group
+  template <class Own, class First, class Compute>
+  const T* add(rank_group& group, index leaves, std::span<const gradient_segment> segments, Own&& own, First&& first, Compute&& compute,
+               profile* times = nullptr);
 
  private:
   struct part_of_node {
     tree_node node;
+    int rank;
     T* numbers;
   };
-  /// The sum of NODE: one of RECEIVED, which are in order, from NEXT on, or the sum of what is below.
+  /// False: nobody waits any more.
+  bool wait_for(std::size_t segment, const std::stop_token& given_up);
+  template <class Own>
+  void add_segment(rank_group& group, index leaves, gradient_segment segment, Own&& own);
+  /// The sum of NODE: one of NODES_, which are in order, from NEXT on, or the sum of what is below.
   T* sum(tree_node node, index leaves, index size, std::size_t& next);
 
-  std::vector<index> parts_;  // where each rank's part of the numbers begins, and the end
+  std::mutex mutex_;
+  std::condition_variable_any one_done_;
+  std::vector<index> open_;  // of every segment, how many of this rank's leaves are not done with it
   std::vector<part_of_node> nodes_;
   std::vector<T> received_, total_;
-  std::vector<std::byte> told_;  // a rank after the other: word, records, part of the sum
-  std::vector<std::size_t> begins_;
 };
 
 template <class T>
-template <class Record, class F>
-const T* spread_sum<T>::add(rank_group& group, index leaves, index size, std::span<Record> records, std::span<rank_word> words, F&& own) {
-  const int ranks = group.size(), self = group.rank();
-  parts_.clear();
-  for (int r = 0; r <= ranks; ++r) parts_.push_back(size * r / ranks);
-  const auto part_begin = [&](int r) { return parts_[static_cast<std::size_t>(r)]; };
-  const auto part_size = [&](int r) { return part_begin(r + 1) - part_begin(r); };
-  const auto bytes_of = [](index count) { return static_cast<std::size_t>(count) * sizeof(T); };
-
+template <class Own, class First, class Compute>
+const T* spread_sum<T>::add(rank_group& group, index leaves, std::span<const gradient_segment> segments, Own&& own, First&& first,
+                            Compute&& compute, profile* times) {
+  const int ranks = group.size();
   nodes_.clear();
-  std::vector<tree_node> nodes;
-  std::vector<int> from;
   for (int r = 0; r < ranks; ++r) {
-    whole_nodes(top_node(leaves), leaves, first_leaf(leaves, r, ranks), first_leaf(leaves, r + 1, ranks), nodes);
-    from.resize(nodes.size(), r);
+    std::vector<tree_node> found;
+    whole_nodes(top_node(leaves), leaves, first_leaf(leaves, r, ranks), first_leaf(leaves, r + 1, ranks), found);
+    for (const tree_node& node : found) nodes_.push_back({node, r, nullptr});
   }
-  received_.resize(nodes.size() * static_cast<std::size_t>(part_size(self)));
+  total_.resize(static_cast<std::size_t>(segments.front().end));
+  open_.assign(segments.size(), first_leaf(leaves, group.rank() + 1, ranks) - first_leaf(leaves, group.rank(), ranks));
+  std::exception_ptr failure;
+  std::jthread sends([&](const std::stop_token& given_up) {
+    try {
+      for (std::size_t s = 0; s < segments.size() && wait_for(s, given_up); ++s) {
+        if (s == 0) first();
+        add_segment(group, leaves, segments[s], own);
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  compute([&](std::size_t s) {
+    const std::scoped_lock lock(mutex_);
+    if (--open_[s] == 0) one_done_.notify_one();
+  });
+  {
+    const timed time(times, operation::wait);
+    sends.join();
+  }
+  if (failure) std::rethrow_exception(failure);
+  return total_.data();
+}
+
+template <class T>
+bool spread_sum<T>::wait_for(std::size_t segment, const std::stop_token& given_up) {
+  std::unique_lock lock(mutex_);
+  return one_done_.wait(lock, given_up, [&] { return open_[segment] == 0; });
+}
+
+template <class T>
+template <class Own>
+void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segment segment, Own&& own) {
+  const int ranks = group.size(), self = group.rank();
+  const auto part_begin = [&](int r) { return segment.begin + (segment.end - segment.begin) * r / ranks; };
+  const auto part_size = [&](int r) { return static_cast<std::size_t>(part_begin(r + 1) - part_begin(r)); };
+  received_.resize(nodes_.size() * part_size(self));
   std::vector<rank_group::outgoing> out;
   std::vector<rank_group::incoming> in;
   T* room = received_.data();
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (from[i] != self) {
-      in.push_back({from[i], std::as_writable_bytes(std::span(room, static_cast<std::size_t>(part_size(self))))});
-      nodes_.push_back({nodes[i], room});
-      room += part_size(self);
+  for (part_of_node& n : nodes_) {
+    if (n.rank != self) {
+      n.numbers = std::exchange(room, room + part_size(self));
+      in.push_back({n.rank, std::as_writable_bytes(std::span(n.numbers, part_size(self)))});
       continue;
     }
-    T* const block = own(nodes[i]);
-    nodes_.push_back({nodes[i], block + part_begin(self)});
+    T* const block = own(n.node);
+    n.numbers = block + part_begin(self);
     for (int r = 0; r < ranks; ++r) {
-      if (r != self) out.push_back({r, std::as_bytes(std::span(block + part_begin(r), static_cast<std::size_t>(part_size(r))))});
+      if (r != self) out.push_back({r, std::as_bytes(std::span(block + part_begin(r), part_size(r)))});
     }
   }
   group.exchange(out, in);
   std::size_t next = 0;
-  const T* const own_part = sum(top_node(leaves), leaves, part_size(self), next);
-
-  begins_.assign(1, 0);
-  const auto records_of = [&](int r) {
-    const auto first = static_cast<std::size_t>(first_leaf(leaves, r, ranks));
-    return std::as_writable_bytes(records.subspan(first, static_cast<std::size_t>(first_leaf(leaves, r + 1, ranks)) - first));
-  };
-  for (int r = 0; r < ranks; ++r) {
-    begins_.push_back(begins_.back() + sizeof(rank_word) + records_of(r).size() + bytes_of(part_size(r)));
-  }
-  told_.resize(begins_.back());
-  total_.resize(static_cast<std::size_t>(size));
-  const auto place = [&](int r) { return told_.data() + begins_[static_cast<std::size_t>(r)]; };
-  const auto copy = [](std::span<const std::byte> bytes, std::byte* to) { return std::copy(bytes.begin(), bytes.end(), to); };
-  std::byte* to = copy(std::as_bytes(words.subspan(static_cast<std::size_t>(self), 1)), place(self));
-  copy(std::as_bytes(std::span(own_part, static_cast<std::size_t>(part_size(self)))), copy(records_of(self), to));
-  group.all_gather(told_, begins_);
-  const auto take = [](const std::byte*& bytes, std::span<std::byte> into) {
-    std::copy_n(bytes, into.size(), into.begin());
-    bytes += into.size();
-  };
-  for (int r = 0; r < ranks; ++r) {
-    const std::byte* bytes = place(r);
-    take(bytes, std::as_writable_bytes(words.subspan(static_cast<std::size_t>(r), 1)));
-    take(bytes, records_of(r));
-    take(bytes, std::as_writable_bytes(std::span(total_.data() + part_begin(r), static_cast<std::size_t>(part_size(r)))));
-  }
-  return total_.data();
+  const T* const own_part = sum(top_node(leaves), leaves, static_cast<index>(part_size(self)), next);
+  std::copy_n(own_part, part_size(self), total_.data() + part_begin(self));
+  std::vector<std::size_t> begins;
+  for (int r = 0; r <= ranks; ++r) begins.push_back(static_cast<std::size_t>(part_begin(r) - segment.begin) * sizeof(T));
+  group.all_gather(std::as_writable_bytes(std::span(total_.data() + segment.begin, total_.data() + segment.end)), begins);
 }
 
 template <class T>
