@@ -7,8 +7,11 @@
 #include <limits>
 #include <thread>
 
+#include "graft/encoder/config.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/initialization.hpp"
+#include "graft/model/packed_trunk.hpp"
 #include "graft/model/saving.hpp"
 #include "support/golden.hpp"
 #include "support/shared.hpp"
@@ -36,8 +39,8 @@ std::vector<example> rows(std::size_t b, const std::string& adapter = "") {
   return all;
 }
 
-predictor everyone(graft::precision precision = graft::precision::f32) {
-  predictor p(trunk, {.precision = precision});
+predictor everyone(graft::precision precision = graft::precision::f32, const graft::trunk_files& files = trunk) {
+  predictor p(files, {.precision = precision});
   for (const std::string name : {"adapterhub_double", "adapterhub_single", "peft_lora"}) p.add(name, golden + "/exchange/" + name);
   p.add("original", golden + "/exchange/original/model.p");
   return p;
@@ -74,6 +77,45 @@ TEST_CASE("in 8 bits the answers are close, the same for any threads and batches
     }
   }
   CHECK(differs);  // or 8 bits are not what ran
+}
+
+TEST_CASE("weights that a file has packed give the same answers in every precision, and are refused beside another encoder") {
+  const graft_test::temporary_folder folder;
+  const auto config = graft::read_encoder_config(trunk.config_path);
+  const auto plain = graft::open_model(trunk.model_path, config.model_type);
+  const std::string print = graft::fingerprint(plain, graft::to_json(config), graft::trunk_tensors(config));
+  graft::trunk_files files{folder / "model.safetensors", trunk.config_path, ""};
+  for (const auto form : {graft::precision::f32, graft::precision::bf16, graft::precision::int8}) {
+    const auto packed = graft::with_packed_trunk(plain, config, print, form, 2);
+    CHECK(packed.tensors().size() == plain.tensors().size() + static_cast<std::size_t>(6 * config.num_hidden_layers));
+    graft::write_model_file(files.model_path, packed, graft::read_json(trunk.config_path), "a test");
+    for (const auto precision : {graft::precision::f32, graft::precision::bf16, graft::precision::f64, graft::precision::int8}) {
+      const predictor expected = everyone(precision), p = everyone(precision, files);
+      for (const std::string& name : p.names()) {
+        const auto a = expected.predict(rows(0, name)), b = p.predict(rows(0, name));
+        for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i].probabilities == b[i].probabilities);
+      }
+    }
+  }
+  const auto packed = graft::with_packed_trunk(graft::open_model(files.model_path, config.model_type), config, print, std::nullopt, 1);
+  CHECK(packed.tensors().size() == plain.tensors().size());
+  CHECK_FALSE(packed.metadata().contains(graft::packed_version_field));
+
+  // what was read is what is packed: other forms in their place change the answers
+  auto wrong = graft::with_packed_trunk(plain, config, print, graft::precision::f32, 1);
+  std::vector<std::byte> zeros(1 << 16);
+  graft::tensor_source with_zeros(wrong.path());
+  for (const auto& [name, info] : wrong.tensors()) {
+    with_zeros.add(name, graft::is_packed_name(name) ? graft::tensor_info{info.type, info.shape, std::span(zeros).first(info.bytes.size())} : info);
+  }
+  with_zeros.set_metadata(wrong.metadata());
+  graft::write_model_file(files.model_path, with_zeros, graft::read_json(trunk.config_path), "a test");
+  CHECK(everyone(graft::precision::f32, files).predict(rows(0, "original"))[0].probabilities != everyone().predict(rows(0, "original"))[0].probabilities);
+
+  graft::write_model_file(files.model_path, graft::with_packed_trunk(plain, config, "0123456789abcdef", graft::precision::f32, 1),
+                          graft::read_json(trunk.config_path), "a test");
+  CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}),
+                    Catch::Contains("model.safetensors holds packed weights of another encoder than its own, which has the fingerprint " + print));
 }
 
 TEST_CASE("adapters of every origin give, around one trunk, the answers that PyTorch computed") {

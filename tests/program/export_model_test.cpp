@@ -166,6 +166,40 @@ TEST_CASE("a low-rank update merged at export answers as it does beside the enco
   CHECK_THAT(refused.err, Catch::Contains("was trained on another trunk"));
 }
 
+TEST_CASE("--pack adds the weights as products read them, of what was merged, and an export of an export has them not") {
+  const temporary_folder folder;
+  const std::string golden = GRAFT_TEST_DIR "/golden";
+  std::filesystem::create_directories(folder / "hf");
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::copy_file(golden + "/model/" + name, folder / ("hf/" + std::string(name)));
+  graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 9, 2]}\n{\"input_ids\": [0, 30, 31, 32, 2]}\n");
+  const auto answers = [&](const std::string& model) {
+    const auto result = run_graft({"predict", "--model_path", model + "/model.safetensors", "--adapter_path", model + "/head.safetensors", "--input",
+                                   folder / "rows.jsonl", "--max_seq_length", "9", "--precision", "bf16"});
+    CHECK(result.err.empty());
+    return result.out;
+  };
+  const auto exported = [&](const std::string& from, const std::string& to, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"export-model", from, "--output_dir", to, "--without_tokenizer"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto result = run_graft(arguments);
+    CHECK(result.err.empty());
+    REQUIRE(result.exit_code == 0);
+    std::size_t packed = 0;
+    for (const auto& [name, info] : graft::open_weights(to + "/model").tensors()) packed += graft::is_packed_name(name) ? 1 : 0;
+    return packed;
+  };
+  const std::vector<std::string> merge{"--merge_lora", golden + "/exchange/peft_lora"};
+  CHECK(exported(folder / "hf", folder / "plain", merge) == 0);
+  const std::string expected = answers(folder / "plain/model");
+  CHECK(exported(folder / "hf", folder / "packed", {merge[0], merge[1], "--pack", "bf16"}) > 0);
+  CHECK(answers(folder / "packed/model") == expected);
+  CHECK(exported(folder / "packed/model", folder / "again", {}) == 0);
+  const auto refused = run_graft({"export-model", folder / "hf", "--output_dir", folder / "f64", "--without_tokenizer", "--pack", "f64"});
+  CHECK_THAT(refused.err, is_one_line_error());
+  CHECK_FALSE(std::filesystem::exists(folder / "f64"));
+}
+
 TEST_CASE("export-model refuses a trunk of another element type or with numbers that are none, and carries along what it does not need") {
   const temporary_folder folder;
   write_model(folder / "hf");

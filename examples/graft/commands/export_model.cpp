@@ -25,6 +25,7 @@
 #include "graft/exchange/sentence_folder.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
+#include "graft/model/packed_trunk.hpp"
 #include "graft/model/trunk_files.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "host/machine.hpp"
@@ -60,7 +61,7 @@ std::string millions(std::size_t count) {
 }  // namespace
 
 int export_model(int argc, const char* const* argv) {
-  std::string model_type, model_folder, tokenizer_folder, output_folder, lora_path;
+  std::string model_type, model_folder, tokenizer_folder, output_folder, lora_path, pack;
   bool without_tokenizer = false;
   bool force_overwrite = false;
   flag_table flags("export-model", "FOLDER --output_base_path OUT",
@@ -78,6 +79,10 @@ int export_model(int argc, const char* const* argv) {
       "merge_lora", &lora_path,
       "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head that of the model, and a file of its "
       "own beside them, too.");
+  flags.add("pack", &pack,
+            "The file holds the encoder's weights a second time, as products of this precision read them: predict, evaluate and embed start "
+            "at once, and processes share them.")
+      .one_of({"auto", "f32", "bf16", "int8"});
   flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
   flags.positional("FOLDER", &model_folder);
@@ -121,6 +126,8 @@ int export_model(int argc, const char* const* argv) {
   }
   const std::string print = fingerprint(model, to_json(config), trunk);
   for (const auto& [name, shape] : trunk) model.check_finite(name);
+  const auto threads = static_cast<int>(pack.empty() ? 1 : start_threads(0));
+  model = with_packed_trunk(model, config, print, pack.empty() ? std::nullopt : std::optional(parse_precision(pack)), threads);
   std::map<std::string, std::string> texts{{"config.json", read_file(config_path)}};
   if (lora && lora->has_head()) {
     texts["config.json"] = config_json.dump(2) + '\n';

@@ -99,7 +99,7 @@ class input_stream {
 template <class T>
 struct mapped_numbers {
   std::shared_ptr<const mapped_file> file;
-  const T* data;
+  const T* data = nullptr;
 };
 
 /// The whole file as a string.

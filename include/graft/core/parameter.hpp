@@ -19,11 +19,31 @@ namespace graft {
 /// What a parameter is for: decides weight decay (`weight` alone has it) and the learning rate (`mixing` has its own).
 enum class parameter_role : std::uint8_t { weight, bias, layer_norm, adapter, mixing };
 
+/// Bytes in memory of their own, or where a mapped file has them.
+class packed_bytes {
+ public:
+  /// Memory of its own for COUNT of them, to be filled.
+  std::byte* take(index count) {
+    file_ = {};
+    return own_.resize(1, count).data();
+  }
+  void read_in_place(mapped_numbers<std::byte> bytes) { file_ = std::move(bytes); }
+  bool empty() const { return data() == nullptr; }
+  const std::byte* data() const {
+    if (file_.data != nullptr) return file_.data;
+    return own_.empty() ? nullptr : own_.get().data();
+  }
+
+ private:
+  buffer<std::byte> own_;
+  mapped_numbers<std::byte> file_{};
+};
+
 /// A frozen weight as products read it, made once (gemm/product.hpp).
 struct packed_weight {
-  buffer<std::byte> forward;   // of y = x W^T
-  buffer<std::byte> backward;  // of dx = dy W; empty where nothing is trained
-  buffer<std::byte> int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of the others; else empty
+  packed_bytes forward;   // of y = x W^T
+  packed_bytes backward;  // of dx = dy W; empty where nothing is trained
+  packed_bytes int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of the others; else empty
 };
 
 /// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*,
@@ -121,6 +141,8 @@ class parameter {
     if (const auto* t = std::get_if<trained>(&state_)) return t->packed_is_current ? t->packed.get() : nullptr;
     return std::get<frozen>(state_).packed.get();
   }
+  /// What a frozen parameter is packed as, for those who keep it.
+  std::shared_ptr<const packed_weight> shared_packed() const { return std::get<frozen>(state_).packed; }
   /// Memory for new forms: that of those which an edit has made worthless, if nobody else reads them.
   std::shared_ptr<packed_weight> memory_for_packing() {
     auto* t = std::get_if<trained>(&state_);

@@ -30,8 +30,8 @@ void pack_int8_weight(parameter<T>& w, int threads) {
   using format = tile<std::int8_t>;
   const index depth = w.cols(), columns = w.rows(), tiles = format::tiles(depth);
   auto packed = w.memory_for_packing();
-  packed->int8.resize(1, format::panels(columns) * tiles * static_cast<index>(sizeof(detail::right_tile)));
-  auto* all = reinterpret_cast<detail::right_tile*>(packed->int8.get().data());
+  std::byte* memory = packed->int8.take(format::panels(columns) * tiles * static_cast<index>(sizeof(detail::right_tile)));
+  auto* all = reinterpret_cast<detail::right_tile*>(memory);
   const const_view<T> value = w.value();
   const auto rounding = detail::int8_rounding<T>();
   parallel_for(format::panels(columns), 4, threads, [&](index begin, index end) {
@@ -67,7 +67,7 @@ template <class T>
 std::optional<int8_weight> int8_form(const parameter<T>& w) {
   const packed_weight* forms = w.packed();
   if (forms == nullptr || forms->int8.empty()) return std::nullopt;
-  return int8_weight{reinterpret_cast<const detail::right_tile*>(forms->int8.get().data()), w.cols(), w.rows()};
+  return int8_weight{reinterpret_cast<const detail::right_tile*>(forms->int8.data()), w.cols(), w.rows()};
 }
 
 namespace detail {

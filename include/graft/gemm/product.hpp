@@ -382,7 +382,7 @@ packed_b<P> weight_factor(const parameter<typename P::real>& w, transpose op, co
   const index columns = op == transpose::no ? w.cols() : w.rows();
   if (const packed_weight* forms = w.packed()) {
     const auto& packed = op == transpose::no ? forms->backward : forms->forward;
-    if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.get().data()), depth, columns};
+    if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.data()), depth, columns};
   }
   return packed_b<P>::pack(op, w.value(), ctx);
 }
@@ -392,9 +392,9 @@ template <class P>
 void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
   using operand = typename P::operand;
   auto packed = w.memory_for_packing();
-  const auto fill = [&](transpose op, buffer<std::byte>& to, index depth, index columns) {
-    to.resize(1, packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-    packed_b<P>::pack(op, w.value(), reinterpret_cast<operand*>(to.get().data()), threads);
+  const auto fill = [&](transpose op, packed_bytes& to, index depth, index columns) {
+    std::byte* memory = to.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
+    packed_b<P>::pack(op, w.value(), reinterpret_cast<operand*>(memory), threads);
   };
   fill(transpose::yes, packed->forward, w.cols(), w.rows());
   if (backward) fill(transpose::no, packed->backward, w.rows(), w.cols());

@@ -15,9 +15,12 @@ namespace graft {
 GRAFT_INLINE void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source) {
   safetensors_writer writer(64);
   writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
+  for (const auto* field : {packed_version_field, packed_print_field}) {
+    if (const auto found = model.metadata().find(field); found != model.metadata().end()) writer.metadata.insert(*found);
+  }
   const model_family* family = config.is_object() ? family_of_type(config.value("model_type", std::string())) : nullptr;
   for (const auto& [name, info] : model.tensors()) {
-    writer.copy(family == nullptr ? name : name_in_files(*family, name, names_token_head(config)), info);
+    writer.copy(family == nullptr || is_packed_name(name) ? name : name_in_files(*family, name, names_token_head(config)), info);
   }
   writer.write(path);
 }
@@ -32,7 +35,7 @@ GRAFT_INLINE tensor_source open_model(const std::string& path, std::string_view 
   tensor_source model(stored.path());
   model.set_metadata(stored.metadata());
   const name_prefix prefix(stored.tensors(), model_type, path);
-  model.add_all(stored, [&](const std::string& name) { return prefix.canonical(name); });
+  model.add_all(stored, [&](const std::string& name) { return is_packed_name(name) ? name : prefix.canonical(name); });
   return model;
 }
 

@@ -57,6 +57,19 @@ GRAFT_INLINE void tensor_source::check_finite(const std::string& name) const {
   if (const auto found = find_not_finite(info.type, info.bytes)) refuse_number(name, info, *found, info.type);
 }
 
+GRAFT_INLINE std::optional<mapped_numbers<std::byte>> tensor_source::bytes_in_file(const std::string& name, index count) const {
+  const tensor_info* info = find(name);
+  if (info == nullptr || info->type != dtype::u8 || info->shape != std::vector<index>{count}) return std::nullopt;
+  const auto file = reinterpret_cast<std::uintptr_t>(info->bytes.data()) % 64 == 0 ? file_of(*info) : nullptr;
+  if (file == nullptr) return std::nullopt;
+  return mapped_numbers<std::byte>{file, info->bytes.data()};
+}
+
+GRAFT_INLINE std::shared_ptr<const mapped_file> tensor_source::file_of(const tensor_info& info) const {
+  const auto found = std::find_if(files_.begin(), files_.end(), [&](const auto& file) { return file->holds(info.bytes); });
+  return found == files_.end() ? nullptr : *found;
+}
+
 GRAFT_INLINE void tensor_source::expect(const std::map<std::string, std::vector<index>>& shapes) const {
   for (const auto& [name, shape] : shapes) {
     const auto* info = find(name);

@@ -94,21 +94,22 @@ class tensor_source {
   void check_finite(const std::string& name) const;
 
   /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing. They are looked
-  /// at once: the memory that this takes is given back.
+  /// at once, unless the caller knows them (LOOK): the memory that this takes is given back.
   /// @throws format_error  as check_finite
   template <class T>
-  std::optional<mapped_numbers<T>> in_file(const std::string& name) const {
+  std::optional<mapped_numbers<T>> in_file(const std::string& name, bool look = true) const {
     const tensor_info& info = at(name);
     const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % alignof(T) == 0;
-    if (info.type != dtype_of<T>() || !aligned) return std::nullopt;
-    for (const auto& file : files_) {
-      if (!file->holds(info.bytes)) continue;
+    const auto file = info.type == dtype_of<T>() && aligned ? file_of(info) : nullptr;
+    if (file == nullptr) return std::nullopt;
+    if (look) {
       check_finite(name);
       file->rest(info.bytes);
-      return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
     }
-    return std::nullopt;
+    return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
   }
+  /// The U8 tensor NAME of COUNT bytes where it lies in a mapped file, at a multiple of 64 bytes; else nothing.
+  std::optional<mapped_numbers<std::byte>> bytes_in_file(const std::string& name, index count) const;
 
   /// The tensor NAME as a vector, row-major. Errors as `read`.
   template <class T>
@@ -146,6 +147,7 @@ class tensor_source {
   }
 
  private:
+  std::shared_ptr<const mapped_file> file_of(const tensor_info& info) const;  // null: it lies elsewhere
   void expect_numbers(const std::string& name, const tensor_info& info) const;
   /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
   [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t element, dtype wanted) const;

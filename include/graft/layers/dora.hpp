@@ -44,7 +44,7 @@ class dora {
     if (const packed_weight* forms = settled()) {
       const index depth = op == transpose::no ? w.rows() : w.cols(), columns = op == transpose::no ? w.cols() : w.rows();
       const auto& packed = op == transpose::no ? forms->backward : forms->forward;
-      return {reinterpret_cast<const typename P::operand*>(packed.get().data()), depth, columns};
+      return {reinterpret_cast<const typename P::operand*>(packed.data()), depth, columns};
     }
     view<real> merged = ctx.memory.take<real>(w.rows(), w.cols());
     merge(w, merged, ctx.threads);
@@ -58,9 +58,9 @@ class dora {
     view<real> merged = ctx.memory.take<real>(w.rows(), w.cols());
     merge(w, merged, ctx.threads);
     auto packed = magnitude.memory_for_packing();
-    const auto fill = [&](transpose op, buffer<std::byte>& to, index depth, index columns) {
-      to.resize(1, packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-      packed_b<P>::pack(op, const_view<real>(merged), reinterpret_cast<operand*>(to.get().data()), ctx.threads);
+    const auto fill = [&](transpose op, packed_bytes& to, index depth, index columns) {
+      std::byte* memory = to.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
+      packed_b<P>::pack(op, const_view<real>(merged), reinterpret_cast<operand*>(memory), ctx.threads);
     };
     fill(transpose::yes, packed->forward, w.cols(), w.rows());
     fill(transpose::no, packed->backward, w.rows(), w.cols());

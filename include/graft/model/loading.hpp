@@ -16,6 +16,20 @@
 
 namespace graft {
 
+/// Reads P, the tensor NAME of SOURCE.
+/// @throws format_error  as load_parameters
+template <class T>
+void load_one(parameter<T>& p, const std::string& name, const tensor_source& source) {
+  source.expect({{name, p.shape()}});
+  constexpr index large = 1 << 16;
+  const auto in_file = p.size() >= large && !p.is_trained() ? source.in_file<T>(name) : std::nullopt;
+  if (in_file) {
+    p.read_in_place(*in_file);
+  } else {
+    source.read(name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
+  }
+}
+
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
 /// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: a frozen parameter sees the mapped
 /// file, which must not be changed in place while the model lives (graft replaces files, it never changes them).
@@ -26,15 +40,7 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
   model.for_each_parameter([&](auto& p) {
     const std::optional<std::string> name = rename(p.name);
     if (!name) return;
-    source.expect({{*name, p.shape()}});
-    using real = typename M::real;
-    constexpr index large = 1 << 16;
-    const auto in_file = p.size() >= large && !p.is_trained() ? source.in_file<real>(*name) : std::nullopt;
-    if (in_file) {
-      p.read_in_place(*in_file);
-    } else {
-      source.read(*name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
-    }
+    load_one(p, *name, source);
     ++count;
   });
   return count;
@@ -45,13 +51,14 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
 /// mix they are not used. BERT's pooler belongs to the trunk.
 std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type);
 
-/// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none.
+/// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none, and the tensors that are KNOWN.
 template <class M>
-void load_trunk(M& model, const tensor_source& source) {
+void load_trunk(M& model, const tensor_source& source, const std::set<std::string>& known = {}) {
   const bool pooler = brings_pooler(source);
   load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
     if (!pooler && is_pooler(name)) return std::nullopt;
-    return trunk_name(name, model.config.model_type);
+    const auto of_trunk = trunk_name(name, model.config.model_type);
+    return of_trunk && known.contains(*of_trunk) ? std::nullopt : of_trunk;
   });
 }
 
@@ -153,7 +160,7 @@ taken_start start_from(M& model, const tensor_source& source, const std::vector<
   std::set<std::string> wanted;
   std::vector<std::string> without_place;
   for (const auto& [name, info] : source.tensors()) {
-    if (name.starts_with("__pad.")) continue;
+    if (name.starts_with("__")) continue;  // filling, and packed weights
     const auto mine = own.find(name);
     const auto base = of_trunk.find(name);  // of a mix: its LayerNorms have names of their own there
     if (mine == own.end() && base == of_trunk.end()) {

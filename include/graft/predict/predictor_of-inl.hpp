@@ -11,6 +11,7 @@
 #include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
+#include "graft/model/packed_loading.hpp"
 #include "graft/model/prefix.hpp"
 #include "graft/predict/predictor.hpp"
 #include "graft/predict/predictor_of.hpp"
@@ -24,7 +25,7 @@ predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options&
 
 template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
-  load_trunk(trunk_, stored);
+  load_packed_trunk(trunk_, stored, encoder_fingerprint, int8_);
   pack_frozen(trunk_, false, omp_get_max_threads(), int8_);
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
 }

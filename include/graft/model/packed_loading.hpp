@@ -1,0 +1,77 @@
+#pragma once
+// Weights that a model file holds as products read them: nothing is packed at the start, and processes share them.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "graft/gemm/int8_product.hpp"
+#include "graft/gemm/product.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/model/loading.hpp"
+
+namespace graft {
+
+namespace detail {
+
+/// What products of P, or those of INT8, read of a weight of ROWS outputs and COLS inputs: the name of the form, and how many bytes.
+template <class P>
+std::pair<std::string_view, index> packed_form(bool int8, index rows, index cols) {
+  using right = tile<std::int8_t>;
+  if (int8) return {"int8", right::panels(rows) * right::tiles(cols) * static_cast<index>(sizeof(right_tile))};
+  const index bytes = packed_b<P>::size(cols, rows) * static_cast<index>(sizeof(typename P::operand));
+  return {std::is_same_v<typename P::operand, float> ? "f32" : std::is_same_v<typename P::operand, double> ? "f64" : "bf16", bytes};
+}
+
+}  // namespace detail
+
+/// As load_trunk, of an encoder with the fingerprint PRINT. Weights that SOURCE has packed for products of M's precision, or of INT8, are
+/// read where they lie, and their numbers are not looked at: with_packed_trunk did.
+/// @throws format_error  as load_trunk; what is packed are another encoder's
+template <class M>
+void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, bool int8) {
+  const auto& metadata = source.metadata();
+  const auto version = metadata.find(packed_version_field), of = metadata.find(packed_print_field);
+  if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source);
+  if (of == metadata.end() || of->second != print) {
+    throw format_error(source.path(), "holds packed weights of another encoder than its own, which has the fingerprint " + print +
+                                          ": it was changed after it was made; export the model again");
+  }
+  struct found {
+    std::string name;
+    mapped_numbers<std::byte> bytes;
+  };
+  const auto packed_of = [&](const auto& p) -> std::optional<found> {
+    const auto name = trunk_name(p.name, model.config.model_type);
+    if (!name || !p.is_product_weight() || p.is_trained()) return std::nullopt;
+    const auto [form, count] = detail::packed_form<typename M::precision>(int8, p.rows(), p.cols());
+    auto bytes = source.bytes_in_file(packed_name(form, *name), count);
+    if (!bytes) return std::nullopt;
+    source.expect({{*name, p.shape()}});
+    return found{*name, std::move(*bytes)};
+  };
+  std::set<std::string> in_place;
+  model.for_each_parameter([&](auto& p) {
+    const auto packed = packed_of(p);
+    const auto numbers = packed ? source.in_file<typename M::real>(packed->name, false) : std::nullopt;
+    if (!numbers) return;
+    p.read_in_place(*numbers);
+    in_place.insert(packed->name);
+  });
+  load_trunk(model, source, in_place);
+  model.for_each_parameter([&](auto& p) {
+    auto packed = packed_of(p);
+    if (!packed) return;
+    auto forms = std::make_shared<packed_weight>();
+    (int8 ? forms->int8 : forms->forward).read_in_place(std::move(packed->bytes));
+    p.pack(std::move(forms));
+  });
+}
+
+}  // namespace graft

@@ -1,0 +1,49 @@
+#pragma once
+// Bodies of graft/model/packed_trunk.hpp.
+
+#include <memory>
+#include <type_traits>
+
+#include "graft/core/compiled.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
+#include "graft/io/model_file.hpp"
+#include "graft/model/choose_precision.hpp"
+#include "graft/model/packed_loading.hpp"
+#include "graft/model/packed_trunk.hpp"
+
+namespace graft {
+
+GRAFT_INLINE tensor_source with_packed_trunk(const tensor_source& model, const encoder_config& config, const std::string& print,
+                                             std::optional<precision> form, int threads) {
+  tensor_source all(model.path());
+  all.add_all(model, [](const std::string& name) { return is_packed_name(name) ? std::nullopt : std::optional(name); });
+  auto metadata = model.metadata();
+  metadata.erase(packed_version_field);
+  metadata.erase(packed_print_field);
+  if (form) {
+    metadata[packed_version_field] = packed_version;
+    metadata[packed_print_field] = print;
+    const bool int8 = form == precision::int8;
+    in_precision(int8 ? precision::f32 : *form, [&]<class P>(P) {
+      if constexpr (std::is_same_v<typename P::real, float>) {
+        for (const auto& [name, shape] : trunk_tensors(config)) {
+          if (shape.size() != 2 || name.find(".encoder.layer.") == name.npos) continue;
+          auto weight = parameter<float>::factor(name, parameter_role::weight, shape[0], shape[1]);
+          load_one(weight, name, model);
+          int8 ? pack_int8_weight(weight, threads) : pack_weight<P>(weight, false, threads);
+          const auto packed = weight.shared_packed();
+          const auto [form_name, count] = detail::packed_form<P>(int8, shape[0], shape[1]);
+          const std::byte* bytes = (int8 ? packed->int8 : packed->forward).data();
+          all.add(packed_name(form_name, name), {dtype::u8, {count}, {bytes, static_cast<std::size_t>(count)}});
+          all.keep_alive(std::shared_ptr<const void>(packed));
+        }
+      } else {
+        throw config_error("weights are packed for f32, bf16 and int8, not for f64");
+      }
+    });
+  }
+  all.set_metadata(std::move(metadata));
+  return all;
+}
+
+}  // namespace graft
