@@ -106,16 +106,19 @@ TEST_CASE("weights that a file has packed give the same answers in every precisi
   std::vector<std::byte> zeros(1 << 16);
   graft::tensor_source with_zeros(wrong.path());
   for (const auto& [name, info] : wrong.tensors()) {
-    with_zeros.add(name, graft::is_packed_name(name) ? graft::tensor_info{info.type, info.shape, std::span(zeros).first(info.bytes.size())} : info);
+    with_zeros.add(
+        name, graft::is_packed_name(name) ? graft::tensor_info{info.type, info.shape, std::span(zeros).first(info.bytes.size())} : info);
   }
   with_zeros.set_metadata(wrong.metadata());
   graft::write_model_file(files.model_path, with_zeros, graft::read_json(trunk.config_path), "a test");
-  CHECK(everyone(graft::precision::f32, files).predict(rows(0, "original"))[0].probabilities != everyone().predict(rows(0, "original"))[0].probabilities);
+  CHECK(everyone(graft::precision::f32, files).predict(rows(0, "original"))[0].probabilities !=
+        everyone().predict(rows(0, "original"))[0].probabilities);
 
   graft::write_model_file(files.model_path, graft::with_packed_trunk(plain, config, "0123456789abcdef", graft::precision::f32, 1),
                           graft::read_json(trunk.config_path), "a test");
-  CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}),
-                    Catch::Contains("model.safetensors holds packed weights of another encoder than its own, which has the fingerprint " + print));
+  CHECK_THROWS_WITH(
+      predictor(files, {.precision = graft::precision::f32}),
+      Catch::Contains("model.safetensors: holds packed weights of another encoder than its own, which has the fingerprint " + print));
 }
 
 TEST_CASE("adapters of every origin give, around one trunk, the answers that PyTorch computed") {

@@ -174,8 +174,8 @@ TEST_CASE("--pack adds the weights as products read them, of what was merged, an
     std::filesystem::copy_file(golden + "/model/" + name, folder / ("hf/" + std::string(name)));
   graft::write_file(folder / "rows.jsonl", "{\"input_ids\": [0, 5, 9, 2]}\n{\"input_ids\": [0, 30, 31, 32, 2]}\n");
   const auto answers = [&](const std::string& model) {
-    const auto result = run_graft({"predict", "--model_path", model + "/model.safetensors", "--adapter_path", model + "/head.safetensors", "--input",
-                                   folder / "rows.jsonl", "--max_seq_length", "9", "--precision", "bf16"});
+    const auto result = run_graft({"predict", "--model_path", model + "/model.safetensors", "--adapter_path", model + "/head.safetensors",
+                                   "--input", folder / "rows.jsonl", "--max_seq_length", "9", "--precision", "bf16"});
     CHECK(result.err.empty());
     return result.out;
   };

@@ -79,9 +79,10 @@ int export_model(int argc, const char* const* argv) {
       "merge_lora", &lora_path,
       "A low-rank update or IA3 (PEFT's folder, or graft's): it becomes part of the weights, its head that of the model, and a file of its "
       "own beside them, too.");
-  flags.add("pack", &pack,
-            "The file holds the encoder's weights a second time, as products of this precision read them: predict, evaluate and embed start "
-            "at once, and processes share them.")
+  flags
+      .add("pack", &pack,
+           "The file holds the encoder's weights a second time, as products of this precision read them: predict, evaluate and embed start "
+           "at once, and processes share them.")
       .one_of({"auto", "f32", "bf16", "int8"});
   flags.add("without_tokenizer", &without_tokenizer, "Leave the vocabulary out: rows will bring their ids.");
   flags.add("force_overwrite", &force_overwrite, "Write into OUT even if it holds files.");
