@@ -160,7 +160,7 @@
 #include "graft/model/initialization.hpp"         // fresh adapters and heads
 #include "graft/model/loading.hpp"                // files -> parameters
 #include "graft/model/freezing.hpp"               // which parameters are trained
-#include "graft/model/packed_trunk.hpp"
+#include "graft/model/packed_trunk.hpp"           // weights as products read them, in a file
 #include "graft/model/prefix.hpp"                 // prefixes: where they go, how they start
 #include "graft/model/memory.hpp"                 // what a run will need
 #include "graft/model/saving.hpp"                 // parameters -> files
