@@ -45,8 +45,8 @@ def waited(a, n, k, gigabits):
 def main():
     o = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     o.add_argument("--micro_batches", type=int, nargs="+", default=[20, 320])
-    o.add_argument("--seconds", type=float, default=0.40, help="c, of one micro-batch on one thread")
-    o.add_argument("--rest", type=float, default=0.06, help="of a step, which each rank does whole")
+    o.add_argument("--seconds", type=float, default=0.21, help="c, of one micro-batch on one thread")
+    o.add_argument("--rest", type=float, default=0.02, help="of a step, which each rank does whole")
     o.add_argument("--megabytes", type=float, default=12.0, help="of gradients")
     o.add_argument("--head", type=float, default=2.4, help="of these, of the head")
     o.add_argument("--layers", type=int, default=12)
