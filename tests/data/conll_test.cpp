@@ -7,6 +7,7 @@
 #include "graft/data/data_set.hpp"
 #include "graft/data/example_reader.hpp"
 #include "graft/data/featurize.hpp"
+#include "graft/data/jsonl.hpp"
 #include "graft/text/tokenizer.hpp"
 #include "support/shared.hpp"
 #include "support/tiny_folder.hpp"
@@ -78,9 +79,83 @@ TEST_CASE("JSON lines hold words and tags") {
   CHECK_THROWS_WITH(words_in("a.jsonl", R"({"text_a": "a", "tags": ["O"]})"), Catch::Contains("has \"tags\" without \"tokens\""));
 }
 
+TEST_CASE("texts with labeled spans are words with tags") {
+  const auto rows = words_in("a.jsonl", R"({"text_a": "Ann Lee, of (Köln) ...", "spans": [{"start": 0, "end": 7, "label": "PER"}, )"
+                                        R"({"start": 13, "end": 17, "label": "LOC", "text": "Köln", "score": 0.5}], "id": 4})"
+                                        "\n"
+                                        R"({"text": "Bonn's mayor", "entities": [{"start": 0, "end": 4, "label": "LOC"}]})"
+                                        "\n"
+                                        R"({"text": "x y", "entities": []})");
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].words == strings{"Ann", "Lee", ",", "of", "(", "Köln", ")", ".", ".", "."});
+  CHECK(rows[0].tags == strings{"B-PER", "I-PER", "O", "O", "O", "B-LOC", "O", "O", "O", "O"});
+  CHECK(rows[0].text_a.empty());
+  CHECK(rows[0].widened == 0);
+  CHECK(rows[1].tags == strings{"B-LOC", "O"});  // a span that ends inside a word
+  CHECK(rows[1].widened == 1);
+  CHECK(rows[2].tags == strings{"O", "O"});
+  const auto test = words_in(
+      "a.jsonl", "{\"text\": \"Ann.\", \"spans\": [{\"start\": 0, \"end\": 3, \"label\": \"PER\"}]}\n{\"text_a\": \"Bo\"}", "test");
+  CHECK(test[0].words == strings{"Ann", "."});
+  CHECK(test[0].tags.empty());
+  CHECK(test[1].words == strings{"Bo"});
+  // who asks for no words gets the text
+  CHECK(graft::parse_jsonl_row(R"({"text": "Ann.", "spans": []})", "p", 1).text_a == "Ann.");
+}
+
+TEST_CASE("spans that are not as they should be are refused") {
+  const auto refuse = [](const std::string& spans, const std::string& what) {
+    INFO(spans);
+    CHECK_THROWS_WITH(words_in("a.jsonl", "\n{\"text_a\": \"Ann in Köln\", \"spans\": " + spans + "}"),
+                      Catch::Contains("a.jsonl:2: " + what));
+  };
+  refuse("3", "\"spans\" is 3, a list of spans was expected");
+  refuse("[3]", "\"spans\", number 1, is 3, as {\"start\": 0,");
+  refuse(R"([{"start": 0, "end": 3, "label": "P"}, {"start": 0, "end": 12, "label": "P"}])",
+         "\"spans\", number 2, has the end 12, a whole number from 1 to 11 was expected: characters (code points) of the text, from 0");
+  refuse(R"([{"start": -1, "end": 3, "label": "P"}])", "\"spans\", number 1, has the start -1, a whole number from 0 to 11");
+  refuse(R"([{"start": 3, "end": 3, "label": "P"}])", "\"spans\", number 1, has the end 3, a whole number from 4 to 11");
+  refuse(R"([{"start": 0, "label": "P"}])", "\"spans\", number 1, has the end null");
+  refuse(R"([{"start": 0, "end": 3}])", "\"spans\", number 1, has the label null, a name was expected");
+  refuse(R"([{"start": 0, "end": 3, "label": ""}])", "\"spans\", number 1, has the label \"\", a name");
+  refuse(R"([{"start": 0, "end": 3, "label": "P", "type": "x"}])", "\"spans\", number 1, has \"type\": start, end and label were expected");
+  refuse(R"([{"start": 7, "end": 10, "label": "P", "text": "Köln"}])", "\"spans\", number 1, has the text \"Köln\", where \"Köl\" stands");
+  refuse(R"([{"start": 0, "end": 6, "label": "P"}, {"start": 4, "end": 11, "label": "Q"}])",
+         "has Q at characters 4 to 11, and another span in its word \"in\"");
+  refuse(R"([{"start": 3, "end": 4, "label": "P"}])", "has P at characters 3 to 4, where no word stands");
+  const auto refuse_row = [](const std::string& row, const std::string& what) {
+    INFO(row);
+    CHECK_THROWS_WITH(words_in("a.jsonl", row), Catch::Contains("a.jsonl:1: " + what));
+  };
+  refuse_row(R"({"text_a": " ", "spans": []})", "holds a text without words");
+  refuse_row(R"({"text_a": "a", "spans": [], "entities": []})", "has both \"spans\" and \"entities\"");
+  refuse_row(R"({"text_a": "a", "text": "a", "spans": []})", "has both \"text\" and \"text_a\"");
+  refuse_row(R"({"text_a": "a", "text_b": "a", "entities": []})", "has both \"entities\" and \"text_b\"");
+  refuse_row(R"({"tokens": ["a"], "spans": []})", "has both \"tokens\" and \"spans\"");
+  refuse_row(R"({"spans": []})", "");
+  refuse_row(R"({"text": "a"})", "has a field that graft does not know: \"text\" (here: text_a or text_b)");
+}
+
+TEST_CASE("tags that are numbers are those of the listed labels") {
+  const temporary_folder folder;
+  const auto read = [&](const std::string& tags, const strings& labels) {
+    graft::write_file(folder / "a.jsonl", "{\"tokens\": [\"Ann\", \"x\"], \"ner_tags\": " + tags + "}\n");
+    return graft::read_examples(graft::custom_task("names", task_kind::token_classification, labels), "train", folder / "a.jsonl")[0].tags;
+  };
+  CHECK(read("[1, 0]", {"O", "B-PER"}) == strings{"B-PER", "O"});
+  CHECK(read("[1, 0]", {"1", "0"}) == strings{"1", "0"});  // which are their names
+  CHECK(read("[1, 0]", {}) == strings{"1", "0"});
+  CHECK(read(R"(["1", "0"])", {"O", "B-PER"}) == strings{"1", "0"});  // texts are names
+  CHECK_THROWS_WITH(read("[1, 2]", {"O", "B-PER"}),
+                    Catch::EndsWith("a.jsonl:1: has the tag 2 for word 2, a number from 0 to 1 was expected, of a label, or its name"));
+  CHECK_THROWS_WITH(read("[-100, 0]", {"O", "B-PER"}), Catch::Contains("has the tag -100 for word 1"));
+  CHECK_THROWS_WITH(read("[9999999999, 0]", {"O", "B-PER"}), Catch::Contains("has the tag 9999999999 for word 1"));
+}
+
 TEST_CASE("the column of the tags is a whole number") {
   const temporary_folder folder;
-  graft::write_file(folder / "t.json", R"({"task": "custom", "name": "n", "kind": "token_classification", "tag_column": "2", "paths": {}})");
+  graft::write_file(folder / "t.json",
+                    R"({"task": "custom", "name": "n", "kind": "token_classification", "tag_column": "2", "paths": {}})");
   CHECK_THROWS_WITH(graft::read_task_config(folder / "t.json"), Catch::Contains("\"tag_column\" is \"2\", a whole number was expected"));
 }
 

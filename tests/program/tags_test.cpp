@@ -114,19 +114,44 @@ TEST_CASE("tags are trained by every way to tune, with the same bits on any numb
   const auto merged = m.run(with({"merge-adapters", "--adapter_path", m.folder / "lora", "--output_path", m.folder / "merged"}, encoder));
   CHECK_THAT(merged.err, Catch::Contains("merged: cuts texts into words where its tokenizer says"));
   CHECK(graft::read_json(m.folder / "merged/tokenizer_config.json")["add_prefix_space"] == true);
-  const auto peft = m.run(
-      with({"convert-adapter", "--adapter_path", m.folder / "lora", "--output_path", m.folder / "peft", "--to", "peft"}, encoder));
+  const auto peft =
+      m.run(with({"convert-adapter", "--adapter_path", m.folder / "lora", "--output_path", m.folder / "peft", "--to", "peft"}, encoder));
   CHECK_THAT(peft.err, Catch::Contains("peft: cuts texts into words where its tokenizer says"));
   const auto unnamed = m.run(with({"predict", "--adapter_path", m.folder / "peft", "--input", m.folder / "val.jsonl"}, encoder));
   CHECK_THAT(unnamed.err, Catch::Contains("peft: does not say what its labels are: tags are called 0, 1, ..."));
   const auto cut = m.run(with(
       {"evaluate", "--adapter_path", m.folder / "lora", "--task_config_path", m.folder / "task.json", "--max_seq_length", "4"}, encoder));
-  CHECK_THAT(cut.err, Catch::Contains("val.jsonl: of 2 words in 1 rows no token is left (rows are cut at --max_seq_length 4)"));
+  CHECK_THAT(cut.err, Catch::Contains("val.jsonl: of 2 words in 1 row no token is left (rows are cut at --max_seq_length 4)"));
   const auto compared = m.run({"report", m.folder / "run", m.folder / "full"});  // the labels are those of the training rows
   CHECK(compared.err.empty());
   CHECK_THAT(compared.out, Catch::Contains(" to ") && Catch::Contains("), p "));
   graft::write_file(m.folder / "val.jsonl", "{\"tokens\": [\"b\", \"\u200b\"], \"tags\": [\"B-X\", \"O\"]}\n");
   CHECK_THAT(m.run({"report", m.folder / "run", m.folder / "full"}).err, Catch::Contains("its answers are not to all words of"));
+}
+
+TEST_CASE("tags are trained and evaluated from spans of texts, and from numbers of labels") {
+  const tag_material m(graft::json{{"labels", {"O", "B-X", "I-X"}}});
+  graft::json task = graft::read_json(m.folder / "task.json");
+  graft::write_file(m.folder / "train.jsonl",
+                    "{\"text\": \"a b c d\", \"entities\": [{\"start\": 2, \"end\": 5, \"label\": \"X\"}]}\n"
+                    "{\"text_a\": \"b a-c\", \"spans\": [{\"start\": 0, \"end\": 3, \"label\": \"X\"}]}\n"
+                    "{\"tokens\": [\"b\", \"a\"], \"ner_tags\": [1, 0]}\n");
+  graft::write_file(m.folder / "test.jsonl", "{\"text_a\": \"a b\"}\n");
+  for (const std::string split : {"train", "test"}) task["paths"][split] = m.folder / (split + ".jsonl");
+  task["paths"]["val"] = task["paths"]["train"];
+  graft::write_file(m.folder / "task.json", task.dump());
+  const auto trained = m.run(m.flags("spans"));
+  CHECK_THAT(trained.err, Catch::Contains("train.jsonl: 1 span begins or ends inside a word, the first in line 2: the whole word counts"));
+  CHECK(graft::read_json(m.folder / "spans/val_report.json")["worst"].size() == 3);
+  CHECK_THAT(graft::read_file(m.folder / "spans/test_predictions.conll"), Catch::StartsWith("a\t") && Catch::Contains("\nb\t"));
+  const std::vector<std::string> model{"--model_path", m.folder / "encoder", "--adapter_path", m.folder / "spans"};
+  const auto by_task = m.run(with({"evaluate", "--task_config_path", m.folder / "task.json"}, model));
+  const auto by_file = m.run(with({"evaluate", "--input", m.folder / "train.jsonl"}, model));  // with the labels of the model
+  CHECK(by_task.out == by_file.out);
+  CHECK_THAT(by_task.out, Catch::StartsWith("3 rows of"));
+  const auto answers = m.lines(m.run(with({"predict", "--input", m.folder / "train.jsonl"}, model)).out);
+  CHECK_FALSE(answers[0].contains("tags"));  // a text
+  CHECK(answers[2]["tags"].size() == 2);
 }
 
 TEST_CASE("tags are predicted for words and for texts, evaluated, and found in a mix") {

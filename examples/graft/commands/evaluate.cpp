@@ -15,6 +15,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/data/data_set.hpp"
+#include "graft/data/tags.hpp"
 #include "graft/predict/answer_stream.hpp"
 #include "graft/train/class_report.hpp"
 #include "graft/train/metrics.hpp"
@@ -154,7 +155,7 @@ std::vector<example> labeled_rows(const question& q) {
   std::vector<example> rows;
   for (example row; q.rows.next(row); row = example()) rows.push_back(std::move(row));
   for (const example& row : rows) {
-    if (!row.label && row.tags.empty())
+    if (!row.label && row.tags.empty() && !row.spans)
       throw format_error::at_line(q.source(), row.line,
                                   std::string(row.words.empty() ? "has no label" : "has no tags") +
                                       ": rows whose labels are known were expected (--split val, of a task)");
@@ -198,15 +199,15 @@ int evaluate(int argc, const char* const* argv) {
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;
+    for (example& row : s.rows) {
+      if (of.kind == task_kind::token_classification) as_words(row, of.labels, q.source());
+    }
     if (const std::string text = unread_tags_text(of); !text.empty()) print_notes({q.source() + ": " + text});
     std::vector<features> ready(s.rows.size());
     labeled(s.of, s.rows, ready, q.source());  // a label that there is not costs no time
     s.logits = logits_of(q, model, s.rows, order, ready);
     s.labels = labeled(s.of, s.rows, std::move(ready), q.source()).rows;
-    if (s.of.kind == task_kind::token_classification) {
-      const std::string lost = lost_words_text(s.rows, s.labels, length_of(q, model));
-      if (!lost.empty()) print_notes({q.source() + ": " + lost});
-    }
+    if (s.of.kind == task_kind::token_classification) print_notes(word_notes(q.source(), s.rows, s.labels, length_of(q, model)));
     batch wanted;
     for (const features& row : s.labels) wanted.add_answer(row);
     s.loss = task_loss<double>(s.of.kind, s.logits, wanted, nullptr);

@@ -39,27 +39,39 @@ std::string unread_tags_text(const task& t) {
   if (t.kind != task_kind::token_classification || marks_entities(t.labels)) return "";
   const auto number = [](const std::string& tag) { return tag.find_first_not_of("0123456789") == tag.npos; };
   const auto marked = [](const std::string& tag) {
-    return tag == "O" || tag == "o" || (tag.size() > 1 && std::string_view("BILUESbilues").find(tag[0]) != std::string_view::npos &&
-                                        std::string_view("-_").find(tag[1]) != std::string_view::npos);
+    return tag == "O" || tag == "o" ||
+           (tag.size() > 1 && std::string_view("BILUESbilues").find(tag[0]) != std::string_view::npos &&
+            std::string_view("-_").find(tag[1]) != std::string_view::npos);
   };
   const bool numbers = std::ranges::all_of(t.labels, number);
   if (!numbers && !std::ranges::any_of(t.labels, marked)) return "";
   return std::string("no entities are scored, acc alone: the tags ") +
          (numbers ? "are numbers" : graft::detail::listed(t.labels, graft::detail::quoted)) +
          (numbers ? "" : " are not all O, or B-, I-, E- or S- and a type") + ", of which nobody knows which mark them" +
-         (numbers ? "; write the names that they stand for" : "");
+         (numbers ? "; write the names that they stand for, or list those as \"labels\" of the task" : "");
 }
 
-std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length) {
-  std::size_t words = 0, rows = 0;
+std::vector<std::string> word_notes(const std::string& path, const std::vector<example>& examples, std::span<const features> ready,
+                                    index max_seq_length) {
+  std::size_t words = 0, rows = 0, spans = 0, line = 0;
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const std::size_t lost = examples[i].words.size() - ready[i].answering.size();
     words += lost;
     rows += lost > 0 ? 1 : 0;
+    if (spans == 0) line = examples[i].line;
+    spans += examples[i].widened;
   }
-  if (words == 0) return "";
-  return "of " + std::to_string(words) + " words in " + std::to_string(rows) + " rows no token is left (rows are cut at --max_seq_length " +
-         std::to_string(max_seq_length) + "): they get no tag, and count in no score";
+  const auto counted = [](std::size_t n, const std::string& what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); };
+  std::vector<std::string> notes;
+  if (spans > 0) {
+    notes.push_back(path + ": " + counted(spans, "span") + (spans == 1 ? " begins or ends" : " begin or end") +
+                    " inside a word, the first in line " + std::to_string(line) + ": the whole word counts");
+  }
+  if (words > 0) {
+    notes.push_back(path + ": of " + counted(words, "word") + " in " + counted(rows, "row") + " no token is left (rows are cut at " +
+                    "--max_seq_length " + std::to_string(max_seq_length) + "): they get no tag, and count in no score");
+  }
+  return notes;
 }
 
 void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,

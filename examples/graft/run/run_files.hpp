@@ -26,8 +26,10 @@ std::string text_of_words(const example& row);
 /// What is said of tags that may be meant to mark entities, and are not read so: numbers, BILOU, lower case; "" of others.
 std::string unread_tags_text(const task& t);
 
-/// How many words of EXAMPLES, rows that were cut at MAX_SEQ_LENGTH tokens, have no token in READY, their features; "" if none.
-std::string lost_words_text(const std::vector<example>& examples, std::span<const features> ready, index max_seq_length);
+/// What is said of EXAMPLES, rows of words in the file PATH that were cut at MAX_SEQ_LENGTH tokens: how many words have no token in READY,
+/// their features, and how many spans became longer (data/tags.hpp, as_words).
+std::vector<std::string> word_notes(const std::string& path, const std::vector<example>& examples, std::span<const features> ready,
+                                    index max_seq_length);
 
 /// The words of EXAMPLES, a line each: WORD, a tab, its tag; a blank line behind each row. A word that no token was left of gets O.
 void write_tagged(const std::string& path, const task& t, const_view<double> logits, std::span<const features> rows,

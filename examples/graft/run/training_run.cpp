@@ -24,6 +24,7 @@
 #include "host/notes.hpp"
 #include "host/ranks.hpp"
 #include "run/precision.hpp"
+#include "run/run_files.hpp"
 
 namespace graft::program {
 namespace {
@@ -141,12 +142,6 @@ head_options run_head(const prepared_run& run) {
   return run.tasks.task.kind == task_kind::token_classification ? token_head(run.config) : usual_head(run.config);
 }
 
-/// Says how many words of EXAMPLES, which PATH holds and whose features are those of SET, have no token.
-void note_lost_words(const prepared_run& run, const std::string& path, const std::vector<example>& examples, const data_set& set) {
-  const std::string lost = lost_words_text(examples, set.rows, run.max_seq_length);
-  if (!lost.empty()) std::fprintf(stderr, "graft: %s: %s\n", printable(path, 4000).c_str(), lost.c_str());
-}
-
 void read_data(prepared_run& run) {
   const training_flags& flags = run.flags;
   task& asked = run.tasks.task;
@@ -172,7 +167,7 @@ void read_data(prepared_run& run) {
       examples = training_subset(std::move(examples), number, flags.train_examples_fraction, run.seed());
     }
     const auto keep = [&] {
-      if (tags) note_lost_words(run, path, examples, run.data[split]);
+      if (tags) print_notes(word_notes(path, examples, run.data[split].rows, run.max_seq_length));
       if ((flags.do_val && split.starts_with("val")) || (tags && split.starts_with("test"))) run.examples[split] = std::move(examples);
     };
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });

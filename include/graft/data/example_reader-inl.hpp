@@ -10,6 +10,7 @@
 #include "graft/data/example_reader.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
+#include "graft/data/tags.hpp"
 
 namespace graft::detail {
 
@@ -115,13 +116,15 @@ GRAFT_INLINE bool example_reader::next_jsonl(example& row) {
   if (!split_.labeled()) row.label.reset();
   if (!split_.labeled()) row.tags.clear();
   if (task_.kind == task_kind::token_classification) {
-    if (row.words.empty()) {
-      throw format_error::at_line(path_, row.line, "has no \"tokens\", the words that a task of \"token_classification\" is about");
+    if (row.words.empty() && !row.spans && (split_.labeled() || !row.input_ids.empty())) {
+      throw format_error::at_line(path_, row.line,
+                                  "has no \"tokens\", words, nor \"spans\" of a text, which a task of \"token_classification\" is about");
     }
-    if (split_.labeled() && row.tags.empty()) throw format_error::at_line(path_, row.line, "has no \"tags\"");
+    if (!split_.labeled()) row.spans.reset();
+    if (split_.labeled() && row.tags.empty() && !row.spans) throw format_error::at_line(path_, row.line, "has no \"tags\"");
     return true;
   }
-  if (split_.labeled() && !row.label && row.tags.empty())
+  if (split_.labeled() && !row.label && row.tags.empty() && !row.spans)
     throw format_error::at_line(path_, row.line, row.words.empty() ? "has no \"label\"" : "has no \"tags\"");
   if (task_.custom() || !row.input_ids.empty()) return true;
   if (split_.columns.text_b >= 0 && !row.text_b) {
@@ -274,7 +277,10 @@ GRAFT_INLINE std::vector<example> read_examples(const task& task, const std::str
   example_reader rows(task, split_name, path);
   if (skipped != nullptr) rows.skip_short_rows();
   std::vector<example> examples;
-  for (example row; rows.next(row);) examples.push_back(std::move(row));
+  for (example row; rows.next(row);) {
+    if (task.kind == task_kind::token_classification) as_words(row, task.labels, path);
+    examples.push_back(std::move(row));
+  }
   if (skipped != nullptr) skipped->insert(skipped->end(), rows.skipped().begin(), rows.skipped().end());
   return examples;
 }

@@ -82,7 +82,7 @@ class example_reader {
   bool ended_ = false;
 };
 
-/// The examples of SPLIT in the file PATH, in file order.
+/// The examples of SPLIT in the file PATH, in file order; of tags for words all as words (data/tags.hpp, as_words).
 /// @param[in,out] skipped  gets the lines of rows left out for want of columns, which happens for QQP's labeled splits alone; without it
 ///                         such a row is refused
 /// @throws format_error, config_error  as example_reader

@@ -52,33 +52,13 @@ GRAFT_INLINE features featurize(const example& row, const known_ids& known, inde
 
 namespace graft::detail {
 
-/// The code points of a text, and where in its bytes each stands.
-struct code_points {
-  explicit code_points(std::string_view text) : whole(text) {
-    for_each_code_point(text, [&](std::int32_t value, std::string_view bytes) {
-      values.push_back(value);
-      begins.push_back(static_cast<std::size_t>(bytes.data() - text.data()));
-    });
-    begins.push_back(text.size());
-  }
-  std::string_view part(text_span of) const {
-    const std::size_t begin = begins[static_cast<std::size_t>(of.begin)];
-    return whole.substr(begin, begins[static_cast<std::size_t>(of.end)] - begin);
-  }
-  /// Whether a space stands at code point I, if there is one.
-  bool space_at(std::int32_t i) const { return i < std::ssize(values) && values[static_cast<std::size_t>(i)] == ' '; }
-
-  std::string_view whole;
-  std::vector<std::int32_t> values;
-  std::vector<std::size_t> begins;
-};
-
 /// Whether the token ID at PLACE in TEXT goes on with the word of the one before it.
 /// Source: transformers' TokenClassificationPipeline, gather_pre_entities.
 GRAFT_INLINE bool goes_on(const tokenizer& tokens, std::int32_t id, text_span place, const code_points& text) {
   if (id == tokens.unk_id()) return false;
   if (tokens.marks_continuations()) return static_cast<index>(count_code_points(tokens.token(id))) != place.end - place.begin;
-  return place.begin > 0 && !text.space_at(place.begin - 1) && !text.space_at(place.begin);
+  const auto space_at = [&](std::int32_t i) { return i < std::ssize(text.values) && text.values[static_cast<std::size_t>(i)] == ' '; };
+  return place.begin > 0 && !space_at(place.begin - 1) && !space_at(place.begin);
 }
 
 GRAFT_INLINE void check_known(const std::vector<std::int32_t>& ids, const tokenizer& tokens) {
@@ -152,7 +132,7 @@ GRAFT_INLINE features featurize_words(const example& row, const tokenizer& token
     for (std::int32_t w = 0; w < std::ssize(row.words); ++w) add_word(row.words[static_cast<std::size_t>(w)], {w, w + 1});
   } else if (as_trained) {
     const detail::code_points text(row.text_a);
-    for (const text_span place : words_of(row.text_a)) add_word(text.part(place), place);
+    for (const text_span place : detail::words_of(text)) add_word(text.part(place), place);
   } else {
     std::vector<text_span> places;
     const auto own = tokens.encode(row.text_a, false, &places);

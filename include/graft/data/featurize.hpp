@@ -51,7 +51,7 @@ features featurize(const example& row, const tokenizer& tokens, index max_seq_le
 /// @throws encoding_error  as above      @throws config_error  as above; the row has two texts, or ids
 features featurize_words(const example& row, const tokenizer& tokens, index max_seq_length, bool as_trained = true);
 
-/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row; of one with words, featurize_words;, in order, by THREADS threads (0: as many as
+/// `featurize(row, SOURCE, MAX_SEQ_LENGTH)` of every row; of one with words, featurize_words; in order, by THREADS threads (0: as many as
 /// OpenMP takes); SOURCE is a tokenizer or, where all rows bring their ids, known_ids. PROGRESS(rows done, rows in all), when given, is
 /// called from the calling thread now and then and at the end.
 /// @throws row_error  for the first row that `featurize` refuses, whatever the number of threads

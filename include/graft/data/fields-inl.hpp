@@ -61,8 +61,9 @@ GRAFT_INLINE std::string refused_fields(const std::vector<std::string>& fields) 
   }
   if (fields.size() > most) list += " and " + std::to_string(fields.size() - most) + " more";
   return std::string("has ") + (fields.size() == 1 ? "a field" : "fields") + " that graft does not know: " + list +
-         "; rename or take out (known are text_a, text_b, label, adapter, tokens, tags, ner_tags, input_ids, attention_mask, "
-         "token_type_ids; passed over are id, idx, index, guid, uid, uuid, pairID, promptID, special_tokens_mask, and beside tokens "
+         "; rename or take out (known are text_a, text_b, label, adapter, tokens, tags, ner_tags, spans, entities, input_ids, "
+         "attention_mask, token_type_ids; passed over are id, idx, index, guid, uid, uuid, pairID, promptID, special_tokens_mask, and "
+         "beside tokens "
          "pos_tags, chunk_tags)" +
          unseen;
 }

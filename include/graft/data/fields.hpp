@@ -14,6 +14,7 @@ namespace detail {
 
 inline constexpr std::array text_fields{"text_a", "text_b", "label", "adapter"};
 inline constexpr std::array word_fields{"tokens", "tags", "ner_tags"};
+inline constexpr std::array span_fields{"spans", "entities"};
 inline constexpr std::array id_fields{"input_ids", "attention_mask", "token_type_ids"};
 /// In lower case; they number or name a row, or follow from `input_ids`.
 inline constexpr std::array passed_over_fields{"id",

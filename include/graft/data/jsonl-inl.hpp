@@ -2,13 +2,16 @@
 // Bodies of graft/data/jsonl.hpp.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <limits>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
+#include "graft/data/tags.hpp"
 
 namespace graft {
 
@@ -66,6 +69,45 @@ GRAFT_INLINE std::string joined_labels(const json& list, const std::string& wher
   return all;
 }
 
+/// The spans of TEXT in LIST, a row's member NAME.
+/// @throws format_error  no list of objects with a label and, in characters of TEXT, start and end; or another text is said to stand there
+GRAFT_INLINE std::vector<labeled_span> labeled_spans(const json& list, const std::string& name, const std::string& text,
+                                                     const std::string& where) {
+  if (!list.is_array()) throw format_error(where, "\"" + name + "\" is " + shown(list) + ", a list of spans was expected");
+  const code_points characters(text);
+  const auto count = static_cast<std::int32_t>(characters.values.size());
+  std::vector<labeled_span> spans;
+  for (const json& one : list) {
+    const auto refuse = [&](const std::string& what) {
+      return format_error(where, "\"" + name + "\", number " + std::to_string(spans.size() + 1) + ", " + what);
+    };
+    if (!one.is_object()) throw refuse("is " + shown(one) + R"(, as {"start": 0, "end": 4, "label": "PER"} was expected)");
+    for (const auto& [field, value] : one.items()) {
+      if (is_among(std::array{"label", "start", "end", "text", "score", "id", "token_start", "token_end"}, field)) continue;
+      throw refuse("has \"" + printable(field, 60) + "\": start, end and label were expected");
+    }
+    labeled_span span;
+    const json label = one.value("label", json());
+    if (!label.is_string() || label.empty() || label == "") throw refuse("has the label " + shown(label) + ", a name was expected");
+    span.label = label.get<std::string>();
+    const auto place = [&](const char* field, std::int32_t least) {
+      const json value = one.value(field, json());
+      if (value.is_number_integer() && value >= least && value <= count) return value.get<std::int32_t>();
+      throw refuse("has the " + std::string(field) + " " + shown(value) + ", a whole number from " + std::to_string(least) + " to " +
+                   std::to_string(count) + " was expected: characters (code points) of the text, from 0");
+    };
+    span.begin = place("start", 0);
+    span.end = place("end", span.begin + 1);
+    const std::string there(characters.part({span.begin, span.end}));
+    if (const auto said = one.find("text"); said != one.end() && *said != there) {
+      throw refuse("has the text " + shown(*said) + ", where " + shown(json(there)) +
+                   " stands: start and end count characters (code points) of the text, from 0, and the end is behind the last");
+    }
+    spans.push_back(std::move(span));
+  }
+  return spans;
+}
+
 }  // namespace graft::detail
 
 namespace graft {
@@ -85,31 +127,32 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
     return found == row.end() || found->is_null() ? nullptr : &*found;
   };
   const json* const ids = given("input_ids");
+  const json* const words = given("tokens");
+  const json* const spans = given("spans") != nullptr ? given("spans") : given("entities");
   std::vector<std::string> unknown;
   for (const auto& [name, value] : row.items()) {
     if (detail::is_among(detail::text_fields, name) || detail::is_among(detail::id_fields, name) || detail::is_passed_over(name)) continue;
-    if (detail::is_among(detail::word_fields, name) || (given("tokens") != nullptr && (name == "pos_tags" || name == "chunk_tags")))
-      continue;
+    if (detail::is_among(detail::word_fields, name) || detail::is_among(detail::span_fields, name)) continue;
+    if ((words != nullptr && (name == "pos_tags" || name == "chunk_tags")) || (spans != nullptr && name == "text")) continue;
     unknown.push_back(name);
   }
   if (!unknown.empty()) throw format_error(where, detail::refused_fields(unknown));
   example result;
   result.line = line;
   result.adapter = optional<std::string>(row, "adapter", where, "");
-  if (given("tokens") != nullptr) {
-    for (const char* name : {"text_a", "text_b", "input_ids", "label"}) {
+  if (words != nullptr) {
+    for (const char* name : {"text_a", "text_b", "input_ids", "label", "spans", "entities"}) {
       if (given(name) != nullptr)
         throw format_error(where, "has both \"tokens\" and \"" + std::string(name) + "\", one of them was expected");
     }
-    const json& words = row["tokens"];
-    const bool texts = words.is_array() && std::all_of(words.begin(), words.end(), [](const json& word) { return word.is_string(); });
-    if (!texts) throw format_error(where, "\"tokens\" is " + shown(words) + ", a list of texts was expected, the words");
-    result.words = words.get<std::vector<std::string>>();
+    const bool texts = words->is_array() && std::all_of(words->begin(), words->end(), [](const json& word) { return word.is_string(); });
+    if (!texts) throw format_error(where, "\"tokens\" is " + shown(*words) + ", a list of texts was expected, the words");
+    result.words = words->get<std::vector<std::string>>();
     if (result.words.empty()) throw format_error(where, "\"tokens\" is empty, at least one word was expected");
     for (std::size_t w = 0; w < result.words.size(); ++w) {
       const std::string& word = result.words[w];
       if (!word.empty() && word.find_first_of("\t\n\r") == word.npos && !word.starts_with("-DOCSTART-")) continue;
-      throw format_error(where, "has " + shown(words[w]) + " as word " + std::to_string(w + 1) +
+      throw format_error(where, "has " + shown((*words)[w]) + " as word " + std::to_string(w + 1) +
                                     ": words in columns cannot be empty, hold a tab or line break, or begin with -DOCSTART-; take it out");
     }
     if (given("tags") != nullptr && given("ner_tags") != nullptr)
@@ -122,10 +165,25 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
                                     (tags->is_array() ? std::to_string(tags->size()) : shown(*tags)));
     }
     for (const json& tag : *tags) result.tags.push_back(label_text(tag, where));
+    result.tags_are_numbers = std::all_of(tags->begin(), tags->end(), [](const json& tag) { return tag.is_number_integer(); });
     return result;
   }
   for (const char* name : detail::word_fields) {
     if (given(name) != nullptr) throw format_error(where, "has \"" + std::string(name) + "\" without \"tokens\", the words");
+  }
+  if (spans != nullptr) {
+    const auto refuse_both = [&](const char* one, const char* other) {
+      if (given(one) == nullptr || given(other) == nullptr) return;
+      throw format_error(where, "has both \"" + std::string(one) + "\" and \"" + other + "\", one of them was expected");
+    };
+    const char* const name = given("spans") != nullptr ? "spans" : "entities";
+    for (const char* other : {"entities", "text_b", "input_ids", "label"}) {
+      if (std::string_view(other) != name) refuse_both(name, other);
+    }
+    refuse_both("text", "text_a");
+    result.text_a = required<std::string>(row, given("text") != nullptr ? "text" : "text_a", where);
+    result.spans = detail::labeled_spans(*spans, name, result.text_a, where);
+    return result;
   }
   if (ids == nullptr) {
     result.text_a = required<std::string>(row, "text_a", where);

@@ -1,6 +1,6 @@
 #pragma once
 // Examples as JSON lines: {"text_a": ..., "text_b": ..., "label": ...} or {"input_ids": [...], "label": ...}, or {"tokens": [...],
-// "tags": [...]}.
+// "tags": [...]}, or {"text_a": ..., "spans": [{"start": 0, "end": 4, "label": "PER"}]}.
 
 #include <charconv>
 #include <cstdint>

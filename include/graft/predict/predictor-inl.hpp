@@ -114,23 +114,17 @@ GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example&
     scores.push_back(p.row(0).maxCoeff(&best));
     tags.push_back(d.labels[static_cast<std::size_t>(best)]);
   }
-  std::vector<std::string_view> characters;
-  std::vector<bool> spaces;
-  if (row.words.empty()) {
-    for_each_code_point(row.text_a, [&](std::int32_t value, std::string_view bytes) {
-      characters.push_back(bytes);
-      spaces.push_back(is_white_space(value));
-    });
-  }
+  const code_points text(row.text_a);  // of words: none
+  const auto space_at = [&](index i) { return is_white_space(text.values[static_cast<std::size_t>(i)]); };
   for (const tagged_entity& one : marked_by(tags, marks_entities(d.labels))) {
     tagged_span span{one.type, places[static_cast<std::size_t>(one.begin)].begin, places[static_cast<std::size_t>(one.end - 1)].end};
     for (index k = one.begin; k < one.end; ++k)
       span.score += scores[static_cast<std::size_t>(k)] / static_cast<double>(one.end - one.begin);
     if (row.words.empty()) {
-      while (span.begin < span.end && spaces[static_cast<std::size_t>(span.begin)]) ++span.begin;  // that a token begins with
-      while (span.begin < span.end && spaces[static_cast<std::size_t>(span.end - 1)]) --span.end;
+      while (span.begin < span.end && space_at(span.begin)) ++span.begin;  // that a token begins with
+      while (span.begin < span.end && space_at(span.end - 1)) --span.end;
       if (span.begin == span.end) continue;
-      for (index i = span.begin; i < span.end; ++i) span.text += characters[static_cast<std::size_t>(i)];
+      span.text = text.part({static_cast<std::int32_t>(span.begin), static_cast<std::int32_t>(span.end)});
     } else {
       for (index w = span.begin; w < span.end; ++w) span.text += (w > span.begin ? " " : "") + row.words[static_cast<std::size_t>(w)];
     }
