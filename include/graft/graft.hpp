@@ -73,8 +73,9 @@
 #include "graft/ops/gelu.hpp"                     // the Gaussian error linear unit
 #include "graft/ops/softmax.hpp"                  // softmax over a row
 #include "graft/ops/layer_norm.hpp"               // normalization over a row
-#include "graft/ops/blocks.hpp"                   // blocks of products, in and out of matrices
+#include "graft/ops/blocks.hpp"                   // rows and pieces of matrices, moved and added
 #include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
+#include "graft/ops/epilogues.hpp"                // what becomes of a product's blocks while they are in cache
 #include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
 #include "graft/ops/disentangled_attention.hpp"   // attention to contents and distances

@@ -56,7 +56,7 @@ TEST_CASE("a frozen linear keeps nothing, and input gradients can be added up") 
   layer.bias.train();  // a bias needs no x either
   layer.forward(x, y, &s, ctx);
   CHECK(s.x.bytes() == 0);
-  layer.input_gradient(dy, 2, dx, ctx);
+  layer.product_back(dy, {}, ctx, graft::ops::accumulate{view<double>(dx), 2.0});
   CHECK(graft_test::largest_difference(dx, matrix<double>((dy * layer.weight.value()).array() + 2)) <= 1e-14);
   CHECK_THROWS_WITH(layer.forward(y, y, nullptr, ctx), "layer 'l.weight': x is (5, 3), weight (3, 4) needs 4 columns");
 }

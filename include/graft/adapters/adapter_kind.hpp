@@ -43,21 +43,7 @@ namespace detail {
 template <class P>
 void add_update(const bottleneck<P>& module, const_view<typename P::real> t, const_view<typename P::real> h, const_view<typename P::real> x,
                 view<typename P::real> y, typename bottleneck<P>::saved* s, context& ctx) {
-  using real = typename P::real;
-  if (x.rows() == 0) {
-    module.update(t, s, ctx, [&](index row, index col, const auto& block) {
-      y.window(row, col, block.rows(), block.cols()) = block + h.window(row, col, block.rows(), block.cols());
-    });
-    return;
-  }
-  module.update(t, s, ctx, [&](index row, index col, const auto& block) {
-    for_each_row(block, [&](index i, auto width) {
-      const real *u = block.row_data(i), *own = h.row_data(row + i) + col, *residual = x.row_data(row + i) + col;
-      real* to = y.row_data(row + i) + col;
-#pragma omp simd
-      for (index c = 0; c < width; ++c) to[c] = u[c] + own[c] + residual[c];
-    });
-  });
+  module.update(t, s, ctx, ops::add{h}, ops::add{x, typename P::real(x.rows() > 0 ? 1 : 0)}, ops::store{y});
 }
 
 }  // namespace detail

@@ -15,9 +15,7 @@ bottleneck<P>::bottleneck(const std::string& prefix, index hidden_size, index si
 
 template <class P>
 void bottleneck<P>::forward(const_view<real> h, view<real> y, saved* s, context& ctx) const {
-  update(h, s, ctx, [&](index row, index col, const auto& block) {
-    y.window(row, col, block.rows(), block.cols()) = block + h.window(row, col, block.rows(), block.cols());
-  });
+  update(h, s, ctx, ops::add{h}, ops::store{y});
 }
 
 template <class P>
@@ -26,29 +24,14 @@ void bottleneck<P>::backward(const_view<real> dy, const saved& s, view<real>* dh
 }
 
 template <class P>
-void bottleneck<P>::update(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
+void bottleneck<P>::update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
   scratch::mark mark(ctx.memory);
-  down_project.save_input(h, s != nullptr ? &s->down : nullptr, ctx);
-  const bool keeps = s != nullptr && up_project.needs_input();
   view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  view<operand> kept = keeps ? s->up.x.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  const auto activated = packed_a<P>::take(h.rows(), size(), ctx);
-  down_project.forward_blocks(down_project.pack(h, ctx), ctx, [&](index row, index col, view<real> block) {
-    if (s != nullptr) ops::write_block(block, z, row, col);
-    for (index i = 0; i < block.rows(); ++i) ops::activate_row<real>(activation_, block.row(i), block.row(i));
-    if (keeps) ops::write_block(block, kept, row, col);
-    activated.store(row, col, block);
-  });
+  const view<operand> kept = up_project.room(part_of(s, &saved::up), h.rows());
+  const auto t = packed_a<P>::take(h.rows(), size(), ctx);
+  down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_}, ops::store{kept}, ops::store{t});
   const ops::token_dropout<real> mask(dropout, h.rows(), h.cols(), ctx);
-  if (scaling_ == real(1) && !mask.active()) {
-    up_project.forward_blocks(activated, ctx, f);
-    return;
-  }
-  up_project.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
-    block *= scaling_;
-    mask.apply(block, row, col);
-    f(row, col, block);
-  });
+  up_project.product(t, ctx, ops::scale<real>{scaling_}, mask, f);
 }
 
 template <class P>
@@ -59,32 +42,15 @@ void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real sk
   const bool as_it_is = scaling_ == real(1) && !mask.active();
   view<real> scaled = ctx.memory.take<real>(as_it_is ? 0 : dy.rows(), dy.cols());
   scaled = scaling_ * dy.topRows(scaled.rows());
-  mask.apply(scaled, 0, 0);
+  mask(0, 0, scaled);
   const const_view<real> du = as_it_is ? dy : const_view<real>(scaled);  // of U / (m s)
-  up_project.accumulate_gradients(du, s.up.x.get(), ctx);
+  up_project.accumulate_gradients(du, s.up, ctx);
   if (dh == nullptr && !trains) return;
-  const const_view<operand> z = s.z;
   const auto dz = packed_a<P>::take(dy.rows(), size(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
-  up_project.backward_blocks(packed_a<P>::pack(transpose::no, du, ctx), ctx, [&](index row, index col, view<real> block) {
-    alignas(64) real own[detail::block_side];
-    for (index i = 0; i < block.rows(); ++i) {
-      const real* z_row = ops::piece_as<real>(z, row + i, col, block.cols(), own);
-      ops::activate_row_backward<real>(activation_, block.row(i), const_view<real>(z_row, 1, block.cols()).row(0), block.row(i));
-    }
-    if (trains) ops::write_block(block, dz_rows, row, col);
-    dz.store(row, col, block);
-  });
-  if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down.x.get(), ctx);
-  if (dh == nullptr) return;
-  down_project.backward_blocks(dz, ctx, [&](index row, index col, const auto& block) {
-    for_each_row(block, [&](index i, auto width) {
-      const real *from = block.row_data(i), *own = dy.row_data(row + i) + col;
-      real* to = dh->row_data(row + i) + col;
-#pragma omp simd
-      for (index c = 0; c < width; ++c) to[c] = from[c] + skip * own[c];
-    });
-  });
+  up_project.product_back(du, s.up, ctx, ops::activate_backward{activation_, s.z.get()}, ops::store{dz_rows}, ops::store{dz});
+  if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down, ctx);
+  if (dh != nullptr) down_project.product_back(dz, s.down, ctx, ops::add{dy, skip}, ops::store{*dh});
 }
 
 }  // namespace graft

@@ -42,8 +42,11 @@ class bottleneck {
   void forward(const_view<real> h, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, context& ctx);
 
-  /// f(row, col, block) for every block of U(h), for sites that add it to something else.
-  void update(const_view<real> h, saved* s, context& ctx, block_function<P> f) const;
+  /// U(h), every block of which goes through EPILOGUES, for sites that add it to something else.
+  template <class... E>
+  void update(const_view<real> h, saved* s, context& ctx, const E&... epilogues) const {
+    update_blocks(h, s, ctx, in_order<P>(epilogues...));
+  }
   /// dh = SKIP dy + dz W_down
   void update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx);
 
@@ -57,6 +60,7 @@ class bottleneck {
   ops::dropout_place dropout;
 
  private:
+  void update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const;
   activation activation_;
   real scaling_;
 };

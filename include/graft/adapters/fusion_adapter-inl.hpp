@@ -15,8 +15,7 @@ namespace detail {
 template <class P>
 void times(const_view<typename P::real> a, const parameter<typename P::real>& w, transpose op, view<typename P::real> out, context& ctx) {
   scratch::mark mark(ctx.memory);
-  product<P>(packed_a<P>::pack(transpose::no, a, ctx), weight_factor<P>(w, op, ctx), ctx,
-             [&](index row, index col, const auto& block) { ops::write_block(block, out, row, col); });
+  product<P>(as_factor<P>(a, ctx), weight_factor<P>(w, op, ctx), ctx, ops::store{out});
 }
 
 }  // namespace detail
@@ -152,7 +151,7 @@ void fusion_adapter<P>::backward(const_view<real> dy, const saved& s, layer_norm
   if (through) {
     view<real> to_z = options_.query_before_ln && !form_.is_parallel ? to_h : to_t;
     if (query) {
-      query->input_gradient(to_q, real(1), to_z, ctx);
+      query->product_back(to_q, {}, ctx, ops::accumulate{to_z});
     } else {
       to_z += to_q;
     }

@@ -125,8 +125,7 @@ class general_adapter {
     scratch::mark mark(ctx.memory);
     view<real> read = ctx.memory.take<real>(before ? t.rows() : 0, t.cols());
     if (before) before->forward(t, read, s != nullptr ? &s->before : nullptr, ctx);
-    module.update(before ? const_view<real>(read) : t, s != nullptr ? &s->module : nullptr, ctx,
-                  [&](index row, index col, const auto& block) { ops::write_block(block, u, row, col); });
+    module.update(before ? const_view<real>(read) : t, s != nullptr ? &s->module : nullptr, ctx, ops::store{u});
     if (!scaling) return;
     if (s != nullptr && scaling->is_trained()) s->update.resize(u.rows(), u.cols()) = u;
     scale(u);

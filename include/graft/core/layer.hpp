@@ -50,6 +50,12 @@ concept site = parameterized<S> &&
   { fixed.reads_sequences() } -> std::same_as<bool>;
 };
 
+/// Where a part keeps what its backward needs, in what the whole keeps, if that keeps anything: s->*PART, or null.
+template <class S, class T>
+T* part_of(S* s, T S::*part) {
+  return s != nullptr ? &(s->*part) : nullptr;
+}
+
 /// Whether any parameter of LAYER is trained, or one of another's whose gradient it adds to.
 template <parameterized L>
 bool is_trainable(const L& layer) {

@@ -362,16 +362,33 @@ void summed_product(std::span<const packed_a<P>> lefts, std::span<const packed_b
   detail::partition(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), packed_b<P>::panel_bytes(depth), 1, path, ctx,
                     piece);
 }
-/// The same for one right factor:  f(row, col, block).
-template <class P>
-void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, block_function<P> f) {
-  summed_product<P>({&left, 1}, {&right, 1}, ctx, f);
+
+/// EPILOGUES (ops/epilogues.hpp, or any e(row, col, block)) as one function of the blocks: one after the other, in this order.
+template <class P, class... E>
+auto in_order(const E&... epilogues) {
+  return [&](index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); };
+}
+
+/// LEFT RIGHT, every block of which goes through EPILOGUES while it is in cache.
+template <class P, class... E>
+void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, const E&... epilogues) {
+  summed_product<P>({&left, 1}, {&right, 1}, ctx, in_order<P>(epilogues...));
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
-template <class P>
-void serial_product(const packed_a<P>& left, const packed_b<P>& right, tile_path path, block_function<P> f) {
+template <class P, class... E>
+void serial_product(const packed_a<P>& left, const packed_b<P>& right, tile_path path, const E&... epilogues) {
   using format = typename packed_a<P>::format;
-  detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, f);
+  detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr,
+                    in_order<P>(epilogues...));
+}
+/// M as the left factor of a product: packed now, unless it is.
+template <class P>
+const packed_a<P>& as_factor(const packed_a<P>& m, context&) {
+  return m;
+}
+template <class P, class M>
+packed_a<P> as_factor(const M& m, context& ctx) {
+  return packed_a<P>::pack(transpose::no, const_view<typename M::Scalar>(m), ctx);
 }
 
 /// The right factor of y = x W^T (op transposed) or dx = dy W (is): as W was packed, else packed now.

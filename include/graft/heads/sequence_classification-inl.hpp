@@ -58,10 +58,10 @@ void sequence_classification<P>::backward(const_view<real> dlogits, const saved&
     if (i == 0 && norm) norm->backward(d, s.norm, &d, ctx);
     const const_view<real> z = s.dense[i].z;
     for (index r = 0; r < z.rows(); ++r) ops::activate_row_backward<real>(act(i), d.row(r), z.row(r), d.row(r));
-    dense[i].accumulate_gradients(const_view<real>(d), s.dense[i].linear.x.get(), ctx);
+    dense[i].accumulate_gradients(const_view<real>(d), s.dense[i].linear, ctx);
     if (i == 0 && dh == nullptr) return;
     view<real> below_it = i == 0 ? *dh : ctx.memory.take<real>(d.rows(), d.cols());
-    dense[i].input_gradient(d, real(0), below_it, ctx);
+    dense[i].product_back(d, s.dense[i].linear, ctx, ops::store{below_it});
     ops::dropout<real>(below_it, dropout(i), dropout_stream_ + i, rows_of::sequences, ctx);
     if (i > 0) d = below_it;
   }

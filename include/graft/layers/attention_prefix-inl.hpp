@@ -130,7 +130,7 @@ auto attention_prefix<P>::backward(const_view<operand> dall, const_view<operand>
   });
   gate->accumulate_gradients(const_view<real>(dz), x, ctx);
   if (dx == nullptr) return beta;
-  gate->input_gradient(const_view<real>(dz), beta, *dx, ctx);
+  gate->product_back(dz, {}, ctx, ops::accumulate{*dx, beta});
   return real(1);
 }
 
@@ -141,12 +141,13 @@ void attention_prefix<P>::network_backward(const_view<real> dp, const_view<real>
   for (index l = 0; l < length_; ++l) ops::activate_row<real>(network->act, z.row(l), t.row(l));
   up_project->accumulate_gradients(dp, const_view<real>(t), ctx);
   if (!is_trainable(*network)) return;
-  up_project->input_gradient(dp, real(0), dt, ctx);
+  up_project->product_back(dp, {}, ctx, ops::store{dt});
   for (index l = 0; l < length_; ++l) ops::activate_row_backward<real>(network->act, dt.row(l), z.row(l), dt.row(l));
   down.accumulate_gradients(const_view<real>(dt), network->embedding.value(), ctx);
   if (network->embedding.is_trained()) {
     ++ctx.counters.weight_gradient_products;
-    down.input_gradient(const_view<real>(dt), real(1), gradient_of(network->embedding, ctx), ctx);
+    view<real> gradient = gradient_of(network->embedding, ctx);
+    down.product_back(dt, {}, ctx, ops::accumulate{gradient});
   }
 }
 

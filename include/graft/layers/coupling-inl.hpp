@@ -68,8 +68,8 @@ void coupling<P>::add_backward(network& n, const_view<real> dy, const typename s
   const const_view<real> z = s.z;
   for (index r = 0; r < da.rows(); ++r) ops::activate_row_backward<real>(act_, da.row(r), z.row(r), da.row(r));
   if (!deeper) return;
-  n.down_project.accumulate_gradients(const_view<real>(da), s.down.x.get(), ctx);
-  if (dt != nullptr) n.down_project.input_gradient(const_view<real>(da), real(1), *dt, ctx);
+  n.down_project.accumulate_gradients(const_view<real>(da), s.down, ctx);
+  if (dt != nullptr) n.down_project.product_back(da, s.down, ctx, ops::accumulate{*dt});
 }
 
 }  // namespace graft

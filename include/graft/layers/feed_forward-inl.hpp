@@ -19,49 +19,14 @@ template <class P>
 void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows) const {
   scratch::mark mark(ctx.memory);
   if (s != nullptr) s->rows = rows;
-  if (options_.gated) {
-    gated_forward(x, h, s, rows, ctx);
-    return;
-  }
-  intermediate.save_input(x, s != nullptr ? &s->intermediate : nullptr, ctx);
-  view<gelu_derivative> derivatives =
-      s != nullptr ? s->gelu_derivative.resize(x.rows(), options_.intermediate_size) : view<gelu_derivative>(nullptr, 0, 0);
-  const bool keeps = s != nullptr && output.needs_input();
-  view<operand> kept = keeps ? s->output.x.resize(x.rows(), options_.intermediate_size) : view<operand>(nullptr, 0, 0);
-  const auto activated = packed_a<P>::take(x.rows(), options_.intermediate_size, ctx);
-  intermediate.forward_blocks(intermediate.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
-    alignas(64) real own[detail::block_side];
-    for_each_row(block, [&](index i, auto width) {
-      if (options_.act != activation::gelu) {
-        activate(block.row_data(i), width, s != nullptr ? derivatives.row_data(row + i) + col : nullptr);
-      } else if (s == nullptr) {
-        ops::gelu_row<real>(block.row(i), block.row(i));
-      } else {
-        ops::gelu_with_derivative(block.row_data(i), block.row_data(i), own, width);
-        ops::save_gelu_derivative(own, derivatives.row_data(row + i) + col, width);
-      }
-    });
-    if (keeps) ops::write_block(block, kept, row, col);
-    activated.store(row, col, block);
-  });
+  if (options_.gated) return gated_forward(x, h, s, rows, ctx);
+  const index inner = options_.intermediate_size;
+  const view<gelu_derivative> kept = s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
+  const auto t = packed_a<P>::take(x.rows(), inner, ctx);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, rows, options_.hidden_size, ctx);
-  output.forward_blocks(activated, ctx, [&](index row, index col, view<real> block) {
-    mask.apply(block, row, col);
-    ops::write_block(block, h, row, col);
-  });
-}
-
-template <class P>
-void feed_forward<P>::activate(real* z, index n, gelu_derivative* kept) const {
-  view<real> row(z, 1, n);
-  if (kept != nullptr) {
-    alignas(64) real own[detail::block_side];
-    view<real> derivative(own, 1, n);
-    derivative.setOnes();
-    ops::activate_row_backward<real>(options_.act, derivative.row(0), row.row(0), derivative.row(0));
-    ops::save_gelu_derivative(own, kept, n);
-  }
-  ops::activate_row<real>(options_.act, row.row(0), row.row(0));
+  intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, kept},
+                       ops::store{output.room(part_of(s, &saved::output), x.rows())}, ops::store{t});
+  output.product(t, ctx, mask, ops::store{h});
 }
 
 template <class P>
@@ -73,36 +38,23 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
   }
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, s.rows, ctx);
-  output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
+  output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
   const bool trains = is_trainable(intermediate);
   if (dx == nullptr && !trains) return;
-  const index rows = dh.rows();
-  const const_view<gelu_derivative> derivatives = s.gelu_derivative;
-  const auto dz = packed_a<P>::take(rows, options_.intermediate_size, ctx);
-  view<operand> dz_rows = ctx.memory.take<operand>(trains ? rows : 0, options_.intermediate_size);
-  output.backward_blocks(
-      packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
-      [&](index row, index col, view<real> block) {
-        for_each_row(block, [&](index i, auto width) {
-          ops::scale_by_gelu_derivative(block.row_data(i), derivatives.row_data(row + i) + col, width);
-        });
-        if (trains) ops::write_block(block, dz_rows, row, col);
-        dz.store(row, col, block);
-      },
-      s.output.x.get());
-  if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate.x.get(), ctx);
-  if (dx != nullptr) intermediate.input_gradient(dz, beta, *dx, ctx, s.intermediate.x.get());
+  const auto dz = packed_a<P>::take(dh.rows(), options_.intermediate_size, ctx);
+  view<operand> dz_rows = ctx.memory.take<operand>(trains ? dh.rows() : 0, options_.intermediate_size);
+  output.product_back(dprojected, s.output, ctx, ops::scale_by_derivative{s.gelu_derivative.get()}, ops::store{dz_rows}, ops::store{dz});
+  if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate, ctx);
+  if (dx != nullptr) intermediate.product_back(dz, s.intermediate, ctx, ops::accumulate{*dx, beta});
 }
 
 template <class P>
 void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const {
   const index width = options_.intermediate_size;
-  intermediate.save_input(x, s != nullptr ? &s->intermediate : nullptr, ctx);
   view<operand> z = s != nullptr ? s->z.resize(x.rows(), 2 * width) : ctx.memory.take<operand>(x.rows(), 2 * width);
-  intermediate.forward_blocks(intermediate.pack(x, ctx), ctx,
-                              [&](index row, index col, view<real> block) { ops::write_block(block, z, row, col); });
-  const bool keeps = s != nullptr && output.needs_input();
-  view<operand> t = keeps ? s->output.x.resize(x.rows(), width) : ctx.memory.take<operand>(x.rows(), width);
+  intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::store{z});
+  const view<operand> kept = output.room(part_of(s, &saved::output), x.rows());
+  const view<operand> t = kept.rows() > 0 ? kept : ctx.memory.take<operand>(x.rows(), width);
   const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, rows, width, ctx);
   view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
@@ -116,19 +68,16 @@ void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, 
       convert(row.row_data(0), t.row_data(r), width);
     }
   });
-  output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(t), ctx), ctx,
-                        [&](index row, index col, view<real> block) { ops::write_block(block, h, row, col); });
+  linear<P>::products({&output}, t, ctx, ops::store{h});
 }
 
 template <class P>
 void feed_forward<P>::gated_backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta) {
   const index width = options_.intermediate_size;
-  output.accumulate_gradients(dh, s.output.x.get(), ctx);
+  output.accumulate_gradients(dh, s.output, ctx);
   if (dx == nullptr && !is_trainable(intermediate)) return;
   view<real> dt = ctx.memory.take<real>(dh.rows(), width);
-  output.backward_blocks(
-      packed_a<P>::pack(transpose::no, dh, ctx), ctx,
-      [&](index row, index col, view<real> block) { ops::write_block(block, dt, row, col); }, s.output.x.get());
+  output.product_back(dh, s.output, ctx, ops::store{dt});
   ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, s.rows, ctx);
   const const_view<operand> z = s.z;
   view<operand> dz = ctx.memory.take<operand>(dh.rows(), 2 * width);
@@ -146,9 +95,8 @@ void feed_forward<P>::gated_backward(const_view<real> dh, const saved& s, view<r
       convert(row.row_data(0), dz.row_data(r) + width, width);
     }
   });
-  intermediate.accumulate_gradients(const_view<operand>(dz), s.intermediate.x.get(), ctx);
-  if (dx != nullptr)
-    intermediate.input_gradient(packed_a<P>::pack(transpose::no, const_view<operand>(dz), ctx), beta, *dx, ctx, s.intermediate.x.get());
+  intermediate.accumulate_gradients(const_view<operand>(dz), s.intermediate, ctx);
+  if (dx != nullptr) intermediate.product_back(dz, s.intermediate, ctx, ops::accumulate{*dx, beta});
 }
 
 }  // namespace graft

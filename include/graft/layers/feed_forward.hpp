@@ -61,8 +61,6 @@ class feed_forward {
  private:
   void gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const;
   void gated_backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta);
-  /// a(z) of N numbers, in place, and its derivative, kept where KEPT is not null.
-  void activate(real* z, index n, gelu_derivative* kept) const;
   options options_;
 };
 

@@ -14,51 +14,73 @@ linear<P>::linear(const std::string& prefix, index in, index out, parameter_role
 
 template <class P>
 void linear<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-  scratch::mark mark(ctx.memory);
-  save_input(x, s, ctx);
-  forward_blocks(pack(x, ctx), ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
+  product(x, s, ctx, ops::store{y});
 }
 
 template <class P>
 void linear<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-  accumulate_gradients(dy, s.x.get(), ctx);
-  if (dx == nullptr) return;
-  scratch::mark mark(ctx.memory);
-  input_gradient(packed_a<P>::pack(transpose::no, dy, ctx), real(0), *dx, ctx, s.x.get());
+  accumulate_gradients(dy, s, ctx);
+  if (dx != nullptr) product_back(dy, s, ctx, ops::store{*dx});
 }
 
 template <class P>
-void linear<P>::save_input(const_view<real> x, saved* s, context& ctx) const {
-  if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
+void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>& x, context& ctx, block_function<P> f) {
+  const linear* const* all = layers.begin();
+  const auto beside = ctx.memory.take_array<terms>(layers.size());
+  const view<real> none(nullptr, 0, 0);
+  bool in_int8 = true;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const linear& l = *all[i];
+    check_shape(x.depth() == l.in(), l.weight.name, "x", const_view<real>(nullptr, x.rows(), x.depth()),
+                [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
+    terms& own = *new (&beside[i]) terms{i == 0 ? 0 : beside[i - 1].first + all[i - 1]->out(),
+                                         l.lora ? l.lora->project(x, ctx) : none,
+                                         l.gate ? l.gate->open(x, ctx) : none,
+                                         {}};
+    if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
+    if (l.mix) own.mixed = l.mix->project(x, l.weight, l.bias, ctx);
+    in_int8 = in_int8 && l.multiplies_in_int8();
+  }
+  const auto finish = [&](index which, index row, index col, view<real> block) {
+    const linear& l = *all[which];
+    const terms& own = beside[static_cast<std::size_t>(which)];
+    ops::add_row{l.bias.value()}(row, col, block);
+    if (l.lora) l.lora->term(own.update)(row, col, block);
+    if (l.gate && !l.lora) ops::scale_rows{own.gate}(row, col, block);
+    if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
+    f(row, own.first + col, block);
+  };
+  if (in_int8) {
+    const auto factors = ctx.memory.take_array<int8_weight>(layers.size());
+    for (std::size_t i = 0; i < layers.size(); ++i) new (&factors[i]) int8_weight(*int8_form(all[i]->weight));
+    int8_products<P>(x, factors, ctx, finish);
+  } else {
+    const auto factors = ctx.memory.take_array<packed_b<P>>(layers.size());
+    for (std::size_t i = 0; i < layers.size(); ++i) new (&factors[i]) packed_b<P>(all[i]->factor(transpose::yes, ctx));
+    graft::products<P>(x, factors, ctx, finish);
+  }
 }
 
 template <class P>
-packed_a<P> linear<P>::pack(const_view<real> x, context& ctx) const {
-  check_shape(x.cols() == in(), weight.name, "x", x,
-              [&] { return "weight " + shape_text(weight.shape()) + " needs " + std::to_string(in()) + " columns"; });
-  return packed_a<P>::pack(transpose::no, x, ctx);
-}
-
-template <class P>
-void linear<P>::forward_blocks(const packed_a<P>& x, context& ctx, block_function<P> f) const {
-  const linear* self = this;
-  forward_blocks<1>({self}, x, ctx, [&](index, index row, index col, view<real> block) { f(row, col, block); });
-}
-
-template <class P>
-void linear<P>::input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const {
-  scratch::mark mark(ctx.memory);
-  input_gradient(packed_a<P>::pack(transpose::no, dy, ctx), beta, dx, ctx);
-}
-
-template <class P>
-void linear<P>::input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx, const_view<operand> x) const {
-  input_gradient<1>({this}, {dy}, beta, dx, ctx, x);
-}
-
-template <class P>
-void linear<P>::backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f, const_view<operand> x) const {
-  backward_blocks<1>({this}, {dy}, ctx, f, x);
+void linear<P>::backward_blocks(std::initializer_list<const linear*> layers, std::span<const packed_a<P>> dys, const_view<operand> x,
+                                context& ctx, block_function<P> f) {
+  const auto beside = ctx.memory.take_array<terms>(layers.size());
+  const auto factors = ctx.memory.take_array<packed_b<P>>(layers.size());
+  const view<real> none(nullptr, 0, 0);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const linear& l = *layers.begin()[i];
+    terms& own = *new (&beside[i]) terms{0, l.lora ? l.lora->project_back(dys[i], ctx) : none, none, {}};
+    if (l.mix) own.mixed = l.mix->project_back(dys[i], x, l.weight, l.bias, ctx);
+    new (&factors[i]) packed_b<P>(l.factor(transpose::no, ctx));
+  }
+  summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const linear& l = *layers.begin()[i];
+      if (l.lora) l.lora->term_back(beside[i].update, ctx)(row, col, block);
+      if (l.mix) l.mix->add_backward(beside[i].mixed, block, row, col, ctx);
+    }
+    f(row, col, block);
+  });
 }
 
 template <class P>

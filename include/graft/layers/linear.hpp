@@ -1,13 +1,12 @@
 #pragma once
 // The fully connected layer.
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
+#include <initializer_list>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
@@ -16,9 +15,8 @@
 #include "graft/layers/low_rank.hpp"
 #include "graft/layers/projection_mix.hpp"
 #include "graft/layers/sequence_gate.hpp"
-#include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
-#include "graft/ops/mixed_adapters.hpp"
+#include "graft/ops/epilogues.hpp"
 
 namespace graft {
 
@@ -49,51 +47,26 @@ class linear {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
-  /// The parts of forward, for callers that share x among layers, or go on with y while it is in cache: x kept and x packed ...
-  void save_input(const_view<real> x, saved* s, context& ctx) const;
-  packed_a<P> pack(const_view<real> x, context& ctx) const;
-  /// ... and f(row, col, block) for every block of y (gemm/product.hpp).
-  void forward_blocks(const packed_a<P>& x, context& ctx, block_function<P> f) const;
-  /// The same for several layers that read the same x:  f(which, row, col, block).
-  template <std::size_t N>
-  static void forward_blocks(const std::array<const linear*, N>& layers, const packed_a<P>& x, context& ctx, blocks_function<P> f) {
+  /// y, every block of which goes through EPILOGUES (ops/epilogues.hpp) while it is in cache. x is kept as forward keeps it.
+  template <class... E>
+  void product(const_view<real> x, saved* s, context& ctx, const E&... epilogues) const {
+    if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
+    products({this}, x, ctx, epilogues...);
+  }
+  /// The same of an x that another product stored for this one, and in room(s).
+  template <class... E>
+  void product(const packed_a<P>& x, context& ctx, const E&... epilogues) const {
+    products({this}, x, ctx, epilogues...);
+  }
+  /// The y of several layers that read the same x, side by side: one product as wide as all of them. x is a matrix, or stored as above.
+  template <class X, class... E>
+  static void products(std::initializer_list<const linear*> layers, const X& x, context& ctx, const E&... epilogues) {
     scratch::mark mark(ctx.memory);
-    const auto each = [&](auto&& value) {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I])...}; }
-      (std::make_index_sequence<N>());
-    };
-    const auto updates = each([&](const linear& l) { return l.lora ? l.lora->project(x, ctx) : view<real>(nullptr, 0, 0); });
-    const auto gates = each([&](const linear& l) {
-      view<real> g = l.gate ? l.gate->open(x, ctx) : view<real>(nullptr, 0, 0);
-      if (l.gate && l.lora) {
-        view<real> u = updates[static_cast<std::size_t>(std::find(layers.begin(), layers.end(), &l) - layers.begin())];
-        for (index r = 0; r < u.rows(); ++r) u.row(r) *= g(r, 0);
-      }
-      return g;
-    });
-    const auto mixed = each([&](const linear& l) { return l.mix ? l.mix->project(x, l.weight, l.bias, ctx) : mix_terms(); });
-    const auto finish = [&](index which, index row, index col, view<real> block) {
-      const linear& l = *layers[static_cast<std::size_t>(which)];
-      const real* bias = l.bias.value().data() + col;
-      for_each_row(block, [&](index i, auto width) {
-        real* to = block.row_data(i);
-#pragma omp simd
-        for (index c = 0; c < width; ++c) to[c] += bias[c];
-      });
-      if (l.lora) l.lora->add_forward(updates[static_cast<std::size_t>(which)], block, row, col);
-      if (l.gate && !l.lora) {
-        for (index i = 0; i < block.rows(); ++i) block.row(i) *= gates[static_cast<std::size_t>(which)](row + i, 0);
-      }
-      if (l.mix) l.mix->add_forward(mixed[static_cast<std::size_t>(which)], block, row, col);
-      f(which, row, col, block);
-    };
-    if (std::all_of(layers.begin(), layers.end(), [](const linear* l) { return l->multiplies_in_int8(); })) {
-      const auto factors = each([](const linear& l) { return *int8_form(l.weight); });
-      int8_products<P>(x, std::span<const int8_weight>(factors), ctx, finish);
-    } else {
-      const auto factors = each([&](const linear& l) { return l.factor(transpose::yes, ctx); });
-      products<P>(x, std::span<const packed_b<P>>(factors), ctx, finish);
-    }
+    forward_blocks(layers, as_factor<P>(x, ctx), ctx, in_order<P>(epilogues...));
+  }
+  /// Where x is kept for backward; no rows: backward needs none, or s is null.
+  view<operand> room(saved* s, index rows) const {
+    return s != nullptr && needs_input() ? s->x.resize(rows, in()) : view<operand>(nullptr, 0, 0);
   }
 
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
@@ -109,49 +82,26 @@ class linear {
     if (lora) lora->accumulate_gradients(dy, x, ctx);
     if (dora) dora->accumulate_gradients(weight, dy, x, ctx);
   }
-  /// dx = dy W + beta dx. X as above, where gates of a mix may read it.
-  void input_gradient(const_view<real> dy, real beta, view<real> dx, context& ctx) const;
-  void input_gradient(const packed_a<P>& dy, real beta, view<real> dx, context& ctx, const_view<operand> x = nothing()) const;
-  template <std::size_t N>
-  static void input_gradient(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, real beta, view<real> dx,
-                             context& ctx, const_view<operand> x = nothing()) {
-    const auto take = [&](index row, index col, const auto& block) {
-      if (beta == real(0)) {
-        ops::write_block(block, dx, row, col);
-        return;
-      }
-      for_each_row(block, [&](index i, auto width) {
-        const real* from = block.row_data(i);
-        real* to = dx.row_data(row + i) + col;
-#pragma omp simd
-        for (index c = 0; c < width; ++c) to[c] = from[c] + beta * to[c];
-      });
-    };
-    backward_blocks<N>(layers, dys, ctx, take, x);
+  template <class S>
+  void accumulate_gradients(const const_view<S>& dy, const saved& s, context& ctx) {
+    accumulate_gradients(dy, s.x.get(), ctx);
   }
-  /// f(row, col, block) for every block of dy W.
-  void backward_blocks(const packed_a<P>& dy, context& ctx, block_function<P> f, const_view<operand> x = nothing()) const;
-  /// The same for several layers that read the same x: of the sum of all dy W.
-  template <std::size_t N>
-  static void backward_blocks(const std::array<const linear*, N>& layers, const std::array<packed_a<P>, N>& dys, context& ctx,
-                              block_function<P> f, const_view<operand> x = nothing()) {
+  /// dx = dy W, every block of which goes through EPILOGUES. DY is a matrix, or stored for this product; X as above, which gates of a mix
+  /// may read.
+  template <class Dy, class... E>
+  void product_back(const Dy& dy, const saved& s, context& ctx, const E&... epilogues) const {
     scratch::mark mark(ctx.memory);
-    const auto each = [&](auto&& value) {
-      return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{value(*layers[I], dys[I])...}; }
-      (std::make_index_sequence<N>());
-    };
-    const auto updates =
-        each([&](const linear& l, const packed_a<P>& dy) { return l.lora ? l.lora->project_back(dy, ctx) : view<real>(nullptr, 0, 0); });
-    const auto mixed = each(
-        [&](const linear& l, const packed_a<P>& dy) { return l.mix ? l.mix->project_back(dy, x, l.weight, l.bias, ctx) : mix_terms(); });
-    const auto factors = each([&](const linear& l, const packed_a<P>&) { return l.factor(transpose::no, ctx); });
-    summed_product<P>(dys, factors, ctx, [&](index row, index col, view<real> block) {
-      for (std::size_t i = 0; i < N; ++i) {
-        if (layers[i]->lora) layers[i]->lora->add_backward(updates[i], block, row, col, ctx);
-        if (layers[i]->mix) layers[i]->mix->add_backward(mixed[i], block, row, col, ctx);
-      }
-      f(row, col, block);
-    });
+    const packed_a<P> factor = as_factor<P>(dy, ctx);
+    backward_blocks({this}, {&factor, 1}, s.x, ctx, in_order<P>(epilogues...));
+  }
+  /// The same for several layers that read the same x: the sum of all dy W.
+  template <class S, class... E>
+  static void products_back(std::initializer_list<const linear*> layers, std::initializer_list<const_view<S>> dys, const_view<operand> x,
+                            context& ctx, const E&... epilogues) {
+    scratch::mark mark(ctx.memory);
+    const auto factors = ctx.memory.take_array<packed_a<P>>(dys.size());
+    for (std::size_t i = 0; i < dys.size(); ++i) new (&factors[i]) packed_a<P>(as_factor<P>(dys.begin()[i], ctx));
+    backward_blocks(layers, factors, x, ctx, in_order<P>(epilogues...));
   }
 
   /// Whether a gradient needs x.
@@ -179,8 +129,15 @@ class linear {
  private:
   bool biased_;  // if not, b is zero, and nobody sees it
   bool multiplies_in_int8() const { return !dora && !(mix && !mix->scales.empty()) && int8_form(weight); }
-  using mix_terms = typename projection_mix<P>::terms;
-  static const_view<operand> nothing() { return {nullptr, 0, 0}; }
+  /// What a layer adds beside x W^T, or dy W.
+  struct terms {
+    index first;              // column of the product where this layer's begin
+    view<real> update, gate;  // of lora, and of gate
+    typename projection_mix<P>::terms mixed;
+  };
+  static void forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>& x, context& ctx, block_function<P> f);
+  static void backward_blocks(std::initializer_list<const linear*> layers, std::span<const packed_a<P>> dys, const_view<operand> x,
+                              context& ctx, block_function<P> f);
   packed_b<P> factor(transpose op, context& ctx) const {
     if (dora) return dora->factor(weight, op, ctx);
     return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx);

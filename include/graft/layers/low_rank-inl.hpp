@@ -26,29 +26,9 @@ auto low_rank<P>::project_back(const packed_a<P>& dy, context& ctx) const -> vie
 }
 
 template <class P>
-void low_rank<P>::add_forward(const_view<real> u, view<real> block, index row, index col) const {
-  block += u.middleRows(row, block.rows()).lazyProduct(b.value().middleRows(col, block.cols()).transpose());
-}
-
-template <class P>
-void low_rank<P>::add_backward(const_view<real> du, view<real> block, index row, index col, const context& ctx) const {
-  const auto mask = mask_of(du.rows(), ctx);
-  const const_view<real> rows = du.window(row, 0, block.rows(), du.cols()), columns = a.value().window(0, col, a.rows(), block.cols());
-  if (!mask.active()) {
-    block += rows.lazyProduct(columns);
-    return;
-  }
-  alignas(64) real numbers[detail::block_side * detail::block_side];
-  view<real> own(numbers, block.rows(), block.cols());
-  own = rows.lazyProduct(columns);
-  mask.apply(own, row, col);
-  block += own;
-}
-
-template <class P>
 auto low_rank<P>::scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const -> view<real> {
   view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
-  product<P>(x, w, ctx, [&](index row, index col, const auto& block) { u.window(row, col, block.rows(), block.cols()) = scale_ * block; });
+  product<P>(x, w, ctx, ops::scale<real>{scale_}, ops::store{u});
   return u;
 }
 

@@ -7,7 +7,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/gemm/gemm.hpp"
-#include "graft/ops/dropout.hpp"
+#include "graft/ops/epilogues.hpp"
 
 namespace graft {
 
@@ -30,9 +30,11 @@ class low_rank {
   /// du (N, r), in scratch memory.
   view<real> project_back(const packed_a<P>& dy, context& ctx) const;
 
-  /// Adds the update to the block of y, or of dx, that begins at (ROW, COL).
-  void add_forward(const_view<real> u, view<real> block, index row, index col) const;
-  void add_backward(const_view<real> du, view<real> block, index row, index col, const context& ctx) const;
+  /// The epilogue that adds the update to y, or to dx.
+  ops::add_low_rank<real> term(const_view<real> u) const { return {u, b.value()}; }
+  ops::add_low_rank_backward<real> term_back(const_view<real> du, const context& ctx) const {
+    return {du, a.value(), mask_of(du.rows(), ctx)};
+  }
 
   /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and ROWS (N, 1), if not null, times.
   template <class S, class X>
@@ -56,7 +58,7 @@ class low_rank {
       if (const auto mask = mask_of(x.rows(), ctx); mask.active()) {
         view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
         convert_rows(x, seen, ctx.threads);
-        mask.apply(seen, 0, 0);
+        mask(0, 0, seen);
         multiply<P>(transpose::yes, const_view<real>(du), transpose::no, const_view<real>(seen), real(1), gradient_of(a, ctx), ctx);
         return;
       }

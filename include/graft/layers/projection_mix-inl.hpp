@@ -64,17 +64,17 @@ packed_b<P> projection_mix<P>::scaled_weight(const scale& s, const parameter<rea
 template <class P>
 auto projection_mix<P>::product_of(const packed_a<P>& a, const packed_b<P>& b, context& ctx) -> view<real> {
   view<real> y = ctx.memory.take<real>(a.rows(), b.columns());
-  product<P>(a, b, ctx, [&](index row, index col, const auto& block) { ops::write_block(block, y, row, col); });
+  product<P>(a, b, ctx, ops::store{y});
   return y;
 }
 
 template <class P>
 void projection_mix<P>::add_forward(const terms& t, view<real> block, index row, index col) const {
-  for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.add_forward(t.projected[i], block, row, col);
+  for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.term(t.projected[i])(row, col, block);
   for (const auto& one : t.whole) {
     if (one.data() != nullptr) block += one.window(row, col, block.rows(), block.cols());
   }
-  if (t.bias != nullptr) block.rowwise() += const_view<real>(t.bias + col, 1, block.cols()).row(0);
+  if (t.bias != nullptr) ops::add_row<real>{{t.bias, 1, col + block.cols()}}(row, col, block);
 }
 
 template <class P>
@@ -129,7 +129,7 @@ void projection_mix<P>::add_backward(const terms& t, view<real> block, index row
     if (one.data() != nullptr) block += one.window(row, col, block.rows(), block.cols());
   }
   for (std::size_t i = 0; i < t.projected.size(); ++i) {
-    updates[i].by.add_backward(t.projected[i], block, row, col, ctx);
+    updates[i].by.term_back(t.projected[i], ctx)(row, col, block);
     if (!updates[i].gate) continue;
     const const_view<real> dz = t.gates[i], w = updates[i].gate->weight.value();
     block += dz.middleRows(row, block.rows()).lazyProduct(w.middleCols(col, block.cols()));

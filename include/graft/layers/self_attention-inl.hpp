@@ -31,27 +31,23 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   };
   view<operand> q = room(&saved::q, h.rows(), width);
   view<operand> own = prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : room(&saved::kv, x.rows(), 2 * width);
-  const auto write = [&](index which, index row, index col, const auto& block) {
-    ops::write_block(block, which == 0 ? q : own.window(0, (which - 1) * width, own.rows(), width), row, col);
-  };
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
   if (options_.fused) {
     fused_forward(x, q, own, ctx);
-  } else if (const auto packed = query.pack(x, ctx); all) {
-    linear<P>::template forward_blocks<3>({&query, &key, &value}, packed, ctx, write);
+  } else if (all) {
+    linear<P>::products({&query, &key, &value}, x, ctx, ops::store{q}, ops::store{own, width});
   } else {
     view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
     ops::gather_first_rows<real>(x, cls_rows, ctx);
-    query.forward_blocks(query.pack(cls_rows, ctx), ctx, [&](index row, index col, const auto& block) { write(0, row, col, block); });
-    linear<P>::template forward_blocks<2>({&key, &value}, packed, ctx,
-                                          [&](index which, index row, index col, const auto& block) { write(which + 1, row, col, block); });
+    query.product(cls_rows, nullptr, ctx, ops::store{q});
+    linear<P>::products({&key, &value}, x, ctx, ops::store{own});
   }
   const index in_front = prefix ? prefix->length() : 0;
   view<operand> kv = prefix ? room(&saved::kv, x.rows() + in_front * ctx.sequences(), 2 * width) : own;
   if (prefix) prefix->forward(x, own, kv, s != nullptr ? &s->prefix : nullptr, ctx);
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
-  const bool keeps = s != nullptr && output.needs_input();
-  view<operand> attended = keeps ? s->output.x.resize(h.rows(), width) : ctx.memory.take<operand>(h.rows(), width);
+  const view<operand> kept = output.room(part_of(s, &saved::output), h.rows());
+  const view<operand> attended = kept.rows() > 0 ? kept : ctx.memory.take<operand>(h.rows(), width);
   const ops::score_numbers<real> more = score_numbers(ctx);
   if (options_.fused) {
     ops::windowed_attention_forward<P>(q, part(0), part(1), attended, options_.heads, window(), options_.attention_dropout,
@@ -69,11 +65,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
                  {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted, more}, ctx);
   }
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
-  output.forward_blocks(packed_a<P>::pack(transpose::no, const_view<operand>(attended), ctx), ctx,
-                        [&](index row, index col, view<real> block) {
-                          mask.apply(block, row, col);
-                          ops::write_block(block, h, row, col);
-                        });
+  linear<P>::products({&output}, attended, ctx, mask, ops::store{h});
 }
 
 template <class P>
@@ -84,14 +76,12 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   scratch::mark mark(ctx.memory);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
-  output.accumulate_gradients(const_view<real>(dprojected), s.output.x.get(), ctx);
+  output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
   const bool trains_prefix = (prefix && is_trainable(*prefix)) || (mix && is_trainable(*mix));
   const bool trains_relative = relative && is_trainable(*relative);
   if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix && !trains_relative) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
-  output.backward_blocks(
-      packed_a<P>::pack(transpose::no, const_view<real>(dprojected), ctx), ctx,
-      [&](index row, index col, const auto& block) { ops::write_block(block, dattended, row, col); }, s.output.x.get());
+  output.product_back(dprojected, s.output, ctx, ops::store{dattended});
   if (options_.fused) {
     fused_backward(dattended, s, dx, beta, ctx);
     return;
@@ -132,13 +122,12 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   key.accumulate_gradients(dk, s.x.get(), ctx);
   value.accumulate_gradients(dv, s.x.get(), ctx);
   if (dx == nullptr) return;
-  const auto packed = [&](const const_view<operand>& d) { return packed_a<P>::pack(transpose::no, d, ctx); };
   if (all) {
-    linear<P>::template input_gradient<3>({&query, &key, &value}, {packed(dq), packed(dk), packed(dv)}, beta, *dx, ctx, s.x.get());
+    linear<P>::template products_back<operand>({&query, &key, &value}, {dq, dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
   } else {
-    linear<P>::template input_gradient<2>({&key, &value}, {packed(dk), packed(dv)}, beta, *dx, ctx, s.x.get());
+    linear<P>::template products_back<operand>({&key, &value}, {dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
     view<real> dcls_rows = ctx.memory.take<real>(dh.rows(), width);
-    query.input_gradient(packed(dq), real(0), dcls_rows, ctx);
+    query.product_back(dq, {}, ctx, ops::store{dcls_rows});
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
 }
@@ -154,14 +143,7 @@ void self_attention<P>::fused_forward(const_view<real> x, view<operand> q, view<
   const bool all = q.rows() == x.rows();
   scratch::mark mark(ctx.memory);
   view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
-  query.forward_blocks(query.pack(x, ctx), ctx, [&](index row, index col, view<real> block) {
-    for (index first = col, end = col + block.cols(); first < end;) {  // a block may belong to two of the three
-      const index which = first / width, last = std::min(end, (which + 1) * width);
-      const view<operand> to = which == 0 ? queries : kv.window(0, (which - 1) * width, kv.rows(), width);
-      ops::write_block(block.window(0, first - col, block.rows(), last - first), to, row, first - which * width);
-      first = last;
-    }
-  });
+  query.product(x, nullptr, ctx, ops::store{queries}, ops::store{kv, width});
   rotary->turn(queries, options_.heads, false, ctx);
   rotary->turn(kv.window(0, 0, kv.rows(), width), options_.heads, false, ctx);
   if (!all) ops::gather_first_rows<operand>(queries, q, ctx);
@@ -182,7 +164,9 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
   rotary->turn(third(0), options_.heads, true, ctx);
   rotary->turn(third(1), options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
-  if (dx != nullptr) query.input_gradient(packed_a<P>::pack(transpose::no, const_view<operand>(d), ctx), beta, *dx, ctx, s.x.get());
+  if (dx != nullptr) {
+    linear<P>::template products_back<operand>({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
+  }
 }
 
 template <class P>
@@ -210,10 +194,7 @@ void self_attention<P>::settle(int threads) {
   view<operand> both = all->resize(rows, 2 * width);
   view<real> vectors = ctx.memory.take<real>(rows, width);
   relative->vectors(0, vectors, nullptr, ctx);
-  linear<P>::template forward_blocks<2>({&key, &query}, query.pack(vectors, ctx), ctx,
-                                        [&](index which, index row, index col, const auto& block) {
-                                          ops::write_block(block, both.window(0, which * width, rows, width), row, col);
-                                        });
+  linear<P>::products({&key, &query}, vectors, ctx, ops::store{both});
   settled_ = all;
 }
 
@@ -245,10 +226,7 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& 
   drop_vectors(vectors, first, ctx);
   const whole_vectors whole(ctx);
   view<operand> both = ctx.memory.take<operand>(count, 2 * width);
-  linear<P>::template forward_blocks<2>({&key, &query}, query.pack(vectors, ctx), ctx,
-                                        [&](index which, index row, index col, const auto& block) {
-                                          ops::write_block(block, both.window(0, which * width, count, width), row, col);
-                                        });
+  linear<P>::products({&key, &query}, vectors, ctx, ops::store{both});
   return made_of(vectors, both, 0);
 }
 
@@ -262,8 +240,7 @@ void self_attention<P>::distances_backward(const distances& d, const view<real>&
     key.accumulate_gradients(dk, r, ctx);
     query.accumulate_gradients(dq, r, ctx);
     if (!is_trainable(*relative)) return;
-    const auto packed = [&](const const_view<real>& one) { return packed_a<P>::pack(transpose::no, one, ctx); };
-    linear<P>::template input_gradient<2>({&key, &query}, {packed(dk), packed(dq)}, real(0), dr, ctx);
+    linear<P>::template products_back<real>({&key, &query}, {dk, dq}, {nullptr, 0, 0}, ctx, ops::store{dr});
   }
   drop_vectors(dr, d.first, ctx);
   relative->vectors_backward(d.first, dr, norm, ctx);

@@ -7,6 +7,7 @@
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
 #include "graft/ops/column_sum.hpp"
+#include "graft/ops/epilogues.hpp"
 
 namespace graft {
 
@@ -67,8 +68,7 @@ class sequence_gate {
   view<real> sigmoids(const packed_a<P>& x, context& ctx) const {
     if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
     view<real> s = ctx.memory.take<real>(x.rows(), 1);
-    product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx,
-               [&](index row, index col, const auto& block) { s.window(row, col, block.rows(), block.cols()) = block; });
+    product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx, ops::store{s});
     for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
     return s;
   }

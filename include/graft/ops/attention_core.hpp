@@ -11,8 +11,8 @@
 #include "graft/core/context.hpp"
 #include "graft/core/types.hpp"
 #include "graft/gemm/product.hpp"
-#include "graft/ops/blocks.hpp"
 #include "graft/ops/dropout.hpp"
+#include "graft/ops/epilogues.hpp"
 #include "graft/ops/softmax.hpp"
 
 namespace graft::ops {
@@ -37,12 +37,12 @@ struct attention_workspace {
   operand *left, *right;
   tile_path path;
 
-  /// Calls f(row, col, block) for the blocks of op(A) op(B).
-  template <class A, class B>
-  void product(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, block_function<P> f) {
+  /// op(A) op(B), and EPILOGUES
+  template <class A, class B, class... E>
+  void product(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, const E&... epilogues) {
     packed_a<P> l(left, op_a == transpose::no ? a.rows() : a.cols(), op_a == transpose::no ? a.cols() : a.rows());
     l.fill(op_a, a, 0, tile<operand>::panels(l.rows()));
-    serial_product<P>(l, packed_b<P>::pack(op_b, b, right, 1), path, f);
+    serial_product<P>(l, packed_b<P>::pack(op_b, b, right, 1), path, epilogues...);
   }
 };
 
@@ -94,14 +94,7 @@ void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, att
                              const typename P::real* by_distance = nullptr, index in_front = 0) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
-  w.product(transpose::no, q, transpose::yes, k, [&](index row, index col, const auto& block) {
-    for_each_row(block, [&](index i, auto width) {
-      const real* from = block.row_data(i);
-      real* to = w.prob.row_data(row + i) + col;
-#pragma omp simd
-      for (index c = 0; c < width; ++c) to[c] = scale * from[c];
-    });
-  });
+  w.product(transpose::no, q, transpose::yes, k, ops::scale<real>{scale}, store{w.prob});
   const index length = k.rows();
   if (by_distance != nullptr) {
     for (index i = 0; i < q.rows(); ++i) {
@@ -113,12 +106,6 @@ void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, att
     std::fill(whole.row_data(i) + length, whole.row_data(i) + padded(length), std::numeric_limits<real>::lowest());
     softmax_row(view<real>(whole.row_data(i), 1, padded(length)).row(0));
   }
-}
-
-/// Takes the blocks of a product into TO.
-template <class T>
-auto write_into(view<T> to) {
-  return [to](index row, index col, const auto& block) { write_block(block, to, row, col); };
 }
 
 }  // namespace detail
@@ -156,7 +143,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
       }
     }
-    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), detail::write_into(of_queries(y)));
+    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
   });
 }
 
@@ -182,7 +169,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
-    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
+    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
         const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
@@ -190,7 +177,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
       }
     }
-    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), detail::write_into(of_keys(dv)));
+    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
     if (dmore != nullptr) {
       real* sums = of_items.row_data(item.number) + of_items.cols() / 2;
@@ -198,8 +185,8 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
         for (index j = in_front; j < item.length; ++j) sums[i - (j - in_front)] += w.grad(i, j) / scale;
       }
     }
-    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(of_queries(dq)));
-    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), detail::write_into(of_keys(dk)));
+    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{of_queries(dq)});
+    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), store{of_keys(dk)});
   });
   if (dmore == nullptr) return;
   dmore->setZero();

@@ -1,5 +1,5 @@
 #pragma once
-// Moving blocks of products in and out of matrices that may be kept in a shorter type.
+// Rows and pieces of matrices that may be kept in a shorter type, moved and added.
 
 #include <algorithm>
 #include <cstddef>
@@ -12,12 +12,6 @@
 #include "graft/gemm/product.hpp"
 
 namespace graft::ops {
-
-/// Writes BLOCK into TO, from (ROW, COL) on.
-template <class T, class S>
-void write_block(const view<T>& block, view<S> to, index row, index col) {
-  for_each_row(block, [&](index i, auto width) { convert(block.row_data(i), to.row_data(row + i) + col, width); });
-}
 
 /// N numbers of M from (ROW, COL) on, as T: where they lie, or converted into OWN.
 template <class T, class S>

@@ -80,9 +80,9 @@ void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P
   const index size = q.cols(), length = k.rows();
   const auto of_head = [&](const auto& m) { return m.window(0, head * size, m.rows(), size); };
   const bool keys = d.keys.rows() > 0, queries = d.queries.rows() > 0;
-  w.product(transpose::no, q, transpose::yes, k, write_into(w.prob));
-  if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), write_into(w.by_key));
-  if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), write_into(w.by_query));
+  w.product(transpose::no, q, transpose::yes, k, store{w.prob});
+  if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), store{w.by_key});
+  if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), store{w.by_query});
   const real scale = score_scale<P>(size, d);
   const view<real> whole(w.prob.data(), q.rows(), padded(length));
   for (index i = 0; i < q.rows(); ++i) {
@@ -120,7 +120,7 @@ void disentangled_attention_forward(const_view<typename P::operand> q, const_vie
       const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
       mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
     }
-    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), detail::write_into(of_queries(y)));
+    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
   });
 }
 
@@ -141,21 +141,18 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
   scratch::mark mark(ctx.memory);
   // Sums of two products, before they are rounded.
   view<real> sums = ctx.memory.take_rows<real>(ctx.threads, 2 * d.longest * size);
-  const auto add_into = [](view<real> to) {
-    return [to](index row, index col, const auto& block) { to.window(row, col, block.rows(), block.cols()) += block; };
-  };
   detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
     const auto of_head = [&](const auto& m) { return m.window(0, item.head * size, m.rows(), size); };
     detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
-    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
+    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
     for (index i = 0; drop && i < item.queries; ++i) {
       const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
       mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
       mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
     }
-    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), detail::write_into(of_keys(dv)));
+    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
     w.by_key.setZero();
     w.by_query.setZero();
@@ -169,16 +166,17 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
     }
     real* own = sums.row_data(omp_get_thread_num());
     view<real> sum_q(own, item.queries, size), sum_k(own + d.longest * size, item.length, size);
-    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(sum_q));
-    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), detail::write_into(sum_k));
+    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{sum_q});
+    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), store{sum_k});
     if (d.keys.rows() > 0) {
-      w.product(transpose::no, const_view<real>(w.by_key), transpose::no, of_head(d.keys), add_into(sum_q));
-      if (dkeys != nullptr) w.product(transpose::yes, const_view<real>(w.by_key), transpose::no, of_queries(q), add_into(of_head(*dkeys)));
+      w.product(transpose::no, const_view<real>(w.by_key), transpose::no, of_head(d.keys), accumulate{sum_q});
+      if (dkeys != nullptr)
+        w.product(transpose::yes, const_view<real>(w.by_key), transpose::no, of_queries(q), accumulate{of_head(*dkeys)});
     }
     if (d.queries.rows() > 0) {
-      w.product(transpose::no, const_view<real>(w.by_query), transpose::no, of_head(d.queries), add_into(sum_k));
+      w.product(transpose::no, const_view<real>(w.by_query), transpose::no, of_head(d.queries), accumulate{sum_k});
       if (dqueries != nullptr)
-        w.product(transpose::yes, const_view<real>(w.by_query), transpose::no, of_keys(k), add_into(of_head(*dqueries)));
+        w.product(transpose::yes, const_view<real>(w.by_query), transpose::no, of_keys(k), accumulate{of_head(*dqueries)});
     }
     const view<typename P::operand> to_q = of_queries(dq), to_k = of_keys(dk);
     for (index i = 0; i < item.queries; ++i) convert(sum_q.row_data(i), to_q.row_data(i), size);

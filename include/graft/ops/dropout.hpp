@@ -54,10 +54,9 @@ class matrix_dropout {
   void apply(const T* from, T* to, index row, index col, index n) const {
     mask_.apply(from, to, n, static_cast<std::uint64_t>((before_ + row) * width_ + col));
   }
-  /// The block of the matrix that begins at (ROW, COL), in place.
-  void apply(view<T> block, index row, index col) const {
-    if (!active_) return;
-    for (index i = 0; i < block.rows(); ++i) apply(block.row_data(i), block.row_data(i), row + i, col, block.cols());
+  /// The block of the matrix that begins at (ROW, COL), in place: an epilogue (ops/epilogues.hpp).
+  void operator()(index row, index col, view<T> block) const {
+    for (index i = 0; active_ && i < block.rows(); ++i) apply(block.row_data(i), block.row_data(i), row + i, col, block.cols());
   }
 
  private:
@@ -91,8 +90,8 @@ class token_dropout {
     const index token = before_ + (firsts_.empty() ? row : firsts_[static_cast<std::size_t>(row)]);
     mask_.apply(x, x, n, static_cast<std::uint64_t>(token * width_ + col));
   }
-  /// The block of the matrix that begins at (ROW, COL), in place.
-  void apply(view<T> block, index row, index col) const {
+  /// The block of the matrix that begins at (ROW, COL), in place: an epilogue.
+  void operator()(index row, index col, view<T> block) const {
     for (index i = 0; active_ && i < block.rows(); ++i) apply(block.row_data(i), row + i, col, block.cols());
   }
 

@@ -11,8 +11,8 @@
 #include "graft/core/types.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/ops/activation.hpp"
-#include "graft/ops/blocks.hpp"
 #include "graft/ops/column_sum.hpp"
+#include "graft/ops/epilogues.hpp"
 #include "graft/ops/layer_norm.hpp"
 
 namespace graft::ops {
@@ -67,17 +67,6 @@ struct mixed_workspace {
   operand *input, *activated;
   tile_path path;
 
-  /// out = in W^T, or + where ADD; in (n, .) packed by the caller.
-  void product(const packed_a<P>& in, const packed_b<P>& w, view<real> out, bool add) {
-    serial_product<P>(in, w, path, [&](index row, index col, const auto& block) {
-      auto to = out.window(row, col, block.rows(), block.cols());
-      if (add) {
-        to += block;
-      } else {
-        to = block;
-      }
-    });
-  }
   /// u = sum + a(z) W_up^T + b_up for the rows of the tile; the base's u is the sum alone.
   void branch_output(const mixed_branch<P>& b, const const_view<operand>& sum, const const_view<operand>& z_k) {
     for (index r = 0; r < sum.rows(); ++r) convert(sum.row_data(r), u.row_data(r), u.cols());
@@ -90,8 +79,7 @@ struct mixed_workspace {
     }
     packed_a<P> in(activated, sum.rows(), a.size);
     in.fill(transpose::no, active);
-    product(in, a.up, u.window(0, 0, sum.rows(), u.cols()), true);
-    u.topRows(sum.rows()).rowwise() += const_view<real>(a.up_bias, 1, u.cols()).row(0);
+    serial_product<P>(in, a.up, path, add{u}, add_row<real>{{a.up_bias, 1, u.cols()}}, store{u});
   }
 };
 
@@ -189,10 +177,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
           input.fill(transpose::no, of(h));
           packed_h = true;
         }
-        serial_product<P>(input, a.down, work.path, [&](index row, index col, view<real> block) {
-          block.rowwise() += const_view<real>(a.down_bias + col, 1, block.cols()).row(0);
-          write_block(block, z_k, row, col);
-        });
+        serial_product<P>(input, a.down, work.path, add_row<real>{{a.down_bias, 1, a.size}}, store{z_k});
       }
       work.branch_output(b, of(sum), z_k);
       for (index r = 0; r < n; ++r) {
@@ -251,7 +236,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
           const auto& a = *b.adapter;
           view<real> dz = work.z.window(0, 0, n, a.size);
           input.fill(transpose::no, u);
-          work.product(input, a.up_back, dz, false);
+          serial_product<P>(input, a.up_back, work.path, store{dz});
           for (index r = 0; r < n; ++r) {
             const real* z_row = piece_as<real>(z_k, r, 0, a.size, work.own.data());
             activate_row_backward<real>(a.act, dz.row(r), const_view<real>(z_row, 1, a.size).row(0), dz.row(r));
@@ -259,7 +244,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
           packed_a<P> back(work.activated, n, a.size);
           back.fill(transpose::no, dz);
           if (a.behind_norm) {
-            work.product(back, a.down_back, u, false);
+            serial_product<P>(back, a.down_back, work.path, store{u});
             view<real> own = work.own.window(0, 0, 1, width);
             for (index r = 0; r < n; ++r) {
               convert(sum.row_data(begin + r), own.data(), width);
@@ -268,7 +253,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
               dsum.row(begin + r) += own.row(0);
             }
           } else {
-            work.product(back, a.down_back, of(*dh), true);
+            serial_product<P>(back, a.down_back, work.path, accumulate{of(*dh)});
           }
         }
       }

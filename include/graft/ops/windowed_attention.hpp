@@ -82,14 +82,7 @@ void windowed_probabilities(const const_view<Q>& q, const const_view<Q>& k, cons
                             attention_workspace<P>& w) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
-  w.product(transpose::no, q, transpose::yes, k, [&](index row, index col, const auto& block) {
-    for_each_row(block, [&](index i, auto width) {
-      const real* from = block.row_data(i);
-      real* to = w.prob.row_data(row + i) + col;
-#pragma omp simd
-      for (index c = 0; c < width; ++c) to[c] = scale * from[c];
-    });
-  });
+  w.product(transpose::no, q, transpose::yes, k, ops::scale<real>{scale}, store{w.prob});
   const index width = padded(piece.keys), last = piece.first_key + piece.keys;
   for (index i = 0; i < piece.queries; ++i) {
     const index place = piece.place + i;
@@ -129,7 +122,7 @@ void windowed_attention_forward(const_view<typename P::operand> q, const_view<ty
             static_cast<std::uint64_t>(piece.first_key);
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), piece.keys, counter);
       }
-      w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), detail::write_into(of_queries(y)));
+      w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
     });
   });
 }
@@ -152,13 +145,9 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
     pieces([&](const detail::attention_piece& piece, auto& w) {
       const auto of_keys = [&](const auto& m) { return m.window(item.first + piece.first_key, item.head * d, piece.keys, d); };
       const auto of_queries = [&](const auto& m) { return m.window(item.first_query + piece.place, item.head * d, piece.queries, d); };
-      const auto add_into = [&](view<real> sum) {
-        return [to = sum.window(piece.first_key, 0, piece.keys, d)](index row, index col, const auto& block) {
-          to.window(row, col, block.rows(), block.cols()) += block;
-        };
-      };
+      const auto add_into = [&](view<real> sum) { return accumulate{sum.window(piece.first_key, 0, piece.keys, d)}; };
       detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
-      w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), detail::write_into(w.grad));
+      w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
       for (index i = 0; drop && i < piece.queries; ++i) {
         const std::uint64_t counter =
             detail::probability_counter(ctx.tokens_before + item.first_token + piece.place + i, heads, item.head) +
@@ -168,7 +157,7 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
       }
       w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), add_into(to_values));
       for (index i = 0; i < piece.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
-      w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), detail::write_into(of_queries(dq)));
+      w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{of_queries(dq)});
       w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), add_into(to_keys));
     });
     for (index r = 0; r < item.length; ++r) {
