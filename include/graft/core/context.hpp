@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "graft/core/cpu.hpp"
@@ -62,6 +64,20 @@ struct context {
  private:
   std::vector<std::unique_ptr<context>> workers_;
   std::unique_ptr<profile> own_times_;  // of a worker
+};
+
+/// Something of a context that is another as long as this lives: then it is what it was.
+template <class T>
+class set_for_scope {
+ public:
+  set_for_scope(T& place, std::type_identity_t<T> value) : place_(place), before_(std::exchange(place, std::move(value))) {}
+  ~set_for_scope() { place_ = before_; }
+  set_for_scope(const set_for_scope&) = delete;
+  set_for_scope& operator=(const set_for_scope&) = delete;
+
+ private:
+  T& place_;
+  T before_;
 };
 
 }  // namespace graft

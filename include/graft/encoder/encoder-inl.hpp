@@ -21,7 +21,7 @@ template <class P, site Site>
 void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted) const {
   const index rows = wanted == rows_of::tokens ? b.rows() : b.size();
   check_shape(y.rows() == rows, "encoder", "y", y, [&] { return shape_text({rows, hidden_size_}) + " is needed"; });
-  ctx.offsets = b.offsets;
+  const set_for_scope offsets(ctx.offsets, b.offsets);
   const index depth = static_cast<index>(layers.size());
   const index lowest = s != nullptr ? lowest_trainable() : 0;
   if (s != nullptr) s->layers.resize(layers.size());
@@ -43,7 +43,7 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
 
 template <class P, site Site>
 void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved& s, context& ctx) {
-  ctx.offsets = b.offsets;
+  const set_for_scope offsets(ctx.offsets, b.offsets);
   const index lowest = lowest_trainable();
   scratch::mark mark(ctx.memory);
   view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};

@@ -224,7 +224,7 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& 
   view<real> vectors = ctx.memory.take<real>(count, width);
   relative->vectors(first, vectors, s, ctx);
   drop_vectors(vectors, first, ctx);
-  const whole_vectors whole(ctx);
+  const set_for_scope whole(ctx.training, false);  // updates drop nothing of vectors that all sequences of a batch share
   view<operand> both = ctx.memory.take<operand>(count, 2 * width);
   linear<P>::products({&key, &query}, vectors, ctx, ops::store{both});
   return made_of(vectors, both, 0);
@@ -236,7 +236,7 @@ void self_attention<P>::distances_backward(const distances& d, const view<real>&
   const const_view<real> r = d.vectors, dk = dkeys, dq = dqueries;
   view<real> dr = ctx.memory.take<real>(is_trainable(*relative) ? d.count : 0, r.cols());
   {
-    const whole_vectors whole(ctx);
+    const set_for_scope whole(ctx.training, false);
     key.accumulate_gradients(dk, r, ctx);
     query.accumulate_gradients(dq, r, ctx);
     if (!is_trainable(*relative)) return;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "graft/core/layer.hpp"
 #include "graft/layers/attention_prefix.hpp"
@@ -113,18 +112,6 @@ class self_attention {
   bool disentangled() const { return relative && relative->options().disentangled; }
   static index longest_sequence(const context& ctx);
   void drop_vectors(view<real> vectors, index first, context& ctx) const;
-  /// While it lives low-rank updates drop nothing of what they read: vectors of distances, which all sequences of a batch share.
-  class whole_vectors {
-   public:
-    explicit whole_vectors(context& ctx) : ctx_(ctx), training_(std::exchange(ctx.training, false)) {}
-    ~whole_vectors() { ctx_.training = training_; }
-    whole_vectors(const whole_vectors&) = delete;
-    whole_vectors& operator=(const whole_vectors&) = delete;
-
-   private:
-    context& ctx_;
-    bool training_;
-  };
   bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }
   bool needs_input() const;
   index window() const;

@@ -31,7 +31,6 @@ void classifier<P, Site>::forward(const batch& b, view<real> logits, trace* t, c
 
 template <class P, site Site>
 void classifier<P, Site>::backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx) {
-  ctx.offsets = b.offsets;
   const bool deeper = trunk.lowest_trainable() < config.num_hidden_layers, all_tokens = reads_all_tokens();
   scratch::mark mark(ctx.memory);
   view<real> dh = ctx.memory.take<real>(deeper ? answers(b) : 0, config.hidden_size);

@@ -156,7 +156,6 @@ struct activate {
     });
   }
 };
-activate(activation)->activate<>;
 
 /// block *= a'(z), as `activate` kept it.
 template <class S>
@@ -199,7 +198,7 @@ template <class M>
 add_row(const M&) -> add_row<typename M::Scalar>;
 template <class M>
 scale_rows(const M&) -> scale_rows<typename M::Scalar>;
-activate(activation) -> activate<>;
+activate(activation)->activate<>;
 template <class M>
 activate(activation, const M&) -> activate<typename M::Scalar>;
 template <class M>
