@@ -21,9 +21,13 @@ inline auto fields_of(tagged_span& of) {
   auto& [label, begin, end, text, score] = of;
   return std::tie(label, begin, end, text, score);
 }
+inline auto fields_of(labeled_span& of) {
+  auto& [label, begin, end] = of;
+  return std::tie(label, begin, end);
+}
 inline auto fields_of(example& of) {
-  auto& [text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags] = of;
-  return std::tie(text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags);
+  auto& [text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags, are_numbers, spans, widened] = of;
+  return std::tie(text_a, text_b, ids, types, masked, label, label_is_list, adapter, line, error, words, tags, are_numbers, spans, widened);
 }
 inline auto fields_of(answer& of) {
   auto& [adapter, label, score, probabilities, state, numbers, logits, tags, words, spans, cut_at, embedding, error, line] = of;
