@@ -4,11 +4,12 @@
   python3 -m venv V && V/bin/pip install torch transformers onnxruntime onnx onnxscript openvino nncf ctranslate2
   V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--busy N]
 
-A RobertaForSequenceClassification of roberta-base's shape with random weights, and rows of random ids as long as MRPC's. graft is timed as a whole program, its
-start included; every other engine is a process that has loaded its model, answers all rows when told to, and sleeps otherwise. It gets batches padded to their
-longest row; sorted by length (--order length) that costs it least. Two threads each. Prints answers a second: the median of the rounds, with the least and the
-most, and graft beside the best other. int8 is what each engine's own tools make: OpenVINO's by nncf, calibrated with some of the rows, ONNX Runtime's dynamic,
-a scale an output; CTranslate2's own (it answers with hidden states). An engine that is not installed, or does not start, is named and left out.
+A RobertaForSequenceClassification of roberta-base's shape with random weights, and rows of random ids as long as MRPC's. Each engine gets the model in a form of
+its own, made before; graft's is what `graft export-model --pack` writes. graft is timed as a whole program, its start included; every other engine is a process
+that has loaded its model, answers all rows when told to, and sleeps otherwise. It gets batches padded to their longest row; sorted by length (--order length) that
+costs it least. Two threads each. Prints answers a second: the median of the rounds, with the least and the most, and graft beside the best other.
+int8 is what each engine's own tools make: OpenVINO's by nncf, calibrated with some of the rows, ONNX Runtime's dynamic, a scale an output; CTranslate2's own (it
+answers with hidden states). An engine that is not installed, or does not start, is named and left out.
 """
 import argparse
 import json
@@ -174,7 +175,16 @@ def start(options, engine, precision, size):
     return None
 
 
+def packed_model(options, precision):
+    """What graft makes of the model for this precision, anew: another program may pack otherwise."""
+    folder = f"{options.work}/graft_{precision}"
+    subprocess.run([options.graft, "export-model", options.work, "--output_base_path", folder, "--pack", precision, "--force_overwrite"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return folder + "/model"
+
+
 def compare(options, precision, size, table):
+    model = packed_model(options, precision)
     contestants = {name: start(options, name, precision, size) for name in ENGINES[precision] if not options.engines or name in options.engines.split(",")}
     contestants = {name: process for name, process in contestants.items() if process}
     seconds = {name: [] for name in ["graft", *contestants]}
@@ -182,7 +192,7 @@ def compare(options, precision, size, table):
         for name in seconds:
             if name == "graft":
                 begin = time.perf_counter()
-                subprocess.run([options.graft, "predict", "--model_path", options.work, "--input", table, "--eval_batch_size", str(size), "--precision", precision,
+                subprocess.run([options.graft, "predict", "--model_path", model, "--input", table, "--eval_batch_size", str(size), "--precision", precision,
                                 "--threads", str(THREADS), "--output", options.work + "/answers.tsv"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 seconds[name].append(time.perf_counter() - begin)
             else:
