@@ -116,6 +116,7 @@
 #include "graft/encoder/trunk_tensors.hpp"        // names and shapes of the pretrained tensors
 #include "graft/encoder/embeddings.hpp"           // token ids -> first hidden states
 #include "graft/encoder/encoder_layer.hpp"        // one layer, with its two sites
+#include "graft/encoder/known_states.hpp"         // what the lowest layers made of sequences
 #include "graft/encoder/encoder.hpp"              // the stack of them
 
 // adapters: what stands at a site
@@ -203,6 +204,7 @@
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
 #include "graft/train/training_options.hpp"       // how a model is trained
 #include "graft/train/training_reports.hpp"       // what training tells
+#include "graft/train/prefix_cache.hpp"           // what the layers below the tuned ones make of rows, in files
 #include "graft/train/training_steps.hpp"         // what of it depends on the model's type
 #include "graft/train/trainer.hpp"                // the training loop
 #include "graft/train/trainer_of.hpp"             // around a model whose type is known

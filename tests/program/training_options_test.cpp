@@ -153,3 +153,35 @@ TEST_CASE("adapters, updates and prefixes of some layers are trained, saved, ans
   m.refused({"--adapter_layers", "0", "--tune", "head"}, "--adapter_layers is for adapters", 2);
   m.refused({"--adapter_layers", "0", "--adapter_init_path", m.folder / "houlsby"}, "leaves out layers 0, this run layers 1", 1);
 }
+
+TEST_CASE("a prefix cache is filled once, read by other runs, and goes with a run from start to end") {
+  const options_material m;
+  const std::string cache = m.folder / "cache";
+  const std::vector<std::string> common{"--do_save", "--do_val", "--adapter_layers", "1", "--prefix_cache", cache, "--num_train_epochs", "4",
+                                        "--dropout", "0.1"};
+  const auto saved = [&](const std::string& output) { return graft::read_file(m.folder / (output + "/model.safetensors")); };
+  CHECK_THAT(m.run("first", common), Catch::Contains("new rows of train computed"));
+  CHECK_THAT(m.run("second", with(common, {"--threads", "2"})), !Catch::Contains("computed"));
+  CHECK(saved("second") == saved("first"));
+  m.run("plain", with(common, {"--prefix_cache", "", "--dropout", "0"}));
+  m.run("cached", with(common, {"--dropout", "0"}));
+  CHECK(graft::read_file(m.folder / "plain/val_preds.csv") == graft::read_file(m.folder / "cached/val_preds.csv"));
+  CHECK(saved("first") != saved("cached"));
+  CHECK_THAT(m.run("other_seed", with(common, {"--seed", "6"})), !Catch::Contains("computed"));
+  CHECK(std::distance(fs::directory_iterator(cache), fs::directory_iterator()) == 1);
+
+  const auto slow = with(common, {"--num_train_epochs", "30"});
+  CHECK(graft_test::interrupt(m.flags("stopped", slow), m.folder / "stopped", 3) == 130);
+  const auto changed = run_graft(m.flags("stopped", with(slow, {"--prefix_cache", "", "--resume"})));
+  CHECK_THAT(changed.err, Catch::Contains("--prefix_cache is false, the run in ") && Catch::Contains("was started with true"));
+  m.run("stopped", with(slow, {"--resume", "--prefix_cache", m.folder / "moved"}));
+  m.run("straight", slow);
+  CHECK(saved("stopped") == saved("straight"));
+
+  m.refused({"--prefix_cache", cache}, "the embeddings, or what stands behind them, are tuned here", 1);
+  m.refused({"--prefix_cache", cache, "--adapter_layers", "0"}, "layer 0 is tuned here", 1);
+  m.refused({"--prefix_cache", cache, "--tune", "full"}, "the embeddings, or what stands behind them, are tuned here", 1);
+  const std::string file = fs::directory_iterator(cache)->path();
+  fs::resize_file(file, fs::file_size(file) - 5);
+  m.refused({"--prefix_cache", cache, "--adapter_layers", "1"}, file + ": is no whole file of a prefix cache: ", 1);
+}

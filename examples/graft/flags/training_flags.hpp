@@ -42,6 +42,7 @@ struct training_flags {
   std::int64_t seed = -1;
   bool no_shuffle = false;
   bool group_by_length = false;
+  std::string prefix_cache;
 
   // evaluation and saving
   bool do_val = false;

@@ -57,6 +57,7 @@ constexpr const char* free_flags[] = {"resume",
                                       "do_save",
                                       "do_save_full",
                                       "threads",
+                                      "prefix_cache",
                                       "eval_batch_size",
                                       "model_path",
                                       "model_type",
@@ -230,6 +231,7 @@ void run_folder::find_start(const std::string& command, ordered_json& args, bool
             {"files", ordered_json::object()}};
   for (const auto& [name, value] : args.items()) {
     if (!is_free(name)) state_["asked"][name] = value;
+    if (name == "prefix_cache") state_["asked"][name] = value != "";  // where it is changes no number
   }
   if (!exists(file("run.json"))) {
     claim_unknown(resume, force_overwrite);

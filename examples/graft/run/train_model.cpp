@@ -89,6 +89,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   if (room > 0) run.folder->require_room(room);  // before an earlier run is removed
   begin_output(run);
   if (room > 0) run.folder->reserve(room);  // a disk that fills up in the meantime costs no training
+  if (!fill_prefix_cache(model, run, &stop_requested())) return trainer::outcome::stopped;
 
   log_writer log(run.folder->log_folder());
   std::optional<event_file> events;
@@ -344,6 +345,7 @@ void save_trained(const tunable_model& model, const prepared_run& run, const std
 }  // namespace
 
 int train_model(tunable_model& model, const prepared_run& run, const std::string& trained, const model_hooks& hooks) {
+  if (!run.flags.prefix_cache.empty()) model.use_prefix_cache(run.flags.prefix_cache);
   const training_options options = trainer_options(run);
   const bool after_training = run.folder->where() == run_folder::start::after_training;
   if (run.flags.do_train && !after_training) {
@@ -369,6 +371,7 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
     begin_output(run);
     if (after_training) load_trained(model, run);
     model.pack(options.threads);
+    if (!fill_prefix_cache(model, run, &stop_requested())) return 130;
   }
   const bool no_steps = run.flags.max_steps == 0 || (run.flags.max_steps < 0 && run.flags.num_train_epochs == 0);
   if (!after_training && (!run.flags.do_train || no_steps) && run.flags.adapter_init_path.empty()) {

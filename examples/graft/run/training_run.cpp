@@ -1,6 +1,7 @@
 #include "run/training_run.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -218,6 +219,9 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.group_by_length && flags.no_shuffle) {
     throw usage_error("--group_by_length changes the order of the training examples, --no_shuffle keeps it: give one of them");
   }
+  if (!flags.prefix_cache.empty() && ranks() != nullptr) {
+    throw usage_error("--prefix_cache is for a run of one process, this one has " + std::to_string(ranks()->size()) + ": leave it out");
+  }
   if (flags.do_train && flags.early_stopping_patience > 0 && flags.eval_every_steps == 0) {
     throw usage_error("--early_stopping_patience counts evaluations during training: give --eval_every_steps, too");
   }
@@ -381,6 +385,29 @@ void check_files() {
                        "has been changed, replaced or removed since the run began to use it: nothing computed since is kept; put it back "
                        "as it was, and the run goes on from its last checkpoint, if it has one, with --resume");
   }
+}
+
+bool fill_prefix_cache(tunable_model& model, const prepared_run& run, const std::atomic<bool>* stop) {
+  if (run.flags.prefix_cache.empty()) return true;
+  const std::string folder = printable(run.flags.prefix_cache, 4000);
+  for (const auto& [split, set] : run.data) {
+    using clock = std::chrono::steady_clock;
+    auto told = clock::now();
+    prefix_progress progress;
+    progress.rows = [&, name = split](std::int64_t done, std::int64_t all) {
+      const bool at_end = done == 0 || done == all;
+      if (all == 0 || (!at_end && clock::now() - told < std::chrono::seconds(10))) return;
+      told = clock::now();
+      std::printf("prefix cache: %lld of %lld new rows of %s computed\n", static_cast<long long>(done), static_cast<long long>(all), name.c_str());
+      std::fflush(stdout);
+    };
+    progress.waits = [&] { std::fprintf(stderr, "graft: %s: another run is filling this prefix cache: waits for it\n", folder.c_str()); };
+    if (model.fill_prefix_cache(set.rows, static_cast<int>(run.flags.threads), progress, stop)) continue;
+    std::fprintf(stderr, "graft: stopped while the prefix cache was filled; what is written stays: the same command goes on from there\n");
+    return false;
+  }
+  watch_files();
+  return true;
 }
 
 void check_files(const prepared_run& run) {

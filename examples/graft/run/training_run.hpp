@@ -71,6 +71,9 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
 /// Takes the output folder: from here on there is something to lose.
 void begin_output(const prepared_run& run);
 
+/// Computes what the run's prefix cache, if it has one, does not know of its rows. False when *STOP turned true on the way.
+bool fill_prefix_cache(tunable_model& model, const prepared_run& run, const std::atomic<bool>* stop);
+
 /// @throws format_error  the trunk, an adapter or what else of weights the run read is no longer what it was: where its file is mapped,
 ///                       numbers may come from what is there now
 void check_files();

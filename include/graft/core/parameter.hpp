@@ -1,11 +1,13 @@
 #pragma once
 // A named, possibly trainable matrix of numbers.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -188,6 +190,17 @@ class parameter {
   index rows_, cols_;
   std::variant<frozen, trained> state_;
 };
+
+/// A sum over the bits of P's numbers, each of which counts, and where it stands.
+template <class T>
+std::uint64_t sum_of_bits(const parameter<T>& p) {
+  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const T* const numbers = p.value().data();
+  std::uint64_t sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (index i = 0; i < p.size(); ++i) sum += std::bit_cast<word>(numbers[i]) * (2 * static_cast<std::uint64_t>(i) + 1);
+  return sum;
+}
 
 /// The shape of a matrix or view: "(96, 768)"
 template <class View>

@@ -1,6 +1,11 @@
 #pragma once
 // Bodies of graft/encoder/encoder.hpp.
 
+#include <cstring>
+#include <span>
+#include <utility>
+#include <vector>
+
 #include "graft/core/compiled.hpp"
 #include "graft/encoder/encoder.hpp"
 #include "graft/ops/blocks.hpp"
@@ -23,22 +28,83 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
   check_shape(y.rows() == rows, "encoder", "y", y, [&] { return shape_text({rows, hidden_size_}) + " is needed"; });
   const set_for_scope offsets(ctx.offsets, b.offsets);
   const index depth = static_cast<index>(layers.size());
-  const index lowest = s != nullptr ? lowest_trainable() : 0;
+  const index first = known ? known->layers() : 0;
+  const index lowest = s != nullptr ? lowest_trainable() : first;
+  if (known && lowest < first) {
+    throw config_error("encoder: the lowest " + std::to_string(first) + " layers are known as they were, and cannot be trained");
+  }
   if (s != nullptr) s->layers.resize(layers.size());
   scratch::mark mark(ctx.memory);
   view<real> states[] = {ctx.memory.take<real>(b.rows(), hidden_size_), ctx.memory.take<real>(b.rows(), hidden_size_)};
-  const bool gathers = wanted == rows_of::sequences && layers.back().reads_sequences();
+  const bool gathers = wanted == rows_of::sequences && (first == depth || layers.back().reads_sequences());
   saved* const below = s != nullptr && lowest < 0 ? s : nullptr;
-  embedded.forward(b, states[0], below != nullptr ? &below->embedded : nullptr, ctx);
-  if (invertible) invertible->forward(states[0], states[0], below != nullptr ? &below->coupled : nullptr, ctx);
-  for (index l = 0; l < depth; ++l) {
+  if (known) {
+    read_known(b, states[first % 2], ctx);
+  } else {
+    embedded.forward(b, states[0], below != nullptr ? &below->embedded : nullptr, ctx);
+    if (invertible) invertible->forward(states[0], states[0], below != nullptr ? &below->coupled : nullptr, ctx);
+  }
+  for (index l = first; l < depth; ++l) {
     auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
     if (kept != nullptr) kept->wants_dx = l > lowest;
     const bool last = l + 1 == depth && !gathers;
     layers[static_cast<std::size_t>(l)].forward(states[l % 2], last ? y : states[(l + 1) % 2], kept, ctx, last ? wanted : rows_of::tokens);
   }
-  if (gathers) ops::gather_first_rows<real>(states[depth % 2], y, ctx);
+  if (gathers) {
+    ops::gather_first_rows<real>(states[depth % 2], y, ctx);
+  } else if (first == depth) {
+    y = states[depth % 2];
+  }
   if (last_norm) last_norm->forward(y, y, s != nullptr && lowest < depth ? &s->last_norm : nullptr, ctx);
+}
+
+template <class P, site Site>
+void encoder<P, Site>::forward_below(const batch& b, index count, view<real> y, context& ctx) const {
+  check_shape(y.rows() == b.rows() && y.cols() == hidden_size_, "encoder", "y", y, [&] {
+    return shape_text({b.rows(), hidden_size_}) + " is needed";
+  });
+  struct whole_states {  // as they were, even when a sequence is too long
+    explicit whole_states(context& c) : ctx(c), training(std::exchange(c.training, false)), offsets(c.offsets) {}
+    whole_states(const whole_states&) = delete;
+    whole_states& operator=(const whole_states&) = delete;
+    ~whole_states() {
+      ctx.training = training;
+      ctx.offsets = offsets;
+    }
+    context& ctx;
+    bool training;
+    std::span<const index> offsets;
+  } const scope(ctx);
+  ctx.offsets = b.offsets;
+  scratch::mark mark(ctx.memory);
+  view<real> other = ctx.memory.take<real>(b.rows(), hidden_size_);
+  view<real> states[] = {count % 2 == 0 ? y : other, count % 2 == 0 ? other : y};
+  embedded.forward(b, states[0], nullptr, ctx);
+  if (invertible) invertible->forward(states[0], states[0], nullptr, ctx);
+  for (index l = 0; l < count; ++l) layers[static_cast<std::size_t>(l)].forward(states[l % 2], states[(l + 1) % 2], nullptr, ctx);
+}
+
+template <class P, site Site>
+void encoder<P, Site>::read_known(const batch& b, view<real> y, context& ctx) const {
+  batch one;
+  for (index i = 0; i < b.size(); ++i) {
+    const index begin = b.offsets[static_cast<std::size_t>(i)], tokens = b.offsets[static_cast<std::size_t>(i) + 1] - begin;
+    const auto part = [&](const std::vector<std::int32_t>& all) {
+      return std::span(all).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(tokens));
+    };
+    if (const std::byte* numbers = known->find(part(b.input_ids), part(b.token_type_ids))) {
+      std::memcpy(y.row_data(begin), numbers, matrix_bytes(tokens, hidden_size_, sizeof(real)));
+      continue;
+    }
+    one.clear();
+    one.input_ids.assign(part(b.input_ids).begin(), part(b.input_ids).end());
+    one.token_type_ids.assign(part(b.token_type_ids).begin(), part(b.token_type_ids).end());
+    one.offsets.push_back(tokens);
+    scratch::mark mark(ctx.memory);
+    view<real> own = ctx.memory.take<real>(tokens, hidden_size_);  // begins as rows of a batch do
+    forward_below(one, known->layers(), own, ctx);
+    y.middleRows(begin, tokens) = own;
+  }
 }
 
 template <class P, site Site>

@@ -8,6 +8,7 @@
 
 #include "graft/encoder/embeddings.hpp"
 #include "graft/encoder/encoder_layer.hpp"
+#include "graft/encoder/known_states.hpp"
 #include "graft/layers/coupling_mix.hpp"
 #include "graft/layers/rotary_positions.hpp"
 
@@ -15,7 +16,8 @@ namespace graft {
 
 /// x_0 = embeddings(batch), through an invertible adapter, or several in a mix, where there are such;   x_l+1 = layer_l(x_l)
 /// What attention knows of distances, all layers share. Where the family normalizes first, a LayerNorm ends it.
-/// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing.
+/// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing. With KNOWN states forward begins behind
+/// its layers, which drop out nothing: what it does not know is computed, a sequence at a time.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
 /// Source: transformers' RobertaModel and BertModel, without pooler.   Tested: tests/model/gradient_test.cpp, invariants_test.cpp
@@ -58,7 +60,11 @@ class encoder {
   /// The number of layers through which backward need not go: -1 means that something below or beside all of them is trained, too.
   index lowest_trainable() const;
 
+  /// @throws config_error  a trained parameter lies in a layer of KNOWN, or below
   void forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+  /// y = x_COUNT of B's tokens, (N, H), without dropout. The same bits for a sequence in any batch where the encoder's sizes are multiples of
+  /// 16 and Y begins at one of 64 bytes, and else alone.
+  void forward_below(const batch& b, index count, view<real> y, context& ctx) const;
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
 
   template <class F>
@@ -74,9 +80,11 @@ class encoder {
   std::optional<coupling_mix<P>> invertible;        // ... by way of this
   std::shared_ptr<relative_positions<P>> relative;  // what attention is told of distances; null: nothing
   std::vector<layer_type> layers;
-  std::optional<layer_norm<P>> last_norm;  // behind them, where the family has one
+  std::optional<layer_norm<P>> last_norm;     // behind them, where the family has one
+  std::shared_ptr<const known_states> known;  // of the lowest of them, of numbers of type real; null: nothing is known
 
  private:
+  void read_known(const batch& b, view<real> y, context& ctx) const;
   static bool is_local(const encoder_config& c, index l) {
     return l < std::ssize(c.local_layers) && c.local_layers[static_cast<std::size_t>(l)];
   }

@@ -35,19 +35,19 @@ void pack_frozen_part(Part& part, bool backward, int threads) {
     if (p.is_product_weight() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
   });
 }
-}  // namespace detail
-
-/// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
-/// transposes too, from the lowest trained layer up. INT8: the layers of the encoder in 8 bits, for answering. Without this call every
-/// product packs its weight anew.
+/// Layers FIRST .. LAST - 1 of MODEL, and before layer 0 what stands below it.
 template <class M>
-void pack_frozen(M& model, bool backward, int threads, bool int8 = false) {
+void pack_layers(M& model, index first, index last, bool backward, int threads, bool int8 = false) {
   using precision = typename M::precision;
   const index lowest = backward ? model.trunk.lowest_trainable() : 0;
-  for (index l = 0; l < static_cast<index>(model.trunk.layers.size()); ++l) {
+  if (first == 0) {
+    if (model.trunk.invertible) pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
+    pack_frozen_part<precision>(model.trunk.embedded, backward && lowest < 0, threads);
+  }
+  for (index l = first; l < last; ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
-    if (int8) layer.for_each_projection([&](auto& one) { detail::pack_int8(one, threads); });
-    detail::pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
+    if (int8) layer.for_each_projection([&](auto& one) { pack_int8(one, threads); });
+    pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->settle(one.weight, threads);
     });
@@ -55,9 +55,17 @@ void pack_frozen(M& model, bool backward, int threads, bool int8 = false) {
     if (!layer.attention.mix) continue;
     for (auto& member : layer.attention.mix->members) member.by.settle(threads);
   }
-  if (model.trunk.invertible) detail::pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
-  detail::pack_frozen_part<precision>(model.trunk.embedded, backward && lowest < 0, threads);
-  detail::pack_frozen_part<precision>(model.head, backward, threads);
+}
+}  // namespace detail
+
+/// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
+/// transposes too, from the lowest trained layer up. INT8: the layers of the encoder in 8 bits, for answering. Without this call every
+/// product packs its weight anew. Layers whose states are known (encoder/known_states.hpp) are left out.
+template <class M>
+void pack_frozen(M& model, bool backward, int threads, bool int8 = false) {
+  const index first = model.trunk.known ? model.trunk.known->layers() : 0;
+  detail::pack_layers(model, first, std::ssize(model.trunk.layers), backward, threads, int8);
+  detail::pack_frozen_part<typename M::precision>(model.head, backward, threads);
 }
 
 /// Packs the trained weights of MODEL as they are now, for the products of one step, which several threads compute at once; CTX is the

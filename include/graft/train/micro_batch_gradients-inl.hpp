@@ -2,9 +2,7 @@
 // Bodies of graft/train/micro_batch_gradients.hpp.
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
-#include <type_traits>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/workers.hpp"
@@ -87,14 +85,9 @@ void detail::summing_tree<T>::give_back(leaf_state& leaf) {
 /// A sum over the bits of PARAMETERS, each of which counts.
 template <class T>
 std::uint64_t detail::sum_of_bits(const std::vector<parameter<T>*>& parameters) {
-  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   std::uint64_t sum = 0, factor = 1;
   for (const auto* p : parameters) {
-    const T* const numbers = p->value().data();
-    std::uint64_t own = 0;
-#pragma omp simd reduction(+ : own)
-    for (index i = 0; i < p->size(); ++i) own += std::bit_cast<word>(numbers[i]) * (2 * static_cast<std::uint64_t>(i) + 1);
-    sum += own * factor;
+    sum += graft::sum_of_bits(*p) * factor;
     factor += 2;
   }
   return sum;

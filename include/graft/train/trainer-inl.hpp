@@ -167,6 +167,7 @@ GRAFT_INLINE run_identity trainer::identity(const data_set& train, const data_se
   add("no_shuffle", !o.shuffle);
   add("group_by_length", o.group_by_length);
   add("eval_every_steps", o.eval_every_steps);
+  add("the prefix cache", steps_->known_layers());
   all["training rows"] = rows_digest(train.rows);
   if (o.eval_every_steps > 0 && validation != nullptr) {  // they decide which parameters are the best
     add("partial_eval_number", o.partial_eval_number);

@@ -54,6 +54,12 @@ struct training_observer {
   std::function<void()> keep{};  // before a step is taken, parameters are evaluated, saved or handed over; throws when they are not to be
 };
 
+/// What filling a prefix_cache (train/prefix_cache.hpp) tells; any may be empty.
+struct prefix_progress {
+  std::function<void(std::int64_t done, std::int64_t all)> rows{};  // of those that were not known: before the first, and after each file
+  std::function<void()> waits{};                                    // for another process, which fills the same folder
+};
+
 /// Why training ended early: at STEP, WHAT was no finite number.
 struct divergence {
   std::int64_t step = 0;

@@ -32,6 +32,8 @@ struct training_steps {
 
   /// What was checked may be trained now: frozen weights are packed.
   virtual void begin() = 0;
+  /// How many of the lowest layers are not computed where their states are known (encoder/known_states.hpp).
+  virtual index known_layers() const = 0;
   /// The gradients of B, batch NUMBER of the run, over PARTS are added. STOP: this rank wishes to stop.
   virtual batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) = 0;
   /// The norm of the gradients, which is at most LIMIT afterwards.
@@ -60,6 +62,7 @@ class training_steps_of final : public training_steps {
   training_steps_of(M& model, const task& t, const training_options& o);
 
   void begin() override;
+  index known_layers() const override { return model_.trunk.known ? model_.trunk.known->layers() : 0; }
   batch_loss add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) override;
   double clip(double limit) override;
   void update(double rate, double mixing_rate) override;

@@ -77,6 +77,12 @@ GRAFT_INLINE index tunable_model::start_head(const tensor_source& head, const st
 }
 GRAFT_INLINE void tunable_model::load_trained(const tensor_source& saved) { base_->load_trained(saved); }
 GRAFT_INLINE void tunable_model::share_trained(rank_group& group) { base_->share_trained(group); }
+GRAFT_INLINE index tunable_model::use_prefix_cache(const std::string& folder) { return base_->use_prefix_cache(folder, context()); }
+GRAFT_INLINE bool tunable_model::fill_prefix_cache(std::span<const features> rows, int threads, const prefix_progress& progress,
+                                                   const std::atomic<bool>* stop) {
+  context ctx = detail::context_of(threads);
+  return base_->fill_prefix_cache(rows, ctx, progress, stop);
+}
 GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(threads > 0 ? threads : omp_get_max_threads()); }
 
 GRAFT_INLINE std::optional<evaluation> tunable_model::evaluate(const task& t, std::span<const features> rows, index batch_size, int threads,

@@ -123,6 +123,19 @@ void tunable_of<M>::pack(int threads) {
 }
 
 template <class M>
+index tunable_of<M>::use_prefix_cache(const std::string& folder, const context& ctx) {
+  cache_ = graft::use_prefix_cache(model_, folder, ctx);
+  return cache_->layers();
+}
+
+template <class M>
+bool tunable_of<M>::fill_prefix_cache(std::span<const features> rows, context& ctx, const prefix_progress& progress,
+                                      const std::atomic<bool>* stop) {
+  if (!cache_) throw error("fill_prefix_cache: the model uses none; use_prefix_cache comes first");
+  return graft::fill_prefix_cache(model_, *cache_, rows, ctx, progress, stop);
+}
+
+template <class M>
 std::optional<evaluation> tunable_of<M>::evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                                   const std::atomic<bool>* stop, index tokens) const {
   return graft::evaluate(model_, t, rows, batch_size, ctx, stop, tokens);

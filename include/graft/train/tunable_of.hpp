@@ -17,6 +17,7 @@
 #include "graft/model/loading.hpp"
 #include "graft/model/model.hpp"
 #include "graft/train/evaluation.hpp"
+#include "graft/train/prefix_cache.hpp"
 #include "graft/train/training_steps.hpp"
 
 namespace graft {
@@ -45,6 +46,9 @@ struct tunable_base {
   virtual void load_trained(const tensor_source& saved) = 0;
   virtual void share_trained(rank_group& group) = 0;
   virtual void pack(int threads) = 0;
+  virtual index use_prefix_cache(const std::string& folder, const context& ctx) = 0;
+  virtual bool fill_prefix_cache(std::span<const features> rows, context& ctx, const prefix_progress& progress,
+                                 const std::atomic<bool>* stop) = 0;
   virtual std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                              const std::atomic<bool>* stop, index tokens) const = 0;
   virtual std::optional<matrix<double>> predict_logits(std::span<const features> rows, index batch_size, context& ctx,
@@ -75,6 +79,9 @@ class tunable_of final : public tunable_base {
   void load_trained(const tensor_source& saved) override;
   void share_trained(rank_group& group) override;
   void pack(int threads) override;
+  index use_prefix_cache(const std::string& folder, const context& ctx) override;
+  bool fill_prefix_cache(std::span<const features> rows, context& ctx, const prefix_progress& progress,
+                         const std::atomic<bool>* stop) override;
   std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size, context& ctx,
                                      const std::atomic<bool>* stop, index tokens) const override;
   std::optional<matrix<double>> predict_logits(std::span<const features> rows, index batch_size, context& ctx,
@@ -89,6 +96,7 @@ class tunable_of final : public tunable_base {
   static M make(const encoder_config& c, const model_description& d);
 
   M model_;
+  std::shared_ptr<prefix_cache> cache_;
   std::uint64_t seed_;
 };
 
