@@ -175,7 +175,12 @@ TEST_CASE("whatever is tuned above, and where everything but the head is known")
     CHECK(graft::use_prefix_cache(model, folder / name, ctx)->layers() == layers);
     CHECK(train_cached(make(), folder / name, 2) == train_cached(make(), "", 2));
   };
-  check("pfeiffer", [&] { return upper<graft::f32>(c, {0, 1}); }, 2);
+  check(
+      "pfeiffer",
+      [&] {
+        return upper<graft::f32>(c, {0, 1});
+      },
+      2);
   const auto plain = [&](auto&& tune) {
     auto model = graft::make_plain_classifier<graft::f32>(c, 2);
     graft_test::draw_weights(model);
@@ -198,7 +203,8 @@ TEST_CASE("whatever is tuned above, and where everything but the head is known")
     });
   };
   check("prefix", prefix, 1);
-  check("head", [&] { return plain([](auto& model) { graft::tune_head(model); }); }, 3);
+  check(
+      "head", [&] { return plain([](auto& model) { graft::tune_head(model); }); }, 3);
 }
 
 TEST_CASE("what has nothing frozen below takes no prefix cache") {
@@ -208,7 +214,8 @@ TEST_CASE("what has nothing frozen below takes no prefix cache") {
   CHECK_THROWS_WITH(graft::use_prefix_cache(lowest, folder / "x", ctx), Contains("layer 0 is tuned here: tune upper layers alone"));
   auto all = graft::make_plain_classifier<graft::f64>(cached_config(), 2);
   graft::tune_everything(all);
-  CHECK_THROWS_WITH(graft::use_prefix_cache(all, folder / "x", ctx), Contains("the embeddings, or what stands behind them, are tuned here"));
+  CHECK_THROWS_WITH(graft::use_prefix_cache(all, folder / "x", ctx),
+                    Contains("the embeddings, or what stands behind them, are tuned here"));
   CHECK_FALSE(folders::exists(folder / "x"));
 
   auto later = upper<graft::f64>(cached_config());  // ... nor is it tuned then

@@ -64,9 +64,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("seed", &flags.seed, "Decides order, dropout and new parameters; -1: drawn, and stored in args.json.").between(-1);
   table.add("no_shuffle", &flags.no_shuffle, "Take the training examples in the order of the file.");
   table.add("group_by_length", &flags.group_by_length, "Make batches of examples of similar length, in random order; not with no_shuffle.");
-  table.add("prefix_cache", &flags.prefix_cache,
-            "Folder in which what the layers below the lowest tuned one make of rows is kept: computed once, then read, in other runs, too. "
-            "These layers drop out nothing then.");
+  table.add(
+      "prefix_cache", &flags.prefix_cache,
+      "Folder in which what the layers below the lowest tuned one make of rows is kept: computed once, then read, in other runs, too. "
+      "These layers drop out nothing then.");
 
   table.group("Evaluation and saving");
   table.add("do_val", &flags.do_val, "Evaluate on the whole validation set at the end: val_metrics.json, val_preds.csv, val_report.json.");

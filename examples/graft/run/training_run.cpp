@@ -398,7 +398,8 @@ bool fill_prefix_cache(tunable_model& model, const prepared_run& run, const std:
       const bool at_end = done == 0 || done == all;
       if (all == 0 || (!at_end && clock::now() - told < std::chrono::seconds(10))) return;
       told = clock::now();
-      std::printf("prefix cache: %lld of %lld new rows of %s computed\n", static_cast<long long>(done), static_cast<long long>(all), name.c_str());
+      std::printf("prefix cache: %lld of %lld new rows of %s computed\n", static_cast<long long>(done), static_cast<long long>(all),
+                  name.c_str());
       std::fflush(stdout);
     };
     progress.waits = [&] { std::fprintf(stderr, "graft: %s: another run is filling this prefix cache: waits for it\n", folder.c_str()); };

@@ -16,8 +16,8 @@ namespace graft {
 
 /// x_0 = embeddings(batch), through an invertible adapter, or several in a mix, where there are such;   x_l+1 = layer_l(x_l)
 /// What attention knows of distances, all layers share. Where the family normalizes first, a LayerNorm ends it.
-/// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing. With KNOWN states forward begins behind
-/// its layers, which drop out nothing: what it does not know is computed, a sequence at a time.
+/// Backward stops at the lowest layer that holds a trained parameter; below it forward saves nothing. With KNOWN states forward begins
+/// behind its layers, which drop out nothing: what it does not know is computed, a sequence at a time.
 /// @param  b  N packed tokens in B sequences            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens, which costs less
 /// Saved: what the embeddings and the layers above the lowest trained parameter save.
 /// Source: transformers' RobertaModel and BertModel, without pooler.   Tested: tests/model/gradient_test.cpp, invariants_test.cpp
@@ -62,8 +62,8 @@ class encoder {
 
   /// @throws config_error  a trained parameter lies in a layer of KNOWN, or below
   void forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
-  /// y = x_COUNT of B's tokens, (N, H), without dropout. The same bits for a sequence in any batch where the encoder's sizes are multiples of
-  /// 16 and Y begins at one of 64 bytes, and else alone.
+  /// y = x_COUNT of B's tokens, (N, H), without dropout. The same bits for a sequence in any batch where the encoder's sizes are multiples
+  /// of 16 and Y begins at one of 64 bytes, and else alone.
   void forward_below(const batch& b, index count, view<real> y, context& ctx) const;
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
 

@@ -85,7 +85,8 @@ GRAFT_INLINE batch prefix_cache::unknown(std::span<const features> rows) const {
     if (find(one.input_ids, one.token_type_ids) != nullptr) continue;
     std::string content(reinterpret_cast<const char*>(one.input_ids.data()), one.input_ids.size() * sizeof(std::int32_t));
     content.append(reinterpret_cast<const char*>(one.token_type_ids.data()), one.token_type_ids.size() * sizeof(std::int32_t));
-    if (seen.insert(std::move(content)).second) all.add({.input_ids = std::move(one.input_ids), .token_type_ids = std::move(one.token_type_ids)});
+    if (seen.insert(std::move(content)).second)
+      all.add({.input_ids = std::move(one.input_ids), .token_type_ids = std::move(one.token_type_ids)});
   }
   return all;
 }

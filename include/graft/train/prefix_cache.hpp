@@ -34,7 +34,8 @@ std::vector<index> cut_at_tokens(const batch& b, index tokens);
 
 }  // namespace detail
 
-/// x_L of rows, (T, H) each, as forward_below of encoder/encoder.hpp computes it, in the type that the next layer reads: nothing is rounded.
+/// x_L of rows, (T, H) each, as forward_below of encoder/encoder.hpp computes it, in the type that the next layer reads: nothing is
+/// rounded.
 ///
 /// A row is known by its tokens and segments, however many files, tasks and seeds it is in. A folder serves any number of encoders: what
 /// decides the numbers (weights of the L layers, sizes, precision, version, processor) is the IDENTITY, which file names begin with. A file
@@ -98,12 +99,12 @@ class prefix_cache final : public known_states {
 /// precision and how it is computed, and which code this is.
 template <class M>
 std::string prefix_identity(const M& model, index layers, const context& ctx) {
-  using P = typename M::precision;
+  using precision = typename M::precision;
   json config = to_json(model.config);
   std::erase_if(config.get_ref<json::object_t&>(), [](const auto& field) { return field.first.find("dropout") != std::string::npos; });
   fnv1a hash;
-  for (const std::string& text : {detail::code_identity(), std::string(P::name), std::string(tile_path_name(detail::path_of<P>(ctx))),
-                                  std::to_string(layers), config.dump()}) {
+  for (const std::string& text : {detail::code_identity(), std::string(precision::name),
+                                  std::string(tile_path_name(detail::path_of<precision>(ctx))), std::to_string(layers), config.dump()}) {
     hash.add(text + "\n");
   }
   auto& trunk = const_cast<M&>(model).trunk;

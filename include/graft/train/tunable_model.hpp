@@ -80,8 +80,8 @@ class tunable_model {
   void load_trained(const tensor_source& saved);
   /// What is trained becomes, on every rank of GROUP, what the first has.
   void share_trained(rank_group& group);
-  /// From now on the layers below the lowest tuned one drop out nothing, and what they make of rows is read from FOLDER as far as it is there
-  /// (train/prefix_cache.hpp), in training and evaluation. Behind all that loads, and before a trainer. How many layers they are.
+  /// From now on the layers below the lowest tuned one drop out nothing, and what they make of rows is read from FOLDER as far as it is
+  /// there (train/prefix_cache.hpp), in training and evaluation. Behind all that loads, and before a trainer. How many layers they are.
   /// @throws config_error  there are none   @throws as prefix_cache
   index use_prefix_cache(const std::string& folder);
   /// Puts into that folder what of ROWS is not there. False when *STOP turned true on the way: what was written by then stays.
