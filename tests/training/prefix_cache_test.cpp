@@ -2,7 +2,10 @@
 
 #include "graft/train/prefix_cache.hpp"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -287,6 +290,34 @@ TEST_CASE("files of a prefix cache that are cut short, or somebody else's, are r
   CHECK_FALSE(folders::exists(half));
   CHECK(graft::read_file(file) == whole);
   CHECK(folders::exists(folder / "notes.txt"));
+}
+
+TEST_CASE("a disk that fills up while a prefix cache is written leaves what was there") {
+  const graft_test::temporary_folder folder;
+  graft::context ctx;
+  auto model = upper<graft::f32>(cached_config());
+  const auto cache = graft::use_prefix_cache(model, folder.path(), ctx);
+  graft::fill_prefix_cache(model, *cache, graft_test::rows(5, 1).rows, ctx);
+  const auto before = cache_files(folder.path());
+  const auto more = graft_test::rows(30, 2);
+  {
+    struct small_files {
+      small_files() {
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit small{4000, before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &small);
+      }
+      ~small_files() { ::setrlimit(RLIMIT_FSIZE, &before), std::signal(SIGXFSZ, handler); }
+      rlimit before{};
+      void (*handler)(int) = std::signal(SIGXFSZ, SIG_IGN);
+    } const scope;
+    CHECK_THROWS_AS(graft::fill_prefix_cache(model, *cache, more.rows, ctx), graft::backend_error);
+  }
+  CHECK(cache_files(folder.path()) == before);
+  CHECK(graft::fill_prefix_cache(model, *cache, more.rows, ctx));
+  CHECK(cache->rows() == 35);
+  CHECK_THROWS_WITH(cache->require_room(graft::index{1} << 40),
+                    Contains("has no room for the ") && Contains("MB that the prefix cache still"));
 }
 
 TEST_CASE("two that fill a prefix cache at once do it one after the other") {
