@@ -3,7 +3,6 @@
 
 #include <cstring>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "graft/core/compiled.hpp"
@@ -63,19 +62,8 @@ void encoder<P, Site>::forward_below(const batch& b, index count, view<real> y, 
   check_shape(y.rows() == b.rows() && y.cols() == hidden_size_, "encoder", "y", y, [&] {
     return shape_text({b.rows(), hidden_size_}) + " is needed";
   });
-  struct whole_states {  // as they were, even when a sequence is too long
-    explicit whole_states(context& c) : ctx(c), training(std::exchange(c.training, false)), offsets(c.offsets) {}
-    whole_states(const whole_states&) = delete;
-    whole_states& operator=(const whole_states&) = delete;
-    ~whole_states() {
-      ctx.training = training;
-      ctx.offsets = offsets;
-    }
-    context& ctx;
-    bool training;
-    std::span<const index> offsets;
-  } const scope(ctx);
-  ctx.offsets = b.offsets;
+  const set_for_scope training(ctx.training, false);
+  const set_for_scope offsets(ctx.offsets, b.offsets);
   scratch::mark mark(ctx.memory);
   view<real> other = ctx.memory.take<real>(b.rows(), hidden_size_);
   view<real> states[] = {count % 2 == 0 ? y : other, count % 2 == 0 ? other : y};
