@@ -136,6 +136,7 @@
 #include "graft/adapters/fusion_adapter.hpp"      // several, among which each token chooses
 #include "graft/adapters/adapter_site.hpp"        // one adapter, of whichever kind
 #include "graft/adapters/multi_adapter_site.hpp"  // several: y = sum_k w_k LN_k(A_k(h) + x)
+#include "graft/adapters/routed_site.hpp"         // those of several models, for each sequence one
 
 // heads: hidden states -> logits
 #include "graft/heads/head_options.hpp"             // what a head is made of

@@ -6,6 +6,7 @@
 #include "graft/adapters/fusion_adapter-inl.hpp"
 #include "graft/adapters/multi_adapter_site-inl.hpp"
 #include "graft/adapters/plain_site-inl.hpp"
+#include "graft/adapters/routed_site-inl.hpp"
 #include "graft/encoder/embeddings-inl.hpp"
 #include "graft/encoder/encoder-inl.hpp"
 #include "graft/encoder/encoder_layer-inl.hpp"
@@ -53,13 +54,16 @@ template class plain_site<compiled_precision>;
 template class adapter_site<compiled_precision>;
 template class fusion_adapter<compiled_precision>;
 template class multi_adapter_site<compiled_precision>;
+template class routed_site<compiled_precision>;
 template class embeddings<compiled_precision>;
 template class encoder_layer<compiled_precision, plain_site<compiled_precision>>;
 template class encoder_layer<compiled_precision, adapter_site<compiled_precision>>;
 template class encoder_layer<compiled_precision, multi_adapter_site<compiled_precision>>;
+template class encoder_layer<compiled_precision, routed_site<compiled_precision>>;
 template class encoder<compiled_precision, plain_site<compiled_precision>>;
 template class encoder<compiled_precision, adapter_site<compiled_precision>>;
 template class encoder<compiled_precision, multi_adapter_site<compiled_precision>>;
+template class encoder<compiled_precision, routed_site<compiled_precision>>;
 template class sequence_classification<compiled_precision>;
 template class classifier<compiled_precision, plain_site<compiled_precision>>;
 template class classifier<compiled_precision, adapter_site<compiled_precision>>;

@@ -70,14 +70,80 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK(bare.exit_code == 1);
   CHECK(is_one_line_error(bare.err));
   CHECK_THAT(bare.err, Catch::Contains("rows.jsonl:2: there is no adapter \"double\"; known: model, none"));
-  const auto unknown = with({"--adapter_weights_path", folder / "adapters.json", "--adapter", "rte"});
-  CHECK(unknown.exit_code == 1);
-  CHECK_THAT(unknown.err, Catch::Contains("rows.jsonl:1: there is no adapter \"rte\"; known: double, lora, one, model, none"));
+  const auto unknown = with({"--adapter_weights_path", folder / "adapters.json", "--adapter", "rte", "--max_seq_length", "4"});
+  CHECK(unknown.exit_code == 2);
+  CHECK(unknown.out.empty());
+  CHECK(is_one_line_error(unknown.err));
+  CHECK_THAT(unknown.err, Catch::Contains("--adapter: there is no adapter \"rte\"; known: double, lora, one, model, none"));
   graft::write_file(folder / "empty.json", "{}");
   const auto empty = with({"--adapter_weights_path", folder / "empty.json"});
   CHECK(empty.exit_code == 1);
   CHECK_THAT(empty.err, Catch::Contains("empty.json: names no adapter, at least one was expected"));
   CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden_folder}).exit_code == 2);
+}
+
+TEST_CASE("--adapter all: every adapter answers every row, a line each; it goes on, and rows that cannot be read have as many lines") {
+  const temporary_folder folder;
+  const std::string adapters = folder / "adapters.json", rows = folder / "rows.jsonl", out = folder / "out.tsv";
+  graft::write_file(adapters, graft::json{{"double", golden_folder + "/exchange/adapterhub_double"},
+                                          {"lora", golden_folder + "/exchange/peft_lora"},
+                                          {"one", golden_folder + "/exchange/original/model.p"}}
+                                  .dump());
+  graft::write_file(rows, R"({"input_ids": [0, 5, 9, 2]}
+{"input_ids": [0, 7, 2], "adapter": "lora"}
+{"input_ids": 4}
+{"input_ids": [0, 5, 9, 11, 2]}
+)");
+  const auto with = [&](std::vector<std::string> more) {
+    const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors", "--input", rows,
+                                         "--max_seq_length", "10", "--on_error", "row"};
+    more.insert(more.begin(), flags.begin(), flags.end());
+    return run_graft(more);
+  };
+  const auto all = with({"--adapter_weights_path", adapters, "--adapter", "all"});
+  CHECK(all.exit_code == 5);
+  CHECK_THAT(all.err, Catch::Contains("answers that are missing: 3 of 12, the first") && Catch::Contains("rows.jsonl:3"));
+  const auto answers = table(all.out);
+  REQUIRE(answers.size() == 12);
+  const std::vector<std::string> names{"double", "lora", "one"};
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    graft::write_file(folder / "one.json", graft::json{{names[k], graft::read_json(adapters)[names[k]]}}.dump());
+    std::string same = graft::read_file(rows);
+    same.replace(same.find("\"lora\""), 6, "\"" + names[k] + "\"");
+    graft::write_file(rows, same);
+    const auto alone = table(with({"--adapter_weights_path", folder / "one.json"}).out);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto& line = answers[3 * i + k];
+      CHECK(line[0] == std::to_string(i));
+      CHECK(line[1] == names[k]);
+      CHECK(line[2] == alone[i][2]);
+      if (i == 2) continue;
+      const auto own = graft::json::parse(line[3]), expected = graft::json::parse(alone[i][3]);
+      for (const auto& [label, score] : expected.items()) CHECK(own[label].get<double>() == Approx(score.get<double>()).margin(1e-6));
+    }
+    same.replace(same.find("\"" + names[k] + "\""), names[k].size() + 2, "\"lora\"");
+    graft::write_file(rows, same);
+  }
+  CHECK_THAT(answers[7][2], Catch::StartsWith("error: line 3: "));
+
+  for (const std::size_t lines : {1, 2, 5, 9, 13}) {  // the header and some answers, in the midst of a row's, too
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < lines; ++i) end = all.out.find('\n', end) + 1;
+    graft::write_file(out, all.out.substr(0, end) + (lines < 13 ? "1\tdou" : ""));
+    CHECK(with({"--adapter_weights_path", adapters, "--adapter", "all", "--output", out, "--resume"}).exit_code == 5);
+    CHECK(table(graft::read_file(out)).size() == 12);
+    CHECK(table(graft::read_file(out))[11][1] == "one");
+  }
+  const auto other = with({"--adapter_weights_path", folder / "one.json", "--adapter", "all", "--output", out, "--resume"});
+  CHECK_THAT(other.err, Catch::Contains("is not the answer to row 0"));
+
+  const auto none = with({"--adapter", "all"});
+  CHECK(none.exit_code == 2);
+  CHECK_THAT(none.err, Catch::Contains("--adapter all asks every adapter that --adapter_weights_path names: give that, too"));
+  graft::write_file(adapters, graft::json{{"all", golden_folder + "/exchange/peft_lora"}}.dump());
+  const auto called = with({"--adapter_weights_path", adapters, "--adapter", "all"});
+  CHECK(called.exit_code == 2);
+  CHECK_THAT(called.err, Catch::Contains("--adapter all asks every adapter, and one of ") && Catch::Contains("is called all"));
 }
 
 TEST_CASE("predict --output replaces a table of answers, and nothing that is read") {

@@ -196,6 +196,7 @@ int evaluate(int argc, const char* const* argv) {
     if (std::all_of(s.rows.begin(), s.rows.end(), brings_ids)) q.files.tokenizer_path.clear();
     const predictor model = model_of(q);
     const asked_ranks others;
+    check_adapter(q, model);
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;

@@ -25,20 +25,23 @@ int predict(int argc, const char* const* argv) {
   flags.add(
       "adapter", &q.adapter,
       "Which of them answers rows that name none in a column \"adapter\"; model: the model with its own head; none: the bare encoder, "
-      "which gives hidden states. The first if not given.");
+      "which gives hidden states; all: every one, for each row, whatever that names. The first if not given.");
   q.add_row_flags(flags, "TEXT [tab TEXT]");
   q.add_output_flags(flags, "table", "packed if it ends in .gz.");
   q.add_machine_flags(flags);
   if (!flags.parse(argc, argv)) return 0;
 
   q.settle("predict");
+  q.asks_everyone = q.adapter == "all";
+  if (q.asks_everyone && q.adapters_path.empty())
+    throw usage_error("--adapter all asks every adapter that --adapter_weights_path names: give that, too");
   const bool several = q.several() || q.adapter == predictor::bare_trunk;
   if (q.tuned.empty() && !several) q.require_own_head("predict", " (or --adapter none, for the bare encoder)");
   if (!is_first_rank()) return answer_for_first_rank(q);
   q.open_rows();
   return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
-    if (q.adapter != predictor::bare_trunk && answers_for_words(model)) return std::make_unique<tag_lines>(model, several);
-    return std::make_unique<answer_table>(model, several);
+    if (q.adapter != predictor::bare_trunk && answers_for_words(model)) return std::make_unique<tag_lines>(model, several, q.asks_everyone ? model.names().size() : 1);
+    return std::make_unique<answer_table>(model, several, q.everyone(model));
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
@@ -15,7 +16,8 @@ std::string cell(const std::string& text) { return printable(text, std::string::
 
 }  // namespace
 
-answer_table::answer_table(const predictor& model, bool several) : model_(model), several_(several) {
+answer_table::answer_table(const predictor& model, bool several, std::vector<std::string> everyone)
+    : model_(model), several_(several), everyone_(std::move(everyone)) {
   if (!several_) labels_ = model.description().labels;
   numbers_ = !several_ && !labels_.empty() && model.description().output == task_kind::regression;
 }
@@ -28,13 +30,18 @@ std::string answer_table::header(std::uint64_t) const {
 }
 
 std::string answer_table::row(const answer& a, std::uint64_t index) const {
-  const std::string start = std::to_string(index) + '\t' + (several_ ? cell(a.adapter) + '\t' : "");
+  const std::string start = start_of(index) + (several_ && everyone_.empty() ? cell(a.adapter) + '\t' : "");
   if (!a.error.empty()) return start + error_row(a);
   if (several_) return start + several_row(a);
   std::string text = start + (a.numbers.empty() ? cell(a.label) : number_text(a.score));
   for (const double p : a.probabilities) text += "\t" + number_text(p);
   for (std::size_t k = 1; k < a.numbers.size(); ++k) text += "\t" + number_text(a.numbers[k]);
   return text + '\n';
+}
+
+std::string answer_table::start_of(std::uint64_t index) const {
+  if (everyone_.empty()) return std::to_string(index) + '\t';
+  return std::to_string(index / everyone_.size()) + '\t' + cell(everyone_[index % everyone_.size()]) + '\t';
 }
 
 std::string answer_table::several_row(const answer& a) const {
@@ -56,7 +63,7 @@ std::string answer_table::error_row(const answer& a) const {
   return "error: " + printable(place + a.error, 4000) + rest + '\n';
 }
 
-bool answer_table::is_row(std::string_view record, std::uint64_t index) const { return record.starts_with(std::to_string(index) + '\t'); }
+bool answer_table::is_row(std::string_view record, std::uint64_t index) const { return record.starts_with(start_of(index)); }
 
 bool answer_table::is_error(std::string_view line) const {
   line.remove_suffix(line.ends_with('\n') ? 1 : 0);

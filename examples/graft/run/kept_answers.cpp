@@ -97,13 +97,13 @@ std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_p
   std::uint64_t bad = 0;
   for (; kept.next(record, now.format.record_size()); ++count) {
     if (!now.format.is_row(record, count))
-      throw format_error::at_line(path, count + now.first_line(), "is not the answer to row " + std::to_string(count) + otherwise);
+      throw format_error::at_line(path, count + now.first_line(), "is not the answer to row " + std::to_string(count / now.each) + otherwise);
     bad += now.format.is_error(record);
     if (bad > 0 && !now.keeps_bad_rows)
       throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");
     last = {count, {}, record};
     if (!now.next_row(last.row))
-      throw format_error(path, "holds answers to more rows than the " + std::to_string(count) + " of " + now.source + otherwise);
+      throw format_error(path, "holds answers to more rows than the " + std::to_string(count / now.each) + " of " + now.source + otherwise);
     if (last.length() > longest.length()) longest = last;
     if (count % apart == 0) some.push_back(last);
     if (some.size() <= 64) continue;

@@ -283,6 +283,20 @@ predictor model_of(const question& q) {
   return model;
 }
 
+void check_adapter(const question& q, const predictor& model) {
+  const std::vector<std::string> names = model.names();
+  if (q.asks_everyone) {
+    if (std::find(names.begin(), names.end(), q.adapter) == names.end()) return;
+    throw usage_error("--adapter all asks every adapter, and one of " + printable(q.adapters_path) + " is called all: call it something else");
+  }
+  if (q.adapter.empty() || q.adapter == predictor::bare_trunk) return;
+  try {
+    model.description(q.adapter);
+  } catch (const config_error& failure) {
+    throw usage_error("--adapter: " + printable(failure.what(), 4000));
+  }
+}
+
 int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(const predictor&)>& format_of) {
   begun_rows begun(q.keeps_bad_rows() ? with_bad_rows(q.rows, q.source()) : q.rows);
   const auto brings_ids = [](const example& row) { return !row.input_ids.empty() || !row.error.empty(); };
@@ -292,18 +306,29 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   const predictor model = model_of(q);
   if (!q.options.embedding) print_notes(tag_notes(q, model));
   const asked_ranks others;
+  check_adapter(q, model);
   const std::atomic<bool>& stop = stop_requested();
   q.bytes->stop_when(stop);
+  const std::vector<std::string> everyone = q.everyone(model);
+  const std::uint64_t each = std::max(everyone.size(), std::size_t{1});  // answers of a row
+  std::deque<example> again;                                             // the row at hand, for those who are still to be asked
   const std::function<bool(example&)> next = [&](example& row) {
     if (stop) throw stopped();
+    if (!again.empty()) {
+      row = std::move(again.front());
+      again.pop_front();
+      return true;
+    }
     if (!begun.next(row)) return false;
     if (row.adapter.empty() || !q.several()) row.adapter = q.adapter;
+    if (q.asks_everyone) row.adapter = everyone.front();
     if (q.files.tokenizer_path.empty() && !brings_ids(row)) {
       row.error = "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER";
     }
     if (q.one_text && q.input == "-" && row.text_b) {
       row.error = "has a tab, one text a line was expected: cut -f N takes one of several, and pairs go into a .tsv or .jsonl";
     }
+    for (std::size_t k = 1; k < everyone.size(); ++k) again.emplace_back(row).adapter = everyone[k];
     return true;
   };
 
@@ -312,12 +337,13 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   std::uint64_t count = 0, bad = 0;
   std::string first_bad;
   try {
-    if (q.resumes) std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows()}, output);
+    if (q.resumes) std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each}, output);
     if (bad > 0) first_bad = "in the part that was there";
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;
     row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.bytes->share());
-    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return begun.ready(); }, &stop, ranks()});
+    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return !again.empty() || begun.ready(); }, &stop,
+                                       ranks()});
     for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
       std::exception_ptr failure;
       for (const answer& a : window) {
@@ -333,12 +359,12 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
       text.clear();
       if (format->counts_rows()) output.replace_start(format->header(count));
       if (failure) std::rethrow_exception(failure);
-      progress.update(count - before, q.bytes->share());
+      progress.update((count - before) / each, q.bytes->share());
     }
     if (stop || stream.stopped()) throw stopped();
     output.finish();
   } catch (const stopped&) {
-    std::cerr << "graft: stopped by a signal, behind " << count << " rows"
+    std::cerr << "graft: stopped by a signal, behind " << count << (each > 1 ? " answers" : " rows")
               << (q.output.empty() ? "\n" : "; the same command with --resume goes on\n");
     return stopped_exit_code;
   } catch (const reader_left&) {
@@ -346,7 +372,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   }
   if (bad == 0) return 0;
   std::cerr << "graft: "
-            << printable("rows without an answer: " + std::to_string(bad) + " of " + std::to_string(count) + ", the first " + first_bad,
+            << printable((each > 1 ? "answers that are missing: " : "rows without an answer: ") + std::to_string(bad) + " of " + std::to_string(count) + ", the first " + first_bad,
                          4000)
             << '\n';
   return bad_rows_exit_code;

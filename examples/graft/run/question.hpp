@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "flags/flags.hpp"
 #include "graft/predict/predictor.hpp"
@@ -23,7 +24,8 @@ struct question {
   std::string precision = "auto";
   std::int64_t batch_size = 0, threads = 0;
   bool resumes = false;
-  bool one_text = false;  // in each line of standard input
+  bool one_text = false;       // in each line of standard input
+  bool asks_everyone = false;  // every adapter, for each row: `adapter` is "all", where the command takes that
   std::optional<std::int64_t> max_seq_length{};
 
   /// The flags of each group. What has no adapter is answered by WITHOUT.
@@ -43,6 +45,8 @@ struct question {
   void open_rows(const std::string& usual = "test");
 
   bool several() const { return !adapters_path.empty() || adapter == predictor::bare_trunk; }
+  /// Who each row is asked of, one after the other, where that is said; else it names one, or the usual one answers.
+  std::vector<std::string> everyone(const predictor& model) const { return asks_everyone ? model.names() : std::vector<std::string>(); }
   bool keeps_bad_rows() const { return on_error == "row"; }
   std::string source() const { return bytes->name(); }
 
@@ -51,6 +55,9 @@ struct question {
   std::shared_ptr<input_bytes> bytes{};
   row_source rows{};
 };
+
+/// @throws usage_error  --adapter names one that MODEL has not
+void check_adapter(const question& q, const predictor& model);
 
 /// The model that Q asks, and what there is to say of it on standard error. Of several processes it is the same on all.
 /// @throws ranks_differ  it is not

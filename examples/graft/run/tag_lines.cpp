@@ -9,10 +9,11 @@
 namespace graft::program {
 
 std::string tag_lines::row(const answer& a, std::uint64_t index) const {
-  ordered_json line{{"index", index}};
+  ordered_json line{{"index", index / each_}};
   const auto text = [&] { return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n'; };
   if (!a.error.empty()) {
     line["error"] = printable((a.line != 0 ? "line " + std::to_string(a.line) + ": " : "") + a.error, 4000);
+    if (each_ > 1) line["adapter"] = a.adapter;
     return text();
   }
   if (several_) line["adapter"] = a.adapter;
@@ -42,7 +43,7 @@ std::string tag_lines::row(const answer& a, std::uint64_t index) const {
 }
 
 bool tag_lines::is_row(std::string_view record, std::uint64_t index) const {
-  return record.starts_with("{\"index\":" + std::to_string(index) + ",") && record.ends_with("}\n");
+  return record.starts_with("{\"index\":" + std::to_string(index / each_) + ",") && record.ends_with("}\n");
 }
 
 bool tag_lines::is_error(std::string_view record) const {

@@ -1,6 +1,7 @@
 #pragma once
 // The answers that predict prints where words get tags.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,7 +17,7 @@ namespace graft::program {
 /// row as a whole gives {"prediction": ..., "scores": {...}}. A row without an answer has {"index": 0, "error": "line 5: REASON"}.
 class tag_lines final : public answer_format {
  public:
-  tag_lines(const predictor& model, bool several) : model_(model), several_(several) {}
+  tag_lines(const predictor& model, bool several, std::size_t each = 1) : model_(model), several_(several), each_(each) {}
   std::string header(std::uint64_t) const override { return ""; }
   std::string row(const answer& a, std::uint64_t index) const override;
   bool is_row(std::string_view record, std::uint64_t index) const override;
@@ -25,6 +26,7 @@ class tag_lines final : public answer_format {
  private:
   const predictor& model_;
   bool several_;
+  std::size_t each_;  // answers of a row
 };
 
 /// Whether one of those that Q's model may ask gives tags to words.

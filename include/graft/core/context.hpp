@@ -36,6 +36,7 @@ struct work_counters {
 struct context {
   bool training = false;             // dropout is active
   std::span<const index> offsets{};  // (B + 1) first row of every sequence, and the end
+  std::span<const index> routes{};   // (B) of a batch of several models, which is each sequence's (adapters/routed_site.hpp)
   std::uint64_t seed = 0;            // of dropout
   std::uint64_t step = 0;            // of dropout: each step has its own masks
   index tokens_before = 0;           // of the batch of which this is a part: its masks are cut out of the batch's

@@ -32,29 +32,35 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
   if (known && lowest < first) {
     throw config_error("encoder: the lowest " + std::to_string(first) + " layers are known as they were, and cannot be trained");
   }
-  if (s != nullptr) s->layers.resize(layers.size());
   scratch::mark mark(ctx.memory);
-  view<real> states[] = {ctx.memory.take<real>(b.rows(), hidden_size_), ctx.memory.take<real>(b.rows(), hidden_size_)};
-  const bool gathers = wanted == rows_of::sequences && (first == depth || layers.back().reads_sequences());
-  saved* const below = s != nullptr && lowest < 0 ? s : nullptr;
-  if (known) {
-    read_known(b, states[first % 2], ctx);
-  } else {
-    embedded.forward(b, states[0], below != nullptr ? &below->embedded : nullptr, ctx);
-    if (invertible) invertible->forward(states[0], states[0], below != nullptr ? &below->coupled : nullptr, ctx);
-  }
-  for (index l = first; l < depth; ++l) {
+  view<real> x = ctx.memory.take<real>(b.rows(), hidden_size_);
+  known ? read_known(b, x, ctx) : enter(b, x, lowest < 0 ? s : nullptr, ctx);
+  pass(first, depth, x, y, s, ctx, wanted);
+  if (last_norm) last_norm->forward(y, y, s != nullptr && lowest < depth ? &s->last_norm : nullptr, ctx);
+}
+
+template <class P, site Site>
+void encoder<P, Site>::enter(const batch& b, view<real> x, saved* s, context& ctx) const {
+  embedded.forward(b, x, s != nullptr ? &s->embedded : nullptr, ctx);
+  if (invertible) invertible->forward(x, x, s != nullptr ? &s->coupled : nullptr, ctx);
+}
+
+template <class P, site Site>
+void encoder<P, Site>::pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
+  const index lowest = s != nullptr ? lowest_trainable() : 0;
+  if (s != nullptr) s->layers.resize(layers.size());
+  const bool gathers = wanted == rows_of::sequences && (first == last || layers[static_cast<std::size_t>(last - 1)].reads_sequences());
+  for (index l = first; l < last; ++l) {
     auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
     if (kept != nullptr) kept->wants_dx = l > lowest;
-    const bool last = l + 1 == depth && !gathers;
-    layers[static_cast<std::size_t>(l)].forward(states[l % 2], last ? y : states[(l + 1) % 2], kept, ctx, last ? wanted : rows_of::tokens);
+    const bool ends = l + 1 == last && !gathers;
+    layers[static_cast<std::size_t>(l)].forward(x, ends ? y : x, kept, ctx, ends ? wanted : rows_of::tokens);
   }
   if (gathers) {
-    ops::gather_first_rows<real>(states[depth % 2], y, ctx);
-  } else if (first == depth) {
-    y = states[depth % 2];
+    ops::gather_first_rows<real>(x, y, ctx);
+  } else if (first == last && y.data() != x.data()) {
+    y = x;
   }
-  if (last_norm) last_norm->forward(y, y, s != nullptr && lowest < depth ? &s->last_norm : nullptr, ctx);
 }
 
 template <class P, site Site>
@@ -64,12 +70,8 @@ void encoder<P, Site>::forward_below(const batch& b, index count, view<real> y, 
   });
   const set_for_scope training(ctx.training, false);
   const set_for_scope offsets(ctx.offsets, b.offsets);
-  scratch::mark mark(ctx.memory);
-  view<real> other = ctx.memory.take<real>(b.rows(), hidden_size_);
-  view<real> states[] = {count % 2 == 0 ? y : other, count % 2 == 0 ? other : y};
-  embedded.forward(b, states[0], nullptr, ctx);
-  if (invertible) invertible->forward(states[0], states[0], nullptr, ctx);
-  for (index l = 0; l < count; ++l) layers[static_cast<std::size_t>(l)].forward(states[l % 2], states[(l + 1) % 2], nullptr, ctx);
+  enter(b, y, nullptr, ctx);
+  pass(0, count, y, y, nullptr, ctx);
 }
 
 template <class P, site Site>

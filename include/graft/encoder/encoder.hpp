@@ -67,6 +67,12 @@ class encoder {
   void forward_below(const batch& b, index count, view<real> y, context& ctx) const;
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
 
+  /// The parts of forward, for callers that take some of the layers alone: what goes into the first of them, x_0 (N, H) ...
+  void enter(const batch& b, view<real> x, saved* s, context& ctx) const;
+  /// ... and x (N, H), which goes into layer FIRST and is overwritten, behind the layers before LAST: y (WANTED, H), which may be x's memory
+  /// where all tokens are wanted. The sequences are ctx.offsets'. The LayerNorm that ends the stack is the caller's.
+  void pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+
   template <class F>
   void for_each_parameter(F&& f) {
     embedded.for_each_parameter(f);

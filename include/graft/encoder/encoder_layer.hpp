@@ -18,7 +18,7 @@ namespace graft {
 /// In a family that normalizes first, m = x + site_1(attention(n), n), n = LN_1(x), and y = m + site_2(feed_forward(k), k), k = LN_2(m);
 /// the first layer has no LN_1. Backward goes down only as far as something is trained or dx is wanted.
 /// @param  x  (N, H) rows are tokens            @param[out] y  (WANTED, H): (N, H), or (B, H) of the first tokens of ctx.offsets' B
-///            sequences: nothing behind the attention itself is computed for the others
+///            sequences: nothing behind the attention itself is computed for the others; may be x's memory where it is (N, H)
 /// Saved: what the four parts save; a part below everything that is trained saves nothing.
 /// Source: transformers' RobertaLayer.   Tested: tests/encoder/encoder_layer_test.cpp
 template <class P, site Site>

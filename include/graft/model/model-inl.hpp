@@ -13,20 +13,26 @@ void classifier<P, Site>::forward(const batch& b, view<real> logits, trace* t, c
     return shape_text({answering, head.classes()}) + " is needed";
   });
   if (answering == 0) return;
+  scratch::mark mark(ctx.memory);
+  view<real> states = ctx.memory.take<real>(reads_all_tokens() ? b.rows() : b.size(), config.hidden_size);
+  trunk.forward(b, states, t != nullptr ? &t->trunk : nullptr, ctx, reads());
+  answer(b, states, logits, t, ctx);
+}
+
+template <class P, site Site>
+void classifier<P, Site>::answer(const batch& b, const_view<real> states, view<real> logits, trace* t, context& ctx) const {
   const bool all_tokens = reads_all_tokens();
   scratch::mark mark(ctx.memory);
-  view<real> h = ctx.memory.take<real>(answering, config.hidden_size);  // of first tokens: the head reads no others, or a mean
-  view<real> all = ctx.memory.take<real>(all_tokens ? b.rows() : 0, config.hidden_size);
-  trunk.forward(b, all_tokens ? all : h, t != nullptr ? &t->trunk : nullptr, ctx, all_tokens ? rows_of::tokens : rows_of::sequences);
-  for (index i = 0; all_tokens && i < answering; ++i) {
+  view<real> h = ctx.memory.take<real>(all_tokens ? logits.rows() : 0, config.hidden_size);
+  for (index i = 0; i < h.rows(); ++i) {
     if (head.answers_for_words()) {
-      h.row(i) = all.row(b.answering[static_cast<std::size_t>(i)]);
+      h.row(i) = states.row(b.answering[static_cast<std::size_t>(i)]);
     } else {
       const index tokens = b.offsets[i + 1] - b.offsets[i];
-      h.row(i) = all.middleRows(b.offsets[i], tokens).colwise().sum() / real(tokens);
+      h.row(i) = states.middleRows(b.offsets[i], tokens).colwise().sum() / real(tokens);
     }
   }
-  head.forward(h, logits, t != nullptr ? &t->head : nullptr, ctx);
+  head.forward(all_tokens ? const_view<real>(h) : states, logits, t != nullptr ? &t->head : nullptr, ctx);
 }
 
 template <class P, site Site>

@@ -45,6 +45,11 @@ class classifier {
   void forward(const batch& b, view<real> logits, trace* t, context& ctx) const;
   void backward(const_view<real> dlogits, const batch& b, const trace& t, context& ctx);
 
+  /// Of which rows the head reads the trunk's states.
+  rows_of reads() const { return reads_all_tokens() ? rows_of::tokens : rows_of::sequences; }
+  /// The head's part of forward: the logits of the trunk's STATES (reads(), H).
+  void answer(const batch& b, const_view<real> states, view<real> logits, trace* t, context& ctx) const;
+
   /// F(parameter) for each, from the embeddings to the head.
   template <class F>
   void for_each_parameter(F&& f) {

@@ -177,36 +177,43 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
     places.push_back(std::move(one.places));
     cuts.push_back(one.cut_at);
   }
-  std::vector<std::size_t> order;  // the rows that can be answered, those for one adapter together
+  std::vector<std::size_t> by(rows.size());  // who is asked: 0 is the bare encoder, k part k - 1
+  std::vector<std::size_t> order;            // the rows that can be answered
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (answers[i].error.empty()) order.push_back(i);
+    if (!answers[i].error.empty()) continue;
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const part& one) { return one.name == answers[i].adapter; });
+    if (found != parts.end()) by[i] = 1 + static_cast<std::size_t>(found - parts.begin());
+    order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const int names = answers[a].adapter.compare(answers[b].adapter);
-    return names != 0 ? names < 0 : goes_before(ready[a], ready[b]);
+    return goes_before(ready[a], ready[b]) || (by[a] < by[b] && !goes_before(ready[b], ready[a]));
   });
-  for (auto first = order.begin(); first != order.end();) {
-    const std::string name = answers[*first].adapter;
-    std::vector<features> distinct;
-    std::vector<std::size_t> which;  // of them each row is
-    auto last = first;
-    for (; last != order.end() && answers[*last].adapter == name; ++last) {
-      if (distinct.empty() || !same_content(distinct.back(), ready[*last])) distinct.push_back(std::move(ready[*last]));
-      which.push_back(distinct.size() - 1);
-    }
-    const std::vector<answer> own = answers_of(name, distinct, batch_size > 0 ? batch_size : std::ssize(distinct), *ctx, stop);
-    if (stop != nullptr && stop->load()) answers.clear();
-    if (answers.empty()) break;
-    for (const std::size_t number : which) {
-      const std::size_t row = *first++;
-      answer& a = answers[row];
-      const auto line = a.line;
-      a = own[number];
-      a.adapter = name;
-      a.line = line;
-      if (distinct[number].words && a.error.empty()) add_tags(a, find(name)->description, rows[row], places[row]);
-      if (cuts[row] >= 0 && a.error.empty()) a.cut_at = cuts[row];
-    }
+  std::vector<features> contents;  // that differ
+  std::vector<asked_row> asked;    // of whom, each once
+  std::vector<std::size_t> which;  // of that each row is
+  for (const std::size_t i : order) {
+    const bool known = !contents.empty() && same_content(contents.back(), ready[i]);
+    if (!known) contents.push_back(std::move(ready[i]));
+    if (!known || asked.back().by != by[i]) asked.push_back({contents.size() - 1, by[i]});
+    which.push_back(asked.size() - 1);
+  }
+  const auto all = outputs(contents, asked, batch_size > 0 ? batch_size : std::ssize(asked), *ctx, stop);
+  if (stop != nullptr && stop->load()) {
+    answers.clear();
+    order.clear();
+  }
+  std::vector<answer> said(order.empty() ? 0 : asked.size());
+#pragma omp parallel for schedule(static) num_threads(ctx->threads) if (embedding)
+  for (std::size_t i = 0; i < said.size(); ++i) said[i] = answer_of(asked[i].by, all[i]);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const std::size_t row = order[i];
+    answer& a = answers[row];
+    answer own = said[which[i]];
+    own.adapter = std::move(a.adapter);
+    own.line = a.line;
+    a = std::move(own);
+    if (contents[asked[which[i]].content].words && a.error.empty()) add_tags(a, parts[by[row] - 1].description, rows[row], places[row]);
+    if (cuts[row] >= 0 && a.error.empty()) a.cut_at = cuts[row];
   }
   const std::scoped_lock lock(free_mutex_);
   free_.push_back(std::move(ctx));
@@ -247,7 +254,7 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
 }
 
 /// What LOGITS say, of a model that D describes.
-GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits) {
+GRAFT_INLINE answer said_by(const model_description& d, matrix<double> logits) {
   answer a;
   const bool regression = d.output == task_kind::regression;
   a.logits.assign(logits.data(), logits.data() + logits.size());
@@ -265,50 +272,25 @@ GRAFT_INLINE answer answer_of(const model_description& d, matrix<double> logits)
   return a;
 }
 
-GRAFT_INLINE std::vector<answer> predictor_base::answers_of(const std::string& name, std::span<const features> rows, index batch_size,
-                                                            context& ctx, stop_flag stop) const {
-  const bool bare = name == predictor::bare_trunk;
-  const part* const one = bare ? nullptr : &require(name);
-  const auto number =
-      static_cast<std::size_t>(std::find_if(parts.begin(), parts.end(), [&](auto& p) { return &p == one; }) - parts.begin());
-  const std::optional<std::size_t> model = bare ? std::nullopt : std::optional(number);
-  const std::vector<pooling> poolings = embedding ? embedding->model.poolings : std::vector{pooling::cls};
-  const matrix<double> all = bare || embedding ? pooled(model, poolings, embedding ? embedding->skipped : 0, rows, batch_size, ctx, stop)
-                                               : logits(number, rows, batch_size, ctx, stop);
-  std::vector<answer> answers(rows.size());
-  if (stop != nullptr && stop->load()) return answers;
-  if (one != nullptr && one->description.head.tokens && !embedding) {
-    const std::vector<index> begins = answer_offsets(rows, true);
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const auto own = const_view<double>(all).window(begins[r], 0, begins[r + 1] - begins[r], all.cols());
-      answers[r].logits.assign(own.data(), own.data() + own.size());
-      try {
-        require_finite(own);
-      } catch (const row_error& failure) {
-        answers[r].error = failure.reason();
-      }
+GRAFT_INLINE answer predictor_base::answer_of(std::size_t by, const matrix<double>& output) const {
+  answer a;
+  try {
+    const model_description* const d = by > 0 ? &parts[by - 1].description : nullptr;
+    if (d != nullptr && d->head.tokens && !embedding) a.logits.assign(output.data(), output.data() + output.size());
+    require_finite(output);
+    if (embedding) {
+      a.embedding = embedding->embedding_of(output.row(0).transpose());
+      const bool finite = std::all_of(a.embedding.begin(), a.embedding.end(), [](float x) { return std::isfinite(x); });
+      if (!finite) a.error = "the embedding is no finite number";
+    } else if (d == nullptr) {
+      a.hidden_state.assign(output.data(), output.data() + output.size());
+    } else if (!d->head.tokens) {
+      a = said_by(*d, output);
     }
-    return answers;
+  } catch (const row_error& failure) {
+    a.error = by == 0 ? "the encoder's answer is no finite number" : failure.reason();
   }
-#pragma omp parallel for schedule(static) num_threads(ctx.threads) if (embedding)
-  for (index r = 0; r < all.rows(); ++r) {
-    answer& a = answers[static_cast<std::size_t>(r)];
-    try {
-      require_finite(const_view<double>(all).window(r, 0, 1, all.cols()));
-      if (embedding) {
-        a.embedding = embedding->embedding_of(all.row(r).transpose());
-        const bool finite = std::all_of(a.embedding.begin(), a.embedding.end(), [](float x) { return std::isfinite(x); });
-        if (!finite) a.error = "the embedding is no finite number";
-      } else if (bare) {
-        a.hidden_state.assign(all.row(r).begin(), all.row(r).end());
-      } else {
-        a = answer_of(one->description, all.row(r));
-      }
-    } catch (const row_error& failure) {
-      a.error = bare ? "the encoder's answer is no finite number" : failure.reason();
-    }
-  }
-  return answers;
+  return a;
 }
 
 }  // namespace graft::detail
@@ -378,6 +360,19 @@ GRAFT_INLINE std::vector<answer> predictor::predict(std::span<const example> row
   auto answers = predict_each(rows, batch_size, threads);
   for (std::size_t i = 0; i < answers.size(); ++i) {
     if (!answers[i].error.empty()) throw row_error(static_cast<index>(i), answers[i].error);
+  }
+  return answers;
+}
+
+GRAFT_INLINE std::vector<answer> predictor::predict_all(std::span<const example> rows, index batch_size, int threads) const {
+  const std::vector<std::string> all = names();
+  std::vector<example> each;
+  for (const example& row : rows) {
+    for (const std::string& name : all) each.emplace_back(row).adapter = name;
+  }
+  auto answers = predict_each(each, batch_size, threads);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i].error.empty()) throw row_error(static_cast<index>(i / all.size()), answers[i].error);
   }
   return answers;
 }

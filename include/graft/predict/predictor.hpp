@@ -104,12 +104,17 @@ class predictor {
   const model_description& description(const std::string& name = "") const;
 
   /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
-  /// Rows of about one length go through together, BATCH_SIZE at most (0: as many as are good for speed), on THREADS threads (0: as many
-  /// as OpenMP takes), and those of one content once; none of it changes an answer. Of rows without end: answer_stream.
+  /// Rows of about one length go through together, whichever adapters they name, BATCH_SIZE at most (0: as many as are good for speed), on
+  /// THREADS threads (0: as many as OpenMP takes), and those of one content once, as far as their adapters are one; none of it changes an
+  /// answer. Of rows without end: answer_stream.
   /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
   ///                    is no finite number
   std::vector<answer> predict(std::span<const example> rows, index batch_size = 0, int threads = 0) const;
-  /// The same, but a row that cannot be answered has the reason in its answer's `error`, and ends nothing. Nothing when *STOP turns true.
+  /// The answers of every one of names() to each of ROWS, whatever these name: that of names()[k] to row i is answer i * names().size() + k.
+  /// What they have in common, the layers below the first that one of them changes, is computed once.
+  /// @throws row_error  as predict
+  std::vector<answer> predict_all(std::span<const example> rows, index batch_size = 0, int threads = 0) const;
+  /// The same as predict, but a row that cannot be answered has the reason in its answer's `error`, and ends nothing. Nothing when *STOP turns true.
   std::vector<answer> predict_each(std::span<const example> rows, index batch_size = 0, int threads = 0,
                                    const std::atomic<bool>* stop = nullptr) const;
 

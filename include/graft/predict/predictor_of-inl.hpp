@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <set>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -28,6 +32,7 @@ void predictor_of<P>::load_encoder(const tensor_source& stored) {
   load_packed_trunk(trunk_, stored, encoder_fingerprint, int8_);
   pack_frozen(trunk_, false, omp_get_max_threads(), int8_);
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
+  ways_.push_back({std::ssize(trunk_.trunk.layers), true, rows_of::sequences});
 }
 
 template <class P>
@@ -64,46 +69,282 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
             return;
           }
           tuned.expect({{p.name, p.shape()}});
-          tuned.read(p.name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
+          const std::span numbers(p.edit().data(), static_cast<std::size_t>(p.size()));
+          tuned.read(p.name, numbers);
+          const auto at = shared ? trunk.find(*shared) : trunk.end();
+          if (at == trunk.end() || at->second->size() != p.size()) return;
+          if (std::equal(numbers.begin(), numbers.end(), at->second->value().data())) p.share(*at->second);  // a file may repeat them
         });
         pack_frozen(model, false, omp_get_max_threads(), int8_);
       },
       made);
   models_.push_back(std::move(made));
+  ways_.push_back(std::visit([&](auto& model) { return way_of(model); }, models_.back()));
+  route();
 }
 
 template <class P>
-matrix<double> predictor_of<P>::pooled(std::optional<std::size_t> number, std::span<const pooling> poolings, index skipped,
-                                       std::span<const features> rows, index batch_size, context& ctx, stop_flag stop) const {
-  const index width = config.hidden_size;
-  const bool first_alone = skipped == 0 && std::all_of(poolings.begin(), poolings.end(), [](pooling p) { return p == pooling::cls; });
-  matrix<double> all(static_cast<index>(rows.size()), width * std::ssize(poolings));
-  const auto pool = [&](const auto& model) {
-    for_each_batch(rows, batch_size, usual_tokens_at_once, ctx, stop, [&](const batch& b, index first, context& own) {
-      matrix<typename P::real> h(first_alone ? b.size() : b.rows(), width);
-      model.trunk.forward(b, h, nullptr, own, first_alone ? rows_of::sequences : rows_of::tokens);
-      for (index s = 0; s < b.size(); ++s) {
-        const index begin = first_alone ? s : b.offsets[static_cast<std::size_t>(s)];
-        const index count = first_alone ? 1 : b.offsets[static_cast<std::size_t>(s) + 1] - begin;
-        const auto tokens = const_view<typename P::real>(h).window(begin, 0, count, width);
-        double* to = all.row(first + s).data();
-        for (const pooling p : poolings) pool_tokens<typename P::real>(p, tokens, skipped, std::exchange(to, to + width));
-      }
-    });
+template <class Model>
+auto predictor_of<P>::way_of(Model& model) -> way {
+  std::set<const real*> trunk;  // where the encoder's numbers lie
+  trunk_.for_each_parameter([&](auto& p) { trunk.insert(p.value().data()); });
+  const auto differs = [&](auto& part) {
+    bool found = false;
+    part.for_each_parameter([&](auto& p) { found = found || !trunk.contains(p.value().data()); });
+    return found;
   };
-  if (number) {
-    std::visit(pool, models_[*number]);
-  } else {
-    pool(trunk_);
+  auto& layers = model.trunk.layers;
+  const bool mixes = std::is_same_v<Model, multi_adapter_classifier<P>>;  // whose layers have weights that others visit
+  const bool distances = model.trunk.relative && differs(*model.trunk.relative);
+  const bool enters = model.trunk.invertible || differs(model.trunk.embedded);
+  way own{mixes || enters || distances ? -1 : std::ssize(layers), !distances, model.reads()};
+  for (index l = 0; l < std::ssize(layers); ++l) {
+    auto& layer = layers[static_cast<std::size_t>(l)];
+    const bool reads = layer.attention_site.reads_sequences() || layer.feed_site.reads_sequences();
+    const bool parts = differs(layer.attention) || differs(layer.feed) || (layer.attention_norm && differs(*layer.attention_norm)) ||
+        (layer.feed_norm && differs(*layer.feed_norm));
+    if (parts || reads) own.by_sites = false;
+    if (parts || reads || differs(layer.attention_site) || differs(layer.feed_site)) own.shared = std::min(own.shared, l);
+  }
+  return own;
+}
+
+template <class P>
+void predictor_of<P>::route() {
+  auto& own = trunk_.trunk;
+  if (!together_) {
+    together_.emplace(config.model_type, config, [](const std::string&, site_location) { return routed_site<P>(); });
+    together_->embedded = own.embedded;
+    together_->relative = own.relative;
+    for (std::size_t l = 0; l < own.layers.size(); ++l) {
+      auto& layer = together_->layers[l];
+      auto& from = own.layers[l];
+      layer.attention = from.attention;
+      layer.feed = from.feed;
+      layer.attention_norm = from.attention_norm;
+      layer.feed_norm = from.feed_norm;
+      layer.attention_site.choices.push_back(&from.attention_site);
+      layer.feed_site.choices.push_back(&from.feed_site);
+    }
+  }
+  for (std::size_t l = 0; l < own.layers.size(); ++l) {
+    auto& layer = together_->layers[l];
+    std::visit(
+        [&](auto& model) {
+          using choice = typename routed_site<P>::choice;
+          auto& own_layer = model.trunk.layers[l];
+          const bool along = ways_.back().by_sites;  // if not, its number is never asked here
+          layer.attention_site.choices.push_back(along ? choice(&own_layer.attention_site) : choice(&own.layers[l].attention_site));
+          layer.feed_site.choices.push_back(along ? choice(&own_layer.feed_site) : choice(&own.layers[l].feed_site));
+        },
+        models_.back());
+  }
+}
+
+/// Where rows 0 .. COUNT - 1 of LENGTH(i) tokens are cut into batches: 0, ..., COUNT. Those that are not SAME(i, j) are apart.
+template <class Length, class Same>
+std::vector<std::size_t> cuts_of(std::size_t count, index batch_size, Length&& length, Same&& same) {
+  std::vector<std::size_t> cuts{0};
+  index tokens = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t first = cuts.back();
+    tokens += length(i);
+    const bool full = tokens > usual_tokens_at_once || static_cast<index>(i - first) >= batch_size || !same(first, i);
+    if (i == first || !full) continue;
+    cuts.push_back(i);
+    tokens = length(i);
+  }
+  if (count > 0) cuts.push_back(count);
+  return cuts;
+}
+
+template <class P>
+std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> contents, std::span<const asked_row> asked,
+                                                     index batch_size, context& ctx, stop_flag stop) const {
+  std::vector<matrix<double>> all(asked.size());
+  const std::vector<index> start = starts(contents, asked);
+  const bool shares = std::any_of(start.begin(), start.end(), [](index s) { return s >= 0; });
+  const index most = 8 * usual_tokens_at_once * ctx.threads;  // of which states are kept; enough for threads to end about together
+  for (std::size_t first = 0, last = 0; first < asked.size() && !(stop != nullptr && stop->load()); first = last) {
+    scratch::mark mark(ctx.memory);
+    climb c{contents, {}, {}, {}, std::vector<index>(contents.size()), nullptr, all.data() + first, batch_size, stop};
+    index rows = 0;
+    while (last < asked.size() && (!shares || rows < most)) {
+      const std::size_t content = asked[last].content;
+      bool kept = false;
+      for (; last < asked.size() && asked[last].content == content; ++last) kept = kept || start[last] >= 0;
+      if (!kept) continue;
+      c.shared.push_back(content);
+      c.place[content] = std::exchange(rows, rows + std::ssize(contents[content].input_ids));
+    }
+    c.asked = asked.subspan(first, last - first);
+    c.start.assign(start.begin() + static_cast<std::ptrdiff_t>(first), start.begin() + static_cast<std::ptrdiff_t>(last));
+    c.states = ctx.memory.take<real>(rows, config.hidden_size).data();
+    answer_some(c, ctx);
   }
   return all;
 }
 
+/// Where rows leave the encoder's way for their own: those whose content is asked of several that begin as the encoder does. Where few would
+/// go on from a layer, they begin further down, with more of them.
 template <class P>
-matrix<double> predictor_of<P>::logits(std::size_t number, std::span<const features> rows, index batch_size, context& ctx,
-                                       stop_flag stop) const {
-  return std::visit([&](const auto& model) { return predict_logits(model, rows, batch_size, ctx, stop).value_or(matrix<double>()); },
-                    models_[number]);
+std::vector<index> predictor_of<P>::starts(std::span<const features> contents, std::span<const asked_row> asked) const {
+  std::vector<index> start(asked.size(), -1);
+  std::vector<std::size_t> along;  // those that can go through together
+  for (std::size_t first = 0, last = 0; first < asked.size(); first = last) {
+    index count = 0;
+    for (; last < asked.size() && asked[last].content == asked[first].content; ++last) count += ways_[asked[last].by].shared >= 0 ? 1 : 0;
+    for (std::size_t i = first; i < last && count > 1; ++i) {
+      start[i] = ways_[asked[i].by].shared;
+      if (start[i] >= 0 && ways_[asked[i].by].by_sites) along.push_back(i);
+    }
+  }
+  std::stable_sort(along.begin(), along.end(), [&](std::size_t a, std::size_t b) { return start[a] > start[b]; });
+  index tokens = 0;
+  for (std::size_t first = 0, i = 0; i < along.size(); ++i) {
+    tokens += std::ssize(contents[asked[along[i]].content].input_ids);
+    const index here = start[along[i]];
+    if (i + 1 < along.size() && (start[along[i + 1]] == here || tokens < usual_tokens_at_once)) continue;
+    for (; first <= i; ++first) start[along[first]] = here;
+    tokens = 0;
+  }
+  return start;
+}
+
+template <class P>
+void predictor_of<P>::answer_some(climb& c, context& ctx) const {
+  const auto along = [&](std::size_t i) {  // with whom it goes
+    const std::size_t by = c.asked[i].by;
+    return !ways_[by].by_sites ? 2 + by : wanted(by) == rows_of::tokens ? 1 : 0;
+  };
+  const auto key = [&](std::size_t i) { return std::tuple(c.start[i], along(i), c.asked[i].by); };
+  std::vector<std::size_t> order(c.asked.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  const auto cuts = cuts_of(
+      order.size(), c.batch_size, [&](std::size_t i) { return std::ssize(c.contents[c.asked[order[i]].content].input_ids); },
+      [&](std::size_t a, std::size_t b) { return c.start[order[a]] == c.start[order[b]] && along(order[a]) == along(order[b]); });
+  index at = -1;
+  for (std::size_t first = 0, last = 0; first + 1 < cuts.size(); first = last) {
+    const index start = c.start[order[cuts[first]]];
+    while (last + 1 < cuts.size() && c.start[order[cuts[last]]] == start) ++last;
+    if (start >= 0) pass_shared(c, std::exchange(at, start), start, ctx);
+    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& own) {
+      const std::size_t begin = cuts[first + static_cast<std::size_t>(i)], end = cuts[first + static_cast<std::size_t>(i) + 1];
+      if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(begin, end - begin), own);
+    });
+  }
+}
+
+/// Takes the states of the shared contents through the encoder's layers FROM (-1: from their tokens) .. TO - 1.
+template <class P>
+void predictor_of<P>::pass_shared(const climb& c, index from, index to, context& ctx) const {
+  const auto row = [&](std::size_t i) -> const features& { return c.contents[c.shared[i]]; };
+  const auto cuts = cuts_of(
+      c.shared.size(), c.batch_size, [&](std::size_t i) { return std::ssize(row(i).input_ids); }, [](std::size_t, std::size_t) { return true; });
+  for_each_unit(static_cast<index>(cuts.size() - 1), ctx, [&](index n, context& own) {
+    if (c.stop != nullptr && c.stop->load()) return;
+    const std::size_t first = cuts[static_cast<std::size_t>(n)], last = cuts[static_cast<std::size_t>(n) + 1];
+    batch b;
+    for (std::size_t i = first; i < last; ++i) b.add(row(i));
+    view<real> x(c.states + c.place[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
+    own.offsets = b.offsets;
+    if (from < 0) trunk_.trunk.enter(b, x, nullptr, own);
+    trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, own);
+  });
+}
+
+/// The outputs of NUMBERS, of what is asked, which begin at one layer and go along with each other; those of one model side by side.
+template <class P>
+void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> numbers, context& ctx) const {
+  batch b;
+  std::vector<index> routes;
+  for (const std::size_t i : numbers) {
+    b.add(c.contents[c.asked[i].content]);
+    routes.push_back(static_cast<index>(c.asked[i].by));
+  }
+  const auto for_each_run = [&](auto&& f) {  // f(first, last, model, its part of B)
+    for (std::size_t first = 0, last = 0; first < routes.size(); first = last) {
+      while (last < routes.size() && routes[last] == routes[first]) ++last;
+      batch part;
+      for (std::size_t i = first; i < last; ++i) part.add(c.contents[c.asked[numbers[i]].content]);
+      f(first, last, static_cast<std::size_t>(routes[first]), part);
+    }
+  };
+  const std::size_t by = c.asked[numbers[0]].by;
+  const index start = c.start[numbers[0]], width = config.hidden_size;
+  const bool alone = routes.front() == routes.back();
+  const rows_of reads = wanted(by);
+  scratch::mark mark(ctx.memory);
+  view<real> x = ctx.memory.take<real>(b.rows(), width);
+  view<real> y = ctx.memory.take<real>(reads == rows_of::tokens ? b.rows() : b.size(), width);
+  for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
+    if (start < 0 || ways_[model_number].shared < 0) {
+      view<real> own = x.window(b.offsets[first], 0, part.rows(), width);
+      ctx.offsets = part.offsets;
+      with_model(model_number, [&](const auto& model) { model.trunk.enter(part, own, nullptr, ctx); });
+      return;
+    }
+    for (std::size_t i = first; i < last; ++i) {
+      const index rows = b.offsets[i + 1] - b.offsets[i];
+      x.middleRows(b.offsets[i], rows) = const_view<real>(c.states + c.place[c.asked[numbers[i]].content] * width, rows, width);
+    }
+  });
+  const auto pass = [&](const auto& trunk) { trunk.pass(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads); };
+  ctx.offsets = b.offsets;
+  ctx.routes = routes;
+  if (alone) {
+    with_model(by, [&](const auto& model) { pass(model.trunk); });
+  } else {
+    pass(*together_);
+  }
+  ctx.routes = {};
+  for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
+    const index row = reads == rows_of::tokens ? b.offsets[first] : static_cast<index>(first);
+    view<real> states = y.window(row, 0, reads == rows_of::tokens ? part.rows() : part.size(), width);
+    finish(part, model_number, states, numbers.subspan(first, last - first), c.outputs, ctx);
+  });
+}
+
+/// What model BY makes of the STATES behind its layers.
+template <class P>
+void predictor_of<P>::finish(const batch& b, std::size_t by, view<real> states, std::span<const std::size_t> numbers,
+                             matrix<double>* outputs, context& ctx) const {
+  ctx.offsets = b.offsets;
+  with_model(by, [&](const auto& model) {
+    if (model.trunk.last_norm) model.trunk.last_norm->forward(states, states, nullptr, ctx);
+    if (by > 0 && !embedding) {
+      matrix<real> logits(model.answers(b), model.head.classes());
+      if (logits.rows() > 0) model.answer(b, states, logits, nullptr, ctx);
+      const bool words = model.head.answers_for_words();
+      for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const index begin = words ? b.answer_offsets[i] : static_cast<index>(i), end = words ? b.answer_offsets[i + 1] : begin + 1;
+        outputs[numbers[i]] = logits.middleRows(begin, end - begin).template cast<double>();
+      }
+      return;
+    }
+    const std::vector<pooling> poolings = embedding ? embedding->model.poolings : std::vector{pooling::cls};
+    const index width = config.hidden_size;
+    const bool tokens = states.rows() == b.rows();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const index begin = tokens ? b.offsets[i] : static_cast<index>(i), end = tokens ? b.offsets[i + 1] : begin + 1;
+      matrix<double>& output = outputs[numbers[i]];
+      output.resize(1, width * std::ssize(poolings));
+      double* to = output.data();
+      for (const pooling p : poolings) {
+        pool_tokens<real>(p, const_view<real>(states).window(begin, 0, end - begin, width), embedding ? embedding->skipped : 0,
+                          std::exchange(to, to + width));
+      }
+    }
+  });
+}
+
+template <class P>
+rows_of predictor_of<P>::wanted(std::size_t by) const {
+  if (!embedding) return ways_[by].wanted;
+  const auto& all = embedding->model.poolings;
+  const bool first_alone = embedding->skipped == 0 && std::all_of(all.begin(), all.end(), [](pooling p) { return p == pooling::cls; });
+  return first_alone ? rows_of::sequences : rows_of::tokens;
 }
 
 template <class P>

@@ -103,6 +103,10 @@ class packed_values {
   std::size_t at_ = 0;
 };
 
+inline bool same_text(const example& a, const example& b) {
+  return a.text_a == b.text_a && a.text_b == b.text_b && a.input_ids == b.input_ids && a.words == b.words;
+}
+
 /// The first rank's TEXTS, one a rank, to each its own.
 inline std::string scattered(rank_group& group, const std::vector<std::string>& texts) {
   const auto ranks = static_cast<std::size_t>(group.size()), self = static_cast<std::size_t>(group.rank());
@@ -151,7 +155,12 @@ GRAFT_INLINE std::vector<answer> shared_answers(rank_group& group, const predict
   const auto ranks = static_cast<std::size_t>(group.size());
   if (rows.empty()) return {};
   std::vector<std::vector<example>> shares(ranks);
-  for (std::size_t i = 0; i < rows.size(); ++i) shares[i % ranks].push_back(rows[i]);
+  std::vector<std::vector<std::size_t>> numbers(ranks);  // of those rows; of one text for several adapters, side by side, all are one rank's
+  for (std::size_t i = 0, dealt = 0; i < rows.size(); ++i) {
+    if (i > 0 && !detail::same_text(rows[i], rows[i - 1])) ++dealt;
+    shares[dealt % ranks].push_back(rows[i]);
+    numbers[dealt % ranks].push_back(i);
+  }
   std::vector<std::string> texts(1);
   for (std::size_t r = 1; r < ranks; ++r) {
     detail::packed_values share;
@@ -166,7 +175,7 @@ GRAFT_INLINE std::vector<answer> shared_answers(rank_group& group, const predict
   for (std::size_t r = 0; r < ranks; ++r) {
     if (r > 0) detail::packed_values(std::move(told[r])).take(share);
     if (share.size() != shares[r].size()) return {};  // it was stopped
-    for (std::size_t i = 0; i < share.size(); ++i) answers[r + i * ranks] = std::move(share[i]);
+    for (std::size_t i = 0; i < share.size(); ++i) answers[numbers[r][i]] = std::move(share[i]);
   }
   return answers;
 }
