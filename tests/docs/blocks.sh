@@ -27,7 +27,7 @@ function close_block(   i) {
   else if (quoted != "") for (i = 1; i <= n; ++i) print "is_in " quote(at) " " quote(line[i]) " \"$root/" quoted "\""
   else if (language == "output") for (i = 1; i <= n; ++i) print "is_in " quote(at) " " quote(line[i]) " \"$out\""
   else if (language == "cpp") {
-    for (i = 1; i <= n; ++i) if (line[i] ~ /^#include/) print line[i] > (work "/includes.hpp"); else code = code line[i] "\n"
+    for (i = 1; i <= n; ++i) if (line[i] ~ /^#include/) print line[i] >> (work "/includes.hpp"); else code = code line[i] "\n"
   } else if (language == "" || language == "sh") {
     print "at=" quote(at) "; {"
     for (i = 1; i <= n; ++i) print line[i]
@@ -45,9 +45,10 @@ fenced { line[++n] = $0; next }
 { if (n) close_block(); blank = 0 }
 END { if (n) close_block(); if (code != "") printf "namespace %s {\n%s}\n", space, code > (work "/code.hpp") }
 '
+rounded() { awk '{ sub(/^ +/, ""); while (match($0, /[0-9]+\.[0-9][0-9][0-9][0-9]+/)) { printf "%s%.3f", substr($0, 1, RSTART - 1), substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } print }'; }
 is_in() {  # AT LINE FILE
-  rounded() { awk '{ sub(/^ +/, ""); while (match($0, /[0-9]+\.[0-9][0-9][0-9][0-9]+/)) { printf "%s%.3f", substr($0, 1, RSTART - 1), substr($0, RSTART, RLENGTH); $0 = substr($0, RSTART + RLENGTH) } print }'; }
-  if ! grep -qxF -- "$(rounded <<< "$2")" < <(rounded < "$3"); then
+  rounded < "$3" > "$work/rounded"
+  if ! grep -qxF -- "$(rounded <<< "$2")" "$work/rounded"; then
     printf '%s: this line is not in %s:\n%s\n' "$1" "$3" "$2"
     [ "$3" != "$out" ] || { echo "which is:"; cat "$3"; }
     return 1

@@ -166,7 +166,7 @@ TEST_CASE("a low-rank update merged at export answers as it does beside the enco
   CHECK_THAT(refused.err, Catch::Contains("was trained on another trunk"));
 }
 
-TEST_CASE("--pack adds the weights as products read them, of what was merged, and an export of an export has them not") {
+TEST_CASE("export-model --pack adds the weights as products read them, of what was merged, and an export of an export has them not") {
   const temporary_folder folder;
   const std::string golden = GRAFT_TEST_DIR "/golden";
   std::filesystem::create_directories(folder / "hf");
