@@ -166,6 +166,13 @@ TEST_CASE("tags of the training rows become the labels, in order") {
   CHECK(graft::with_tags_of(t, rows, "p").labels == strings{"B-LOC", "B-PER", "O"});
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x O\n"), "p"), Catch::Contains("has the tag \"O\" alone"));
   CHECK(graft::with_tags_of(t, words_in("a.conll", "x N\ny V\n"), "p").metrics == strings{"acc"});
+
+  const temporary_folder folder;
+  const auto found = graft::with_tags_of(t, rows, "p");
+  graft::write_file(folder / "a.jsonl", "{\"tokens\": [\"x\"], \"tags\": [\"O\"]}\n{\"tokens\": [\"y\"], \"ner_tags\": [1]}\n");
+  const auto mixed = graft::read_examples(found, "train", folder / "a.jsonl");
+  CHECK(mixed[1].tags == strings{"1"});  // of labels whose order nobody said it names none
+  CHECK_THROWS_WITH(graft::with_tags_of(t, mixed, "p"), Catch::Contains("p:2: has tags that are numbers, those before are names"));
 }
 
 TEST_CASE("the first token of each word is asked, and what does not fit is left out") {

@@ -186,6 +186,26 @@ TEST_CASE("tags are predicted for words and for texts, evaluated, and found in a
   CHECK(m.lines(mixed.out)[0]["tags"].size() == 3);
 }
 
+TEST_CASE("a tagger beside others is evaluated by its name, and rows get tags or a line that says where") {
+  const tag_material m;
+  m.run(m.flags("run", {"--max_steps", "2"}));
+  graft::write_file(m.folder / "list.json", graft::json{{"tag", m.folder / "run"}}.dump());
+  const std::vector<std::string> list{"--model_path", m.folder / "encoder", "--adapter_weights_path", m.folder / "list.json"};
+  const auto scored = m.run(with({"evaluate", "--adapter", "tag", "--input", m.folder / "val.jsonl"}, list));
+  CHECK(scored.out == m.run(with({"evaluate", "--input", m.folder / "val.jsonl"}, list)).out);
+
+  graft::write_file(m.folder / "rows.jsonl", "{\"text_a\": \"a b\", \"adapter\": \"tag\"}\n");
+  const auto misplaced = run_graft(with({"predict", "--adapter", "none", "--input", m.folder / "rows.jsonl"}, list));
+  CHECK(misplaced.exit_code == 1);
+  CHECK(is_one_line_error(misplaced.err));
+  CHECK_THAT(misplaced.err, Catch::Contains("rows.jsonl:1: names the adapter \"tag\", which gives tags to words"));
+
+  graft::write_file(m.folder / "numbers.jsonl", "{\"tokens\": [\"b\", \"a\"], \"ner_tags\": [0, 2]}\n");
+  const auto guessed = run_graft(with({"evaluate", "--input", m.folder / "numbers.jsonl"}, list));
+  CHECK(guessed.exit_code == 1);
+  CHECK_THAT(guessed.err, Catch::Contains("numbers.jsonl:1: label \"0\"") && Catch::Contains("is not guessed"));
+}
+
 TEST_CASE("tags that look like entities and are none are noted") {
   const tag_material m;
   const auto train = [&](const std::string& first, const std::string& second) {

@@ -115,14 +115,15 @@ ordered_json everything(const scored_rows& s, const std::vector<worst_row>& wors
 
 /// The logits of ROWS, or of their words, with columns in the order ORDER says; those of a regression after the function behind its number.
 /// READY, the features of ROWS, learn which words answered.
-matrix<double> logits_of(const question& q, const predictor& model, std::vector<example>& rows, const std::vector<std::size_t>& order,
+matrix<double> logits_of(const question& q, const predictor& model, const std::vector<example>& rows, const std::vector<std::size_t>& order,
                          std::vector<features>& ready) {
   const std::atomic<bool>& stop = stop_requested();
-  for (example& row : rows) row.adapter = q.adapter;
+  std::vector<example> asked = rows;
+  for (example& row : asked) row.adapter = q.adapter;
   std::vector<double> all;
   row_progress progress(stderr, true, 0);
   index r = 0;
-  answer_stream stream(model, rows, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop, ranks()});
+  answer_stream stream(model, asked, {q.batch_size, static_cast<int>(q.threads), true, {}, &stop, ranks()});
   for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
     for (const answer& a : window) {
       if (!a.error.empty()) throw format_error::at_line(q.source(), a.line, a.error);
@@ -200,8 +201,11 @@ int evaluate(int argc, const char* const* argv) {
     const auto [of, order, notes] = evaluated_labels(q, model);
     print_notes(notes);
     s.of = of;
+    // what numbers stand for: labels that somebody listed, and not those of training rows, which are in order
+    std::vector<std::string> listed = q.asked.labels;
+    if (listed.empty() && !std::ranges::is_sorted(of.labels)) listed = of.labels;
     for (example& row : s.rows) {
-      if (of.kind == task_kind::token_classification) as_words(row, of.labels, q.source());
+      if (of.kind == task_kind::token_classification) as_words(row, listed, q.source());
     }
     if (const std::string text = unread_tags_text(of); !text.empty()) print_notes({q.source() + ": " + text});
     std::vector<features> ready(s.rows.size());

@@ -40,7 +40,7 @@ int predict(int argc, const char* const* argv) {
   if (!is_first_rank()) return answer_for_first_rank(q);
   q.open_rows();
   return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
-    if (q.adapter != predictor::bare_trunk && answers_for_words(model)) return std::make_unique<tag_lines>(model, several, q.asks_everyone ? model.names().size() : 1);
+    if (answers_for_words(model, q.adapter)) return std::make_unique<tag_lines>(model, several, q.asks_everyone ? model.names().size() : 1);
     return std::make_unique<answer_table>(model, several, q.everyone(model));
   });
 }

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -34,6 +35,7 @@
 #include "run/progress.hpp"
 #include "run/run_files.hpp"
 #include "run/run_folder.hpp"
+#include "run/tag_lines.hpp"
 
 namespace graft::program {
 namespace {
@@ -133,9 +135,10 @@ std::vector<std::string> tag_notes(const question& q, const predictor& model) {
   for (const std::string& name : model.names()) {
     const model_description& d = model.description(name);
     if (!d.head.tokens || d.labels_said) continue;
-    notes.push_back((q.tuned.empty() ? name : q.tuned) +
-                    ": does not say what its labels are: tags are called 0, 1, ..., none is O, and spans are words side by side with one of "
-                    "them; graft convert-adapter --to graft --labels NAMES names them");
+    notes.push_back(
+        (q.tuned.empty() ? name : q.tuned) +
+        ": does not say what its labels are: tags are called 0, 1, ..., none is O, and spans are words side by side with one of "
+        "them; graft convert-adapter --to graft --labels NAMES names them");
   }
   return notes;
 }
@@ -287,7 +290,8 @@ void check_adapter(const question& q, const predictor& model) {
   const std::vector<std::string> names = model.names();
   if (q.asks_everyone) {
     if (std::find(names.begin(), names.end(), q.adapter) == names.end()) return;
-    throw usage_error("--adapter all asks every adapter, and one of " + printable(q.adapters_path) + " is called all: call it something else");
+    throw usage_error("--adapter all asks every adapter, and one of " + printable(q.adapters_path) +
+                      " is called all: call it something else");
   }
   if (q.adapter.empty() || q.adapter == predictor::bare_trunk) return;
   try {
@@ -312,6 +316,8 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   const std::vector<std::string> everyone = q.everyone(model);
   const std::uint64_t each = std::max(everyone.size(), std::size_t{1});  // answers of a row
   std::deque<example> again;                                             // the row at hand, for those who are still to be asked
+  const bool table = q.several() && !q.options.embedding && !answers_for_words(model, q.adapter);
+  const std::set<std::string> misplaced = table ? taggers(model) : std::set<std::string>();
   const std::function<bool(example&)> next = [&](example& row) {
     if (stop) throw stopped();
     if (!again.empty()) {
@@ -322,6 +328,10 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
     if (!begun.next(row)) return false;
     if (row.adapter.empty() || !q.several()) row.adapter = q.adapter;
     if (q.asks_everyone) row.adapter = everyone.front();
+    if (misplaced.contains(row.adapter)) {
+      row.error = "names the adapter \"" + row.adapter +
+                  "\", which gives tags to words, for which a table has no place: ask it by --adapter " + row.adapter;
+    }
     if (q.files.tokenizer_path.empty() && !brings_ids(row)) {
       row.error = "is text, and the rows before it brought their ids, so that no vocabulary was read: give --model_tokenizer_path FOLDER";
     }
@@ -342,8 +352,8 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;
     row_progress progress(stderr, !q.output.empty() || ::isatty(STDOUT_FILENO) == 0, q.bytes->share());
-    answer_stream stream(model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return !again.empty() || begun.ready(); }, &stop,
-                                       ranks()});
+    answer_stream stream(
+        model, next, {q.batch_size, static_cast<int>(q.threads), true, [&] { return !again.empty() || begun.ready(); }, &stop, ranks()});
     for (auto window = stream.next_window(); !window.empty(); window = stream.next_window()) {
       std::exception_ptr failure;
       for (const answer& a : window) {
@@ -372,7 +382,8 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   }
   if (bad == 0) return 0;
   std::cerr << "graft: "
-            << printable((each > 1 ? "answers that are missing: " : "rows without an answer: ") + std::to_string(bad) + " of " + std::to_string(count) + ", the first " + first_bad,
+            << printable((each > 1 ? "answers that are missing: " : "rows without an answer: ") + std::to_string(bad) + " of " +
+                             std::to_string(count) + ", the first " + first_bad,
                          4000)
             << '\n';
   return bad_rows_exit_code;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graft/core/error.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
@@ -51,10 +52,25 @@ bool tag_lines::is_error(std::string_view record) const {
   return at != record.npos && record.substr(at).starts_with(",\"error\":");
 }
 
-bool answers_for_words(const predictor& model) {
+std::set<std::string> taggers(const predictor& model) {
   std::vector<std::string> names = model.names();
-  if (names.empty()) names.emplace_back();  // its own head
-  return std::ranges::any_of(names, [&](const std::string& name) { return model.description(name).head.tokens; });
+  names.emplace_back(predictor::own_head);
+  std::set<std::string> found;
+  for (const std::string& name : names) {
+    try {
+      if (model.description(name).head.tokens) found.insert(name);
+    } catch (const config_error&) {  // it has no head of its own
+    }
+  }
+  return found;
+}
+
+bool answers_for_words(const predictor& model, const std::string& adapter) {
+  if (adapter == predictor::bare_trunk) return false;
+  const std::set<std::string> found = taggers(model);
+  const std::vector<std::string> names = model.names();
+  if (names.empty()) return !found.empty();
+  return found.contains(adapter) || std::ranges::any_of(names, [&](const std::string& name) { return found.contains(name); });
 }
 
 }  // namespace graft::program

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,10 @@ class tag_lines final : public answer_format {
   std::size_t each_;  // answers of a row
 };
 
-/// Whether one of those that Q's model may ask gives tags to words.
-bool answers_for_words(const predictor& model);
+/// Those around MODEL, its own head among them, that give tags to words.
+std::set<std::string> taggers(const predictor& model);
+
+/// Whether one of them may be asked, where ADAPTER answers rows that name none ("": the usual one): answers are lines of JSON then.
+bool answers_for_words(const predictor& model, const std::string& adapter);
 
 }  // namespace graft::program

@@ -2,6 +2,7 @@
 // Bodies of graft/data/data_set.hpp.
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -16,13 +17,25 @@ namespace graft {
 GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, const std::string& path) {
   if (!t.labels.empty()) return t;
   std::set<std::string> all;
-  for (const example& row : rows) all.insert(row.tags.begin(), row.tags.end());
+  std::optional<bool> numbers;
+  for (const example& row : rows) {
+    if (row.tags.empty()) continue;
+    if (numbers.value_or(row.tags_are_numbers) != row.tags_are_numbers) {
+      throw format_error::at_line(path, row.line,
+                                  std::string("has tags that are ") + (row.tags_are_numbers ? "numbers" : "names") + ", those before are " +
+                                      (row.tags_are_numbers ? "names" : "numbers") +
+                                      ": list \"labels\" in the task, for numbers to stand for them");
+    }
+    numbers = row.tags_are_numbers;
+    all.insert(row.tags.begin(), row.tags.end());
+  }
   if (all.size() < 2) {
     throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + detail::quoted(*all.begin()) + " alone") +
                                  ", two or more different ones were expected");
   }
   task named = custom_task(t.name, t.kind, {all.begin(), all.end()});
   named.tag_column = t.tag_column;
+  named.labels_found = true;
   check_labels(named.labels, path);
   return named;
 }

@@ -278,7 +278,7 @@ GRAFT_INLINE std::vector<example> read_examples(const task& task, const std::str
   if (skipped != nullptr) rows.skip_short_rows();
   std::vector<example> examples;
   for (example row; rows.next(row);) {
-    if (task.kind == task_kind::token_classification) as_words(row, task.labels, path);
+    if (task.kind == task_kind::token_classification) as_words(row, task.labels_found ? std::vector<std::string>() : task.labels, path);
     examples.push_back(std::move(row));
   }
   if (skipped != nullptr) skipped->insert(skipped->end(), rows.skipped().begin(), rows.skipped().end());

@@ -45,7 +45,8 @@ struct task {
   bool skips_short_rows = false;
   double least = -std::numeric_limits<double>::infinity();  // of a regression's targets
   double most = std::numeric_limits<double>::infinity();
-  int tag_column = 0;  // of words with tags in columns: which holds the tag, from 1; 0: the last
+  int tag_column = 0;         // of words with tags in columns: which holds the tag, from 1; 0: the last
+  bool labels_found = false;  // in rows, in an order that nobody said: no number stands for one
 
   bool custom() const { return glue_folder.empty(); }
   /// C, the columns of the logits: classes, or 1 for regression.

@@ -141,14 +141,15 @@ GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example&
 
 /// Whether a model sees the same in both.
 inline bool same_content(const features& a, const features& b) {
-  return a.input_ids == b.input_ids && a.token_type_ids == b.token_type_ids && a.answering == b.answering;
+  return a.input_ids == b.input_ids && a.token_type_ids == b.token_type_ids && a.words == b.words && a.answering == b.answering;
 }
 
 /// Longer ones first, then those of one content side by side.
 inline bool goes_before(const features& a, const features& b) {
   if (a.input_ids.size() != b.input_ids.size()) return a.input_ids.size() > b.input_ids.size();
   if (a.input_ids != b.input_ids) return a.input_ids < b.input_ids;
-  return a.token_type_ids != b.token_type_ids ? a.token_type_ids < b.token_type_ids : a.answering < b.answering;
+  if (a.token_type_ids != b.token_type_ids) return a.token_type_ids < b.token_type_ids;
+  return a.words != b.words ? a.words : a.answering < b.answering;
 }
 
 GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const example> rows, index batch_size, int threads,
