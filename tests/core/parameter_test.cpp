@@ -139,3 +139,16 @@ TEST_CASE("a wrong shape is refused in one line") {
   CHECK_THROWS_AS(graft::check_shape(false, "l", "x", m, needed), graft::shape_error);
   CHECK_THROWS_WITH(graft::check_shape(false, "l", "x", m, needed), "layer 'l': x is (2, 3), needs 4 columns");
 }
+
+TEST_CASE("a sum of bits knows each number and its place, whatever else changes with it") {
+  auto p = graft::parameter<double>::factor("w", graft::parameter_role::weight, 4, 4);
+  for (graft::index i = 0; i < p.size(); ++i) p.edit().data()[i] = static_cast<double>(i + 1);
+  const auto before = graft::sum_of_bits(p);
+  CHECK(graft::sum_of_bits(p) == before);
+  p.edit() *= -1;  // an even number of signs
+  CHECK(graft::sum_of_bits(p) != before);
+  p.edit() *= -1;
+  CHECK(graft::sum_of_bits(p) == before);
+  p.edit().row(0).swap(p.edit().row(1));
+  CHECK(graft::sum_of_bits(p) != before);
+}

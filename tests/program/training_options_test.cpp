@@ -180,6 +180,8 @@ TEST_CASE("a prefix cache is filled once, read by other runs, and goes with a ru
 
   m.refused({"--prefix_cache", cache}, "the embeddings, or what stands behind them, are tuned here", 1);
   m.refused({"--prefix_cache", cache, "--adapter_layers", "0"}, "layer 0 is tuned here", 1);
+  CHECK_THAT(run_graft(m.flags("same", {"--prefix_cache", m.folder / "same", "--adapter_layers", "1"})).err,
+             Catch::Contains("--prefix_cache and --output_dir are one folder"));
   m.refused({"--prefix_cache", cache, "--tune", "full"}, "the embeddings, or what stands behind them, are tuned here", 1);
   const std::string file = fs::directory_iterator(cache)->path();
   fs::resize_file(file, fs::file_size(file) - 5);

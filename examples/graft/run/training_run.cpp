@@ -208,6 +208,11 @@ void settle_defaults(prepared_run& run) {
   if (run.args.contains("lora_target")) run.args["lora_target"] = run.flags.lora_target;
 }
 
+std::filesystem::path resolved(const std::string& path) {
+  const auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path));
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
 }  // namespace
 
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& given) {
@@ -221,6 +226,10 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   }
   if (!flags.prefix_cache.empty() && ranks() != nullptr) {
     throw usage_error("--prefix_cache is for a run of one process, this one has " + std::to_string(ranks()->size()) + ": leave it out");
+  }
+  if (!flags.prefix_cache.empty() &&  // which is this run's to hold, and would wait for it
+      resolved(flags.prefix_cache) == resolved(flags.output_dir)) {
+    throw usage_error("--prefix_cache and --output_dir are one folder: name another one for the cache");
   }
   if (flags.do_train && flags.early_stopping_patience > 0 && flags.eval_every_steps == 0) {
     throw usage_error("--early_stopping_patience counts evaluations during training: give --eval_every_steps, too");

@@ -14,6 +14,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/random.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {
@@ -191,14 +192,16 @@ class parameter {
   std::variant<frozen, trained> state_;
 };
 
-/// A sum over the bits of P's numbers, each of which counts, and where it stands.
+/// A sum over the bits of P's numbers, each mixed with its place, so that changes do not cancel: other numbers have another sum, but for a
+/// chance of 2^-64.
 template <class T>
 std::uint64_t sum_of_bits(const parameter<T>& p) {
   using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   const T* const numbers = p.value().data();
   std::uint64_t sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (index i = 0; i < p.size(); ++i) sum += std::bit_cast<word>(numbers[i]) * (2 * static_cast<std::uint64_t>(i) + 1);
+  for (index i = 0; i < p.size(); ++i) {
+    sum += detail::mix64(std::bit_cast<word>(numbers[i]) ^ detail::mix64(static_cast<std::uint64_t>(i)));
+  }
   return sum;
 }
 
