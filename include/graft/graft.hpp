@@ -205,6 +205,7 @@
 #include "graft/train/checkpoint.hpp"             // all that a run needs to go on
 #include "graft/train/training_options.hpp"       // how a model is trained
 #include "graft/train/training_reports.hpp"       // what training tells
+#include "graft/train/progress.hpp"               // how far a run has come, as a line to print
 #include "graft/train/prefix_cache.hpp"           // what the layers below the tuned ones make of rows, in files
 #include "graft/train/training_steps.hpp"         // what of it depends on the model's type
 #include "graft/train/trainer.hpp"                // the training loop

@@ -7,24 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "graft/train/progress.hpp"
+
 namespace graft::program {
-
-/// What a progress line tells.
-struct progress_state {
-  std::int64_t step = 0;
-  std::int64_t total = 0;
-  double loss = 0;
-  double learning_rate = 0;
-  std::optional<double> examples_per_second;
-  std::optional<double> seconds_left;
-};
-
-/// "45 s", "12:05" (minutes), "3:07:00" (hours)
-std::string format_duration(double seconds);
-
-/// The line for STATE in at most WIDTH columns (bytes: it is plain ASCII), with a bar in front if BAR. In a narrow place it does
-/// without the bar, then without learning rate, speed, time left, loss.
-std::string format_progress(const progress_state& state, std::size_t width, bool bar);
 
 /// How far a prediction has come, in one line that is renewed on a terminal: "120000 rows  8123 rows/s  12:05 left". Elsewhere nothing.
 class row_progress {
