@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
   };
   const auto train = read("train"), validation = read("val");
 
-  graft::model_description tuned = graft::describe("adapter", task);
+  graft::model_description tuned = graft::describe(graft::tuning_kind::adapter, task);
   tuned.adapter.size = 32;
   graft::tunable_model model({.model_path = folder, .config_path = folder + "/config.json"}, tuned, {.seed = 1});
   graft::trainer trainer(model, task, {.num_train_epochs = 2, .learning_rate = 1e-3, .eval_every_steps = 10}, train, &validation);

@@ -132,7 +132,7 @@ TEST_CASE("what cannot be fused is refused") {
   o = fused("pfeiffer", {2, 3});
   o.adapters[1].adapter.kind = "parallel";  // behind feed-forward parts, both
   graft::check_fusion(o);
-  o.adapters[0].kind = "prefix";
+  o.adapters[0].kind = graft::tuning_kind::prefix;
   CHECK_THROWS_WITH(graft::check_fusion(o), Catch::Contains("a fusion is of bottleneck adapters, a2 is a prefix"));
   o = fused("houlsby", {2, 3});
   o.adapters[1].adapter.kind = "pfeiffer";

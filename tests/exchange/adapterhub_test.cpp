@@ -27,7 +27,7 @@ graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encode
   const temporary_folder folder;
   graft::write_adapterhub(folder / "out", a, config, "rte", beside);
   auto back = graft::read_adapterhub(folder / "out", config);
-  CHECK(back.description.kind == "adapter");
+  CHECK(back.description.kind == graft::tuning_kind::adapter);
   CHECK(back.description.task_name == "rte");
   CHECK(back.description.adapter.size == a.description.adapter.size);
   CHECK(back.description.adapter.act == a.description.adapter.act);
@@ -43,7 +43,7 @@ graft::adapter_file round_trip(const graft::adapter_file& a, const graft::encode
 
 TEST_CASE("double_seq_bn, a torch.save file, with its head") {
   const auto a = graft::read_adapterhub(exchange + "adapterhub_double", roberta_config());
-  CHECK(a.description.kind == "adapter");
+  CHECK(a.description.kind == graft::tuning_kind::adapter);
   CHECK(a.description.task_name == "rte");
   CHECK(a.description.adapter.size == 4);
   CHECK(a.description.adapter.act == graft::activation::swish);

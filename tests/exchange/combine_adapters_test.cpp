@@ -109,7 +109,7 @@ TEST_CASE("adapters that differ in anything are not of one shape") {
                Contains("is not of the shape of"));
   };
   graft::model_description prefix;
-  prefix.kind = "prefix";
+  prefix.kind = graft::tuning_kind::prefix;
   prefix.layer_norms_trained = false;
   prefix.prefix = {3, 4, graft::activation::tanh, 0, {}};
   const graft::prefix_options others[] = {{1, 4, graft::activation::tanh, 0, {}},

@@ -86,7 +86,7 @@ inline graft::adapter_file made_adapter(const graft::encoder_config& config, con
   graft::tensor_source all("all");
   all.add("bert.pooler.dense.weight", {});  // so that it is wanted
   const auto described = [&] {
-    if (d.kind != "multi_adapter") return graft::adapter_tensors(config, d, all);
+    if (d.kind != graft::tuning_kind::multi_adapter) return graft::adapter_tensors(config, d, all);
     graft::tensor_shapes shapes = graft::head_tensors(config, d.num_labels());
     graft::for_each_mix_tensor(config, d, "made", [&](const auto& name, const auto& shape) { shapes[name] = shape; });
     return shapes;
@@ -104,7 +104,7 @@ inline graft::adapter_file made_adapter(const graft::encoder_config& config, con
 
 inline graft::model_description houlsby(graft::index size = 4) {
   graft::model_description d;
-  d.kind = "adapter";
+  d.kind = graft::tuning_kind::adapter;
   d.task_name = "rte";
   d.labels = {"no", "yes", "maybe"};
   d.adapter.size = size;
@@ -114,7 +114,7 @@ inline graft::model_description houlsby(graft::index size = 4) {
 
 inline graft::model_description lora() {
   graft::model_description d;
-  d.kind = "lora";
+  d.kind = graft::tuning_kind::lora;
   d.labels = {"0", "1"};
   d.layer_norms_trained = false;
   d.lora = {3, 6, {"query", "value"}};

@@ -104,7 +104,7 @@ TEST_CASE("weights with an update in them, by hand: rows of new lengths, scaled 
   };
   using numbers = std::vector<double>;
   graft::model_description d;
-  d.kind = "lora";
+  d.kind = graft::tuning_kind::lora;
   d.lora = {1, 9, {"dense"}, {}, {{layer, 2.0}}};
   const auto a = made(1, 3, {1, 0, -1}), b = made(2, 1, {1, 2});
   CHECK(merged(d, {{".lora_A.weight", a}, {".lora_B.weight", b}}) == std::pair(numbers{3, 2, 1, 8, 5, 2}, numbers{}));
@@ -130,7 +130,7 @@ TEST_CASE("weights with an update in them, by hand: rows of new lengths, scaled 
   for (std::size_t i = 0; i < of_outputs.size(); ++i) CHECK(outputs.first[i] == Approx(of_outputs[i]).epsilon(1e-14));
   CHECK(outputs.second[0] == Approx(1 / short_row));
   CHECK(outputs.second[1] == Approx(-12.0 / 7));
-  d.kind = "ia3";
+  d.kind = graft::tuning_kind::ia3;
   d.ia3 = {{"dense"}, {}};
   CHECK(merged(d, {{".ia3_l", made(2, 1, {2, -1})}}) == std::pair(numbers{2, 4, 6, -4, -5, -6}, numbers{2, 1}));
   d.ia3 = {{"dense"}, {"dense"}};

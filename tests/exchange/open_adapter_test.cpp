@@ -16,11 +16,11 @@ using Catch::Contains;
 
 TEST_CASE("an adapter is told by what the file or folder holds") {
   const auto kind = [](const std::string& path) { return graft::open_adapter(path, roberta_config()).description.kind; };
-  CHECK(kind(exchange + "adapterhub_double") == "adapter");
-  CHECK(kind(exchange + "peft_lora") == "lora");
-  CHECK(kind(exchange + "original") == "adapter");
-  CHECK(kind(exchange + "original/model_stream.p") == "adapter");
-  CHECK(kind(golden + "model/adapter_rte.safetensors") == "adapter");
+  CHECK(kind(exchange + "adapterhub_double") == graft::tuning_kind::adapter);
+  CHECK(kind(exchange + "peft_lora") == graft::tuning_kind::lora);
+  CHECK(kind(exchange + "original") == graft::tuning_kind::adapter);
+  CHECK(kind(exchange + "original/model_stream.p") == graft::tuning_kind::adapter);
+  CHECK(kind(golden + "model/adapter_rte.safetensors") == graft::tuning_kind::adapter);
 }
 
 TEST_CASE("graft's own adapters come back as they were, given as file or folder") {
@@ -53,7 +53,7 @@ TEST_CASE("what holds no single adapter is refused") {
   CHECK_THAT(message(folder.path()), Contains("none of adapter_config.json, model.safetensors, model.p"));
   CHECK_THAT(message(golden + "model/model.safetensors"), Contains("holds no adapter"));
   auto a = made_adapter(roberta_config(), houlsby());
-  a.description.kind = "head";
+  a.description.kind = graft::tuning_kind::head;
   graft::write_adapter(folder / "model.safetensors", a);
   CHECK_THAT(message(folder.path()), Contains("is of kind \"head\""));
   graft::write_adapter(folder / "model.safetensors", made_adapter(roberta_config(), houlsby(), "classifier.dense.b"));
@@ -95,7 +95,7 @@ TEST_CASE("adapters of other programs give the logits that PyTorch computed for 
     INFO(name);
     const auto a = graft::open_adapter(exchange + name, config);
     const auto& d = a.description;
-    if (d.kind == "lora") {
+    if (d.kind == graft::tuning_kind::lora) {
       auto model = graft::make_plain_classifier<graft::f64>(config, 2);
       graft::add_lora(model, d.lora);
       CHECK(logits_error(std::move(model), a, name) < 1e-12);

@@ -13,7 +13,7 @@ TEST_CASE("nlprunners' model.p, in both containers, and a plain safetensors file
   for (const std::string& path : {exchange + "original/model.p", exchange + "original/model_stream.p", expected.path()}) {
     INFO(path);
     const auto a = graft::read_original(path, roberta_config());
-    CHECK(a.description.kind == "adapter");
+    CHECK(a.description.kind == graft::tuning_kind::adapter);
     CHECK(a.description.adapter.size == 4);
     CHECK(a.description.adapter.act == graft::activation::gelu);
     CHECK(a.description.adapter.kind == "houlsby");

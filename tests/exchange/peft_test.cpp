@@ -36,7 +36,7 @@ graft::adapter_file peft_round_trip(const graft::adapter_file& a, const graft::e
 
 TEST_CASE("a LoRA with its head") {
   const auto a = graft::read_peft(exchange + "peft_lora", roberta_config());
-  CHECK(a.description.kind == "lora");
+  CHECK(a.description.kind == graft::tuning_kind::lora);
   CHECK(a.description.lora.r == 2);
   CHECK(a.description.lora.alpha == 3);
   CHECK(a.description.lora.targets == names{"attention.self.query", "attention.self.value"});
@@ -117,7 +117,7 @@ TEST_CASE("ranks, scales, biases, LayerNorms, lengths of rows and scales come ba
   auto head = lora();
   head.lora.targets.insert(head.lora.targets.begin(), {"classifier.dense", "classifier.out_proj"});
   auto scales = lora();
-  scales.kind = "ia3";
+  scales.kind = graft::tuning_kind::ia3;
   scales.lora = {};
   scales.ia3 = {{"attention.self.key", "output.dense"}, {"output.dense"}};
   for (const auto& d : {ranks, dora, biases, only, norms, head, scales}) {

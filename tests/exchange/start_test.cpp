@@ -44,7 +44,7 @@ std::vector<float> row(const graft::tensor_source& source, const std::string& na
 /// A mix of adapters called NAMES, of 2, 3, ... in size.
 model_description mix_of(const names& all, bool base = true) {
   model_description d;
-  d.kind = "multi_adapter";
+  d.kind = graft::tuning_kind::multi_adapter;
   d.labels = {"no", "yes"};
   for (const auto& name : all) d.mix.adapters.push_back({name, static_cast<graft::index>(name.size())});
   d.mix.include_base = base;
@@ -275,7 +275,7 @@ TEST_CASE("an encoder that was tuned with a head elsewhere has the labels of its
     return graft::open_start(folder.path(), roberta_config());
   };
   const auto named = opened("id2label", {{"1", "yes"}, {"0", "no"}});
-  CHECK(named.description.kind == "full");
+  CHECK(named.description.kind == graft::tuning_kind::full);
   CHECK(named.description.labels == names{"no", "yes"});
   CHECK(named.tensors.tensors().size() == 41);
   CHECK(graft::open_tuned(folder / "model.safetensors", roberta_config()).description.labels == names{"no", "yes"});

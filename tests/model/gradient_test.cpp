@@ -147,9 +147,9 @@ TEST_CASE("gradients of every family, and of every function of the feed-forward 
     if (!name.starts_with("mpnet") && !name.starts_with("deberta")) continue;
     auto mix = graft_test::tiny_mix(true, false);  // of what attention reads beside distances
     mix.adapters.resize(1);
-    if (name == "mpnet") mix.adapters.push_back({"flat", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 0}});
-    mix.adapters.push_back({"updates", {}, "lora", {2, 3, {"query", "key"}}});
-    mix.adapters.push_back({"ia3", {}, "ia3", {}, {{"key", "value"}, {}}});
+    if (name == "mpnet") mix.adapters.push_back({"flat", {}, graft::tuning_kind::prefix, {}, {}, {.length = 2, .bottleneck = 0}});
+    mix.adapters.push_back({"updates", {}, graft::tuning_kind::lora, {2, 3, {"query", "key"}}});
+    mix.adapters.push_back({"ia3", {}, graft::tuning_kind::ia3, {}, {{"key", "value"}, {}}});
     for (const auto tuned : {multi_adapter_ft_mode::base, multi_adapter_ft_mode::base_ft, multi_adapter_ft_mode::full_ft}) {
       check_model(*graft_test::make_tiny_multi(c, mix, tuned, -1), tuned != multi_adapter_ft_mode::base_ft);
     }
@@ -225,33 +225,33 @@ TEST_CASE("gradients of mixes of everything that is read: at sites, projections 
       const bool dropout = tuned == multi_adapter_ft_mode::base;
       const auto config = graft_test::tiny_config(dropout ? 0.2 : 0.0);
       auto mix = graft_test::tiny_mix(true, false, mode);
-      mix.adapters.push_back({"updates", {}, "lora", {2, 3, {"query", "value", "output.dense"}}});
+      mix.adapters.push_back({"updates", {}, graft::tuning_kind::lora, {2, 3, {"query", "value", "output.dense"}}});
       if (tuned != multi_adapter_ft_mode::base_ft) {
-        mix.adapters.push_back({"gated", {}, "lora", {2, 2, {"key", "value", "dense"}}});
+        mix.adapters.push_back({"gated", {}, graft::tuning_kind::lora, {2, 2, {"key", "value", "dense"}}});
         mix.adapters.back().lora.gates = true;
       }
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
       mix.adapters.resize(3);
       mix.adapters.erase(mix.adapters.begin());
-      mix.adapters.push_back({"dora", {}, "lora", {2, 3, {"key", "intermediate.dense"}}});
+      mix.adapters.push_back({"dora", {}, graft::tuning_kind::lora, {2, 3, {"key", "intermediate.dense"}}});
       mix.adapters.back().lora.dora = true;
-      mix.adapters.push_back({"bias", {}, "lora", {1, 2, {"key"}}});
+      mix.adapters.push_back({"bias", {}, graft::tuning_kind::lora, {1, 2, {"key"}}});
       mix.adapters.back().lora.bias = true;
-      mix.adapters.push_back({"ia3", {}, "ia3", {}, {{"key", "value", "output.dense"}, {"output.dense"}}});
+      mix.adapters.push_back({"ia3", {}, graft::tuning_kind::ia3, {}, {{"key", "value", "output.dense"}, {"output.dense"}}});
       if (tuned != multi_adapter_ft_mode::base_ft) {
-        mix.adapters.push_back({"gated", {}, "ia3", {}, {{"key", "value", "dense", "output.dense"}, {"output.dense"}}});
+        mix.adapters.push_back({"gated", {}, graft::tuning_kind::ia3, {}, {{"key", "value", "dense", "output.dense"}, {"output.dense"}}});
         mix.adapters.back().ia3.gates = true;
       }
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
       mix.adapters.resize(2);
-      mix.adapters.push_back({"gated", {}, "prefix", {}, {}, {.length = 2, .bottleneck = 4, .gates = 2}});
-      mix.adapters.push_back({"flat", {}, "prefix", {}, {}, {.length = 3, .bottleneck = 0, .leave_out = {0}}});
+      mix.adapters.push_back({"gated", {}, graft::tuning_kind::prefix, {}, {}, {.length = 2, .bottleneck = 4, .gates = 2}});
+      mix.adapters.push_back({"flat", {}, graft::tuning_kind::prefix, {}, {}, {.length = 3, .bottleneck = 0, .leave_out = {0}}});
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
       mix.adapters.erase(mix.adapters.begin(), mix.adapters.begin() + 3);
       for (const std::string name : {"one", "two"}) {
         mix.adapters.push_back({name, {2, graft::activation::tanh, "general", 1, R"({"inv_adapter": "nice", "use_gating": true})"}});
       }
-      mix.adapters.push_back({"fused", {}, "fusion"});
+      mix.adapters.push_back({"fused", {}, graft::tuning_kind::fusion});
       mix.adapters.back().fused = {mix.adapters[1], {"other", {3}}};
       check_model(*graft_test::make_tiny_multi(config, mix, tuned, -1), dropout);
     }

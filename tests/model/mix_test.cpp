@@ -79,7 +79,7 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
   graft::multi_adapter_options o;
   std::vector<graft::mixed_member> members;
   std::vector<graft::matrix<double>> alone;
-  const auto add = [&](const std::string& name, auto& model, const std::string& kind, auto&& describe) {
+  const auto add = [&](const std::string& name, auto& model, graft::tuning_kind kind, auto&& describe) {
     graft::adapter_file file{{}, tensors_of(model)};
     file.description.kind = kind;
     file.description.layer_norms_trained = false;
@@ -88,15 +88,15 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
     o.adapters.push_back(members.back().is);
     alone.push_back(logits(model));
   };
-  add("updates", with_lora, "lora", [&](auto& d) { d.lora = lora; });
+  add("updates", with_lora, graft::tuning_kind::lora, [&](auto& d) { d.lora = lora; });
   graft::lora_options gated{2, 2, {"key", "dense"}};
   gated.gates = true;
   auto with_gates = graft::make_plain_classifier<f64>(c, 3);
   graft::add_lora(with_gates, gated);
   with_gates = around(std::move(with_gates), trunk, 801);
-  add("gated", with_gates, "lora", [&](auto& d) { d.lora = gated; });
+  add("gated", with_gates, graft::tuning_kind::lora, [&](auto& d) { d.lora = gated; });
   add("houlsby", with_houlsby, "adapter", [&](auto& d) { d.adapter = houlsby; });
-  add("prefix", with_prefix, "prefix", [&](auto& d) { d.prefix = prefix; });
+  add("prefix", with_prefix, graft::tuning_kind::prefix, [&](auto& d) { d.prefix = prefix; });
   add("general", with_general, "adapter", [&](auto& d) { d.adapter = general; });
   const graft::adapter_options invertible{2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "mh_adapter": false})"};
   auto with_invertible = around(graft::make_adapter_classifier<f64>(c, 3, invertible), trunk, 601);
@@ -113,18 +113,18 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
     members.push_back(graft::as_member(name, file, trunk));
     o.adapters.push_back(members.back().is);
     auto model = graft::make_plain_classifier<f64>(c, 3);
-    if (d.kind == "ia3" && d.ia3.gates) graft::add_gates(model, d.ia3.targets);
+    if (d.kind == graft::tuning_kind::ia3 && d.ia3.gates) graft::add_gates(model, d.ia3.targets);
     model = around(std::move(model), trunk, 1);
     graft::load_by_name(model, graft::merged_tensors(trunk, file).tensors);
     alone.push_back(logits(model));
   };
   graft::model_description d;
-  d.kind = "ia3";
+  d.kind = graft::tuning_kind::ia3;
   d.ia3 = {{"key", "value", "output.dense"}, {"output.dense"}};
   add_merged("ia3", d, graft::ia3_tensors);
   d.ia3.gates = true;
   add_merged("gated_ia3", d, graft::ia3_tensors);
-  d.kind = "lora";
+  d.kind = graft::tuning_kind::lora;
   d.lora = {2, 3, {"query", "intermediate.dense", "output.dense"}};
   d.lora.dora = true;
   add_merged("dora", d, graft::lora_tensors);
@@ -177,11 +177,11 @@ TEST_CASE("so it is where attention is told of distances") {
     graft::add_lora(with_lora, lora);
     with_lora = around(std::move(with_lora), trunk, 101);
     graft::multi_adapter_options o;
-    o.adapters.push_back({"updates", {}, "lora", lora});
+    o.adapters.push_back({"updates", {}, graft::tuning_kind::lora, lora});
     if (name == "mpnet") {
       graft::add_prefix(with_prefix, prefix);
       with_prefix = around(std::move(with_prefix), trunk, 201);
-      o.adapters.push_back({"prefix", {}, "prefix", {}, {}, prefix});
+      o.adapters.push_back({"prefix", {}, graft::tuning_kind::prefix, {}, {}, prefix});
     }
     auto mix = graft::make_multi_adapter_classifier<f64>(c, 3, o, 1);
     graft::load_by_name(mix, trunk);
@@ -206,7 +206,7 @@ TEST_CASE("so it is where attention is told of distances") {
   auto c = graft_test::tiny_config();
   c.model_type = "deberta-v2";
   graft::multi_adapter_options o;
-  o.adapters.push_back({"prefix", {}, "prefix"});
+  o.adapters.push_back({"prefix", {}, graft::tuning_kind::prefix});
   CHECK_THROWS_WITH(graft::make_multi_adapter_classifier<f64>(c, 3, o, 1), Catch::Contains("prefixes are not computed in a deberta-v2"));
 }
 
@@ -216,10 +216,10 @@ TEST_CASE("a mix moves its weights to the member whose answers are asked for, be
   graft_test::randomize(plain, 1, false, 0.4);
   const tensor_source trunk = tensors_of(plain);
   graft::adapter_file files[] = {{{}, tensor_source("adapter")}, {{}, tensor_source("lora")}};
-  files[0].description.kind = "adapter";
+  files[0].description.kind = graft::tuning_kind::adapter;
   files[0].description.adapter = {3};
   files[0].description.layer_norms_trained = false;
-  files[1].description.kind = "lora";
+  files[1].description.kind = graft::tuning_kind::lora;
   files[1].description.lora = {2, 4, {"query", "value", "intermediate.dense"}};
   auto adapter = around(graft::make_adapter_classifier<f64>(c, 3, files[0].description.adapter), trunk, 301);
   auto lora = graft::make_plain_classifier<f64>(c, 3);

@@ -61,7 +61,7 @@ TEST_CASE("a mix of what AdapterHub's library and PEFT saved gives each one's an
   std::vector<peer> all;
   std::vector<graft::mixed_member> members;
   graft::model_description what;
-  what.kind = "multi_adapter";
+  what.kind = graft::tuning_kind::multi_adapter;
   what.labels = {"no", "yes"};
   for (const std::string& path : tried) {
     INFO(path);

@@ -286,7 +286,7 @@ TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
   graft::load_trunk(model, weights);
   graft::initialize(model.head, 1);
   graft::model_description d;
-  d.kind = "head";
+  d.kind = graft::tuning_kind::head;
   d.labels = {"no", "yes"};
   const auto save = [&](const std::string& name, bool pooler) {
     graft::save_parameters(model, folder / name, graft::to_metadata(d), [&](const auto& p) {
@@ -332,7 +332,7 @@ TEST_CASE("weights that are no numbers are named when they are loaded, and an an
   graft::load_trunk(model, graft::safetensors_file(path));
   graft::initialize(model.head, 1);
   graft::model_description d;
-  d.kind = "head";
+  d.kind = graft::tuning_kind::head;
   d.labels = {"no", "yes"};
   const std::string head = folder / "head.safetensors";
   graft::save_parameters(model, head, graft::to_metadata(d), [](const auto& p) { return p.name.starts_with("classifier."); });

@@ -41,7 +41,7 @@ class tuned_family {
     inverted.settings = R"({"inv_adapter": "nice"})";
     adapter("inverted", inverted);
     graft::model_description lora;
-    lora.kind = "lora";
+    lora.kind = graft::tuning_kind::lora;
     lora.lora.r = 2;
     auto low_rank = graft::make_plain_classifier<f32>(config_, 2);
     graft::load_trunk(low_rank, graft::safetensors_file(folder_ / "hf/model.safetensors"));
@@ -58,7 +58,7 @@ class tuned_family {
     graft::load_trunk(head, graft::safetensors_file(folder_ / "hf/model.safetensors"));
     graft::tune_head(head);
     graft::model_description head_alone;
-    head_alone.kind = "head";
+    head_alone.kind = graft::tuning_kind::head;
     save(head, head_alone, "head");
   }
 
@@ -75,7 +75,7 @@ class tuned_family {
     graft::load_trunk(model, graft::safetensors_file(folder_ / "hf/model.safetensors"));
     graft::tune_adapters(model);
     graft::model_description d;
-    d.kind = "adapter";
+    d.kind = graft::tuning_kind::adapter;
     d.adapter = o;
     save(model, d, name);
   }
@@ -89,7 +89,7 @@ class tuned_family {
       p.edit() += before;
     });
     const auto kept = [&](const auto& p) {  // LayerNorms, which are in the file where they are the encoder's, too
-      return graft::is_tuned(p) || (d.kind == "adapter" && p.name.find("LayerNorm") != p.name.npos);
+      return graft::is_tuned(p) || (d.kind == graft::tuning_kind::adapter && p.name.find("LayerNorm") != p.name.npos);
     };
     graft::save_parameters(model, folder_ / name, graft::to_metadata(d), kept);
     names_.push_back(name);

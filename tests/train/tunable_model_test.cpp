@@ -12,12 +12,14 @@
 
 namespace {
 
+using graft::tuning_kind;
+
 const graft::trunk_files golden_encoder{GRAFT_TEST_DIR "/golden/model/model.safetensors", GRAFT_TEST_DIR "/golden/model/config.json", ""};
 
-graft::tunable_model tuned(const std::string& kind, std::uint64_t seed, graft::precision precision = graft::precision::f32) {
+graft::tunable_model tuned(tuning_kind kind, std::uint64_t seed, graft::precision precision = graft::precision::f32) {
   auto what = graft::describe(kind, graft_test::two_classes());
-  if (kind == "adapter") what.adapter.size = 3;
-  if (kind == "lora") what.lora.r = 2;
+  if (kind == tuning_kind::adapter) what.adapter.size = 3;
+  if (kind == tuning_kind::lora) what.lora.r = 2;
   return {golden_encoder, what, {.seed = seed, .initializer_range = 0.1, .precision = precision}};
 }
 
@@ -33,23 +35,23 @@ std::vector<graft::features> some_rows() {
 }  // namespace
 
 TEST_CASE("what is not trained is refused by its kind") {
-  for (const std::string kind : {"ia3", "other", ""})
-    CHECK_THROWS_WITH(tuned(kind, 1), Catch::Contains("kind \"" + kind + "\" is not trained"));
+  for (const tuning_kind kind : {tuning_kind::ia3, tuning_kind::fusion, tuning_kind::unknown})
+    CHECK_THROWS_WITH(tuned(kind, 1), Catch::Contains("kind \"" + tuning_kind_name(kind) + "\" is not trained"));
 }
 
 TEST_CASE("a tuned part that is saved and taken by another model gives the same answers, whatever its kind") {
   const graft_test::temporary_folder folder;
   const auto rows = some_rows();
-  for (const std::string kind : {"adapter", "lora", "full", "head"}) {
-    INFO(kind);
+  for (const tuning_kind kind : {tuning_kind::adapter, tuning_kind::lora, tuning_kind::full, tuning_kind::head}) {
+    INFO(tuning_kind_name(kind));
     auto first = tuned(kind, 1), second = tuned(kind, 2);
     const auto size = first.size();
     CHECK((size.trained > 0 && size.trained <= size.all && size.tuned <= size.all));
-    CHECK((size.trained == size.all) == (kind == "full"));
+    CHECK((size.trained == size.all) == (kind == tuning_kind::full));
     const auto answers = *first.predict_logits(rows, 2, 1);
     CHECK(answers.size() == 6);
     CHECK(*second.predict_logits(rows, 2, 1) != answers);  // heads are drawn by seed
-    const std::string path = folder / (kind + ".safetensors");
+    const std::string path = folder / (tuning_kind_name(kind) + ".safetensors");
     first.save_tuned(path, {{"note", "kept"}});
     const auto saved = graft::open_weights(path);
     CHECK(graft::parse_description(saved.metadata(), path).kind == kind);
@@ -66,7 +68,7 @@ TEST_CASE("a tuned part that is saved and taken by another model gives the same 
 TEST_CASE("an adapter of some layers is saved with all LayerNorms, which its readers look for") {
   const graft_test::temporary_folder folder;
   const auto rows = some_rows();
-  auto what = graft::describe("adapter", graft_test::two_classes());
+  auto what = graft::describe(tuning_kind::adapter, graft_test::two_classes());
   what.adapter = {.size = 3, .leave_out = {0}};
   graft::tunable_model model(golden_encoder, what, {.seed = 1, .initializer_range = 0.1, .precision = graft::precision::f32});
   const auto answers = *model.predict_logits(rows, 2, 1);
@@ -86,11 +88,11 @@ TEST_CASE("an adapter of some layers is saved with all LayerNorms, which its rea
 }
 
 TEST_CASE("what does not fit is refused before anything is large") {
-  auto what = graft::describe("adapter", graft_test::two_classes());
+  auto what = graft::describe(tuning_kind::adapter, graft_test::two_classes());
   what.adapter.size = 0;
   CHECK_THROWS_AS(graft::tunable_model(golden_encoder, what), graft::config_error);
   auto small = graft_test::tiny_config();
-  graft::tunable_model other(small, graft::describe("head", graft_test::two_classes()), {.precision = graft::precision::f32});
+  graft::tunable_model other(small, graft::describe(tuning_kind::head, graft_test::two_classes()), {.precision = graft::precision::f32});
   CHECK_THROWS_AS(other.load_encoder(graft::open_model(golden_encoder.model_path, "roberta")), graft::format_error);
 }
 

@@ -35,7 +35,7 @@ void write_form(const std::string& to, const std::string& target, const adapter_
                 const tensor_source* trunk, const std::string& name, bool norms_beside) {
   if (to == "graft") write_adapter(target, a);
   if (to == "original") write_original(target, a, config, trunk);
-  if (to == "adapterhub" && a.description.kind == "multi_adapter") {
+  if (to == "adapterhub" && a.description.kind == tuning_kind::multi_adapter) {
     write_adapterhub_setup(target, a, config);
   } else if (to == "adapterhub") {
     write_adapterhub(target, a, config, name, norms_beside);

@@ -34,17 +34,18 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 std::string summary(const model_description& d) {
   std::string fused;
   for (const mixed_adapter& one : d.mix.adapters) fused += (fused.empty() ? "" : ", ") + one.name;
-  std::string text =
-      d.kind == "multi_adapter" ? "fusion of " + fused
-      : d.kind == "prefix"      ? "prefix of length " + std::to_string(d.prefix.length) +
-                                 (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
-      : d.kind == "ia3"  ? "IA3 of"
-      : d.kind == "lora" ? std::string(d.lora.dora ? "DoRA" : "low-rank updates") + ", r " + std::to_string(d.lora.r) +
+  std::string text = d.kind == tuning_kind::multi_adapter ? "fusion of " + fused
+                     : d.kind == tuning_kind::prefix
+                         ? "prefix of length " + std::to_string(d.prefix.length) +
+                               (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")
+                     : d.kind == tuning_kind::ia3 ? "IA3 of"
+                     : d.kind == tuning_kind::lora
+                         ? std::string(d.lora.dora ? "DoRA" : "low-rank updates") + ", r " + std::to_string(d.lora.r) +
                                (d.lora.ranks.empty() ? "" : " and others") + ", of"
                          : d.adapter.kind + " adapter of size " + std::to_string(d.adapter.size) + ", " + activation_name(d.adapter.act) +
                                ", LayerNorms " + (d.layer_norms_trained ? "trained" : "of the trunk");
-  for (const std::string& target : d.kind == "ia3" ? d.ia3.targets : d.lora.targets) {
-    if (d.kind == "lora" || d.kind == "ia3") text += " " + target;
+  for (const std::string& target : d.kind == tuning_kind::ia3 ? d.ia3.targets : d.lora.targets) {
+    if (d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3) text += " " + target;
   }
   if (!d.trained_beside.empty()) text += "; " + std::to_string(d.trained_beside.size()) + " tensors of the encoder's own";
   if (d.output == task_kind::regression) return text + "; regression";

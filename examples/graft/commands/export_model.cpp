@@ -41,7 +41,7 @@ constexpr const char* cross_encoder_file = "config_sentence_transformers.json"; 
 /// The head of LORA alone, to answer with around the trunk that it was merged into, which has the fingerprint PRINT.
 void write_head(const std::string& path, const adapter_file& lora, const encoder_config& config, const std::string& print) {
   model_description d = lora.description;
-  d.kind = "head";
+  d.kind = tuning_kind::head;
   d.trunk_fingerprint = print;
   safetensors_writer writer;
   writer.metadata = to_metadata(d);

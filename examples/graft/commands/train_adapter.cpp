@@ -47,7 +47,7 @@ std::vector<index> other_layers(const std::vector<index>& these, index layers) {
 
 /// LEAVE_OUT for bottlenecks, whatever their kind.
 void leave_layers_out(adapter_options& o, const std::vector<index>& leave_out, index layers) {
-  if (o.kind != "general") {
+  if (!is_general(o)) {
     o.leave_out = leave_out;
     return;
   }
@@ -110,23 +110,22 @@ std::map<std::string, Number> pattern_of(const std::vector<std::string>& texts, 
 
 int train_one(prepared_run& run) {
   const training_flags& f = run.flags;
-  const bool adapters = f.tune == "adapters";
-  const std::string kind = !adapters ? f.tune : f.adapter_method == "bottleneck" ? "adapter" : f.adapter_method;
-  if (kind != "adapter" && !f.adapter_settings.empty()) {
-    throw usage_error("--adapter_settings is for bottlenecks (--adapter_method bottleneck), this run trains " + kind);
+  const tuning_kind kind = f.tuned();
+  if (kind != tuning_kind::adapter && !f.adapter_settings.empty()) {
+    throw usage_error("--adapter_settings is for bottlenecks (--adapter_method bottleneck), this run trains " + tuning_kind_name(kind));
   }
   const index layers = run.config.num_hidden_layers;
   const std::vector<index> leave_out =
       f.adapter_layers.empty() ? std::vector<index>() : other_layers(layers_of(f.adapter_layers, "adapter_layers", layers), layers);
-  if (!f.adapter_layers.empty() && !adapters) {
-    throw usage_error("--adapter_layers is for adapters, updates and prefixes, this run trains " + kind);
+  if (!f.adapter_layers.empty() && (kind == tuning_kind::full || kind == tuning_kind::head)) {
+    throw usage_error("--adapter_layers is for adapters, updates and prefixes, this run trains " + tuning_kind_name(kind));
   }
   if (!f.adapter_layers.empty() && !f.prefix_leave_out.empty()) {
     throw usage_error("--adapter_layers says which layers get a prefix, --prefix_leave_out which do not: give one of them");
   }
   model_description tuned = describe(run, kind);
-  std::string trained = kind == "full" ? "everything, without adapters" : "the head alone";
-  if (kind == "lora") {
+  std::string trained = kind == tuning_kind::full ? "everything, without adapters" : "the head alone";
+  if (kind == tuning_kind::lora) {
     tuned.lora = {f.lora_r, f.lora_alpha, f.lora_target};
     tuned.lora.dora = f.lora_dora;
     tuned.lora.dropout = f.lora_dropout;
@@ -134,11 +133,11 @@ int train_one(prepared_run& run) {
     tuned.lora.ranks = pattern_of<index>(f.lora_rank_pattern, "lora_rank_pattern", tuned.lora, f.lora_r, run);
     tuned.lora.alphas = pattern_of<double>(f.lora_alpha_pattern, "lora_alpha_pattern", tuned.lora, f.lora_alpha, run);
     trained = (f.lora_dora ? "DoRA" : "low-rank updates") + std::string(" of rank ") + std::to_string(f.lora_r) + ", and head";
-  } else if (kind == "prefix") {
+  } else if (kind == tuning_kind::prefix) {
     tuned.prefix = {f.prefix_length, f.prefix_bottleneck, parse_activation(f.prefix_hidden_act, "prefix_hidden_act"), f.prefix_gates,
                     leave_out.empty() ? layers_of(f.prefix_leave_out, "prefix_leave_out", layers) : leave_out};
     trained = "prefixes of length " + std::to_string(f.prefix_length) + ", and head";
-  } else if (kind == "adapter") {
+  } else if (kind == tuning_kind::adapter) {
     tuned.adapter = {f.adapter_size, parse_activation(f.adapter_hidden_act), f.adapter_placement, f.adapter_scaling,
                      general_settings(parse_general_settings(f.adapter_settings))};
     tuned.adapter.dropout = f.adapter_dropout;

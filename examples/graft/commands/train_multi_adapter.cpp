@@ -19,7 +19,7 @@ std::vector<mixed_member> read_members(const prepared_run& run) {
   std::vector<mixed_member> all;
   for (const auto& [name, path] : run.adapters) {
     const adapter_file file = open_tuned(path, run.config);
-    const bool adapter = file.description.kind == "adapter";
+    const bool adapter = file.description.kind == tuning_kind::adapter;
     if (adapter && run.flags.adapter_weight_mode == "fusion" && file.description.layer_norms_trained) {
       throw format_error(path,
                          "was trained with LayerNorms of its own, which a fusion does not hold; an adapter trained with "
@@ -77,7 +77,7 @@ int train_mix(prepared_run& run) {
   mix.flex_activation = parse_activation(f.adapter_hidden_act);
   mix.optimized = f.adapter_use_optimized;
 
-  model_description description = describe(run, "multi_adapter");
+  model_description description = describe(run, tuning_kind::multi_adapter);
   description.mix = mix;
   description.num_weight_sets = f.adapter_num_weight_sets;
   tuning_start start = start_of(run);

@@ -6,6 +6,11 @@
 
 namespace graft::program {
 
+tuning_kind training_flags::tuned() const {
+  if (tune != "adapters") return tune == "full" ? tuning_kind::full : tuning_kind::head;
+  return adapter_method == "lora" ? tuning_kind::lora : adapter_method == "prefix" ? tuning_kind::prefix : tuning_kind::adapter;
+}
+
 void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.group("Task and model");
   table.add_sources();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "flags/flags.hpp"
+#include "graft/core/tuning_options.hpp"
 
 namespace graft::program {
 
@@ -84,6 +85,8 @@ struct training_flags {
   std::string adapter_hidden_act = "gelu";
   double adapter_initializer_range = 0.0002;
   std::string adapter_init_path;
+  /// What --tune and --adapter_method say.
+  tuning_kind tuned() const;
 
   // mixing: train-multi-adapter only
   std::string adapter_weights_path;

@@ -237,16 +237,16 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   if (flags.early_stopping_threshold != 0 && flags.early_stopping_patience == 0) {
     throw usage_error("--early_stopping_threshold is what --early_stopping_patience counts by: give that, too");
   }
-  if (flags.lora_dropout > 0 && (flags.tune != "adapters" || flags.adapter_method != "lora")) {
+  if (flags.lora_dropout > 0 && flags.tuned() != tuning_kind::lora) {
     throw usage_error("--lora_dropout is of low-rank updates: give --adapter_method lora, too");
   }
   if (flags.lora_dropout > 0 && flags.lora_dora) {
     throw usage_error("--lora_dropout is of plain low-rank updates, of DoRA it is not computed: give one of the two");
   }
-  if (flags.adapter_dropout > 0 && (flags.tune != "adapters" || flags.adapter_method != "bottleneck")) {
+  if (flags.adapter_dropout > 0 && flags.tuned() != tuning_kind::adapter) {
     throw usage_error("--adapter_dropout is of bottlenecks (--adapter_method bottleneck)");
   }
-  if (flags.lora_dora && (flags.tune != "adapters" || flags.adapter_method != "lora")) {
+  if (flags.lora_dora && flags.tuned() != tuning_kind::lora) {
     throw usage_error("--lora_dora is a form of low-rank updates: give --adapter_method lora, too");
   }
   flags.threads = start_threads(flags.threads);
@@ -283,7 +283,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   read_data(run);
   try {
     run.own_head = read_own_head(run.trunk, files, run.config);
-    model_description wanted = graft::describe("head", run.tasks.task);
+    model_description wanted = graft::describe(tuning_kind::head, run.tasks.task);
     wanted.head = run_head(run);
     run.head = fit_head(*run.own_head, wanted, run.config);
   } catch (const format_error&) {  // it has none for whole texts: this task's is fresh
@@ -296,7 +296,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   return run;
 }
 
-model_description describe(const prepared_run& run, const std::string& kind) {
+model_description describe(const prepared_run& run, tuning_kind kind) {
   model_description d = graft::describe(kind, run.tasks.task);
   d.head = run_head(run);
   d.max_seq_length = run.max_seq_length;

@@ -56,7 +56,7 @@ struct prepared_run {
 prepared_run prepare(const std::string& command, const flag_table& table, const training_flags& flags);
 
 /// The description of what this run will save; the trainers add what is theirs.
-model_description describe(const prepared_run& run, const std::string& kind);
+model_description describe(const prepared_run& run, tuning_kind kind);
 
 /// How what is tuned begins, from the flags.
 tuning_start start_of(const prepared_run& run);

@@ -23,10 +23,10 @@ GRAFT_INLINE std::string adapter_text(const adapter_options& o) {
 }
 
 GRAFT_INLINE std::string member_text(const mixed_adapter& a) {
-  if (a.kind == "adapter") return adapter_text(a.adapter);
-  if (a.kind == "ia3") return "IA3";
-  if (a.kind == "prefix") return "a prefix, of length " + std::to_string(a.prefix.length);
-  if (a.kind == "fusion") {
+  if (a.kind == tuning_kind::adapter) return adapter_text(a.adapter);
+  if (a.kind == tuning_kind::ia3) return "IA3";
+  if (a.kind == tuning_kind::prefix) return "a prefix, of length " + std::to_string(a.prefix.length);
+  if (a.kind == tuning_kind::fusion) {
     std::string names;
     for (const mixed_adapter& one : a.fused) names += (names.empty() ? "" : ", ") + one.name;
     return "a fusion of " + names;
@@ -38,15 +38,15 @@ GRAFT_INLINE std::string member_text(const mixed_adapter& a) {
 
 GRAFT_INLINE bool same_member(const mixed_adapter& a, const mixed_adapter& b) {
   if (a.kind != b.kind) return false;
-  if (a.kind == "lora") return a.lora == b.lora;
-  if (a.kind == "ia3") return a.ia3 == b.ia3;
-  if (a.kind == "fusion") {
+  if (a.kind == tuning_kind::lora) return a.lora == b.lora;
+  if (a.kind == tuning_kind::ia3) return a.ia3 == b.ia3;
+  if (a.kind == tuning_kind::fusion) {
     const auto same = [](const mixed_adapter& one, const mixed_adapter& other) {
       return one.name == other.name && same_member(one, other);
     };
     return a.fusion == b.fusion && std::equal(a.fused.begin(), a.fused.end(), b.fused.begin(), b.fused.end(), same);
   }
-  return a.kind == "prefix" ? a.prefix == b.prefix : a.adapter == b.adapter;
+  return a.kind == tuning_kind::prefix ? a.prefix == b.prefix : a.adapter == b.adapter;
 }
 
 GRAFT_INLINE std::vector<std::string> multi_adapter_options::mixed_names() const {

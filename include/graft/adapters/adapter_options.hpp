@@ -42,13 +42,13 @@ struct fusion_options {
 /// One member of a mix.
 struct mixed_adapter {
   std::string name;
-  adapter_options adapter{};           // kind "adapter": at the sites
-  std::string kind = "adapter";        // or "lora", "ia3", "prefix", as model_description::kind, or "fusion"
-  lora_options lora{};                 // kind "lora": at the projections
-  ia3_options ia3{};                   // kind "ia3": there, too
-  prefix_options prefix{};             // kind "prefix": in the attention
-  std::vector<mixed_adapter> fused{};  // kind "fusion": of these, at the sites
-  fusion_options fusion{};             // kind "fusion"
+  adapter_options adapter{};  // kind `adapter`: at the sites
+  tuning_kind kind = tuning_kind::adapter;
+  lora_options lora{};                 // kind `lora`: at the projections
+  ia3_options ia3{};                   // kind `ia3`: there, too
+  prefix_options prefix{};             // kind `prefix`: in the attention
+  std::vector<mixed_adapter> fused{};  // kind `fusion`: of these, at the sites
+  fusion_options fusion{};             // kind `fusion`
 };
 
 /// What A is, for people.

@@ -21,7 +21,7 @@ class general_adapter {
  public:
   using precision = P;
   using real = typename P::real;
-  static constexpr std::string_view name = "general";
+  static constexpr std::string_view name = general_kind;
   static constexpr bool takes_settings = true;
   struct saved {
     typename layer_norm<P>::saved inner, before, after, norm;

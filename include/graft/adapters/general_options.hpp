@@ -36,6 +36,10 @@ struct general_adapter_options {
   index size_at(const adapter_options& o, site_location where) const;
 };
 
+/// What options, files and flags call it.
+inline constexpr const char* general_kind = "general";
+inline bool is_general(const adapter_options& o) { return o.kind == general_kind; }
+
 /// The kinds that are one setting of the general one.
 struct special_kind {
   const char* name;

@@ -4,16 +4,13 @@
 #include <optional>
 #include <string>
 
-#include "graft/adapters/general_adapter.hpp"
 #include "graft/adapters/general_options.hpp"
 #include "graft/layers/coupling.hpp"
 
 namespace graft {
 
 /// Whether O has a part behind the embeddings.
-inline bool is_invertible(const adapter_options& o) {
-  return o.kind == general_adapter<f32>::name && parse_general_settings(o.settings).invertible;
-}
+inline bool is_invertible(const adapter_options& o) { return is_general(o) && parse_general_settings(o.settings).invertible; }
 
 /// That part; nothing where there is none. Parameters PREFIX.{f,g}.*, MODEL_TYPE.embeddings.adapter.{f,g}.* of one adapter.
 /// @throws config_error  its reduction factor leaves no width
@@ -27,8 +24,8 @@ std::optional<coupling<P>> make_invertible(const std::string& prefix, index hidd
 template <class P>
 std::optional<coupling<P>> make_mixed_invertible(const std::string& model_type, index hidden_size, const mixed_adapter& a) {
   const std::string own = model_type + ".embeddings.multi_adapter.adapter_dict." + a.name;
-  if (a.kind == "adapter") return make_invertible<P>(own, hidden_size, a.adapter);
-  if (a.kind != "fusion") return std::nullopt;
+  if (a.kind == tuning_kind::adapter) return make_invertible<P>(own, hidden_size, a.adapter);
+  if (a.kind != tuning_kind::fusion) return std::nullopt;
   return make_invertible<P>(own + ".adapter_dict." + a.fused.front().name, hidden_size, a.fused.front().adapter);
 }
 

@@ -62,7 +62,7 @@ GRAFT_INLINE void check_fused(const std::vector<mixed_adapter>& fused) {
     return all;
   };
   for (const mixed_adapter& a : fused) {
-    if (a.kind != "adapter") throw config_error("a fusion is of bottleneck adapters, " + a.name + " is " + member_text(a));
+    if (a.kind != tuning_kind::adapter) throw config_error("a fusion is of bottleneck adapters, " + a.name + " is " + member_text(a));
     if (standing(a.adapter) != standing(fused[0].adapter)) {
       throw config_error("a fusion is of adapters at the same sites, " + a.name + " (" + a.adapter.kind + ") and " + fused[0].name + " (" +
                          fused[0].adapter.kind + ") stand at others");

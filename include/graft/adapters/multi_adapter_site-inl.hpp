@@ -19,9 +19,9 @@ multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidde
   }
   const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
   for (const mixed_adapter& a : o.adapters) {
-    if (a.kind == "adapter") {
+    if (a.kind == tuning_kind::adapter) {
       branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);
-    } else if (a.kind == "fusion") {
+    } else if (a.kind == tuning_kind::fusion) {
       branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.fused, a.fusion, where);
     } else {
       branches.emplace_back(norms + a.name, hidden_size, eps);

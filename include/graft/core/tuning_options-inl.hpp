@@ -17,6 +17,7 @@ namespace detail {
 
 inline constexpr const char* activation_names[] = {"gelu",    "relu",       "swish", "gelu_new", "gelu_10", "quick_gelu", "tanh",
                                                    "sigmoid", "leaky_relu", "relu2", "relu6",    "mish",    "laplace",    "linear"};
+inline constexpr const char* tuning_kind_names[] = {"", "adapter", "lora", "ia3", "prefix", "fusion", "multi_adapter", "full", "head"};
 inline constexpr std::pair<const char*, activation> other_activation_names[] = {
     {"silu", activation::swish},         {"gelu_python", activation::gelu},       {"gelu_pytorch_tanh", activation::gelu_new},
     {"gelu_fast", activation::gelu_new}, {"gelu_accurate", activation::gelu_new}, {"leakyrelu", activation::leaky_relu}};
@@ -36,6 +37,8 @@ GRAFT_INLINE activation parse_activation(const std::string& text, const std::str
   }
   throw config_error(name + " is \"" + text + "\", one of " + known + " was expected");
 }
+
+GRAFT_INLINE std::string tuning_kind_name(tuning_kind kind) { return detail::tuning_kind_names[static_cast<std::size_t>(kind)]; }
 
 GRAFT_INLINE std::string mixing_mode_name(mixing_mode mode) {
   return mode == mixing_mode::softmax   ? "softmax"

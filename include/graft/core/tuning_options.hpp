@@ -35,6 +35,13 @@ std::string activation_name(activation a);
 /// @throws config_error  there is none: "NAME is "foo", one of ... was expected"
 activation parse_activation(const std::string& text, const std::string& name = "adapter_hidden_act");
 
+/// What is tuned beside an encoder, or of it. A mix (multi_adapter) has members of the kinds adapter to fusion. `unknown` is what a file
+/// does not say.
+enum class tuning_kind : std::uint8_t { unknown, adapter, lora, ia3, prefix, fusion, multi_adapter, full, head };
+
+/// "adapter", "lora", ..., as files call it; "" of what is unknown.
+std::string tuning_kind_name(tuning_kind kind);
+
 /// The part of a layer whose output comes to a site.
 enum class sub_layer : std::uint8_t { attention, feed_forward };
 

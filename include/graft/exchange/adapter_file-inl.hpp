@@ -116,13 +116,13 @@ GRAFT_INLINE tensor_shapes mixed_tensors(const encoder_config& config, const mix
   model_description d;
   d.lora = a.lora;
   d.ia3 = a.ia3;
-  if (a.kind == "lora") alone = lora_tensors(config, d, 1);
-  if (a.kind == "ia3") alone = ia3_tensors(config, d, 1);
-  if (a.kind == "prefix") alone = prefix_tensors(config, a.prefix);
+  if (a.kind == tuning_kind::lora) alone = lora_tensors(config, d, 1);
+  if (a.kind == tuning_kind::ia3) alone = ia3_tensors(config, d, 1);
+  if (a.kind == tuning_kind::prefix) alone = prefix_tensors(config, a.prefix);
   for (const auto& [name, shape] : alone) {
     std::size_t part = name.npos;
     for (const char* start : {".lora_", ".ia3_l", ".prefix."}) part = std::min(part, name.find(start));
-    if (a.kind != "prefix" && name.find(".layer.") == name.npos) continue;  // of the head
+    if (a.kind != tuning_kind::prefix && name.find(".layer.") == name.npos) continue;  // of the head
     const bool dora = name.ends_with(".lora_magnitude_vector");
     const std::string last = dora ? ".lora_scale" : name.substr(part);
     shapes[name.substr(0, part) + ".multi_adapter.adapter_dict." + a.name + last] = dora ? std::vector<index>{shape[0], 1} : shape;
@@ -203,26 +203,26 @@ GRAFT_INLINE tensor_shapes beside_tensors(const encoder_config& config, const mo
 
 GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
   tensor_shapes shapes;
-  if (d.kind == "adapter") shapes = all_adapters(config, d.adapter);
-  if (d.kind == "lora") shapes = lora_tensors(config, d, detail::updated_classes(config, d, held));
-  if (d.kind == "ia3") shapes = ia3_tensors(config, d, detail::updated_classes(config, d, held));
-  if (d.kind == "prefix") shapes = prefix_tensors(config, d.prefix);
-  if (d.kind == "full") shapes = trunk_tensors(config);
-  if (d.kind == "multi_adapter") {
+  if (d.kind == tuning_kind::adapter) shapes = all_adapters(config, d.adapter);
+  if (d.kind == tuning_kind::lora) shapes = lora_tensors(config, d, detail::updated_classes(config, d, held));
+  if (d.kind == tuning_kind::ia3) shapes = ia3_tensors(config, d, detail::updated_classes(config, d, held));
+  if (d.kind == tuning_kind::prefix) shapes = prefix_tensors(config, d.prefix);
+  if (d.kind == tuning_kind::full) shapes = trunk_tensors(config);
+  if (d.kind == tuning_kind::multi_adapter) {
     for_each_mix_tensor(config, d, held.path(), [&](const std::string& name, const std::vector<index>& shape) {
       held.expect({{name, shape}});
       shapes[name] = shape;
     });
   }
-  if (d.kind == "adapter" && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
+  if (d.kind == tuning_kind::adapter && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
   for (const auto& [name, shape] : detail::beside_tensors(config, d, held)) shapes[name] = shape;
   tensor_shapes head;
   if (d.num_labels() > 0) head = pooled_as(held, head_tensors(config, d.num_labels(), d.head));
   // BERT's first head layer is its pooler: what is left out of it stays as it is in the trunk.
-  const bool part = d.kind == "lora" || d.kind == "ia3";
+  const bool part = d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3;
   std::erase_if(head, [&](const auto& item) { return part && is_pooler(item.first) && !held.contains(item.first); });
   shapes.merge(head);
-  return d.kind == "full" ? pooled_as(held, std::move(shapes)) : shapes;
+  return d.kind == tuning_kind::full ? pooled_as(held, std::move(shapes)) : shapes;
 }
 
 }  // namespace graft

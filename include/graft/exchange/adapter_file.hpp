@@ -173,7 +173,7 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
     });
   };
   for (const mixed_adapter& a : d.mix.adapters) {
-    branch(a.name, a.kind == "adapter" ? &a.adapter : nullptr, a.kind == "fusion" ? &a : nullptr);
+    branch(a.name, a.kind == tuning_kind::adapter ? &a.adapter : nullptr, a.kind == tuning_kind::fusion ? &a : nullptr);
     for (const auto& [tensor, shape] : mixed_tensors(config, a)) f(tensor, shape);
   }
   if (d.mix.include_base) branch("base", nullptr);

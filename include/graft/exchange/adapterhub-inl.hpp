@@ -160,11 +160,11 @@ GRAFT_INLINE adapter_file read_adapterhub(const std::string& folder, const encod
 GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file& a, const encoder_config& config, const std::string& name,
                                    bool layer_norms_beside) {
   const model_description& d = a.description;
-  const bool prefix = d.kind == "prefix";
-  const bool lora = d.kind == "lora" || d.kind == "ia3";
-  if (d.kind != "adapter" && !prefix && !lora)
-    throw config_error(a.tensors.path() + ": is of kind \"" + d.kind + "\", which is not written for AdapterHub");
-  const bool own_norms = d.kind == "adapter" && d.layer_norms_trained;
+  const bool prefix = d.kind == tuning_kind::prefix;
+  const bool lora = d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3;
+  if (d.kind != tuning_kind::adapter && !prefix && !lora)
+    throw config_error(a.tensors.path() + ": is of kind \"" + tuning_kind_name(d.kind) + "\", which is not written for AdapterHub");
+  const bool own_norms = d.kind == tuning_kind::adapter && d.layer_norms_trained;
   if (own_norms && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
                            ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "
@@ -177,7 +177,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const ordered_json configuration = prefix ? detail::prefix_configuration(d.prefix)
                                      : lora ? detail::lora_configuration(a, config)
                                             : detail::bottleneck_configuration(d.adapter, config);
-  if (d.kind == "adapter" && detail::describe_bottleneck(json(configuration), config, true, folder) != d.adapter) {
+  if (d.kind == tuning_kind::adapter && detail::describe_bottleneck(json(configuration), config, true, folder) != d.adapter) {
     throw config_error(a.tensors.path() + ": is " + adapter_text(d.adapter) + ", which AdapterHub's format has no place for");
   }
   staged_files files(folder);
@@ -246,7 +246,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
                             {"activation_function", own_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},
                             {"label2id", ids.empty() ? json() : json(ids)},
                             {"dropout_prob", nullptr}};
-    if (!d.head.tokens) head_about["config"].update({{"use_pooler", h.trunk_pooler}, {"bias", true}});  // which a tagging head does not take
+    if (!d.head.tokens)
+      head_about["config"].update({{"use_pooler", h.trunk_pooler}, {"bias", true}});  // which a tagging head does not take
     if (h.own_names) {
       if (d.sigmoid)
         throw config_error(a.tensors.path() + ": its head answers for several labels at once, which this form does not say of a " +

@@ -160,7 +160,7 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
     if (sizes[static_cast<std::size_t>(n)] == 0) left_out.push_back(n);
   }
   o.act = adapterhub_activation(required<std::string>(given, "non_linearity", path), has_version, path);
-  o.kind = "general";
+  o.kind = general_kind;
   o.settings = general_settings(g);
   for (const special_kind& kind : special_kinds()) {
     if (!one_size || general_settings(kind.options) != o.settings) continue;
@@ -169,7 +169,7 @@ GRAFT_INLINE adapter_options describe_bottleneck(const json& given, const encode
     o.leave_out = left_out;
     break;
   }
-  if (o.kind == "general" && (!one_size || !left_out.empty())) {
+  if (is_general(o) && (!one_size || !left_out.empty())) {
     g.sizes = sizes;
     o.settings = general_settings(g);
   }
@@ -239,7 +239,7 @@ GRAFT_INLINE model_description describe_adapterhub(const json& about, const enco
   if (never_made) given.erase("inv_adapter");
   check_fields(given, {}, handled, path);
   model_description d;
-  d.kind = "adapter";
+  d.kind = tuning_kind::adapter;
   d.task_name = required<std::string>(about, "name", path);
   d.adapter = describe_bottleneck(given, config, about.contains("version"), path);
   d.layer_norms_trained = false;

@@ -86,11 +86,11 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
   }
   if (mode == "scale") {
     integer_field(given, "r", path, 1, 1);
-    d.kind = "ia3";
+    d.kind = tuning_kind::ia3;
     d.ia3.targets = targets;
     d.ia3.gates = gates;
   } else {
-    d.kind = "lora";
+    d.kind = tuning_kind::lora;
     d.lora = {integer_field(given, "r", path, 1, 65'536), alpha, targets};
     d.lora.dora = d.lora.dora_outputs = optional<bool>(given, "use_dora", path, false);
     d.lora.gates = gates;
@@ -123,14 +123,14 @@ GRAFT_INLINE std::string adapterhub_lora_name(const std::string& name, const std
 
 GRAFT_INLINE tensor_source lora_from_adapterhub(const tensor_source& stored, const std::string& adapter, const encoder_config& config,
                                                 const model_description& d, const json& about) {
-  tensor_shapes shapes = d.kind == "ia3" ? ia3_tensors(config, d, 0) : lora_tensors(config, d, 0);
+  tensor_shapes shapes = d.kind == tuning_kind::ia3 ? ia3_tensors(config, d, 0) : lora_tensors(config, d, 0);
   for (auto& [name, shape] : shapes) {
     if (name.ends_with(".lora_magnitude_vector")) shape.push_back(1);  // the weight of a layer with one input there
   }
   const tensor_source taken = take_tensors(stored, shapes, [&](const std::string& name) { return adapterhub_lora_name(name, adapter); });
   const double alpha = about["config"].is_object() ? about["config"].value("alpha", 8.0) : 1;
   tensor_source scaled(taken.path());
-  if (d.kind != "ia3" || d.ia3.gates || alpha == 1) {  // gates stand in alpha's place
+  if (d.kind != tuning_kind::ia3 || d.ia3.gates || alpha == 1) {  // gates stand in alpha's place
     const auto is_length = [](const std::string& name) { return name.ends_with(".lora_magnitude_vector"); };
     scaled.add_all(taken, [&](const std::string& name) { return is_length(name) ? std::nullopt : std::optional(name); });
     for (const auto& [name, info] : taken.tensors()) {
@@ -153,7 +153,7 @@ GRAFT_INLINE ordered_json lora_configuration(const adapter_file& a, const encode
   const auto refuse = [&](const std::string& what) {
     return config_error(a.tensors.path() + ": " + what + ", which AdapterHub's format has no place for", {"to", "peft"});
   };
-  const bool scales = d.kind == "ia3";
+  const bool scales = d.kind == tuning_kind::ia3;
   if (!scales && d.lora.dora && !d.lora.dora_outputs) throw refuse("is DoRA in PEFT's form");
   if (!scales && d.lora.bias) throw refuse("has biases of its updates");
   if (!scales && (!d.lora.ranks.empty() || !d.lora.alphas.empty())) throw refuse("has ranks or scales of each projection's own");

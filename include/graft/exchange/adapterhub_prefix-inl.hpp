@@ -52,7 +52,7 @@ GRAFT_INLINE model_description describe_adapterhub_prefix(const json& about, con
     return value;
   };
   model_description d;
-  d.kind = "prefix";
+  d.kind = tuning_kind::prefix;
   d.task_name = required<std::string>(about, "name", path);
   d.layer_norms_trained = false;
   d.prefix.length = within("prefix_length", ranges::prefix_length);

@@ -74,17 +74,17 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
   const auto setup = required<json>(about, "adapter_setup", path);
   adapter_file a{{}, tensor_source(folder)};
   model_description& d = a.description;
-  d.kind = "multi_adapter";
+  d.kind = tuning_kind::multi_adapter;
   d.mix.mode = mixing_mode::fusion;
   d.mix.include_base = false;
   std::string fusion;
   for (const std::string& name : detail::fused_names(setup, path)) {
     const adapter_file one = read_adapterhub((top / name).string(), config);
-    if (one.description.kind != "adapter" || one.description.layer_norms_trained) {
-      throw format_error((top / name).string(),
-                         std::string("is ") +
-                             (one.description.kind == "adapter" ? "an adapter with trained LayerNorms" : "no bottleneck adapter") +
-                             ", which a fusion cannot hold");
+    if (one.description.kind != tuning_kind::adapter || one.description.layer_norms_trained) {
+      throw format_error((top / name).string(), std::string("is ") +
+                                                    (one.description.kind == tuning_kind::adapter ? "an adapter with trained LayerNorms"
+                                                                                                  : "no bottleneck adapter") +
+                                                    ", which a fusion cannot hold");
     }
     d.mix.adapters.push_back({name, one.description.adapter});
     a.notes.insert(a.notes.end(), one.notes.begin(), one.notes.end());
@@ -133,7 +133,7 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
 
 GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapter_file& a, const encoder_config& config) {
   const model_description& d = a.description;
-  if (d.kind != "multi_adapter" || d.mix.mode != mixing_mode::fusion) {
+  if (d.kind != tuning_kind::multi_adapter || d.mix.mode != mixing_mode::fusion) {
     throw config_error(a.tensors.path() + ": is a mix whose weights are the same for all tokens, for which AdapterHub has no form");
   }
   const std::filesystem::path top(folder);
@@ -143,7 +143,7 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
     const std::string own = ".multi_adapter.adapter_dict." + one.name + ".";
     const bool last = &one == &d.mix.adapters.back();
     adapter_file alone{d, tensor_source(a.tensors.path())};
-    alone.description.kind = "adapter";
+    alone.description.kind = tuning_kind::adapter;
     alone.description.adapter = one.adapter;
     alone.description.layer_norms_trained = false;
     if (!last) {

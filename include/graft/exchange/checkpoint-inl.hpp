@@ -138,7 +138,7 @@ GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_
   }
   if (!about) throw format_error(files.model_path, "holds a head, and no config.json says what it answers");
   model_description d = detail::describe_own_head(*about, where, rows, detail::head_of(*about, config, where));
-  d.kind = "head";
+  d.kind = tuning_kind::head;
   tensor_shapes shapes = head_tensors(config, d.num_labels(), d.head);
   if (d.head.dense_layers > 0 && trunk_tensors(config).contains(head.dense + ".weight")) {
     if (!brings_pooler(model)) throw format_error(files.model_path, "holds a head without the pooler below it (" + head.dense + ".*)");
@@ -158,8 +158,8 @@ GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& h
     file.tensors.add_all(head.tensors,
                          [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
     file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
-  } else if ((d.kind != "lora" && d.kind != "ia3") || d.labels_said || !own.labels_said || own.num_labels() != d.num_labels() ||
-             own.labels.empty()) {
+  } else if ((d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3) || d.labels_said || !own.labels_said ||
+             own.num_labels() != d.num_labels() || own.labels.empty()) {
     return file;
   } else {
     file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
@@ -237,7 +237,7 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& st
                                     ": they are different encoders");
     }
   }
-  d.kind = "full";
+  d.kind = tuning_kind::full;
   return adapter_file{d, take_tensors(model, adapter_tensors(config, d, model)), tensor_source(path),
                       detail::own_head_notes(*about, d, where)};
 }

@@ -126,8 +126,8 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
                        " adapters: one each was expected");
   }
   const adapter_file& first = adapters[0];
-  const std::string& kind = first.description.kind;
-  const bool plain_lora = kind == "lora" && !first.description.lora.dora && !first.description.lora.bias && !first.description.lora.gates;
+  const lora_options& lora = first.description.lora;
+  const bool plain_lora = first.description.kind == tuning_kind::lora && !lora.dora && !lora.bias && !lora.gates;
   if (how != combination::linear && !plain_lora)
     throw config_error(first.tensors.path() + ": is no plain low-rank update, the only kind that is combined so (linear fits all)",
                        {"combine", "linear"});

@@ -28,7 +28,7 @@ GRAFT_INLINE matrix<double> matrix_of(const tensor_source& source, const std::st
 /// W and b of LAYER as the update in A makes them.
 GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, matrix<double>& w, matrix<double>& b) {
   const auto part = [&](const char* name) { return matrix_of(a.tensors, layer + name); };
-  if (a.description.kind == "ia3") {
+  if (a.description.kind == tuning_kind::ia3) {
     const matrix<double> l = part(".ia3_l");
     if (is_any_target(layer, a.description.ia3.feed_forward)) {
       w.array().rowwise() *= l.row(0).array();
@@ -58,7 +58,7 @@ void add_as(tensor_source& to, const std::string& name, const std::vector<index>
     const auto& d = a.description;
     throw format_error(a.tensors.path(), "makes '" + name + "' larger than " + std::string(dtype_name(dtype_of<T>())) +
                                              " holds when it is merged" +
-                                             (d.kind == "lora" ? " (lora_alpha is " + number_text(d.lora.alpha) + ")" : ""));
+                                             (d.kind == tuning_kind::lora ? " (lora_alpha is " + number_text(d.lora.alpha) + ")" : ""));
   }
   to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
   to.keep_alive(own);
@@ -69,16 +69,16 @@ void add_as(tensor_source& to, const std::string& name, const std::vector<index>
 namespace graft {
 
 GRAFT_INLINE bool needs_merging(const model_description& d) {
-  return d.kind == "ia3" || (d.kind == "lora" && (d.lora.dora || d.lora.bias));
+  return d.kind == tuning_kind::ia3 || (d.kind == tuning_kind::lora && (d.lora.dora || d.lora.bias));
 }
 
 GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapter_file& a) {
-  if (a.description.kind != "lora" && a.description.kind != "ia3")
+  if (a.description.kind != tuning_kind::lora && a.description.kind != tuning_kind::ia3)
     throw config_error(a.tensors.path() +
                        ": is an adapter, which cannot become part of the weights; a low-rank update or IA3 was expected");
   if (a.description.lora.gates) throw config_error(a.tensors.path() + detail::gates_remain);
   adapter_file merged{a.description, tensor_source(a.tensors.path()), a.of_trunk, a.notes};
-  if (!a.description.ia3.gates) merged.description.kind = "full";
+  if (!a.description.ia3.gates) merged.description.kind = tuning_kind::full;
   merged.description.lora = {};
   if (!a.description.ia3.gates) merged.description.ia3 = {};
   merged.description.trained_beside = {};

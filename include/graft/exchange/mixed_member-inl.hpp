@@ -51,16 +51,16 @@ namespace graft {
 GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file& file, const tensor_source& trunk) {
   const model_description& d = file.description;
   const std::string& path = file.tensors.path();
-  const bool fusion = d.kind == "multi_adapter" && d.mix.mode == mixing_mode::fusion;
-  if (d.kind == "multi_adapter" && !fusion) {
+  const bool fusion = d.kind == tuning_kind::multi_adapter && d.mix.mode == mixing_mode::fusion;
+  if (d.kind == tuning_kind::multi_adapter && !fusion) {
     throw format_error(path, "is a mix itself, and a mix of mixes is one of all their members: name its own members in its place");
   }
-  if (d.kind == "full" || d.kind == "head") {
-    throw format_error(path, "is of kind \"" + d.kind + "\", an adapter, low-rank update, prefix or fusion was expected");
+  if (d.kind == tuning_kind::full || d.kind == tuning_kind::head) {
+    throw format_error(path, "is of kind \"" + tuning_kind_name(d.kind) + "\", an adapter, low-rank update, prefix or fusion was expected");
   }
   mixed_member member{{name, d.adapter, d.kind, d.lora, d.ia3, d.prefix}, file.tensors, tensor_source(path)};
   member.is.adapter.dropout = member.is.lora.dropout = 0;
-  if (d.kind == "adapter") {
+  if (d.kind == tuning_kind::adapter) {
     for (const auto& [one, info] : file.tensors.tensors()) {
       if (one.find(".layer.") == one.npos || one.find(".LayerNorm.") == one.npos || detail::is_site_norm(one)) continue;
       throw format_error(
@@ -79,7 +79,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
   };
   for (const std::string& one : d.trained_beside) check_place(one);
   if (fusion) {
-    member.is.kind = "fusion";
+    member.is.kind = tuning_kind::fusion;
     member.is.fused = d.mix.adapters;
     for (mixed_adapter& one : member.is.fused) one.adapter.dropout = 0;
     member.is.fusion = d.mix.fusion;
@@ -92,7 +92,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
       return std::nullopt;
     });
   }
-  if (d.kind == "lora" && d.lora.dora) member.tensors = detail::scaled_updates(file, trunk);
+  if (d.kind == tuning_kind::lora && d.lora.dora) member.tensors = detail::scaled_updates(file, trunk);
   member.norms.add_all(file.tensors, [](const std::string& one) { return detail::is_site_norm(one) ? std::optional(one) : std::nullopt; });
   tensor_source rest(trunk.path());
   rest.add_all(trunk, [&](const std::string& one) { return member.norms.contains(one) ? std::nullopt : std::optional(one); });

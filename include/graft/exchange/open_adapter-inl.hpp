@@ -28,7 +28,7 @@ GRAFT_INLINE adapter_file read_graft(const tensor_source& file, const encoder_co
   tensor_source known(stored.path());
   for (const auto& [name, shape] : trunk_tensors(config)) {
     // A mix may have been trained with the encoder around it; where that stayed as it was, it is the trunk's.
-    if (d.kind == "multi_adapter" && stored.contains(name)) wanted[name] = shape;
+    if (d.kind == tuning_kind::multi_adapter && stored.contains(name)) wanted[name] = shape;
   }
   known.add_all(stored, [&, trunk = trunk_tensors(config)](const std::string& name) -> std::optional<std::string> {
     if (trunk.contains(name) && !wanted.contains(name)) return std::nullopt;
@@ -120,8 +120,9 @@ GRAFT_INLINE adapter_file open_adapter(const std::string& path, const encoder_co
   const tensor_source stored = open_weights(detail::file_at(path));
   if (!has_description(stored.metadata())) return read_original(stored, config);
   const model_description d = parse_description(stored.metadata(), stored.path());
-  if (d.kind != "adapter" && d.kind != "lora" && d.kind != "ia3" && d.kind != "prefix")
-    throw format_error(stored.path(), "is of kind \"" + d.kind + "\", a single adapter, low-rank update or prefix was expected");
+  if (d.kind != tuning_kind::adapter && d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3 && d.kind != tuning_kind::prefix)
+    throw format_error(stored.path(),
+                       "is of kind \"" + tuning_kind_name(d.kind) + "\", a single adapter, low-rank update or prefix was expected");
   return read_graft(stored, config);
 }
 

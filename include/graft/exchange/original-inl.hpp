@@ -3,6 +3,8 @@
 
 #include <optional>
 
+#include "graft/adapters/houlsby_adapter.hpp"
+#include "graft/adapters/pfeiffer_adapter.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
 #include "graft/exchange/original.hpp"
@@ -26,12 +28,12 @@ GRAFT_INLINE adapter_file read_original(const tensor_source& file, const encoder
   stored.add_all(
       all, [&](const std::string& name) { return half_head && name.starts_with(head.dense + ".") ? std::nullopt : std::optional(name); });
   model_description d;
-  d.kind = "adapter";
-  d.adapter.kind = "pfeiffer";
+  d.kind = tuning_kind::adapter;
+  d.adapter.kind = pfeiffer_adapter<f32>::name;
   d.layer_norms_trained = false;
   for (const auto& [name, info] : stored.tensors()) {
     if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter.size = info.shape[0];
-    if (name.find(".attention.output.adapter.") != name.npos) d.adapter.kind = "houlsby";
+    if (name.find(".attention.output.adapter.") != name.npos) d.adapter.kind = houlsby_adapter<f32>::name;
     if (name.find(".LayerNorm.") != name.npos) d.layer_norms_trained = true;
   }
   if (d.adapter.size != 0 && !ranges::adapter_size.contains(static_cast<double>(d.adapter.size))) {
@@ -48,13 +50,13 @@ GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a,
   const auto refuse = [&](const std::string& message, const remedy& help = {}) {
     throw config_error(a.tensors.path() + ": " + message, help);
   };
-  if (d.kind != "adapter")
-    refuse(std::string(d.kind == "prefix" ? "is a prefix"
-                       : d.kind == "lora" ? "is low-rank"
-                       : d.kind == "ia3"  ? "is IA3"
-                                          : "is a mix") +
+  if (d.kind != tuning_kind::adapter)
+    refuse(std::string(d.kind == tuning_kind::prefix ? "is a prefix"
+                       : d.kind == tuning_kind::lora ? "is low-rank"
+                       : d.kind == tuning_kind::ia3  ? "is IA3"
+                                                     : "is a mix") +
            ", nlprunners has adapters only");
-  if (d.adapter.kind != "houlsby" || d.adapter.scaling != 1 || !d.adapter.leave_out.empty())
+  if (d.adapter.kind != houlsby_adapter<f32>::name || d.adapter.scaling != 1 || !d.adapter.leave_out.empty())
     refuse("is " + adapter_text(d.adapter) + ", nlprunners' are houlsby, unscaled, in all layers");
   if (a.has_head() && (d.head != head_options() || d.sigmoid)) refuse("has a head of another form than nlprunners'");
   if (d.adapter.act != activation::gelu) refuse("has activation " + activation_name(d.adapter.act) + ", nlprunners' is gelu");

@@ -334,7 +334,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   tensor_source stored(all.path());
   stored.add_all(all, [&](const std::string& name) { return copies.contains(name) ? std::nullopt : std::optional(name); });
   model_description d;
-  d.kind = type == "LORA" ? "lora" : "ia3";
+  d.kind = type == "LORA" ? tuning_kind::lora : tuning_kind::ia3;
   d.layer_norms_trained = false;
   d.head = tokens ? token_head(config) : usual_head(config);
   const index rows = head_rows(stored, config);
@@ -347,12 +347,12 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     if (rows == 1) d.labels = {"0"};
   }
   const index classes = detail::updated_classes(config, d, stored);
-  if (d.kind == "lora") {
+  if (d.kind == tuning_kind::lora) {
     d.lora = detail::peft_lora(about, stored, config, classes, path);
   } else {
     d.ia3 = detail::peft_ia3(stored, config, classes);
   }
-  if ((d.kind == "lora" ? d.lora.targets : d.ia3.targets).empty()) {
+  if ((d.kind == tuning_kind::lora ? d.lora.targets : d.ia3.targets).empty()) {
     throw format_error(
         path, "\"target_modules\" is " + shown(given.value("target_modules", json())) + ": no dense layer of this encoder has an update");
   }
@@ -390,7 +390,7 @@ namespace graft {
 
 GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, const encoder_config& config) {
   const model_description& d = a.description;
-  if (d.kind != "lora" && d.kind != "ia3")
+  if (d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3)
     throw config_error(a.tensors.path() + ": is no low-rank update or IA3, the only kinds that are written for PEFT");
   if (d.lora.gates || d.ia3.gates) throw config_error(a.tensors.path() + ": has gates, which PEFT does not have", {"to", "adapterhub"});
   if (d.lora.dora_outputs)
@@ -398,7 +398,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   if (a.has_head() && ((d.head != usual_head(config) && d.head != token_head(config)) || d.sigmoid))
     throw config_error(a.tensors.path() + ": has a head of another form than the classifiers' that PEFT is put around");
   const index classes = detail::updated_classes(config, d, a.tensors);
-  const auto& targets = d.kind == "lora" ? d.lora.targets : d.ia3.targets;
+  const auto& targets = d.kind == tuning_kind::lora ? d.lora.targets : d.ia3.targets;
   const head_names head(config);
   const model_family& family = family_of(config.model_type);
   const auto in_files = [&](const std::string& name) { return name_in_files(family, name, d.head.tokens); };
@@ -428,7 +428,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   }
   // `dense` alone would name layers of the head there, too.
   const bool alone = std::find(targets.begin(), targets.end(), "dense") != targets.end();
-  ordered_json about{{"peft_type", d.kind == "lora" ? "LORA" : "IA3"},
+  ordered_json about{{"peft_type", d.kind == tuning_kind::lora ? "LORA" : "IA3"},
                      {"task_type", head_saved ? json(d.head.tokens ? "TOKEN_CLS" : "SEQ_CLS") : json()},
                      {"base_model_name_or_path", nullptr}};
   const auto in_files_all = [&](std::vector<std::string> names) {
@@ -444,7 +444,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
   };
   const auto targets_of = [&](auto&& which) { return in_files_all(detail::targets_of(config, classes, which)); };
   const auto named = alone || !family.names.empty() ? targets_of(updated) : targets;
-  if (d.kind == "ia3") {
+  if (d.kind == tuning_kind::ia3) {
     about["target_modules"] = named;
     about["feedforward_modules"] = family.names.empty() ? d.ia3.feed_forward : targets_of([&](const std::string& layer) {
       return updated(layer) && is_any_target(layer, d.ia3.feed_forward);

@@ -39,12 +39,12 @@ GRAFT_INLINE adapter_file open_start(const std::string& path, const encoder_conf
 namespace graft::detail {
 
 GRAFT_INLINE std::string kind_text(const model_description& d) {
-  if (d.kind == "adapter") return "an adapter";
-  if (d.kind == "lora") return "a low-rank update";
-  if (d.kind == "prefix") return "a prefix";
-  if (d.kind == "ia3") return "scales of projections (IA3)";
-  if (d.kind == "multi_adapter") return "a mix of adapters";
-  if (d.kind == "full") return "a whole tuned model";
+  if (d.kind == tuning_kind::adapter) return "an adapter";
+  if (d.kind == tuning_kind::lora) return "a low-rank update";
+  if (d.kind == tuning_kind::prefix) return "a prefix";
+  if (d.kind == tuning_kind::ia3) return "scales of projections (IA3)";
+  if (d.kind == tuning_kind::multi_adapter) return "a mix of adapters";
+  if (d.kind == tuning_kind::full) return "a whole tuned model";
   return "a head";
 }
 
@@ -101,20 +101,22 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
                               const encoder_config& config) {
   const model_description& from = file.description;
   const auto count = [](index size) { return std::to_string(size); };
-  const bool trunk_and_head = from.kind == "head" || from.kind == "full";  // tensors of the encoder are compared one by one
-  if (!from.kind.empty() && from.kind != to.kind && !trunk_and_head) {
+  const bool trunk_and_head =
+      from.kind == tuning_kind::head || from.kind == tuning_kind::full;  // tensors of the encoder are compared one by one
+  if (from.kind != tuning_kind::unknown && from.kind != to.kind && !trunk_and_head) {
     check.refuse("is " + kind_text(from) + ", this run trains " + kind_text(to) +
-                     (from.kind == "adapter" && to.kind == "multi_adapter" ? ", which it may be one of" : ""),
-                 {from.kind == "adapter" && to.kind == "multi_adapter" ? "adapters" : "kind"});
+                     (from.kind == tuning_kind::adapter && to.kind == tuning_kind::multi_adapter ? ", which it may be one of" : ""),
+                 {from.kind == tuning_kind::adapter && to.kind == tuning_kind::multi_adapter ? "adapters" : "kind"});
   }
-  const bool adapters = from.kind == "adapter" || (from.kind.empty() && to.kind == "adapter" && from.adapter.size > 0);
+  const bool adapters =
+      from.kind == tuning_kind::adapter || (from.kind == tuning_kind::unknown && to.kind == tuning_kind::adapter && from.adapter.size > 0);
   if (adapters) check.same("its adapters' size is", from.adapter.size, to.adapter.size, "adapter_size", count);
-  if (from.kind.empty() && to.kind == "lora" && file.tensors.tensors().size() > 0) {
+  if (from.kind == tuning_kind::unknown && to.kind == tuning_kind::lora && file.tensors.tensors().size() > 0) {
     const bool updates = std::any_of(file.tensors.tensors().begin(), file.tensors.tensors().end(),
                                      [](const auto& one) { return one.first.ends_with(".lora_A.weight"); });
     if (updates) check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
   }
-  if (from.kind == "adapter") {
+  if (from.kind == tuning_kind::adapter) {
     check.same("its activation is", from.adapter.act, to.adapter.act, "adapter_hidden_act", activation_name);
     check.same("its placement is", from.adapter.kind, to.adapter.kind, "adapter_placement", [](const std::string& kind) { return kind; });
     check.same("its scaling is", from.adapter.scaling, to.adapter.scaling, "adapter_scaling", shown_number);
@@ -133,7 +135,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
       check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
     }
   }
-  if (from.kind == "lora") {
+  if (from.kind == tuning_kind::lora) {
     if (from.lora.dora_outputs || from.lora.bias || from.lora.gates) {
       check.refuse(std::string(from.lora.dora    ? "is DoRA as AdapterHub's library computes it"
                                : from.lora.gates ? "has gates"
@@ -172,7 +174,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
       same_at(layer, "alpha", from.lora.alpha_of(layer), to.lora.alpha_of(layer), shown_number);
     }
   }
-  if (from.kind == "prefix") {
+  if (from.kind == tuning_kind::prefix) {
     check.same("its length is", from.prefix.length, to.prefix.length, "prefix_length", count);
     check.same("its network's width is", from.prefix.bottleneck, to.prefix.bottleneck, "prefix_bottleneck", count);
     if (from.prefix.bottleneck > 0) {
@@ -185,7 +187,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
                     listed(from.prefix.leave_out, [](index layer) { return std::to_string(layer); })});
     }
   }
-  if (from.kind == "multi_adapter") check_mix(check, from, to, config);
+  if (from.kind == tuning_kind::multi_adapter) check_mix(check, from, to, config);
 }
 
 /// Where each of TO stands in FROM; nothing if they are not the same in some order.
@@ -253,7 +255,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
 
   fitted_start start{tensor_source(path), file.notes};
   std::optional<std::vector<std::size_t>> rows;
-  if (from.kind.empty()) {
+  if (from.kind == tuning_kind::unknown) {
     start.notes.push_back("it does not say what it is: activation, labels and encoder are taken to be this run's");
   }
   const bool has_head = file.has_head() && head_rows(file.tensors, config) != 0;
@@ -285,11 +287,12 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   }
 
   const head_names names(config);
-  const auto mixed = from.kind == "multi_adapter" ? detail::order_of(from.mix.mixed_names(), to.mix.mixed_names()) : std::nullopt;
+  const auto mixed =
+      from.kind == tuning_kind::multi_adapter ? detail::order_of(from.mix.mixed_names(), to.mix.mixed_names()) : std::nullopt;
   if (mixed && from.mix.mixed_names() != to.mix.mixed_names()) {
     start.notes.push_back("its adapters stand in another order: the mixing weights follow the names");
   }
-  if (from.kind == "multi_adapter" && to.mix.include_flex && !from.mix.include_flex) {
+  if (from.kind == tuning_kind::multi_adapter && to.mix.include_flex && !from.mix.include_flex) {
     start.notes.push_back("it has no flex adapter: this run's starts fresh");
   }
   tensor_source unmoved(path);

@@ -10,7 +10,7 @@
 
 namespace graft {
 
-/// Whatever open_tuned reads, or tensors under graft's own names that say nothing of themselves (kind "").
+/// Whatever open_tuned reads, or tensors under graft's own names that say nothing of themselves (kind `unknown`).
 /// @throws format_error  as open_tuned
 adapter_file open_start(const std::string& path, const encoder_config& config);
 

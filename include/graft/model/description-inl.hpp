@@ -2,6 +2,8 @@
 // Bodies of graft/model/description.hpp.
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
@@ -68,12 +70,12 @@ GRAFT_INLINE void add_members(ordered_json& object, const std::vector<mixed_adap
   object["adapters"] = ordered_json::array();
   for (const mixed_adapter& a : all) {
     ordered_json one{{"name", a.name}};
-    if (a.kind != "adapter") one["kind"] = a.kind;
-    if (a.kind == "adapter") add_adapter(one, a.adapter, "");
-    if (a.kind == "lora") add_lora(one, a.lora);
-    if (a.kind == "ia3") add_ia3(one, a.ia3);
-    if (a.kind == "prefix") add_prefix(one, a.prefix);
-    if (a.kind == "fusion") {
+    if (a.kind != tuning_kind::adapter) one["kind"] = tuning_kind_name(a.kind);
+    if (a.kind == tuning_kind::adapter) add_adapter(one, a.adapter, "");
+    if (a.kind == tuning_kind::lora) add_lora(one, a.lora);
+    if (a.kind == tuning_kind::ia3) add_ia3(one, a.ia3);
+    if (a.kind == tuning_kind::prefix) add_prefix(one, a.prefix);
+    if (a.kind == tuning_kind::fusion) {
       add_members(one, a.fused);
       add_fusion(one, a.fusion);
     }
@@ -89,7 +91,7 @@ GRAFT_INLINE index model_description::num_labels() const {
   return output == task_kind::regression ? std::max(index{1}, std::ssize(labels)) : std::ssize(labels);
 }
 
-GRAFT_INLINE model_description describe(const std::string& kind, const task& t) {
+GRAFT_INLINE model_description describe(tuning_kind kind, const task& t) {
   model_description d;
   d.kind = kind;
   d.task_name = t.name;
@@ -102,7 +104,7 @@ GRAFT_INLINE model_description describe(const std::string& kind, const task& t) 
 
 GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_description& d) {
   ordered_json o{{"version", 1},
-                 {"kind", d.kind},
+                 {"kind", tuning_kind_name(d.kind)},
                  {"task", d.task_name},
                  {"output", detail::output_name(d)},
                  {"labels", d.labels},
@@ -113,15 +115,15 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   if (d.head != head_options()) {
     o["head"] = {{"dense_layers", d.head.dense_layers}, {"activation", activation_name(d.head.act)}, {"pooler", d.head.pooler}};
   }
-  if (d.kind == "adapter") {
+  if (d.kind == tuning_kind::adapter) {
     detail::add_adapter(o, d.adapter, "adapter_");
     o["adapter_layer_norm"] = d.layer_norms_trained ? "trained" : "frozen";
   }
-  if (d.kind == "lora") detail::add_lora(o, d.lora);
-  if (d.kind == "prefix") detail::add_prefix(o, d.prefix);
-  if (d.kind == "ia3") detail::add_ia3(o, d.ia3);
+  if (d.kind == tuning_kind::lora) detail::add_lora(o, d.lora);
+  if (d.kind == tuning_kind::prefix) detail::add_prefix(o, d.prefix);
+  if (d.kind == tuning_kind::ia3) detail::add_ia3(o, d.ia3);
   if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
-  if (d.kind == "multi_adapter") {
+  if (d.kind == tuning_kind::multi_adapter) {
     detail::add_members(o, d.mix.adapters);
     o["include_base"] = d.mix.include_base;
     o["include_flex"] = d.mix.include_flex;
@@ -153,6 +155,24 @@ auto parsed_field(const json& object, const std::string& field, const std::strin
 }
 
 inline constexpr auto activation_of = [](const std::string& text) { return parse_activation(text, "the activation"); };
+
+/// What a file may hold, and what a mix may: the last of these no fusion.
+inline constexpr tuning_kind file_kinds[] = {tuning_kind::adapter, tuning_kind::multi_adapter, tuning_kind::lora, tuning_kind::ia3,
+                                             tuning_kind::prefix,  tuning_kind::full,          tuning_kind::head};
+inline constexpr tuning_kind member_kinds[] = {tuning_kind::adapter, tuning_kind::lora, tuning_kind::ia3, tuning_kind::prefix,
+                                               tuning_kind::fusion};
+
+/// The one of AMONG that is called TEXT.
+/// @throws format_error  there is none: "NAME is "foo", one of ... was expected"
+GRAFT_INLINE tuning_kind kind_of(const std::string& text, std::span<const tuning_kind> among, const std::string& name,
+                                 const std::string& where) {
+  std::string known;
+  for (const tuning_kind kind : among) {
+    if (text == tuning_kind_name(kind)) return kind;
+    known += (known.empty() ? "" : ", ") + tuning_kind_name(kind);
+  }
+  throw format_error(where, name + " is \"" + text + "\", one of " + known + " was expected");
+}
 
 /// "yes" or "no" of FIELD as true or false.
 GRAFT_INLINE bool choice_field(const json& object, const std::string& field, const std::string& path, const char* yes, const char* no,
@@ -240,26 +260,25 @@ GRAFT_INLINE void check_names(std::vector<std::string> names, const std::string&
 
 /// What add_members wrote into O; OF_FUSION: what is fused.
 GRAFT_INLINE std::vector<mixed_adapter> members_of(const json& o, const std::string& where, bool of_fusion) {
+  const auto among = std::span(member_kinds).first(std::size(member_kinds) - (of_fusion ? 1 : 0));
   std::vector<mixed_adapter> all;
   std::vector<std::string> names;
   for (const json& a : required<std::vector<json>>(o, "adapters", where)) {
     mixed_adapter one{required<std::string>(a, "name", where)};
     names.push_back(one.name);
-    one.kind = optional<std::string>(a, "kind", where, "adapter");
-    if (one.kind == "adapter") {
+    one.kind = kind_of(optional<std::string>(a, "kind", where, tuning_kind_name(tuning_kind::adapter)), among,
+                       "\"kind\" of " + shown(json(one.name)), where);
+    if (one.kind == tuning_kind::adapter) {
       one.adapter = adapter_of(a, "", where);
-    } else if (one.kind == "lora") {
+    } else if (one.kind == tuning_kind::lora) {
       one.lora = lora_of(a, where);
-    } else if (one.kind == "ia3") {
+    } else if (one.kind == tuning_kind::ia3) {
       one.ia3 = ia3_of(a, where);
-    } else if (one.kind == "prefix") {
+    } else if (one.kind == tuning_kind::prefix) {
       one.prefix = prefix_of(a, where);
-    } else if (one.kind == "fusion" && !of_fusion) {
+    } else {
       one.fused = members_of(a, where, true);
       one.fusion = fusion_of(a, where);
-    } else {
-      throw format_error(where, "\"kind\" of " + shown(json(one.name)) + " is \"" + one.kind + "\", one of adapter, lora, ia3, prefix" +
-                                    (of_fusion ? "" : ", fusion") + " was expected");
     }
     all.push_back(std::move(one));
   }
@@ -307,7 +326,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   const json o = parse_json(text->second, where);
   if (required<int>(o, "version", where) != 1) throw format_error(where, "\"version\" is " + shown(o["version"]) + ", 1 was expected");
   model_description d;
-  d.kind = required<std::string>(o, "kind", where);
+  d.kind = detail::kind_of(required<std::string>(o, "kind", where), detail::file_kinds, "\"kind\"", where);
   d.task_name = required<std::string>(o, "task", where);
   const auto output = required<std::string>(o, "output", where);
   const bool regression = output.ends_with("regression");
@@ -335,23 +354,22 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
   }
   d.trunk_fingerprint = required<std::string>(o, "trunk_fingerprint", where);
   d.one_separator = optional<bool>(o, "one_separator", where, false);
-  if (d.kind == "adapter") {
+  if (d.kind == tuning_kind::adapter) {
     d.adapter = detail::adapter_of(o, "adapter_", where);
     d.layer_norms_trained = detail::choice_field(o, "adapter_layer_norm", where, "trained", "frozen", "trained");
-  } else if (d.kind == "lora") {
+  } else if (d.kind == tuning_kind::lora) {
     d.lora = detail::lora_of(o, where);
-  } else if (d.kind == "prefix") {
+  } else if (d.kind == tuning_kind::prefix) {
     d.prefix = detail::prefix_of(o, where);
-  } else if (d.kind == "ia3") {
+  } else if (d.kind == tuning_kind::ia3) {
     d.ia3 = detail::ia3_of(o, where);
-  } else if (d.kind == "multi_adapter") {
+  } else if (d.kind == tuning_kind::multi_adapter) {
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
-  } else if (d.kind != "full" && d.kind != "head") {
-    throw format_error(where, "\"kind\" is \"" + d.kind + "\", one of adapter, multi_adapter, lora, ia3, prefix, full, head was expected");
   }
   d.trained_beside = optional<std::vector<std::string>>(o, "trained_beside", where, {});
-  const bool may_lack_head = d.kind == "adapter" || d.kind == "lora" || d.kind == "ia3" || d.kind == "prefix";
+  const bool may_lack_head =
+      d.kind == tuning_kind::adapter || d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3 || d.kind == tuning_kind::prefix;
   if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");
   return d;
 }

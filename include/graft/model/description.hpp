@@ -14,8 +14,7 @@ namespace graft {
 
 /// Enough to build the model again around the same trunk, and to name its answers.
 struct model_description {
-  /// "adapter", "multi_adapter", "lora", "ia3", "prefix", "full" (no adapters, everything trained) or "head" (no adapters, head trained)
-  std::string kind;
+  tuning_kind kind = tuning_kind::unknown;  // but for fusion, of which a mix alone has members; full: no adapters, everything trained
   std::string task_name;
   task_kind output = task_kind::classification;  // of several labels at once, too: see sigmoid; of tags for words as head.tokens
   std::vector<std::string> labels;               // in id order; empty for a regression of one number, and for what is tuned without a head
@@ -23,23 +22,23 @@ struct model_description {
   std::optional<index> max_seq_length{};         // at which sequences were cut in training, where that is known
   bool one_separator = false;                 // behind a single text, as transformers has it; if not, see featurize() in data/featurize.hpp
   std::string trunk_fingerprint{};            // see fingerprint() in io/model_file.hpp; "": unknown
-  multi_adapter_options mix{};                // kind "multi_adapter"
-  index num_weight_sets = 1;                  // kind "multi_adapter"
-  adapter_options adapter{.size = 0};         // kind "adapter"
-  bool layer_norms_trained = true;            // kind "adapter": if not, they are the trunk's, and not in the file
-  lora_options lora{};                        // kind "lora"
+  multi_adapter_options mix{};                // kind `multi_adapter`
+  index num_weight_sets = 1;                  // kind `multi_adapter`
+  adapter_options adapter{.size = 0};         // kind `adapter`
+  bool layer_norms_trained = true;            // kind `adapter`: if not, they are the trunk's, and not in the file
+  lora_options lora{};                        // kind `lora`
   head_options head{};                        // what the head is made of, where there is one
   bool as_trained = false;                    // of tags for words: texts are cut into words as in training, see featurize_words()
   bool sigmoid = false;                       // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
-  prefix_options prefix{};                    // kind "prefix"
-  ia3_options ia3{};                          // kind "ia3"
-  std::vector<std::string> trained_beside{};  // kinds "lora", "ia3": tensors of the trunk that are in the file, too
+  prefix_options prefix{};                    // kind `prefix`
+  ia3_options ia3{};                          // kind `ia3`
+  std::vector<std::string> trained_beside{};  // kinds `lora`, `ia3`: tensors of the trunk that are in the file, too
 
   index num_labels() const;
 };
 
 /// What of KIND is tuned for TASK, as far as TASK tells.
-model_description describe(const std::string& kind, const task& t);
+model_description describe(tuning_kind kind, const task& t);
 
 /// The metadata of a file that holds what D describes: one member, "graft", a JSON object as text.
 std::map<std::string, std::string> to_metadata(const model_description& d);

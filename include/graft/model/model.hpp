@@ -124,15 +124,15 @@ inline void check_prefix_positions(const encoder_config& c) {
 /// @throws config_error  A cannot be in a mix around an encoder with C
 inline void check_member(const mixed_adapter& a, const encoder_config& c) {
   const index layers = c.num_hidden_layers;
-  if (a.kind == "adapter") check_adapter(a.adapter, a.name + "'s adapter_", layers);
-  if (a.kind == "fusion") {
+  if (a.kind == tuning_kind::adapter) check_adapter(a.adapter, a.name + "'s adapter_", layers);
+  if (a.kind == tuning_kind::fusion) {
     check_fused(a.fused);
     for (const mixed_adapter& one : a.fused) check_member(one, c);
   }
-  if (a.kind == "lora") check_lora(a.lora, a.name + "'s ");
+  if (a.kind == tuning_kind::lora) check_lora(a.lora, a.name + "'s ");
   if (a.lora.gates || a.ia3.gates) check_gates(c);
   if (a.lora.gates && (a.lora.dora || a.lora.bias)) throw config_error(a.name + " has gates on DoRA or a bias, which is not computed");
-  if (a.kind != "prefix") return;
+  if (a.kind != tuning_kind::prefix) return;
   check_prefix(a.prefix, layers);
   check_prefix_positions(c);
 }
@@ -142,7 +142,8 @@ template <class P>
 bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>>& weights, const mixed_adapter& a, index number) {
   using real = typename P::real;
   const std::string name = layer.name(), own = name + ".multi_adapter.adapter_dict." + a.name;
-  const bool lora = a.kind == "lora" && a.lora.updates(name), ia3 = a.kind == "ia3" && is_any_target(name, a.ia3.targets);
+  const bool lora = a.kind == tuning_kind::lora && a.lora.updates(name),
+             ia3 = a.kind == tuning_kind::ia3 && is_any_target(name, a.ia3.targets);
   if (!lora && !ia3) return false;
   if (!layer.mix) layer.mix.emplace(weights);
   const auto scale = [&](const char* part, bool rows, bool of_bias) {
@@ -185,12 +186,12 @@ template <class P>
 void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
   for (index k = 0; k < std::ssize(o.adapters); ++k) {
     const mixed_adapter& a = o.adapters[static_cast<std::size_t>(k)];
-    bool found = a.kind == "adapter" || a.kind == "prefix" || a.kind == "fusion";
+    bool found = a.kind == tuning_kind::adapter || a.kind == tuning_kind::prefix || a.kind == tuning_kind::fusion;
     for (auto& l : model.trunk.layers) {
       l.for_each_projection([&](linear<P>& one) { found = add_to_projection(one, l.attention_site.mix, a, k) || found; });
     }
     if (!found) throw config_error(a.name + " is " + member_text(a) + " of the head alone, which a mix does not hold");
-    if (a.kind != "prefix") continue;
+    if (a.kind != tuning_kind::prefix) continue;
     const encoder_config& c = model.config;
     auto all = make_prefixes<P>(c.model_type, c.num_hidden_layers, c.hidden_size, a.prefix, ".multi_adapter.adapter_dict." + a.name);
     for (std::size_t l = 0; l < all.size(); ++l) {

@@ -102,7 +102,7 @@ auto predictor_of<P>::way_of(Model& model) -> way {
     auto& layer = layers[static_cast<std::size_t>(l)];
     const bool reads = layer.attention_site.reads_sequences() || layer.feed_site.reads_sequences();
     const bool parts = differs(layer.attention) || differs(layer.feed) || (layer.attention_norm && differs(*layer.attention_norm)) ||
-        (layer.feed_norm && differs(*layer.feed_norm));
+                       (layer.feed_norm && differs(*layer.feed_norm));
     if (parts || reads) own.by_sites = false;
     if (parts || reads || differs(layer.attention_site) || differs(layer.feed_site)) own.shared = std::min(own.shared, l);
   }
@@ -159,8 +159,8 @@ std::vector<std::size_t> cuts_of(std::size_t count, index batch_size, Length&& l
 }
 
 template <class P>
-std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> contents, std::span<const asked_row> asked,
-                                                     index batch_size, context& ctx, stop_flag stop) const {
+std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> contents, std::span<const asked_row> asked, index batch_size,
+                                                     context& ctx, stop_flag stop) const {
   std::vector<matrix<double>> all(asked.size());
   const std::vector<index> start = starts(contents, asked);
   const bool shares = std::any_of(start.begin(), start.end(), [](index s) { return s >= 0; });
@@ -185,8 +185,8 @@ std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> c
   return all;
 }
 
-/// Where rows leave the encoder's way for their own: those whose content is asked of several that begin as the encoder does. Where few would
-/// go on from a layer, they begin further down, with more of them.
+/// Where rows leave the encoder's way for their own: those whose content is asked of several that begin as the encoder does. Where few
+/// would go on from a layer, they begin further down, with more of them.
 template <class P>
 std::vector<index> predictor_of<P>::starts(std::span<const features> contents, std::span<const asked_row> asked) const {
   std::vector<index> start(asked.size(), -1);
@@ -241,7 +241,8 @@ template <class P>
 void predictor_of<P>::pass_shared(const climb& c, index from, index to, context& ctx) const {
   const auto row = [&](std::size_t i) -> const features& { return c.contents[c.shared[i]]; };
   const auto cuts = cuts_of(
-      c.shared.size(), c.batch_size, [&](std::size_t i) { return std::ssize(row(i).input_ids); }, [](std::size_t, std::size_t) { return true; });
+      c.shared.size(), c.batch_size, [&](std::size_t i) { return std::ssize(row(i).input_ids); },
+      [](std::size_t, std::size_t) { return true; });
   for_each_unit(static_cast<index>(cuts.size() - 1), ctx, [&](index n, context& own) {
     if (c.stop != nullptr && c.stop->load()) return;
     const std::size_t first = cuts[static_cast<std::size_t>(n)], last = cuts[static_cast<std::size_t>(n) + 1];
@@ -350,12 +351,12 @@ rows_of predictor_of<P>::wanted(std::size_t by) const {
 template <class P>
 auto predictor_of<P>::make_model(const model_description& d) const -> any_model {
   const index classes = std::max(index{1}, d.num_labels());  // none where no head is asked
-  if (d.kind == "adapter") return make_adapter_classifier<P>(config, classes, d.adapter, d.head);
-  if (d.kind == "multi_adapter") return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
+  if (d.kind == tuning_kind::adapter) return make_adapter_classifier<P>(config, classes, d.adapter, d.head);
+  if (d.kind == tuning_kind::multi_adapter) return make_multi_adapter_classifier<P>(config, classes, d.mix, d.num_weight_sets, d.head);
   auto model = make_plain_classifier<P>(config, classes, d.head);
-  if (d.kind == "lora") add_lora(model, d.lora);
-  if (d.kind == "ia3" && d.ia3.gates) add_gates(model, d.ia3.targets);
-  if (d.kind == "prefix") add_prefix(model, d.prefix);
+  if (d.kind == tuning_kind::lora) add_lora(model, d.lora);
+  if (d.kind == tuning_kind::ia3 && d.ia3.gates) add_gates(model, d.ia3.targets);
+  if (d.kind == tuning_kind::prefix) add_prefix(model, d.prefix);
   return model;
 }
 

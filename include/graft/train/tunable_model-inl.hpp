@@ -3,7 +3,6 @@
 
 #include <omp.h>
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -20,15 +19,15 @@ namespace graft::detail {
 GRAFT_INLINE tunable_base& tunable_base::of(tunable_model& model) { return *model.base_; }
 
 GRAFT_INLINE std::unique_ptr<tunable_base> make_tunable(const encoder_config& c, const model_description& what, const tuning_start& start) {
-  const char* const kinds[] = {"adapter", "multi_adapter", "lora", "prefix", "full", "head"};
-  if (std::find(std::begin(kinds), std::end(kinds), what.kind) == std::end(kinds)) {
-    throw config_error("kind \"" + what.kind + "\" is not trained: adapter, multi_adapter, lora, prefix, full or head was expected");
+  if (what.kind == tuning_kind::ia3 || what.kind == tuning_kind::fusion || what.kind == tuning_kind::unknown) {
+    throw config_error("kind \"" + tuning_kind_name(what.kind) +
+                       "\" is not trained: adapter, multi_adapter, lora, prefix, full or head was expected");
   }
   if (start.precision == precision::int8)
     throw config_error("precision is int8, which answers but does not train: auto, f32 or bf16 was expected");
   return in_precision(start.precision, [&]<class P>(P) -> std::unique_ptr<tunable_base> {
-    if (what.kind == "adapter") return std::make_unique<tunable_of<adapter_classifier<P>>>(c, what, start);
-    if (what.kind == "multi_adapter") return std::make_unique<tunable_of<multi_adapter_classifier<P>>>(c, what, start);
+    if (what.kind == tuning_kind::adapter) return std::make_unique<tunable_of<adapter_classifier<P>>>(c, what, start);
+    if (what.kind == tuning_kind::multi_adapter) return std::make_unique<tunable_of<multi_adapter_classifier<P>>>(c, what, start);
     return std::make_unique<tunable_of<plain_classifier<P>>>(c, what, start);
   });
 }

@@ -39,15 +39,15 @@ tunable_of<M>::tunable_of(const encoder_config& c, const model_description& d, c
   } else if constexpr (std::is_same_v<M, multi_adapter_classifier<P>>) {
     initialize_adapters(model_, start.initializer_range, start.seed);
     tune_mix(model_, start.mix_tuning);
-  } else if (d.kind == "lora") {
+  } else if (d.kind == tuning_kind::lora) {
     add_lora(model_, d.lora);
     initialize_lora(model_, start.seed);
     tune_lora(model_);
-  } else if (d.kind == "prefix") {
+  } else if (d.kind == tuning_kind::prefix) {
     add_prefix(model_, d.prefix);
     initialize_prefix(model_, start.seed);
     tune_prefix(model_);
-  } else if (d.kind == "full") {
+  } else if (d.kind == tuning_kind::full) {
     tune_everything(model_);
   } else {
     tune_head(model_);
@@ -90,7 +90,8 @@ void tunable_of<M>::load_mixed_adapter(const std::string& name, const tensor_sou
   if constexpr (std::is_same_v<M, multi_adapter_classifier<typename M::precision>>) {
     graft::load_mixed_adapter(model_, name, adapter, norms);
   } else {
-    throw error("\"" + name + "\" is to be part of a mix, which a model of kind \"" + description.kind + "\" does not have");
+    throw error("\"" + name + "\" is to be part of a mix, which a model of kind \"" + tuning_kind_name(description.kind) +
+                "\" does not have");
   }
 }
 
