@@ -88,7 +88,6 @@ class worker {
     batch_.clear();
     for (std::size_t i = first; i < first + count; ++i) batch_.add(rows_[i % rows_.size()]);
     const bool train = request.at("do") == "train";
-    training_.ctx.training = train;
     ordered_json result;
     if (train) {
       result["loss"] = training_.step(batch_);

@@ -86,15 +86,13 @@ template <class M>
 class training {
  public:
   explicit training(M& model, double rate = 1e-4)
-      : model_(model), rate_(rate), parameters_(graft::trainable_parameters(model)), optimizer_(parameters_, {}) {
-    ctx.training = true;
-  }
+      : model_(model), rate_(rate), parameters_(graft::trainable_parameters(model)), optimizer_(parameters_, {}) {}
 
   graft::context ctx;
 
   /// Forward, loss, backward, clipping, AdamW.
   double step(const graft::batch& b) {
-    ++ctx.step;
+    const graft::training_step step(ctx, ++steps_);
     const index tokens = graft::training_options().tokens_at_once;
     const double loss = gradient_.add(model_, b, graft::task_kind::classification, 1.0F, tokens, ctx).loss;
     graft::clip_gradients(parameters_, 1.0, ctx);
@@ -106,6 +104,7 @@ class training {
  private:
   M& model_;
   double rate_;
+  std::uint64_t steps_ = 0;
   std::vector<graft::parameter<float>*> parameters_;
   graft::adamw<float> optimizer_;
   graft::micro_batch_gradients<M> gradient_;

@@ -62,14 +62,15 @@ TEST_CASE("every unit is taken where the caller is one of a team, whose threads 
 TEST_CASE("workers see what their context is set to") {
   graft::context ctx;
   ctx.threads = 2;
-  ctx.training = true;
   ctx.seed = 5;
-  for (const std::uint64_t step : {7U, 8U}) {
-    ctx.step = step;
+  for (const std::uint64_t number : {7U, 8U}) {
+    const graft::training_step step(ctx, number);
     graft::for_each_unit(4, ctx, [&](graft::index, graft::context& own) {
-      if (!own.training || own.seed != 5 || own.step != step) throw std::logic_error("another context");
+      const bool same = own.stream(3).bits(1) == graft::random_stream(5, number, 3).bits(1);
+      if (!own.training || !same) throw std::logic_error("another context");
     });
   }
+  CHECK_FALSE(ctx.training);
 }
 
 TEST_CASE("the failure of the first unit that fails is told, and nothing begins after it") {

@@ -164,9 +164,10 @@ TEST_CASE("dropout is off outside training, and its masks are those of the step"
   const auto dropped = with->logits(b, ctx);
   CHECK_FALSE(same_bits(dropped, plain));
   CHECK(same_bits(with->logits(b, ctx), dropped));
-  ctx.step = 1;
-  CHECK_FALSE(same_bits(with->logits(b, ctx), dropped));
-  ctx.step = 0;
+  {
+    const graft::training_step step(ctx, 1);
+    CHECK_FALSE(same_bits(with->logits(b, ctx), dropped));
+  }
   ctx.seed = 1;
   CHECK_FALSE(same_bits(with->logits(b, ctx), dropped));
 }

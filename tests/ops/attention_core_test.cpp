@@ -113,6 +113,6 @@ TEST_CASE("attention's dropout keeps the mean and is off outside training") {
   CHECK_FALSE(y.isOnes(1e-3));
   CHECK((y.col(0).array() == y.col(1).array()).all());  // one mask a head
   CHECK_FALSE((y.col(1).array() == y.col(2).array()).all());
-  ctx.step = 1;
+  const graft::training_step step(ctx, 1);
   CHECK_FALSE((c.forward(ctx).array() == y.array()).all());
 }

@@ -58,9 +58,11 @@ TEST_CASE("the mask is that of (seed, step, place), whatever the threads and the
   const auto share_equal = [&](const matrix<double>& m) { return static_cast<double>((m.array() == first.array()).count()) / 20000; };
   const double chance = 0.7 * 0.7 + 0.3 * 0.3;
   CHECK(share_equal(mask(0.3, ctx, 6)) == Approx(chance).margin(0.02));
-  ctx.step = 1;
-  CHECK(share_equal(mask(0.3, ctx)) == Approx(chance).margin(0.02));
-  ctx.step = 0;
+  {
+    const graft::training_step step(ctx, 1);
+    CHECK(share_equal(mask(0.3, ctx)) == Approx(chance).margin(0.02));
+  }
+  CHECK(share_equal(mask(0.3, ctx)) == 1);
   ctx.seed = 1;
   CHECK(share_equal(mask(0.3, ctx)) == Approx(chance).margin(0.02));
 }

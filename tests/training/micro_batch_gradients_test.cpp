@@ -51,7 +51,7 @@ outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, gra
     for (graft::index i = 0; i < p->size(); ++i) o.gradients(0, size++) = p->gradient().data()[i];
   }
   o.parts /= 2 * 2 * 2 + 2;  // products of one backward: two layers of two adapters of two weights, and the head's two
-  CHECK(ctx.tokens_before == 0);
+  CHECK(ctx.rows_before(graft::rows_of::tokens) == 0);
   return o;
 }
 

@@ -30,7 +30,7 @@ void bottleneck<P>::update_blocks(const_view<real> h, saved* s, context& ctx, bl
   const view<operand> kept = up_project.room(part_of(s, &saved::up), h.rows());
   const auto t = packed_a<P>::take(h.rows(), size(), ctx);
   down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_}, ops::store{kept}, ops::store{t});
-  const ops::token_dropout<real> mask(dropout, h.rows(), h.cols(), ctx);
+  const ops::token_dropout<real> mask(dropout, h.cols(), ctx);
   up_project.product(t, ctx, ops::scale<real>{scaling_}, mask, f);
 }
 
@@ -38,7 +38,7 @@ template <class P>
 void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
   scratch::mark mark(ctx.memory);
   const bool trains = is_trainable(down_project);
-  const ops::token_dropout<real> mask(dropout, dy.rows(), dy.cols(), ctx);
+  const ops::token_dropout<real> mask(dropout, dy.cols(), ctx);
   const bool as_it_is = scaling_ == real(1) && !mask.active();
   view<real> scaled = ctx.memory.take<real>(as_it_is ? 0 : dy.rows(), dy.cols());
   scaled = scaling_ * dy.topRows(scaled.rows());

@@ -11,7 +11,7 @@ namespace graft {
 template <class P>
 void routed_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
   if (s != nullptr) s->runs.resize(ctx.routes.size());
-  for_each_run(h.rows(), ctx, [&]<class S>(const S* site, std::size_t run, index row, index rows) {
+  for_each_run(ctx, [&]<class S>(const S* site, std::size_t run, index row, index rows) {
     typename S::saved* own = nullptr;
     if (s != nullptr) {
       own = std::get_if<typename S::saved>(&s->runs[run]);  // memory that was there is used again
@@ -23,7 +23,7 @@ void routed_site<P>::forward(const_view<real> h, const_view<real> x, view<real> 
 
 template <class P>
 void routed_site<P>::backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
-  for_each_run(dy.rows(), ctx, [&]<class S>(S* site, std::size_t run, index row, index rows) {
+  for_each_run(ctx, [&]<class S>(S* site, std::size_t run, index row, index rows) {
     const auto part = [&](view<real>* d) { return d != nullptr ? d->window(row, 0, rows, d->cols()) : view<real>(nullptr, 0, 0); };
     view<real> own_dh = part(dh), own_dx = part(dx);
     site->backward(dy.window(row, 0, rows, dy.cols()), std::get<typename S::saved>(s.runs[run]), dh != nullptr ? &own_dh : nullptr,
@@ -33,33 +33,18 @@ void routed_site<P>::backward(const_view<real> dy, const saved& s, view<real>* d
 
 template <class P>
 bool routed_site<P>::reads_sequences() const {
-  return std::any_of(choices.begin(), choices.end(), [](const choice& one) {
-    return std::visit([](const auto* site) { return site->reads_sequences(); }, one);
-  });
+  return std::any_of(choices.begin(), choices.end(),
+                     [](const choice& one) { return std::visit([](const auto* site) { return site->reads_sequences(); }, one); });
 }
 
 template <class P>
 template <class F>
-void routed_site<P>::for_each_run(index rows, context& ctx, F&& f) const {
+void routed_site<P>::for_each_run(context& ctx, F&& f) const {
   const std::span<const index> offsets = ctx.offsets, routes = ctx.routes;
   if (offsets.empty() || routes.size() + 1 != offsets.size()) {
     throw shape_error("a routed site: " + std::to_string(routes.size()) + " sequences have a route, a number for each of " +
                       std::to_string(std::max(std::ssize(offsets), index{1}) - 1) + " is needed");
   }
-  struct restored {
-    explicit restored(context& c) : ctx(c), offsets(c.offsets), tokens(c.tokens_before), sequences(c.sequences_before) {}
-    restored(const restored&) = delete;
-    restored& operator=(const restored&) = delete;
-    ~restored() {
-      ctx.offsets = offsets;
-      ctx.tokens_before = tokens;
-      ctx.sequences_before = sequences;
-    }
-    context& ctx;
-    std::span<const index> offsets;
-    index tokens, sequences;
-  } const before(ctx);
-  const bool tokens = rows == offsets.back();
   std::size_t run = 0;
   for (std::size_t first = 0, last = 0; first < routes.size(); first = last, ++run) {
     while (last < routes.size() && routes[last] == routes[first]) ++last;
@@ -69,9 +54,9 @@ void routed_site<P>::for_each_run(index rows, context& ctx, F&& f) const {
     scratch::mark mark(ctx.memory);
     view<index> own = ctx.memory.take<index>(static_cast<index>(last - first) + 1, 1);
     for (std::size_t i = first; i <= last; ++i) own(static_cast<index>(i - first), 0) = offsets[i] - offsets[first];
-    ctx.offsets = {own.data(), last - first + 1};
-    ctx.tokens_before = before.tokens + offsets[first];
-    ctx.sequences_before = before.sequences + static_cast<index>(first);
+    const set_for_scope own_offsets(ctx.offsets, {own.data(), last - first + 1});
+    const batch_part part(ctx, offsets[first], static_cast<index>(first));
+    const bool tokens = ctx.rows == rows_of::tokens;
     const index row = tokens ? offsets[first] : static_cast<index>(first), end = tokens ? offsets[last] : static_cast<index>(last);
     std::visit([&](auto* site) { f(site, run, row, end - row); }, choices[static_cast<std::size_t>(routes[first])]);
   }

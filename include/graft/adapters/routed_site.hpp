@@ -45,7 +45,7 @@ class routed_site {
  private:
   /// f(site, number of the run, its first row, its rows) for every run of sequences that one site is chosen for, with a context for them.
   template <class F>
-  void for_each_run(index rows, context& ctx, F&& f) const;
+  void for_each_run(context& ctx, F&& f) const;
 };
 
 static_assert(site<routed_site<f64>> && site<routed_site<f32>> && site<routed_site<bf16>>);

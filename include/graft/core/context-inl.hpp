@@ -12,7 +12,7 @@ GRAFT_INLINE void context::begin_workers() {
     context& own = worker(i);
     own.training = training;
     own.seed = seed;
-    own.step = step;
+    own.step_ = step_;
     own.tiles = tiles;
     own.threads = 1;
     own.worker_number = i;

@@ -32,15 +32,14 @@ struct work_counters {
   std::uint64_t products = 0;                  // all matrix products that went through the gemm door
 };
 
-/// One per thread of control; passed down through every forward and backward. Nothing here is global.
+/// One per thread of control; passed down through every forward and backward. Nothing here is global. Callers set it up; what holds for
+/// some of their calls alone, they set for a scope: set_for_scope, training_step, batch_part.
 struct context {
   bool training = false;             // dropout is active
   std::span<const index> offsets{};  // (B + 1) first row of every sequence, and the end
+  rows_of rows = rows_of::tokens;    // what the rows of a layer's input are, and of its output unless it is told what is wanted
   std::span<const index> routes{};   // (B) of a batch of several models, which is each sequence's (adapters/routed_site.hpp)
   std::uint64_t seed = 0;            // of dropout
-  std::uint64_t step = 0;            // of dropout: each step has its own masks
-  index tokens_before = 0;           // of the batch of which this is a part: its masks are cut out of the batch's
-  index sequences_before = 0;        // or words, where the head answers for those
   int threads = omp_get_max_threads();
   rank_group* group = nullptr;       // the processes that share the work of a call, as its docstring says; null: this one alone
   std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
@@ -52,17 +51,21 @@ struct context {
   int worker_number = 0;                                   // among the workers of another context
 
   /// The random numbers of this step that belong to PLACE, a place of the model.
-  random_stream stream(std::uint64_t place) const { return {seed, step, place}; }
+  random_stream stream(std::uint64_t place) const { return {seed, step_, place}; }
   /// The contexts of ctx.threads threads that each work alone (core/workers.hpp); their scratch memory is kept.
   void begin_workers();
   context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
   void end_workers();
 
   index sequences() const { return static_cast<index>(offsets.size()) - 1; }
-  /// Where in the whole batch a matrix of such ROWS begins.
-  index rows_before(rows_of rows) const { return rows == rows_of::tokens ? tokens_before : sequences_before; }
+  /// Where in the whole batch a matrix of such rows begins.
+  index rows_before(rows_of which) const { return which == rows_of::tokens ? tokens_before_ : sequences_before_; }
 
  private:
+  friend class training_step;
+  friend class batch_part;
+  std::uint64_t step_ = 0;
+  index tokens_before_ = 0, sequences_before_ = 0;
   std::vector<std::unique_ptr<context>> workers_;
   std::unique_ptr<profile> own_times_;  // of a worker
 };
@@ -79,6 +82,27 @@ class set_for_scope {
  private:
   T& place_;
   T before_;
+};
+
+/// CTX is in training as long as this lives, at the step NUMBER: dropout is active, and each step has masks of its own.
+class training_step {
+ public:
+  training_step(context& ctx, std::uint64_t number) : training_(ctx.training, true), step_(ctx.step_, number) {}
+
+ private:
+  set_for_scope<bool> training_;
+  set_for_scope<std::uint64_t> step_;
+};
+
+/// As long as this lives, CTX is for a part of the batch that it was for: the part behind TOKENS tokens and SEQUENCES sequences, or words
+/// where the head answers for those. Its masks are cut out of the whole batch's.
+class batch_part {
+ public:
+  batch_part(context& ctx, index tokens, index sequences)
+      : tokens_(ctx.tokens_before_, ctx.tokens_before_ + tokens), sequences_(ctx.sequences_before_, ctx.sequences_before_ + sequences) {}
+
+ private:
+  set_for_scope<index> tokens_, sequences_;
 };
 
 }  // namespace graft

@@ -48,7 +48,10 @@ void encoder<P, Site>::enter(const batch& b, view<real> x, saved* s, context& ct
 template <class P, site Site>
 void encoder<P, Site>::pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
   const index lowest = s != nullptr ? lowest_trainable() : 0;
-  if (s != nullptr) s->layers.resize(layers.size());
+  if (s != nullptr) {
+    s->wanted = wanted;
+    s->layers.resize(layers.size());
+  }
   const bool gathers = wanted == rows_of::sequences && (first == last || layers[static_cast<std::size_t>(last - 1)].reads_sequences());
   for (index l = first; l < last; ++l) {
     auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
@@ -107,7 +110,7 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
   view<real> behind = ctx.memory.take<real>(last_norm ? dy.rows() : 0, dy.cols());
   if (last_norm) last_norm->backward(dy, s.last_norm, &behind, ctx);
   const const_view<real> d = last_norm ? const_view<real>(behind) : dy;
-  const bool gathered = lowest < depth && s.layers.back().wanted == rows_of::tokens && d.rows() < b.rows();
+  const bool gathered = lowest < depth && s.wanted == rows_of::sequences && s.layers.back().wanted == rows_of::tokens;
   if (gathered) ops::scatter_first_rows<real>(d, gradients[depth % 2], ctx);
   for (index l = depth - 1; l >= 0 && l >= lowest; --l) {
     const const_view<real> dy_l = l + 1 == depth && !gathered ? d : const_view<real>(gradients[(l + 1) % 2]);

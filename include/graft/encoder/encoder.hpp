@@ -27,6 +27,7 @@ class encoder {
   using real = typename P::real;
   using layer_type = encoder_layer<P, Site>;
   struct saved {
+    rows_of wanted = rows_of::tokens;
     typename embeddings<P>::saved embedded;
     typename coupling_mix<P>::saved coupled;
     std::vector<typename layer_type::saved> layers;
@@ -69,8 +70,8 @@ class encoder {
 
   /// The parts of forward, for callers that take some of the layers alone: what goes into the first of them, x_0 (N, H) ...
   void enter(const batch& b, view<real> x, saved* s, context& ctx) const;
-  /// ... and x (N, H), which goes into layer FIRST and is overwritten, behind the layers before LAST: y (WANTED, H), which may be x's memory
-  /// where all tokens are wanted. The sequences are ctx.offsets'. The LayerNorm that ends the stack is the caller's.
+  /// ... and x (N, H), which goes into layer FIRST and is overwritten, behind the layers before LAST: y (WANTED, H), which may be x's
+  /// memory where all tokens are wanted. The sequences are ctx.offsets'. The LayerNorm that ends the stack is the caller's.
   void pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
 
   template <class F>

@@ -16,14 +16,13 @@ feed_forward<P>::feed_forward(const std::string& prefix, const options& o)
       options_(o) {}
 
 template <class P>
-void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows) const {
+void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
   scratch::mark mark(ctx.memory);
-  if (s != nullptr) s->rows = rows;
-  if (options_.gated) return gated_forward(x, h, s, rows, ctx);
+  if (options_.gated) return gated_forward(x, h, s, ctx);
   const index inner = options_.intermediate_size;
   const view<gelu_derivative> kept = s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
   const auto t = packed_a<P>::take(x.rows(), inner, ctx);
-  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, rows, options_.hidden_size, ctx);
+  const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows, options_.hidden_size, ctx);
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, kept},
                        ops::store{output.room(part_of(s, &saved::output), x.rows())}, ops::store{t});
   output.product(t, ctx, mask, ops::store{h});
@@ -37,7 +36,7 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
     return;
   }
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
-  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, s.rows, ctx);
+  ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, ctx.rows, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
   const bool trains = is_trainable(intermediate);
   if (dx == nullptr && !trains) return;
@@ -49,13 +48,13 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
 }
 
 template <class P>
-void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const {
+void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
   const index width = options_.intermediate_size;
   view<operand> z = s != nullptr ? s->z.resize(x.rows(), 2 * width) : ctx.memory.take<operand>(x.rows(), 2 * width);
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::store{z});
   const view<operand> kept = output.room(part_of(s, &saved::output), x.rows());
   const view<operand> t = kept.rows() > 0 ? kept : ctx.memory.take<operand>(x.rows(), width);
-  const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, rows, width, ctx);
+  const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, ctx.rows, width, ctx);
   view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
@@ -78,7 +77,7 @@ void feed_forward<P>::gated_backward(const_view<real> dh, const saved& s, view<r
   if (dx == nullptr && !is_trainable(intermediate)) return;
   view<real> dt = ctx.memory.take<real>(dh.rows(), width);
   output.product_back(dh, s.output, ctx, ops::store{dt});
-  ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, s.rows, ctx);
+  ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, ctx.rows, ctx);
   const const_view<operand> z = s.z;
   view<operand> dz = ctx.memory.take<operand>(dh.rows(), 2 * width);
   view<real> own = ctx.memory.take_rows<real>(ctx.threads, 3 * width);

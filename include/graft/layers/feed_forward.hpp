@@ -11,7 +11,7 @@ namespace graft {
 
 /// h = drop(a(z) W_2^T + b_2),   z = x W_1^T + b_1,   a being GELU or a function whose derivative lies between the same bounds
 /// Backward:  dz = (dh W_2) a'(z);   dx = dz W_1 + beta dx
-/// @param  x  (ROWS, H), ROWS for dropout alone            @param[out] h  (ROWS, H)            W_1 (F, H), W_2 (H, F)
+/// @param  x  (N, H) rows are ctx.rows            @param[out] h  (N, H)            W_1 (F, H), W_2 (H, F)
 /// Gated: h = drop(drop_in(a(z_1) z_2) W_2^T + b_2),   [z_1; z_2] = z, W_1 (2 F, H): dz_1 = d z_2 a'(z_1), dz_2 = d a(z_1), d = dh W_2.
 /// Any function will do there, and z (N, 2 F) is saved.
 /// Saved: a'(z) (N, F); x and a(z) only when the weights that read them are trained.
@@ -34,7 +34,6 @@ class feed_forward {
     double inner_dropout = 0;  // gated: drop_in, from the stream of drop, of which there is none then
   };
   struct saved {
-    rows_of rows = rows_of::tokens;
     typename linear<P>::saved intermediate;
     buffer<typename P::gelu_derivative> gelu_derivative;
     typename linear<P>::saved output;
@@ -44,7 +43,7 @@ class feed_forward {
   /// Parameters PREFIX.intermediate.dense.* and PREFIX.output.dense.*
   feed_forward(const std::string& prefix, const options& o);
 
-  void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of rows = rows_of::tokens) const;
+  void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const;
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0));
 
   template <class F>
@@ -59,7 +58,7 @@ class feed_forward {
   linear<P> intermediate, output;  // up to the inner width, and back
 
  private:
-  void gated_forward(const_view<real> x, view<real> h, saved* s, rows_of rows, context& ctx) const;
+  void gated_forward(const_view<real> x, view<real> h, saved* s, context& ctx) const;
   void gated_backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta);
   options options_;
 };

@@ -15,7 +15,7 @@ low_rank<P>::low_rank(const std::string& prefix, index in, index out, index r, d
 template <class P>
 auto low_rank<P>::project(const packed_a<P>& x, context& ctx) const -> view<real> {
   const auto w = weight_factor<P>(a, transpose::yes, ctx);
-  const auto mask = mask_of(x.rows(), ctx);
+  const auto mask = mask_of(ctx);
   if (!mask.active()) return scaled(x, w, ctx);
   return scaled(x.changed(ctx, [&](real* numbers, index row, index col, index n) { mask.apply(numbers, row, col, n); }), w, ctx);
 }

@@ -32,9 +32,7 @@ class low_rank {
 
   /// The epilogue that adds the update to y, or to dx.
   ops::add_low_rank<real> term(const_view<real> u) const { return {u, b.value()}; }
-  ops::add_low_rank_backward<real> term_back(const_view<real> du, const context& ctx) const {
-    return {du, a.value(), mask_of(du.rows(), ctx)};
-  }
+  ops::add_low_rank_backward<real> term_back(const_view<real> du, const context& ctx) const { return {du, a.value(), mask_of(ctx)}; }
 
   /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and ROWS (N, 1), if not null, times.
   template <class S, class X>
@@ -55,7 +53,7 @@ class low_rank {
       ++ctx.counters.weight_gradient_products;
       view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
       scale(du);
-      if (const auto mask = mask_of(x.rows(), ctx); mask.active()) {
+      if (const auto mask = mask_of(ctx); mask.active()) {
         view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
         convert_rows(x, seen, ctx.threads);
         mask(0, 0, seen);
@@ -76,7 +74,7 @@ class low_rank {
   ops::dropout_place dropout;
 
  private:
-  ops::token_dropout<real> mask_of(index rows, const context& ctx) const { return {dropout, rows, a.cols(), ctx}; }
+  ops::token_dropout<real> mask_of(const context& ctx) const { return {dropout, a.cols(), ctx}; }
   view<real> scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const;
 
   real scale_;

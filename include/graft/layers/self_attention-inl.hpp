@@ -33,14 +33,15 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   view<operand> own = prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : room(&saved::kv, x.rows(), 2 * width);
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
   if (options_.fused) {
-    fused_forward(x, q, own, ctx);
+    fused_forward(x, q, own, wanted, ctx);
   } else if (all) {
     linear<P>::products({&query, &key, &value}, x, ctx, ops::store{q}, ops::store{own, width});
   } else {
     view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
     ops::gather_first_rows<real>(x, cls_rows, ctx);
-    query.product(cls_rows, nullptr, ctx, ops::store{q});
     linear<P>::products({&key, &value}, x, ctx, ops::store{own});
+    const set_for_scope rows(ctx.rows, wanted);
+    query.product(cls_rows, nullptr, ctx, ops::store{q});
   }
   const index in_front = prefix ? prefix->length() : 0;
   view<operand> kv = prefix ? room(&saved::kv, x.rows() + in_front * ctx.sequences(), 2 * width) : own;
@@ -64,6 +65,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
                  {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted, more}, ctx);
   }
+  const set_for_scope rows(ctx.rows, wanted);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   linear<P>::products({&output}, attended, ctx, mask, ops::store{h});
 }
@@ -74,6 +76,7 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   const const_view<operand> kv = s.kv;
   const auto part = [&](const auto& m, index i) { return m.window(0, i * width, m.rows(), width); };
   scratch::mark mark(ctx.memory);
+  const set_for_scope rows(ctx.rows, s.wanted);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
@@ -119,6 +122,9 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   view<operand> cls_rows = ctx.memory.take<operand>(!all && query.needs_input() ? dh.rows() : 0, width);
   if (cls_rows.rows() > 0) ops::gather_first_rows<operand>(s.x, cls_rows, ctx);
   query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(cls_rows), ctx);
+  view<real> dcls_rows = ctx.memory.take<real>(!all && dx != nullptr ? dh.rows() : 0, width);
+  if (dcls_rows.rows() > 0) query.product_back(dq, {}, ctx, ops::store{dcls_rows});
+  const set_for_scope tokens(ctx.rows, rows_of::tokens);
   key.accumulate_gradients(dk, s.x.get(), ctx);
   value.accumulate_gradients(dv, s.x.get(), ctx);
   if (dx == nullptr) return;
@@ -126,8 +132,6 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
     linear<P>::template products_back<operand>({&query, &key, &value}, {dq, dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
   } else {
     linear<P>::template products_back<operand>({&key, &value}, {dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
-    view<real> dcls_rows = ctx.memory.take<real>(dh.rows(), width);
-    query.product_back(dq, {}, ctx, ops::store{dcls_rows});
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
 }
@@ -138,9 +142,9 @@ index self_attention<P>::window() const {
 }
 
 template <class P>
-void self_attention<P>::fused_forward(const_view<real> x, view<operand> q, view<operand> kv, context& ctx) const {
+void self_attention<P>::fused_forward(const_view<real> x, view<operand> q, view<operand> kv, rows_of wanted, context& ctx) const {
   const index width = options_.hidden_size;
-  const bool all = q.rows() == x.rows();
+  const bool all = wanted == rows_of::tokens;
   scratch::mark mark(ctx.memory);
   view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
   query.product(x, nullptr, ctx, ops::store{queries}, ops::store{kv, width});
@@ -161,6 +165,7 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
                                       third(1), third(2), options_.heads, window(), options_.attention_dropout, options_.dropout_stream,
                                       ctx, s.wanted);
   if (!all) ops::scatter_first_rows<operand>(dq, third(0), ctx);
+  const set_for_scope tokens(ctx.rows, rows_of::tokens);
   rotary->turn(third(0), options_.heads, true, ctx);
   rotary->turn(third(1), options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);

@@ -116,7 +116,7 @@ class self_attention {
   bool needs_input() const;
   index window() const;
   /// q (N or B rows) and keys beside values KV (N, 2 H), turned; and the way back from all three.
-  void fused_forward(const_view<real> x, view<operand> q, view<operand> kv, context& ctx) const;
+  void fused_forward(const_view<real> x, view<operand> q, view<operand> kv, rows_of wanted, context& ctx) const;
   void fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx);
   options options_;
   std::shared_ptr<const buffer<operand>> settled_;  // keys beside queries of all rows of the table

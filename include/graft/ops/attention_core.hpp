@@ -139,7 +139,8 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+        const std::uint64_t counter =
+            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
       }
     }
@@ -172,7 +173,8 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
     if (drop) {
       for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+        const std::uint64_t counter =
+            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
         mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
       }

@@ -117,7 +117,7 @@ void disentangled_attention_forward(const_view<typename P::operand> q, const_vie
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
     detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
     for (index i = 0; drop && i < item.queries; ++i) {
-      const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+      const std::uint64_t counter = detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
       mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
     }
     w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
@@ -148,7 +148,7 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
     detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
     for (index i = 0; drop && i < item.queries; ++i) {
-      const std::uint64_t counter = detail::probability_counter(ctx.tokens_before + item.first_token + i, heads, item.head);
+      const std::uint64_t counter = detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
       mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
       mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
     }

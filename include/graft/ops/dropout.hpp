@@ -71,17 +71,17 @@ struct dropout_place {
   std::uint64_t stream = 0;
 };
 
-/// The mask of a matrix of ROWS and WIDTH columns, ROWS being all tokens of a batch or the first one of every sequence: these have the same
-/// mask among all tokens as alone.
+/// The mask of a matrix of WIDTH columns whose rows are ctx.rows, all tokens or the first one of every sequence: these have the same mask
+/// among all tokens as alone.
 template <class T>
 class token_dropout {
  public:
-  token_dropout(const dropout_place& place, index rows, index width, const context& ctx)
+  token_dropout(const dropout_place& place, index width, const context& ctx)
       : active_(place.p > 0 && ctx.training),
-        before_(ctx.tokens_before),
+        before_(ctx.rows_before(rows_of::tokens)),
         width_(width),
         mask_(active_ ? place.p : 0.0, ctx.stream(place.stream)) {
-    if (rows == ctx.sequences()) firsts_ = ctx.offsets;
+    if (ctx.rows == rows_of::sequences) firsts_ = ctx.offsets;
   }
 
   bool active() const { return active_; }

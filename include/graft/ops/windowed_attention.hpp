@@ -118,7 +118,7 @@ void windowed_attention_forward(const_view<typename P::operand> q, const_view<ty
       detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
       for (index i = 0; drop && i < piece.queries; ++i) {
         const std::uint64_t counter =
-            detail::probability_counter(ctx.tokens_before + item.first_token + piece.place + i, heads, item.head) +
+            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + piece.place + i, heads, item.head) +
             static_cast<std::uint64_t>(piece.first_key);
         mask.apply(w.prob.row_data(i), w.prob.row_data(i), piece.keys, counter);
       }
@@ -150,7 +150,7 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
       w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
       for (index i = 0; drop && i < piece.queries; ++i) {
         const std::uint64_t counter =
-            detail::probability_counter(ctx.tokens_before + item.first_token + piece.place + i, heads, item.head) +
+            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + piece.place + i, heads, item.head) +
             static_cast<std::uint64_t>(piece.first_key);
         mask.apply(w.prob.row_data(i), w.kept.row_data(i), piece.keys, counter);
         mask.apply(w.grad.row_data(i), w.grad.row_data(i), piece.keys, counter);

@@ -249,7 +249,7 @@ void predictor_of<P>::pass_shared(const climb& c, index from, index to, context&
     batch b;
     for (std::size_t i = first; i < last; ++i) b.add(row(i));
     view<real> x(c.states + c.place[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
-    own.offsets = b.offsets;
+    const set_for_scope offsets(own.offsets, b.offsets);
     if (from < 0) trunk_.trunk.enter(b, x, nullptr, own);
     trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, own);
   });
@@ -282,7 +282,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
   for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
     if (start < 0 || ways_[model_number].shared < 0) {
       view<real> own = x.window(b.offsets[first], 0, part.rows(), width);
-      ctx.offsets = part.offsets;
+      const set_for_scope offsets(ctx.offsets, part.offsets);
       with_model(model_number, [&](const auto& model) { model.trunk.enter(part, own, nullptr, ctx); });
       return;
     }
@@ -291,15 +291,16 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
       x.middleRows(b.offsets[i], rows) = const_view<real>(c.states + c.place[c.asked[numbers[i]].content] * width, rows, width);
     }
   });
-  const auto pass = [&](const auto& trunk) { trunk.pass(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads); };
-  ctx.offsets = b.offsets;
-  ctx.routes = routes;
+  const auto pass = [&](const auto& trunk) {
+    const set_for_scope offsets(ctx.offsets, b.offsets);
+    trunk.pass(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads);
+  };
   if (alone) {
     with_model(by, [&](const auto& model) { pass(model.trunk); });
   } else {
+    const set_for_scope chosen(ctx.routes, routes);
     pass(*together_);
   }
-  ctx.routes = {};
   for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
     const index row = reads == rows_of::tokens ? b.offsets[first] : static_cast<index>(first);
     view<real> states = y.window(row, 0, reads == rows_of::tokens ? part.rows() : part.size(), width);
@@ -311,7 +312,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
 template <class P>
 void predictor_of<P>::finish(const batch& b, std::size_t by, view<real> states, std::span<const std::size_t> numbers,
                              matrix<double>* outputs, context& ctx) const {
-  ctx.offsets = b.offsets;
+  const set_for_scope offsets(ctx.offsets, b.offsets);
   with_model(by, [&](const auto& model) {
     if (model.trunk.last_norm) model.trunk.last_norm->forward(states, states, nullptr, ctx);
     if (by > 0 && !embedding) {
@@ -326,7 +327,7 @@ void predictor_of<P>::finish(const batch& b, std::size_t by, view<real> states, 
     }
     const std::vector<pooling> poolings = embedding ? embedding->model.poolings : std::vector{pooling::cls};
     const index width = config.hidden_size;
-    const bool tokens = states.rows() == b.rows();
+    const bool tokens = wanted(by) == rows_of::tokens;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const index begin = tokens ? b.offsets[i] : static_cast<index>(i), end = tokens ? b.offsets[i + 1] : begin + 1;
       matrix<double>& output = outputs[numbers[i]];

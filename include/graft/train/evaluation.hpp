@@ -29,14 +29,7 @@ template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
   const std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
   const dealt_share own_share(ctx.group);
-  struct evaluating {
-    explicit evaluating(context& c) : ctx(c), before(std::exchange(c.training, false)) {}
-    evaluating(const evaluating&) = delete;
-    evaluating& operator=(const evaluating&) = delete;
-    ~evaluating() { ctx.training = before; }
-    context& ctx;
-    bool before;
-  } const scope(ctx);
+  const set_for_scope training(ctx.training, false);
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   for_each_unit(static_cast<index>(own_share.count(cuts.size() - 1)), ctx, [&](index i, context& own) {
     if (stopped()) return;

@@ -169,8 +169,8 @@ void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   const index answers = model.answers(own);
   result = {};
   if (answers == 0) return;
-  ctx.tokens_before = b.offsets[static_cast<std::size_t>(first)];
-  ctx.sequences_before = model.head.answers_for_words() ? b.answer_offsets[static_cast<std::size_t>(first)] : first;
+  const auto n = static_cast<std::size_t>(first);
+  const batch_part part(ctx, b.offsets[n], model.head.answers_for_words() ? b.answer_offsets[n] : first);
   const double share = static_cast<double>(answers) / static_cast<double>(model.answers(b));
   const double of_loss = o.plain() ? share : loss_weight(kind, b, first, last, o) / loss_weight(kind, b, 0, b.size(), o);
   w.logits.resize(answers, model.head.classes());
@@ -181,7 +181,6 @@ void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale, o);
   result = {of_loss * loss, share * answer_entropy<real>(kind, w.logits)};
   model.backward(w.dlogits, own, w.trace, ctx);
-  ctx.tokens_before = ctx.sequences_before = 0;
 }
 
 }  // namespace graft

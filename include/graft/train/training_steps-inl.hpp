@@ -27,8 +27,7 @@ void training_steps_of<M>::begin() {
 
 template <class M>
 batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) {
-  context_.training = true;
-  context_.step = number;
+  const training_step step(context_, number);
   const auto result =
       gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_, options_.loss, stop);
   return {result.loss, result.entropy, result.stop};
