@@ -19,10 +19,31 @@ namespace graft::ops {
 
 namespace detail {
 
-/// The counter of probability (row, head, column): rows are batch-wide, columns are within the sequence.
-inline std::uint64_t probability_counter(index row, index heads, index head) {
-  return static_cast<std::uint64_t>(row * heads + head) << 20;
-}
+/// Dropout of an attention's probabilities: in training with P > 0, else nothing is dropped out.
+template <class T>
+class probability_dropout {
+ public:
+  probability_dropout(double p, std::uint64_t dropout_stream, index heads, const context& ctx)
+      : active_(ctx.training && p > 0),
+        before_(ctx.rows_before(rows_of::tokens)),
+        heads_(heads),
+        mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
+
+  bool active() const { return active_; }
+  /// to = from times the mask, of HEAD, of the queries from the token FIRST of the batch on, of the keys from FIRST_KEY of their sequence
+  /// on.
+  void apply(const view<T>& from, const view<T>& to, index first, index head, index first_key = 0) const {
+    for (index i = 0; active_ && i < from.rows(); ++i) {
+      const auto row = static_cast<std::uint64_t>((before_ + first + i) * heads_ + head) << 20;
+      mask_.apply(from.row_data(i), to.row_data(i), from.cols(), row + static_cast<std::uint64_t>(first_key));
+    }
+  }
+
+ private:
+  bool active_;
+  index before_, heads_;
+  dropout_mask<T> mask_;
+};
 
 /// Rows of probabilities begin at whole cache lines.
 inline index padded(index length) { return (length + 15) / 16 * 16; }
@@ -131,19 +152,12 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
                        rows_of queries = rows_of::tokens, index in_front = 0, const score_numbers<typename P::real>& more = {}) {
   using real = typename P::real;
   const index d = q.cols() / heads;
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
-    if (drop) {
-      for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter =
-            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
-        mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
-      }
-    }
+    mask.apply(w.prob, w.prob, item.first_token, item.head);
     w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
   });
 }
@@ -161,8 +175,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   scratch::mark mark(ctx.memory);
   view<real> of_items = ctx.memory.take<real>(dmore != nullptr ? ctx.sequences() * heads : 0, more.by_distance.cols());
   of_items.setZero();
@@ -171,15 +184,9 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-    if (drop) {
-      for (index i = 0; i < item.queries; ++i) {
-        const std::uint64_t counter =
-            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
-        mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
-        mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
-      }
-    }
-    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
+    mask.apply(w.prob, w.kept, item.first_token, item.head);
+    mask.apply(w.grad, w.grad, item.first_token, item.head);
+    w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
     if (dmore != nullptr) {
       real* sums = of_items.row_data(item.number) + of_items.cols() / 2;

@@ -110,16 +110,12 @@ void disentangled_attention_forward(const_view<typename P::operand> q, const_vie
                                     std::uint64_t dropout_stream, context& ctx, rows_of queries) {
   using real = typename P::real;
   const index size = q.cols() / heads;
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
     detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
-    for (index i = 0; drop && i < item.queries; ++i) {
-      const std::uint64_t counter = detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
-      mask.apply(w.prob.row_data(i), w.prob.row_data(i), item.length, counter);
-    }
+    mask.apply(w.prob, w.prob, item.first_token, item.head);
     w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
   });
 }
@@ -136,8 +132,7 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
   using real = typename P::real;
   const index size = q.cols() / heads;
   const real scale = detail::score_scale<P>(size, d);
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   scratch::mark mark(ctx.memory);
   // Sums of two products, before they are rounded.
   view<real> sums = ctx.memory.take_rows<real>(ctx.threads, 2 * d.longest * size);
@@ -147,12 +142,9 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
     const auto of_head = [&](const auto& m) { return m.window(0, item.head * size, m.rows(), size); };
     detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
     w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-    for (index i = 0; drop && i < item.queries; ++i) {
-      const std::uint64_t counter = detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + i, heads, item.head);
-      mask.apply(w.prob.row_data(i), w.kept.row_data(i), item.length, counter);
-      mask.apply(w.grad.row_data(i), w.grad.row_data(i), item.length, counter);
-    }
-    w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
+    mask.apply(w.prob, w.kept, item.first_token, item.head);
+    mask.apply(w.grad, w.grad, item.first_token, item.head);
+    w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
     for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
     w.by_key.setZero();
     w.by_query.setZero();

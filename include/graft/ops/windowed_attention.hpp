@@ -109,19 +109,13 @@ void windowed_attention_forward(const_view<typename P::operand> q, const_view<ty
                                 context& ctx, rows_of queries = rows_of::tokens) {
   using real = typename P::real;
   const index d = q.cols() / heads;
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   detail::for_each_windowed_head<P>(queries, heads, d, window, 0, ctx, [&](const detail::attention_item& item, real*, auto&& pieces) {
     pieces([&](const detail::attention_piece& piece, auto& w) {
       const auto of_keys = [&](const auto& m) { return m.window(item.first + piece.first_key, item.head * d, piece.keys, d); };
       const auto of_queries = [&](const auto& m) { return m.window(item.first_query + piece.place, item.head * d, piece.queries, d); };
       detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
-      for (index i = 0; drop && i < piece.queries; ++i) {
-        const std::uint64_t counter =
-            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + piece.place + i, heads, item.head) +
-            static_cast<std::uint64_t>(piece.first_key);
-        mask.apply(w.prob.row_data(i), w.prob.row_data(i), piece.keys, counter);
-      }
+      mask.apply(w.prob, w.prob, item.first_token + piece.place, item.head, piece.first_key);
       w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
     });
   });
@@ -136,8 +130,7 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
   using real = typename P::real;
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
-  const bool drop = ctx.training && p > 0;
-  const dropout_mask<real> mask(drop ? p : 0.0, ctx.stream(dropout_stream));
+  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
   detail::for_each_windowed_head<P>(queries, heads, d, window, 2, ctx, [&](const detail::attention_item& item, real* sums, auto&& pieces) {
     view<real> to_keys(sums, item.length, d), to_values(sums + item.length * d, item.length, d);
     to_keys.setZero();
@@ -148,14 +141,9 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
       const auto add_into = [&](view<real> sum) { return accumulate{sum.window(piece.first_key, 0, piece.keys, d)}; };
       detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
       w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-      for (index i = 0; drop && i < piece.queries; ++i) {
-        const std::uint64_t counter =
-            detail::probability_counter(ctx.rows_before(rows_of::tokens) + item.first_token + piece.place + i, heads, item.head) +
-            static_cast<std::uint64_t>(piece.first_key);
-        mask.apply(w.prob.row_data(i), w.kept.row_data(i), piece.keys, counter);
-        mask.apply(w.grad.row_data(i), w.grad.row_data(i), piece.keys, counter);
-      }
-      w.product(transpose::yes, const_view<real>(drop ? w.kept : w.prob), transpose::no, of_queries(dy), add_into(to_values));
+      mask.apply(w.prob, w.kept, item.first_token + piece.place, item.head, piece.first_key);
+      mask.apply(w.grad, w.grad, item.first_token + piece.place, item.head, piece.first_key);
+      w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), add_into(to_values));
       for (index i = 0; i < piece.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
       w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{of_queries(dq)});
       w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), add_into(to_keys));
