@@ -67,17 +67,24 @@ void load_trunk(M& model, const tensor_source& source, const std::set<std::strin
 template <class P>
 void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& name, const tensor_source& adapter,
                         const tensor_source& norms) {
-  const auto load = [&](const tensor_source& source, const std::string& part, const std::string& single) {
-    load_parameters(model, source, [&](const std::string& parameter) -> std::optional<std::string> {
-      const auto at = parameter.find(part);
+  // The parameters of PART called ...IN_MIX..., from SOURCE, which calls them ...ALONE....
+  const auto load = [](auto& part, const tensor_source& source, const std::string& in_mix, const char* alone) {
+    load_parameters(part, source, [&](const std::string& parameter) -> std::optional<std::string> {
+      const auto at = parameter.find(in_mix);
       if (at == std::string::npos) return std::nullopt;
-      const std::string place = parameter.substr(0, at);
-      const bool own = place.ends_with(".output") || place.ends_with(".embeddings");  // not a projection
-      return place + (own ? single : ".") + parameter.substr(at + part.size());
+      return parameter.substr(0, at) + alone + parameter.substr(at + in_mix.size());
     });
   };
-  load(adapter, ".multi_adapter.adapter_dict." + name + ".", ".adapter.");
-  load(norms, ".multi_adapter.layer_norm_dict." + name + ".", ".LayerNorm.");
+  const std::string own = ".multi_adapter.adapter_dict." + name + ".", own_norm = ".multi_adapter.layer_norm_dict." + name + ".";
+  if (model.trunk.invertible) load(*model.trunk.invertible, adapter, own, ".adapter.");
+  for (auto& l : model.trunk.layers) {
+    load(l.attention, adapter, own, ".");
+    load(l.feed, adapter, own, ".");
+    for (auto* site : {&l.attention_site, &l.feed_site}) {
+      load(*site, adapter, own, ".adapter.");
+      load(*site, norms, own_norm, ".LayerNorm.");
+    }
+  }
 }
 
 /// Every parameter that SOURCE has a tensor of the same name for. Returns how many.

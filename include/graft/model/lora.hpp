@@ -63,7 +63,7 @@ template <class P>
 void add_gates(plain_classifier<P>& model, const std::vector<std::string>& targets) {
   if (!targets.empty()) detail::check_gates(model.config);
   for_each_projection(model, [&](linear<P>& layer) {
-    const std::string prefix = layer.weight.name.substr(0, layer.weight.name.size() - std::string(".weight").size());
+    const std::string prefix = layer.name();
     if (is_any_target(prefix, targets)) layer.gate.emplace(prefix + ".lora_gate", layer.in());
   });
 }
