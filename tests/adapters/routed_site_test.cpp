@@ -66,6 +66,7 @@ TEST_CASE("where first tokens alone come, a row is a sequence") {
   graft::context ctx;
   ctx.offsets = four_texts;
   ctx.routes = two;
+  ctx.rows = graft::rows_of::sequences;
   matrix<double> y(4, 4), plain(4, 4), houlsby(4, 4);
   sites.routed.forward(h, x, y, nullptr, ctx);
   sites.plain.forward(h, x, plain, nullptr, ctx);

@@ -95,18 +95,18 @@ TEST_CASE("a mix whose weight is on one member is this member alone") {
   graft::add_lora(with_gates, gated);
   with_gates = around(std::move(with_gates), trunk, 801);
   add("gated", with_gates, graft::tuning_kind::lora, [&](auto& d) { d.lora = gated; });
-  add("houlsby", with_houlsby, "adapter", [&](auto& d) { d.adapter = houlsby; });
+  add("houlsby", with_houlsby, graft::tuning_kind::adapter, [&](auto& d) { d.adapter = houlsby; });
   add("prefix", with_prefix, graft::tuning_kind::prefix, [&](auto& d) { d.prefix = prefix; });
-  add("general", with_general, "adapter", [&](auto& d) { d.adapter = general; });
+  add("general", with_general, graft::tuning_kind::adapter, [&](auto& d) { d.adapter = general; });
   const graft::adapter_options invertible{2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice", "mh_adapter": false})"};
   auto with_invertible = around(graft::make_adapter_classifier<f64>(c, 3, invertible), trunk, 601);
-  add("invertible", with_invertible, "adapter", [&](auto& d) { d.adapter = invertible; });
+  add("invertible", with_invertible, graft::tuning_kind::adapter, [&](auto& d) { d.adapter = invertible; });
   graft::multi_adapter_options fusion;
   fusion.mode = graft::mixing_mode::fusion;
   fusion.include_base = false;
   fusion.adapters = {{"a", invertible}, {"b", {2, graft::activation::gelu, "parallel", 2}}};
   auto fused = around(graft::make_multi_adapter_classifier<f64>(c, 3, fusion, 1), trunk, 701);
-  add("fused", fused, "multi_adapter", [&](auto& d) { d.mix = fusion; });
+  add("fused", fused, graft::tuning_kind::multi_adapter, [&](auto& d) { d.mix = fusion; });
   const auto add_merged = [&](const std::string& name, graft::model_description d,
                               graft::tensor_shapes (*shapes)(const graft::encoder_config&, const graft::model_description&, graft::index)) {
     const graft::adapter_file file{d, random_tensors(shapes(c, d, 3), 501 + members.size())};

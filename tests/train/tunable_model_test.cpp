@@ -99,8 +99,8 @@ TEST_CASE("what does not fit is refused before anything is large") {
 TEST_CASE("a stop leaves no answers; the number type does not change what a model is") {
   std::atomic<bool> stop = true;
   const auto rows = some_rows();
-  CHECK_FALSE(tuned("head", 1).predict_logits(rows, 1, 1, &stop));
-  const auto f32 = tuned("adapter", 1), f64 = tuned("adapter", 1, graft::precision::f64);
+  CHECK_FALSE(tuned(tuning_kind::head, 1).predict_logits(rows, 1, 1, &stop));
+  const auto f32 = tuned(tuning_kind::adapter, 1), f64 = tuned(tuning_kind::adapter, 1, graft::precision::f64);
   CHECK(f32.size().all == f64.size().all);
   const auto a = *f32.predict_logits(rows), b = *f64.predict_logits(rows);
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-5));
