@@ -2,7 +2,7 @@
 """Answers a second: `graft predict` beside the engines that people take for this, on the same rows, in turns, in one run.
 
   python3 -m venv V && V/bin/pip install torch transformers onnxruntime onnx onnxscript openvino nncf ctranslate2
-  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--busy N]
+  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--tokens N] [--busy N]
 
 A RobertaForSequenceClassification of roberta-base's shape with random weights, and rows of random ids as long as MRPC's. Each engine gets the model in a form of
 its own, made before; graft's is what `graft export-model --pack` writes. graft is timed as a whole program, its start included; every other engine is a process
@@ -41,9 +41,9 @@ def make_model(folder):
         file.write("#version: 0.2\n")
 
 
-def make_rows(count, order):
+def make_rows(count, order, tokens=None):
     source = random.Random(1)
-    ends = LENGTHS["mrpc"]
+    ends = LENGTHS["mrpc"] if tokens is None else [tokens, tokens]
     rows = []
     for _ in range(count):
         at = source.random() * (len(ends) - 1)
@@ -149,7 +149,7 @@ def ctranslate2_engine(folder, precision, _):
 
 def worker(options):
     """An engine's process: answers all rows for every line that comes in, and prints the seconds."""
-    rows = make_rows(options.rows, options.order)
+    rows = make_rows(options.rows, options.order, options.tokens)
     size = int(options.batch)
     batches = [padded(rows[i : i + size]) for i in range(0, len(rows), size)]
     engine, precision = options.worker.split("/")
@@ -167,7 +167,7 @@ def worker(options):
 def start(options, engine, precision, size):
     process = subprocess.Popen(
         [sys.executable, __file__, "--graft", options.graft, "--work", options.work, "--worker", f"{engine}/{precision}", "--batch", str(size), "--rows", str(options.rows),
-         "--order", options.order], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+         "--order", options.order, *(["--tokens", str(options.tokens)] if options.tokens else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     for line in process.stdout:
         if line.strip() == "ready":
             return process
@@ -220,6 +220,7 @@ def main():
     parser.add_argument("--rows", type=int, default=204)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--order", choices=("length", "file"), default="length", help="rows sorted by length, or as they come")
+    parser.add_argument("--tokens", type=int, help="every row is so long, in place of MRPC's lengths: with --batch 1, the time of an answer")
     parser.add_argument("--busy", type=int, default=0, help="so many other processes compute meanwhile")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -233,8 +234,8 @@ def main():
             make_model(options.work)
         table = options.work + "/rows.jsonl"
         with open(table, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps({"input_ids": row}) + "\n" for row in make_rows(options.rows, options.order))
-        print(f"{options.rows} rows, order: {options.order}, other processes that compute: {options.busy}\n")
+            file.writelines(json.dumps({"input_ids": row}) + "\n" for row in make_rows(options.rows, options.order, options.tokens))
+        print(f"{options.rows} rows, order: {options.order}, tokens: {options.tokens or 'as in MRPC'}, other processes that compute: {options.busy}\n")
         print("| precision | batch | engine | rows/s | least to most |\n|---|---|---|---|---|", flush=True)
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
         try:
