@@ -50,7 +50,7 @@ constexpr command commands[] = {
     {"merge-adapters", "make adapters part of the encoder, or one of several", merge_adapters},
     {"predict", "label rows of text with what was trained", predict, true},
     {"evaluate", "score rows whose labels are known", evaluate, true},
-    {"embed", "turn rows of text into vectors, as sentence-transformers does", embed},
+    {"embed", "turn rows of text into vectors, as sentence-transformers does", embed, true},
     {"plot", "draw the logs of a run", plot},
     {"sweep", "list the command lines of a grid of runs", sweep},
     {"report", "compare finished runs: a table, a page, and what may be chance", report},

@@ -55,6 +55,7 @@ ranks 7 "$mpi" predict "${adapter[@]}" < rows > table 2> err || { cat err; fail 
 same one_table table
 ranks 2 "$mpi" predict "${adapter[@]}" --threads 2 --output table.tsv < rows 2> err || { cat err; fail "predict on 2 ranks"; }
 same one_table table.tsv
+echo '{"text_a": "a text"}' > one_rows.jsonl
 head -c 2000 one_table > part.tsv
 ranks 3 "$mpi" predict "${adapter[@]}" --output part.tsv --resume < rows 2> err || { cat err; fail "predict --resume"; }
 same one_table part.tsv
@@ -64,6 +65,11 @@ code=0; "$one" predict "${adapter[@]}" --input bad.jsonl --on_error row > one_ba
 code=0; ranks 3 "$mpi" predict "${adapter[@]}" --input bad.jsonl --on_error row > bad 2> /dev/null || code=$?
 [ "$code" = 5 ] || fail "a bad row gave exit code $code on ranks"
 same one_bad bad
+for output in vectors.npy vectors.jsonl; do
+  cut -f 1 rows | "$one" embed "${model[@]}" --threads 1 --precision f32 --output "one_$output" 2> /dev/null
+  cut -f 1 rows | ranks 3 "$mpi" embed "${model[@]}" --threads 1 --precision f32 --output "$output" 2> err || { cat err; fail "embed on 3 ranks"; }
+  same "one_$output" "$output"
+done
 "$one" evaluate "${adapter[@]}" --task_config_path example/warmup/warmup.json --output one_scores.json > one_scores
 ranks 4 "$mpi" evaluate "${adapter[@]}" --task_config_path example/warmup/warmup.json --output scores.json > scores 2> err || { cat err; fail evaluate; }
 same one_scores scores
@@ -90,6 +96,8 @@ ends_with 'rank 1 of 2: --learning_rate is 0.1 there, and 0.001 on rank 0' mpiru
   -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --learning_rate 0.1
 ends_with 'rank 1 of 2: the sub-command is predict there' mpirun --oversubscribe --bind-to none \
   -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" predict "${adapter[@]}"
+ends_with 'rank 1 of 2: --dimensions is 8 there, and 0 on rank 0' mpirun --oversubscribe --bind-to none \
+  -n 1 "$mpi" embed "${model[@]}" --input one_rows.jsonl : -n 1 "$mpi" embed "${model[@]}" --dimensions 8
 ends_with 'rank 2 of 3: .*nowhere' mpirun --oversubscribe --bind-to none \
   -n 2 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --model_path nowhere
 ends_with 'rank 0 of 3: .*unknown flag' mpirun --oversubscribe -n 3 "$mpi" train-adapter --nonsense

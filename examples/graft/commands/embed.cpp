@@ -8,6 +8,7 @@
 #include "commands/commands.hpp"
 #include "flags/flags.hpp"
 #include "graft/predict/embedder.hpp"
+#include "host/ranks.hpp"
 #include "run/embedding_formats.hpp"
 #include "run/question.hpp"
 
@@ -56,9 +57,10 @@ int embed(int argc, const char* const* argv) {
     throw usage_error("--prompt is a text in the place of the model's prompts, --prompt_name one of them: give one of the two");
   }
   if (!prompt.empty() || how.prompt_name == "none") how.prompt = prompt;
-  q.open_rows();
   q.files = sentence_model(q.files, how);
   q.options.embedding = how;
+  if (!is_first_rank()) return answer_for_first_rank(q);
+  q.open_rows();
   try {
     return answer_rows(q, [&](const predictor& model) -> std::unique_ptr<answer_format> {
       if (array) return std::make_unique<embedding_array>(model.embedding_size());

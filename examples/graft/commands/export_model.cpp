@@ -159,7 +159,7 @@ int export_model(int argc, const char* const* argv) {
   const std::string file = (folder / "model.safetensors").string();
   std::vector<std::string> sentence;
   try {
-    sentence = sentence_files(model_folder);
+    if (sentence_encoder_folder(model_folder) == model_folder) sentence = sentence_files(model_folder);
   } catch (const format_error& failure) {
     notes.push_back(failure.what() + std::string("; the export leaves modules out"));
   }

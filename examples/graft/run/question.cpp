@@ -22,6 +22,7 @@
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
+#include "graft/exchange/sentence_folder.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/predict/answer_stream.hpp"
 #include "graft/predict/shared_answers.hpp"
@@ -247,6 +248,20 @@ rank_facts model_facts(const question& q) {
   if (!q.tuned.empty()) adapters.emplace_back("tuned", q.tuned);
   if (!q.adapters_path.empty()) adapters = read_adapter_list(q.adapters_path);
   for (const auto& [name, path] : adapters) facts.emplace_back("adapter " + name, input_digest(path));
+  if (!q.options.embedding) return facts;
+  const embedding_options& how = *q.options.embedding;
+  std::string poolings;
+  for (const pooling p : how.poolings) poolings += (poolings.empty() ? "" : ",") + pooling_name(p);
+  facts.emplace_back("--pooling", poolings.empty() ? "not given" : poolings);
+  facts.emplace_back("--normalize", how.normalize ? "given" : "not given");
+  facts.emplace_back("--dimensions", std::to_string(how.dimensions));
+  facts.emplace_back("--prompt_name", how.prompt_name.empty() ? "not given" : how.prompt_name);
+  facts.emplace_back("--prompt", how.prompt.value_or("not given"));
+  namespace fs = std::filesystem;
+  const std::string folder = how.folder.empty() ? fs::absolute(q.files.model_path).parent_path().string() : how.folder;
+  fnv1a modules;
+  for (const std::string& name : sentence_files(folder)) modules.add(name + "\n" + input_digest((fs::path(folder) / name).string()) + "\n");
+  facts.emplace_back("what modules.json names", modules.text());
   return facts;
 }
 

@@ -214,7 +214,7 @@ GRAFT_INLINE std::string sentence_encoder_folder(const std::string& folder) {
 
 GRAFT_INLINE std::vector<std::string> sentence_files(const std::string& folder) {
   const auto modules = detail::modules_of(folder);
-  if (modules.empty() || modules[0].folder != folder) return {};
+  if (modules.empty()) return {};
   std::vector<std::string> names;
   const auto take = [&](const std::filesystem::path& name) {
     if (is_there(detail::file_in(folder, name.string()))) names.push_back(name.string());
@@ -225,7 +225,7 @@ GRAFT_INLINE std::vector<std::string> sentence_files(const std::string& folder) 
     take(name);
   }
   for (const auto& [type, own] : modules) {
-    if (own == folder) continue;
+    if (own == folder || own == modules[0].folder) continue;
     const auto within = std::filesystem::path(own).lexically_relative(folder);
     for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) take(within / name);
   }

@@ -29,7 +29,7 @@ struct sentence_folder {
 std::string sentence_encoder_folder(const std::string& folder);
 
 /// The files in FOLDER, by their names there, that make its encoder and vocabulary one of sentence-transformers; none where there is no
-/// modules.json, or the encoder does not lie in FOLDER itself.
+/// modules.json.
 /// @throws format_error  as sentence_encoder_folder
 std::vector<std::string> sentence_files(const std::string& folder);
 

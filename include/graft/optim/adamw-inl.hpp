@@ -36,11 +36,13 @@ void adamw<T>::step(double rate, double mixing_rate, int threads) {
     scale = adaptive ? scale * std::sqrt((rho_t - 4) * (rho_t - 2) * rho / ((rho - 4) * (rho - 2) * rho_t))
                      : 1 / (1 - std::pow(options_.beta1, t));
   }
+  values_.clear();  // edit changes the parameter, so one thread calls it, once
+  for (auto* p : parameters_) values_.push_back(p->has_gradient() ? p->edit().data() : nullptr);
   detail::for_each_piece(parameters_, threads, [&](std::size_t i, index, index begin, index end) {
     const parameter<T>& p = *parameters_[i];
     const double own_rate = p.role == parameter_role::mixing ? mixing_rate : rate;
     const double wd = p.role == parameter_role::weight ? options_.weight_decay : 0;
-    update(*parameters_[i], state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, begin, end);
+    update(*parameters_[i], values_[i], state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, begin, end);
   });
 }
 
@@ -52,14 +54,14 @@ void adamw<T>::zero_gradients() {
 }
 
 template <class T>
-void adamw<T>::update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const {
+void adamw<T>::update(parameter<T>& p, T* edited, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const {
   const T b1 = T(options_.beta1);
   const T b2 = T(options_.beta2);
   const T eps = T(options_.epsilon);
   using numbers = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
   const auto piece = [&](T* all) { return numbers(all + begin, end - begin); };
   const numbers g = piece(p.gradient().data());
-  numbers value = piece(p.edit().data()), m = piece(s.m.data()), v = piece(s.v.data());
+  numbers value = piece(edited), m = piece(s.m.data()), v = piece(s.v.data());
   m = b1 * m + (T(1) - b1) * g;
   v = b2 * v + (T(1) - b2) * g.square();
   if (adaptive) {

@@ -37,11 +37,13 @@ class adamw {
   void zero_gradients();
 
  private:
-  void update(parameter<T>& p, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const;
+  /// EDITED: P's value, to be changed.
+  void update(parameter<T>& p, T* edited, moments& s, T step_size, T decay, bool adaptive, index begin, index end) const;
 
   std::vector<parameter<T>*> parameters_;
   adamw_options options_;
   std::vector<moments> state_;
+  std::vector<T*> values_;  // of a step
   std::int64_t steps_ = 0;
 };
 
