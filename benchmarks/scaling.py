@@ -22,12 +22,12 @@ def whole_nodes(level, at, leaves, first, last):
 
 def segments(a, n):
     """(layers that are left below it, megabytes) of each, from the head down; megabytes are MiB here, as least_bytes_at_once has them."""
-    least = max(1.0, n / 64)
+    least = max(1.0, n / 64, 1000 * a.latency)
     layer = (a.megabytes - a.head) / a.layers
     found, size = [], a.head
     for below in range(a.layers - 1, 0, -1):
         size += layer
-        if size >= least and not a.at_the_end:
+        if min(size, below * layer) >= least and not a.at_the_end:
             found.append((below, size))
             size = 0.0
     return found + [(0, size + layer)]

@@ -1,5 +1,8 @@
 // Every gradient of whole models, by differences of the loss.
 
+#include <algorithm>
+#include <utility>
+
 #include "graft/model/freezing.hpp"
 #include "model/tiny_model.hpp"
 #include "support/gradient_check.hpp"
@@ -11,9 +14,17 @@ namespace {
 
 /// What backward says is whole, nothing changes any more: whatever layers share, above all.
 void check_segments(graft_test::tiny_model& model, const graft::batch& b, graft::context& ctx) {
-  const auto segments = model.segments();
+  const auto segments = model.segments(1);
   REQUIRE(segments.back().layer == 0);
   REQUIRE(segments.back().begin == 0);
+  for (const graft::index least : {segments.front().end / 3, segments.front().end}) {
+    graft::index end = segments.front().end;
+    for (const auto& s : model.segments(least)) {
+      CHECK(s.end == std::exchange(end, s.begin));
+      CHECK(s.end - s.begin >= least);
+    }
+    CHECK(end == 0);
+  }
   std::vector<double> block(static_cast<std::size_t>(segments.front().end)), told;
   std::size_t next = 0;
   const auto layer_done = [&](graft::index l) {

@@ -65,9 +65,9 @@ class model_holder : public graft_test::tiny_model {
     model_.for_each_parameter([&](auto& p) { all.push_back(&p); });
     return all;
   }
-  std::vector<graft::gradient_segment> segments() override {
+  std::vector<graft::gradient_segment> segments(graft::index least) override {
     std::vector<graft::gradient_segment> all;
-    graft::cut_into_segments(model_, graft::lay_out_gradients(trained()), 1, all);
+    graft::cut_into_segments(model_, graft::lay_out_gradients(trained()), least, all);
     return all;
   }
   graft::index trunk_numbers() const override {

@@ -22,8 +22,8 @@ class tiny_model {
   virtual double learn(const graft::batch& b, graft::context& ctx) = 0;
 
   virtual std::vector<graft::parameter<double>*> parameters() = 0;
-  /// graft::cut_into_segments, into as many as may be
-  virtual std::vector<graft::gradient_segment> segments() = 0;
+  /// graft::cut_into_segments
+  virtual std::vector<graft::gradient_segment> segments(graft::index least) = 0;
   /// Numbers that the last `learn` kept: in the trunk, and in all.
   virtual graft::index trunk_numbers() const = 0;
   virtual graft::index all_numbers() const = 0;

@@ -75,6 +75,7 @@ class world final : public mpi_group {
     require(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
     require(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
     count_sharing();
+    measure_latency();
   }
 
   int rank() const override { return rank_; }
@@ -117,6 +118,12 @@ class world final : public mpi_group {
 
   void broadcast(std::span<std::byte> bytes) override { broadcast_from(0, bytes); }
 
+  /// Two or three times there and back are what a part costs beside its bytes; that pays where it is little of what these take.
+  index least_bytes_at_once() const override {
+    constexpr double bytes_a_second = 500e6;
+    return std::max(mpi_group::least_bytes_at_once(), static_cast<index>(bytes_a_second * 2 * latency_));
+  }
+
   void leave() override { MPI_Finalize(); }
   void abort(int exit_code) override {
     MPI_Abort(MPI_COMM_WORLD, exit_code);
@@ -155,7 +162,23 @@ class world final : public mpi_group {
     MPI_Comm_free(&node);
   }
 
+  /// How long a byte is on its way between neighbours, where it takes longest: the shortest of some tries, since a processor may be busy.
+  void measure_latency() {
+    std::byte own{}, got{};
+    const int next = (rank_ + 1) % size_, before = (rank_ + size_ - 1) % size_;
+    double shortest = 1e9;
+    for (int i = 0; i < 5; ++i) {
+      require(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+      const double begun = MPI_Wtime();
+      require(MPI_Sendrecv(&own, 1, MPI_BYTE, next, 0, &got, 1, MPI_BYTE, before, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "MPI_Sendrecv");
+      require(MPI_Sendrecv(&own, 1, MPI_BYTE, before, 0, &got, 1, MPI_BYTE, next, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "MPI_Sendrecv");
+      shortest = std::min(shortest, (MPI_Wtime() - begun) / 2);
+    }
+    require(MPI_Allreduce(&shortest, &latency_, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD), "MPI_Allreduce");
+  }
+
   int rank_ = 0, size_ = 1;
+  double latency_ = 0;  // seconds, the same on all ranks
   std::int64_t sharing_ = 1;
 };
 

@@ -26,8 +26,8 @@ struct gradient_segment {
   index layer, begin, end;
 };
 
-/// SEGMENTS becomes those of the gradients that are laid out for MODEL, from the head down, whole layers each, and of about LEAST numbers
-/// at least: a block of SIZE numbers. Parameters that several layers share belong to the lowest of these.
+/// SEGMENTS becomes those of the gradients that are laid out for MODEL, from the head down, whole layers each, and of LEAST numbers or
+/// more: a block of SIZE numbers. Parameters that several layers share belong to the lowest of these.
 template <class M>
 void cut_into_segments(M& model, index size, index least, std::vector<gradient_segment>& segments) {
   segments.clear();
@@ -36,7 +36,7 @@ void cut_into_segments(M& model, index size, index least, std::vector<gradient_s
     model.trunk.layers[static_cast<std::size_t>(l)].for_each_parameter([&](const auto& p) {
       if (p.is_trained()) begin = std::min(begin, p.gradient_offset);
     });
-    if (begin == 0 || end - begin < std::max<index>(least, 1)) continue;
+    if (std::min(begin, end - begin) < std::max<index>(least, 1)) continue;
     segments.push_back({l, begin, end});
     end = begin;
   }
