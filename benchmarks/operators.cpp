@@ -54,7 +54,7 @@ void layer_norm_forward(benchmark::State& state) {
   view<float> xhat_view(xhat), r_view(r);
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
-  for (auto _ : state) graft::ops::layer_norm_forward<float>(x, g, g, 1e-5F, y, &xhat_view, &r_view, ctx);
+  for (auto _ : state) graft::ops::layer_norm_forward<float>(x, nullptr, g, g, 1e-5F, y, &xhat_view, &r_view, ctx);
   graft_benchmark::count_tokens(state, x.rows(), watch.seconds());
 }
 void layer_norm_backward(benchmark::State& state) {

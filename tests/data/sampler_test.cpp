@@ -19,7 +19,7 @@ TEST_CASE("an epoch's order is a permutation that only seed, epoch and size deci
   CHECK(first == graft::epoch_order(1000, 7, 0, true));
   CHECK(first != graft::epoch_order(1000, 7, 1, true));
   CHECK(first != graft::epoch_order(1000, 8, 0, true));
-  CHECK(first != graft::permutation(1000, graft::random_stream(7, 0, graft::subset_place)));
+  CHECK(first != graft::permutation(1000, graft::random_stream(7, 0, graft::subset_stream)));
   CHECK(graft::epoch_order(0, 7, 0, true).empty());
   CHECK(graft::epoch_order(1, 7, 0, true) == order{0});
 }

@@ -96,7 +96,7 @@ TEST_CASE("a low-rank term is added forward, and backward under its mask") {
   graft::context ctx;
   for (const bool training : {false, true}) {
     ctx.training = training;
-    const ops::token_dropout<double> mask({0.5, 9}, epilogue_columns, ctx);
+    const ops::matrix_dropout<double> mask({0.5, 9}, epilogue_columns, ctx);
     matrix<double> masked = term;
     mask(0, 0, view<double>(masked));
     CHECK((masked == term) == !training);

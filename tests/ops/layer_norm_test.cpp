@@ -12,7 +12,7 @@ TEST_CASE("a row is normalized as by hand") {
   b << 0, 0, 10;
   view<double> xhat(xhat_memory), r(r_memory);
   graft::context ctx;
-  graft::ops::layer_norm_forward<double>(x, g, b, 1.0 / 3, y, &xhat, &r, ctx);  // variance 2/3, so r = 1
+  graft::ops::layer_norm_forward<double>(x, nullptr, g, b, 1.0 / 3, y, &xhat, &r, ctx);  // variance 2/3, so r = 1
   CHECK(r(0, 0) == Approx(1).epsilon(1e-15));
   CHECK(r(1, 0) == Approx(std::sqrt(3.0)).epsilon(1e-15));
   matrix<double> expected(2, 3);
@@ -43,10 +43,10 @@ TEST_CASE("normalizing in place and with any number of threads gives the same bi
     ctx.threads = threads;
     matrix<double> y = x, d = dy, xhat_memory(rows, 7), r_memory(rows, 1), dg_memory = matrix<double>::Zero(1, 7), db_memory = dg_memory;
     view<double> xhat(xhat_memory), r(r_memory), dx(d), dg(dg_memory), db(db_memory);
-    graft::ops::layer_norm_forward<double>(y, g, b, 1e-5, y, &xhat, &r, ctx);
+    graft::ops::layer_norm_forward<double>(y, nullptr, g, b, 1e-5, y, &xhat, &r, ctx);
     graft::ops::layer_norm_backward<double>(d, xhat, r, g, &dx, &dg, &db, ctx);
     matrix<double> other(rows, 7);
-    graft::ops::layer_norm_forward<double>(x, g, b, 1e-5, other, nullptr, nullptr, ctx);
+    graft::ops::layer_norm_forward<double>(x, nullptr, g, b, 1e-5, other, nullptr, nullptr, ctx);
     CHECK((other.array() == y.array()).all());
     const std::vector<matrix<double>> all{y, d, dg_memory, db_memory};
     if (first.empty()) first = all;

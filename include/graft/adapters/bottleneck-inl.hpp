@@ -27,10 +27,10 @@ template <class P>
 void bottleneck<P>::update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
   scratch::mark mark(ctx.memory);
   view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  const view<operand> kept = up_project.room(part_of(s, &saved::up), h.rows());
-  const auto t = packed_a<P>::take(h.rows(), size(), ctx);
+  const view<operand> kept = up_project.saved_input(part_of(s, &saved::up), h.rows());
+  const auto t = up_project.input(h.rows(), ctx);
   down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_}, ops::store{kept}, ops::store{t});
-  const ops::token_dropout<real> mask(dropout, h.cols(), ctx);
+  const ops::matrix_dropout<real> mask(dropout, h.cols(), ctx);
   up_project.product(t, ctx, ops::scale<real>{scaling_}, mask, f);
 }
 
@@ -38,7 +38,7 @@ template <class P>
 void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx) {
   scratch::mark mark(ctx.memory);
   const bool trains = is_trainable(down_project);
-  const ops::token_dropout<real> mask(dropout, dy.cols(), ctx);
+  const ops::matrix_dropout<real> mask(dropout, dy.cols(), ctx);
   const bool as_it_is = scaling_ == real(1) && !mask.active();
   view<real> scaled = ctx.memory.take<real>(as_it_is ? 0 : dy.rows(), dy.cols());
   scaled = scaling_ * dy.topRows(scaled.rows());
@@ -46,7 +46,7 @@ void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real sk
   const const_view<real> du = as_it_is ? dy : const_view<real>(scaled);  // of U / (m s)
   up_project.accumulate_gradients(du, s.up, ctx);
   if (dh == nullptr && !trains) return;
-  const auto dz = packed_a<P>::take(dy.rows(), size(), ctx);
+  const auto dz = down_project.output_gradient(dy.rows(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
   up_project.product_back(du, s.up, ctx, ops::activate_backward{activation_, s.z.get()}, ops::store{dz_rows}, ops::store{dz});
   if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down, ctx);

@@ -45,9 +45,7 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   using residual = general_adapter_options::residual;
   scratch::mark mark(ctx.memory);
   const index n = h.rows(), width = h.cols(), m = std::ssize(modules);
-  const auto room = [&](buffer<real> saved::*kept, index rows, index cols) {
-    return s != nullptr ? (s->*kept).resize(rows, cols) : ctx.memory.take<real>(rows, cols);
-  };
+  const auto take = [&](buffer<real> saved::*part, index rows, index cols) { return saved_or_scratch(part_of(s, part), rows, cols, ctx); };
   const bool behind = form_.original_ln_before && !form_.is_parallel;
   view<real> inner = ctx.memory.take<real>(behind ? n : 0, width), r = ctx.memory.take<real>(n, width);
   if (behind) norm.forward(h, &x, inner, s != nullptr ? &s->inner : nullptr, ctx);
@@ -55,8 +53,8 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   const const_view<real> z = options_.query_before_ln && !form_.is_parallel ? h : t;
   r = form_.is_parallel || form_.from == residual::input ? t : h;
   if (!form_.is_parallel && form_.from == residual::post_add) ops::add_rows<real>(x, r, ctx);
-  view<real> u = room(&saved::u, m * n, width), q = room(&saved::q, n, width), g = room(&saved::g, n, width);
-  view<real> p = room(&saved::p, n, m), c = room(&saved::c, n, width);
+  view<real> u = take(&saved::u, m * n, width), q = take(&saved::q, n, width), g = take(&saved::g, n, width);
+  view<real> p = take(&saved::p, n, m), c = take(&saved::c, n, width);
   if (s != nullptr) s->modules.resize(modules.size());
   for (index k = 0; k < m; ++k) {
     const auto i = static_cast<std::size_t>(k);

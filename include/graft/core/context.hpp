@@ -50,8 +50,8 @@ struct context {
   const function_view<void(index)>* layer_done = nullptr;  // told by backward which layer it is through with; null: nobody asks
   int worker_number = 0;                                   // among the workers of another context
 
-  /// The random numbers of this step that belong to PLACE, a place of the model.
-  random_stream stream(std::uint64_t place) const { return {seed, step_, place}; }
+  /// The random numbers of this step in the stream NUMBER, which a place of the model has for itself.
+  random_stream stream(std::uint64_t number) const { return {seed, step_, number}; }
   /// The contexts of ctx.threads threads that each work alone (core/workers.hpp); their scratch memory is kept.
   void begin_workers();
   context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
@@ -74,13 +74,13 @@ struct context {
 template <class T>
 class set_for_scope {
  public:
-  set_for_scope(T& place, std::type_identity_t<T> value) : place_(place), before_(std::exchange(place, std::move(value))) {}
-  ~set_for_scope() { place_ = before_; }
+  set_for_scope(T& target, std::type_identity_t<T> value) : target_(target), before_(std::exchange(target, std::move(value))) {}
+  ~set_for_scope() { target_ = before_; }
   set_for_scope(const set_for_scope&) = delete;
   set_for_scope& operator=(const set_for_scope&) = delete;
 
  private:
-  T& place_;
+  T& target_;
   T before_;
 };
 

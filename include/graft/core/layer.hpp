@@ -56,6 +56,12 @@ T* part_of(S* s, T S::*part) {
   return s != nullptr ? &(s->*part) : nullptr;
 }
 
+/// Room for a matrix that backward may need: what KEPT becomes, or scratch memory where that is null.
+template <class T>
+view<T> saved_or_scratch(buffer<T>* kept, index rows, index cols, context& ctx) {
+  return kept != nullptr ? kept->resize(rows, cols) : ctx.memory.take<T>(rows, cols);
+}
+
 /// Whether any parameter of LAYER is trained, or one of another's whose gradient it adds to.
 template <parameterized L>
 bool is_trainable(const L& layer) {

@@ -1,5 +1,5 @@
 #pragma once
-// Counter-based random streams: every number is a pure function of (seed, stream, place, i), so results depend neither on
+// Counter-based random streams: every number is a pure function of (seed, step, stream, i), so results depend neither on
 // threads nor on the order in which numbers are asked for.
 
 #include <cmath>
@@ -27,11 +27,11 @@ constexpr std::uint32_t mix32(std::uint32_t x) {
 
 }  // namespace detail
 
-/// One stream of 32-bit numbers. `stream` counts steps or epochs, `place` tells apart the users of one step.
+/// One stream of 32-bit numbers: `step` counts steps or epochs, `stream` tells apart the users of one step.
 class random_stream {
  public:
-  constexpr random_stream(std::uint64_t seed, std::uint64_t stream, std::uint64_t place)
-      : key_(detail::mix64(detail::mix64(detail::mix64(seed) ^ stream) ^ place)) {}
+  constexpr random_stream(std::uint64_t seed, std::uint64_t step, std::uint64_t stream)
+      : key_(detail::mix64(detail::mix64(detail::mix64(seed) ^ step) ^ stream)) {}
 
   /// The numbers i with one upper half of i, by their lower half: 32-bit arithmetic alone, which vectorizes.
   struct block {
@@ -56,9 +56,9 @@ class random_stream {
   std::uint64_t key_;
 };
 
-/// 32 random bits: number I of the stream (SEED, STREAM, PLACE).
-inline std::uint32_t random_bits(std::uint64_t seed, std::uint64_t stream, std::uint64_t place, std::uint64_t i) {
-  return random_stream(seed, stream, place).bits(i);
+/// 32 random bits: number I of the stream (SEED, STEP, STREAM).
+inline std::uint32_t random_bits(std::uint64_t seed, std::uint64_t step, std::uint64_t stream, std::uint64_t i) {
+  return random_stream(seed, step, stream).bits(i);
 }
 
 }  // namespace graft

@@ -86,7 +86,7 @@ GRAFT_INLINE std::vector<example> training_subset(std::vector<example> examples,
   const std::size_t kept = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));
   if (kept == 0) throw config_error("no training example is left of " + std::to_string(n) + ": raise train_examples_number or _fraction");
   if (kept == n) return examples;
-  std::vector<std::size_t> order = permutation(n, random_stream(seed, 0, subset_place));
+  std::vector<std::size_t> order = permutation(n, random_stream(seed, 0, subset_stream));
   std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept));
   std::vector<example> result;
   result.reserve(kept);

@@ -21,7 +21,7 @@ GRAFT_INLINE std::vector<std::size_t> permutation(std::size_t n, const random_st
 }
 
 GRAFT_INLINE std::vector<std::size_t> epoch_order(std::size_t n, std::uint64_t seed, std::uint64_t epoch, bool shuffle) {
-  if (shuffle) return permutation(n, random_stream(seed, epoch, shuffle_place));
+  if (shuffle) return permutation(n, random_stream(seed, epoch, shuffle_stream));
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
   return order;
@@ -37,7 +37,7 @@ GRAFT_INLINE std::vector<std::size_t> grouped_by_length(std::vector<std::size_t>
     auto row = order.begin() + static_cast<std::ptrdiff_t>(first * batch_size);
     sorted.assign(row, row + static_cast<std::ptrdiff_t>(count * batch_size));
     std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) { return lengths[a] < lengths[b]; });
-    for (const std::size_t batch : permutation(count, random_stream(seed, epoch, group_place - number))) {
+    for (const std::size_t batch : permutation(count, random_stream(seed, epoch, group_stream - number))) {
       row = std::copy_n(sorted.begin() + static_cast<std::ptrdiff_t>(batch * batch_size), batch_size, row);
     }
   }

@@ -10,10 +10,10 @@
 
 namespace graft {
 
-/// The `place`s of the random streams (seed, epoch, place) that this room uses, far from those of a training step.
-inline constexpr std::uint64_t shuffle_place = ~std::uint64_t{0};
-inline constexpr std::uint64_t subset_place = ~std::uint64_t{1};
-inline constexpr std::uint64_t group_place = ~std::uint64_t{2};  // of the first window; the others lie below
+/// The random streams (seed, epoch, stream) that this room uses, far from those of a training step.
+inline constexpr std::uint64_t shuffle_stream = ~std::uint64_t{0};
+inline constexpr std::uint64_t subset_stream = ~std::uint64_t{1};
+inline constexpr std::uint64_t group_stream = ~std::uint64_t{2};  // of the first window; the others lie below
 
 /// 0 .. n - 1 in random order, by Fisher and Yates. Each pick takes a 64-bit number modulo the m places left, so no place is
 /// favored by more than a factor 1 + m / 2^64. The result depends on n and the stream only.

@@ -298,6 +298,24 @@ void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index
   }
 }
 
+/// Calls f(i, thread) for every i of 0 .. COUNT - 1 on ctx.threads threads, THREAD being which of them, that hold PATH's unit; each takes
+/// the next one when it is done.
+template <class F>
+void share_out(index count, tile_path path, const context& ctx, F&& f) {
+  if (count <= 1 || ctx.threads <= 1) {
+    const tile_unit unit(path);
+    for (index i = 0; i < count; ++i) f(i, 0);
+    return;
+  }
+#pragma omp parallel num_threads(ctx.threads)
+  {
+    const tile_unit unit(path);
+    const int thread = omp_get_thread_num();
+#pragma omp for schedule(dynamic, 1)
+    for (index i = 0; i < count; ++i) f(i, thread);
+  }
+}
+
 /// Calls f(which, rows, columns) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
 /// A panel of the right factor has PANEL_BYTES. The right factor is read once for every 256 rows, by several threads for every 128.
 template <class F>
@@ -309,23 +327,11 @@ void partition(index row_panels, index column_panels, index panel_bytes, index c
   index high = alone ? 16 : 8;
   while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < index{12} * ctx.threads) high /= 2;
   const index down = (row_panels + high - 1) / high;
-  const index items = down * across * count;
   ctx.counters.products += static_cast<std::uint64_t>(count);
-  const auto item = [&](index n) {
+  share_out(down * across * count, path, ctx, [&](index n, int) {
     const index i = n % down * high, j = n % (down * across) / down * wide;
     f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)});
-  };
-  if (items <= 1 || alone) {
-    const tile_unit unit(path);
-    for (index n = 0; n < items; ++n) item(n);
-    return;
-  }
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const tile_unit unit(path);
-#pragma omp for schedule(dynamic, 1)
-    for (index n = 0; n < items; ++n) item(n);
-  }
+  });
 }
 
 }  // namespace detail
@@ -391,31 +397,36 @@ packed_a<P> as_factor(const M& m, context& ctx) {
   return packed_a<P>::pack(transpose::no, const_view<typename M::Scalar>(m), ctx);
 }
 
-/// The right factor of y = x W^T (op transposed) or dx = dy W (is): as W was packed, else packed now.
+/// The right factor of y = x W^T (op transposed) or dx = dy W (is): W as FORMS have it, or packed now.
+template <class P>
+packed_b<P> weight_factor(const const_view<typename P::real>& w, const packed_weight* forms, transpose op, context& ctx) {
+  const packed_bytes* packed = forms == nullptr ? nullptr : op == transpose::no ? &forms->backward : &forms->forward;
+  if (packed == nullptr || packed->empty()) return packed_b<P>::pack(op, w, ctx);
+  const auto* memory = reinterpret_cast<const typename P::operand*>(packed->data());
+  return op == transpose::no ? packed_b<P>(memory, w.rows(), w.cols()) : packed_b<P>(memory, w.cols(), w.rows());
+}
 template <class P>
 packed_b<P> weight_factor(const parameter<typename P::real>& w, transpose op, context& ctx) {
-  using operand = typename P::operand;
-  const index depth = op == transpose::no ? w.rows() : w.cols();
-  const index columns = op == transpose::no ? w.cols() : w.rows();
-  if (const packed_weight* forms = w.packed()) {
-    const auto& packed = op == transpose::no ? forms->backward : forms->forward;
-    if (!packed.empty()) return {reinterpret_cast<const operand*>(packed.data()), depth, columns};
-  }
-  return packed_b<P>::pack(op, w.value(), ctx);
+  return weight_factor<P>(w.value(), w.packed(), op, ctx);
 }
 
-/// Packs W for products, until it is edited; BACKWARD: for the gradients of its inputs too.
+/// Packs VALUE as what products read in W's place, until W is edited; BACKWARD: for the gradients of its inputs too.
 template <class P>
-void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
+void pack_weight(parameter<typename P::real>& w, const const_view<typename P::real>& value, bool backward, int threads) {
   using operand = typename P::operand;
   auto packed = w.memory_for_packing();
   const auto fill = [&](transpose op, packed_bytes& to, index depth, index columns) {
     std::byte* memory = to.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-    packed_b<P>::pack(op, w.value(), reinterpret_cast<operand*>(memory), threads);
+    packed_b<P>::pack(op, value, reinterpret_cast<operand*>(memory), threads);
   };
-  fill(transpose::yes, packed->forward, w.cols(), w.rows());
-  if (backward) fill(transpose::no, packed->backward, w.rows(), w.cols());
+  fill(transpose::yes, packed->forward, value.cols(), value.rows());
+  if (backward) fill(transpose::no, packed->backward, value.rows(), value.cols());
   w.pack(std::move(packed));
+}
+/// Packs W for products.
+template <class P>
+void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
+  pack_weight<P>(w, w.value(), backward, threads);
 }
 
 }  // namespace graft

@@ -28,8 +28,7 @@ void coupling_mix<P>::forward(const_view<real> x, view<real> y, saved* s, contex
     return;
   }
   scratch::mark mark(ctx.memory);
-  view<real> w = ctx.memory.take<real>(1, weights->count());
-  weights->forward(w);
+  const view<real> w = weights->current(ctx);
   view<real> sum = ctx.memory.take<real>(x.rows(), x.cols()), change = ctx.memory.take<real>(x.rows(), x.cols());
   sum = x;
   for (std::size_t i = 0; i < members.size(); ++i) {
@@ -53,8 +52,8 @@ void coupling_mix<P>::backward(const_view<real> dy, const saved& s, view<real>* 
     return;
   }
   scratch::mark mark(ctx.memory);
-  view<real> w = ctx.memory.take<real>(1, weights->count()), dw = ctx.memory.take<real>(1, weights->count());
-  weights->forward(w);
+  const view<real> w = weights->current(ctx);
+  view<real> dw = ctx.memory.take<real>(1, w.cols());
   dw.setZero();
   view<real> sum = ctx.memory.take<real>(dx != nullptr ? dy.rows() : 0, dy.cols()), d = ctx.memory.take<real>(dy.rows(), dy.cols());
   if (dx != nullptr) sum = dy;

@@ -41,30 +41,14 @@ class dora {
 
   /// W' as a factor.
   packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const {
-    if (const packed_weight* forms = settled()) {
-      const index depth = op == transpose::no ? w.rows() : w.cols(), columns = op == transpose::no ? w.cols() : w.rows();
-      const auto& packed = op == transpose::no ? forms->backward : forms->forward;
-      return {reinterpret_cast<const typename P::operand*>(packed.data()), depth, columns};
-    }
-    view<real> merged = ctx.memory.take<real>(w.rows(), w.cols());
-    merge(w, merged, ctx.threads);
-    return packed_b<P>::pack(op, const_view<real>(merged), ctx);
+    if (settled() != nullptr) return weight_factor<P>(w.value(), settled(), op, ctx);
+    return weight_factor<P>(merged(w, ctx), nullptr, op, ctx);
   }
   /// Computes W' for the products that come, until A, B or m is edited; the caller packs A and B, too.
   void settle(const parameter<real>& w, context& ctx) {
     if (settled() != nullptr) return;
-    using operand = typename P::operand;
     scratch::mark mark(ctx.memory);
-    view<real> merged = ctx.memory.take<real>(w.rows(), w.cols());
-    merge(w, merged, ctx.threads);
-    auto packed = magnitude.memory_for_packing();
-    const auto fill = [&](transpose op, packed_bytes& to, index depth, index columns) {
-      std::byte* memory = to.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-      packed_b<P>::pack(op, const_view<real>(merged), reinterpret_cast<operand*>(memory), ctx.threads);
-    };
-    fill(transpose::yes, packed->forward, w.cols(), w.rows());
-    fill(transpose::no, packed->backward, w.rows(), w.cols());
-    magnitude.pack(std::move(packed));
+    pack_weight<P>(magnitude, merged(w, ctx), true, ctx.threads);
   }
 
   /// Adds the gradients of A, B and m.
@@ -108,14 +92,17 @@ class dora {
     for (index k = 0; k < by.a.rows(); ++k) v += by.scale() * by.b.value()(i, k) * by.a.value().row(k);
     return v.row(0).norm();
   }
-  void merge(const parameter<real>& w, view<real> to, int threads) const {
-    parallel_for(w.rows(), 16, threads, [&](index begin, index end) {
+  /// W', in scratch memory.
+  view<real> merged(const parameter<real>& w, context& ctx) const {
+    view<real> to = ctx.memory.take<real>(w.rows(), w.cols());
+    parallel_for(w.rows(), 16, ctx.threads, [&](index begin, index end) {
       for (index i = begin; i < end; ++i) {
         view<real> row = to.window(i, 0, 1, to.cols());
         const real length = sum_row(w, i, row);
         row *= magnitude.value()(0, i) / length;
       }
     });
+    return to;
   }
 };
 

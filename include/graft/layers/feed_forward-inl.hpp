@@ -21,10 +21,10 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
   if (options_.gated) return gated_forward(x, h, s, ctx);
   const index inner = options_.intermediate_size;
   const view<gelu_derivative> kept = s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
-  const auto t = packed_a<P>::take(x.rows(), inner, ctx);
+  const auto t = output.input(x.rows(), ctx);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows, options_.hidden_size, ctx);
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, kept},
-                       ops::store{output.room(part_of(s, &saved::output), x.rows())}, ops::store{t});
+                       ops::store{output.saved_input(part_of(s, &saved::output), x.rows())}, ops::store{t});
   output.product(t, ctx, mask, ops::store{h});
 }
 
@@ -40,7 +40,7 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
   const bool trains = is_trainable(intermediate);
   if (dx == nullptr && !trains) return;
-  const auto dz = packed_a<P>::take(dh.rows(), options_.intermediate_size, ctx);
+  const auto dz = intermediate.output_gradient(dh.rows(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dh.rows() : 0, options_.intermediate_size);
   output.product_back(dprojected, s.output, ctx, ops::scale_by_derivative{s.gelu_derivative.get()}, ops::store{dz_rows}, ops::store{dz});
   if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate, ctx);
@@ -50,9 +50,9 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
 template <class P>
 void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, context& ctx) const {
   const index width = options_.intermediate_size;
-  view<operand> z = s != nullptr ? s->z.resize(x.rows(), 2 * width) : ctx.memory.take<operand>(x.rows(), 2 * width);
+  view<operand> z = saved_or_scratch(part_of(s, &saved::z), x.rows(), 2 * width, ctx);
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::store{z});
-  const view<operand> kept = output.room(part_of(s, &saved::output), x.rows());
+  const view<operand> kept = output.saved_input(part_of(s, &saved::output), x.rows());
   const view<operand> t = kept.rows() > 0 ? kept : ctx.memory.take<operand>(x.rows(), width);
   const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, ctx.rows, width, ctx);
   view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);

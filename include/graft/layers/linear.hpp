@@ -53,7 +53,7 @@ class linear {
     if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
     products({this}, x, ctx, epilogues...);
   }
-  /// The same of an x that another product stored for this one, and in room(s).
+  /// The same of an x that another product stored for this one, and as saved_input(s).
   template <class... E>
   void product(const packed_a<P>& x, context& ctx, const E&... epilogues) const {
     products({this}, x, ctx, epilogues...);
@@ -64,8 +64,11 @@ class linear {
     scratch::mark mark(ctx.memory);
     forward_blocks(layers, as_factor<P>(x, ctx), ctx, in_order<P>(epilogues...));
   }
+  /// For an x, or a dy, of ROWS, as another product may store it for this one.
+  packed_a<P> input(index rows, context& ctx) const { return packed_a<P>::take(rows, in(), ctx); }
+  packed_a<P> output_gradient(index rows, context& ctx) const { return packed_a<P>::take(rows, out(), ctx); }
   /// Where x is kept for backward; no rows: backward needs none, or s is null.
-  view<operand> room(saved* s, index rows) const {
+  view<operand> saved_input(saved* s, index rows) const {
     return s != nullptr && needs_input() ? s->x.resize(rows, in()) : view<operand>(nullptr, 0, 0);
   }
 

@@ -16,20 +16,14 @@ template <class P>
 auto low_rank<P>::project(const packed_a<P>& x, context& ctx) const -> view<real> {
   const auto w = weight_factor<P>(a, transpose::yes, ctx);
   const auto mask = mask_of(ctx);
-  if (!mask.active()) return scaled(x, w, ctx);
-  return scaled(x.changed(ctx, [&](real* numbers, index row, index col, index n) { mask.apply(numbers, row, col, n); }), w, ctx);
+  if (!mask.active()) return ops::taken_product<P>(x, w, ctx, ops::scale<real>{scale_});
+  const auto seen = x.changed(ctx, [&](real* numbers, index row, index col, index n) { mask.apply(numbers, numbers, row, col, n); });
+  return ops::taken_product<P>(seen, w, ctx, ops::scale<real>{scale_});
 }
 
 template <class P>
 auto low_rank<P>::project_back(const packed_a<P>& dy, context& ctx) const -> view<real> {
-  return scaled(dy, weight_factor<P>(b, transpose::no, ctx), ctx);
-}
-
-template <class P>
-auto low_rank<P>::scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const -> view<real> {
-  view<real> u = ctx.memory.take<real>(x.rows(), w.columns());
-  product<P>(x, w, ctx, ops::scale<real>{scale_}, ops::store{u});
-  return u;
+  return ops::taken_product<P>(dy, weight_factor<P>(b, transpose::no, ctx), ctx, ops::scale<real>{scale_});
 }
 
 }  // namespace graft

@@ -45,13 +45,13 @@ class low_rank {
     };
     if (b.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      view<real> u = project(packed_a<P>::pack(transpose::no, x, ctx), ctx);
+      view<real> u = project(as_factor<P>(x, ctx), ctx);
       scale(u);
       multiply<P>(transpose::yes, dy, transpose::no, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
     }
     if (a.is_trained()) {
       ++ctx.counters.weight_gradient_products;
-      view<real> du = project_back(packed_a<P>::pack(transpose::no, dy, ctx), ctx);
+      view<real> du = project_back(as_factor<P>(dy, ctx), ctx);
       scale(du);
       if (const auto mask = mask_of(ctx); mask.active()) {
         view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
@@ -71,11 +71,10 @@ class low_rank {
   }
 
   parameter<real> a, b;  // the update is s B A
-  ops::dropout_place dropout;
+  ops::dropout_options dropout;
 
  private:
-  ops::token_dropout<real> mask_of(const context& ctx) const { return {dropout, a.cols(), ctx}; }
-  view<real> scaled(const packed_a<P>& x, const packed_b<P>& w, context& ctx) const;
+  ops::matrix_dropout<real> mask_of(const context& ctx) const { return {dropout, a.cols(), ctx}; }
 
   real scale_;
 };

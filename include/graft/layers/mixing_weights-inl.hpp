@@ -20,6 +20,13 @@ void mixing_weights<P>::forward(view<real> w) const {
 }
 
 template <class P>
+auto mixing_weights<P>::current(context& ctx) const -> view<real> {
+  view<real> w = ctx.memory.take<real>(1, count());
+  forward(w);
+  return w;
+}
+
+template <class P>
 void mixing_weights<P>::backward(const_view<real> dw, const_view<real> w, context& ctx) {
   if (!v.is_trained()) return;
   auto dv = gradient_of(v, ctx).row(0).array();

@@ -24,6 +24,8 @@ class mixing_weights {
   index count() const { return v.size(); }
 
   void forward(view<real> w) const;
+  /// w, in scratch memory.
+  view<real> current(context& ctx) const;
   void backward(const_view<real> dw, const_view<real> w, context& ctx);
 
   template <class F>

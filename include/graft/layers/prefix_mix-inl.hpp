@@ -32,8 +32,7 @@ void add_scaled(const_view<From> x, double factor, double beta, view<To> y, int 
 
 template <class P>
 auto prefix_mix<P>::current(context& ctx) const -> std::pair<view<real>, real> {
-  view<real> w = ctx.memory.take<real>(1, weights->count());
-  weights->forward(w);
+  const view<real> w = weights->current(ctx);
   real rest = 1;
   for (const member& m : members) rest -= w(0, m.number);
   return {w, rest};
@@ -55,12 +54,10 @@ void prefix_mix<P>::forward(const_view<real> x, const_view<operand> q, const_vie
     scratch::mark own(ctx.memory);
     const attention_prefix<P>& prefix = members[i].by;
     auto* kept = s != nullptr ? &s->with[i] : nullptr;
-    const auto room = [&](auto saved::one::*part, index rows, index cols) {
-      return kept != nullptr ? (kept->*part).resize(rows, cols) : ctx.memory.take<operand>(rows, cols);
-    };
-    const view<operand> all = room(&saved::one::kv, kv.rows() + prefix.length() * ctx.sequences(), 2 * width);
-    const view<operand> one = room(&saved::one::c, c.rows(), width);
-    prefix.forward(x, kv, all, kept != nullptr ? &kept->prefix : nullptr, ctx);
+    const view<operand> all =
+        saved_or_scratch(part_of(kept, &saved::one::kv), kv.rows() + prefix.length() * ctx.sequences(), 2 * width, ctx);
+    const view<operand> one = saved_or_scratch(part_of(kept, &saved::one::c), c.rows(), width, ctx);
+    prefix.forward(x, kv, all, part_of(kept, &saved::one::prefix), ctx);
     ops::attention_forward<P>(q, all.window(0, 0, all.rows(), width), all.window(0, width, all.rows(), width), one, a.heads, a.dropout,
                               a.dropout_stream, ctx, a.queries, prefix.length(), a.more);
     detail::add_scaled<operand, real>(one, static_cast<double>(w(0, members[i].number)), 1, sum, ctx.threads);

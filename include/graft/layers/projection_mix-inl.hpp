@@ -8,13 +8,6 @@
 namespace graft {
 
 template <class P>
-auto projection_mix<P>::current(context& ctx) const -> view<real> {
-  view<real> mixed = ctx.memory.take<real>(1, weights->count());
-  weights->forward(mixed);
-  return mixed;
-}
-
-template <class P>
 bool projection_mix<P>::touches_bias() const {
   return !scales.empty() || std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.bias.has_value(); });
 }
@@ -22,12 +15,12 @@ bool projection_mix<P>::touches_bias() const {
 template <class P>
 auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const -> terms {
   const auto all = ctx.memory.take_array<view<real>>(updates.size());
-  const view<real> mixed = current(ctx);
+  const view<real> mixed = weights->current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const update& u = updates[i];
     view<real>& there = *new (all.data() + i) view<real>(u.by.project(x, ctx));
     there *= mixed(0, u.member);
-    if (u.gate) scale_rows(there, u.gate->open(x, ctx));
+    if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
   }
   if (!touches_bias()) return {all};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
@@ -44,11 +37,11 @@ auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& w, 
     const scale& s = scales[i];
     view<real>& there = *new (whole.data() + i) view<real>(nullptr, 0, 0);
     if (!s.gate) continue;
-    new (&there) view<real>(product_of(x, scaled_weight(s, w, transpose::yes, ctx), ctx));
+    new (&there) view<real>(ops::taken_product<P>(x, scaled_weight(s, w, transpose::yes, ctx), ctx));
     if (s.of_rows()) there.array().rowwise() += (b.value().array() * s.by.value().transpose().array()).row(0);
     if (!s.of_rows()) there.rowwise() += b.value().row(0);
     there *= mixed(0, s.member);
-    scale_rows(there, s.gate->open(x, ctx));
+    ops::scale_rows{s.gate->open(x, ctx)}(0, 0, there);
   }
   return {all, bias.data(), {}, whole};
 }
@@ -58,14 +51,7 @@ packed_b<P> projection_mix<P>::scaled_weight(const scale& s, const parameter<rea
   view<real> v = ctx.memory.take<real>(w.rows(), w.cols());
   if (s.of_rows()) v = w.value().array().colwise() * s.by.value().array().col(0);
   if (!s.of_rows()) v = w.value().array().rowwise() * s.by.value().array().row(0);
-  return packed_b<P>::pack(op, const_view<real>(v), ctx);
-}
-
-template <class P>
-auto projection_mix<P>::product_of(const packed_a<P>& a, const packed_b<P>& b, context& ctx) -> view<real> {
-  view<real> y = ctx.memory.take<real>(a.rows(), b.columns());
-  product<P>(a, b, ctx, ops::store{y});
-  return y;
+  return weight_factor<P>(v, nullptr, op, ctx);
 }
 
 template <class P>
@@ -82,16 +68,16 @@ auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> 
                                      context& ctx) const -> terms {
   const auto all = ctx.memory.take_array<view<real>>(updates.size()), whole = ctx.memory.take_array<view<real>>(scales.size()),
              gates = ctx.memory.take_array<view<real>>(gated() ? updates.size() : 0);
-  const view<real> mixed = current(ctx);
+  const view<real> mixed = weights->current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const update& u = updates[i];
     const real w_k = mixed(0, u.member);
     view<real>& back = *new (all.data() + i) view<real>(u.by.project_back(dy, ctx));
     if (!gates.empty()) new (gates.data() + i) view<real>(nullptr, 0, 0);
     if (u.gate) {
-      const auto rows = packed_a<P>::pack(transpose::no, x, ctx);
+      const auto rows = as_factor<P>(x, ctx);
       new (gates.data() + i) view<real>(gate_gradient(u, rows, back, w_k, ctx));
-      scale_rows(back, u.gate->open(rows, ctx));
+      ops::scale_rows{u.gate->open(rows, ctx)}(0, 0, back);
     }
     back *= w_k;
   }
@@ -99,11 +85,11 @@ auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> 
     const scale& s = scales[i];
     view<real>& back = *new (whole.data() + i) view<real>(nullptr, 0, 0);
     if (!s.gate) continue;
-    new (&back) view<real>(product_of(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
-    const auto rows = packed_a<P>::pack(transpose::no, x, ctx);
+    new (&back) view<real>(ops::taken_product<P>(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
+    const auto rows = as_factor<P>(x, ctx);
     const view<real> dz = gate_gradient(s, rows, x, dy, b, back, mixed(0, s.member), ctx);
     back *= mixed(0, s.member);
-    scale_rows(back, s.gate->open(rows, ctx));
+    ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, back);
     back += dz.lazyProduct(s.gate->weight.value());
   }
   return {all, nullptr, gates, whole};
@@ -116,11 +102,6 @@ auto projection_mix<P>::gate_gradient(const update& u, const packed_a<P>& x, con
   view<real> dg = ctx.memory.take<real>(there.rows(), 1);
   for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k / u.by.scale() * there.row(r).dot(back.row(r));
   return u.gate->logits_gradient(x, dg, ctx);
-}
-
-template <class P>
-void projection_mix<P>::scale_rows(view<real> m, const_view<real> by) {
-  for (index r = 0; r < m.rows(); ++r) m.row(r) *= by(r, 0);
 }
 
 template <class P>
@@ -162,8 +143,8 @@ packed_b<P> projection_mix<P>::factor(const parameter<real>& w, transpose op, co
   if (scales.empty()) return weight_factor<P>(w, op, ctx);
   if (settled_ != nullptr) return weight_factor<P>(*settled_, op, ctx);
   view<real> scaled = ctx.memory.take<real>(w.rows(), w.cols());
-  scale_weight(w.value(), current(ctx), scaled, false, ctx.threads);
-  return packed_b<P>::pack(op, const_view<real>(scaled), ctx);
+  scale_weight(w.value(), weights->current(ctx), scaled, false, ctx.threads);
+  return weight_factor<P>(scaled, nullptr, op, ctx);
 }
 
 template <class P>
@@ -172,7 +153,7 @@ void projection_mix<P>::settle(const parameter<real>& w, int threads) {
   if (scales.empty() || w.is_trained() || needs_input()) return;
   context ctx;
   const auto scaled = std::make_shared<parameter<real>>(parameter<real>::factor(w.name, w.role, w.rows(), w.cols()));
-  scale_weight(w.value(), current(ctx), scaled->edit(), false, threads);
+  scale_weight(w.value(), weights->current(ctx), scaled->edit(), false, threads);
   pack_weight<P>(*scaled, true, threads);
   settled_ = scaled;
 }
@@ -235,7 +216,7 @@ void projection_mix<P>::accumulate_weight(update& u, const packed_a<P>& x, const
   }
   if (!weights->v.is_trained()) return;
   const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
-  if (u.gate) scale_rows(there, u.gate->open(x, ctx));
+  if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
   ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
     for (index r = begin; r < end; ++r) sum(0, 0) += there.row(r).dot(back.row(r)) / u.by.scale();
   });

@@ -76,7 +76,7 @@ class projection_mix {
   template <class S, class X>
   void accumulate_gradients(parameter<real>& w, parameter<real>& b, const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     scratch::mark mark(ctx.memory);
-    view<real> mixed = current(ctx), dmixed = ctx.memory.take<real>(1, mixed.cols()), db = ctx.memory.take<real>(1, b.cols());
+    view<real> mixed = weights->current(ctx), dmixed = ctx.memory.take<real>(1, mixed.cols()), db = ctx.memory.take<real>(1, b.cols());
     dmixed.setZero();
     db.setZero();
     if (touches_bias()) ops::add_column_sum<real, S>(dy, db, ctx);
@@ -88,7 +88,7 @@ class projection_mix {
       for (scale& s : scales) {
         if (!s.gate) continue;
         scratch::mark own(ctx.memory);
-        const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
+        const auto rows = as_factor<P>(x, ctx), drows = as_factor<P>(dy, ctx);
         const view<real> g = s.gate->open(rows, ctx);
         view<real> opened = ctx.memory.take<real>(dy.rows(), dy.cols());
         for (index r = 0; r < dy.rows(); ++r) opened.row(r) = dy.row(r).template cast<real>() * g(r, 0);
@@ -98,12 +98,12 @@ class projection_mix {
         multiply<P>(transpose::yes, const_view<real>(opened), transpose::no, x, real(0), dw, ctx);
         accumulate_gated(s, w, b, dw, db, mixed(0, s.member), dmixed.window(0, s.member, 1, 1), ctx);
         if (!is_trainable(*s.gate)) continue;
-        const view<real> back = product_of(drows, scaled_weight(s, w, transpose::no, ctx), ctx);
+        const view<real> back = ops::taken_product<P>(drows, scaled_weight(s, w, transpose::no, ctx), ctx);
         s.gate->accumulate_gradients(gate_gradient(s, rows, x, drows, b, back, mixed(0, s.member), ctx), x, ctx);
       }
     }
     if (!updates.empty() && needs_input()) {
-      const auto rows = packed_a<P>::pack(transpose::no, x, ctx), drows = packed_a<P>::pack(transpose::no, dy, ctx);
+      const auto rows = as_factor<P>(x, ctx), drows = as_factor<P>(dy, ctx);
       for (update& u : updates) {
         scratch::mark own(ctx.memory);
         const real w_k = mixed(0, u.member);
@@ -147,14 +147,9 @@ class projection_mix {
   std::vector<scale> scales;
 
  private:
-  /// w (1, M), in scratch memory.
-  view<real> current(context& ctx) const;
-  /// Row r of M times by_r
-  static void scale_rows(view<real> m, const_view<real> by);
   bool touches_bias() const;
-  /// V of S, as a factor; and A B, in scratch memory.
+  /// V of S, as a factor.
   packed_b<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;
-  static view<real> product_of(const packed_a<P>& a, const packed_b<P>& b, context& ctx);
   /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
   void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
   /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
@@ -169,7 +164,7 @@ class projection_mix {
     view<real> dg = ctx.memory.take<real>(back.rows(), 1), c = ctx.memory.take<real>(1, b.cols());
     c = b.value();
     if (s.of_rows()) c.array() *= s.by.value().transpose().array();
-    const view<real> of_c = product_of(dy, packed_b<P>::pack(transpose::yes, const_view<real>(c), ctx), ctx);
+    const view<real> of_c = ops::taken_product<P>(dy, weight_factor<P>(c, nullptr, transpose::yes, ctx), ctx);
     for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k * (back.row(r).dot(x.row(r).template cast<real>()) + of_c(r, 0));
     return s.gate->logits_gradient(packed_x, dg, ctx);
   }

@@ -26,11 +26,9 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const bool all = wanted == rows_of::tokens;
   if (s != nullptr) s->wanted = wanted;
   scratch::mark mark(ctx.memory);
-  const auto room = [&](buffer<operand> saved::*kept, index rows, index cols) {
-    return s != nullptr ? (s->*kept).resize(rows, cols) : ctx.memory.take<operand>(rows, cols);
-  };
-  view<operand> q = room(&saved::q, h.rows(), width);
-  view<operand> own = prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : room(&saved::kv, x.rows(), 2 * width);
+  view<operand> q = saved_or_scratch(part_of(s, &saved::q), h.rows(), width, ctx);
+  view<operand> own =
+      prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : saved_or_scratch(part_of(s, &saved::kv), x.rows(), 2 * width, ctx);
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
   if (options_.fused) {
     fused_forward(x, q, own, wanted, ctx);
@@ -44,10 +42,10 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     query.product(cls_rows, nullptr, ctx, ops::store{q});
   }
   const index in_front = prefix ? prefix->length() : 0;
-  view<operand> kv = prefix ? room(&saved::kv, x.rows() + in_front * ctx.sequences(), 2 * width) : own;
+  view<operand> kv = prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + in_front * ctx.sequences(), 2 * width, ctx) : own;
   if (prefix) prefix->forward(x, own, kv, s != nullptr ? &s->prefix : nullptr, ctx);
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
-  const view<operand> kept = output.room(part_of(s, &saved::output), h.rows());
+  const view<operand> kept = output.saved_input(part_of(s, &saved::output), h.rows());
   const view<operand> attended = kept.rows() > 0 ? kept : ctx.memory.take<operand>(h.rows(), width);
   const ops::score_numbers<real> more = score_numbers(ctx);
   if (options_.fused) {

@@ -67,8 +67,7 @@ class sequence_gate {
   /// s(z) (N, 1), in scratch memory.
   view<real> sigmoids(const packed_a<P>& x, context& ctx) const {
     if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
-    view<real> s = ctx.memory.take<real>(x.rows(), 1);
-    product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx, ops::store{s});
+    view<real> s = ops::taken_product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx);
     for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
     return s;
   }

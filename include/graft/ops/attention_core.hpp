@@ -1,8 +1,6 @@
 #pragma once
 // Scaled dot-product attention of packed sequences, one head of one sequence at a time, in cache.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -48,7 +46,7 @@ class probability_dropout {
 /// Rows of probabilities begin at whole cache lines.
 inline index padded(index length) { return (length + 15) / 16 * 16; }
 
-/// What a thread works in: three (T, T) matrices, and the factors of one product at a time.
+/// What a thread works in: three (T, T) matrices, the factors of one product at a time, and what it asked for beside them.
 template <class P>
 struct attention_workspace {
   using real = typename P::real;
@@ -57,6 +55,7 @@ struct attention_workspace {
   view<real> prob, grad, kept;
   operand *left, *right;
   tile_path path;
+  real* extra = nullptr;
 
   /// op(A) op(B), and EPILOGUES
   template <class A, class B, class... E>
@@ -75,38 +74,45 @@ struct attention_item {
   index number;                // among all of them
 };
 
-/// Calls f(item, workspace) for every head of every sequence, in parallel. IN_FRONT keys stand in front of those of its tokens.
+/// The heads of a call, and what a thread needs for one of them.
+struct head_plan {
+  rows_of queries;
+  index heads, head_size;
+  index in_front = 0;     // keys in front of those of a sequence's tokens
+  index widest = 0;       // of what is multiplied beside (T, T) and (T, head_size) matrices
+  index extra = 0;        // numbers a token, beside the matrices
+  bool in_order = false;  // the sequences of a head one after the other, on one thread
+};
+
+/// Calls f(item, workspace) for every head of every sequence, in parallel.
 template <class P, class F>
-void for_each_head(rows_of queries, index heads, index head_size, index in_front, context& ctx, F&& f) {
+void for_each_head(const head_plan& plan, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
-  const index sequences = static_cast<index>(ctx.offsets.size()) - 1;
-  const bool all = queries == rows_of::tokens;
+  const index sequences = ctx.sequences(), heads = plan.heads;
+  const bool all = plan.queries == rows_of::tokens;
   index longest = 0;
-  for (index b = 0; b < sequences; ++b) longest = std::max(longest, in_front + ctx.offsets[b + 1] - ctx.offsets[b]);
-  const index widest = std::max(longest, head_size);
+  for (index b = 0; b < sequences; ++b) longest = std::max(longest, plan.in_front + ctx.offsets[b + 1] - ctx.offsets[b]);
+  const index widest = std::max({longest, plan.head_size, plan.widest}), factor = packed_a<P>::size(widest, widest);
   scratch::mark mark(ctx.memory);
-  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, 3 * longest * padded(longest));
-  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * packed_a<P>::size(widest, widest));
+  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, longest * (3 * padded(longest) + plan.extra));
+  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * factor);
   const tile_path path = graft::detail::path_of<P>(ctx);
-  const index items = sequences * heads;
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const graft::detail::tile_unit unit(path);
-    real* own = memory.row_data(omp_get_thread_num());
-    operand* left = factors.row_data(omp_get_thread_num());
-#pragma omp for schedule(dynamic, 1)
-    for (index n = 0; n < items; ++n) {
-      const index b = n / heads;
-      const index first = ctx.offsets[b], tokens = ctx.offsets[b + 1] - first, length = in_front + tokens;
-      const attention_item item{first + b * in_front, length, n % heads, all ? first : b, all ? tokens : 1, first, n};
-      const index stride = padded(length);
-      const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
-      attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path};
-      f(item, w);
-    }
-  }
+  const auto one = [&](index b, index head, int thread) {
+    const index first = ctx.offsets[b], tokens = ctx.offsets[b + 1] - first, length = plan.in_front + tokens;
+    const attention_item item{first + b * plan.in_front, length, head, all ? first : b, all ? tokens : 1, first, b * heads + head};
+    const index stride = padded(length);
+    real* own = memory.row_data(thread);
+    operand* left = factors.row_data(thread);
+    const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
+    attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + factor, path, own + 3 * length * stride};
+    f(item, w);
+  };
+  graft::detail::share_out(plan.in_order ? heads : sequences * heads, path, ctx, [&](index n, int thread) {
+    if (!plan.in_order) return one(n / heads, n % heads, thread);
+    for (index b = 0; b < sequences; ++b) one(b, n, thread);
+  });
 }
 
 /// p = softmax(q k^T / sqrt D + what BY_DISTANCE, if it is not null, says of a query's place less a key's), none for IN_FRONT keys
@@ -153,7 +159,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
   using real = typename P::real;
   const index d = q.cols() / heads;
   const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>({queries, heads, d, in_front}, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
@@ -179,7 +185,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
   scratch::mark mark(ctx.memory);
   view<real> of_items = ctx.memory.take<real>(dmore != nullptr ? ctx.sequences() * heads : 0, more.by_distance.cols());
   of_items.setZero();
-  detail::for_each_head<P>(queries, heads, d, in_front, ctx, [&](const detail::attention_item& item, auto& w) {
+  detail::for_each_head<P>({queries, heads, d, in_front}, ctx, [&](const detail::attention_item& item, auto& w) {
     const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
     const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
     detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);

@@ -1,8 +1,6 @@
 #pragma once
 // Attention whose scores also depend on how far apart two tokens are, through vectors of distances (DeBERTa).
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -25,46 +23,24 @@ struct distance_vectors {
 
 namespace detail {
 
-/// What a thread works in, besides what attention_core.hpp has: scores of content by distance, and their gradients.
+/// What a thread works in beside the matrices of attention_core.hpp: scores of content by distance, and their gradients; and sums of two
+/// products, before they are rounded.
 template <class P>
-struct disentangled_workspace : attention_workspace<P> {
+struct distance_scores {
   using real = typename P::real;
   view<real> by_key, by_query;  // (queries, R), (T, R)
-};
+  view<real> sum_q, sum_k;      // (queries, SIZE), (T, SIZE)
 
-/// Calls f(item, workspace) for every head of every sequence: the sequences of a head one after the other, the heads in parallel.
-template <class P, class F>
-void for_each_head_in_order(rows_of queries, index heads, index head_size, const distance_vectors<P>& d, context& ctx, F&& f) {
-  using real = typename P::real;
-  using operand = typename P::operand;
-  const timed time(ctx.times, operation::attention);
-  const index sequences = ctx.sequences(), longest = d.longest, far = padded(d.count());
-  const bool all = queries == rows_of::tokens;
-  const index widest = std::max({longest, head_size, d.count()});
-  scratch::mark mark(ctx.memory);
-  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, longest * (3 * padded(longest) + 2 * far));
-  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * packed_a<P>::size(widest, widest));
-  const tile_path path = graft::detail::path_of<P>(ctx);
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const graft::detail::tile_unit unit(path);
-    real* own = memory.row_data(omp_get_thread_num());
-    operand* left = factors.row_data(omp_get_thread_num());
-#pragma omp for schedule(dynamic, 1)
-    for (index head = 0; head < heads; ++head) {
-      for (index b = 0; b < sequences; ++b) {
-        const index first = ctx.offsets[b], length = ctx.offsets[b + 1] - first, stride = padded(length);
-        const attention_item item{first, length, head, all ? first : b, all ? length : 1, first, b * heads + head};
-        const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
-        real* distances = own + 3 * length * stride;
-        disentangled_workspace<P> w{{matrix(0), matrix(1), matrix(2), left, left + packed_a<P>::size(widest, widest), path},
-                                    view<real>(distances, item.queries, d.count(), far),
-                                    view<real>(distances + length * far, length, d.count(), far)};
-        f(item, w);
-      }
-    }
+  distance_scores(const attention_item& item, const distance_vectors<P>& d, index size, real* memory)
+      : by_key(memory, item.queries, d.count(), padded(d.count())),
+        by_query(by_key.data() + item.length * by_key.stride(), item.length, d.count(), by_key.stride()),
+        sum_q(by_query.data() + item.length * by_key.stride(), item.queries, size),
+        sum_k(sum_q.data() + item.length * size, item.length, size) {}
+  /// The heads of a call, those of SIZE: gradients of D's vectors are summed over the sequences of a head, in order.
+  static head_plan plan(rows_of queries, index heads, index size, const distance_vectors<P>& d) {
+    return {queries, heads, size, 0, d.count(), 2 * (padded(d.count()) + size), true};
   }
-}
+};
 
 /// 1 / sqrt(terms D), rounded where transformers rounds it: in f32, whatever the precision.
 template <class P>
@@ -75,22 +51,23 @@ typename P::real score_scale(index head_size, const distance_vectors<P>& d) {
 
 /// p = softmax((q k^T + by distance) / sqrt(terms D))
 template <class P, class Q>
-void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P>& d, index head, disentangled_workspace<P>& w) {
+void disentangled_probabilities(const Q& q, const Q& k, const distance_vectors<P>& d, index head, attention_workspace<P>& w,
+                                distance_scores<P>& scores) {
   using real = typename P::real;
   const index size = q.cols(), length = k.rows();
   const auto of_head = [&](const auto& m) { return m.window(0, head * size, m.rows(), size); };
   const bool keys = d.keys.rows() > 0, queries = d.queries.rows() > 0;
   w.product(transpose::no, q, transpose::yes, k, store{w.prob});
-  if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), store{w.by_key});
-  if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), store{w.by_query});
+  if (keys) w.product(transpose::no, q, transpose::yes, of_head(d.keys), store{scores.by_key});
+  if (queries) w.product(transpose::no, k, transpose::yes, of_head(d.queries), store{scores.by_query});
   const real scale = score_scale<P>(size, d);
   const view<real> whole(w.prob.data(), q.rows(), padded(length));
   for (index i = 0; i < q.rows(); ++i) {
     real* to = whole.row_data(i);
     const std::int32_t* row = d.rows.data() + d.longest - 1 + i;
     for (index j = 0; j < length; ++j) {
-      if (keys) to[j] += w.by_key(i, row[-j]);
-      if (queries) to[j] += w.by_query(j, row[-j]);
+      if (keys) to[j] += scores.by_key(i, row[-j]);
+      if (queries) to[j] += scores.by_query(j, row[-j]);
       to[j] *= scale;
     }
     std::fill(to + length, to + padded(length), std::numeric_limits<real>::lowest());
@@ -111,13 +88,15 @@ void disentangled_attention_forward(const_view<typename P::operand> q, const_vie
   using real = typename P::real;
   const index size = q.cols() / heads;
   const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
-    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
-    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
-    detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
-    mask.apply(w.prob, w.prob, item.first_token, item.head);
-    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
-  });
+  detail::for_each_head<P>(
+      detail::distance_scores<P>::plan(queries, heads, size, d), ctx, [&](const detail::attention_item& item, auto& w) {
+        const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
+        const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
+        detail::distance_scores<P> scores(item, d, size, w.extra);
+        detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w, scores);
+        mask.apply(w.prob, w.prob, item.first_token, item.head);
+        w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
+      });
 }
 
 /// With dS as in attention_backward, scaled, and dA_i,row(d) = sum of dS_ij over i - j = d, dB_j,row(d) likewise:
@@ -133,47 +112,45 @@ void disentangled_attention_backward(const_view<typename P::operand> dy, const_v
   const index size = q.cols() / heads;
   const real scale = detail::score_scale<P>(size, d);
   const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  scratch::mark mark(ctx.memory);
-  // Sums of two products, before they are rounded.
-  view<real> sums = ctx.memory.take_rows<real>(ctx.threads, 2 * d.longest * size);
-  detail::for_each_head_in_order<P>(queries, heads, size, d, ctx, [&](const detail::attention_item& item, auto& w) {
-    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
-    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
-    const auto of_head = [&](const auto& m) { return m.window(0, item.head * size, m.rows(), size); };
-    detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w);
-    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-    mask.apply(w.prob, w.kept, item.first_token, item.head);
-    mask.apply(w.grad, w.grad, item.first_token, item.head);
-    w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
-    for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
-    w.by_key.setZero();
-    w.by_query.setZero();
-    for (index i = 0; i < item.queries; ++i) {
-      const std::int32_t* row = d.rows.data() + d.longest - 1 + i;
-      const real* from = w.grad.row_data(i);
-      for (index j = 0; j < item.length; ++j) {
-        if (d.keys.rows() > 0) w.by_key(i, row[-j]) += from[j];
-        if (d.queries.rows() > 0) w.by_query(j, row[-j]) += from[j];
-      }
-    }
-    real* own = sums.row_data(omp_get_thread_num());
-    view<real> sum_q(own, item.queries, size), sum_k(own + d.longest * size, item.length, size);
-    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{sum_q});
-    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), store{sum_k});
-    if (d.keys.rows() > 0) {
-      w.product(transpose::no, const_view<real>(w.by_key), transpose::no, of_head(d.keys), accumulate{sum_q});
-      if (dkeys != nullptr)
-        w.product(transpose::yes, const_view<real>(w.by_key), transpose::no, of_queries(q), accumulate{of_head(*dkeys)});
-    }
-    if (d.queries.rows() > 0) {
-      w.product(transpose::no, const_view<real>(w.by_query), transpose::no, of_head(d.queries), accumulate{sum_k});
-      if (dqueries != nullptr)
-        w.product(transpose::yes, const_view<real>(w.by_query), transpose::no, of_keys(k), accumulate{of_head(*dqueries)});
-    }
-    const view<typename P::operand> to_q = of_queries(dq), to_k = of_keys(dk);
-    for (index i = 0; i < item.queries; ++i) convert(sum_q.row_data(i), to_q.row_data(i), size);
-    for (index j = 0; j < item.length; ++j) convert(sum_k.row_data(j), to_k.row_data(j), size);
-  });
+  detail::for_each_head<P>(
+      detail::distance_scores<P>::plan(queries, heads, size, d), ctx, [&](const detail::attention_item& item, auto& w) {
+        const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * size, item.length, size); };
+        const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * size, item.queries, size); };
+        const auto of_head = [&](const auto& m) { return m.window(0, item.head * size, m.rows(), size); };
+        detail::distance_scores<P> scores(item, d, size, w.extra);
+        detail::disentangled_probabilities<P>(of_queries(q), of_keys(k), d, item.head, w, scores);
+        w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
+        mask.apply(w.prob, w.kept, item.first_token, item.head);
+        mask.apply(w.grad, w.grad, item.first_token, item.head);
+        w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
+        for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
+        scores.by_key.setZero();
+        scores.by_query.setZero();
+        for (index i = 0; i < item.queries; ++i) {
+          const std::int32_t* row = d.rows.data() + d.longest - 1 + i;
+          const real* from = w.grad.row_data(i);
+          for (index j = 0; j < item.length; ++j) {
+            if (d.keys.rows() > 0) scores.by_key(i, row[-j]) += from[j];
+            if (d.queries.rows() > 0) scores.by_query(j, row[-j]) += from[j];
+          }
+        }
+        const view<real> sum_q = scores.sum_q, sum_k = scores.sum_k;
+        w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{sum_q});
+        w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), store{sum_k});
+        if (d.keys.rows() > 0) {
+          w.product(transpose::no, const_view<real>(scores.by_key), transpose::no, of_head(d.keys), accumulate{sum_q});
+          if (dkeys != nullptr)
+            w.product(transpose::yes, const_view<real>(scores.by_key), transpose::no, of_queries(q), accumulate{of_head(*dkeys)});
+        }
+        if (d.queries.rows() > 0) {
+          w.product(transpose::no, const_view<real>(scores.by_query), transpose::no, of_head(d.queries), accumulate{sum_k});
+          if (dqueries != nullptr)
+            w.product(transpose::yes, const_view<real>(scores.by_query), transpose::no, of_keys(k), accumulate{of_head(*dqueries)});
+        }
+        const view<typename P::operand> to_q = of_queries(dq), to_k = of_keys(dk);
+        for (index i = 0; i < item.queries; ++i) convert(sum_q.row_data(i), to_q.row_data(i), size);
+        for (index j = 0; j < item.length; ++j) convert(sum_k.row_data(j), to_k.row_data(j), size);
+      });
 }
 
 }  // namespace graft::ops

@@ -39,20 +39,32 @@ struct dropout_mask {
   }
 };
 
-/// The mask of a whole matrix of ROWS and WIDTH columns, in training with p > 0; else none: pieces of the matrix are left as they are.
+/// Dropout with probability p, by the numbers of a stream of its own.
+struct dropout_options {
+  double p = 0;
+  std::uint64_t stream = 0;
+};
+
+/// The mask of a whole matrix of WIDTH columns, in training with p > 0; else none: pieces of the matrix are left as they are.
 template <class T>
 class matrix_dropout {
  public:
+  /// Of rows that are ROWS, and counted as such.
   matrix_dropout(double p, std::uint64_t dropout_stream, rows_of rows, index width, const context& ctx)
       : active_(p > 0 && ctx.training),
         before_(ctx.rows_before(rows)),
         width_(width),
         mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
+  /// Of rows that are ctx.rows, and counted as tokens: the first one of a sequence has the same mask among all tokens as alone.
+  matrix_dropout(const dropout_options& o, index width, const context& ctx) : matrix_dropout(o.p, o.stream, rows_of::tokens, width, ctx) {
+    if (ctx.rows == rows_of::sequences) first_tokens_ = ctx.offsets;
+  }
 
   bool active() const { return active_; }
   /// to = from times the mask, for N elements from (ROW, COL) on.
   void apply(const T* from, T* to, index row, index col, index n) const {
-    mask_.apply(from, to, n, static_cast<std::uint64_t>((before_ + row) * width_ + col));
+    const index number = before_ + (first_tokens_.empty() ? row : first_tokens_[static_cast<std::size_t>(row)]);
+    mask_.apply(from, to, n, static_cast<std::uint64_t>(number * width_ + col));
   }
   /// The block of the matrix that begins at (ROW, COL), in place: an epilogue (ops/epilogues.hpp).
   void operator()(index row, index col, view<T> block) const {
@@ -62,43 +74,7 @@ class matrix_dropout {
  private:
   bool active_;
   index before_, width_;
-  dropout_mask<T> mask_;
-};
-
-/// A place in a model where rows are dropped out, with probability p, by the numbers of a stream of its own.
-struct dropout_place {
-  double p = 0;
-  std::uint64_t stream = 0;
-};
-
-/// The mask of a matrix of WIDTH columns whose rows are ctx.rows, all tokens or the first one of every sequence: these have the same mask
-/// among all tokens as alone.
-template <class T>
-class token_dropout {
- public:
-  token_dropout(const dropout_place& place, index width, const context& ctx)
-      : active_(place.p > 0 && ctx.training),
-        before_(ctx.rows_before(rows_of::tokens)),
-        width_(width),
-        mask_(active_ ? place.p : 0.0, ctx.stream(place.stream)) {
-    if (ctx.rows == rows_of::sequences) firsts_ = ctx.offsets;
-  }
-
-  bool active() const { return active_; }
-  /// x_i times the mask, in place, for N elements from (ROW, COL) on.
-  void apply(T* x, index row, index col, index n) const {
-    const index token = before_ + (firsts_.empty() ? row : firsts_[static_cast<std::size_t>(row)]);
-    mask_.apply(x, x, n, static_cast<std::uint64_t>(token * width_ + col));
-  }
-  /// The block of the matrix that begins at (ROW, COL), in place: an epilogue.
-  void operator()(index row, index col, view<T> block) const {
-    for (index i = 0; active_ && i < block.rows(); ++i) apply(block.row_data(i), row + i, col, block.cols());
-  }
-
- private:
-  bool active_;
-  index before_, width_;
-  std::span<const index> firsts_{};
+  std::span<const index> first_tokens_{};
   dropout_mask<T> mask_;
 };
 

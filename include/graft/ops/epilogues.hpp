@@ -52,6 +52,14 @@ struct add {
   }
 };
 
+/// LEFT RIGHT in scratch memory, every block of which went through EPILOGUES.
+template <class P, class... E>
+view<typename P::real> taken_product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, const E&... epilogues) {
+  view<typename P::real> y = ctx.memory.take<typename P::real>(left.rows(), right.columns());
+  product<P>(left, right, ctx, epilogues..., store<view<typename P::real>>{y});
+  return y;
+}
+
 /// to = block + f to: what a gradient had before stays in it.
 template <class T>
 struct accumulate {
@@ -113,7 +121,7 @@ struct add_low_rank {
 template <class T>
 struct add_low_rank_backward {
   const_view<T> u, a;
-  token_dropout<T> mask;
+  matrix_dropout<T> mask;
 
   void operator()(index row, index col, view<T> block) const {
     const const_view<T> rows = u.window(row, 0, block.rows(), u.cols()), columns = a.window(0, col, a.rows(), block.cols());

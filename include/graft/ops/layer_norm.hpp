@@ -42,11 +42,6 @@ void layer_norm_forward(const_view<T> x, const const_view<T>* residual, const_vi
     }
   });
 }
-template <class T, class S = T>
-void layer_norm_forward(const_view<T> x, const_view<T> g, const_view<T> b, T eps, view<T> y, std::type_identity_t<view<S>>* xhat,
-                        view<T>* r, context& ctx) {
-  layer_norm_forward<T, S>(x, nullptr, g, b, eps, y, xhat, r, ctx);
-}
 
 /// dx = r (u - mean(u) - xhat mean(u xhat)),   u = g dy, for one row.   dx may be dy's memory.
 template <class T, class Dy, class Xhat, class G, class Dx>

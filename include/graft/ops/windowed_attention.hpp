@@ -1,8 +1,6 @@
 #pragma once
 // Attention in which a token sees those near it, or all; a piece of the queries at a time, so that memory grows with the window.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <limits>
 
@@ -16,19 +14,19 @@ inline constexpr index everywhere = index{1} << 40;
 namespace detail {
 
 /// So many queries of a sequence of LENGTH at a time: about as many as the window is wide, and scores that stay in cache.
-inline index piece_rows(index length, index window) {
+inline index block_rows(index length, index window) {
   constexpr index numbers = index{1} << 18;
   const index side = std::min(length, std::max<index>(32, (std::min(window, length) + 31) / 32 * 32));
   const index keys = std::min(length, side + 2 * std::min(window, length));
   return std::min(side, std::max<index>(32, numbers / std::max<index>(1, keys) / 32 * 32));
 }
 
-/// Queries of one head of one sequence, from PLACE on, and the keys that any of them sees.
-struct attention_piece {
-  index place, queries, first_key, keys;
+/// Queries of one head of one sequence, and the keys that any of them sees.
+struct query_block {
+  index first_query, queries, first_key, keys;
 };
 
-/// Calls f(item, sums, pieces) for every head of every sequence, in parallel; pieces(g) calls g(piece, workspace) for all pieces of the
+/// Calls f(item, sums, blocks) for every head of every sequence, in parallel; blocks(g) calls g(block, workspace) for all blocks of the
 /// item, in order. SUMS is memory for SUM_ROWS rows a token, of HEAD_SIZE numbers.
 template <class P, class F>
 void for_each_windowed_head(rows_of queries, index heads, index head_size, index window, index sum_rows, context& ctx, F&& f) {
@@ -38,10 +36,10 @@ void for_each_windowed_head(rows_of queries, index heads, index head_size, index
   const index sequences = ctx.sequences();
   const bool all = queries == rows_of::tokens;
   const auto length_of = [&](index b) { return ctx.offsets[static_cast<std::size_t>(b) + 1] - ctx.offsets[static_cast<std::size_t>(b)]; };
-  const auto rows_of_piece = [&](index length) { return all ? piece_rows(length, window) : 1; };
+  const auto rows_of_block = [&](index length) { return all ? block_rows(length, window) : 1; };
   index longest = 0, most_rows = 0, most_keys = 0;
   for (index b = 0; b < sequences; ++b) {
-    const index length = length_of(b), rows = rows_of_piece(length);
+    const index length = length_of(b), rows = rows_of_block(length);
     longest = std::max(longest, length);
     most_rows = std::max(most_rows, rows);
     most_keys = std::max(most_keys, std::min(length, rows + 2 * std::min(window, length)));
@@ -53,42 +51,37 @@ void for_each_windowed_head(rows_of queries, index heads, index head_size, index
   view<real> sums = ctx.memory.take_rows<real>(ctx.threads, sum_rows * longest * head_size);
   view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * factor);
   const tile_path path = graft::detail::path_of<P>(ctx);
-#pragma omp parallel num_threads(ctx.threads)
-  {
-    const graft::detail::tile_unit unit(path);
-    real *own = memory.row_data(omp_get_thread_num()), *own_sums = sums.row_data(omp_get_thread_num());
-    operand* left = factors.row_data(omp_get_thread_num());
-#pragma omp for schedule(dynamic, 1)
-    for (index n = 0; n < sequences * heads; ++n) {
-      const index b = n / heads, first = ctx.offsets[static_cast<std::size_t>(b)], length = length_of(b), step = rows_of_piece(length);
-      const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1, first, n};
-      f(item, own_sums, [&](auto&& g) {
-        for (index place = 0; place < item.queries; place += step) {
-          const index rows = std::min(step, item.queries - place), near = std::min(window, length);
-          const index from = std::max<index>(0, place - near), keys = std::min(length, place + rows + near) - from;
-          const index stride = padded(keys);
-          const auto scores = [&](index i) { return view<real>(own + i * rows * stride, rows, keys, stride); };
-          attention_workspace<P> w{scores(0), scores(1), scores(2), left, left + factor, path};
-          g(attention_piece{place, rows, from, keys}, w);
-        }
-      });
-    }
-  }
+  graft::detail::share_out(sequences * heads, path, ctx, [&](index n, int thread) {
+    real* own = memory.row_data(thread);
+    operand* left = factors.row_data(thread);
+    const index b = n / heads, first = ctx.offsets[static_cast<std::size_t>(b)], length = length_of(b), step = rows_of_block(length);
+    const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1, first, n};
+    f(item, sums.row_data(thread), [&](auto&& g) {
+      for (index first_query = 0; first_query < item.queries; first_query += step) {
+        const index rows = std::min(step, item.queries - first_query), near = std::min(window, length);
+        const index from = std::max<index>(0, first_query - near), keys = std::min(length, first_query + rows + near) - from;
+        const index stride = padded(keys);
+        const auto scores = [&](index i) { return view<real>(own + i * rows * stride, rows, keys, stride); };
+        attention_workspace<P> w{scores(0), scores(1), scores(2), left, left + factor, path};
+        g(query_block{first_query, rows, from, keys}, w);
+      }
+    });
+  });
 }
 
 /// p = softmax(q k^T / sqrt D) of a PIECE, over the keys within WINDOW alone.
 template <class P, class Q>
-void windowed_probabilities(const const_view<Q>& q, const const_view<Q>& k, const attention_piece& piece, index window,
+void windowed_probabilities(const const_view<Q>& q, const const_view<Q>& k, const query_block& block, index window,
                             attention_workspace<P>& w) {
   using real = typename P::real;
   const real scale = real(1) / std::sqrt(real(q.cols()));
   w.product(transpose::no, q, transpose::yes, k, ops::scale<real>{scale}, store{w.prob});
-  const index width = padded(piece.keys), last = piece.first_key + piece.keys;
-  for (index i = 0; i < piece.queries; ++i) {
-    const index place = piece.place + i;
+  const index width = padded(block.keys), last = block.first_key + block.keys;
+  for (index i = 0; i < block.queries; ++i) {
+    const index query = block.first_query + i;
     real* row = w.prob.row_data(i);
-    real* const begin = row + (window < place - piece.first_key ? place - window - piece.first_key : 0);
-    real* const end = row + (window < last - 1 - place ? place + window + 1 - piece.first_key : piece.keys);
+    real* const begin = row + (window < query - block.first_key ? query - window - block.first_key : 0);
+    real* const end = row + (window < last - 1 - query ? query + window + 1 - block.first_key : block.keys);
     std::fill(row, begin, std::numeric_limits<real>::lowest());
     std::fill(end, row + width, std::numeric_limits<real>::lowest());
     softmax_row(view<real>(row, 1, width).row(0));
@@ -110,18 +103,20 @@ void windowed_attention_forward(const_view<typename P::operand> q, const_view<ty
   using real = typename P::real;
   const index d = q.cols() / heads;
   const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  detail::for_each_windowed_head<P>(queries, heads, d, window, 0, ctx, [&](const detail::attention_item& item, real*, auto&& pieces) {
-    pieces([&](const detail::attention_piece& piece, auto& w) {
-      const auto of_keys = [&](const auto& m) { return m.window(item.first + piece.first_key, item.head * d, piece.keys, d); };
-      const auto of_queries = [&](const auto& m) { return m.window(item.first_query + piece.place, item.head * d, piece.queries, d); };
-      detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
-      mask.apply(w.prob, w.prob, item.first_token + piece.place, item.head, piece.first_key);
+  detail::for_each_windowed_head<P>(queries, heads, d, window, 0, ctx, [&](const detail::attention_item& item, real*, auto&& blocks) {
+    blocks([&](const detail::query_block& block, auto& w) {
+      const auto of_keys = [&](const auto& m) { return m.window(item.first + block.first_key, item.head * d, block.keys, d); };
+      const auto of_queries = [&](const auto& m) {
+        return m.window(item.first_query + block.first_query, item.head * d, block.queries, d);
+      };
+      detail::windowed_probabilities<P>(of_queries(q), of_keys(k), block, window, w);
+      mask.apply(w.prob, w.prob, item.first_token + block.first_query, item.head, block.first_key);
       w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
     });
   });
 }
 
-/// As attention_backward's; the gradients of keys and values are summed over the pieces.
+/// As attention_backward's; the gradients of keys and values are summed over the blocks.
 template <class P>
 void windowed_attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                                  const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
@@ -131,20 +126,22 @@ void windowed_attention_backward(const_view<typename P::operand> dy, const_view<
   const index d = q.cols() / heads;
   const real scale = real(1) / std::sqrt(real(d));
   const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  detail::for_each_windowed_head<P>(queries, heads, d, window, 2, ctx, [&](const detail::attention_item& item, real* sums, auto&& pieces) {
+  detail::for_each_windowed_head<P>(queries, heads, d, window, 2, ctx, [&](const detail::attention_item& item, real* sums, auto&& blocks) {
     view<real> to_keys(sums, item.length, d), to_values(sums + item.length * d, item.length, d);
     to_keys.setZero();
     to_values.setZero();
-    pieces([&](const detail::attention_piece& piece, auto& w) {
-      const auto of_keys = [&](const auto& m) { return m.window(item.first + piece.first_key, item.head * d, piece.keys, d); };
-      const auto of_queries = [&](const auto& m) { return m.window(item.first_query + piece.place, item.head * d, piece.queries, d); };
-      const auto add_into = [&](view<real> sum) { return accumulate{sum.window(piece.first_key, 0, piece.keys, d)}; };
-      detail::windowed_probabilities<P>(of_queries(q), of_keys(k), piece, window, w);
+    blocks([&](const detail::query_block& block, auto& w) {
+      const auto of_keys = [&](const auto& m) { return m.window(item.first + block.first_key, item.head * d, block.keys, d); };
+      const auto of_queries = [&](const auto& m) {
+        return m.window(item.first_query + block.first_query, item.head * d, block.queries, d);
+      };
+      const auto add_into = [&](view<real> sum) { return accumulate{sum.window(block.first_key, 0, block.keys, d)}; };
+      detail::windowed_probabilities<P>(of_queries(q), of_keys(k), block, window, w);
       w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-      mask.apply(w.prob, w.kept, item.first_token + piece.place, item.head, piece.first_key);
-      mask.apply(w.grad, w.grad, item.first_token + piece.place, item.head, piece.first_key);
+      mask.apply(w.prob, w.kept, item.first_token + block.first_query, item.head, block.first_key);
+      mask.apply(w.grad, w.grad, item.first_token + block.first_query, item.head, block.first_key);
       w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), add_into(to_values));
-      for (index i = 0; i < piece.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
+      for (index i = 0; i < block.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
       w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{of_queries(dq)});
       w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), add_into(to_keys));
     });
