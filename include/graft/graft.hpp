@@ -21,6 +21,7 @@
 #include "graft/core/scratch.hpp"                 // memory for temporaries
 #include "graft/core/range.hpp"                   // what numbers a setting may have
 #include "graft/core/fnv1a.hpp"                   // a hash for telling things apart
+#include "graft/core/byte_sum.hpp"                // a sum that tells whether bytes are as they were written
 #include "graft/core/tuning_options.hpp"          // the settings of adapters, mixes and low-rank updates
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
 #include "graft/core/function_view.hpp"           // callables without their types

@@ -148,6 +148,16 @@ TEST_CASE("tags that are numbers are those of the listed labels") {
   CHECK(read(R"(["1", "0"])", {"O", "B-PER"}) == strings{"1", "0"});  // texts are names
   CHECK_THROWS_WITH(read("[1, 2]", {"O", "B-PER"}),
                     Catch::EndsWith("a.jsonl:1: has the tag 2 for word 2, a number from 0 to 1 was expected, of a label, or its name"));
+  CHECK(read("[1.0, 0.0]", {"O", "B-PER"}) == strings{"B-PER", "O"});
+  const std::string expected = ": names alone were expected, or whole numbers of labels alone";
+  for (const char* labels : {"O", "1"}) {  // the one that is wrong is named, and no other
+    INFO(labels);
+    CHECK_THROWS_WITH(read("[0, 1.5]", {labels, "0"}),
+                      Catch::EndsWith("a.jsonl:1: has the tag 1.5 for word 2, and 0 for the first" + expected));
+    CHECK_THROWS_WITH(read("[0, \"B-PER\"]", {labels, "0"}),
+                      Catch::EndsWith("a.jsonl:1: has the tag \"B-PER\" for word 2, and 0 for the first" + expected));
+  }
+  CHECK_THROWS_WITH(read("[0.5, 1]", {"O", "B-PER"}), Catch::EndsWith("a.jsonl:1: has the tag 0.5 for word 1" + expected));
   CHECK_THROWS_WITH(read("[-100, 0]", {"O", "B-PER"}), Catch::Contains("has the tag -100 for word 1"));
   CHECK_THROWS_WITH(read("[9999999999, 0]", {"O", "B-PER"}), Catch::Contains("has the tag 9999999999 for word 1"));
 }

@@ -50,6 +50,9 @@ TEST_CASE("labels become ids and targets, or an error that lists what was expect
                                     "1",
                                     "f", 3),
                     "f:3: label \"\\ufeff1\", expected one of \"0\", \"1\"; it holds U+FEFF, which cannot be seen: take it out");
+  CHECK_THROWS_WITH(graft::label_id(glue("sst"), "1.0", "f", 3),
+                    "f:3: label \"1.0\", expected one of \"0\", \"1\"; write \"1\" (a table's numbers become "
+                    "fractions where one of them is missing)");
   CHECK_THROWS_WITH(graft::label_id(glue("sst"), "1\xE2\x80\x8B", "f", 3),
                     Catch::EndsWith("it holds U+200B, which cannot be seen: take it out"));
   CHECK_THROWS_WITH(graft::label_id(glue("sst"), "1\xC2\xA0", "f", 3),

@@ -100,4 +100,15 @@ TEST_CASE("what lies in an encoder and has no place in it is noted, or refused w
     other.set_metadata({{"graft", "{}"}});
     CHECK(graft::trunk_notes(config, other).empty());
   }
+
+  std::vector<std::byte> bytes(64);  // a file of its size, without what comes at its end
+  graft::tensor_source half("m");
+  for (const char* name : {"0.output.dense.bias", "0.output.dense.weight", "0.output.LayerNorm.weight"})
+    half.add(std::string("bert.encoder.layer.") + name, {graft::dtype::f32, {16}, bytes});
+  CHECK(graft::trunk_notes(config, half) ==
+        std::vector<std::string>{
+            "m: holds 2 weights that are zeros alone, the first of them 'bert.encoder.layer.0.output.LayerNorm.weight': was "
+            "its download broken off, which left room for the rest?"});
+  bytes[63] = std::byte{1};
+  CHECK(graft::trunk_notes(config, half).empty());
 }

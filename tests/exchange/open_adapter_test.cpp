@@ -58,6 +58,10 @@ TEST_CASE("what holds no single adapter is refused") {
   CHECK_THAT(message(folder.path()), Contains("is of kind \"head\""));
   graft::write_adapter(folder / "model.safetensors", made_adapter(roberta_config(), houlsby(), "classifier.dense.b"));
   CHECK_THAT(message(folder.path()), Contains("no tensor 'classifier.dense.bias'"));
+  const copied_folder peft("peft_lora");
+  peft.edit("adapter_config.json", [](json& j) { j.erase("peft_type"); });
+  CHECK_THAT(message(peft.path()),
+             Contains("adapter_config.json: has no \"peft_type\", and adapter_model.safetensors beside it is PEFT's"));
 }
 
 namespace {

@@ -198,6 +198,12 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK_THAT(message("peft_type", "OF_TOMORROW"), Contains("\"peft_type\" is OF_TOMORROW: OF_TOMORROW is not"));
   CHECK_THAT(message("r", 0), Contains("\"r\" is 0, 1 to 65536 was expected"));
   CHECK_THAT(message("r", 65'537), Contains("\"r\" is 65537"));
+  CHECK_THAT(message("r", 3),
+             Contains("adapter_config.json: gives 'roberta.encoder.layer.0.attention.self.query' an update of rank 3, and it has "
+                      "one of rank 2: the configuration is of other tensors"));
+  CHECK_THAT(message("rank_pattern", {{R"(1\..*value)", 4}}),
+             Contains("gives 'roberta.encoder.layer.1.attention.self.value' an update of rank 4"));
+  CHECK(message("rank_pattern", {{"query", 2}}).empty());
   for (const double alpha : {0.0, -8.0, 1e300}) CHECK_THAT(message("lora_alpha", alpha), Contains("\"lora_alpha\" is "));
   CHECK(message("target_modules", {"q_proj"}).empty());  // the tensors say what was updated
   const copied_folder nothing("peft_lora");

@@ -7,6 +7,7 @@
 #include <limits>
 #include <thread>
 
+#include "graft/core/byte_sum.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
@@ -109,10 +110,36 @@ TEST_CASE("weights that a file has packed give the same answers in every precisi
     with_zeros.add(
         name, graft::is_packed_name(name) ? graft::tensor_info{info.type, info.shape, std::span(zeros).first(info.bytes.size())} : info);
   }
-  with_zeros.set_metadata(wrong.metadata());
+  auto metadata = wrong.metadata();
+  with_zeros.set_metadata(metadata);
+  graft::write_model_file(files.model_path, with_zeros, graft::read_json(trunk.config_path), "a test");
+  const auto damaged = Catch::Contains("model.safetensors: tensor '__packed.f32.roberta.encoder.layer.0.") &&
+                       Catch::Contains("', a weight as products read it, is not what was written");
+  CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}), damaged);
+  graft::json sums = graft::json::object();
+  for (const auto& [name, info] : with_zeros.tensors()) {
+    if (graft::is_packed_name(name)) sums[name] = graft::byte_sum(info.bytes);
+  }
+  metadata[graft::packed_sums_field] = sums.dump();
+  with_zeros.set_metadata(metadata);
   graft::write_model_file(files.model_path, with_zeros, graft::read_json(trunk.config_path), "a test");
   CHECK(everyone(graft::precision::f32, files).predict(rows(0, "original"))[0].probabilities !=
         everyone().predict(rows(0, "original"))[0].probabilities);
+
+  // one bit of a file is damage, where that precision reads it
+  graft::write_model_file(files.model_path, wrong, graft::read_json(trunk.config_path), "a test");
+  std::string bytes = graft::read_file(files.model_path);
+  const graft::safetensors_file good(files.model_path);
+  const std::string& one = graft::packed_name("f32", "roberta.encoder.layer.1.output.dense.weight");
+  bytes[bytes.find(std::string_view(reinterpret_cast<const char*>(good.at(one).bytes.data()), 200)) + 77] ^= 1;
+  graft::write_file(files.model_path, bytes);
+  CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}),
+                    Catch::Contains("model.safetensors: tensor '" + one + "', a weight as products read it, is not what was written"));
+  CHECK_NOTHROW(predictor(files, {.precision = graft::precision::bf16}));
+  metadata.erase(graft::packed_sums_field);
+  wrong.set_metadata(metadata);
+  graft::write_model_file(files.model_path, wrong, graft::read_json(trunk.config_path), "a test");
+  CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}), damaged);
 
   graft::write_model_file(files.model_path, graft::with_packed_trunk(plain, config, "0123456789abcdef", graft::precision::f32, 1),
                           graft::read_json(trunk.config_path), "a test");

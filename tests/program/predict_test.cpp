@@ -62,8 +62,19 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK(graft::json::parse(rows[2][3]).size() == 8);
   const auto scores = graft::json::parse(rows[1][3]);
   CHECK(scores["entailment"].get<double>() + scores["not_entailment"].get<double>() == Approx(1));
-  const auto alone = table(with({"--adapter_path", golden_folder + "/exchange/adapterhub_double"}).out);
+  const std::vector<std::string> one{"--adapter_path", golden_folder + "/exchange/adapterhub_double", "--max_seq_length", "4"};
+  const auto named = with(one);  // one alone has no name, and answers for no other
+  CHECK(named.exit_code == 1);
+  CHECK(is_one_line_error(named.err));
+  CHECK_THAT(named.err,
+             Catch::Contains("rows.jsonl:2: names the adapter \"double\", and one alone answers here, of which no name is given: "
+                             "take that out of the row, or name several with --adapter_weights_path"));
+  CHECK(table(named.out).size() == 1);
+  graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"tuned\"}\n");
+  const auto alone = table(with(one).out);
+  REQUIRE(alone.size() == 2);
   CHECK(alone[0][1] == rows[1][2]);
+  graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"double\"}\n" + ids + ", \"adapter\": \"none\"}\n");
   CHECK(std::stod(alone[0][2]) == Approx(scores["entailment"].get<double>()).margin(1e-6));
 
   const auto bare = with({"--adapter", "none"});  // rows that name an adapter still ask for one that is not there
@@ -82,7 +93,8 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
   CHECK(with({"--adapter_weights_path", folder / "adapters.json", "--adapter_path", golden_folder}).exit_code == 2);
 }
 
-TEST_CASE("predict --adapter all: every adapter answers every row, a line each; it goes on, and rows that cannot be read have as many lines") {
+TEST_CASE(
+    "predict --adapter all: every adapter answers every row, a line each; it goes on, and rows that cannot be read have as many lines") {
   const temporary_folder folder;
   const std::string adapters = folder / "adapters.json", rows = folder / "rows.jsonl", out = folder / "out.tsv";
   graft::write_file(adapters, graft::json{{"double", golden_folder + "/exchange/adapterhub_double"},
@@ -95,8 +107,9 @@ TEST_CASE("predict --adapter all: every adapter answers every row, a line each; 
 {"input_ids": [0, 5, 9, 11, 2]}
 )");
   const auto with = [&](std::vector<std::string> more) {
-    const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors", "--input", rows,
-                                         "--max_seq_length", "10", "--on_error", "row"};
+    const std::vector<std::string> flags{"predict", "--model_path", golden_folder + "/model/model.safetensors",
+                                         "--input", rows,           "--max_seq_length",
+                                         "10",      "--on_error",   "row"};
     more.insert(more.begin(), flags.begin(), flags.end());
     return run_graft(more);
   };
@@ -169,6 +182,12 @@ TEST_CASE("predict --output replaces a table of answers, and nothing that is rea
     CHECK(graft::read_file(file) == before);
   }
   for (int i = 0; i < 2; ++i) CHECK(to(folder / "adapter/answers.tsv").exit_code == 0);
+  const std::string whole = graft::read_file(folder / "adapter/answers.tsv");
+  for (const std::size_t size : {1U, 9U, 30U}) {  // it was ended within its first line
+    graft::write_file(folder / "adapter/answers.tsv", whole.substr(0, size));
+    CHECK(to(folder / "adapter/answers.tsv", "--resume").exit_code == 0);
+    CHECK(graft::read_file(folder / "adapter/answers.tsv") == whole);
+  }
   CHECK_THAT(graft::read_file(adapter + "/answers.tsv"), Catch::StartsWith("index\tprediction"));
   const auto split = to("/dev/null", "--split=val");
   CHECK(split.exit_code == 2);

@@ -200,6 +200,12 @@ TEST_CASE("a tagger beside others is evaluated by its name, and rows get tags or
   CHECK(is_one_line_error(misplaced.err));
   CHECK_THAT(misplaced.err, Catch::Contains("rows.jsonl:1: names the adapter \"tag\", which gives tags to words"));
 
+  graft::write_file(m.folder / "pairs.jsonl", "{\"text_a\": \"a\", \"text_b\": \"b\", \"adapter\": \"tag\"}\n");
+  graft::write_file(m.folder / "list.json", graft::json{{"tag", m.folder / "run"}, {"again", m.folder / "run"}}.dump());
+  const auto pair = run_graft(with({"predict", "--adapter", "tag", "--on_error", "row", "--input", m.folder / "pairs.jsonl"}, list));
+  CHECK(graft::json::parse(pair.out)["adapter"] == "tag");
+  CHECK_THAT(pair.out, Catch::Contains("has two texts, one was expected where words get tags; asked was the adapter \\\"tag\\\""));
+
   graft::write_file(m.folder / "numbers.jsonl", "{\"tokens\": [\"b\", \"a\"], \"ner_tags\": [0, 2]}\n");
   const auto guessed = run_graft(with({"evaluate", "--input", m.folder / "numbers.jsonl"}, list));
   CHECK(guessed.exit_code == 1);

@@ -292,6 +292,48 @@ TEST_CASE("files of a prefix cache that are cut short, or somebody else's, are r
   CHECK(folders::exists(folder / "notes.txt"));
 }
 
+TEST_CASE("a bit that changed in a file of a prefix cache is no other answer: a line, or the row is computed") {
+  const graft_test::temporary_folder folder;
+  const auto data = graft_test::rows(5, 1);
+  const auto open = [&] {
+    graft::context ctx;
+    auto model = upper<graft::f32>(cached_config());
+    const auto cache = graft::use_prefix_cache(model, folder.path(), ctx);
+    return cache->unknown(data.rows).size();
+  };
+  {
+    graft::context ctx;
+    auto model = upper<graft::f32>(cached_config());
+    graft::fill_prefix_cache(model, *graft::use_prefix_cache(model, folder.path(), ctx), data.rows, ctx);
+  }
+  CHECK(open() == 0);
+  const std::string file = cache_files(folder.path()).at(0), whole = graft::read_file(file);
+  const graft::safetensors_file good(file);
+  for (const char* name : {"states", "sums", "input_ids", "token_type_ids", "offsets"}) {
+    INFO(name);
+    const auto bytes = good.at(name).bytes;
+    const auto last = good.at("states").bytes;
+    const std::size_t begin = whole.size() - static_cast<std::size_t>(last.data() + last.size() - bytes.data());
+    for (const std::size_t at : {bytes.size() / 3 / 8 * 8, bytes.size() - (std::string(name) == "offsets" ? 16 : 1)}) {
+      std::string changed = whole;
+      changed[begin + at] ^= 4;
+      graft::write_file(file, changed);
+      graft::index unknown = 0;
+      try {
+        unknown = open();
+      } catch (const graft::format_error& failure) {
+        CHECK_THAT(failure.what(), Contains(file + ": is no whole file of a prefix cache: ") && Contains("remove it"));
+        continue;
+      }
+      CHECK(unknown > 0);
+    }
+  }
+  std::string changed = whole;
+  changed[changed.size() / 2] ^= 4;  // states are most of a file
+  graft::write_file(file, changed);
+  CHECK_THROWS_WITH(open(), Contains("what it holds of a row is not what was written; remove it, and its rows are computed anew"));
+}
+
 TEST_CASE("a disk that fills up while a prefix cache is written leaves what was there") {
   const graft_test::temporary_folder folder;
   graft::context ctx;

@@ -10,6 +10,8 @@ std::string advice(const error& failure) {
       {"config_path", "give its config.json as --model_config_path"},
       {"kind", "give one of the same kind"},
       {"kind full", "give the --model_path that it belongs to, or train the whole encoder (--tune full)"},
+      {"prefix_cache", "give it as --prefix_cache"},
+      {"prefix_cache none", "--adapter_layers says which, and --prefix_cache is what may be left out"},
       {"trunk", "give the --model_path that it belongs to"}};
   static const std::map<std::string, std::string> flags = {{"flex_hidden_act", "adapter_hidden_act"},
                                                            {"fusion", "adapter_fusion"},

@@ -95,13 +95,17 @@ void check_output(const question& q, const std::string& output) {
   if (!fs::is_regular_file(output, none) || fs::is_empty(output, none)) return;
   const auto is_output = [&](const fs::path& path) { return fs::equivalent(path, output, none); };
   std::string start(32, '\0');
+  std::size_t count = 0;
   try {
     input_bytes there(output);
-    for (std::size_t at = 0, got = 1; got > 0 && at < start.size(); at += got) got = there.read(start.data() + at, start.size() - at);
+    for (std::size_t got = 1; got > 0 && count < start.size(); count += got) got = there.read(start.data() + count, start.size() - count);
   } catch (const format_error&) {  // what is packed may be cut short
   }
+  start.resize(count);
   constexpr const char* starts[] = {"index\tprediction", "index\tadapter\tprediction", "{\"index\":0,", "\x93NUMPY", "{\n  \"rows\""};
-  const bool answers = std::any_of(std::begin(starts), std::end(starts), [&](const char* one) { return start.starts_with(one); });
+  const bool answers = std::any_of(std::begin(starts), std::end(starts), [&](std::string_view one) {
+    return start.starts_with(one) || one.starts_with(start);  // or it was ended within its first line
+  });
   std::vector<std::string> read{q.files.model_path, q.files.config_path, q.files.tokenizer_path, q.tuned, q.adapters_path};
   if (!q.adapters_path.empty()) {
     for (const auto& [name, path] : read_adapter_list(q.adapters_path)) read.push_back(path);
@@ -330,7 +334,11 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   q.bytes->stop_when(stop);
   const std::vector<std::string> everyone = q.everyone(model);
   const std::uint64_t each = std::max(everyone.size(), std::size_t{1});  // answers of a row
-  std::deque<example> again;                                             // the row at hand, for those who are still to be asked
+  const std::string only = !q.adapter.empty()       ? q.adapter          // who answers where there are not several
+                           : !model.names().empty() ? model.names().front()
+                           : q.options.embedding    ? predictor::bare_trunk
+                                                    : predictor::own_head;
+  std::deque<example> again;  // the row at hand, for those who are still to be asked
   const bool table = q.several() && !q.options.embedding && !answers_for_words(model, q.adapter);
   const std::set<std::string> misplaced = table ? taggers(model) : std::set<std::string>();
   const std::function<bool(example&)> next = [&](example& row) {
@@ -341,6 +349,11 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
       return true;
     }
     if (!begun.next(row)) return false;
+    if (!row.adapter.empty() && !q.several() && row.adapter != only) {
+      row.error = "names the adapter \"" + row.adapter +
+                  "\", and one alone answers here, of which no name is given: take that out of the " +
+                  "row, or name several with --adapter_weights_path";
+    }
     if (row.adapter.empty() || !q.several()) row.adapter = q.adapter;
     if (q.asks_everyone) row.adapter = everyone.front();
     if (misplaced.contains(row.adapter)) {

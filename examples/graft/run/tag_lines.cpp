@@ -14,7 +14,7 @@ std::string tag_lines::row(const answer& a, std::uint64_t index) const {
   const auto text = [&] { return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n'; };
   if (!a.error.empty()) {
     line["error"] = printable((a.line != 0 ? "line " + std::to_string(a.line) + ": " : "") + a.error, 4000);
-    if (each_ > 1) line["adapter"] = a.adapter;
+    if (several_) line["adapter"] = a.adapter;
     return text();
   }
   if (several_) line["adapter"] = a.adapter;

@@ -399,20 +399,20 @@ void check_files() {
 bool fill_prefix_cache(tunable_model& model, const prepared_run& run, const std::atomic<bool>* stop) {
   if (run.flags.prefix_cache.empty()) return true;
   const std::string folder = printable(run.flags.prefix_cache, 4000);
-  for (const auto& [split, set] : run.data) {
-    using clock = std::chrono::steady_clock;
-    auto told = clock::now();
-    prefix_progress progress;
-    progress.rows = [&, name = split](std::int64_t done, std::int64_t all) {
-      const bool at_end = done == 0 || done == all;
-      if (all == 0 || (!at_end && clock::now() - told < std::chrono::seconds(10))) return;
-      told = clock::now();
-      std::printf("prefix cache: %lld of %lld new rows of %s computed\n", static_cast<long long>(done), static_cast<long long>(all),
-                  name.c_str());
-      std::fflush(stdout);
-    };
-    progress.waits = [&] { std::fprintf(stderr, "graft: %s: another run is filling this prefix cache: waits for it\n", folder.c_str()); };
-    if (model.fill_prefix_cache(set.rows, static_cast<int>(run.flags.threads), progress, stop)) continue;
+  std::vector<features> rows;  // of all splits at once, so that there is room for all of them or none is begun
+  for (const auto& [split, set] : run.data) rows.insert(rows.end(), set.rows.begin(), set.rows.end());
+  using clock = std::chrono::steady_clock;
+  auto told = clock::now();
+  prefix_progress progress;
+  progress.rows = [&](std::int64_t done, std::int64_t all) {
+    const bool at_end = done == 0 || done == all;
+    if (all == 0 || (!at_end && clock::now() - told < std::chrono::seconds(10))) return;
+    told = clock::now();
+    std::printf("prefix cache: %lld of %lld new rows computed\n", static_cast<long long>(done), static_cast<long long>(all));
+    std::fflush(stdout);
+  };
+  progress.waits = [&] { std::fprintf(stderr, "graft: %s: another run is filling this prefix cache: waits for it\n", folder.c_str()); };
+  if (!model.fill_prefix_cache(rows, static_cast<int>(run.flags.threads), progress, stop)) {
     std::fprintf(stderr, "graft: stopped while the prefix cache was filled; what is written stays: the same command goes on from there\n");
     return false;
   }

@@ -164,8 +164,17 @@ GRAFT_INLINE example parse_jsonl_row(std::string_view text, const std::string& p
                                     " words, a list of as many tags was expected, not " +
                                     (tags->is_array() ? std::to_string(tags->size()) : shown(*tags)));
     }
-    for (const json& tag : *tags) result.tags.push_back(label_text(tag, where));
-    result.tags_are_numbers = std::all_of(tags->begin(), tags->end(), [](const json& tag) { return tag.is_number_integer(); });
+    for (const json& tag : *tags) {
+      const std::string name = label_text(tag, where);
+      const bool number = tag.is_number() && name.find_first_not_of("-0123456789") == name.npos;
+      if (result.tags.empty()) result.tags_are_numbers = number;
+      if (number != result.tags_are_numbers || (tag.is_number() && !number)) {
+        throw format_error(where, "has the tag " + shown(tag) + " for word " + std::to_string(result.tags.size() + 1) +
+                                      (result.tags.empty() ? "" : ", and " + shown((*tags)[0]) + " for the first") +
+                                      ": names alone were expected, or whole numbers of labels alone");
+      }
+      result.tags.push_back(name);
+    }
     return result;
   }
   for (const char* name : detail::word_fields) {

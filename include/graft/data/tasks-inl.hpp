@@ -326,11 +326,14 @@ GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, co
   const auto found = std::find(task.labels.begin(), task.labels.end(), text);
   if (found == task.labels.end()) {
     const bool number = !text.empty() && text.find_first_not_of("-0123456789") == std::string::npos;
+    const std::string whole = text.ends_with(".0") ? text.substr(0, text.size() - 2) : "";
+    const bool meant = std::find(task.labels.begin(), task.labels.end(), whole) != task.labels.end();
     const bool numbered = std::all_of(task.labels.begin(), task.labels.end(),
                                       [](const std::string& label) { return label.find_first_not_of("-0123456789") == std::string::npos; });
     throw format_error::at_line(
         path, line,
         "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
+            (meant ? "; write " + detail::quoted(whole) + " (a table's numbers become fractions where one of them is missing)" : "") +
             (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : "") +
             detail::unseen_character(text));
   }

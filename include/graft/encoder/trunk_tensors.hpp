@@ -2,6 +2,7 @@
 // Which tensors, of which shapes, a trunk consists of.
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -41,8 +42,8 @@ std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& co
 }
 
 /// What the user should know of MODEL, a tensor_source, as an encoder that CONFIG describes: it holds tensors within the encoder for which
-/// CONFIG has no place, or was exported with another configuration. What graft saved with a description of its own is not looked at: what
-/// is tuned stands beside the encoder there.
+/// CONFIG has no place, weights that are zeros alone, or was exported with another configuration. What graft saved with a description of
+/// its own is not looked at: what is tuned stands beside the encoder there.
 /// @throws format_error  such a tensor says that the encoder computes something else: an adapter, a low-rank update, scales of quantized
 /// weights
 template <class Source>
@@ -67,6 +68,17 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
     notes.push_back(model.path() + ": holds " + std::to_string(unused) + " tensors of the encoder that its configuration (" +
                     std::to_string(config.num_hidden_layers) + " layers) has no place for, the first of them '" + first +
                     "': they are not used, as in transformers");
+  }
+  std::size_t empty = 0;
+  for (const auto& [name, shape] : trunk) {
+    const auto* const found = name.ends_with(".weight") && name.find(".encoder.layer.") != name.npos ? model.find(name) : nullptr;
+    if (found == nullptr || found->bytes.empty() || std::ranges::any_of(found->bytes, [](std::byte one) { return one != std::byte{}; }))
+      continue;
+    if (empty++ == 0) first = name;
+  }
+  if (empty > 0) {
+    notes.push_back(model.path() + ": holds " + std::to_string(empty) + " weights that are zeros alone, the first of them '" + first +
+                    "': was its download broken off, which left room for the rest?");
   }
   if (const auto carried = model.metadata().find("config"); carried != model.metadata().end()) {
     const std::string where = model.path() + " (\"config\")";

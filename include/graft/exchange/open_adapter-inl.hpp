@@ -88,6 +88,11 @@ GRAFT_INLINE std::optional<adapter_file> open_library_adapter(const std::string&
   const json given = read_json(about);
   if (!given.is_object() || given.empty())
     throw format_error(about, "is " + shown(given) + ", no adapter's configuration: save the adapter again");
+  for (const char* file : {"adapter_model.safetensors", "adapter_model.bin"}) {
+    if (given.contains("peft_type") || given.contains("model_type") || !is_there((std::filesystem::path(path) / file).string())) continue;
+    throw format_error(about,
+                       std::string("has no \"peft_type\", and ") + file + " beside it is PEFT's: add \"peft_type\": \"LORA\" or \"IA3\"");
+  }
   return of_transformers(given.contains("peft_type") ? read_peft(path, config) : read_adapterhub(path, config));
 }
 

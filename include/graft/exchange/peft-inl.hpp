@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/number_text.hpp"
 #include "graft/core/range.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
@@ -172,22 +173,23 @@ GRAFT_INLINE bool is_layer_of(const std::string& layer, const std::string& key) 
   return std::regex_match(layer, pattern);
 }
 
-/// The alpha that ABOUT, an adapter_config.json, gives LAYER: that of the first key of alpha_pattern, a pattern, which is its name or ends
-/// it.
-GRAFT_INLINE double peft_alpha(const ordered_json& about, const std::string& layer, const std::string& path) {
-  const ordered_json patterns = about.value("alpha_pattern", ordered_json());
+/// The number that ABOUT, an adapter_config.json, gives LAYER: that of the first key of FIELD, a pattern, which is its name or ends it;
+/// else that of USUAL.
+GRAFT_INLINE double peft_number(const ordered_json& about, const std::string& field, const char* usual, const std::string& layer,
+                                const std::string& path) {
+  const ordered_json patterns = about.value(field, ordered_json());
   if (!patterns.is_object() && !patterns.is_null()) {
-    throw format_error(path, "\"alpha_pattern\" is " + shown(json(patterns)) + ", an object of patterns and alphas was expected");
+    throw format_error(path, "\"" + field + "\" is " + shown(json(patterns)) + ", an object of patterns and numbers was expected");
   }
   for (const auto& [key, value] : patterns.items()) {
     try {
       if (!is_layer_of(layer, key)) continue;
     } catch (const std::regex_error&) {
-      throw format_error(path, "\"alpha_pattern\" has the key " + shown(json(key)) + ", a regular expression was expected");
+      throw format_error(path, "\"" + field + "\" has the key " + shown(json(key)) + ", a regular expression was expected");
     }
     return required<double>(json(patterns), key, path);
   }
-  return required<double>(json(about), "lora_alpha", path);
+  return required<double>(json(about), usual, path);
 }
 
 /// The value that most of OF have, FIRST among equals.
@@ -229,8 +231,13 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
       throw format_error(stored.path(),
                          "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
     }
+    const std::string name = name_in_files(family_of(config.model_type), layer);
+    if (const double said = peft_number(about, "rank_pattern", "r", name, path); said != static_cast<double>(r)) {
+      throw format_error(path, "gives '" + name + "' an update of rank " + number_text(said) + ", and it has one of rank " +
+                                   std::to_string(r) + ": the configuration is of other tensors than those beside it");
+    }
     lora.ranks[layer] = r;
-    lora.alphas[layer] = by_rank(peft_alpha(about, name_in_files(family_of(config.model_type), layer), path), r);
+    lora.alphas[layer] = by_rank(peft_number(about, "alpha_pattern", "lora_alpha", name, path), r);
     check_alpha(lora.alphas[layer], "alpha of '" + layer + "' is " + json(lora.alphas[layer]).dump());
   }
   lora.r = usual(lora.ranks, lora.r);

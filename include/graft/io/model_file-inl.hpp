@@ -15,7 +15,7 @@ namespace graft {
 GRAFT_INLINE void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source) {
   safetensors_writer writer(64);
   writer.metadata = {{"graft_format", std::string(model_file_version)}, {"config", config.dump()}, {"source", source}, {"format", "pt"}};
-  for (const auto* field : {packed_version_field, packed_print_field}) {
+  for (const auto* field : {packed_version_field, packed_print_field, packed_sums_field}) {
     if (const auto found = model.metadata().find(field); found != model.metadata().end()) writer.metadata.insert(*found);
   }
   const model_family* family = config.is_object() ? family_of_type(config.value("model_type", std::string())) : nullptr;

@@ -18,10 +18,11 @@ namespace graft {
 inline constexpr std::string_view model_file_version = "1";
 
 /// The version of packed weights in such a file (model/packed_trunk.hpp), and the fields of its metadata that say which it is, and the
-/// fingerprint of their encoder. Those of another version are not read.
-inline constexpr const char* packed_version = "1";
+/// fingerprint of their encoder, and the byte_sum of each, a JSON object. Those of another version are not read.
+inline constexpr const char* packed_version = "2";
 inline constexpr const char* packed_version_field = "graft_packed";
 inline constexpr const char* packed_print_field = "graft_packed_of";
+inline constexpr const char* packed_sums_field = "graft_packed_sums";
 
 /// The name in a file of the weight NAME as products of FORM read it.
 inline std::string packed_name(std::string_view form, const std::string& name) { return "__packed." + std::string(form) + "." + name; }
@@ -31,7 +32,7 @@ inline bool is_packed_name(std::string_view name) { return name.starts_with("__p
 /// each at a multiple of 64 bytes; those that a trunk does not
 /// need, too, whatever they hold. The file's metadata:
 ///   "graft_format"  model_file_version       "config"  the config.json, as text       "source"  where the weights came from
-///   "graft_packed", "graft_packed_of"  of MODEL, where it has packed weights
+///   "graft_packed", "graft_packed_of", "graft_packed_sums"  of MODEL, where it has packed weights
 ///   "format"        "pt", without which Hugging Face's transformers do not open a file
 /// @throws backend_error  as safetensors_writer::write
 void write_model_file(const std::string& path, const tensor_source& model, const json& config, const std::string& source);

@@ -1,6 +1,7 @@
 #pragma once
 // Weights that a model file holds as products read them: nothing is packed at the start, and processes share them.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,7 +11,10 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "graft/core/byte_sum.hpp"
+#include "graft/core/json.hpp"
 #include "graft/gemm/int8_product.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/io/model_file.hpp"
@@ -29,13 +33,31 @@ std::pair<std::string_view, index> packed_form(bool int8, index rows, index cols
   return {std::is_same_v<typename P::operand, float> ? "f32" : std::is_same_v<typename P::operand, double> ? "f64" : "bf16", bytes};
 }
 
+/// Compares the packed weights NAMES of SOURCE with the sums that it holds of them: they are read once, by THREADS threads.
+/// @throws format_error  one is not what was written
+inline void check_packed(const tensor_source& source, const std::vector<std::string>& names, int threads) {
+  const auto found = source.metadata().find(packed_sums_field);
+  const json sums = found == source.metadata().end() ? json() : parse_json(found->second, source.path() + " (its sums of packed weights)");
+  std::vector<char> whole(names.size());
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto sum = sums.is_object() ? sums.find(names[i]) : sums.end();
+    whole[i] = sum != sums.end() && *sum == byte_sum(source.at(names[i]).bytes) ? 1 : 0;
+  }
+  const auto damaged = std::ranges::find(whole, 0);
+  if (damaged == whole.end()) return;
+  throw format_error(source.path(), "tensor '" + names[static_cast<std::size_t>(damaged - whole.begin())] +
+                                        "', a weight as products read it, is not what was written: the file is damaged, or was changed "
+                                        "after it was made; export the model again");
+}
+
 }  // namespace detail
 
 /// As load_trunk, of an encoder with the fingerprint PRINT. Weights that SOURCE has packed for products of M's precision, or of INT8, are
-/// read where they lie, and their numbers are not looked at: with_packed_trunk did.
-/// @throws format_error  as load_trunk; what is packed are another encoder's
+/// read where they lie, and their numbers are not looked at: with_packed_trunk did. They are compared with their sums, by THREADS threads.
+/// @throws format_error  as load_trunk; what is packed are another encoder's, or not what was written
 template <class M>
-void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, bool int8) {
+void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, bool int8, int threads) {
   const auto& metadata = source.metadata();
   const auto version = metadata.find(packed_version_field), of = metadata.find(packed_print_field);
   if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source);
@@ -44,17 +66,18 @@ void load_packed_trunk(M& model, const tensor_source& source, const std::string&
                                           ": it was changed after it was made; export the model again");
   }
   struct found {
-    std::string name;
+    std::string name, packed;
     mapped_numbers<std::byte> bytes;
   };
   const auto packed_of = [&](const auto& p) -> std::optional<found> {
     const auto name = trunk_name(p.name, model.config.model_type);
     if (!name || !p.is_product_weight() || p.is_trained()) return std::nullopt;
     const auto [form, count] = detail::packed_form<typename M::precision>(int8, p.rows(), p.cols());
-    auto bytes = source.bytes_in_file(packed_name(form, *name), count);
+    std::string packed = packed_name(form, *name);
+    auto bytes = source.bytes_in_file(packed, count);
     if (!bytes) return std::nullopt;
     source.expect({{*name, p.shape()}});
-    return found{*name, std::move(*bytes)};
+    return found{*name, std::move(packed), std::move(*bytes)};
   };
   std::set<std::string> in_place;
   model.for_each_parameter([&](auto& p) {
@@ -65,13 +88,16 @@ void load_packed_trunk(M& model, const tensor_source& source, const std::string&
     in_place.insert(packed->name);
   });
   load_trunk(model, source, in_place);
+  std::vector<std::string> read;
   model.for_each_parameter([&](auto& p) {
     auto packed = packed_of(p);
     if (!packed) return;
+    read.push_back(packed->packed);
     auto forms = std::make_shared<packed_weight>();
     (int8 ? forms->int8 : forms->forward).read_in_place(std::move(packed->bytes));
     p.pack(std::move(forms));
   });
+  detail::check_packed(source, read, threads);
 }
 
 }  // namespace graft

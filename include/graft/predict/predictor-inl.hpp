@@ -95,6 +95,12 @@ GRAFT_INLINE std::string predictor_base::unknown(const std::string& name) const 
   return "there is no adapter \"" + name + "\"; known: " + known + predictor::bare_trunk;
 }
 
+/// NAME, that of a part or of the bare encoder, in a sentence.
+GRAFT_INLINE std::string called(const std::string& name) {
+  if (name == predictor::bare_trunk) return "the bare encoder";
+  return name == predictor::own_head ? "the model's own head" : "the adapter \"" + name + "\"";
+}
+
 GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> const part& {
   const part* one = name.empty() ? usual() : find(name);
   if (one == nullptr) throw config_error(unknown(name));
@@ -224,6 +230,7 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
 GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const example> rows, std::vector<answer>& answers,
                                                              int threads) const {
   const known_ids known = known_ids_of(config);
+  const bool several = parts.size() > (own_head ? 2 : 1);
   std::vector<features> ready(rows.size());
   std::exception_ptr failure;  // that is no fault of a row
 #pragma omp parallel for schedule(dynamic, 32) num_threads(threads)
@@ -244,7 +251,7 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
         ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
       }
     } catch (const error& refused) {
-      answers[i].error = refused.what();
+      answers[i].error = refused.what() + (several ? "; asked was " + called(answers[i].adapter) : "");
     } catch (...) {
 #pragma omp critical(graft_featurize_failure)
       failure = std::current_exception();

@@ -29,7 +29,7 @@ predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options&
 
 template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
-  load_packed_trunk(trunk_, stored, encoder_fingerprint, int8_);
+  load_packed_trunk(trunk_, stored, encoder_fingerprint, int8_, omp_get_max_threads());
   pack_frozen(trunk_, false, omp_get_max_threads(), int8_);
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
   ways_.push_back({std::ssize(trunk_.trunk.layers), true, rows_of::sequences});

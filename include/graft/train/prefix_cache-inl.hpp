@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <unordered_set>
 
+#include "graft/core/byte_sum.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/train/prefix_cache.hpp"
 #include "graft/version.hpp"
@@ -64,14 +67,21 @@ GRAFT_INLINE std::uint64_t prefix_cache::hash_of(std::span<const std::int32_t> i
   return hash.value();
 }
 
+GRAFT_INLINE std::uint64_t prefix_cache::row::sum() const {
+  const std::uint64_t parts[] = {byte_sum(std::as_bytes(ids)), byte_sum(std::as_bytes(types)), byte_sum(states)};
+  return byte_sum(std::as_bytes(std::span(parts)));
+}
+
 GRAFT_INLINE const std::byte* prefix_cache::find(std::span<const std::int32_t> ids, std::span<const std::int32_t> types) const {
   auto [at, end] = places_.equal_range(hash_of(ids, types));
   for (; at != end; ++at) {
     const place& p = at->second;
-    if (p.tokens == ids.size() && std::ranges::equal(ids, std::span(p.ids, p.tokens)) &&
-        std::ranges::equal(types, std::span(p.types, p.tokens))) {
-      return p.states;
+    if (!std::ranges::equal(ids, p.ids) || !std::ranges::equal(types, p.types)) continue;
+    if (!p.compared.load(std::memory_order_relaxed)) {
+      if (p.sum() != p.sum_written) throw refused(*p.file_name, "what it holds of a row is not what was written");
+      p.compared.store(true, std::memory_order_relaxed);
     }
+    return p.states.data();
   }
   return nullptr;
 }
@@ -100,11 +110,13 @@ GRAFT_INLINE void prefix_cache::look_again() {
   for (const std::string& name : names) open(name);
 }
 
+GRAFT_INLINE format_error prefix_cache::refused(const std::string& name, const std::string& reason) const {
+  return {folder_ + "/" + name, "is no whole file of a prefix cache: " + reason + "; remove it, and its rows are computed anew"};
+}
+
 GRAFT_INLINE void prefix_cache::open(const std::string& name) {
   const std::string path = folder_ + "/" + name;
-  const auto refused = [&](const std::string& reason) {
-    return format_error(path, "is no whole file of a prefix cache: " + reason + "; remove it, and its rows are computed anew");
-  };
+  const auto refused = [&](const std::string& reason) { return this->refused(name, reason); };
   const safetensors_file file = [&] {
     try {
       return safetensors_file(path);
@@ -125,22 +137,29 @@ GRAFT_INLINE void prefix_cache::open(const std::string& name) {
     return *found;
   };
   const tensor_info &ids = part("input_ids", dtype::i32, 0), &types = part("token_type_ids", dtype::i32, 0),
-                    &offsets = part("offsets", dtype::i64, 0), &states = part("states", type_, width_);
+                    &offsets = part("offsets", dtype::i64, 0), &states = part("states", type_, width_), &sums = part("sums", dtype::i64, 0);
   const auto* begin = reinterpret_cast<const std::int64_t*>(offsets.bytes.data());
   const std::span rows(begin, static_cast<std::size_t>(offsets.shape[0]));
   const index tokens = ids.shape[0];
   if (rows.empty() || rows.front() != 0 || rows.back() != tokens || !std::ranges::is_sorted(rows) || types.shape[0] != tokens ||
-      states.shape[0] != tokens) {
+      states.shape[0] != tokens || sums.shape[0] + 1 != offsets.shape[0]) {
     throw refused("its rows do not fit together");
   }
+  const std::string& kept_name = files_.emplace(name, file).first->first;
+  const auto numbers = [](const tensor_info& t) {
+    return std::span(reinterpret_cast<const std::int32_t*>(t.bytes.data()), static_cast<std::size_t>(t.count()));
+  };
   for (std::size_t i = 0; i + 1 < rows.size(); ++i) {
-    const place p{reinterpret_cast<const std::int32_t*>(ids.bytes.data()) + rows[i],
-                  reinterpret_cast<const std::int32_t*>(types.bytes.data()) + rows[i], static_cast<std::size_t>(rows[i + 1] - rows[i]),
-                  states.bytes.data() + static_cast<std::size_t>(rows[i]) * token_bytes()};
-    const std::span own_ids(p.ids, p.tokens), own_types(p.types, p.tokens);
-    if (find(own_ids, own_types) == nullptr) places_.emplace(hash_of(own_ids, own_types), p);
+    const auto first = static_cast<std::size_t>(rows[i]), count = static_cast<std::size_t>(rows[i + 1]) - first;
+    const row one{numbers(ids).subspan(first, count), numbers(types).subspan(first, count),
+                  states.bytes.subspan(first * token_bytes(), count * token_bytes())};
+    std::uint64_t written = 0;
+    std::memcpy(&written, sums.bytes.data() + i * sizeof written, sizeof written);
+    const auto key = hash_of(one.ids, one.types);
+    if (find(one.ids, one.types) == nullptr) {
+      places_.emplace(std::piecewise_construct, std::tuple(key), std::forward_as_tuple(one, written, kept_name));
+    }
   }
-  files_.emplace(name, file);
 }
 
 GRAFT_INLINE void prefix_cache::add(const batch& b, std::span<const std::byte> states) {
@@ -150,9 +169,17 @@ GRAFT_INLINE void prefix_cache::add(const batch& b, std::span<const std::byte> s
   hash.add(std::as_bytes(std::span(b.input_ids)));
   hash.add(std::as_bytes(std::span(b.token_type_ids)));
   const std::string name = identity_ + "-" + hash.text() + ".safetensors";
+  std::vector<std::int64_t> sums;
+  for (index i = 0; i < b.size(); ++i) {
+    const auto first = static_cast<std::size_t>(b.offsets[static_cast<std::size_t>(i)]);
+    const auto ids = detail::of_sequence(b, i, b.input_ids), types = detail::of_sequence(b, i, b.token_type_ids);
+    const row one{ids, types, states.subspan(first * token_bytes(), ids.size() * token_bytes())};
+    sums.push_back(static_cast<std::int64_t>(one.sum()));
+  }
   safetensors_writer writer;
   writer.metadata = {{"graft_prefix_cache", identity_}, {"layers", std::to_string(layers_)}};
   writer.add("offsets", {std::ssize(b.offsets)}, std::span<const index>(b.offsets));
+  writer.add("sums", {b.size()}, std::span<const std::int64_t>(sums));
   writer.add("input_ids", {tokens}, std::span<const std::int32_t>(b.input_ids));
   writer.add("token_type_ids", {tokens}, std::span<const std::int32_t>(b.token_type_ids));
   writer.add("states", {tokens, width_}, type_, states, type_);
@@ -166,7 +193,8 @@ GRAFT_INLINE void prefix_cache::require_room(index tokens) const {
   const auto space = std::filesystem::space(folder_, none);
   if (none || static_cast<double>(space.available) > bytes) return;
   throw backend_error(folder_ + ": has no room for the " + std::to_string(static_cast<std::int64_t>(bytes / 1e6) + 1) +
-                      " MB that the prefix cache still takes; make room, or choose another folder");
+                          " MB that the prefix cache still takes; make room, or choose another folder",
+                      remedy{"prefix_cache"});
 }
 
 GRAFT_INLINE prefix_cache::turn::turn(const prefix_cache& cache, const std::function<void()>& waits, const std::atomic<bool>* stop)

@@ -39,7 +39,8 @@ std::vector<index> cut_at_tokens(const batch& b, index tokens);
 ///
 /// A row is known by its tokens and segments, however many files, tasks and seeds it is in. A folder serves any number of encoders: what
 /// decides the numbers (weights of the L layers, sizes, precision, version, processor) is the IDENTITY, which file names begin with. A file
-/// holds "input_ids" and "token_type_ids" (N), "offsets" (B + 1) and "states" (N, H), appears whole, and never changes.
+/// holds "input_ids" and "token_type_ids" (N), "offsets" (B + 1), "states" (N, H) and, of each row, a sum of what the others hold of it,
+/// "sums" (B); it appears whole, and never changes.
 /// Source: none; what PyTorch programs call precomputed features.   Tested: tests/training/prefix_cache_test.cpp
 class prefix_cache final : public known_states {
  public:
@@ -49,6 +50,8 @@ class prefix_cache final : public known_states {
   prefix_cache(const std::string& folder, const std::string& identity, index layers, index width, dtype type);
 
   index layers() const override { return layers_; }
+  /// As known_states says. What the file holds of a row is compared with its sum when it is found for the first time.
+  /// @throws format_error  it is not what was written
   const std::byte* find(std::span<const std::int32_t> ids, std::span<const std::int32_t> types) const override;
 
   const std::string& folder() const { return folder_; }
@@ -80,12 +83,21 @@ class prefix_cache final : public known_states {
   };
 
  private:
-  struct place {
-    const std::int32_t *ids, *types;
-    std::size_t tokens;
-    const std::byte* states;
+  struct row {
+    std::span<const std::int32_t> ids, types;
+    std::span<const std::byte> states;
+
+    std::uint64_t sum() const;
+  };
+  struct place : row {
+    place(const row& r, std::uint64_t written, const std::string& file) : row(r), sum_written(written), file_name(&file) {}
+
+    std::uint64_t sum_written;
+    const std::string* file_name;  // in files_
+    mutable std::atomic<bool> compared{false};
   };
   static std::uint64_t hash_of(std::span<const std::int32_t> ids, std::span<const std::int32_t> types);
+  format_error refused(const std::string& name, const std::string& reason) const;
   void open(const std::string& name);
 
   std::string folder_, identity_;
@@ -103,7 +115,7 @@ std::string prefix_identity(const M& model, index layers, const context& ctx) {
   json config = to_json(model.config);
   std::erase_if(config.get_ref<json::object_t&>(), [](const auto& field) { return field.first.find("dropout") != std::string::npos; });
   fnv1a hash;
-  for (const std::string& text : {detail::code_identity(), std::string(precision::name),
+  for (const std::string& text : {std::string("rows with sums"), detail::code_identity(), std::string(precision::name),
                                   std::string(tile_path_name(detail::path_of<precision>(ctx))), std::to_string(layers), config.dump()}) {
     hash.add(text + "\n");
   }
@@ -130,8 +142,9 @@ std::shared_ptr<prefix_cache> use_prefix_cache(M& model, const std::string& fold
   const index layers = model.trunk.lowest_trainable();
   if (layers < 1) {
     throw config_error(std::string("prefix_cache keeps what the layers below the lowest tuned one make of rows, and ") +
-                       (layers < 0 ? "the embeddings, or what stands behind them, are tuned here" : "layer 0 is tuned here") +
-                       ": tune upper layers alone, or leave it out");
+                           (layers < 0 ? "the embeddings, or what stands behind them, are tuned here" : "layer 0 is tuned here") +
+                           ": tune upper layers alone, or leave it out",
+                       remedy{"prefix_cache", "none"});
   }
   const auto cache = std::make_shared<prefix_cache>(folder, prefix_identity(model, layers, ctx), layers, model.config.hidden_size,
                                                     dtype_of<typename M::real>());
