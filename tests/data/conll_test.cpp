@@ -113,7 +113,7 @@ TEST_CASE("spans that are not as they should be are refused") {
   refuse("[3]", "\"spans\", number 1, is 3, as {\"start\": 0,");
   refuse(R"([{"start": 0, "end": 3, "label": "P"}, {"start": 0, "end": 12, "label": "P"}])",
          "\"spans\", number 2, has the end 12, a whole number from 1 to 11 was expected: characters (code points) of the text, from 0");
-  refuse(R"([{"start": -1, "end": 3, "label": "P"}])", "\"spans\", number 1, has the start -1, a whole number from 0 to 11");
+  refuse(R"([{"start": -1, "end": 3, "label": "P"}])", "\"spans\", number 1, has the start -1, a whole number from 0 to 10");
   refuse(R"([{"start": 3, "end": 3, "label": "P"}])", "\"spans\", number 1, has the end 3, a whole number from 4 to 11");
   refuse(R"([{"start": 0, "label": "P"}])", "\"spans\", number 1, has the end null");
   refuse(R"([{"start": 0, "end": 3}])", "\"spans\", number 1, has the label null, a name was expected");
@@ -175,6 +175,10 @@ TEST_CASE("tags of the training rows become the labels, in order") {
   const auto rows = words_in("a.conll", "x O\ny B-PER\n\nz B-LOC\n");
   CHECK(graft::with_tags_of(t, rows, "p").labels == strings{"B-LOC", "B-PER", "O"});
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x O\n"), "p"), Catch::Contains("has the tag \"O\" alone"));
+  CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x _ _ O\ny _ _ B-PER\n\n# id 7 domain=en\nx _ _ O\n"), "p"),
+                    "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out");
+  for (const char* hashes : {"# NN\nx V\ny NN\nx D\n", "# #\nx V\ny NN\n", "x # SYM\n# # SYM\ny y V\nz z N\n"})
+    CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", hashes), "p"));  // words, and no comments
   CHECK(graft::with_tags_of(t, words_in("a.conll", "x N\ny V\n"), "p").metrics == strings{"acc"});
 
   const temporary_folder folder;

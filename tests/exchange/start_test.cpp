@@ -292,5 +292,6 @@ TEST_CASE("an encoder that was tuned with a head elsewhere has the labels of its
   CHECK(opened("problem_type", "regression").description.output == graft::task_kind::regression);
   CHECK_THAT(message("problem_type", "token_classification"), Contains("regression was expected"));
   CHECK_THAT(message("id2label", {{"0", "no"}}), Contains("one label for each id from 0 to 1"));
+  CHECK(opened("id2label", {{"0", 3}, {"1", -1}}).description.labels == names{"3", "-1"});
   CHECK_THAT(message("layer_norm_eps", 1e-6), Contains("\"layer_norm_eps\" is 1e-06") && Contains("different encoders"));
 }

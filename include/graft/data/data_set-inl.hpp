@@ -16,7 +16,7 @@ namespace graft {
 
 GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, const std::string& path) {
   if (!t.labels.empty()) return t;
-  std::set<std::string> all;
+  std::set<std::string> all, of_words;  // those of others than a first "#", which a comment begins with
   std::optional<bool> numbers;
   for (const example& row : rows) {
     if (row.tags.empty()) continue;
@@ -28,6 +28,13 @@ GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, con
     }
     numbers = row.tags_are_numbers;
     all.insert(row.tags.begin(), row.tags.end());
+    of_words.insert(row.tags.begin() + (row.words[0] == "#" && row.tags[0] != "#" ? 1 : 0), row.tags.end());
+  }
+  for (const example& row : rows) {
+    if (row.tags.empty() || row.words[0] != "#" || row.tags[0] == "#" || of_words.contains(row.tags[0])) continue;
+    throw format_error::at_line(
+        path, row.line,
+        "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) + ", no other word has: comments (#) are not read: take them out");
   }
   if (all.size() < 2) {
     throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + detail::quoted(*all.begin()) + " alone") +

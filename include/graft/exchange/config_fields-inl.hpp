@@ -57,8 +57,8 @@ GRAFT_INLINE std::vector<std::string> labels_by_id(const json& object, index cou
     for (const auto& [key, value] : given.items()) {
       const bool by_label = field == "label2id";
       const auto id = detail::label_id(by_label ? value : json(key), count);
-      if (!id || !(by_label || value.is_string()) || !found[*id].empty()) break;
-      found[*id] = by_label ? key : value.get<std::string>();
+      if (!id || !(by_label || value.is_string() || value.is_number_integer()) || !found[*id].empty()) break;
+      found[*id] = by_label ? key : value.is_string() ? value.get<std::string>() : value.dump();
       ++known;
     }
     if (!given.is_object() || known != given.size() || known != found.size()) {

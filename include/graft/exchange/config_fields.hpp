@@ -29,8 +29,8 @@ std::optional<std::size_t> label_id(const json& value, index count);
 }  // namespace detail
 
 /// The COUNT labels of a head in the order of their ids, as OBJECT, a configuration of Hugging Face's, gives them in "id2label"
-/// ({"0": "no", "1": "yes"}), by which alone transformers answers, or else in "label2id" ({"no": 0, "yes": 1}); empty when in neither, or
-/// when they are LABEL_0, LABEL_1, ..., the names that stand for none.
+/// ({"0": "no", "1": "yes"}; a whole number is its digits), by which alone transformers answers, or else in "label2id" ({"no": 0, "yes":
+/// 1}); empty when in neither, or when they are LABEL_0, LABEL_1, ..., the names that stand for none.
 /// @throws format_error  an id without a label, or a label without an id
 std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path);
 
