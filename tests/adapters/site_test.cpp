@@ -82,12 +82,12 @@ TEST_CASE("Houlsby's adapters stand at both sites, Pfeiffer's and parallel ones 
   const auto stands = [](const std::string& kind, graft::sub_layer part) {
     return graft::adapter_site<f64>("a", "n", 4, 1e-5, {2, graft::activation::gelu, kind}, {part}).has_adapter();
   };
-  for (const std::string& kind : graft::adapter_kind_names()) {
+  for (const std::string kind : {"houlsby", "pfeiffer", "parallel", "general"}) {
     CHECK(stands(kind, graft::sub_layer::attention) == (kind == "houlsby" || kind == "general"));
     CHECK(stands(kind, graft::sub_layer::feed_forward));
   }
   CHECK_THROWS_WITH(graft::parse_adapter_kind("both"),
-                    "adapter_placement is \"both\", one of houlsby, pfeiffer, parallel, general was expected");
+                    Catch::StartsWith("adapter_placement is \"both\", one of houlsby, pfeiffer, parallel, general"));
   CHECK_THROWS_WITH(stands("none", graft::sub_layer::attention), Catch::Contains("\"none\""));  // options never ask for no adapter
 }
 
