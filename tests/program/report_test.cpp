@@ -1,7 +1,10 @@
+#include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
+#include <utility>
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
@@ -66,6 +69,16 @@ TEST_CASE("runs that differ in their seed alone are one setting, and the best co
   CHECK(other.median() == Approx(0.55));
   REQUIRE(found.notes.size() == 1);
   CHECK(found.notes[0] == (folder / "runs/d") + ": has not finished, so it is left out");
+}
+
+TEST_CASE("of settings with one median the one with the best mean comes first") {
+  const temporary_folder folder;
+  const std::string task = write_task(folder);
+  for (const auto& [rate, scores] : {std::pair("0.1", std::array{20, 30, 36}), std::pair("0.2", std::array{28, 30, 50})}) {
+    for (int seed = 0; seed < 3; ++seed)
+      write_run(folder / rate + std::to_string(seed), task, rate, seed, scores[static_cast<std::size_t>(seed)]);
+  }
+  CHECK(find_runs({folder.path()}).tasks.at(0).settings.at(0).name == "learning_rate 0.2");
 }
 
 TEST_CASE("a difference is that of the means, with the spread that draws of rows give it") {

@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "graft/core/error.hpp"
 #include "graft/core/printable.hpp"
@@ -103,6 +104,12 @@ double run_setting::median() const {
   return median_of(scores);
 }
 
+double run_setting::mean() const {
+  double sum = 0;
+  for (const auto& run : runs) sum += run.score;
+  return sum / static_cast<double>(runs.size());
+}
+
 found_runs find_runs(const std::vector<std::string>& folders) {
   found_runs found;
   std::vector<std::string> all;
@@ -168,7 +175,9 @@ found_runs find_runs(const std::vector<std::string>& folders) {
   }
   for (auto& [labels, task] : tasks) {
     name_settings(task.settings);
-    std::ranges::stable_sort(task.settings, [](const auto& a, const auto& b) { return a.median() > b.median(); });
+    std::ranges::stable_sort(task.settings, [](const run_setting& a, const run_setting& b) {
+      return std::pair(a.median(), a.mean()) > std::pair(b.median(), b.mean());
+    });
     found.tasks.push_back(std::move(task));
   }
   return found;

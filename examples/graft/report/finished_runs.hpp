@@ -23,10 +23,11 @@ struct run_setting {
   std::string name;  // what is its own: "learning_rate 0.001, adapter_size 16"
   std::vector<finished_run> runs;
 
-  double median() const;
+  double median() const;  // of the scores
+  double mean() const;
 };
 
-/// The settings of one task, the one with the best median first.
+/// The settings of one task, the one with the best median first, of equal ones that with the best mean.
 struct run_task {
   std::string name;
   std::vector<run_setting> settings;
