@@ -1,5 +1,6 @@
 #include "graft/gemm/int8_product.hpp"
 
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -13,18 +14,23 @@ using graft::matrix;
 using graft::transpose;
 using graft::view;
 
+matrix<float> sixteenths(const matrix<float>& m) {
+  return m.unaryExpr([](float v) { return std::nearbyint(v * 16) / 16; });
+}
+
 graft::parameter<float> weight_for_int8(graft::index out, graft::index in) {
   auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, out, in);
-  w.edit() = graft_test::random_matrix<float>(out, in, 1);
+  w.edit() = sixteenths(graft_test::random_matrix<float>(out, in, 1));
   return w;
 }
 
 template <class P>
-matrix<float> int8_answer(const matrix<float>& x, const graft::parameter<float>& w, int threads) {
+matrix<float> int8_answer(const matrix<float>& x, const graft::parameter<float>& w, int threads, bool from_matrix = false) {
   matrix<float> y(x.rows(), w.rows());
   graft::context ctx;
   ctx.threads = threads;
-  const auto left = graft::packed_a<P>::pack(transpose::no, const_view<float>(x), ctx);
+  const graft::int8_rows left = from_matrix ? graft::int8_rows::of(const_view<float>(x), ctx)
+                                            : graft::int8_rows::of(graft::packed_a<P>::pack(transpose::no, const_view<float>(x), ctx), ctx);
   const graft::int8_weight right = *graft::int8_form(w);
   graft::int8_products<P>(left, std::span(&right, 1), ctx, [&](graft::index which, graft::index row, graft::index col, view<float> block) {
     CHECK(which == 0);
@@ -33,28 +39,32 @@ matrix<float> int8_answer(const matrix<float>& x, const graft::parameter<float>&
   return y;
 }
 
-/// The same by the formula, in f64.
-matrix<double> int8_by_formula(const matrix<float>& x, const matrix<float>& w) {
-  matrix<double> y = matrix<double>::Zero(x.rows(), w.rows());
-  for (graft::index k = 0; k < x.cols(); k += 64) {
-    const graft::index n = std::min<graft::index>(64, x.cols() - k);
-    for (graft::index r = 0; r < x.rows(); ++r) {
-      const auto own = x.row(r).segment(k, n);
-      const float low = std::min(0.0F, own.minCoeff()), high = std::max(0.0F, own.maxCoeff());
-      const float scale = high > low ? (high - low) / 255 : 1, zero = std::nearbyint(-low / scale);
-      for (graft::index o = 0; o < w.rows(); ++o) {
-        const auto other = w.row(o).segment(k, n);
-        const float most = other.cwiseAbs().maxCoeff();
-        double sum = 0;
-        for (graft::index e = 0; e < n && most > 0; ++e) {
-          const double q = std::min(255.0F, std::max(0.0F, std::nearbyint(own(e) * (1 / scale)) + zero)) - zero;
-          sum += q * std::nearbyint(other(e) * (127 / most));
-        }
-        y(r, o) += sum * scale * most / 127;
-      }
+/// The rows of X, filled up to blocks of 128, times signs and the Hadamard matrix.
+matrix<double> turned_by_formula(const matrix<float>& x) {
+  constexpr graft::index side = graft::detail::turned;
+  matrix<double> y = matrix<double>::Zero(x.rows(), (x.cols() + side - 1) / side * side);
+  for (graft::index k = 0; k < y.cols(); ++k) {
+    for (graft::index from = k / side * side; from < std::min(k / side * side + side, x.cols()); ++from) {
+      const bool negative = (std::popcount(static_cast<unsigned>(k % side & from % side)) & 1) != 0;
+      y.col(k) += (negative ? -1 : 1) * graft::detail::turn_signs[static_cast<std::size_t>(from % side)] * x.col(from).cast<double>();
     }
   }
   return y;
+}
+
+/// The same by the formula, of numbers whose sums are exact.
+matrix<double> int8_by_formula(const matrix<float>& x, const matrix<float>& w) {
+  const auto round = [](const matrix<double>& m) {
+    matrix<double> rounded = matrix<double>::Zero(m.rows(), m.cols());
+    for (graft::index r = 0; r < m.rows(); ++r) {
+      const auto most = static_cast<float>(m.row(r).cwiseAbs().maxCoeff());
+      for (graft::index k = 0; k < m.cols() && most > 0; ++k) {
+        rounded(r, k) = static_cast<double>(std::nearbyint(static_cast<float>(m(r, k)) * (127 / most))) * most / 127;
+      }
+    }
+    return rounded;
+  };
+  return round(turned_by_formula(x)) * round(turned_by_formula(w)).transpose() / graft::detail::turned;
 }
 
 }  // namespace
@@ -64,7 +74,7 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
                               std::array<graft::index, 3>{70, 200, 100}, std::array<graft::index, 3>{5, 6, 3});
   CAPTURE(shape[0], shape[1], shape[2]);
   auto w = weight_for_int8(shape[2], shape[1]);
-  matrix<float> x = graft_test::random_matrix<float>(shape[0], shape[1], 2);
+  matrix<float> x = sixteenths(graft_test::random_matrix<float>(shape[0], shape[1], 2));
   x(0, 0) = 100;  // a large one costs its neighbours exactness
   if (shape[0] > 1) x.row(1).setZero();
   CHECK(!graft::int8_form(w));
@@ -79,6 +89,7 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
   CHECK((y.cast<double>() - exact).norm() < 0.02 * exact.norm());
   const matrix<float> rounded = x.unaryExpr([](float v) { return static_cast<float>(graft::bfloat16(v)); });
   CHECK(int8_answer<graft::bf16>(x, w, 1) == int8_answer<graft::f32>(rounded, w, 1));
+  CHECK(int8_answer<graft::f32>(x, w, 2, true) == y);  // of a matrix, of a factor
   w.edit() *= 2;
   CHECK(!graft::int8_form(w));  // and is rounded no longer
 }
@@ -97,43 +108,49 @@ TEST_CASE("what is no number stays none in 8 bits") {
       CHECK(y.row(0).allFinite());
       CHECK(y.row(2).allFinite());
       CHECK(!int8_answer<graft::bf16>(x, w, 1).row(1).allFinite());
-      std::array<float, 2> range{0, 0};
-      graft::detail::plain_range(x.row(1).data(), 130, range);
-      CHECK(!(std::isfinite(range[0]) && std::isfinite(range[1])));
+      float work[256];
+      std::uint8_t q[256];
+      CHECK(!std::isfinite(graft::detail::plain_round_row<float>({x.row(1).data(), 130, 64, 64}, work, q, 64)));
     }
   }
 }
 
 TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the same whole numbers") {
-  constexpr graft::index depth = 3;
-  std::vector<graft::detail::left_tile> a(2 * depth);
-  std::vector<graft::detail::right_tile> b(2 * depth);
+  constexpr graft::index depth = 4, panel = graft::detail::int8_panel_bytes(depth);
+  alignas(64) std::uint8_t a[2 * depth * 1024];
+  alignas(64) std::byte b[2 * panel];
   std::uint32_t state = 7;
   const auto next = [&] { return state = state * 1664525U + 1013904223U; };
-  for (auto& t : a) {
-    for (auto& q : t.q) q = static_cast<std::uint8_t>(next() >> 24U);
-    for (int i = 0; i < 16; ++i) t.scale[i] = 0.5F, t.more[i] = static_cast<float>(next() >> 24U);
+  for (auto& q : a) q = static_cast<std::uint8_t>(next() >> 24U);
+  for (auto& q : b) q = static_cast<std::byte>(static_cast<std::uint8_t>(static_cast<int>(next() >> 24U) % 255 - 127));
+  for (int p = 0; p < 2; ++p) {
+    auto& behind = *reinterpret_cast<graft::detail::int8_columns*>(b + p * panel + depth * 1024);
+    for (int i = 0; i < 16; ++i) behind.scale[i] = 0.3F + static_cast<float>(i), behind.start[i] = static_cast<std::int32_t>(next() >> 8U);
   }
-  for (auto& t : b) {
-    for (auto& q : t.q) q = static_cast<std::int8_t>(static_cast<int>(next() >> 24U) % 255 - 127);
-    for (int i = 0; i < 16; ++i) t.scale[i] = 0.25F, t.more[i] = static_cast<float>(static_cast<int>(next() >> 24U));
-  }
-  for (const graft::index side : {5, 16, 21, 32}) {
+  float scale[32];
+  for (int i = 0; i < 32; ++i) scale[i] = 0.7F * static_cast<float>(i);
+  for (const graft::index side : {3, 5, 12, 16, 21, 32}) {
     alignas(64) float one[1024] = {}, other[1024] = {};
-    graft::detail::int8_kernel()(a.data(), b.data(), depth, side, side, one, {});
-    graft::detail::plain_int8_kernel(a.data(), b.data(), depth, side, side, other, {});
+    graft::detail::int8_kernel()(a, scale, b, depth, side, side, one, {});
+    graft::detail::plain_int8_kernel(a, scale, b, depth, side, side, other, {});
     for (graft::index r = 0; r < side; ++r) {
-      for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);  // scales are powers of two: no rounding
+      for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);
     }
   }
-  const matrix<float> x = 40 * graft_test::random_matrix<float>(1, 67, 3);
-  const auto fast = graft::detail::int8_rounding<float>();
-  std::array<float, 2> range{0, 0}, plain{0, 0};
-  fast.range(x.data(), 67, range);
-  graft::detail::plain_range(x.data(), 67, plain);
-  CHECK(range == plain);
-  std::uint8_t q[67], plain_q[67];
-  fast.round(x.data(), 67, 2, 100, q);
-  graft::detail::plain_round(x.data(), 67, 2, 100, plain_q);
-  CHECK(std::equal(std::begin(q), std::end(q), std::begin(plain_q)));
+  const auto same = [](const auto* x, graft::index n) {
+    float work[256];
+    std::uint8_t q[256] = {}, plain_q[256] = {};
+    using T = std::remove_cvref_t<decltype(*x)>;
+    const graft::detail::row_in_pieces<T> row{x, n, 32, 32};
+    CHECK(graft::detail::int8_rounding<T>()(row, work, q, 64) == graft::detail::plain_round_row<T>(row, work, plain_q, 64));
+    CHECK(std::equal(std::begin(q), std::end(q), std::begin(plain_q)));
+  };
+  const matrix<float> x = 40 * graft_test::random_matrix<float>(1, 200, 3);
+  const graft::matrix<graft::bfloat16> short_x = x.cast<graft::bfloat16>();
+  for (const graft::index n : {7, 64, 128, 200}) {
+    same(x.data(), n);
+    same(short_x.data(), n);
+  }
+  matrix<float> small = 1e-38F * x;  // too small for an inverse
+  same(small.data(), 200);
 }

@@ -1,179 +1,264 @@
 #pragma once
-// Tiles of 8-bit numbers: how they are rounded and multiplied, for several processors; one is chosen at run time.
+// Tiles of 8-bit numbers: how rows are turned, rounded and multiplied, for several processors; one is chosen at run time.
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
+#include <type_traits>
+#include <utility>
 
 #include "graft/gemm/tile_kernels.hpp"
 
 namespace graft::detail {
 
-/// A tile (gemm/tiles.hpp) of 16 rows or columns of 64 numbers q each, and what they stand for, as 2 x 16 numbers behind them:
-///   left:   x = scale (q - more), q in 0 .. 255, so that 0 is exactly `more`
-///   right:  w = scale q, q in -127 .. 127, of which `more` is the sum
-/// Every 64 numbers have a scale of their own: one large one costs its 64 neighbours exactness, not the whole row.
-template <class T>
-struct alignas(64) int8_tile {
-  T q[tile<T>::size];
-  float scale[16], more[16];
+/// Rows are turned before they are rounded, 128 neighbours x at a time:   x' = x D H, D fixed signs, H the Hadamard matrix, H H^T = 128 I.
+/// So products of turned rows are 128 times those of the rows, and a number that is far larger than its neighbours is spread among them:
+/// one scale fits the whole row.
+/// Source: Ashkboos et al. 2024 (QuaRot).
+inline constexpr index turned = 128;
+
+/// Tiles (gemm/tiles.hpp) of rows of DEPTH numbers, which are filled up with zeros to whole blocks.
+constexpr index int8_tiles(index depth) { return (depth + turned - 1) / turned * (turned / tile<std::uint8_t>::depth); }
+
+/// What stands behind the tiles of a panel of a right factor, of each column:   w' = 128 scale q, q in -127 .. 127; -128 times the sum of q.
+struct int8_columns {
+  float scale[16];
+  std::int32_t start[16];
 };
-using left_tile = int8_tile<std::uint8_t>;
-using right_tile = int8_tile<std::int8_t>;
+constexpr index int8_panel_bytes(index tiles) { return tiles * tile<std::int8_t>::size + static_cast<index>(sizeof(int8_columns)); }
+
+typedef float sixteen_reals __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
+
+/// D, of no pattern that rows could share.
+constexpr std::array<float, turned> signs_of_turn() {
+  std::array<float, turned> signs{};
+  std::uint64_t bits = 0x9e3779b97f4a7c15U;
+  for (index i = 0; i < turned; ++i, bits = i == 64 ? 0xbf58476d1ce4e5b9U : bits >> 1) signs[static_cast<std::size_t>(i)] = (bits & 1) != 0 ? -1.0F : 1.0F;
+  return signs;
+}
+alignas(64) inline constexpr std::array<float, turned> turn_signs = signs_of_turn();
+
+/// Sums and differences of numbers that are D apart, in each of eight registers; C: 0 .. 15. The factors are 1 and -1: nothing is rounded.
+template <std::uint32_t D, std::uint32_t... C>
+[[gnu::always_inline]] inline void turn_lanes(sixteen_reals* x, std::integer_sequence<std::uint32_t, C...>) {
+  const sixteen_reals sign{((C & D) != 0 ? -1.0F : 1.0F)...};
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) x[i] = __builtin_shufflevector(x[i], x[i], (C ^ D)...) + x[i] * sign;
+}
+/// x (128) = x H, every element by the same sums on any processor.
+[[gnu::always_inline]] inline void turn_block(sixteen_reals* x) {
+  constexpr auto all = std::make_integer_sequence<std::uint32_t, 16>();
+#pragma GCC unroll 3
+  for (int d = 1; d < 8; d *= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) {
+      if ((i & d) != 0) continue;
+      const sixteen_reals a = x[i], b = x[i + d];
+      x[i] = a + b;
+      x[i + d] = a - b;
+    }
+  }
+  turn_lanes<1>(x, all);
+  turn_lanes<2>(x, all);
+  turn_lanes<4>(x, all);
+  turn_lanes<8>(x, all);
+}
+
+/// TO = sixteen numbers, as f32.
+template <class T>
+[[gnu::always_inline]] inline void load_sixteen(const T* x, sixteen_reals& to) {
+  if constexpr (std::is_same_v<T, float>) {
+    to = *reinterpret_cast<const sixteen_reals*>(x);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    typedef std::uint16_t halves __attribute__((vector_size(32), aligned(2), may_alias));  // NOLINT: an alias drops the attributes
+    to = reinterpret_cast<sixteen_reals>(__builtin_convertvector(*reinterpret_cast<const halves*>(x), sixteen_units) << 16);
+  } else {
+    alignas(64) float own[16];
+    for (int i = 0; i < 16; ++i) own[i] = static_cast<float>(x[i]);
+    to = *reinterpret_cast<const sixteen_reals*>(own);
+  }
+}
+
+/// A row of N numbers, which lie in pieces of PIECE, a power of two from 16 to 64, each APART from the one before.
+template <class T>
+struct row_in_pieces {
+  const T* data;
+  index n, piece, apart;
+
+  const T* at(index i) const { return data + i / piece * apart + i % piece; }
+};
+
+/// TO, whole blocks, = X turned.
+template <class T>
+[[gnu::always_inline]] inline void turn_row(const row_in_pieces<T>& x, float* to) {
+  const auto* signs = reinterpret_cast<const sixteen_reals*>(turn_signs.data());
+  for (index first = 0; first < x.n; first += turned, to += turned) {
+    sixteen_reals own[8];
+    if (x.n - first >= turned) {
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + 16 * i), own[i]);
+    } else {
+      alignas(64) T rest[turned] = {};
+      for (index i = first; i < x.n; ++i) rest[i - first] = *x.at(i);
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; ++i) load_sixteen(rest + 16 * i, own[i]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) own[i] *= signs[i];
+    turn_block(own);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) *reinterpret_cast<sixteen_reals*>(to + 16 * i) = own[i];
+  }
+}
 
 /// X to the nearest whole number, halves to the even one.
 inline std::int32_t nearest(float x) { return static_cast<std::int32_t>(std::lrint(x)); }
 
-/// How numbers are rounded: RANGE grows by what the first N hold, NaN where one of them is, so that no answer hides it; TO = ZERO + the
-/// nearest of INVERSE x, kept in 0 .. 255.
+/// 127 / MOST, with which numbers up to MOST become whole ones; 0 where there is none, or so small a one that it has no inverse.
+inline float inverse_scale(float most) { return most >= 1e-36F ? 127 / most : 0; }
+
+/// Turns X in WORK, which has room for whole blocks, and rounds it by one scale:   x' = scale q, q in -127 .. 127, of which TO gets q + 128,
+/// 64 numbers of a tile side by side, the next tile's 1 KiB behind them, in an order that is the same for all rows. Returns the scale, no
+/// number where one of X is none, so that no answer hides it.
 template <class T>
-struct rounding {
-  void (*range)(const T* x, index n, std::array<float, 2>& range);
-  void (*round)(const T* x, index n, float inverse, std::int32_t zero, std::uint8_t* to);
-};
+using row_rounding = float (*)(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next);
+
+/// Of 64 numbers in four vectors the one that is put I-th.
+constexpr index place_in_tile(index i) { return i % 16 / 4 * 16 + i / 16 * 4 + i % 4; }
 
 template <class T>
-void plain_range(const T* x, index n, std::array<float, 2>& range) {
-  for (index i = 0; i < n && !std::isnan(range[0]); ++i) {
-    const auto number = static_cast<float>(x[i]);
-    range[0] = std::isnan(number) ? number : std::min(range[0], number);
-    range[1] = std::isnan(number) ? number : std::max(range[1], number);
+float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+  turn_row(x, work);
+  const index depth = int8_tiles(x.n) * 64;
+  std::uint32_t most_bits = 0;
+  for (index i = 0; i < depth; ++i) most_bits = std::max(most_bits, std::bit_cast<std::uint32_t>(work[i]) & 0x7fffffffU);
+  const auto most = std::bit_cast<float>(most_bits);
+  const float inverse = inverse_scale(most);
+  for (index k = 0; k < depth; k += 64, to += to_next) {
+    for (index i = 0; i < 64; ++i) to[i] = static_cast<std::uint8_t>(nearest(work[k + place_in_tile(i)] * inverse) + 128);
   }
-}
-template <class T>
-void plain_round(const T* x, index n, float inverse, std::int32_t zero, std::uint8_t* to) {
-  for (index i = 0; i < n; ++i) {
-    to[i] = static_cast<std::uint8_t>(std::clamp(nearest(static_cast<float>(x[i]) * inverse) + zero, 0, 255));
-  }
+  return most / 127;
 }
 
-/// A kernel computes c (32, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
-/// written, too:   c_ro = sum over tiles of s_r s_o (sum_k q_rk q_ok - more_r more_o), where the inner sums are whole numbers.
-using int8_kernel_function = void (*)(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c,
-                                      upcoming next);
+/// A kernel computes c (32, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be written,
+/// too:   c_ro = s_r s_o sum_k q_rk q_ok, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as int8_columns says.
+using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width,
+                                      float* c, upcoming next);
 
-inline void plain_int8_kernel(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c,
+inline const int8_columns& columns_behind(const std::byte* panel, index depth) {
+  return *reinterpret_cast<const int8_columns*>(panel + depth * tile<std::int8_t>::size);
+}
+
+inline void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width, float* c,
                               upcoming /*next*/) {
-  for (index r = 0; r < height; ++r) {
-    for (index o = 0; o < width; ++o) {
-      float sum = 0;
+  using left = tile<std::uint8_t>;
+  using right = tile<std::int8_t>;
+  for (index o = 0; o < width; ++o) {
+    const std::byte* panel = b + o / 16 * int8_panel_bytes(depth);
+    const auto* weights = reinterpret_cast<const std::int8_t*>(panel);
+    const int8_columns& columns = columns_behind(panel, depth);
+    for (index r = 0; r < height; ++r) {
+      std::int64_t sum = columns.start[o % 16];
       for (index t = 0; t < depth; ++t) {
-        const left_tile& left = a[r / 16 * depth + t];
-        const right_tile& right = b[o / 16 * depth + t];
-        std::int32_t whole = 0;
-        for (index k = 0; k < 64; ++k) whole += left.q[tile<std::uint8_t>::left(r % 16, k)] * right.q[tile<std::int8_t>::right(k, o % 16)];
-        const float centred = static_cast<float>(whole) - left.more[r % 16] * right.more[o % 16];
-        sum += centred * right.scale[o % 16] * left.scale[r % 16];
+        const std::uint8_t* own = a + (r / 16 * depth + t) * left::size;
+        for (index k = 0; k < 64; ++k) sum += own[left::left(r % 16, k)] * weights[t * right::size + right::right(k, o % 16)];
       }
-      c[r * block_side + o] = sum;
+      c[r * block_side + o] = static_cast<float>(static_cast<std::int32_t>(sum)) * columns.scale[o % 16] * scale[r];
     }
   }
 }
 
 #if defined(__x86_64__)
 
-inline __attribute__((target("avx512f"), always_inline)) __m512 sixteen_floats(const float* x) { return _mm512_loadu_ps(x); }
-inline __attribute__((target("avx512f"), always_inline)) __m512 sixteen_floats(const bfloat16* x) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x))), 16));
-}
 template <class T>
-__attribute__((target("avx512f"))) void avx512_range(const T* x, index n, std::array<float, 2>& range) {
-  if (std::isnan(range[0])) return;
-  __m512 low = _mm512_set1_ps(range[0]), high = _mm512_set1_ps(range[1]);
-  __mmask16 no_number = 0;
-  index i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m512 numbers = sixteen_floats(x + i);
-    low = _mm512_min_ps(low, numbers);
-    high = _mm512_max_ps(high, numbers);
-    no_number = static_cast<__mmask16>(no_number | _mm512_cmp_ps_mask(numbers, numbers, _CMP_UNORD_Q));
-  }
-  range = {_mm512_reduce_min_ps(low), _mm512_reduce_max_ps(high)};
-  if (no_number != 0) range.fill(std::numeric_limits<float>::quiet_NaN());
-  plain_range(x + i, n - i, range);
-}
-template <class T>
-__attribute__((target("avx512f"))) void avx512_round(const T* x, index n, float inverse, std::int32_t zero, std::uint8_t* to) {
-  const __m512 factor = _mm512_set1_ps(inverse);
-  const __m512i offset = _mm512_set1_epi32(zero);
-  index i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(sixteen_floats(x + i), factor)), offset);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i), _mm512_cvtusepi32_epi8(_mm512_max_epi32(q, _mm512_setzero_si512())));
-  }
-  plain_round(x + i, n - i, inverse, zero, to + i);
-}
-
-/// Four rows, FIRST on, of one or two panels, four neighbours of a row broadcast.
-template <int Panels>
-__attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const left_tile* a, index first, const right_tile* b,
-                                                                            index depth, float* c, upcoming next) {
-  __m512 sum[4][Panels];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_setzero_ps();
-  }
-  for (index t = 0; t < depth; ++t) {
-    const auto* left = reinterpret_cast<const four_bytes*>(a[t].q + 64 * first);
-    next.fetch();
-    __m512i whole[4][Panels];
+__attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+  turn_row(x, work);
+  const index depth = int8_tiles(x.n) * 64;
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+  __m512i most_bits[4] = {};
+  for (index k = 0; k < depth; k += 64) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 2
-      for (int j = 0; j < Panels; ++j) whole[i][j] = _mm512_setzero_si512();
+      most_bits[i] = _mm512_max_epu32(most_bits[i], _mm512_and_si512(_mm512_loadu_si512(work + k + 16 * i), magnitude));
     }
+  }
+  const __m512i both = _mm512_max_epu32(_mm512_max_epu32(most_bits[0], most_bits[1]), _mm512_max_epu32(most_bits[2], most_bits[3]));
+  const auto most = std::bit_cast<float>(_mm512_reduce_max_epu32(both));
+  const __m512 inverse = _mm512_set1_ps(inverse_scale(most));
+  const __m512i offset = _mm512_set1_epi8(-128);
+  for (index k = 0; k < depth; k += 64, to += to_next) {
+    __m512i q[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(work + k + 16 * i), inverse));
+    const __m512i all = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
+    _mm512_storeu_si512(to, _mm512_xor_si512(all, offset));
+  }
+  return most / 127;
+}
+
+/// ROWS rows of one or two panels, four neighbours of a row broadcast.
+template <int Rows, int Panels>
+__attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
+                                                                            index depth, float* c, upcoming next) {
+  const index panel = int8_panel_bytes(depth);
+  __m512i sum[Rows][Panels];
+#pragma GCC unroll 2
+  for (int j = 0; j < Panels; ++j) {
+    const __m512i start = _mm512_load_si512(columns_behind(b + j * panel, depth).start);
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) sum[i][j] = start;
+  }
+  const std::byte* right = b;
+  for (index t = 0; t < depth; ++t, a += tile<std::uint8_t>::size, right += tile<std::int8_t>::size) {
+    const auto* left = reinterpret_cast<const four_bytes*>(a);
+    next.fetch();
 #pragma GCC unroll 4
     for (index k = 0; k < 16; ++k) {
       __m512i columns[Panels];
 #pragma GCC unroll 2
-      for (int j = 0; j < Panels; ++j) columns[j] = _mm512_load_si512(b[j * depth + t].q + 64 * k);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < Panels; ++j) columns[j] = _mm512_load_si512(right + j * panel + 64 * k);
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) {
         const __m512i four = _mm512_set1_epi32(static_cast<int>(left[i * 16 + k]));
 #pragma GCC unroll 2
-        for (int j = 0; j < Panels; ++j) whole[i][j] = _mm512_dpbusd_epi32(whole[i][j], four, columns[j]);
-      }
-    }
-#pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) {
-      const __m512 scale = _mm512_load_ps(b[j * depth + t].scale), sums = _mm512_load_ps(b[j * depth + t].more);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) {
-        const __m512 zero = _mm512_set1_ps(a[t].more[first + i]), own = _mm512_set1_ps(a[t].scale[first + i]);
-        const __m512 centred = _mm512_mul_ps(_mm512_fnmadd_ps(zero, sums, _mm512_cvtepi32_ps(whole[i][j])), scale);
-        sum[i][j] = _mm512_fmadd_ps(centred, own, sum[i][j]);
+        for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], four, columns[j]);
       }
     }
   }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
+  for (int j = 0; j < Panels; ++j) {
+    const __m512 own = _mm512_load_ps(columns_behind(b + j * panel, depth).scale);
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i) {
+      const __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[i][j]), own), _mm512_set1_ps(scale[i]));
+      _mm512_storeu_ps(c + i * block_side + index{16} * j, y);
+    }
   }
 }
-inline void avx512_int8_kernel(const left_tile* a, const right_tile* b, index depth, index height, index width, float* c, upcoming next) {
-  const index parts = (height + 3) / 4;
+inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width, float* c,
+                               upcoming next) {
+  const index parts = (height + 7) / 8;
   for (index i = 0; i < parts; ++i) {
-    const index row = 4 * i;
-    (width > 16 ? avx512_int8_block<2> : avx512_int8_block<1>)(a + row / 16 * depth, row % 16, b, depth, c + row * block_side,
-                                                               next.part(i, parts, depth));
+    const index row = 8 * i;
+    const bool few = height - row <= 4, wide = width > 16;
+    const auto block = few ? (wide ? avx512_int8_block<4, 2> : avx512_int8_block<4, 1>)
+                           : (wide ? avx512_int8_block<8, 2> : avx512_int8_block<8, 1>);
+    block(a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0), scale + row, b, depth,
+          c + row * block_side, next.part(i, parts, depth));
   }
 }
 
 #endif
 
 template <class T>
-rounding<T> int8_rounding() {
+row_rounding<T> int8_rounding() {
 #if defined(__x86_64__)
-  if constexpr (sizeof(T) <= 4) {
-    static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
-    if (avx512) return {avx512_range<T>, avx512_round<T>};
-  }
+  static const bool avx512 = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0;
+  if (avx512) return avx512_round_row<T>;
 #endif
-  return {plain_range<T>, plain_round<T>};
+  return plain_round_row<T>;
 }
 
 /// The fastest kernel that this processor runs.

@@ -24,22 +24,22 @@ void linear<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, co
 }
 
 template <class P>
-void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>& x, context& ctx, block_function<P> f) {
+void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>* x, const int8_rows* rounded, context& ctx,
+                               block_function<P> f) {
+  const index rows = rounded != nullptr ? rounded->rows : x->rows(), depth = rounded != nullptr ? rounded->depth : x->depth();
   const linear* const* all = layers.begin();
   const auto beside = ctx.memory.take_array<terms>(layers.size());
   const view<real> none(nullptr, 0, 0);
-  bool in_int8 = true;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const linear& l = *all[i];
-    check_shape(x.depth() == l.in(), l.weight.name, "x", const_view<real>(nullptr, x.rows(), x.depth()),
+    check_shape(depth == l.in(), l.weight.name, "x", const_view<real>(nullptr, rows, depth),
                 [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
     terms& own = *new (&beside[i]) terms{i == 0 ? 0 : beside[i - 1].first + all[i - 1]->out(),
-                                         l.lora ? l.lora->project(x, ctx) : none,
-                                         l.gate ? l.gate->open(x, ctx) : none,
+                                         l.lora ? l.lora->project(*x, ctx) : none,
+                                         l.gate ? l.gate->open(*x, ctx) : none,
                                          {}};
     if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
-    if (l.mix) own.mixed = l.mix->project(x, l.weight, l.bias, ctx);
-    in_int8 = in_int8 && l.multiplies_in_int8();
+    if (l.mix) own.mixed = l.mix->project(*x, l.weight, l.bias, ctx);
   }
   const auto finish = [&](index which, index row, index col, view<real> block) {
     const linear& l = *all[which];
@@ -50,14 +50,14 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
     if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
     f(row, own.first + col, block);
   };
-  if (in_int8) {
+  if (rounded != nullptr) {
     const auto factors = ctx.memory.take_array<int8_weight>(layers.size());
     for (std::size_t i = 0; i < layers.size(); ++i) new (&factors[i]) int8_weight(*int8_form(all[i]->weight));
-    int8_products<P>(x, factors, ctx, finish);
+    int8_products<P>(*rounded, factors, ctx, finish);
   } else {
     const auto factors = ctx.memory.take_array<packed_b<P>>(layers.size());
     for (std::size_t i = 0; i < layers.size(); ++i) new (&factors[i]) packed_b<P>(all[i]->factor(transpose::yes, ctx));
-    graft::products<P>(x, factors, ctx, finish);
+    graft::products<P>(*x, factors, ctx, finish);
   }
 }
 

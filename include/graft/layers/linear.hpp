@@ -62,7 +62,16 @@ class linear {
   template <class X, class... E>
   static void products(std::initializer_list<const linear*> layers, const X& x, context& ctx, const E&... epilogues) {
     scratch::mark mark(ctx.memory);
-    forward_blocks(layers, as_factor<P>(x, ctx), ctx, in_order<P>(epilogues...));
+    std::optional<int8_rows> rounded;
+    std::optional<packed_a<P>> factor;
+    bool in_int8 = true, reads_factor = false;
+    for (const linear* l : layers) {
+      in_int8 = in_int8 && l->multiplies_in_int8();
+      reads_factor = reads_factor || l->lora || l->gate || l->mix;
+    }
+    if (in_int8) rounded = int8_rows::of(x, ctx);
+    if (!in_int8 || reads_factor) factor.emplace(as_factor<P>(x, ctx));
+    forward_blocks(layers, factor ? &*factor : nullptr, rounded ? &*rounded : nullptr, ctx, in_order<P>(epilogues...));
   }
   /// For an x, or a dy, of ROWS, as another product may store it for this one.
   packed_a<P> input(index rows, context& ctx) const { return packed_a<P>::take(rows, in(), ctx); }
@@ -138,7 +147,9 @@ class linear {
     view<real> update, gate;  // of lora, and of gate
     typename projection_mix<P>::terms mixed;
   };
-  static void forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>& x, context& ctx, block_function<P> f);
+  /// X may be null where all LAYERS multiply ROUNDED, which is x, too, and nothing stands beside them.
+  static void forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>* x, const int8_rows* rounded, context& ctx,
+                             block_function<P> f);
   static void backward_blocks(std::initializer_list<const linear*> layers, std::span<const packed_a<P>> dys, const_view<operand> x,
                               context& ctx, block_function<P> f);
   packed_b<P> factor(transpose op, context& ctx) const {

@@ -27,8 +27,7 @@ namespace detail {
 /// What products of P, or those of INT8, read of a weight of ROWS outputs and COLS inputs: the name of the form, and how many bytes.
 template <class P>
 std::pair<std::string_view, index> packed_form(bool int8, index rows, index cols) {
-  using right = tile<std::int8_t>;
-  if (int8) return {"int8", right::panels(rows) * right::tiles(cols) * static_cast<index>(sizeof(right_tile))};
+  if (int8) return {"int8_turned", int8_weight::bytes(cols, rows)};
   const index bytes = packed_b<P>::size(cols, rows) * static_cast<index>(sizeof(typename P::operand));
   return {std::is_same_v<typename P::operand, float> ? "f32" : std::is_same_v<typename P::operand, double> ? "f64" : "bf16", bytes};
 }
