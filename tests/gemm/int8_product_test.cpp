@@ -25,13 +25,15 @@ graft::parameter<float> weight_for_int8(graft::index out, graft::index in) {
 }
 
 template <class P>
-matrix<float> int8_answer(const matrix<float>& x, const graft::parameter<float>& w, int threads, bool from_matrix = false) {
+matrix<float> int8_answer(const matrix<float>& x, const graft::parameter<float>& w, int threads, bool from_matrix = false,
+                          const float* bias = nullptr) {
   matrix<float> y(x.rows(), w.rows());
   graft::context ctx;
   ctx.threads = threads;
   const graft::int8_rows left = from_matrix ? graft::int8_rows::of(const_view<float>(x), ctx)
                                             : graft::int8_rows::of(graft::packed_a<P>::pack(transpose::no, const_view<float>(x), ctx), ctx);
-  const graft::int8_weight right = *graft::int8_form(w);
+  graft::int8_weight right = *graft::int8_form(w);
+  right.bias = bias;
   graft::int8_products<P>(left, std::span(&right, 1), ctx, [&](graft::index which, graft::index row, graft::index col, view<float> block) {
     CHECK(which == 0);
     y.block(row, col, block.rows(), block.cols()) = block;
@@ -90,6 +92,9 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
   const matrix<float> rounded = x.unaryExpr([](float v) { return static_cast<float>(graft::bfloat16(v)); });
   CHECK(int8_answer<graft::bf16>(x, w, 1) == int8_answer<graft::f32>(rounded, w, 1));
   CHECK(int8_answer<graft::f32>(x, w, 2, true) == y);  // of a matrix, of a factor
+  const matrix<float> bias = graft_test::random_matrix<float>(1, shape[2], 3);
+  const matrix<float> shifted = int8_answer<graft::f32>(x, w, 1, true, bias.data());
+  CHECK((shifted - y.rowwise() - bias.row(0)).cwiseAbs().maxCoeff() <= 1e-6F * (1 + y.cwiseAbs().maxCoeff()));
   w.edit() *= 2;
   CHECK(!graft::int8_form(w));  // and is rounded no longer
 }
@@ -127,12 +132,12 @@ TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the
     auto& behind = *reinterpret_cast<graft::detail::int8_columns*>(b + p * panel + depth * 1024);
     for (int i = 0; i < 16; ++i) behind.scale[i] = 0.3F + static_cast<float>(i), behind.start[i] = static_cast<std::int32_t>(next() >> 8U);
   }
-  float scale[32];
-  for (int i = 0; i < 32; ++i) scale[i] = 0.7F * static_cast<float>(i);
+  alignas(64) float scale[32], bias[32];
+  for (int i = 0; i < 32; ++i) scale[i] = 0.7F * static_cast<float>(i), bias[i] = 1e9F / static_cast<float>(i + 1);
   for (const graft::index side : {3, 5, 12, 16, 21, 32}) {
     alignas(64) float one[1024] = {}, other[1024] = {};
-    graft::detail::int8_kernel()(a, scale, b, depth, side, side, one, {});
-    graft::detail::plain_int8_kernel(a, scale, b, depth, side, side, other, {});
+    graft::detail::int8_kernel()(a, scale, b, bias, depth, side, side, one, {});
+    graft::detail::plain_int8_kernel(a, scale, b, bias, depth, side, side, other, {});
     for (graft::index r = 0; r < side; ++r) {
       for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);
     }

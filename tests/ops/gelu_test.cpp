@@ -1,5 +1,8 @@
 #include "graft/ops/gelu.hpp"
 
+#include <cmath>
+#include <limits>
+
 #include "support/gradient_check.hpp"
 #include "support/layer_golden.hpp"
 
@@ -89,4 +92,17 @@ TEST_CASE("gelu and its gelu_derivative in one pass are the two of two passes; i
   graft::ops::save_gelu_derivative(single.data(), kept.data(), n);
   graft::ops::scale_by_gelu_derivative(d.data(), kept.data(), n);
   CHECK((d - 2 * single).cwiseAbs().maxCoeff() <= 2 * 0.0025F);
+}
+
+TEST_CASE("gelu for 8 bits is as near as it says") {
+  constexpr graft::index n = 4001;
+  matrix<float> x(1, n), y(1, n);
+  for (graft::index i = 0; i < n; ++i) x(0, i) = static_cast<float>(i - n / 2) * 0.01F;
+  graft::ops::near_gelu(x.data(), y.data(), n);
+  matrix<double> exact(1, n);
+  graft::ops::gelu_row<double>(x.cast<double>().eval().row(0), exact.row(0));
+  CHECK((y.cast<double>() - exact).cwiseAbs().maxCoeff() <= 2e-4);
+  x(0, 0) = std::numeric_limits<float>::quiet_NaN();
+  graft::ops::near_gelu(x.data(), x.data(), 1);
+  CHECK(std::isnan(x(0, 0)));
 }

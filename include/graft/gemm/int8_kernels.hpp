@@ -22,7 +22,7 @@ inline constexpr index turned = 128;
 /// Tiles (gemm/tiles.hpp) of rows of DEPTH numbers, which are filled up with zeros to whole blocks.
 constexpr index int8_tiles(index depth) { return (depth + turned - 1) / turned * (turned / tile<std::uint8_t>::depth); }
 
-/// What stands behind the tiles of a panel of a right factor, of each column:   w' = 128 scale q, q in -127 .. 127; -128 times the sum of q.
+/// What stands behind the tiles of a panel of a right factor, of each column:   w' = 128 scale q, q in -127 .. 127; start = -128 sum q.
 struct int8_columns {
   float scale[16];
   std::int32_t start[16];
@@ -35,7 +35,8 @@ typedef float sixteen_reals __attribute__((vector_size(64), aligned(4), may_alia
 constexpr std::array<float, turned> signs_of_turn() {
   std::array<float, turned> signs{};
   std::uint64_t bits = 0x9e3779b97f4a7c15U;
-  for (index i = 0; i < turned; ++i, bits = i == 64 ? 0xbf58476d1ce4e5b9U : bits >> 1) signs[static_cast<std::size_t>(i)] = (bits & 1) != 0 ? -1.0F : 1.0F;
+  for (index i = 0; i < turned; ++i, bits = i == 64 ? 0xbf58476d1ce4e5b9U : bits >> 1)
+    signs[static_cast<std::size_t>(i)] = (bits & 1) != 0 ? -1.0F : 1.0F;
   return signs;
 }
 alignas(64) inline constexpr std::array<float, turned> turn_signs = signs_of_turn();
@@ -119,9 +120,9 @@ inline std::int32_t nearest(float x) { return static_cast<std::int32_t>(std::lri
 /// 127 / MOST, with which numbers up to MOST become whole ones; 0 where there is none, or so small a one that it has no inverse.
 inline float inverse_scale(float most) { return most >= 1e-36F ? 127 / most : 0; }
 
-/// Turns X in WORK, which has room for whole blocks, and rounds it by one scale:   x' = scale q, q in -127 .. 127, of which TO gets q + 128,
-/// 64 numbers of a tile side by side, the next tile's 1 KiB behind them, in an order that is the same for all rows. Returns the scale, no
-/// number where one of X is none, so that no answer hides it.
+/// Turns X in WORK, which has room for whole blocks, and rounds it by one scale:   x' = scale q, q in -127 .. 127, of which TO gets q +
+/// 128, 64 numbers of a tile side by side, the next tile's 1 KiB behind them, in an order that is the same for all rows. Returns the scale,
+/// no number where one of X is none, so that no answer hides it.
 template <class T>
 using row_rounding = float (*)(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next);
 
@@ -143,16 +144,17 @@ float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, 
 }
 
 /// A kernel computes c (32, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be written,
-/// too:   c_ro = s_r s_o sum_k q_rk q_ok, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as int8_columns says.
-using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width,
-                                      float* c, upcoming next);
+/// too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as
+/// int8_columns says; BIAS: 32 numbers.
+using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
+                                      index height, index width, float* c, upcoming next);
 
 inline const int8_columns& columns_behind(const std::byte* panel, index depth) {
   return *reinterpret_cast<const int8_columns*>(panel + depth * tile<std::int8_t>::size);
 }
 
-inline void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width, float* c,
-                              upcoming /*next*/) {
+inline void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
+                              index width, float* c, upcoming /*next*/) {
   using left = tile<std::uint8_t>;
   using right = tile<std::int8_t>;
   for (index o = 0; o < width; ++o) {
@@ -165,7 +167,8 @@ inline void plain_int8_kernel(const std::uint8_t* a, const float* scale, const s
         const std::uint8_t* own = a + (r / 16 * depth + t) * left::size;
         for (index k = 0; k < 64; ++k) sum += own[left::left(r % 16, k)] * weights[t * right::size + right::right(k, o % 16)];
       }
-      c[r * block_side + o] = static_cast<float>(static_cast<std::int32_t>(sum)) * columns.scale[o % 16] * scale[r];
+      const float scaled = static_cast<float>(static_cast<std::int32_t>(sum)) * columns.scale[o % 16];
+      c[r * block_side + o] = std::fma(scaled, scale[r], bias[o]);
     }
   }
 }
@@ -173,7 +176,8 @@ inline void plain_int8_kernel(const std::uint8_t* a, const float* scale, const s
 #if defined(__x86_64__)
 
 template <class T>
-__attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+__attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to,
+                                                                   index to_next) {
   turn_row(x, work);
   const index depth = int8_tiles(x.n) * 64;
   const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
@@ -201,7 +205,7 @@ __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_
 /// ROWS rows of one or two panels, four neighbours of a row broadcast.
 template <int Rows, int Panels>
 __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
-                                                                            index depth, float* c, upcoming next) {
+                                                                            const float* bias, index depth, float* c, upcoming next) {
   const index panel = int8_panel_bytes(depth);
   __m512i sum[Rows][Panels];
 #pragma GCC unroll 2
@@ -229,23 +233,23 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
   }
 #pragma GCC unroll 2
   for (int j = 0; j < Panels; ++j) {
-    const __m512 own = _mm512_load_ps(columns_behind(b + j * panel, depth).scale);
+    const __m512 own = _mm512_load_ps(columns_behind(b + j * panel, depth).scale), more = _mm512_loadu_ps(bias + index{16} * j);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      const __m512 y = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[i][j]), own), _mm512_set1_ps(scale[i]));
+      const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[i][j]), own), _mm512_set1_ps(scale[i]), more);
       _mm512_storeu_ps(c + i * block_side + index{16} * j, y);
     }
   }
 }
-inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, index depth, index height, index width, float* c,
-                               upcoming next) {
+inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
+                               index width, float* c, upcoming next) {
   const index parts = (height + 7) / 8;
   for (index i = 0; i < parts; ++i) {
     const index row = 8 * i;
     const bool few = height - row <= 4, wide = width > 16;
-    const auto block = few ? (wide ? avx512_int8_block<4, 2> : avx512_int8_block<4, 1>)
-                           : (wide ? avx512_int8_block<8, 2> : avx512_int8_block<8, 1>);
-    block(a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0), scale + row, b, depth,
+    const auto block =
+        few ? (wide ? avx512_int8_block<4, 2> : avx512_int8_block<4, 1>) : (wide ? avx512_int8_block<8, 2> : avx512_int8_block<8, 1>);
+    block(a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0), scale + row, b, bias, depth,
           c + row * block_side, next.part(i, parts, depth));
   }
 }

@@ -1,8 +1,11 @@
 #pragma once
 // Products of 8-bit numbers for answering: frozen weights are rounded once, what they multiply as it comes.
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,6 +20,7 @@ namespace graft {
 struct int8_weight {
   const std::byte* panels;
   index depth, columns;
+  const float* bias = nullptr;  // is added to y, if there is one
 
   static index panel_bytes(index depth) { return detail::int8_panel_bytes(detail::int8_tiles(depth)); }
   /// Bytes of memory that one needs.
@@ -73,8 +77,8 @@ std::optional<int8_weight> int8_form(const parameter<T>& w) {
   return int8_weight{forms->int8.data(), w.cols(), w.rows()};
 }
 
-/// The left factor of int8_products, rounded, in scratch memory: rows x of a matrix, or of a factor of other products,   x' = s (q - 128), s
-/// = max |x'| / 127 over a row, turned. A row's numbers depend on that row alone.
+/// The left factor of int8_products, rounded, in scratch memory: rows x of a matrix, or of a factor of other products,   x' = s (q - 128),
+/// s = max |x'| / 127 over a row, turned. A row's numbers depend on that row alone.
 struct int8_rows {
   const std::uint8_t* q;
   const float* scale;
@@ -115,7 +119,7 @@ struct int8_rows {
   }
 };
 
-/// As `products` (gemm/product.hpp), y = x W^T, of rows in 8 bits: sums of products are whole numbers, the same on every processor.
+/// As `products` (gemm/product.hpp), y = x W^T + bias, of rows in 8 bits: sums of products are whole numbers, the same on every processor.
 /// Source: Dettmers et al. 2022 (LLM.int8), vector-wise scales.   Tested: tests/gemm/int8_product_test.cpp
 template <class P>
 void int8_products(const int8_rows& x, std::span<const int8_weight> rights, context& ctx, blocks_function<P> f) {
@@ -130,15 +134,16 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(across[1], format::panels(right.columns));
-    alignas(64) float sums[side * side];
+    alignas(64) float sums[side * side], bias[side] = {};
     for (index j = across[0]; j < end; j += 2) {
       const index col = j * format::side, width = std::min(side, right.columns - col);
+      if (right.bias != nullptr) std::copy_n(right.bias + col, width, bias);
       const index lines = std::clamp<index>(end - j - 2, 0, 2) * panel_bytes / 64;
       const detail::upcoming next{reinterpret_cast<const char*>(right.panel(j)) + 2 * panel_bytes, lines};
       for (index i = rows[0]; i < rows[1]; i += 2) {
         const index row = i * format::side, height = std::min(side, x.rows - row);
         detail::kernel_time watch(ctx.times);
-        kernel(x.q + i * tiles * format::size, x.scale + row, right.panel(j), tiles, height, width, sums,
+        kernel(x.q + i * tiles * format::size, x.scale + row, right.panel(j), bias, tiles, height, width, sums,
                next.part((i - rows[0]) / 2, (rows[1] - rows[0] + 1) / 2, 0));
         watch.operations = 2 * height * width * x.depth;
         watch.stop();

@@ -37,13 +37,15 @@ template <class T, class Real>
 using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
 
 /// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
-template <int Rows, auto Narrow, auto Wide, class T, class Real>
+/// What is left over, if it is no more than half as many, goes through kernels of half as many.
+template <int Rows, auto Narrow, auto Wide, class T, class Real, auto FewNarrow = Narrow, auto FewWide = Wide>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
   const index parts = (height + Rows - 1) / Rows;
   for (index i = 0; i < parts; ++i) {
     const index row = i * Rows;
     const T* left = a + row / 16 * depth * tile<T>::size + tile<T>::left(row % 16, 0);
-    (width > 16 ? Wide : Narrow)(left, b, depth, c + row * block_side, next.part(i, parts, depth));
+    const bool few = height - row <= Rows / 2;
+    (width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow))(left, b, depth, c + row * block_side, next.part(i, parts, depth));
   }
 }
 
@@ -174,24 +176,24 @@ template <class T>
 __attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c, upcoming next) {
   real_block<32, 16 / sizeof(T), 1>(a, b, depth, c, next);
 }
-template <class T, int Panels>
+template <class T, int Rows, int Panels>
 __attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c, upcoming next) {
-  real_block<64, 32 / sizeof(T), Panels>(a, b, depth, c, next);
+  real_block<64, Rows, Panels>(a, b, depth, c, next);
 }
 __attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
                                                                 upcoming next) {
   bf16_block<32, 4, 1>(a, b, depth, c, next);
 }
 
-/// Eight rows of one or two panels, every pair of a row broadcast.
-template <int Panels>
+/// ROWS rows of one or two panels, every pair of a row broadcast.
+template <int Rows, int Panels>
 __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
                                                                             upcoming next) {
   using format = tile<bfloat16>;
   const index panel = depth * format::size;
-  __m512 sum[8][Panels];
+  __m512 sum[Rows][Panels];
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_setzero_ps();
   }
@@ -204,7 +206,7 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
 #pragma GCC unroll 2
       for (int j = 0; j < Panels; ++j) columns[j] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + j * panel + pair * 2 * 16));
 #pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) {
+      for (int i = 0; i < Rows; ++i) {
         const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(left[i * format::depth / 2 + pair])));
 #pragma GCC unroll 2
         for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], both, columns[j]);
@@ -212,7 +214,7 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
     }
   }
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
   }
@@ -278,7 +280,10 @@ tile_kernel<T, T> real_kernel() {
   constexpr int rows = 32 / sizeof(T), few_rows = 16 / sizeof(T);
   static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  if (avx512) return by_rows<rows, avx512_block<T, 1>, avx512_block<T, 2>, T, T>;
+  if (avx512) {
+    return by_rows<rows, avx512_block<T, rows, 1>, avx512_block<T, rows, 2>, T, T, avx512_block<T, few_rows, 1>,
+                   avx512_block<T, few_rows, 2>>;
+  }
   if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>, T, T>;
 #endif
   return by_rows<2, plain_block<T>, twice<plain_block<T>, T, T>, T, T>;
@@ -288,7 +293,8 @@ inline tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path)
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (path == tile_path::amx) return amx_blocks;
-  if (path == tile_path::avx512) return by_rows<8, avx512_bf16_block<1>, avx512_bf16_block<2>, bfloat16, float>;
+  if (path == tile_path::avx512)
+    return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, bfloat16, float, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
   if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>, bfloat16, float>;
 #endif
   return by_rows<2, plain_bf16_block, twice<plain_bf16_block, bfloat16, float>, bfloat16, float>;

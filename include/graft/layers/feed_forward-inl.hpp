@@ -23,7 +23,7 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
   const view<gelu_derivative> kept = s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
   const auto t = output.input(x.rows(), ctx);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows, options_.hidden_size, ctx);
-  intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, kept},
+  intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, kept, output.multiplies_in_int8()},
                        ops::store{output.saved_input(part_of(s, &saved::output), x.rows())}, ops::store{t});
   output.product(t, ctx, mask, ops::store{h});
 }

@@ -35,16 +35,18 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
     check_shape(depth == l.in(), l.weight.name, "x", const_view<real>(nullptr, rows, depth),
                 [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
     terms& own = *new (&beside[i]) terms{i == 0 ? 0 : beside[i - 1].first + all[i - 1]->out(),
+                                         l.bias.value(),
                                          l.lora ? l.lora->project(*x, ctx) : none,
                                          l.gate ? l.gate->open(*x, ctx) : none,
                                          {}};
     if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
     if (l.mix) own.mixed = l.mix->project(*x, l.weight, l.bias, ctx);
   }
+  const bool biased = rounded != nullptr && std::is_same_v<real, float>;  // by the product
   const auto finish = [&](index which, index row, index col, view<real> block) {
     const linear& l = *all[which];
     const terms& own = beside[static_cast<std::size_t>(which)];
-    ops::add_row{l.bias.value()}(row, col, block);
+    if (!biased) ops::add_row{own.bias}(row, col, block);
     if (l.lora) l.lora->term(own.update)(row, col, block);
     if (l.gate && !l.lora) ops::scale_rows{own.gate}(row, col, block);
     if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
@@ -52,7 +54,10 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
   };
   if (rounded != nullptr) {
     const auto factors = ctx.memory.take_array<int8_weight>(layers.size());
-    for (std::size_t i = 0; i < layers.size(); ++i) new (&factors[i]) int8_weight(*int8_form(all[i]->weight));
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      auto& own = *new (&factors[i]) int8_weight(*int8_form(all[i]->weight));
+      if constexpr (std::is_same_v<real, float>) own.bias = beside[i].bias.data();
+    }
     int8_products<P>(*rounded, factors, ctx, finish);
   } else {
     const auto factors = ctx.memory.take_array<packed_b<P>>(layers.size());
@@ -69,7 +74,7 @@ void linear<P>::backward_blocks(std::initializer_list<const linear*> layers, std
   const view<real> none(nullptr, 0, 0);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const linear& l = *layers.begin()[i];
-    terms& own = *new (&beside[i]) terms{0, l.lora ? l.lora->project_back(dys[i], ctx) : none, none, {}};
+    terms& own = *new (&beside[i]) terms{0, l.bias.value(), l.lora ? l.lora->project_back(dys[i], ctx) : none, none, {}};
     if (l.mix) own.mixed = l.mix->project_back(dys[i], x, l.weight, l.bias, ctx);
     new (&factors[i]) packed_b<P>(l.factor(transpose::no, ctx));
   }

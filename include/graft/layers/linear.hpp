@@ -118,6 +118,8 @@ class linear {
 
   /// Whether a gradient needs x.
   bool needs_input() const;
+  /// Whether it multiplies what it reads in 8 bits.
+  bool multiplies_in_int8() const { return !dora && !(mix && !mix->scales.empty()) && int8_form(weight); }
   /// Whether it takes part in the gradient of weights that are visited elsewhere.
   bool trains_elsewhere() const { return mix && mix->weights->v.is_trained(); }
 
@@ -140,10 +142,10 @@ class linear {
 
  private:
   bool biased_;  // if not, b is zero, and nobody sees it
-  bool multiplies_in_int8() const { return !dora && !(mix && !mix->scales.empty()) && int8_form(weight); }
   /// What a layer adds beside x W^T, or dy W.
   struct terms {
-    index first;              // column of the product where this layer's begin
+    index first;  // column of the product where this layer's begin
+    const_view<real> bias;
     view<real> update, gate;  // of lora, and of gate
     typename projection_mix<P>::terms mixed;
   };

@@ -137,21 +137,30 @@ struct add_low_rank_backward {
   }
 };
 
-/// block = a(block). a' is kept in DERIVATIVES, which has the product's shape, or no rows: not kept.
+/// block = a(block). a' is kept in DERIVATIVES, which has the product's shape, or no rows: not kept. NEAR: as exact as 8 bits are.
 template <class S = std::uint8_t>
 struct activate {
   activation a;
   view<S> derivatives{nullptr, 0, 0};
+  bool near = false;
 
   template <class T>
   void operator()(index row, index col, view<T> block) const {
     alignas(64) T own[detail::block_side];
+    if (derivatives.rows() == 0) {
+      const bool dense = block.cols() == block.stride();  // many at once: none waits for the one before
+      view<T> rows(block.data(), dense ? 1 : block.rows(), dense ? block.size() : block.cols(), dense ? block.size() : block.stride());
+      for (index i = 0; i < rows.rows(); ++i) {
+        if (near && a == activation::gelu) {
+          near_gelu(rows.row_data(i), rows.row_data(i), rows.cols());
+        } else {
+          activate_row<T>(a, rows.row(i), rows.row(i));
+        }
+      }
+      return;
+    }
     for_each_row(block, [&](index i, auto width) {
       T* z = block.row_data(i);
-      if (derivatives.rows() == 0) {
-        activate_row<T>(a, block.row(i), block.row(i));
-        return;
-      }
       if (a == activation::gelu) {
         gelu_with_derivative(z, z, own, width);
       } else {
@@ -208,7 +217,7 @@ template <class M>
 scale_rows(const M&) -> scale_rows<typename M::Scalar>;
 activate(activation)->activate<>;
 template <class M>
-activate(activation, const M&) -> activate<typename M::Scalar>;
+activate(activation, const M&, bool = false) -> activate<typename M::Scalar>;
 template <class M>
 scale_by_derivative(const M&) -> scale_by_derivative<typename M::Scalar>;
 template <class M>
