@@ -94,7 +94,7 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
   CHECK(int8_answer<graft::f32>(x, w, 2, true) == y);  // of a matrix, of a factor
   const matrix<float> bias = graft_test::random_matrix<float>(1, shape[2], 3);
   const matrix<float> shifted = int8_answer<graft::f32>(x, w, 1, true, bias.data());
-  CHECK((shifted - y.rowwise() - bias.row(0)).cwiseAbs().maxCoeff() <= 1e-6F * (1 + y.cwiseAbs().maxCoeff()));
+  CHECK((shifted - y - bias.replicate(y.rows(), 1)).cwiseAbs().maxCoeff() <= 1e-6F * (1 + y.cwiseAbs().maxCoeff()));
   w.edit() *= 2;
   CHECK(!graft::int8_form(w));  // and is rounded no longer
 }
