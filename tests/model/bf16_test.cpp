@@ -17,19 +17,21 @@ struct step_result {
   graft::matrix<float> logits, gradient;  // of the lowest adapter's down-projection
 };
 
-/// One step of a model with random weights on PATH.
-step_result step(graft::tile_path path) {
+/// One step of a model with random weights on PATH, the frozen ones in 8 bits or not.
+template <class P = bf16>
+step_result step(graft::tile_path path, bool int8 = false) {
   const std::string folder = GRAFT_TEST_DIR "/golden/model";
-  auto model = graft::make_adapter_classifier<bf16>(graft::read_encoder_config(folder + "/config.json"), 3, {5});
+  auto model = graft::make_adapter_classifier<P>(graft::read_encoder_config(folder + "/config.json"), 3, {5});
   model.for_each_parameter([](auto& p) {
     if (p.role != graft::parameter_role::layer_norm) graft::draw_normal(p, 0.1, 1);
   });
   graft::tune_adapters(model);
+  model.trunk.int8 = int8;
   graft::pack_frozen(model, true, 1);
   const auto b = graft_test::golden_batches(folder).front();
   graft::context ctx;
   ctx.tiles = path;
-  graft::adapter_classifier<bf16>::trace trace;
+  typename graft::adapter_classifier<P>::trace trace;
   step_result n{graft::matrix<float>(b.size(), 3), {}};
   model.forward(b, n.logits, &trace, ctx);
   model.backward(n.logits, b, trace, ctx);
@@ -52,6 +54,16 @@ TEST_CASE("a step in bf16 is the same on every path, to rounding") {
     const step_result n = step(path);
     CHECK(relative(n.logits, expected.logits) <= 0.01F);
     CHECK(relative(n.gradient, expected.gradient) <= 0.05F);
+  }
+}
+
+TEST_CASE("a step around frozen weights in 8 bits is near one without, way back included") {
+  const step_result expected = step<graft::f32>(graft::tile_path::portable);
+  for (const bool wide : {false, true}) {
+    const step_result n = wide ? step<graft::f32>(graft::tile_path::portable, true) : step(graft::tile_path::portable, true);
+    CHECK(n.logits != expected.logits);
+    CHECK(relative(n.logits, expected.logits) <= 0.05F);
+    CHECK(relative(n.gradient, expected.gradient) <= 0.1F);
   }
 }
 

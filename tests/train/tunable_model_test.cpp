@@ -96,6 +96,16 @@ TEST_CASE("what does not fit is refused before anything is large") {
   CHECK_THROWS_AS(other.load_encoder(graft::open_model(golden_encoder.model_path, "roberta")), graft::format_error);
 }
 
+TEST_CASE("8 bits are for what is frozen") {
+  CHECK_THROWS_WITH(tuned(tuning_kind::full, 1, graft::precision::int8), Catch::Contains("none is frozen here"));
+  const auto rows = some_rows();
+  auto int8 = tuned(tuning_kind::adapter, 1, graft::precision::int8), f32 = tuned(tuning_kind::adapter, 1);
+  int8.pack();
+  const auto a = *int8.predict_logits(rows), b = *f32.predict_logits(rows);
+  CHECK(a != b);
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(0.05));
+}
+
 TEST_CASE("a stop leaves no answers; the number type does not change what a model is") {
   std::atomic<bool> stop = true;
   const auto rows = some_rows();

@@ -168,6 +168,14 @@ TEST_CASE("a run with a prefix cache that is stopped and resumed ends with the s
   CHECK_THROWS_WITH(run(0, true, ""), Contains("is of another run: the prefix cache is not the same as then"));
 }
 
+TEST_CASE("what 8 bits make of rows is another cache") {
+  const auto c = cached_config(true, 0);
+  auto model = upper<graft::f32>(c, {1});
+  const std::string before = graft::prefix_identity(model, 1, graft::context());
+  model.trunk.int8 = true;
+  CHECK(graft::prefix_identity(model, 1, graft::context()) != before);
+}
+
 TEST_CASE("whatever is tuned above, and where everything but the head is known") {
   const auto c = cached_config(true, 0);
   const graft_test::temporary_folder folder;

@@ -96,6 +96,19 @@ TEMPLATE_TEST_CASE("one thread, two or three: training with one adapter gives th
   check_threads([] { return single<TestType>(); });
 }
 
+TEMPLATE_TEST_CASE("one thread, two or three: training around frozen weights in 8 bits gives the same bits", "", f32, bf16) {
+  check_threads([] {
+    auto model = single<TestType>();
+    model.trunk.int8 = true;
+    return model;
+  });
+  check_threads([] {
+    auto model = mix<TestType>(graft::multi_adapter_ft_mode::base);
+    model.trunk.int8 = true;
+    return model;
+  });
+}
+
 TEMPLATE_TEST_CASE("one thread, two or three: training a mix gives the same bits", "", f32, bf16) {
   using mode = graft::multi_adapter_ft_mode;
   const auto ft_mode = GENERATE(mode::base, mode::flex, mode::full_ft);

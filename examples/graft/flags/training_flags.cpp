@@ -195,9 +195,9 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("threads", &flags.threads, threads_help).between(0, most_threads);
   table
       .add("precision", &flags.precision,
-           "Number type of products: f32, bf16 (the rest stays f32), or f64 to check with. auto: bf16 where matrix "
-           "tiles or AVX-512 multiply it, else f32.")
-      .one_of({"auto", "f32", "bf16", "f64"});
+           "Number type of products: f32, bf16 (the rest stays f32), or f64 to check with; int8: what is frozen multiplies "
+           "in 8 bits on the way forward, gradients do not. auto: bf16 where matrix tiles or AVX-512 multiply it, else f32.")
+      .one_of({"auto", "f32", "bf16", "f64", "int8"});
 
   table.group("");
   auto& unused = flags.without_effect;

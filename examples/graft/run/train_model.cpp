@@ -362,7 +362,7 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
       std::fprintf(stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
                    static_cast<long long>(ended.step), ended.what.c_str(),
                    saved ? ("the parameters after step " + std::to_string(ended.kept_step) + " are saved").c_str() : "nothing is saved",
-                   run.flags.precision == "bf16" ? ", or --precision f32" : "");
+                   run.flags.precision == "bf16" || run.flags.precision == "int8" ? ", or --precision f32" : "");
       return diverged_exit_code;
     }
   } else {

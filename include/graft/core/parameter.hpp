@@ -46,7 +46,7 @@ class packed_bytes {
 struct packed_weight {
   packed_bytes forward;   // of y = x W^T
   packed_bytes backward;  // of dx = dy W; empty where nothing is trained
-  packed_bytes int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of the others; else empty
+  packed_bytes int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of forward; else empty
 };
 
 /// A named matrix of numbers, either *frozen*, numbers that are only read, wherever they lie, and as products read them; or *trained*,

@@ -1,5 +1,5 @@
 #pragma once
-// Products of 8-bit numbers for answering: frozen weights are rounded once, what they multiply as it comes.
+// Products of 8-bit numbers: frozen weights are rounded once, what they multiply as it comes.
 
 #include <omp.h>
 
@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -30,12 +31,11 @@ struct int8_weight {
 };
 
 /// Rounds W for int8_products, until it is edited:   w' = s q with q = round(w' / s), s = max |w'| / 127 over a row w' = w D H, turned as
-/// detail::turned says. W is frozen. Cost: two passes over it.
+/// detail::turned says. W is frozen; PACKED: other forms that go along. Cost: two passes over it.
 template <class T>
-void pack_int8_weight(parameter<T>& w, int threads) {
+void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weight> packed = std::make_shared<packed_weight>()) {
   using format = tile<std::int8_t>;
   const index depth = w.cols(), columns = w.rows(), tiles = detail::int8_tiles(depth), panel = int8_weight::panel_bytes(depth);
-  auto packed = w.memory_for_packing();
   std::byte* memory = packed->int8.take(int8_weight::bytes(depth, columns));
   const const_view<T> value = w.value();
   const auto round = detail::int8_rounding<T>();

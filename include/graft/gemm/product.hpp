@@ -410,17 +410,21 @@ packed_b<P> weight_factor(const parameter<typename P::real>& w, transpose op, co
   return weight_factor<P>(w.value(), w.packed(), op, ctx);
 }
 
+/// FORM = OP(VALUE), a weight, as products read it.
+template <class P>
+void pack_form(const const_view<typename P::real>& value, transpose op, packed_bytes& form, int threads) {
+  using operand = typename P::operand;
+  const index depth = op == transpose::no ? value.rows() : value.cols(), columns = op == transpose::no ? value.cols() : value.rows();
+  std::byte* memory = form.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
+  packed_b<P>::pack(op, value, reinterpret_cast<operand*>(memory), threads);
+}
+
 /// Packs VALUE as what products read in W's place, until W is edited; BACKWARD: for the gradients of its inputs too.
 template <class P>
 void pack_weight(parameter<typename P::real>& w, const const_view<typename P::real>& value, bool backward, int threads) {
-  using operand = typename P::operand;
   auto packed = w.memory_for_packing();
-  const auto fill = [&](transpose op, packed_bytes& to, index depth, index columns) {
-    std::byte* memory = to.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
-    packed_b<P>::pack(op, value, reinterpret_cast<operand*>(memory), threads);
-  };
-  fill(transpose::yes, packed->forward, value.cols(), value.rows());
-  if (backward) fill(transpose::no, packed->backward, value.rows(), value.cols());
+  pack_form<P>(value, transpose::yes, packed->forward, threads);
+  if (backward) pack_form<P>(value, transpose::no, packed->backward, threads);
   w.pack(std::move(packed));
 }
 /// Packs W for products.

@@ -20,12 +20,15 @@ void set_trainable(M& part, bool trainable) {
 }
 
 namespace detail {
-/// In 8 bits, what of PART is frozen and not yet.
+/// In 8 bits, what of PART is frozen and not yet; BACKWARD: in those of P, too, for gradients, which are not rounded.
 template <class P>
-void pack_int8(linear<P>& part, int threads) {
+void pack_int8(linear<P>& part, bool backward, int threads) {
   if constexpr (std::is_same_v<typename P::real, float>) {
     auto& w = part.weight;
-    if (!w.is_trained() && !int8_form(w)) pack_int8_weight(w, threads);
+    if (w.is_trained() || (int8_form(w) && !(backward && w.packed()->backward.empty()))) return;
+    auto forms = std::make_shared<packed_weight>();
+    if (backward) pack_form<P>(w.value(), transpose::no, forms->backward, threads);
+    pack_int8_weight(w, threads, std::move(forms));
   }
 }
 template <class P, class Part>
@@ -37,7 +40,7 @@ void pack_frozen_part(Part& part, bool backward, int threads) {
 }
 /// Layers FIRST .. LAST - 1 of MODEL, and before layer 0 what stands below it.
 template <class M>
-void pack_layers(M& model, index first, index last, bool backward, int threads, bool int8 = false) {
+void pack_layers(M& model, index first, index last, bool backward, int threads) {
   using precision = typename M::precision;
   const index lowest = backward ? model.trunk.lowest_trainable() : 0;
   if (first == 0) {
@@ -46,7 +49,7 @@ void pack_layers(M& model, index first, index last, bool backward, int threads, 
   }
   for (index l = first; l < last; ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
-    if (int8) layer.for_each_projection([&](auto& one) { pack_int8(one, threads); });
+    if (model.trunk.int8) layer.for_each_projection([&](auto& one) { pack_int8(one, backward && l >= lowest, threads); });
     pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->settle(one.weight, threads);
@@ -59,12 +62,12 @@ void pack_layers(M& model, index first, index last, bool backward, int threads, 
 }  // namespace detail
 
 /// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
-/// transposes too, from the lowest trained layer up. INT8: the layers of the encoder in 8 bits, for answering. Without this call every
-/// product packs its weight anew. Layers whose states are known (encoder/known_states.hpp) are left out.
+/// transposes too, from the lowest trained layer up. Those of the encoder's layers are packed in 8 bits where model.trunk.int8 says so.
+/// Without this call every product packs its weight anew. Layers whose states are known (encoder/known_states.hpp) are left out.
 template <class M>
-void pack_frozen(M& model, bool backward, int threads, bool int8 = false) {
+void pack_frozen(M& model, bool backward, int threads) {
   const index first = model.trunk.known ? model.trunk.known->layers() : 0;
-  detail::pack_layers(model, first, std::ssize(model.trunk.layers), backward, threads, int8);
+  detail::pack_layers(model, first, std::ssize(model.trunk.layers), backward, threads);
   detail::pack_frozen_part<typename M::precision>(model.head, backward, threads);
 }
 

@@ -52,11 +52,13 @@ inline void check_packed(const tensor_source& source, const std::vector<std::str
 
 }  // namespace detail
 
-/// As load_trunk, of an encoder with the fingerprint PRINT. Weights that SOURCE has packed for products of M's precision, or of INT8, are
-/// read where they lie, and their numbers are not looked at: with_packed_trunk did. They are compared with their sums, by THREADS threads.
+/// As load_trunk, of an encoder with the fingerprint PRINT. Weights that SOURCE has packed for products of M's precision, or in 8 bits if
+/// the encoder multiplies so, are read where they lie, and their numbers are not looked at: with_packed_trunk did. They are compared with
+/// their sums, by THREADS threads.
 /// @throws format_error  as load_trunk; what is packed are another encoder's, or not what was written
 template <class M>
-void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, bool int8, int threads) {
+void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, int threads) {
+  const bool int8 = model.trunk.int8;
   const auto& metadata = source.metadata();
   const auto version = metadata.find(packed_version_field), of = metadata.find(packed_print_field);
   if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source);

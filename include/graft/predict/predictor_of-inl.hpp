@@ -25,12 +25,14 @@ namespace graft::detail {
 
 template <class P>
 predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored)
-    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)), int8_(o.precision == precision::int8) {}
+    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)) {
+  trunk_.trunk.int8 = o.precision == precision::int8;
+}
 
 template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
-  load_packed_trunk(trunk_, stored, encoder_fingerprint, int8_, omp_get_max_threads());
-  pack_frozen(trunk_, false, omp_get_max_threads(), int8_);
+  load_packed_trunk(trunk_, stored, encoder_fingerprint, omp_get_max_threads());
+  pack_frozen(trunk_, false, omp_get_max_threads());
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
   ways_.push_back({std::ssize(trunk_.trunk.layers), true, rows_of::sequences});
 }
@@ -75,7 +77,8 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
           if (at == trunk.end() || at->second->size() != p.size()) return;
           if (std::equal(numbers.begin(), numbers.end(), at->second->value().data())) p.share(*at->second);  // a file may repeat them
         });
-        pack_frozen(model, false, omp_get_max_threads(), int8_);
+        model.trunk.int8 = trunk_.trunk.int8;
+        pack_frozen(model, false, omp_get_max_threads());
       },
       made);
   models_.push_back(std::move(made));

@@ -158,7 +158,6 @@ class predictor_of final : public predictor_base {
   any_model make_model(const model_description& d) const;
 
   plain_classifier<P> trunk_;
-  bool int8_;  // the encoder's layers multiply in 8 bits
   std::deque<any_model> models_;
   std::vector<way> ways_;                               // of the encoder, and of the models
   std::optional<encoder<P, routed_site<P>>> together_;  // the encoder with the sites of all that can go through it together

@@ -23,8 +23,9 @@ GRAFT_INLINE std::unique_ptr<tunable_base> make_tunable(const encoder_config& c,
     throw config_error("kind \"" + tuning_kind_name(what.kind) +
                        "\" is not trained: adapter, multi_adapter, lora, prefix, full or head was expected");
   }
-  if (start.precision == precision::int8)
-    throw config_error("precision is int8, which answers but does not train: auto, f32 or bf16 was expected");
+  if (start.precision == precision::int8 && what.kind == tuning_kind::full) {
+    throw config_error("precision is int8, in which frozen layers multiply, and none is frozen here: auto, f32 or bf16 was expected");
+  }
   return in_precision(start.precision, [&]<class P>(P) -> std::unique_ptr<tunable_base> {
     if (what.kind == tuning_kind::adapter) return std::make_unique<tunable_of<adapter_classifier<P>>>(c, what, start);
     if (what.kind == tuning_kind::multi_adapter) return std::make_unique<tunable_of<multi_adapter_classifier<P>>>(c, what, start);

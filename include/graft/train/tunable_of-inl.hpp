@@ -33,6 +33,7 @@ template <class M>
 tunable_of<M>::tunable_of(const encoder_config& c, const model_description& d, const tuning_start& start)
     : tunable_base(c, d), model_(make(c, d)), seed_(start.seed) {
   using P = typename M::precision;
+  model_.trunk.int8 = start.precision == graft::precision::int8;
   if constexpr (std::is_same_v<M, adapter_classifier<P>>) {
     initialize_adapters(model_, start.initializer_range, start.seed);
     tune_adapters(model_, d.layer_norms_trained);
