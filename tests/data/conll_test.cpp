@@ -176,9 +176,10 @@ TEST_CASE("tags of the training rows become the labels, in order") {
   CHECK(graft::with_tags_of(t, rows, "p").labels == strings{"B-LOC", "B-PER", "O"});
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x O\n"), "p"), Catch::Contains("has the tag \"O\" alone"));
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x _ _ O\ny _ _ B-PER\n\n# id 7 domain=en\nx _ _ O\n"), "p"),
-                    "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out");
+                    "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
   for (const char* hashes : {"# NN\nx V\ny NN\nx D\n", "# #\nx V\ny NN\n", "x # SYM\n# # SYM\ny y V\nz z N\n"})
     CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", hashes), "p"));  // words, and no comments
+  CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", "# HASH\nx V\n"), "p.jsonl"));  // which has no comments
   CHECK(graft::with_tags_of(t, words_in("a.conll", "x N\ny V\n"), "p").metrics == strings{"acc"});
 
   const temporary_folder folder;

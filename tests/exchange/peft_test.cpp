@@ -155,6 +155,31 @@ TEST_CASE("PEFT: the scale of a projection is that of the first pattern that its
   CHECK(alphas({{"uery", 7}, {"layer.1", 7}}).alphas.empty());  // no ends from a dot on
   CHECK(alphas({{"query", 7}}).alphas == scales{{layer + "0.attention.self.query", 7}, {layer + "1.attention.self.query", 7}});
   CHECK(alphas({{R"(1\..*query)", 7}}).alphas == scales{{layer + "1.attention.self.query", 7}});
+  const scales first{{layer + "0.attention.self.query", 7}};
+  for (const char* key : {R"(layer\.0\.attention\.self\.query\Z)", R"(\Aroberta\.encoder\.layer\.0\..*query)", R"([0a]\.attention.self.query$)"})
+    CHECK(alphas({{key, 7}}).alphas == first);
+  CHECK(alphas({{"^encoder.layer.0.attention.self.query", 7}}).alphas.empty());
+  std::string many;
+  for (int i = 0; i < 80; ++i) many += "roberta.encoder.layer." + std::to_string(i) + ".x|";
+  CHECK(alphas({{many + "0.attention.self.query", 7}}).alphas == first);
+  for (const char* key : {R"(layer\.[]0]\..*query)", R"(\060.*query)", "[[:digit:]].*query", "(?P<n>0).*query", "(?i:QUERY)", "(?<!1)query"}) {
+    folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{key, 7}}; });  // Python reads it, and otherwise
+    CHECK_THAT(folder.refusal(), Contains("\"alpha_pattern\" has the key") && Contains("without looks behind"));
+    folder.edit("adapter_config.json", [&](json& j) {
+      j.erase("alpha_pattern");
+      j["rank_pattern"] = {{key, 2}};
+    });
+    CHECK(folder.refusal().empty());  // ranks are the tensors'
+    folder.edit("adapter_config.json", [&](json& j) { j["rank_pattern"] = json::object(); });
+  }
+  const copied_folder bare("peft_lora");
+  bare.rewrite("adapter_model.safetensors", [](std::string& name, auto&) {
+    if (const auto at = name.find(".roberta."); at != name.npos) name.erase(at, std::string(".roberta").size());
+  });
+  bare.edit("adapter_config.json", [&](json& j) {
+    j["alpha_pattern"] = {{"^encoder.layer.0.attention.self.query", 7}, {"roberta.encoder.layer.1.attention.self.query", 9}};
+  });
+  CHECK(graft::read_peft(bare.path(), roberta_config()).description.lora.alphas == first);  // names are those of the model that was tuned
   CHECK(alphas({{"query", 7}, {"value", 7}}).alpha == 7);
   CHECK(alphas({{"query", 7}, {"value", 7}}).alphas.empty());
   folder.edit("adapter_config.json", [&](json& j) { j["use_rslora"] = true; });

@@ -19,7 +19,7 @@ complete_line() {
 same() { [ "$1" = "$2" ] || fail "$3: $(diff <(echo "$1") <(echo "$2"))"; }
 same "$(complete_line graft train-m)" train-multi-adapter bash
 same "$(complete_line graft train-adapter --precision f | xargs)" "f32 f64" bash
-same "$(complete_line graft train-adapter --precision = | xargs)" "auto f32 bf16 f64" bash
+same "$(complete_line graft train-adapter --precision = | xargs)" "auto f32 bf16 f64 int8" bash
 same "$(complete_line graft predict --model_path "")" "" bash
 for command in $commands; do
   flags=$("$graft" "$command" --help | listed)
@@ -32,7 +32,7 @@ if command -v zsh > /dev/null; then
                file=$1; shift; words=("$@"); CURRENT=$#; . "$file"' zsh "$share"/zsh/*/_graft "$@"
   }
   grep -q '^train-multi-adapter:' < <(complete_in_zsh graft "") || fail "zsh knows no sub-command train-multi-adapter"
-  grep -qF ':(auto f32 bf16 f64)' < <(complete_in_zsh graft train-adapter --precision) || fail "zsh does not know the precisions"
+  grep -qF ':(auto f32 bf16 f64 int8)' < <(complete_in_zsh graft train-adapter --precision) || fail "zsh does not know the precisions"
   for command in $commands; do
     flags=$("$graft" "$command" --help | listed)
     same "$(printf '%s\n' --help "$flags" | sort)" "$(complete_in_zsh graft "$command" -- | sed 's/^\*//; s/^/ /' | listed)" "zsh, $command"

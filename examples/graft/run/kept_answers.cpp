@@ -36,7 +36,7 @@ bool same_in_any_batch(const encoder_config& config) {
 }
 
 /// Whether A and B are the same text, but for numbers that differ by rounding.
-bool nearly_same(std::string_view a, std::string_view b) {
+bool nearly_same(std::string_view a, std::string_view b, double rounding) {
   const auto number = [](std::string_view& text) -> std::optional<double> {
     double value = 0;
     if (text.front() != '-' && (text.front() < '0' || text.front() > '9')) return std::nullopt;
@@ -47,7 +47,7 @@ bool nearly_same(std::string_view a, std::string_view b) {
   };
   while (!a.empty() && !b.empty()) {
     const auto x = number(a), y = number(b);
-    if (x && y && std::abs(*x - *y) <= 4e-3 * std::max(1.0, std::abs(*x))) continue;
+    if (x && y && std::abs(*x - *y) <= rounding * std::max(1.0, std::abs(*x))) continue;
     if (x || y || a.front() != b.front()) return false;
     a.remove_prefix(1);
     b.remove_prefix(1);
@@ -63,7 +63,7 @@ void compare(const std::vector<kept_answer>& some, const std::string& path, cons
   for (std::size_t i = 0; i < some.size(); ++i) {
     const std::string expected = now.format.row(answers[i], some[i].number);
     if (some[i].record == expected) continue;
-    if (!same_in_any_batch(now.model.config()) && nearly_same(some[i].record, expected)) continue;
+    if (!same_in_any_batch(now.model.config()) && nearly_same(some[i].record, expected, now.rounding)) continue;
     throw format_error::at_line(path, some[i].number + now.first_line(),
                                 "holds \"" + now.format.shown(some[i].record) + "\", the answer is \"" + now.format.shown(expected) +
                                     "\": these are answers to other rows, or of another model, other flags or another machine" + otherwise);

@@ -20,6 +20,7 @@ struct asked_now {
   const answer_format& format;
   bool keeps_bad_rows;
   std::uint64_t each;  // answers of a row
+  double rounding;     // by which numbers may differ where they depend on the batch, as a part of them, or of 1
 
   /// The line of the file, from 1, where the first record stands.
   std::uint64_t first_line() const { return format.counts_rows() || format.header(0).empty() ? 1 : 2; }

@@ -8,6 +8,7 @@
 #include "graft/core/error.hpp"
 #include "graft/gemm/int8_kernels.hpp"
 #include "graft/gemm/product.hpp"
+#include "graft/model/choose_precision.hpp"
 
 namespace graft::program {
 
@@ -46,6 +47,11 @@ inline chosen_precision choose_precision(const std::string& wanted) {
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};
   return {"f32", "f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on " + path + ")"};
+}
+
+/// NAME, a chosen one, as a run records what decides its numbers: of 8 bits what is around their products, too.
+inline std::string recorded_precision(const std::string& name) {
+  return name == "int8" ? "int8+" + precision_name(effective_precision(precision::int8)) : name;
 }
 
 }  // namespace graft::program

@@ -104,7 +104,7 @@ void check_output(const question& q, const std::string& output) {
   start.resize(count);
   constexpr const char* starts[] = {"index\tprediction", "index\tadapter\tprediction", "{\"index\":0,", "\x93NUMPY", "{\n  \"rows\""};
   const bool answers = std::any_of(std::begin(starts), std::end(starts), [&](std::string_view one) {
-    return start.starts_with(one) || one.starts_with(start);  // or it was ended within its first line
+    return start.starts_with(one) || (q.resumes && one.starts_with(start));  // it was ended within its first line
   });
   std::vector<std::string> read{q.files.model_path, q.files.config_path, q.files.tokenizer_path, q.tuned, q.adapters_path};
   if (!q.adapters_path.empty()) {
@@ -375,7 +375,9 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   std::uint64_t count = 0, bad = 0;
   std::string first_bad;
   try {
-    if (q.resumes) std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each}, output);
+    const double rounding = q.precision == "int8" ? 0.05 : 4e-3;
+    if (q.resumes)
+      std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each, rounding}, output);
     if (bad > 0) first_bad = "in the part that was there";
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;

@@ -353,7 +353,7 @@ void run_folder::claim_known(bool resume, bool force_overwrite, ordered_json& ar
     if (before == earlier_["asked"].end() || *before == value) continue;
     throw config_error((resume ? "--resume: --" : "--") + name + " is " + value.dump() + ", the run in " + path_ + " was started with " +
                        before->dump() + "; give the same flags to go on" +
-                       (name == "precision"
+                       (name == "precision" && before->get<std::string>().find('+') == std::string::npos
                             ? ", --precision " + before->get<std::string>() + " where it was auto, which is not the same on every machine"
                             : "") +
                        ", or another --output_dir");

@@ -254,7 +254,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   flags.precision = precision.name;
   run.precision_reason = precision.reason;
   run.args["threads"] = flags.threads;
-  run.args["precision"] = flags.precision;
+  run.args["precision"] = recorded_precision(flags.precision);
   const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
   run.args["model_config_path"] = flags.model_config_path = files.config_path;
   run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;

@@ -70,10 +70,11 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
                     "': they are not used, as in transformers");
   }
   std::size_t empty = 0;
-  for (const auto& [name, shape] : trunk) {
-    const auto* const found = name.ends_with(".weight") && name.find(".encoder.layer.") != name.npos ? model.find(name) : nullptr;
-    if (found == nullptr || found->bytes.empty() || std::ranges::any_of(found->bytes, [](std::byte one) { return one != std::byte{}; }))
-      continue;
+  for (const auto& [name, info] : model.tensors()) {
+    const bool of_layer = trunk.contains(name) && name.find(".encoder.layer.") != name.npos;
+    const bool of_head = name.starts_with("classifier.") || name.find(".pooler.") != name.npos;
+    if (!name.ends_with(".weight") || (!of_layer && !of_head) || info.bytes.empty()) continue;
+    if (std::ranges::any_of(info.bytes, [](std::byte one) { return one != std::byte{}; })) continue;
     if (empty++ == 0) first = name;
   }
   if (empty > 0) {

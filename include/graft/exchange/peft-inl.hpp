@@ -2,13 +2,16 @@
 // Bodies of graft/exchange/peft.hpp.
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <initializer_list>
 #include <locale>
 #include <map>
 #include <optional>
 #include <regex>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "graft/core/compiled.hpp"
@@ -126,9 +129,9 @@ GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encod
   return copies;
 }
 
-/// The tensors of the PEFT folder FOLDER under graft's names.
+/// The tensors of the PEFT folder FOLDER under graft's names; AS_SAVED gets the names that they had within the model that was tuned.
 /// @throws format_error  a name is not PEFT's, or there are several adapters
-GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder_config& config) {
+GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder_config& config, std::set<std::string>& as_saved) {
   const tensor_source file = open_first(folder, {"adapter_model.safetensors", "adapter_model.bin"});
   std::set<std::string> adapters, plain;
   const auto short_name = [&](std::string name) -> std::optional<std::string> {
@@ -158,25 +161,62 @@ GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder
     const auto simple = short_name(name);
     return simple && is_wrapped(name) && plain.contains(*simple) ? std::nullopt : simple;  // `bias` writes some twice
   });
-  all.add_all(inner, [&](const std::string& name) { return canonical_name(name, config.model_type); });
+  all.add_all(inner, [&](const std::string& name) {
+    as_saved.insert(name);
+    return canonical_name(name, config.model_type);
+  });
   return all;
 }
 
-/// Whether LAYER's name is what KEY, a regular expression, says, or ends with it from a dot on. Letters are those of every locale, and time
-/// grows with the lengths alone.
-/// @throws std::regex_error  KEY is none, or longer than any that is written by hand
+/// KEY, a regular expression of Python's, as ECMAScript's.
+/// @throws std::regex_error  it has what the two read differently: escapes of letters and digits but for a few, flags, named groups, looks
+///                           behind, classes that begin with ] or hold [
+GRAFT_INLINE std::string ecma_script(const std::string& key) {
+  std::string pattern;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const std::string_view rest = std::string_view(key).substr(i);
+    const auto begins = [&](std::initializer_list<const char*> any) {
+      return std::ranges::any_of(any, [&](const char* one) { return rest.starts_with(one); });
+    };
+    bool known = true;
+    if (key[i] == '\\' && rest.size() > 1) {
+      const char letter = key[++i];
+      const bool ends = letter == 'A' || letter == 'Z';
+      known = std::isalnum(static_cast<unsigned char>(letter)) == 0 || ends || std::string_view("dDsSwWbB").find(letter) != rest.npos;
+      pattern += ends ? std::string(letter == 'A' ? "^" : "$") : std::string{'\\', letter};
+      if (known) continue;
+    } else if (key[i] == '[') {
+      const std::size_t end = rest.find(']', 1);
+      known = end != rest.npos && !begins({"[]", "[^]"}) && rest.substr(1, end - 1).find_first_of("[\\") == rest.npos;
+      if (known) {
+        pattern += rest.substr(0, end + 1);
+        i += end;
+        continue;
+      }
+    } else if (begins({"(?"})) {
+      known = begins({"(?:", "(?=", "(?!"});
+    }
+    if (!known) throw std::regex_error(std::regex_constants::error_escape);
+    pattern += key[i];
+  }
+  return pattern;
+}
+
+/// Whether LAYER's name is what KEY, a regular expression of Python's, says, or ends with it from a dot on. Letters are those of every
+/// locale, and time grows with the lengths alone.
+/// @throws std::regex_error  KEY is none, or one that ECMAScript reads otherwise, or longer than any that is written by hand
 GRAFT_INLINE bool is_layer_of(const std::string& layer, const std::string& key) {
-  if (key.size() > 1'000) throw std::regex_error(std::regex_constants::error_complexity);
+  if (key.size() > 4'000 || std::ranges::count(key, '(') > 100) throw std::regex_error(std::regex_constants::error_complexity);
   std::regex pattern;
   pattern.imbue(std::locale::classic());
-  pattern.assign("(?:.*\\.)?(?:" + key + ")", std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
+  pattern.assign("(?:.*\\.)?(?:" + ecma_script(key) + ")", std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
   return std::regex_match(layer, pattern);
 }
 
 /// The number that ABOUT, an adapter_config.json, gives LAYER: that of the first key of FIELD, a pattern, which is its name or ends it;
-/// else that of USUAL.
-GRAFT_INLINE double peft_number(const ordered_json& about, const std::string& field, const char* usual, const std::string& layer,
-                                const std::string& path) {
+/// else that of USUAL. Nothing where a key before is a pattern that cannot be read, and WITHOUT says that one can do without.
+GRAFT_INLINE std::optional<double> peft_number(const ordered_json& about, const std::string& field, const char* usual, const std::string& layer,
+                                               const std::string& path, bool without) {
   const ordered_json patterns = about.value(field, ordered_json());
   if (!patterns.is_object() && !patterns.is_null()) {
     throw format_error(path, "\"" + field + "\" is " + shown(json(patterns)) + ", an object of patterns and numbers was expected");
@@ -185,7 +225,10 @@ GRAFT_INLINE double peft_number(const ordered_json& about, const std::string& fi
     try {
       if (!is_layer_of(layer, key)) continue;
     } catch (const std::regex_error&) {
-      throw format_error(path, "\"" + field + "\" has the key " + shown(json(key)) + ", a regular expression was expected");
+      if (without) return std::nullopt;
+      throw format_error(path, "\"" + field + "\" has the key " + shown(json(key)) +
+                                   ", a regular expression without looks behind, flags, names of groups, references, and escapes of letters "
+                                   "other than \\d, \\s, \\w, \\b, \\A and \\Z was expected, of 4000 characters and 100 groups at most");
     }
     return required<double>(json(patterns), key, path);
   }
@@ -204,8 +247,9 @@ Value usual(const std::map<std::string, Value>& of, Value first) {
 }
 
 /// The low-rank updates among STORED, as ABOUT, their adapter_config.json, scales them.
-GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_source& stored, const encoder_config& config, index classes,
-                                    const std::string& path) {
+/// AS_SAVED: the names that its tensors had in the model that was tuned, which patterns are about.
+GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_source& stored, const std::set<std::string>& as_saved,
+                                    const encoder_config& config, index classes, const std::string& path) {
   const json given(about);
   lora_options lora{required<index>(given, "r", path), required<double>(given, "lora_alpha", path), {}};
   const auto check_alpha = [&](double alpha, const std::string& what) {
@@ -231,13 +275,15 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
       throw format_error(stored.path(),
                          "has an update of rank " + std::to_string(r) + " of '" + layer + "', " + ranges::lora_r.text() + " was expected");
     }
-    const std::string name = name_in_files(family_of(config.model_type), layer);
-    if (const double said = peft_number(about, "rank_pattern", "r", name, path); said != static_cast<double>(r)) {
-      throw format_error(path, "gives '" + name + "' an update of rank " + number_text(said) + ", and it has one of rank " +
+    std::string name = name_in_files(family_of(config.model_type), layer);
+    const std::string bare = name.substr(name.find('.') + 1);  // of a model that is the encoder alone
+    if (const auto of_bare = as_saved.lower_bound(bare + ".lora_"); of_bare != as_saved.end() && of_bare->starts_with(bare + ".")) name = bare;
+    if (const auto said = peft_number(about, "rank_pattern", "r", name, path, true); said && *said != static_cast<double>(r)) {
+      throw format_error(path, "gives '" + name + "' an update of rank " + number_text(*said) + ", and it has one of rank " +
                                    std::to_string(r) + ": the configuration is of other tensors than those beside it");
     }
     lora.ranks[layer] = r;
-    lora.alphas[layer] = by_rank(peft_number(about, "alpha_pattern", "lora_alpha", name, path), r);
+    lora.alphas[layer] = by_rank(*peft_number(about, "alpha_pattern", "lora_alpha", name, path, false), r);
     check_alpha(lora.alphas[layer], "alpha of '" + layer + "' is " + json(lora.alphas[layer]).dump());
   }
   lora.r = usual(lora.ranks, lora.r);
@@ -336,7 +382,8 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   }
   detail::check_peft_fields(given, type, path);
   const bool tokens = detail::check_peft_task(given, path);
-  const tensor_source all = detail::peft_tensors(folder, config);
+  std::set<std::string> as_saved;
+  const tensor_source all = detail::peft_tensors(folder, config, as_saved);
   const tensor_source copies = detail::trunk_copies(all, config, optional<std::vector<std::string>>(given, "modules_to_save", path, {}));
   tensor_source stored(all.path());
   stored.add_all(all, [&](const std::string& name) { return copies.contains(name) ? std::nullopt : std::optional(name); });
@@ -355,7 +402,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   }
   const index classes = detail::updated_classes(config, d, stored);
   if (d.kind == tuning_kind::lora) {
-    d.lora = detail::peft_lora(about, stored, config, classes, path);
+    d.lora = detail::peft_lora(about, stored, as_saved, config, classes, path);
   } else {
     d.ia3 = detail::peft_ia3(stored, config, classes);
   }

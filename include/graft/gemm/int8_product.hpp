@@ -23,6 +23,7 @@ struct int8_weight {
   index depth, columns;
   const float* bias = nullptr;  // is added to y, if there is one
 
+  /// Bytes of a panel.
   static index panel_bytes(index depth) { return detail::int8_panel_bytes(detail::int8_tiles(depth)); }
   /// Bytes of memory that one needs.
   static index bytes(index depth, index columns) { return tile<std::int8_t>::panels(columns) * panel_bytes(depth); }
@@ -84,11 +85,13 @@ struct int8_rows {
   const float* scale;
   index rows, depth;
 
+  /// Rows X, turned and rounded.
   template <class M>
   static int8_rows of(const M& x, context& ctx) {
     using T = typename M::Scalar;
     return round<T>(x.rows(), x.cols(), ctx, [&](index r) { return detail::row_in_pieces<T>{x.row_data(r), x.cols(), 64, 64}; });
   }
+  /// The same of rows that other products read.
   template <class P>
   static int8_rows of(const packed_a<P>& x, context& ctx) {
     using from = typename packed_a<P>::format;
