@@ -2,7 +2,6 @@
 // Bodies of graft/exchange/peft.hpp.
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <initializer_list>
@@ -182,7 +181,9 @@ GRAFT_INLINE std::string ecma_script(const std::string& key) {
     if (key[i] == '\\' && rest.size() > 1) {
       const char letter = key[++i];
       const bool ends = letter == 'A' || letter == 'Z';
-      known = std::isalnum(static_cast<unsigned char>(letter)) == 0 || ends || std::string_view("dDsSwWbB").find(letter) != rest.npos;
+      const char low = static_cast<char>(letter | 0x20);  // of letters the small one
+      const bool plain = (low < 'a' || low > 'z') && (letter < '0' || letter > '9');
+      known = plain || ends || std::string_view("dDsSwWbB").find(letter) != rest.npos;
       pattern += ends ? std::string(letter == 'A' ? "^" : "$") : std::string{'\\', letter};
       if (known) continue;
     } else if (key[i] == '[') {
