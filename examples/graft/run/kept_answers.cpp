@@ -97,7 +97,8 @@ std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_p
   std::uint64_t bad = 0;
   for (; kept.next(record, now.format.record_size()); ++count) {
     if (!now.format.is_row(record, count))
-      throw format_error::at_line(path, count + now.first_line(), "is not the answer to row " + std::to_string(count / now.each) + otherwise);
+      throw format_error::at_line(path, count + now.first_line(),
+                                  "is not the answer to row " + std::to_string(count / now.each) + otherwise);
     bad += now.format.is_error(record);
     if (bad > 0 && !now.keeps_bad_rows)
       throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");

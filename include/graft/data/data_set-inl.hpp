@@ -33,9 +33,9 @@ GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, con
   const bool in_columns = !path.ends_with(".jsonl") && !path.ends_with(".jsonl.gz");  // where comments may be
   for (const example& row : rows) {
     if (!in_columns || row.tags.empty() || row.words[0] != "#" || row.tags[0] == "#" || of_words.contains(row.tags[0])) continue;
-    throw format_error::at_line(
-        path, row.line,
-        "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) + ", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
+    throw format_error::at_line(path, row.line,
+                                "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) +
+                                    ", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
   }
   if (all.size() < 2) {
     throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + detail::quoted(*all.begin()) + " alone") +

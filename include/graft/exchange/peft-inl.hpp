@@ -188,7 +188,10 @@ GRAFT_INLINE std::string ecma_script(const std::string& key) {
       if (known) continue;
     } else if (key[i] == '[') {
       const std::size_t end = rest.find(']', 1);
-      known = end != rest.npos && !begins({"[]", "[^]"}) && rest.substr(1, end - 1).find_first_of("[\\") == rest.npos;
+      known = end != rest.npos && !begins({"[]", "[^]"});
+      for (std::size_t c = 1; known && c < end; ++c) {
+        known = rest[c] != '[' && (rest[c] != '\\' || std::string_view("dDsSwW.-").find(rest[++c]) != rest.npos);
+      }
       if (known) {
         pattern += rest.substr(0, end + 1);
         i += end;
@@ -216,8 +219,8 @@ GRAFT_INLINE bool is_layer_of(const std::string& layer, const std::string& key) 
 
 /// The number that ABOUT, an adapter_config.json, gives LAYER: that of the first key of FIELD, a pattern, which is its name or ends it;
 /// else that of USUAL. Nothing where a key before is a pattern that cannot be read, and WITHOUT says that one can do without.
-GRAFT_INLINE std::optional<double> peft_number(const ordered_json& about, const std::string& field, const char* usual, const std::string& layer,
-                                               const std::string& path, bool without) {
+GRAFT_INLINE std::optional<double> peft_number(const ordered_json& about, const std::string& field, const char* usual,
+                                               const std::string& layer, const std::string& path, bool without) {
   const ordered_json patterns = about.value(field, ordered_json());
   if (!patterns.is_object() && !patterns.is_null()) {
     throw format_error(path, "\"" + field + "\" is " + shown(json(patterns)) + ", an object of patterns and numbers was expected");
@@ -227,9 +230,10 @@ GRAFT_INLINE std::optional<double> peft_number(const ordered_json& about, const 
       if (!is_layer_of(layer, key)) continue;
     } catch (const std::regex_error&) {
       if (without) return std::nullopt;
-      throw format_error(path, "\"" + field + "\" has the key " + shown(json(key)) +
-                                   ", a regular expression without looks behind, flags, names of groups, references, and escapes of letters "
-                                   "other than \\d, \\s, \\w, \\b, \\A and \\Z was expected, of 4000 characters and 100 groups at most");
+      throw format_error(path,
+                         "\"" + field + "\" has the key " + shown(json(key)) +
+                             ", a regular expression without looks behind, flags, names of groups, references, and escapes of letters "
+                             "other than \\d, \\s, \\w, \\b, \\A and \\Z was expected, of 4000 characters and 100 groups at most");
     }
     return required<double>(json(patterns), key, path);
   }
@@ -278,7 +282,8 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
     }
     std::string name = name_in_files(family_of(config.model_type), layer);
     const std::string bare = name.substr(name.find('.') + 1);  // of a model that is the encoder alone
-    if (const auto of_bare = as_saved.lower_bound(bare + ".lora_"); of_bare != as_saved.end() && of_bare->starts_with(bare + ".")) name = bare;
+    if (const auto of_bare = as_saved.lower_bound(bare + ".lora_"); of_bare != as_saved.end() && of_bare->starts_with(bare + "."))
+      name = bare;
     if (const auto said = peft_number(about, "rank_pattern", "r", name, path, true); said && *said != static_cast<double>(r)) {
       throw format_error(path, "gives '" + name + "' an update of rank " + number_text(*said) + ", and it has one of rank " +
                                    std::to_string(r) + ": the configuration is of other tensors than those beside it");
