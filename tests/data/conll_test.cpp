@@ -169,16 +169,24 @@ TEST_CASE("the column of the tags is a whole number") {
   CHECK_THROWS_WITH(graft::read_task_config(folder / "t.json"), Catch::Contains("\"tag_column\" is \"2\", a whole number was expected"));
 }
 
+TEST_CASE("a comment with as many columns as words is refused, whoever reads it") {
+  CHECK_THROWS_WITH(words_in("a.conll", "# id abc domain=en\nAnna _ _ O\n"),
+                    Catch::Contains("a.conll:1: begins with a \"#\" and says something in column 2, which is \"_\" for every word"));
+  for (const char* words : {"# _ _ O\nx _ _ O\n", "# NN B-NP O\nx _ _ O\ny NN I-NP O\n", "# a b O\n\nx _ _ O\n"})
+    CHECK_NOTHROW(words_in("a.conll", words));
+}
+
 TEST_CASE("tags of the training rows become the labels, in order") {
   auto t = graft::custom_task("names", task_kind::token_classification, {});
   CHECK(t.major == "entity_f1");
   const auto rows = words_in("a.conll", "x O\ny B-PER\n\nz B-LOC\n");
   CHECK(graft::with_tags_of(t, rows, "p").labels == strings{"B-LOC", "B-PER", "O"});
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x O\n"), "p"), Catch::Contains("has the tag \"O\" alone"));
-  CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x _ _ O\ny _ _ B-PER\n\n# id 7 domain=en\nx _ _ O\n"), "p"),
-                    "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
+  CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x a b O\ny a c B-PER\n\n# id 7 domain=en\nx a b O\n"), "p"),
+                    "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out, or "
+                    "list \"labels\" in the task");
   for (const char* hashes : {"# NN\nx V\ny NN\nx D\n", "# #\nx V\ny NN\n", "x # SYM\n# # SYM\ny y V\nz z N\n"})
-    CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", hashes), "p"));  // words, and no comments
+    CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", hashes), "p"));               // words, and no comments
   CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", "# HASH\nx V\n"), "p.jsonl"));  // which has no comments
   CHECK(graft::with_tags_of(t, words_in("a.conll", "x N\ny V\n"), "p").metrics == strings{"acc"});
 

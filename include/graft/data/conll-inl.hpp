@@ -16,13 +16,24 @@ GRAFT_INLINE bool conll_reader::next(example& row) {
     while (!line.empty() && (line.back() == ' ' || line.back() == '\r' || line.back() == '\x1A')) line.remove_suffix(1);
     const bool blank = line.find_first_not_of(" \t") == std::string_view::npos;
     if (blank || line.starts_with("-DOCSTART-")) {
-      if (!row.words.empty()) return true;
+      if (!row.words.empty()) break;
       continue;
     }
     if (row.words.empty()) row.line = lines_.number();
     add_word(line, row);
   }
+  refuse_comment(row);
   return !row.words.empty();
+}
+
+GRAFT_INLINE void conll_reader::refuse_comment(const example& row) const {
+  if (row.words.size() < 2 || row.words[0] != "#") return;
+  for (std::size_t c = 1; c < columns_; ++c) {
+    if (!is_filled_[c] || !is_empty_[c]) continue;
+    throw format_error::at_line(path(), row.line,
+                                "begins with a \"#\" and says something in column " + std::to_string(c + 1) +
+                                    ", which is \"_\" for every word: comments (#) are not read: take them out");
+  }
 }
 
 GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
@@ -53,8 +64,15 @@ GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
   }
   if (fields_.size() != columns_) {
     refuse("has " + std::to_string(fields_.size()) + (fields_.size() == 1 ? " column, " : " columns, ") + std::to_string(columns_) +
-           " as in the first line were expected; a blank line ends a text" +
-           (comment || begins_with_comment_ ? no_comments : ""));
+           " as in the first line were expected; a blank line ends a text" + (comment || begins_with_comment_ ? no_comments : ""));
+  }
+  if (row.words.empty()) is_filled_.assign(columns_, false), is_empty_.assign(columns_, true);
+  for (std::size_t c = 1; c < columns_; ++c) {
+    if (row.words.empty()) {
+      is_filled_[c] = fields_[c] != "_";
+    } else if (fields_[c] != "_") {
+      is_empty_[c] = false;
+    }
   }
   row.words.emplace_back(fields_[0]);
   if (tagged_) row.tags.emplace_back(tag_column_ > 0 ? fields_[static_cast<std::size_t>(tag_column_ - 1)] : fields_.back());

@@ -22,7 +22,8 @@ class conll_reader {
   conll_reader(line_reader lines, bool tagged, int tag_column) : lines_(std::move(lines)), tagged_(tagged), tag_column_(tag_column) {}
 
   /// ROW becomes the next text: its words, and their tags; false when there is none.
-  /// @throws format_error  a line with another number of columns than the first, with too few, or with an empty one
+  /// @throws format_error  a line with another number of columns than the first, with too few, or with an empty one; a comment among words:
+  ///                       it says something in a column that is "_" for every word
   bool next(example& row);
   /// As of line_reader.
   bool ready() { return lines_.ready(); }
@@ -32,13 +33,15 @@ class conll_reader {
 
  private:
   void add_word(std::string_view line, example& row);
+  void refuse_comment(const example& row) const;
 
   line_reader lines_;
   bool tagged_;
   int tag_column_;
-  std::size_t columns_ = 0;  // in each line; 0: no line was read
+  std::size_t columns_ = 0;           // in each line; 0: no line was read
   bool begins_with_comment_ = false;  // or with a word that begins as one
   std::vector<std::string_view> fields_;
+  std::vector<bool> is_filled_, is_empty_;  // columns of a text's first line, if it begins with #, and of all others, where they are "_"
 };
 
 }  // namespace graft

@@ -21,7 +21,8 @@ struct data_set {
 };
 
 /// T with the tags of ROWS, sorted, as its labels, if it has none.
-/// @throws format_error  those of PATH are fewer than two, comments stand among the words, or a character in one would break tables that answers stand in
+/// @throws format_error  those of PATH are fewer than two, comments stand among the words, or a character in one would break tables that
+/// answers stand in
 task with_tags_of(const task& t, std::span<const example> rows, const std::string& path);
 
 /// Gives READY, the features of EXAMPLES in order, their `label` (class id), `label_set`, `target` (regression) or `tags`. Examples without
