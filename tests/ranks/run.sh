@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
 # Several processes of the program do what one does, to the byte; where one fails, all end, with a line that says which and why.
-# Usage: run.sh GRAFT GRAFT_WITH_MPI MAKE_EXAMPLE FAILING_CALLS WORK_FOLDER    (the library of tests/faults/, or "")
+# Usage: run.sh GRAFT GRAFT_WITH_MPI NEXT_VERSION MAKE_EXAMPLE FAILING_CALLS WORK_FOLDER [MPIEXEC]
+# (FAILING_CALLS is the library of tests/faults/, or ""; MPIEXEC is Open MPI's or MPICH's, of the MPI that GRAFT_WITH_MPI was built with)
 set -euo pipefail
-one=$1 mpi=$2 make_example=$3 failing_calls=$4 work=$5
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_WAIT_POLICY=passive
-export OMPI_MCA_btl_vader_single_copy_mechanism=none  # which containers refuse
+one=$1 mpi=$2 next_version=$3 make_example=$4 failing_calls=$5 work=$6
+launch=("${7:-mpiexec}") open_mpi=false
+export OMP_WAIT_POLICY=passive
+case $("${launch[0]}" --version 2>&1) in
+  *"Open MPI"* | *OpenRTE*)
+    open_mpi=true
+    launch+=(--oversubscribe --bind-to none)
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    export OMPI_MCA_btl_vader_single_copy_mechanism=none  # which containers refuse
+    ;;
+esac
 rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
 "$make_example" example --size small > /dev/null
 
 fail() { echo "FAILED: $*" >&2; exit 1; }
-ranks() { local n=$1; shift; mpirun --oversubscribe --bind-to none -n "$n" "$@"; }
+ranks() { local n=$1; shift; "${launch[@]}" -n "$n" "$@"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 
 model=(--model_path example/encoder)
@@ -76,40 +85,66 @@ same one_scores scores
 same one_scores.json scores.json
 
 # what goes wrong: all end within ten seconds, with a line that names the rank and the cause
+no_rank_left() {  # ten seconds later
+  for _ in $(seq 100); do
+    pgrep -f "^$mpi " > /dev/null || return 0
+    sleep 0.1
+  done
+  fail "a rank goes on after ten seconds"
+}
 ends_with() {  # TEXT COMMAND...: it fails so soon, and says TEXT
   local text=$1 code=0 said
   shift
   said=$(mktemp -p .)
   timeout 10 "$@" > "$said" 2>&1 || code=$?
+  sed -i 's/.*\r//; s/\x1b\[K//g' "$said"  # the terminal that Open MPI makes shows progress, too
   { [ "$code" != 0 ] && [ "$code" != 124 ]; } || { cat "$said"; fail "exit code $code: $*"; }
   grep -q "^graft: $text" "$said" || { cat "$said"; fail "did not say: $text"; }
   [ "$(grep -c '^graft: [^w]' "$said")" -le 1 ] || { cat "$said"; fail "more than one rank says why"; }
+  no_rank_left
 }
+ends_with 'rank 1 of 2: the version of graft is .* there, and .* on rank 0' "${launch[@]}" \
+  -n 1 "$mpi" train-adapter --output_dir failed : -n 1 "$next_version"
+ends_with 'rank 1 of 2: the version of graft is .* there, and .* on rank 0' "${launch[@]}" \
+  -n 1 "$next_version" : -n 1 "$mpi" train-adapter --output_dir failed
 mkdir other
 sed '2s/"label":"[^"]*"/"label":"3"/; 3s/"label":"[^"]*"/"label":"4"/' example/warmup/train.jsonl > other/train.jsonl
 sed 's,'"$work"'/example/warmup/train,'"$work"'/other/train,' example/warmup/warmup.json > other/warmup.json
 same_flags=("${training[@]}" --precision f32 --output_dir failed)
 other_task=("${same_flags[@]}" --task_config_path other/warmup.json)
-ends_with 'rank 1 of 2: training rows is .* there, and .* on rank 0' mpirun --oversubscribe --bind-to none \
+ends_with 'rank 1 of 2: training rows is .* there, and .* on rank 0' "${launch[@]}" \
   -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${other_task[@]}"
-ends_with 'rank 1 of 2: --learning_rate is 0.1 there, and 0.001 on rank 0' mpirun --oversubscribe --bind-to none \
+cp -r example/encoder other/weights
+cp -r example/encoder other/tokens
+printf '\1' | dd of=other/weights/model.safetensors bs=1 seek=$(($(stat -c %s other/weights/model.safetensors) - 4000)) conv=notrunc status=none
+sed -i '2d' other/tokens/merges.txt
+ends_with 'rank 1 of 2: the model is .* there, and .* on rank 0' "${launch[@]}" \
+  -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --model_path other/weights
+ends_with 'rank 1 of 2: training rows is .* there, and .* on rank 0' "${launch[@]}" \
+  -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --model_path other/tokens
+ends_with 'rank 1 of 2: --learning_rate is 0.1 there, and 0.001 on rank 0' "${launch[@]}" \
   -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --learning_rate 0.1
-ends_with 'rank 1 of 2: the sub-command is predict there' mpirun --oversubscribe --bind-to none \
+ends_with 'rank 1 of 2: the sub-command is predict there' "${launch[@]}" \
   -n 1 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" predict "${adapter[@]}"
-ends_with 'rank 1 of 2: --dimensions is 8 there, and 0 on rank 0' mpirun --oversubscribe --bind-to none \
+ends_with 'rank 1 of 2: --dimensions is 8 there, and 0 on rank 0' "${launch[@]}" \
   -n 1 "$mpi" embed "${model[@]}" --input one_rows.jsonl : -n 1 "$mpi" embed "${model[@]}" --dimensions 8
-ends_with 'rank 2 of 3: .*nowhere' mpirun --oversubscribe --bind-to none \
+ends_with 'rank 2 of 3: .*nowhere' "${launch[@]}" \
   -n 2 "$mpi" train-adapter "${same_flags[@]}" : -n 1 "$mpi" train-adapter "${same_flags[@]}" --model_path nowhere
-ends_with 'rank 0 of 3: .*unknown flag' mpirun --oversubscribe -n 3 "$mpi" train-adapter --nonsense
-code=0; ranks 2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
-{ [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI"; }
+ends_with 'rank 0 of 3: .*unknown flag' "${launch[@]}" -n 3 "$mpi" train-adapter --nonsense
+if [[ $(ldd "$one") != *libmpi* ]]; then  # a build with GRAFT_MPI=ON
+  code=0; ranks 2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
+  { [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI"; }
+fi
+# as another MPI's mpirun starts it
+code=0; OMPI_COMM_WORLD_SIZE=2 "$mpi" predict "${adapter[@]}" < rows > out 2> err || code=$?
+{ [ "$code" != 0 ] && grep -q '^graft: this graft was built with another MPI (.*) than that of mpirun' err && [ ! -s out ]; } || { cat err; fail "another MPI"; }
 
 # a rank that is killed, and signals; what was saved is whole, and another number of ranks goes on with it
-long=("${training[@]}" --precision f32 --max_steps 400 --save_every_steps 10)
+long=("${training[@]}" --precision f32 --max_steps 1000 --save_every_steps 10)
 "$one" train-adapter "${long[@]}" --output_dir one_long > /dev/null
 started=""
 start_long() {  # FOLDER: until some steps are behind it
-  mpirun --oversubscribe --bind-to none -n 4 "$mpi" train-adapter "${long[@]}" --output_dir "$1" > out 2> err &
+  "${launch[@]}" -n 4 "$mpi" train-adapter "${long[@]}" --output_dir "$1" > out 2> err &
   started=$!
   for _ in $(seq 600); do
     [ "$(cat "$1"/*/loss_train.zlog 2> /dev/null | wc -l)" -lt 30 ] || return 0
@@ -119,21 +154,32 @@ start_long() {  # FOLDER: until some steps are behind it
 }
 ends_soon() {  # the job that was started, within ten seconds; not as one that is done
   for _ in $(seq 100); do
-    kill -0 "$started" 2> /dev/null || { ! wait "$started" || fail "ended well"; return 0; }
+    kill -0 "$started" 2> /dev/null || { ! wait "$started" || fail "ended well"; no_rank_left; return 0; }
     sleep 0.1
   done
   kill -9 "$started"
   fail "goes on after ten seconds"
 }
 goes_on() {  # FOLDER RANKS: only the first of them sees the folder
-  mpirun --oversubscribe --bind-to none -n 1 "$mpi" train-adapter "${long[@]}" --output_dir "$1" --resume : \
+  "${launch[@]}" -n 1 "$mpi" train-adapter "${long[@]}" --output_dir "$1" --resume : \
     -n $(($2 - 1)) "$mpi" train-adapter "${long[@]}" --output_dir /nowhere/at/all --resume > out 2> err || { cat out err; fail "--resume on $2 ranks"; }
   for file in $files; do same "one_long/$file" "$1/$file"; done
 }
+rank_of_long() {  # RANK: its process
+  local parents=$started process
+  $open_mpi || parents=$(pgrep -d , -P "$started")  # MPICH's mpiexec starts one of a machine that starts its ranks
+  for process in $(pgrep -P "$parents"); do
+    ! grep -qzE "^(OMPI_COMM_WORLD_RANK|PMI_RANK)=$1\$" "/proc/$process/environ" || echo "$process"
+  done
+}
 start_long killed
-kill -9 "$(pgrep -P "$started" | sed -n 3p)"
+kill -9 "$(rank_of_long 2)"
 ends_soon
-grep -q 'rank 2 .*signal 9' err || { cat err; fail "nobody says which rank was killed"; }
+if $open_mpi; then
+  grep -q 'process rank 2 with PID .* on node .* exited on signal 9 (Killed)' err || { cat out err; fail "nobody says which rank was killed"; }
+else  # which rank it was MPICH does not say
+  grep -q 'TERMINATED WITH THE EXIT STRING: Killed (signal 9)' out || { cat out err; fail "nobody says that a rank was killed"; }
+fi
 goes_on killed 3
 # training is done and saved, the evaluation is not
 rm killed/DONE killed/val_* killed/test_*
@@ -141,27 +187,29 @@ sed -i 's/"state": "finished"/"state": "running"/' killed/run.json
 goes_on killed 2
 grep -q 'training is done' out || { cat out; fail "trains again"; }
 for signal in USR1 INT; do
+  [ "$signal" = USR1 ] || export OMPI_MCA_odls_base_sigkill_timeout=2  # seconds that a step and a checkpoint may take
   start_long "stopped_$signal"
   kill -s "$signal" "$started"
   ends_soon
   if ! grep -q '^graft: stopped after step' err; then
-    # mpirun gives what it interrupts two seconds; on a busy machine a step and a checkpoint may take longer
     [ "$signal" = INT ] || { cat err; fail "was not stopped by $signal"; }
     echo "SKIPPED: mpirun killed the ranks before their step ended, or their run was done before its signal came"
   fi
 done
+unset OMPI_MCA_odls_base_sigkill_timeout
 goes_on stopped_USR1 7
-for i in $(seq 30); do cat rows; done | awk '{ print NR, $0 }' > many_rows
-"$one" predict "${adapter[@]}" < many_rows > one_many
-mpirun --oversubscribe --bind-to none -n 3 "$mpi" predict "${adapter[@]}" --output many < many_rows > out 2> err &
+# as a file: MPICH's mpiexec ends where it reads standard input faster than a rank does
+for i in $(seq 200); do cat rows; done | tr '\t' ' ' | awk '{ print "{\"text_a\": \"" NR " " $0 "\"}" }' > many.jsonl
+"$one" predict "${adapter[@]}" --input many.jsonl > one_many
+"${launch[@]}" -n 3 "$mpi" predict "${adapter[@]}" --input many.jsonl --output many > out 2> err &
 started=$!
 for _ in $(seq 600); do [ "$(stat -c %s many 2> /dev/null || echo 0)" -eq 0 ] || break; sleep 0.01; done
-kill -USR1 "$started"
-wait "$started" || true  # it may be done already
-ranks 2 "$mpi" predict "${adapter[@]}" --output many --resume < many_rows 2> err || { cat err; fail "predict goes on"; }
+kill -USR1 "$started" || true  # it may be done already
+wait "$started" || true
+ranks 2 "$mpi" predict "${adapter[@]}" --input many.jsonl --output many --resume 2> err || { cat err; fail "predict goes on"; }
 same one_many many
 cp -r example/encoder copy
-mpirun --oversubscribe --bind-to none -n 1 "$mpi" train-adapter "${long[@]}" --max_steps 100000 --output_dir changed : \
+"${launch[@]}" -n 1 "$mpi" train-adapter "${long[@]}" --max_steps 100000 --output_dir changed : \
   -n 1 "$mpi" train-adapter "${long[@]}" --max_steps 100000 --output_dir changed --model_path copy > out 2> err &
 started=$!
 for _ in $(seq 600); do [ "$(cat changed/*/loss_train.zlog 2> /dev/null | wc -l)" -lt 5 ] || break; sleep 0.02; done
@@ -173,8 +221,8 @@ same one_long/model.safetensors stopped_INT/model.safetensors
 
 # a disk that is full, for the one that writes
 if [ -n "$failing_calls" ]; then
-  ends_with 'rank 0 of 3: .*/model.safetensors: cannot be written: No space left on device' mpirun --oversubscribe --bind-to none \
-    -n 1 -x LD_PRELOAD="$failing_calls" -x GRAFT_FAULT_FOLDER="$work/full" -x GRAFT_FAULT_AT=40 -x GRAFT_FAULT_ONWARD=1 -x GRAFT_FAULT_ERRNO=28 \
+  ends_with 'rank 0 of 3: .*/model.safetensors: cannot be written: No space left on device' "${launch[@]}" \
+    -n 1 env LD_PRELOAD="$failing_calls" GRAFT_FAULT_FOLDER="$work/full" GRAFT_FAULT_AT=40 GRAFT_FAULT_ONWARD=1 GRAFT_FAULT_ERRNO=28 \
     "$mpi" train-adapter "${long[@]}" --output_dir full : -n 2 "$mpi" train-adapter "${long[@]}" --output_dir full
 fi
 [ ! -e failed/model.safetensors ] || fail "a failed run saved something"

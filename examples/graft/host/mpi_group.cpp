@@ -8,6 +8,7 @@
 #if defined(GRAFT_MPI)
 #include <mpi.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,6 +127,10 @@ class world final : public mpi_group {
 
   void leave() override { MPI_Finalize(); }
   void abort(int exit_code) override {
+    // MPICH's mpiexec does not read what it has not read until then.
+    for (int unread = 0, waited = 0; waited < 200 && ::ioctl(2, FIONREAD, &unread) == 0 && unread > 0; ++waited) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     MPI_Abort(MPI_COMM_WORLD, exit_code);
     ::_exit(exit_code);
   }
@@ -187,7 +192,21 @@ class world final : public mpi_group {
 std::unique_ptr<mpi_group> mpi_group::join() {
   const bool started =
       std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr || std::getenv("PMI_SIZE") != nullptr || std::getenv("PMIX_RANK") != nullptr;
-  return started ? std::make_unique<world>() : nullptr;
+  if (!started) return nullptr;
+  auto all = std::make_unique<world>();
+  if (several() && all->size() == 1) {  // each would do the same work, and write the same files
+    char library[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length = 0;
+    MPI_Get_library_version(library, &length);
+    std::string name(library, static_cast<std::size_t>(length));
+    name.resize(std::min(name.size(), name.find_first_of(",\n")));
+    std::replace(name.begin(), name.end(), '\t', ' ');
+    name.erase(std::unique(name.begin(), name.end(), [](char a, char b) { return a == ' ' && b == ' '; }), name.end());
+    throw config_error("this graft was built with another MPI (" + name +
+                       ") than that of mpirun, which started several processes: start it with its own MPI's mpirun, or build it with the "
+                       "other (-DMPI_CXX_COMPILER=...)");
+  }
+  return all;
 }
 
 #endif

@@ -14,7 +14,8 @@ class mpi_group : public rank_group {
   /// Whether something like mpirun started more than this process.
   static bool several();
   /// Null where nothing like mpirun started this process.
-  /// @throws backend_error  MPI refuses      @throws config_error  there are several, and this program was built without MPI
+  /// @throws backend_error  MPI refuses
+  /// @throws config_error  there are several, and this program was built without MPI, or with another one than started them
   static std::unique_ptr<mpi_group> join();
 
   /// How many of the processes may use exactly the processors that this one may use.
