@@ -23,7 +23,7 @@ using graft::index;
 
 struct sizes {
   int warmup, train, rest;  // examples of the warm-up task; of RTE and MRPC; in each dev and test split
-  index hidden, layers, heads;
+  index hidden, layers, heads, positions = 130;
 };
 
 /// Draws COUNT pairs that no split has had yet.
@@ -93,7 +93,7 @@ void write_warmup_config(const std::string& folder) {
 /// encoder learn to compare two texts in a minute rather than an hour: keys start equal to queries, so that a token looks at its like;
 /// both are four times as wide, so that it looks there sharply; and positions are narrow beside words, so that it looks from anywhere.
 void write_encoder(const std::string& folder, const sizes& size, index vocabulary, dice& roll) {
-  const index hidden = size.hidden, inner = 4 * hidden, positions = 130;
+  const index hidden = size.hidden, inner = 4 * hidden;
   const double spread = 0.02 * std::sqrt(768.0 / static_cast<double>(hidden));
   const graft::ordered_json config{{"architectures", {"RobertaForMaskedLM"}},
                                    {"model_type", "roberta"},
@@ -105,7 +105,7 @@ void write_encoder(const std::string& folder, const sizes& size, index vocabular
                                    {"hidden_act", "gelu"},
                                    {"hidden_dropout_prob", 0.0},
                                    {"attention_probs_dropout_prob", 0.0},
-                                   {"max_position_embeddings", positions},
+                                   {"max_position_embeddings", size.positions},
                                    {"type_vocab_size", 1},
                                    {"layer_norm_eps", 1e-5},
                                    {"initializer_range", spread},
@@ -133,7 +133,7 @@ void write_encoder(const std::string& folder, const sizes& size, index vocabular
   };
   const std::string embeddings = "roberta.embeddings.";
   random(embeddings + "word_embeddings.weight", vocabulary, hidden);
-  random(embeddings + "position_embeddings.weight", positions, hidden, 0.15);
+  random(embeddings + "position_embeddings.weight", size.positions, hidden, 0.15);
   random(embeddings + "token_type_embeddings.weight", 1, hidden);
   layer_norm(embeddings + "LayerNorm");
   for (index n = 0; n < size.layers; ++n) {
@@ -172,7 +172,7 @@ void make_example(const std::string& out, std::uint64_t seed, const sizes& size)
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string usage = "usage: graft_make_example OUT [--seed N] [--size small|full]\n";
+  const std::string usage = "usage: graft_make_example OUT [--seed N] [--size small|full|base]\n";
   std::string out, size = "full", seed = "1";
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -185,14 +185,16 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  if (out.empty() || (size != "small" && size != "full") || seed.empty() || seed.size() > 18 ||
+  // "base" is for measuring: layers of roberta-base's shape
+  const std::map<std::string, sizes> known{
+      {"small", {300, 100, 40, 16, 2, 2}}, {"full", {50000, 8000, 400, 64, 3, 8}}, {"base", {300, 100, 40, 768, 12, 12, 514}}};
+  if (out.empty() || !known.contains(size) || seed.empty() || seed.size() > 18 ||
       seed.find_first_not_of("0123456789") != std::string::npos) {
     std::fputs(usage.c_str(), stderr);
     return 2;
   }
   try {
-    make_example(std::filesystem::absolute(out).lexically_normal().string(), std::stoull(seed),
-                 size == "full" ? sizes{50000, 8000, 400, 64, 3, 8} : sizes{300, 100, 40, 16, 2, 2});
+    make_example(std::filesystem::absolute(out).lexically_normal().string(), std::stoull(seed), known.at(size));
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "graft_make_example: %s\n", failure.what());
     return 1;
