@@ -30,6 +30,9 @@ TEST_CASE("each way of pooling, of all tokens and of those behind a prompt") {
   for (const auto p : {pooling::cls, pooling::max, pooling::mean, pooling::mean_sqrt_len_tokens, pooling::weightedmean, pooling::lasttoken})
     CHECK(graft::parse_pooling(graft::pooling_name(p)) == p);
   CHECK_THROWS_AS(graft::parse_poolings("cls,"), graft::config_error);
+  h(1, 0) = h(2, 1) = std::nanf("");  // no way of pooling hides it
+  CHECK(std::isnan(pooled(pooling::max, 0)[0]));
+  CHECK(std::isnan(pooled(pooling::max, 0)[1]));
 }
 
 TEST_CASE("dense layers, norms and lengths behind pooling") {

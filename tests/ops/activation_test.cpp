@@ -73,6 +73,21 @@ TEST_CASE("activations agree with transformers' and stay finite far out") {
   }
 }
 
+TEST_CASE("an infinite number, or none, becomes no finite one") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const auto a : all) {
+    INFO(graft::activation_name(a));
+    for (const double bad : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
+      matrix<double> x = matrix<double>::Constant(3, 7, bad), y(3, 7);
+      activation_forward(a, x, y);
+      for (graft::index i = 0; i < y.size(); ++i) CHECK_FALSE(std::isfinite(y.data()[i]));
+      matrix<float> small = x.cast<float>();
+      for (graft::index i = 0; i < small.rows(); ++i) graft::ops::activate_row<float>(a, small.row(i), small.row(i));
+      for (graft::index i = 0; i < small.size(); ++i) CHECK_FALSE(std::isfinite(small.data()[i]));
+    }
+  }
+}
+
 TEST_CASE("the gradients of activations are their derivatives, in place") {
   for (const auto a : all) {
     INFO(graft::activation_name(a));

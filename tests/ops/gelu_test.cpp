@@ -105,4 +105,9 @@ TEST_CASE("gelu for 8 bits is as near as it says") {
   x(0, 0) = std::numeric_limits<float>::quiet_NaN();
   graft::ops::near_gelu(x.data(), x.data(), 1);
   CHECK(std::isnan(x(0, 0)));
+  for (const float sign : {1.0F, -1.0F}) {
+    x(0, 0) = sign * std::numeric_limits<float>::infinity();
+    graft::ops::near_gelu(x.data(), x.data(), 1);
+    CHECK_FALSE(std::isfinite(x(0, 0)));
+  }
 }

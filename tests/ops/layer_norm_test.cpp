@@ -31,6 +31,18 @@ TEST_CASE("a row is normalized as by hand") {
   CHECK(graft_test::largest_difference(db, matrix<double>(matrix<double>{{2, 2, 2}})) <= 1e-15);
 }
 
+TEST_CASE("a variance that is too large leaves no number that looks like an answer") {
+  const matrix<float> x{{1e30F, -1e30F, 0}, {1e18F, -1e18F, 0}}, none = matrix<float>::Zero(2, 3), g{{1, 1, 1}}, b{{0, 0, 10}};
+  matrix<float> y(2, 3);
+  graft::context ctx;
+  const graft::const_view<float> residual(x);
+  for (const bool alone : {true, false}) {
+    graft::ops::layer_norm_forward<float>(alone ? x : none, alone ? nullptr : &residual, g, b, 1e-5F, y, nullptr, nullptr, ctx);
+    for (graft::index i = 0; i < 3; ++i) CHECK(std::isnan(y(0, i)));
+    CHECK(y.row(1).allFinite());
+  }
+}
+
 TEST_CASE("normalizing in place and with any number of threads gives the same bits") {
   const graft::index rows = 150;
   const auto x = graft_test::random_matrix(rows, 7, 1);

@@ -381,6 +381,47 @@ TEST_CASE("weights that are no numbers are named when they are loaded, and an an
   auto bare = texts;
   for (example& row : bare) row.adapter = "none";
   CHECK_THROWS_WITH(p.predict(bare, 1), Catch::StartsWith("row 2: ") && Catch::Contains("no finite number"));
+
+  // Finite numbers, whose squares have an infinite sum, of which LayerNorm would make zeros.
+  graft_test::overwrite_number(path, "bert.embeddings.position_embeddings.weight", 2 * 6, 0);
+  graft_test::overwrite_number(path, "bert.embeddings.word_embeddings.weight", 7 * 6, 1e30F);
+  for (const auto precision : {graft::precision::f32, graft::precision::bf16, graft::precision::int8}) {
+    p = predictor(files, head, {.precision = precision});
+    CHECK(p.predict(std::span(texts).first(2)).size() == 2);
+    CHECK_THROWS_WITH(p.predict(texts), Catch::StartsWith("row 2: ") && Catch::Contains("no finite number"));
+  }
+}
+
+TEST_CASE("a number that is none among weights that a file has packed, too, is named with the file where it is needed") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_tiny_folder(folder / "hf", "bert", {{"hidden_size", 64}, {"intermediate_size", 64}});
+  const auto config = graft::read_encoder_config(folder / "hf/config.json");
+  const auto plain = graft::open_model(folder / "hf/model.safetensors", "bert");
+  const std::string print = graft::fingerprint(plain, graft::to_json(config), graft::trunk_tensors(config));
+  const graft::trunk_files files{folder / "m.safetensors", folder / "hf/config.json", ""};
+  graft::write_model_file(files.model_path, graft::with_packed_trunk(plain, config, print, graft::precision::int8, 1),
+                          graft::read_json(files.config_path), "a test");
+  const std::string weight = "bert.encoder.layer.1.attention.self.query.weight";
+  graft_test::overwrite_number(files.model_path, weight, 2000, std::nanf(""));  // where the fingerprint does not look
+
+  graft::model_description d;
+  d.kind = graft::tuning_kind::ia3;
+  d.ia3.targets = {"attention.self.query"};
+  d.head = graft::usual_head(config);
+  d.labels = {"no", "yes"};
+  d.layer_norms_trained = false;
+  const std::vector<float> ones(128, 1);
+  graft::safetensors_writer writer;
+  writer.metadata = graft::to_metadata(d);
+  for (const char* layer : {"0", "1"}) {
+    writer.add<float>("bert.encoder.layer." + std::string(layer) + ".attention.self.query.ia3_l", {64, 1}, std::span(ones).first(64));
+  }
+  writer.add<float>("classifier.weight", {2, 64}, ones);
+  writer.add<float>("classifier.bias", {2}, std::span(ones).first(2));
+  writer.write(folder / "ia3.safetensors");
+  predictor p(files, {.precision = graft::precision::int8});
+  CHECK_THROWS_WITH(p.add("one", folder / "ia3.safetensors"),
+                    Catch::StartsWith(files.model_path + ": tensor '" + weight + "' holds NaN at (31, 16)"));
 }
 
 TEST_CASE("a configuration that promises more than the weights hold is refused before memory is taken for it") {

@@ -32,7 +32,7 @@ void pool_tokens(pooling how, const_view<T> h, index skip, double* y) {
     if (i == skip) {
       pooled = weight * row(i);
     } else if (how == pooling::max) {
-      pooled = pooled.cwiseMax(row(i));
+      pooled = pooled.cwiseMax(row(i)) + 0 * (pooled + row(i));  // what is no number stays
     } else {
       pooled += weight * row(i);
     }

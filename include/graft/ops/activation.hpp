@@ -17,18 +17,20 @@ namespace ops {
 ///   quick_gelu  x s(1.702 x)      swish  x s(x)      mish  x tanh(log(1 + exp x))      sigmoid  s(x)      tanh      linear  x
 ///   relu  max(x, 0)      relu2  max(x, 0)^2      relu6  min(max(x, 0), 6)      leaky_relu  max(x, 0.01 x)
 ///   laplace  (1 + erf((x - 0.707107) / (0.282095 sqrt 2))) / 2
+/// What comes of an infinite x, which a sum became that was too large, is no finite number either, so that no answer hides it.
 /// Source: transformers' activations.py.   Tested: tests/ops/activation_test.cpp
 template <class T, class X, class Y>
 void activate_row(activation a, const X& row, Y&& y) {
   const auto x = row.array();
   const auto sigmoid = [](const auto& v) { return (T(1) + (-v).exp()).inverse(); };
+  const auto zero = x - x;  // NaN where x is none, or infinite
   switch (a) {
     case activation::gelu:
       gelu_row<T>(row, y);
       break;
     case activation::gelu_10:
       gelu_row<T>(row, y);
-      y.array() = y.array().min(T(10));
+      y.array() = y.array().min(T(10)) + (y.array() - y.array());
       break;
     case activation::gelu_new:
       y.array() = T(0.5) * x * (T(1) + (T(0.7978845608028654) * (x + T(0.044715) * x.cube())).tanh());
@@ -43,28 +45,28 @@ void activate_row(activation a, const X& row, Y&& y) {
       y.array() = x.unaryExpr([](T v) { return v * std::tanh(v > T(30) ? v : std::log1p(std::exp(v))); });
       break;
     case activation::sigmoid:
-      y.array() = sigmoid(x);
+      y.array() = sigmoid(x) + zero;
       break;
     case activation::tanh:
-      y.array() = x.tanh();
+      y.array() = x.tanh() + zero;
       break;
     case activation::linear:
       y.array() = x;
       break;
     case activation::relu:
-      y.array() = x.max(T(0));
+      y.array() = x.max(T(0)) + zero;
       break;
     case activation::relu2:
-      y.array() = x.max(T(0)).square();
+      y.array() = x.max(T(0)).square() + zero;
       break;
     case activation::relu6:
-      y.array() = x.max(T(0)).min(T(6));
+      y.array() = x.max(T(0)).min(T(6)) + zero;
       break;
     case activation::leaky_relu:
       y.array() = x.max(T(0.01) * x);
       break;
     case activation::laplace:
-      y.array() = T(0.5) * (T(1) + ((x - T(0.707107)) * T(1 / (0.282095 * std::numbers::sqrt2))).erf());
+      y.array() = T(0.5) * (T(1) + ((x - T(0.707107)) * T(1 / (0.282095 * std::numbers::sqrt2))).erf()) + zero;
       break;
   }
 }

@@ -20,7 +20,7 @@ void gelu_row(const X& x, Y&& y) {
 }
 
 /// y = gelu(x) to 0.0002, for n numbers that are rounded to 8 bits next; y may be x's memory. Phi(x) = 1/2 + x p(x^2) to |x| = 4, p of
-/// degree 6 with Phi(4) = 1; 0 below -4.
+/// degree 6 with Phi(4) = 1; 0 below -4, no number for an infinite one.
 template <class T>
 [[gnu::always_inline]] inline void near_gelu(const T* x, T* y, index n) {
   constexpr T p[] = {T(0.397870036),    T(-0.0645541376),   T(0.00876358112), T(-0.000812167224),
@@ -31,7 +31,7 @@ template <class T>
     c = c > T(4) ? T(4) : c;
     const T z = c * c;
     const T sum = p[0] + z * (p[1] + z * (p[2] + z * (p[3] + z * (p[4] + z * (p[5] + z * p[6])))));
-    y[i] = x[i] < T(-4) ? T(0) : x[i] * (T(0.5) + c * sum);
+    y[i] = x[i] < T(-4) ? x[i] - x[i] : x[i] * (T(0.5) + c * sum);
   }
 }
 

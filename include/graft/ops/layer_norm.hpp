@@ -14,12 +14,14 @@
 
 namespace graft::ops {
 
-/// xhat = (x - mu) r,   r = 1 / sqrt(var + eps), biased variance, for one row.   x, xhat (1, H), may be the same memory. Returns r.
+/// xhat = (x - mu) r,   r = 1 / sqrt(var + eps), biased variance, for one row.   x, xhat (1, H), may be the same memory. Returns r. No
+/// number comes of a variance too large for T, of which zeros would look like an answer.
 template <class T, class In, class Out>
 T normalize_row(const In& x, Out&& xhat, T eps) {
   const T mean = x.mean();
   xhat.array() = x.array() - mean;
-  const T r = T(1) / std::sqrt(xhat.squaredNorm() / T(x.size()) + eps);
+  const T variance = xhat.squaredNorm() / T(x.size());
+  const T r = T(1) / std::sqrt(variance + eps) + (variance - variance);
   xhat *= r;
   return r;
 }

@@ -31,7 +31,10 @@ namespace graft::detail {
 
 GRAFT_INLINE predictor_base::predictor_base(const trunk_files& files, const predictor_options& o, const encoder_config& c,
                                             const tensor_source& stored)
-    : config(c), max_seq_length(o.max_seq_length), encoder_fingerprint(fingerprint(stored, to_json(c), trunk_tensors(c, stored))) {
+    : config(c),
+      max_seq_length(o.max_seq_length),
+      encoder_path(stored.path()),
+      encoder_fingerprint(fingerprint(stored, to_json(c), trunk_tensors(c, stored))) {
   if (o.max_seq_length && (*o.max_seq_length < 1 || *o.max_seq_length > c.max_sequence_length())) {
     throw config_error("max_seq_length is " + std::to_string(*o.max_seq_length) + ", the encoder takes sequences of at most " +
                        std::to_string(c.max_sequence_length()) + " tokens");

@@ -45,10 +45,10 @@ struct answer {
   std::vector<std::string> tags{};      // of words: of each the most probable, "" where it was cut off or no token is left of it
   std::vector<text_span> words{};       // of a text, beside them: where its words stand, in code points
   std::vector<tagged_span> spans{};     // what they mark
-  std::optional<index> cut_at{};   // the word of the row, or code point of the text, where the first token stands that did not fit
-  std::vector<float> embedding{};  // where that was asked for, and nothing of the above then
-  std::string error{};             // why there is none, where rows without an answer are kept; "" else
-  std::uint64_t line = 0;          // of the row, as it came
+  std::optional<index> cut_at{};        // the word of the row, or code point of the text, where the first token stands that did not fit
+  std::vector<float> embedding{};       // where that was asked for, and nothing of the above then
+  std::string error{};                  // why there is none, where rows without an answer are kept; "" else
+  std::uint64_t line = 0;               // of the row, as it came
 };
 
 /// How texts are cut, and rows computed.
@@ -110,11 +110,12 @@ class predictor {
   /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
   ///                    is no finite number
   std::vector<answer> predict(std::span<const example> rows, index batch_size = 0, int threads = 0) const;
-  /// The answers of every one of names() to each of ROWS, whatever these name: that of names()[k] to row i is answer i * names().size() + k.
-  /// What they have in common, the layers below the first that one of them changes, is computed once.
+  /// The answers of every one of names() to each of ROWS, whatever these name: that of names()[k] to row i is answer i * names().size() +
+  /// k. What they have in common, the layers below the first that one of them changes, is computed once.
   /// @throws row_error  as predict
   std::vector<answer> predict_all(std::span<const example> rows, index batch_size = 0, int threads = 0) const;
-  /// The same as predict, but a row that cannot be answered has the reason in its answer's `error`, and ends nothing. Nothing when *STOP turns true.
+  /// The same as predict, but a row that cannot be answered has the reason in its answer's `error`, and ends nothing. Nothing when *STOP
+  /// turns true.
   std::vector<answer> predict_each(std::span<const example> rows, index batch_size = 0, int threads = 0,
                                    const std::atomic<bool>* stop = nullptr) const;
 

@@ -39,7 +39,7 @@ void predictor_of<P>::load_encoder(const tensor_source& stored) {
 
 template <class P>
 tensor_source predictor_of<P>::encoder_tensors() const {
-  tensor_source all("the encoder");
+  tensor_source all(encoder_path);
   const_cast<plain_classifier<P>&>(trunk_).for_each_parameter([&](const auto& p) {
     const bool there = trunk_name(p.name, config.model_type) && !(lacks_pooler && is_pooler(p.name));
     const auto numbers = std::span(p.value().data(), static_cast<std::size_t>(p.size()));

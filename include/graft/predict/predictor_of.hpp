@@ -77,7 +77,7 @@ struct predictor_base {
 
   encoder_config config;
   std::optional<index> max_seq_length;  // where it was asked for
-  std::string encoder_fingerprint;
+  std::string encoder_path, encoder_fingerprint;
   std::vector<std::string> notes;
   bool lacks_pooler = false;
   std::optional<tokenizer> texts;
