@@ -302,6 +302,49 @@ TEST_CASE("a run that is evaluated on the way goes on with the validation rows i
   CHECK_THROWS_WITH(changed.resume(o.checkpoint_path), Catch::Contains("validation rows are not the same as then"));
 }
 
+TEST_CASE("a checkpoint with a byte that changed is refused, and one without sums, as earlier versions wrote, is not") {
+  const graft_test::temporary_folder folder;
+  const auto train = rows(40, 1);
+  auto o = options();
+  o.checkpoint_path = folder / "c.safetensors";
+  std::atomic<bool> stop = false;
+  {
+    auto model = tiny_model();
+    graft::trainer_of trainer(model, two_classes(), o, train, &train);
+    trainer.run({.step = [&](const graft::step_report& r) { stop = r.global_step == 3; }}, &stop);
+  }
+  const std::string whole = graft::read_file(o.checkpoint_path);
+  const auto refusal = [&](const std::string& bytes) -> std::string {
+    graft::write_file(o.checkpoint_path, bytes);
+    auto model = tiny_model();
+    graft::trainer_of goes_on(model, two_classes(), o, train, &train);
+    try {
+      goes_on.resume(o.checkpoint_path);
+    } catch (const graft::format_error& refused) {
+      return refused.what();
+    }
+    return "";
+  };
+  CHECK(refusal(whole).empty());
+  const std::size_t data = 8 + static_cast<unsigned char>(whole[0]) + 256U * static_cast<unsigned char>(whole[1]);
+  for (std::size_t at = data; at < whole.size(); at += 97) {
+    std::string damaged = whole;
+    damaged[at] ^= 1;
+    CHECK_THAT(refusal(damaged), Catch::Contains("c.safetensors: tensor '") && Catch::Contains("' is not what was written"));
+  }
+  const auto with = [&](const std::string& text, const std::string& other) {
+    const auto at = whole.find(text);
+    REQUIRE(at != whole.npos);
+    return std::string(whole).replace(at, text.size(), other);
+  };
+  CHECK_THAT(refusal(with(R"(global_step\":3)", R"(global_step\":4)")), Catch::Contains("where the run stands is not what was written"));
+  const auto sum = whole.find_first_of("0123456789", whole.find("graft_checkpoint_sums"));
+  std::string other_sum = whole;
+  other_sum[sum] ^= 1;
+  CHECK_FALSE(refusal(other_sum).empty());
+  CHECK(refusal(with("graft_checkpoint_sums", "graft_checkpoint_other")).empty());
+}
+
 TEST_CASE("a checkpoint that cannot be written ends training only when nobody is told") {
   const graft_test::temporary_folder folder;
   const auto train = rows(40, 1);

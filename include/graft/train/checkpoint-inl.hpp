@@ -73,6 +73,18 @@ GRAFT_INLINE training_state state_of(const safetensors_file& file, const run_ide
   return state_of_text(text->second, path);
 }
 
+GRAFT_INLINE void check_sums(const safetensors_file& file) {
+  const auto found = file.metadata().find("graft_checkpoint_sums"), state = file.metadata().find("graft_checkpoint");
+  if (found == file.metadata().end() || state == file.metadata().end()) return;
+  const json sums = parse_json(found->second, file.path() + " (its sums)");
+  const auto check = [&](const std::string& name, std::span<const std::byte> bytes, const std::string& what) {
+    if (sums.is_object() && sums.value(name, json()) == byte_sum(bytes)) return;
+    throw format_error(file.path(), what + " is not what was written: the file is damaged, and no run can go on from it; start anew");
+  };
+  check("", std::as_bytes(std::span(state->second)), "where the run stands");
+  for (const auto& [name, info] : file.tensors()) check(name, info.bytes, "tensor '" + name + "'");
+}
+
 GRAFT_INLINE training_state state_of_text(const std::string& text, const std::string& path) {
   const json o = parse_json(text, path);
   training_state state;

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/byte_sum.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/json.hpp"
 #include "graft/data/example.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/optim/adamw.hpp"
@@ -37,6 +39,10 @@ training_state state_of_text(const std::string& text, const std::string& path);
 /// @throws format_error  FILE is no checkpoint, or of another run than IDENTITY
 training_state state_of(const safetensors_file& file, const run_identity& identity);
 
+/// Compares what FILE holds with the sums that save_checkpoint wrote of it; one of an earlier version has none, and is taken as it is.
+/// @throws format_error  a tensor, or where the run stands, is not what was written
+void check_sums(const safetensors_file& file);
+
 }  // namespace detail
 
 /// Writes STATE, the parameters and moments of OPTIMIZER, and BEST (empty: no best yet) of the run IDENTITY to PATH in one step.
@@ -45,17 +51,22 @@ template <class T>
 void save_checkpoint(const std::string& path, const run_identity& identity, const training_state& state, adamw<T>& optimizer,
                      std::vector<matrix<T>>& best) {
   safetensors_writer writer;
-  writer.metadata = {{"graft_checkpoint", detail::state_text(identity, state)}};
+  const std::string text = detail::state_text(identity, state);
+  json sums{{"", byte_sum(std::as_bytes(std::span(text)))}};
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
     auto& p = *optimizer.parameters()[i];
     const auto add = [&](const char* what, const auto& m) {
-      writer.add(std::string(what) + "/" + p.name, p.shape(), std::span<const T>(detail::elements(m)));
+      const std::string name = std::string(what) + "/" + p.name;
+      const std::span<const T> values = detail::elements(m);
+      sums[name] = byte_sum(std::as_bytes(values));
+      writer.add(name, p.shape(), values);
     };
     add("parameter", p.value());
     add("m", optimizer.state()[i].m);
     add("v", optimizer.state()[i].v);
     if (!best.empty()) add("best", best[i]);
   }
+  writer.metadata = {{"graft_checkpoint", text}, {"graft_checkpoint_sums", sums.dump()}};
   writer.write(path);
 }
 
@@ -64,6 +75,7 @@ void save_checkpoint(const std::string& path, const run_identity& identity, cons
 template <class T>
 training_state load_checkpoint(const std::string& path, const run_identity& identity, adamw<T>& optimizer, std::vector<matrix<T>>& best) {
   const safetensors_file file(path);
+  detail::check_sums(file);
   const training_state state = detail::state_of(file, identity);
   best.clear();
   for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
