@@ -172,6 +172,19 @@ TEST_CASE("the column of the tags is a whole number") {
 TEST_CASE("a comment with as many columns as words is refused, whoever reads it") {
   CHECK_THROWS_WITH(words_in("a.conll", "# id abc domain=en\nAnna _ _ O\n"),
                     Catch::Contains("a.conll:1: begins with a \"#\" and says something in column 2, which is \"_\" for every word"));
+  const auto untagged = [](const std::string& text, int column = 0) { return words_in("a.conll", text, "test", column); };
+  const std::string as_no_word = ", as no word has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl";
+  CHECK_THROWS_WITH(untagged("# newpar\nAnna O\nx B-PER\n"),
+                    Catch::EndsWith("a.conll:1: begins with a \"#\" and has \"newpar\" in column 2" + as_no_word));
+  CHECK_THROWS_WITH(untagged("Anna NN O\n\n# lang O\n# text Hi.\nBo NN O\n"),
+                    Catch::EndsWith("a.conll:4: begins with a \"#\" and has \"Hi.\" in column 3" + as_no_word));
+  CHECK_THROWS_WITH(untagged("Anna\tO\n\n# id 5\tdomain=en\nBo\tO\n"), Catch::Contains("a.conll:3: begins with a \"#\""));
+  CHECK_THROWS_WITH(untagged("# text = Hi\n1\tHi\t_\tI\n"), Catch::Contains("a.conll:1: begins with a \"#\""));  // parted by spaces
+  CHECK_THROWS_WITH(untagged("# a b\n\n# a b\n"), Catch::Contains("a.conll:1: begins with a \"#\""));
+  CHECK_THROWS_WITH(untagged("# a O\nx NN O\n", 2), Catch::Contains("has \"a\" in column 2"));
+  for (const char* words :
+       {"# O\n1 O\n", "1 O\n\n# O\n", "#go NN\nx O\n", "x O\n# SYM\n", "# #\n1 CD\n", "#\nx\n", "# _ O\n# _ O\nx _ O\n"})
+    CHECK_NOTHROW(untagged(words));
   for (const char* words : {"# _ _ O\nx _ _ O\n", "# NN B-NP O\nx _ _ O\ny NN I-NP O\n", "# a b O\n\nx _ _ O\n"})
     CHECK_NOTHROW(words_in("a.conll", words));
 }
@@ -185,6 +198,8 @@ TEST_CASE("tags of the training rows become the labels, in order") {
   CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x a b O\ny a c B-PER\n\n# id 7 domain=en\nx a b O\n"), "p"),
                     "p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has: comments (#) are not read: take them out, or "
                     "list \"labels\" in the task");
+  CHECK_THROWS_WITH(graft::with_tags_of(t, words_in("a.conll", "x\tO\ny\tB-PER\n\n# id 7\tdomain=en\nx\tO\n"), "p"),
+                    Catch::StartsWith("p:4: begins with a \"#\", whose tag, \"domain=en\", no other word has"));
   for (const char* hashes : {"# NN\nx V\ny NN\nx D\n", "# #\nx V\ny NN\n", "x # SYM\n# # SYM\ny y V\nz z N\n"})
     CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", hashes), "p"));               // words, and no comments
   CHECK_NOTHROW(graft::with_tags_of(t, words_in("a.conll", "# HASH\nx V\n"), "p.jsonl"));  // which has no comments

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,9 @@
 #include "graft/data/lines.hpp"
 
 namespace graft {
+
+/// Whether WORD, the first of a text, may be what comments begin with.
+bool begins_as_comment(std::string_view word);
 
 /// Texts one after the other. Columns are separated by tabs where there is one in the line, else by spaces; each line has as many as the
 /// first. The first column is the word. Lines that begin with -DOCSTART- are passed over.
@@ -23,7 +28,8 @@ class conll_reader {
 
   /// ROW becomes the next text: its words, and their tags; false when there is none.
   /// @throws format_error  a line with another number of columns than the first, with too few, or with an empty one; a comment among words:
-  ///                       it says something in a column that is "_" for every word
+  ///                       it says something in a column that is "_" for every word; or, where no tag is read, its last column, or the
+  ///                       one of the tags, is that of no word read so far
   bool next(example& row);
   /// As of line_reader.
   bool ready() { return lines_.ready(); }
@@ -33,6 +39,8 @@ class conll_reader {
 
  private:
   void add_word(std::string_view line, example& row);
+  std::size_t tag_place() const { return tag_column_ > 0 ? static_cast<std::size_t>(tag_column_ - 1) : columns_ - 1; }
+  void note_hash(const example& row);
   void refuse_comment(const example& row) const;
 
   line_reader lines_;
@@ -41,6 +49,9 @@ class conll_reader {
   std::size_t columns_ = 0;           // in each line; 0: no line was read
   bool begins_with_comment_ = false;  // or with a word that begins as one
   std::vector<std::string_view> fields_;
+  std::vector<std::string> hashes_;                // of a text's first lines that begin with "#" as comments do, what stands for a tag
+  std::set<std::string, std::less<>> seen_;        // the same of all other lines, of which not more than most_seen are kept
+  static constexpr std::size_t most_seen = 10000;  // nobody has as many tags
   std::vector<bool> is_filled_, is_empty_;  // columns of a text's first line, if it begins with #, and of all others, where they are "_"
 };
 

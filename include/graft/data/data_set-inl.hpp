@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/fnv1a.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/data/conll.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/sampler.hpp"
 
@@ -28,11 +29,12 @@ GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, con
     }
     numbers = row.tags_are_numbers;
     all.insert(row.tags.begin(), row.tags.end());
-    of_words.insert(row.tags.begin() + (row.words[0] == "#" && row.tags[0] != "#" ? 1 : 0), row.tags.end());
+    of_words.insert(row.tags.begin() + (begins_as_comment(row.words[0]) && row.tags[0] != "#" ? 1 : 0), row.tags.end());
   }
   const bool in_columns = !path.ends_with(".jsonl") && !path.ends_with(".jsonl.gz");  // where comments may be
   for (const example& row : rows) {
-    if (!in_columns || row.tags.empty() || row.words[0] != "#" || row.tags[0] == "#" || of_words.contains(row.tags[0])) continue;
+    if (!in_columns || row.tags.empty() || !begins_as_comment(row.words[0]) || row.tags[0] == "#" || of_words.contains(row.tags[0]))
+      continue;
     throw format_error::at_line(path, row.line,
                                 "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) +
                                     ", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
