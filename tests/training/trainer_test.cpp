@@ -342,7 +342,7 @@ TEST_CASE("a checkpoint with a byte that changed is refused, and one without sum
   std::string other_sum = whole;
   other_sum[sum] ^= 1;
   CHECK_FALSE(refusal(other_sum).empty());
-  CHECK(refusal(with("graft_checkpoint_sums", "graft_checkpoint_other")).empty());
+  CHECK(refusal(with("graft_checkpoint_sums", "graft_checkpoint_none")).empty());
 }
 
 TEST_CASE("a checkpoint that cannot be written ends training only when nobody is told") {
