@@ -49,9 +49,7 @@ void packed_forward(benchmark::State& state) {
   graft::context ctx;
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
-    graft::scratch::mark mark(ctx.memory);
-    const auto left = graft::packed_a<P>::pack(transpose::no, const_view<float>(x), ctx);
-    graft::product<P>(left, graft::weight_factor<P>(w, transpose::yes, ctx), ctx,
+    graft::product<P>(x, {w, transpose::yes}, ctx,
                       [&](index row, index col, const auto& block) { to.window(row, col, block.rows(), block.cols()) = block; });
   }
   graft_benchmark::count_operations<P>(state, 2.0 * static_cast<double>(rows * out * in), watch.seconds());

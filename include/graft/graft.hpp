@@ -67,7 +67,7 @@
 #include "graft/gemm/tiles.hpp"                   // how the factors of a product lie in memory
 #include "graft/gemm/tile_kernels.hpp"            // products of tiles, for every processor
 #include "graft/gemm/product.hpp"                 // products whose blocks go on while they are in cache
-#include "graft/gemm/gemm.hpp"                    // any two matrices
+#include "graft/gemm/gemm.hpp"                    // the door: y = x W^T + b, and any two matrices
 
 // ops: functions without parameters
 #include "graft/ops/activation.hpp"               // element-wise functions of adapters
@@ -77,7 +77,7 @@
 #include "graft/ops/blocks.hpp"                   // rows and pieces of matrices, moved and added
 #include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
 #include "graft/ops/epilogues.hpp"                // what becomes of a product's blocks while they are in cache
-#include "graft/ops/column_sum.hpp"               // sums over rows, for bias gradients
+#include "graft/ops/column_sum.hpp"               // sums over rows, for gradients
 #include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
 #include "graft/ops/disentangled_attention.hpp"   // attention to contents and distances
 #include "graft/ops/windowed_attention.hpp"       // attention to near tokens alone, or a piece of the queries at a time

@@ -11,19 +11,8 @@
 #include "graft/encoder/encoder-inl.hpp"
 #include "graft/encoder/encoder_layer-inl.hpp"
 #include "graft/heads/sequence_classification-inl.hpp"
-#include "graft/layers/attention_prefix-inl.hpp"
-#include "graft/layers/coupling-inl.hpp"
-#include "graft/layers/coupling_mix-inl.hpp"
-#include "graft/layers/embedding-inl.hpp"
-#include "graft/layers/feed_forward-inl.hpp"
-#include "graft/layers/layer_norm-inl.hpp"
-#include "graft/layers/linear-inl.hpp"
-#include "graft/layers/low_rank-inl.hpp"
-#include "graft/layers/mixing_weights-inl.hpp"
 #include "graft/layers/prefix_mix-inl.hpp"
 #include "graft/layers/projection_mix-inl.hpp"
-#include "graft/layers/relative_positions-inl.hpp"
-#include "graft/layers/rotary_positions-inl.hpp"
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
 #include "graft/predict/predictor_of-inl.hpp"
@@ -35,17 +24,6 @@ namespace graft {
 
 using compiled_precision = GRAFT_PRECISION;
 
-template class attention_prefix<compiled_precision>;
-template class coupling<compiled_precision>;
-template class coupling_mix<compiled_precision>;
-template class embedding<compiled_precision>;
-template class feed_forward<compiled_precision>;
-template class layer_norm<compiled_precision>;
-template class linear<compiled_precision>;
-template class low_rank<compiled_precision>;
-template class relative_positions<compiled_precision>;
-template class rotary_positions<compiled_precision>;
-template class mixing_weights<compiled_precision>;
 template class prefix_mix<compiled_precision>;
 template class projection_mix<compiled_precision>;
 template class self_attention<compiled_precision>;

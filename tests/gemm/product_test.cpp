@@ -1,6 +1,6 @@
 // Packed factors, and products that hand out their blocks.
 
-#include "graft/gemm/product.hpp"
+#include "graft/gemm/gemm.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -191,10 +191,9 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   const auto x = graft_test::random_matrix<float>(9, 50, 2);
   const auto forward = [&] {
     matrix<float> y(9, 40);
-    const auto left = packed_a<graft::f32>::pack(transpose::no, const_view<float>(x), ctx);
-    graft::product<graft::f32>(
-        left, graft::weight_factor<graft::f32>(w, transpose::yes, ctx), ctx,
-        [&](graft::index row, graft::index col, const auto& block) { y.block(row, col, block.rows(), block.cols()) = block; });
+    graft::product<graft::f32>(x, {w, transpose::yes}, ctx, [&](graft::index row, graft::index col, const auto& block) {
+      y.block(row, col, block.rows(), block.cols()) = block;
+    });
     return y;
   };
   const matrix<float> before = forward();

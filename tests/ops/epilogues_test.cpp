@@ -55,15 +55,14 @@ TEST_CASE("store writes what it is given, all of it or a range of columns, into 
   CHECK(static_cast<float>(rounded.get()(39, 69)) == static_cast<float>(graft::bfloat16(single(39, 69))));
 }
 
-TEST_CASE("store makes the left factor of another product") {
+TEST_CASE("store makes the input of another product") {
   const matrix<double>& product = of_a_product();
   const matrix<double> w = drawn(epilogue_columns, 33, 2);
   graft::context ctx;
-  const auto factor = graft::packed_a<graft::f64>::take(epilogue_rows, epilogue_columns, ctx);
-  through(product, ops::store{factor});
+  const auto x = graft::product_input<graft::f64>::take(epilogue_rows, epilogue_columns, ctx);
+  through(product, ops::store{x});
   matrix<double> y(epilogue_rows, 33);
-  graft::product<graft::f64>(factor, graft::packed_b<graft::f64>::pack(graft::transpose::no, const_view<double>(w), ctx), ctx,
-                             ops::store{view<double>(y)});
+  graft::product<graft::f64>(x, {const_view<double>(w), graft::transpose::no}, ctx, ops::store{view<double>(y)});
   CHECK((y - product * w).cwiseAbs().maxCoeff() <= 1e-13);
 }
 

@@ -27,9 +27,9 @@ template <class P>
 void bottleneck<P>::update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
   scratch::mark mark(ctx.memory);
   view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  const view<operand> kept = up_project.saved_input(part_of(s, &saved::up), h.rows());
   const auto t = up_project.input(h.rows(), ctx);
-  down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_}, ops::store{kept}, ops::store{t});
+  down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_},
+                       ops::store{up_project.saved_input(part_of(s, &saved::up), h.rows())}, ops::store{t});
   const ops::matrix_dropout<real> mask(dropout, h.cols(), ctx);
   up_project.product(t, ctx, ops::scale<real>{scaling_}, mask, f);
 }

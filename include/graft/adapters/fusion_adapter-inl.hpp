@@ -9,17 +9,6 @@
 
 namespace graft {
 
-namespace detail {
-
-/// OUT = A op(W)
-template <class P>
-void times(const_view<typename P::real> a, const parameter<typename P::real>& w, transpose op, view<typename P::real> out, context& ctx) {
-  scratch::mark mark(ctx.memory);
-  product<P>(as_factor<P>(a, ctx), weight_factor<P>(w, op, ctx), ctx, ops::store{out});
-}
-
-}  // namespace detail
-
 template <class P>
 fusion_adapter<P>::fusion_adapter(const std::string& prefix, index hidden_size, const std::vector<mixed_adapter>& fused,
                                   const fusion_options& o, site_location where)
@@ -69,7 +58,7 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
     q = z;
   }
   if (key) {
-    detail::times<P>(q, key->weight, transpose::no, g, ctx);
+    product<P>(q, {key->weight, transpose::no}, ctx, ops::store{g});
   } else {
     g = q;
   }
@@ -83,7 +72,7 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   });
   view<real> out = ctx.memory.take<real>(n, width);
   if (value) {
-    detail::times<P>(c, *value, transpose::yes, out, ctx);
+    product<P>(c, {*value, transpose::yes}, ctx, ops::store{out});
   } else {
     out = c;
   }
@@ -109,10 +98,7 @@ void fusion_adapter<P>::backward(const_view<real> dy, const saved& s, layer_norm
     d = dy;
   }
   const const_view<real> u = s.u, q = s.q, g = s.g, p = s.p, c = s.c;
-  if (value && value->is_trained()) {
-    ++ctx.counters.weight_gradient_products;
-    multiply<P>(transpose::yes, const_view<real>(d), transpose::no, c, real(1), gradient_of(*value, ctx), ctx);
-  }
+  if (value) add_weight_gradient<P>(*value, d, c, ctx);
   const bool behind = form_.original_ln_before && !form_.is_parallel;
   const bool through = dh != nullptr || dx != nullptr || (behind && is_trainable(norm));  // t
   bool below = through || (query && is_trainable(*query)) || (key && is_trainable(*key));
@@ -126,7 +112,7 @@ void fusion_adapter<P>::backward(const_view<real> dy, const saved& s, layer_norm
   if (!options_.residual_before) to_r = d;
 
   view<real> dc = ctx.memory.take<real>(value ? n : 0, width), e = ctx.memory.take<real>(n, width);
-  if (value) detail::times<P>(d, *value, transpose::no, dc, ctx);
+  if (value) product<P>(d, {*value, transpose::no}, ctx, ops::store{dc});
   const const_view<real> to_c = value ? const_view<real>(dc) : const_view<real>(d);
   view<real> ds = ctx.memory.take<real>(n, m);
   parallel_for(n, 16, ctx.threads, [&](index begin, index end) {
@@ -137,13 +123,10 @@ void fusion_adapter<P>::backward(const_view<real> dy, const saved& s, layer_norm
       for (index k = 1; k < m; ++k) e.row(i) += ds(i, k) * u.row(k * n + i);
     }
   });
-  if (key && key->weight.is_trained()) {
-    ++ctx.counters.weight_gradient_products;
-    multiply<P>(transpose::yes, q, transpose::no, const_view<real>(e), real(1), gradient_of(key->weight, ctx), ctx);
-  }
+  if (key) add_weight_gradient<P>(key->weight, q, e, ctx);
   if (key && key->bias.is_trained()) gradient_of(key->bias, ctx);  // zero
   view<real> dq = ctx.memory.take<real>(key ? n : 0, width);
-  if (key) detail::times<P>(e, key->weight, transpose::yes, dq, ctx);
+  if (key) product<P>(e, {key->weight, transpose::yes}, ctx, ops::store{dq});
   const const_view<real> to_q = key ? const_view<real>(dq) : const_view<real>(e);
   if (query) query->accumulate_gradients(to_q, s.z.get(), ctx);
   if (through) {

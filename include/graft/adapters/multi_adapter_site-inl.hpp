@@ -97,7 +97,7 @@ bool multi_adapter_site<P>::fused() const {
 }
 
 template <class P>
-std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(bool backward, context& ctx) const {
+std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(context& ctx) const {
   const auto all = ctx.memory.take_array<ops::mixed_branch<P>>(branches.size());
   const auto weights = ctx.memory.take_array<ops::mixed_adapter_weights<P>>(branches.size());
   for (std::size_t k = 0; k < branches.size(); ++k) {
@@ -105,20 +105,15 @@ std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(boo
     const ops::mixed_adapter_weights<P>* own = nullptr;
     if (const bottleneck<P>* module = b.module()) {
       const linear<P>&down = module->down_project, &up = module->up_project;
-      const auto factor = [&](const linear<P>& l, transpose op) {
-        return op == transpose::no && !backward ? packed_b<P>(nullptr, 0, 0) : weight_factor<P>(l.weight, op, ctx);
-      };
-      own = new (weights.data() + k) ops::mixed_adapter_weights<P>{module->size(),
-                                                                   module->hidden_act(),
-                                                                   detail::fused_reads_norm(b).value(),
-                                                                   factor(down, transpose::yes),
-                                                                   factor(up, transpose::yes),
-                                                                   factor(down, transpose::no),
-                                                                   factor(up, transpose::no),
-                                                                   down.bias.value().data(),
-                                                                   up.bias.value().data()};
+      own = new (&weights[k]) ops::mixed_adapter_weights<P>{module->size(),
+                                                            module->hidden_act(),
+                                                            detail::fused_reads_norm(b).value(),
+                                                            {{down.weight, transpose::yes}, down.bias.value()},
+                                                            {{up.weight, transpose::yes}, up.bias.value()},
+                                                            {down.weight, transpose::no},
+                                                            {up.weight, transpose::no}};
     }
-    new (all.data() + k) ops::mixed_branch<P>{b.norm.weight.value().data(), b.norm.bias.value().data(), b.norm.eps(), own};
+    new (&all[k]) ops::mixed_branch<P>{b.norm.weight.value(), b.norm.bias.value(), b.norm.eps(), own};
   }
   return all;
 }
@@ -128,7 +123,7 @@ void multi_adapter_site<P>::mix_forward(const_view<real> h, const_view<real> x, 
                                         context& ctx) const {
   scratch::mark mark(ctx.memory);
   if (fused()) {
-    ops::mixed_adapters_forward<P>(h, x, frozen_branches(false, ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
+    ops::mixed_adapters_forward<P>(h, x, frozen_branches(ctx), w, c, s != nullptr ? &s->fused : nullptr, ctx);
     return;
   }
   if (s != nullptr) {
@@ -151,7 +146,7 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
   view<real> dw = ctx.memory.take<real>(1, mix->count());
   dw.setZero();
   if (fused()) {
-    ops::mixed_adapters_backward<P>(dc, frozen_branches(true, ctx), s.fused, w, dw, dh, dx, ctx);
+    ops::mixed_adapters_backward<P>(dc, frozen_branches(ctx), s.fused, w, dw, dh, dx, ctx);
     mix->backward(dw, w, ctx);
     return;
   }
@@ -162,10 +157,7 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
   if (dx != nullptr) dx->setZero();
   for (std::size_t k = 0; k < branches.size(); ++k) {
     const auto column = static_cast<index>(k);
-    const const_view<real> y = s.y[k];
-    ops::sum_pieces<real>(dc.rows(), dw.window(0, column, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
-      for (index r = begin; r < end; ++r) sum(0, 0) += (dc.row(r).array() * y.row(r).array()).sum();
-    });
+    ops::add_dot<real>(dc, s.y[k], dw.window(0, column, 1, 1), ctx);
     dy = w(0, column) * dc;
     branches[k].backward(dy, s.branches[k], dh != nullptr ? &dh_k : nullptr, dx != nullptr ? &dx_k : nullptr, ctx);
     if (dh != nullptr) *dh += dh_k;

@@ -63,8 +63,8 @@ class multi_adapter_site {
   std::optional<adapter_site<P>> fusion;  // of the adapters, in mode `fusion`
 
  private:
-  /// The branches as the fused kernel takes them, in scratch memory; what only BACKWARD reads is left out without it.
-  std::span<const ops::mixed_branch<P>> frozen_branches(bool backward, context& ctx) const;
+  /// The branches as the fused kernel takes them, in scratch memory.
+  std::span<const ops::mixed_branch<P>> frozen_branches(context& ctx) const;
 
   void mix_forward(const_view<real> h, const_view<real> x, const_view<real> w, view<real> c, saved* s, context& ctx) const;
   void mix_backward(const_view<real> dc, const saved& s, view<real>* dh, view<real>* dx, context& ctx);

@@ -1,19 +1,147 @@
 #pragma once
-// The door to matrix products: `multiply` for any two matrices, and packed factors (product.hpp) for those that are read more than once or
-// whose product goes on in cache.
+// The door to matrix products: `product` for what goes on in cache, block by block, and `multiply` for any two matrices.
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <new>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 #include "graft/core/context.hpp"
+#include "graft/core/gradients.hpp"
+#include "graft/core/parameter.hpp"
 #include "graft/core/precision.hpp"
 #include "graft/gemm/eigen.hpp"
+#include "graft/gemm/int8_product.hpp"
 #include "graft/gemm/onednn.hpp"
 #include "graft/gemm/product.hpp"
 
 namespace graft {
+
+/// The x of a product y = x W^T + b, (rows, depth): a matrix, or rows that another product stored for this one. Borrowed memory.
+template <class P>
+class product_input {
+ public:
+  using real = typename P::real;
+  using operand = typename P::operand;
+
+  /// A matrix of P::real or P::operand.
+  template <class M>
+  requires requires { typename M::Scalar; }
+  product_input(const M& x)  // NOLINT: implicit on purpose
+      : from_(std::in_place_type<const_view<typename M::Scalar>>, x), rows_(x.rows()), depth_(x.cols()) {}
+  /// Rows for another product to store (ops::store), in scratch memory.
+  static product_input take(index rows, index depth, context& ctx) { return {packed_a<P>::take(rows, depth, ctx), rows, depth}; }
+
+  index rows() const { return rows_; }
+  index depth() const { return depth_; }
+  /// The same for several products, in scratch memory: they need not each order its numbers.
+  product_input ready(context& ctx) const {
+    product_input x = *this;
+    x.packed_.emplace(packed(ctx));
+    return x;
+  }
+
+  /// A copy with what F(numbers, row, col, n) makes of some of a row at a time.
+  template <class F>
+  product_input changed(context& ctx, F&& f) const {
+    return {packed(ctx).changed(ctx, f), rows_, depth_};
+  }
+  /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32, to rows that were taken.
+  template <class Block>
+  void store(index row, index col, const Block& block) const {
+    packed_->store(row, col, block);
+  }
+  /// As kernels read it, in P's numbers or in 8 bits.
+  packed_a<P> packed(context& ctx) const {
+    if (packed_) return *packed_;
+    return std::visit([&](const auto& x) { return packed_a<P>::pack(transpose::no, x, ctx); }, from_);
+  }
+  int8_rows rounded(context& ctx) const {
+    if (stored_) return int8_rows::of(*packed_, ctx);
+    return std::visit([&](const auto& x) { return int8_rows::of(x, ctx); }, from_);
+  }
+
+ private:
+  product_input(const packed_a<P>& rows, index n, index depth) : packed_(rows), stored_(true), rows_(n), depth_(depth) {}
+
+  std::conditional_t<std::is_same_v<real, operand>, std::variant<const_view<real>>, std::variant<const_view<real>, const_view<operand>>>
+      from_{const_view<real>(nullptr, 0, 0)};
+  std::optional<packed_a<P>> packed_{};
+  bool stored_ = false;  // from_ is nothing
+  index rows_, depth_;
+};
+
+/// The W and b of a product y = x W^T + b, or the W of dx = dy W: a parameter, or any matrix. Borrowed memory.
+template <class P>
+class product_weight {
+ public:
+  using real = typename P::real;
+
+  /// op(W), where FORMS, if there are any, are what W is packed as.
+  product_weight(const const_view<real>& w, transpose op, const packed_weight* forms = nullptr) : w_(w), op_(op), forms_(forms) {}
+  product_weight(const parameter<real>& w, transpose op) : product_weight(w.value(), op, w.packed()) {}
+  product_weight(const product_weight& w, const const_view<real>& b) : product_weight(w) { bias = b.data(); }
+
+  const real* bias = nullptr;  // (columns), is added to each row, if there is one
+
+  /// As kernels read it: in P's numbers, ordered now unless it is; or in 8 bits, if it was rounded.
+  packed_b<P> packed(context& ctx) const {
+    const packed_bytes* form = forms_ == nullptr ? nullptr : op_ == transpose::no ? &forms_->backward : &forms_->forward;
+    if (form == nullptr || form->empty()) return packed_b<P>::pack(op_, w_, ctx);
+    const auto* memory = reinterpret_cast<const typename P::operand*>(form->data());
+    return op_ == transpose::no ? packed_b<P>(memory, w_.rows(), w_.cols()) : packed_b<P>(memory, w_.cols(), w_.rows());
+  }
+  bool is_int8() const { return forms_ != nullptr && op_ == transpose::yes && !forms_->int8.empty(); }
+  int8_weight int8() const { return {forms_->int8.data(), w_.cols(), w_.rows()}; }
+  index columns() const { return op_ == transpose::no ? w_.cols() : w_.rows(); }
+
+ private:
+  const_view<real> w_;
+  transpose op_;
+  const packed_weight* forms_;
+};
+
+/// Products of the same XS, several of T terms each: calls f(i, row, col, block) for every block of y_i = sum_t XS[t] WEIGHTS[i T + t] +
+/// b_i on ctx.threads threads, as `products` of product.hpp; b_i is that of WEIGHTS[i T]. Where all WEIGHTS are in 8 bits, XS are rounded,
+/// too; these are products of one term.
+template <class P>
+void products(std::span<const product_input<P>> xs, std::span<const product_weight<P>> weights, context& ctx, blocks_function<P> f) {
+  using real = typename P::real;
+  const auto finish = [&](index i, index row, index col, view<real> block) {
+    if (const real* bias = weights[static_cast<std::size_t>(i) * xs.size()].bias) add_to_rows(bias + col, block);
+    f(i, row, col, block);
+  };
+  if (std::all_of(weights.begin(), weights.end(), [](const auto& w) { return w.is_int8(); })) {
+    const auto rights = ctx.memory.take_array<int8_weight>(weights.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      auto& right = *new (&rights[i]) int8_weight(weights[i].int8());
+      if constexpr (std::is_same_v<real, float>) right.bias = weights[i].bias;
+    }
+    const int8_rows x = xs[0].rounded(ctx);
+    std::is_same_v<real, float> ? int8_products<P>(x, rights, ctx, f) : int8_products<P>(x, rights, ctx, finish);
+    return;
+  }
+  const auto lefts = ctx.memory.take_array<packed_a<P>>(xs.size());
+  const auto rights = ctx.memory.take_array<packed_b<P>>(weights.size());
+  for (std::size_t i = 0; i < xs.size(); ++i) new (&lefts[i]) packed_a<P>(xs[i].packed(ctx));
+  for (std::size_t i = 0; i < weights.size(); ++i) new (&rights[i]) packed_b<P>(weights[i].packed(ctx));
+  products<P>(std::span<const packed_a<P>>(lefts), std::span<const packed_b<P>>(rights), ctx, finish);
+}
+
+/// y = x W^T + b, or x W, as WEIGHT says, every block of which goes through EPILOGUES (ops/epilogues.hpp) while it is in cache.
+template <class P, class... E>
+void product(const product_input<P>& x, const product_weight<P>& weight, context& ctx, const E&... epilogues) {
+  scratch::mark mark(ctx.memory);
+  products<P>(std::span(&x, 1), std::span(&weight, 1), ctx,
+              [&](index, index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); });
+}
 
 namespace detail {
 
@@ -115,6 +243,15 @@ void multiply(transpose op_a, const_view<A> a, transpose op_b, const_view<B> b, 
     const timed time(ctx.times, operation::library_product);
     detail::multiply_in_pieces<P>(op_a, a, op_b, b, beta, c, ctx.threads);
   }
+}
+
+/// dW += dy^T x, if W is trained; DY and X are matrices of P::real or P::operand.
+template <class P, class Dy, class X>
+void add_weight_gradient(parameter<typename P::real>& w, const Dy& dy, const X& x, context& ctx) {
+  if (!w.is_trained()) return;
+  ++ctx.counters.weight_gradient_products;
+  multiply<P>(transpose::yes, const_view<typename Dy::Scalar>(dy), transpose::no, const_view<typename X::Scalar>(x), typename P::real(1),
+              gradient_of(w, ctx), ctx);
 }
 
 }  // namespace graft

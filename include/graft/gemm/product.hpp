@@ -103,6 +103,16 @@ template <class Block, class F>
   }
 }
 
+/// Every row of BLOCK += B.
+template <class T>
+void add_to_rows(const T* b, const view<T>& block) {
+  for_each_row(block, [&](index i, auto width) {
+    T* to = block.row_data(i);
+#pragma omp simd
+    for (index c = 0; c < width; ++c) to[c] += b[c];
+  });
+}
+
 /// The left factor of products, (rows, depth), in scratch memory.
 template <class P>
 class packed_a {
@@ -225,20 +235,13 @@ class packed_b {
   index depth_, columns_;
 };
 
-/// What takes the blocks of a product, (row, col, block), or of one of several, (which, row, col, block). The block may be written to.
+/// What takes the blocks of a product, (row, col, block), or of one of several, (i, row, col, block). The block may be written to.
 template <class P>
 using block_function = function_view<void(index, index, view<typename P::real>)>;
 template <class P>
 using blocks_function = function_view<void(index, index, index, view<typename P::real>)>;
 
 namespace detail {
-
-/// The factors that a sum of products LEFTS[t] RIGHTS[t] is made of, all of the same rows and columns.
-template <class P>
-struct factor_pairs {
-  std::span<const packed_a<P>> lefts;
-  std::span<const packed_b<P>> rights;
-};
 
 /// Adds what kernels take to TIMES, if there are any.
 class kernel_time {
@@ -265,32 +268,31 @@ upcoming next_panels(const T* panels, index tiles, bool are) {
   return {reinterpret_cast<const char*>(panels + size), are ? size * static_cast<index>(sizeof(T)) / 64 : 0};
 }
 
-/// The blocks of LEFTS' panels ROWS x RIGHTS' panels COLUMNS, [begin, end) each, one after the other: two columns of panels stay in cache
-/// while all the rows go by.
+/// The blocks of the sum of all LEFTS[t] RIGHTS[t], of the panels ROWS x COLUMNS, [begin, end) each, one after the other: two columns of
+/// panels stay in cache while all the rows go by.
 template <class P>
-void blocks(factor_pairs<P> factors, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
-            block_function<P> f) {
+void blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, std::array<index, 2> rows,
+            std::array<index, 2> columns, tile_path path, profile* times, block_function<P> f) {
   using real = typename P::real;
   using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
-  const index all_rows = factors.lefts[0].rows(), all_columns = factors.rights[0].columns();
+  const index all_rows = lefts[0].rows(), all_columns = rights[0].columns();
   alignas(64) real block[block_side * block_side], term[block_side * block_side];
   for (index j = columns[0]; j < columns[1]; j += 2) {
     const index width = std::min(block_side, all_columns - j * format::side);
     for (index i = rows[0]; i < rows[1]; i += 2) {
       const index height = std::min(block_side, all_rows - i * format::side);
       kernel_time watch(times);
-      for (std::size_t t = 0; t < factors.lefts.size(); ++t) {
-        const auto& right = factors.rights[t];
-        const index tiles = format::tiles(right.depth());
-        const upcoming next = next_panels(right.panel(j), tiles, j + 2 < columns[1]);
-        kernel(factors.lefts[t].panel(i), right.panel(j), tiles, height, width, t == 0 ? block : term,
+      for (std::size_t t = 0; t < lefts.size(); ++t) {
+        const index tiles = format::tiles(rights[t].depth());
+        const upcoming next = next_panels(rights[t].panel(j), tiles, j + 2 < columns[1]);
+        kernel(lefts[t].panel(i), rights[t].panel(j), tiles, height, width, t == 0 ? block : term,
                next.part((i - rows[0]) / 2, (rows[1] - rows[0] + 1) / 2, 0));
         if (t > 0) {
 #pragma omp simd
           for (index n = 0; n < height * block_side; ++n) block[n] += term[n];
         }
-        watch.operations += 2 * height * width * right.depth();
+        watch.operations += 2 * height * width * rights[t].depth();
       }
       watch.stop();
       f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
@@ -336,37 +338,25 @@ void partition(index row_panels, index column_panels, index panel_bytes, index c
 
 }  // namespace detail
 
-/// Calls f(i, row, col, block) for every block of LEFT RIGHTS[i], up to (32, 32) and each once, on ctx.threads threads; ROW and COL say
-/// where in the product it lies, multiples of 32. Every element is summed along the depth in one order, whatever the number of threads.
-/// Cost: 2 rows depth columns operations a product.
+/// Products of LEFTS, several of T terms each: calls f(i, row, col, block) for every block of sum_t LEFTS[t] RIGHTS[i T + t], up to
+/// (32, 32) and each once, on ctx.threads threads; ROW and COL say where in the product it lies, multiples of 32. Every element is summed
+/// along the depth in one order, whatever the number of threads.   Cost: 2 rows depth columns operations a term.
 template <class P>
-void products(const packed_a<P>& left, std::span<const packed_b<P>> rights, context& ctx, blocks_function<P> f) {
+void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, context& ctx, blocks_function<P> f) {
   const timed time(ctx.times, operation::product);
   using format = typename packed_a<P>::format;
-  index columns = 0;
+  index columns = 0, depth = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
-  const tile_path path = detail::path_of<P>(ctx);
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
-    const auto& right = rights[static_cast<std::size_t>(which)];
-    column_panels[1] = std::min(column_panels[1], format::panels(right.columns()));
-    detail::blocks<P>({{&left, 1}, {&right, 1}}, row_panels, column_panels, path, ctx.times,
-                      [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
-  };
-  detail::partition(format::panels(left.rows()), columns, packed_b<P>::panel_bytes(left.depth()), std::ssize(rights), path, ctx, piece);
-}
-/// The blocks of sum_t LEFTS[t] RIGHTS[t], as many of each.
-template <class P>
-void summed_product(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, context& ctx, block_function<P> f) {
-  const timed time(ctx.times, operation::product);
-  using format = typename packed_a<P>::format;
-  index depth = 0;
   for (const auto& left : lefts) depth += left.depth();
   const tile_path path = detail::path_of<P>(ctx);
-  const auto piece = [&](index, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
-    detail::blocks<P>({lefts, rights}, row_panels, column_panels, path, ctx.times, f);
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
+    const auto own = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
+    column_panels[1] = std::min(column_panels[1], format::panels(own[0].columns()));
+    detail::blocks<P>(lefts, own, row_panels, column_panels, path, ctx.times,
+                      [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
-  detail::partition(format::panels(lefts[0].rows()), format::panels(rights[0].columns()), packed_b<P>::panel_bytes(depth), 1, path, ctx,
-                    piece);
+  detail::partition(format::panels(lefts[0].rows()), columns, packed_b<P>::panel_bytes(depth), std::ssize(rights) / std::ssize(lefts), path,
+                    ctx, piece);
 }
 
 /// EPILOGUES (ops/epilogues.hpp, or any e(row, col, block)) as one function of the blocks: one after the other, in this order.
@@ -378,36 +368,15 @@ auto in_order(const E&... epilogues) {
 /// LEFT RIGHT, every block of which goes through EPILOGUES while it is in cache.
 template <class P, class... E>
 void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, const E&... epilogues) {
-  summed_product<P>({&left, 1}, {&right, 1}, ctx, in_order<P>(epilogues...));
+  products<P>({&left, 1}, {&right, 1}, ctx,
+              [&](index, index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); });
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
 template <class P, class... E>
 void serial_product(const packed_a<P>& left, const packed_b<P>& right, tile_path path, const E&... epilogues) {
   using format = typename packed_a<P>::format;
-  detail::blocks<P>({{&left, 1}, {&right, 1}}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr,
+  detail::blocks<P>({&left, 1}, {&right, 1}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr,
                     in_order<P>(epilogues...));
-}
-/// M as the left factor of a product: packed now, unless it is.
-template <class P>
-const packed_a<P>& as_factor(const packed_a<P>& m, context&) {
-  return m;
-}
-template <class P, class M>
-packed_a<P> as_factor(const M& m, context& ctx) {
-  return packed_a<P>::pack(transpose::no, const_view<typename M::Scalar>(m), ctx);
-}
-
-/// The right factor of y = x W^T (op transposed) or dx = dy W (is): W as FORMS have it, or packed now.
-template <class P>
-packed_b<P> weight_factor(const const_view<typename P::real>& w, const packed_weight* forms, transpose op, context& ctx) {
-  const packed_bytes* packed = forms == nullptr ? nullptr : op == transpose::no ? &forms->backward : &forms->forward;
-  if (packed == nullptr || packed->empty()) return packed_b<P>::pack(op, w, ctx);
-  const auto* memory = reinterpret_cast<const typename P::operand*>(packed->data());
-  return op == transpose::no ? packed_b<P>(memory, w.rows(), w.cols()) : packed_b<P>(memory, w.cols(), w.rows());
-}
-template <class P>
-packed_b<P> weight_factor(const parameter<typename P::real>& w, transpose op, context& ctx) {
-  return weight_factor<P>(w.value(), w.packed(), op, ctx);
 }
 
 /// FORM = OP(VALUE), a weight, as products read it.

@@ -39,10 +39,10 @@ class dora {
     }
   }
 
-  /// W' as a factor.
-  packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const {
-    if (settled() != nullptr) return weight_factor<P>(w.value(), settled(), op, ctx);
-    return weight_factor<P>(merged(w, ctx), nullptr, op, ctx);
+  /// W' in W's place.
+  product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const {
+    if (settled() != nullptr) return {w.value(), op, settled()};
+    return {merged(w, ctx), op};
   }
   /// Computes W' for the products that come, until A, B or m is edited; the caller packs A and B, too.
   void settle(const parameter<real>& w, context& ctx) {

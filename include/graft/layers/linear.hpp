@@ -1,6 +1,7 @@
 #pragma once
 // The fully connected layer.
 
+#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 #include <new>
@@ -10,7 +11,6 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
-#include "graft/gemm/int8_product.hpp"
 #include "graft/layers/dora.hpp"
 #include "graft/layers/low_rank.hpp"
 #include "graft/layers/projection_mix.hpp"
@@ -37,15 +37,21 @@ class linear {
   };
 
   /// Parameters PREFIX.weight and, if it is BIASED, PREFIX.bias, zero. ROLE is the weight's.
-  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight, bool biased = true);
+  linear(const std::string& prefix, index in, index out, parameter_role role = parameter_role::weight, bool biased = true)
+      : weight(parameter<real>::factor(prefix + ".weight", role, out, in)),
+        bias(parameter<real>::vector(prefix + ".bias", parameter_role::bias, out)),
+        biased_(biased) {}
 
   /// PREFIX
   std::string name() const { return weight.name.substr(0, weight.name.size() - std::string(".weight").size()); }
   index in() const { return weight.cols(); }
   index out() const { return weight.rows(); }
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const { product(x, s, ctx, ops::store{y}); }
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
+    accumulate_gradients(dy, s, ctx);
+    if (dx != nullptr) product_back(dy, s, ctx, ops::store{*dx});
+  }
 
   /// y, every block of which goes through EPILOGUES (ops/epilogues.hpp) while it is in cache. x is kept as forward keeps it.
   template <class... E>
@@ -53,32 +59,28 @@ class linear {
     if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
     products({this}, x, ctx, epilogues...);
   }
-  /// The same of an x that another product stored for this one, and as saved_input(s).
+  /// The same of an x that is kept already, or was stored by another product as `input` and as saved_input(s).
   template <class... E>
-  void product(const packed_a<P>& x, context& ctx, const E&... epilogues) const {
+  void product(const product_input<P>& x, context& ctx, const E&... epilogues) const {
     products({this}, x, ctx, epilogues...);
   }
-  /// The y of several layers that read the same x, side by side: one product as wide as all of them. x is a matrix, or stored as above.
-  template <class X, class... E>
-  static void products(std::initializer_list<const linear*> layers, const X& x, context& ctx, const E&... epilogues) {
+  /// The y of several layers that read the same x, side by side: one product as wide as all of them.
+  template <class... E>
+  static void products(std::initializer_list<const linear*> layers, const product_input<P>& x, context& ctx, const E&... epilogues) {
     scratch::mark mark(ctx.memory);
-    std::optional<int8_rows> rounded;
-    std::optional<packed_a<P>> factor;
-    bool in_int8 = true, reads_factor = false;
-    for (const linear* l : layers) {
-      in_int8 = in_int8 && l->multiplies_in_int8();
-      reads_factor = reads_factor || l->lora || l->gate || l->mix;
-    }
-    if (in_int8) rounded = int8_rows::of(x, ctx);
-    if (!in_int8 || reads_factor) factor.emplace(as_factor<P>(x, ctx));
-    forward_blocks(layers, factor ? &*factor : nullptr, rounded ? &*rounded : nullptr, ctx, in_order<P>(epilogues...));
+    forward_blocks(layers, x, ctx, in_order<P>(epilogues...));
   }
   /// For an x, or a dy, of ROWS, as another product may store it for this one.
-  packed_a<P> input(index rows, context& ctx) const { return packed_a<P>::take(rows, in(), ctx); }
-  packed_a<P> output_gradient(index rows, context& ctx) const { return packed_a<P>::take(rows, out(), ctx); }
+  product_input<P> input(index rows, context& ctx) const { return product_input<P>::take(rows, in(), ctx); }
+  product_input<P> output_gradient(index rows, context& ctx) const { return product_input<P>::take(rows, out(), ctx); }
   /// Where x is kept for backward; no rows: backward needs none, or s is null.
   view<operand> saved_input(saved* s, index rows) const {
     return s != nullptr && needs_input() ? s->x.resize(rows, in()) : view<operand>(nullptr, 0, 0);
+  }
+
+  /// Memory for an x of ROWS that is no product's: where it is kept for backward, or else scratch memory.
+  view<operand> input_rows(saved* s, index rows, context& ctx) const {
+    return saved_or_scratch(s != nullptr && needs_input() ? &s->x : nullptr, rows, in(), ctx);
   }
 
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
@@ -86,10 +88,7 @@ class linear {
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
     if (mix) mix->accumulate_gradients(weight, bias, dy, x, ctx);
     if (mix && !mix->scales.empty()) return;  // which change what W's gradient is, and b's
-    if (weight.is_trained()) {
-      ++ctx.counters.weight_gradient_products;
-      multiply<P>(transpose::yes, dy, transpose::no, x, real(1), gradient_of(weight, ctx), ctx);
-    }
+    add_weight_gradient<P>(weight, dy, x, ctx);
     if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
     if (lora) lora->accumulate_gradients(dy, x, ctx);
     if (dora) dora->accumulate_gradients(weight, dy, x, ctx);
@@ -98,26 +97,23 @@ class linear {
   void accumulate_gradients(const const_view<S>& dy, const saved& s, context& ctx) {
     accumulate_gradients(dy, s.x.get(), ctx);
   }
-  /// dx = dy W, every block of which goes through EPILOGUES. DY is a matrix, or stored for this product; X as above, which gates of a mix
-  /// may read.
-  template <class Dy, class... E>
-  void product_back(const Dy& dy, const saved& s, context& ctx, const E&... epilogues) const {
-    scratch::mark mark(ctx.memory);
-    const packed_a<P> factor = as_factor<P>(dy, ctx);
-    backward_blocks({this}, {&factor, 1}, s.x, ctx, in_order<P>(epilogues...));
+  /// dx = dy W, every block of which goes through EPILOGUES. Gates of a mix may read x.
+  template <class... E>
+  void product_back(const product_input<P>& dy, const saved& s, context& ctx, const E&... epilogues) const {
+    products_back({this}, {dy}, s.x, ctx, epilogues...);
   }
   /// The same for several layers that read the same x: the sum of all dy W.
-  template <class S, class... E>
-  static void products_back(std::initializer_list<const linear*> layers, std::initializer_list<const_view<S>> dys, const_view<operand> x,
+  template <class... E>
+  static void products_back(std::initializer_list<const linear*> layers, std::initializer_list<product_input<P>> dys, const_view<operand> x,
                             context& ctx, const E&... epilogues) {
     scratch::mark mark(ctx.memory);
-    const auto factors = ctx.memory.take_array<packed_a<P>>(dys.size());
-    for (std::size_t i = 0; i < dys.size(); ++i) new (&factors[i]) packed_a<P>(as_factor<P>(dys.begin()[i], ctx));
-    backward_blocks(layers, factors, x, ctx, in_order<P>(epilogues...));
+    backward_blocks(layers, dys, x, ctx, in_order<P>(epilogues...));
   }
 
   /// Whether a gradient needs x.
-  bool needs_input() const;
+  bool needs_input() const {
+    return weight.is_trained() || (lora && is_trainable(*lora)) || (dora && is_trainable(*dora)) || (mix && mix->needs_input());
+  }
   /// Whether it multiplies what it reads in 8 bits.
   bool multiplies_in_int8() const { return !dora && !(mix && !mix->scales.empty()) && int8_form(weight); }
   /// Whether it takes part in the gradient of weights that are visited elsewhere.
@@ -142,28 +138,69 @@ class linear {
 
  private:
   bool biased_;  // if not, b is zero, and nobody sees it
-  /// What a layer adds beside x W^T, or dy W.
+  /// What a layer adds beside x W^T, or dy W: of lora and of gate, and of the mix.
   struct terms {
     index first;  // column of the product where this layer's begin
-    const_view<real> bias;
-    view<real> update, gate;  // of lora, and of gate
+    view<real> update, gate;
     typename projection_mix<P>::terms mixed;
   };
-  /// X may be null where all LAYERS multiply ROUNDED, which is x, too, and nothing stands beside them.
-  static void forward_blocks(std::initializer_list<const linear*> layers, const packed_a<P>* x, const int8_rows* rounded, context& ctx,
-                             block_function<P> f);
-  static void backward_blocks(std::initializer_list<const linear*> layers, std::span<const packed_a<P>> dys, const_view<operand> x,
-                              context& ctx, block_function<P> f);
-  packed_b<P> factor(transpose op, context& ctx) const {
+  static void forward_blocks(std::initializer_list<const linear*> layers, const product_input<P>& x, context& ctx, block_function<P> f) {
+    const linear* const* all = layers.begin();
+    const bool shared = std::any_of(layers.begin(), layers.end(), [](const linear* l) { return l->lora || l->gate || l->mix; });
+    const product_input<P> rows = shared ? x.ready(ctx) : x;
+    const auto added = ctx.memory.take_array<terms>(layers.size());
+    const auto weights = ctx.memory.take_array<product_weight<P>>(layers.size());
+    const view<real> none(nullptr, 0, 0);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const linear& l = *all[i];
+      check_shape(x.depth() == l.in(), l.weight.name, "x", const_view<real>(nullptr, x.rows(), x.depth()),
+                  [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
+      terms& own = *new (&added[i]) terms{i == 0 ? 0 : added[i - 1].first + all[i - 1]->out(),
+                                          l.lora ? l.lora->project(rows, ctx) : none,
+                                          l.gate ? l.gate->open(rows, ctx) : none,
+                                          {}};
+      if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
+      if (l.mix) own.mixed = l.mix->project(rows, l.weight, l.bias, ctx);
+      new (&weights[i]) product_weight<P>(l.factor(transpose::yes, ctx), l.bias.value());
+    }
+    graft::products<P>(std::span(&rows, 1), weights, ctx, [&](index which, index row, index col, view<real> block) {
+      const linear& l = *all[which];
+      const terms& own = added[static_cast<std::size_t>(which)];
+      if (l.lora) l.lora->term(own.update)(row, col, block);
+      if (l.gate && !l.lora) ops::scale_rows{own.gate}(row, col, block);
+      if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
+      f(row, own.first + col, block);
+    });
+  }
+  static void backward_blocks(std::initializer_list<const linear*> layers, std::initializer_list<product_input<P>> dys,
+                              const_view<operand> x, context& ctx, block_function<P> f) {
+    const auto added = ctx.memory.take_array<terms>(layers.size());
+    const auto inputs = ctx.memory.take_array<product_input<P>>(layers.size());
+    const auto weights = ctx.memory.take_array<product_weight<P>>(layers.size());
+    const view<real> none(nullptr, 0, 0);
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const linear& l = *layers.begin()[i];
+      const auto& dy = *new (&inputs[i]) product_input<P>(dys.begin()[i].ready(ctx));
+      terms& own = *new (&added[i]) terms{0, l.lora ? l.lora->project_back(dy, ctx) : none, none, {}};
+      if (l.mix) own.mixed = l.mix->project_back(dy, x, l.weight, l.bias, ctx);
+      new (&weights[i]) product_weight<P>(l.factor(transpose::no, ctx));
+    }
+    graft::products<P>(inputs, weights, ctx, [&](index, index row, index col, view<real> block) {
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        const linear& l = *layers.begin()[i];
+        if (l.lora) l.lora->term_back(added[i].update, ctx)(row, col, block);
+        if (l.mix) l.mix->add_backward(added[i].mixed, block, row, col, ctx);
+      }
+      f(row, col, block);
+    });
+  }
+  /// W, or what stands in its place.
+  product_weight<P> factor(transpose op, context& ctx) const {
     if (dora) return dora->factor(weight, op, ctx);
-    return mix ? mix->factor(weight, op, ctx) : weight_factor<P>(weight, op, ctx);
+    return mix ? mix->factor(weight, op, ctx) : product_weight<P>(weight, op);
   }
 };
 
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);
 
 }  // namespace graft
-
-#if !defined(GRAFT_COMPILED)
-#include "graft/layers/linear-inl.hpp"  // IWYU pragma: export
-#endif

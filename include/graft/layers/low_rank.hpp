@@ -21,14 +21,22 @@ class low_rank {
   using real = typename P::real;
 
   /// Parameters PREFIX.lora_A.weight and PREFIX.lora_B.weight, zero.
-  low_rank(const std::string& prefix, index in, index out, index r, double alpha);
+  low_rank(const std::string& prefix, index in, index out, index r, double alpha)
+      : a(parameter<real>::factor(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
+        b(parameter<real>::factor(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
+        scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
 
   real scale() const { return scale_; }
 
   /// s u (N, r), in scratch memory.
-  view<real> project(const packed_a<P>& x, context& ctx) const;
+  view<real> project(const product_input<P>& x, context& ctx) const {
+    const auto mask = mask_of(ctx);
+    return ops::taken_product<P>(mask.active() ? ops::dropped_out<P>(x, mask, ctx) : x, {a, transpose::yes}, ctx, ops::scale<real>{scale_});
+  }
   /// du (N, r), in scratch memory.
-  view<real> project_back(const packed_a<P>& dy, context& ctx) const;
+  view<real> project_back(const product_input<P>& dy, context& ctx) const {
+    return ops::taken_product<P>(dy, {b, transpose::no}, ctx, ops::scale<real>{scale_});
+  }
 
   /// The epilogue that adds the update to y, or to dx.
   ops::add_low_rank<real> term(const_view<real> u) const { return {u, b.value()}; }
@@ -39,28 +47,21 @@ class low_rank {
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx, real weight = real(1),
                             const view<real>* rows = nullptr) {
     scratch::mark mark(ctx.memory);
-    const auto scale = [&](view<real> u) {
+    const auto scaled = [&](view<real> u) {
       if (weight != real(1)) u *= weight;
       for (index r = 0; rows != nullptr && r < u.rows(); ++r) u.row(r) *= (*rows)(r, 0);
+      return u;
     };
-    if (b.is_trained()) {
-      ++ctx.counters.weight_gradient_products;
-      view<real> u = project(as_factor<P>(x, ctx), ctx);
-      scale(u);
-      multiply<P>(transpose::yes, dy, transpose::no, const_view<real>(u), real(1), gradient_of(b, ctx), ctx);
-    }
-    if (a.is_trained()) {
-      ++ctx.counters.weight_gradient_products;
-      view<real> du = project_back(as_factor<P>(dy, ctx), ctx);
-      scale(du);
-      if (const auto mask = mask_of(ctx); mask.active()) {
-        view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
-        convert_rows(x, seen, ctx.threads);
-        mask(0, 0, seen);
-        multiply<P>(transpose::yes, const_view<real>(du), transpose::no, const_view<real>(seen), real(1), gradient_of(a, ctx), ctx);
-        return;
-      }
-      multiply<P>(transpose::yes, const_view<real>(du), transpose::no, x, real(1), gradient_of(a, ctx), ctx);
+    if (b.is_trained()) add_weight_gradient<P>(b, dy, scaled(project(x, ctx)), ctx);
+    if (!a.is_trained()) return;
+    const view<real> du = scaled(project_back(dy, ctx));
+    if (const auto mask = mask_of(ctx); mask.active()) {
+      view<real> seen = ctx.memory.take<real>(x.rows(), x.cols());
+      convert_rows(x, seen, ctx.threads);
+      mask(0, 0, seen);
+      add_weight_gradient<P>(a, du, seen, ctx);
+    } else {
+      add_weight_gradient<P>(a, du, x, ctx);
     }
   }
 
@@ -82,7 +83,3 @@ class low_rank {
 static_assert(parameterized<low_rank<f64>>);
 
 }  // namespace graft
-
-#if !defined(GRAFT_COMPILED)
-#include "graft/layers/low_rank-inl.hpp"  // IWYU pragma: export
-#endif

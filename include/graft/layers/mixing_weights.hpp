@@ -1,12 +1,15 @@
 #pragma once
 // The mixing weights of a multi-adapter.
 
-#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
 #include "graft/core/tuning_options.hpp"
+#include "graft/ops/softmax.hpp"
 
 namespace graft {
 
@@ -19,14 +22,30 @@ class mixing_weights {
   using real = typename P::real;
 
   /// Parameter PREFIX.weights
-  mixing_weights(const std::string& prefix, index count, mixing_mode mode);
+  mixing_weights(const std::string& prefix, index count, mixing_mode mode)
+      : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
 
   index count() const { return v.size(); }
 
-  void forward(view<real> w) const;
+  void forward(view<real> w) const {
+    w = v.value();
+    if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
+    if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
+  }
   /// w, in scratch memory.
-  view<real> current(context& ctx) const;
-  void backward(const_view<real> dw, const_view<real> w, context& ctx);
+  view<real> current(context& ctx) const {
+    view<real> w = ctx.memory.take<real>(1, count());
+    forward(w);
+    return w;
+  }
+  void backward(const_view<real> dw, const_view<real> w, context& ctx) {
+    if (!v.is_trained()) return;
+    auto dv = gradient_of(v, ctx).row(0).array();
+    const auto mixed = w.row(0).array(), d = dw.row(0).array();
+    if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
+    if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
+    if (mode_ == mixing_mode::weights) dv += d;
+  }
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -36,14 +55,47 @@ class mixing_weights {
   parameter<real> v;  ///< (1, M), one number for each member
 
  private:
-  static real initial(index count, mixing_mode mode);
+  static real initial(index count, mixing_mode mode) {
+    switch (mode) {
+      case mixing_mode::softmax:
+        return real(1) / real(count);
+      case mixing_mode::gates:
+      case mixing_mode::fusion:
+        return real(0);
+      case mixing_mode::weights:
+        return real(1);
+    }
+    return real(0);
+  }
   mixing_mode mode_;
+};
+
+/// Those members of a mix that change something at one place, each by a PART.
+template <class P, class Part>
+class mixed_parts {
+ public:
+  /// Of the member that the weight NUMBER is for.
+  struct member {
+    index number;
+    Part by;
+  };
+
+  /// Of no member yet.
+  explicit mixed_parts(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
+
+  /// Whether it takes part in the gradient of weights that are visited elsewhere.
+  bool trains_elsewhere() const { return weights != nullptr && weights->v.is_trained(); }
+
+  /// Those of the members; the mixing weights are visited where their owner is.
+  template <class F>
+  void for_each_parameter(F&& f) {
+    for (member& m : members) m.by.for_each_parameter(f);
+  }
+
+  std::shared_ptr<mixing_weights<P>> weights;  // w; null: there are none
+  std::vector<member> members;
 };
 
 static_assert(parameterized<mixing_weights<f64>>);
 
 }  // namespace graft
-
-#if !defined(GRAFT_COMPILED)
-#include "graft/layers/mixing_weights-inl.hpp"  // IWYU pragma: export
-#endif

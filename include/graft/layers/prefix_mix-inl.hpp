@@ -34,7 +34,7 @@ template <class P>
 auto prefix_mix<P>::current(context& ctx) const -> std::pair<view<real>, real> {
   const view<real> w = weights->current(ctx);
   real rest = 1;
-  for (const member& m : members) rest -= w(0, m.number);
+  for (const auto& m : members) rest -= w(0, m.number);
   return {w, rest};
 }
 
@@ -108,7 +108,7 @@ auto prefix_mix<P>::backward(const_view<operand> dc, const_view<operand> x, cons
 
 template <class P>
 bool prefix_mix<P>::needs_input() const {
-  return std::any_of(members.begin(), members.end(), [](const member& m) { return m.by.needs_input(); });
+  return std::any_of(members.begin(), members.end(), [](const auto& m) { return m.by.needs_input(); });
 }
 
 }  // namespace graft

@@ -16,15 +16,12 @@ namespace graft {
 /// @param  q  (QUERIES, H)      @param kv  (N, 2 H) keys beside values      @param c  (QUERIES, H) in: c_0, out: c
 /// Saved: c_0, c_k, the keys and values behind each prefix.   Tested: tests/model/gradient_test.cpp, tests/model/mix_test.cpp
 template <class P>
-class prefix_mix {
+class prefix_mix : public mixed_parts<P, attention_prefix<P>> {
  public:
   using real = typename P::real;
   using operand = typename P::operand;
-  /// Of the member that the weight NUMBER is for.
-  struct member {
-    index number;
-    attention_prefix<P> by;
-  };
+  using parts = mixed_parts<P, attention_prefix<P>>;
+  using parts::parts, parts::members, parts::weights;
   struct saved {
     struct one {
       buffer<operand> kv, c;
@@ -42,9 +39,6 @@ class prefix_mix {
     ops::score_numbers<real> more{};  // what the tokens' distances add to scores; a prefix has none
   };
 
-  /// Of no member yet.
-  explicit prefix_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
-
   /// x is what q, keys and values were made of.
   void forward(const_view<real> x, const_view<operand> q, const_view<operand> kv, view<operand> c, saved* s, const attention& a,
                context& ctx) const;
@@ -55,17 +49,6 @@ class prefix_mix {
 
   /// Whether a gradient needs x.
   bool needs_input() const;
-  /// Whether it takes part in the gradient of weights that are visited elsewhere.
-  bool trains_elsewhere() const { return weights->v.is_trained(); }
-
-  /// Those of the members; the mixing weights are visited where their owner is.
-  template <class F>
-  void for_each_parameter(F&& f) {
-    for (member& m : members) m.by.for_each_parameter(f);
-  }
-
-  std::shared_ptr<mixing_weights<P>> weights;  // w
-  std::vector<member> members;
 
  private:
   /// w (1, M), in scratch memory, and 1 - sum_k w_k.

@@ -13,14 +13,14 @@ bool projection_mix<P>::touches_bias() const {
 }
 
 template <class P>
-auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const -> terms {
+auto projection_mix<P>::project(const product_input<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const
+    -> terms {
   const auto all = ctx.memory.take_array<view<real>>(updates.size());
   const view<real> mixed = weights->current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const update& u = updates[i];
-    view<real>& there = *new (all.data() + i) view<real>(u.by.project(x, ctx));
-    there *= mixed(0, u.member);
-    if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
+    view<real>& there = *new (&all[i]) view<real>(updates[i].by.project(x, ctx));
+    there *= mixed(0, updates[i].member);
+    if (updates[i].gate) ops::scale_rows{updates[i].gate->open(x, ctx)}(0, 0, there);
   }
   if (!touches_bias()) return {all};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
@@ -28,30 +28,28 @@ auto projection_mix<P>::project(const packed_a<P>& x, const parameter<real>& w, 
   for (const update& u : updates) {
     if (u.bias) bias += mixed(0, u.member) * u.by.scale() * u.bias->value();
   }
-  for (const scale& s : scales) {
-    if (!s.changes_bias()) continue;
-    for (index i = 0; i < bias.cols(); ++i) bias(0, i) += mixed(0, s.member) * s.in_weight(i) * b.value()(0, i);
-  }
   const auto whole = ctx.memory.take_array<view<real>>(scales.size());
-  for (std::size_t i = 0; i < whole.size(); ++i) {
-    const scale& s = scales[i];
-    view<real>& there = *new (whole.data() + i) view<real>(nullptr, 0, 0);
+  for (std::size_t k = 0; k < whole.size(); ++k) {
+    const scale& s = scales[k];
+    const real w_k = mixed(0, s.member);
+    for (index i = 0; s.changes_bias() && i < bias.cols(); ++i) bias(0, i) += w_k * s.in_weight(i) * b.value()(0, i);
+    view<real>& there = *new (&whole[k]) view<real>(nullptr, 0, 0);
     if (!s.gate) continue;
     new (&there) view<real>(ops::taken_product<P>(x, scaled_weight(s, w, transpose::yes, ctx), ctx));
     if (s.of_rows()) there.array().rowwise() += (b.value().array() * s.by.value().transpose().array()).row(0);
     if (!s.of_rows()) there.rowwise() += b.value().row(0);
-    there *= mixed(0, s.member);
+    there *= w_k;
     ops::scale_rows{s.gate->open(x, ctx)}(0, 0, there);
   }
   return {all, bias.data(), {}, whole};
 }
 
 template <class P>
-packed_b<P> projection_mix<P>::scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const {
+product_weight<P> projection_mix<P>::scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const {
   view<real> v = ctx.memory.take<real>(w.rows(), w.cols());
   if (s.of_rows()) v = w.value().array().colwise() * s.by.value().array().col(0);
   if (!s.of_rows()) v = w.value().array().rowwise() * s.by.value().array().row(0);
-  return weight_factor<P>(v, nullptr, op, ctx);
+  return {v, op};
 }
 
 template <class P>
@@ -64,29 +62,27 @@ void projection_mix<P>::add_forward(const terms& t, view<real> block, index row,
 }
 
 template <class P>
-auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
+auto projection_mix<P>::project_back(const product_input<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
                                      context& ctx) const -> terms {
   const auto all = ctx.memory.take_array<view<real>>(updates.size()), whole = ctx.memory.take_array<view<real>>(scales.size()),
              gates = ctx.memory.take_array<view<real>>(gated() ? updates.size() : 0);
   const view<real> mixed = weights->current(ctx);
+  const product_input<P> rows = gated() ? product_input<P>(x).ready(ctx) : x;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const update& u = updates[i];
     const real w_k = mixed(0, u.member);
-    view<real>& back = *new (all.data() + i) view<real>(u.by.project_back(dy, ctx));
-    if (!gates.empty()) new (gates.data() + i) view<real>(nullptr, 0, 0);
+    view<real>& back = *new (&all[i]) view<real>(u.by.project_back(dy, ctx));
     if (u.gate) {
-      const auto rows = as_factor<P>(x, ctx);
-      new (gates.data() + i) view<real>(gate_gradient(u, rows, back, w_k, ctx));
+      new (&gates[i]) view<real>(gate_gradient(u, rows, back, w_k, ctx));
       ops::scale_rows{u.gate->open(rows, ctx)}(0, 0, back);
     }
     back *= w_k;
   }
   for (std::size_t i = 0; i < whole.size(); ++i) {
     const scale& s = scales[i];
-    view<real>& back = *new (whole.data() + i) view<real>(nullptr, 0, 0);
+    view<real>& back = *new (&whole[i]) view<real>(nullptr, 0, 0);
     if (!s.gate) continue;
     new (&back) view<real>(ops::taken_product<P>(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
-    const auto rows = as_factor<P>(x, ctx);
     const view<real> dz = gate_gradient(s, rows, x, dy, b, back, mixed(0, s.member), ctx);
     back *= mixed(0, s.member);
     ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, back);
@@ -96,7 +92,7 @@ auto projection_mix<P>::project_back(const packed_a<P>& dy, const_view<operand> 
 }
 
 template <class P>
-auto projection_mix<P>::gate_gradient(const update& u, const packed_a<P>& x, const_view<real> back, real w_k, context& ctx) const
+auto projection_mix<P>::gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k, context& ctx) const
     -> view<real> {
   const view<real> there = u.by.project(x, ctx);
   view<real> dg = ctx.memory.take<real>(there.rows(), 1);
@@ -139,12 +135,12 @@ void projection_mix<P>::scale_weight(const_view<real> x, const_view<real> mixed,
 }
 
 template <class P>
-packed_b<P> projection_mix<P>::factor(const parameter<real>& w, transpose op, context& ctx) const {
-  if (scales.empty()) return weight_factor<P>(w, op, ctx);
-  if (settled_ != nullptr) return weight_factor<P>(*settled_, op, ctx);
+product_weight<P> projection_mix<P>::factor(const parameter<real>& w, transpose op, context& ctx) const {
+  if (scales.empty()) return {w, op};
+  if (settled_ != nullptr) return {*settled_, op};
   view<real> scaled = ctx.memory.take<real>(w.rows(), w.cols());
   scale_weight(w.value(), weights->current(ctx), scaled, false, ctx.threads);
-  return weight_factor<P>(scaled, nullptr, op, ctx);
+  return {scaled, op};
 }
 
 template <class P>
@@ -207,7 +203,7 @@ void projection_mix<P>::accumulate_gated(scale& s, parameter<real>& w, parameter
 }
 
 template <class P>
-void projection_mix<P>::accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed,
+void projection_mix<P>::accumulate_weight(update& u, const product_input<P>& x, const product_input<P>& dy, const_view<real> db, real mixed,
                                           view<real> dmixed, context& ctx) {
   scratch::mark mark(ctx.memory);
   if (u.bias) {

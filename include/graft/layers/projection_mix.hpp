@@ -60,15 +60,16 @@ class projection_mix {
   explicit projection_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
 
   /// In scratch memory.
-  terms project(const packed_a<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
+  terms project(const product_input<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
   /// X is what `project` read; only gates read it.
-  terms project_back(const packed_a<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
+  terms project_back(const product_input<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
+                     context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
   void add_forward(const terms& t, view<real> block, index row, index col) const;
   void add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const;
 
-  /// W', or W as it is without scales, as a factor.
-  packed_b<P> factor(const parameter<real>& w, transpose op, context& ctx) const;
+  /// W', or W as it is without scales.
+  product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const;
   /// Makes W' once and for all, where the mixing weights are frozen; nothing of this is to be edited any more.
   void settle(const parameter<real>& w, int threads);
 
@@ -80,7 +81,8 @@ class projection_mix {
     dmixed.setZero();
     db.setZero();
     if (touches_bias()) ops::add_column_sum<real, S>(dy, db, ctx);
-    if (!scales.empty() && (needs_input() || w.is_trained() || b.is_trained())) {
+    const bool reads_input = needs_input();
+    if (!scales.empty() && (reads_input || w.is_trained() || b.is_trained())) {
       view<real> dw = ctx.memory.take<real>(w.rows(), w.cols());
       ++ctx.counters.weight_gradient_products;
       multiply<P>(transpose::yes, dy, transpose::no, x, real(0), dw, ctx);
@@ -88,10 +90,10 @@ class projection_mix {
       for (scale& s : scales) {
         if (!s.gate) continue;
         scratch::mark own(ctx.memory);
-        const auto rows = as_factor<P>(x, ctx), drows = as_factor<P>(dy, ctx);
-        const view<real> g = s.gate->open(rows, ctx);
+        const product_input<P> rows = product_input<P>(x).ready(ctx), drows = product_input<P>(dy).ready(ctx);
         view<real> opened = ctx.memory.take<real>(dy.rows(), dy.cols());
-        for (index r = 0; r < dy.rows(); ++r) opened.row(r) = dy.row(r).template cast<real>() * g(r, 0);
+        convert_rows(dy, opened, ctx.threads);
+        ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, opened);
         db.setZero();
         ops::add_column_sum<real>(opened, db, ctx);
         ++ctx.counters.weight_gradient_products;
@@ -102,8 +104,8 @@ class projection_mix {
         s.gate->accumulate_gradients(gate_gradient(s, rows, x, drows, b, back, mixed(0, s.member), ctx), x, ctx);
       }
     }
-    if (!updates.empty() && needs_input()) {
-      const auto rows = as_factor<P>(x, ctx), drows = as_factor<P>(dy, ctx);
+    if (!updates.empty() && reads_input) {
+      const product_input<P> rows = product_input<P>(x).ready(ctx), drows = product_input<P>(dy).ready(ctx);
       for (update& u : updates) {
         scratch::mark own(ctx.memory);
         const real w_k = mixed(0, u.member);
@@ -148,32 +150,32 @@ class projection_mix {
 
  private:
   bool touches_bias() const;
-  /// V of S, as a factor.
-  packed_b<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;
+  /// V of S, in scratch memory.
+  product_weight<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;
   /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
   void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
   /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
   void accumulate_scales(parameter<real>& w, parameter<real>& b, view<real> dw, const_view<real> db, const_view<real> mixed,
                          view<real> dmixed, context& ctx);
   /// What the logits of U's gate get (N, 1), in scratch memory; BACK is s dy B, W_K its weight.
-  view<real> gate_gradient(const update& u, const packed_a<P>& x, const_view<real> back, real w_k, context& ctx) const;
+  view<real> gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k, context& ctx) const;
   /// The same of a gated S; BACK is dy V.
   template <class X>
-  view<real> gate_gradient(const scale& s, const packed_a<P>& packed_x, const const_view<X>& x, const packed_a<P>& dy,
+  view<real> gate_gradient(const scale& s, const product_input<P>& rows, const const_view<X>& x, const product_input<P>& dy,
                            const parameter<real>& b, const_view<real> back, real w_k, context& ctx) const {
     view<real> dg = ctx.memory.take<real>(back.rows(), 1), c = ctx.memory.take<real>(1, b.cols());
     c = b.value();
     if (s.of_rows()) c.array() *= s.by.value().transpose().array();
-    const view<real> of_c = ops::taken_product<P>(dy, weight_factor<P>(c, nullptr, transpose::yes, ctx), ctx);
+    const view<real> of_c = ops::taken_product<P>(dy, {c, transpose::yes}, ctx);
     for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k * (back.row(r).dot(x.row(r).template cast<real>()) + of_c(r, 0));
-    return s.gate->logits_gradient(packed_x, dg, ctx);
+    return s.gate->logits_gradient(rows, dg, ctx);
   }
   /// The gradients of W_K y_k of a gated S, from DV = (g dy)^T x and DC, the sum of g dy.
   void accumulate_gated(scale& s, parameter<real>& w, parameter<real>& b, const_view<real> dv, const_view<real> dc, real w_k,
                         view<real> dmixed, context& ctx);
   /// DMIXED (1, 1) += <dy, d(x)> of U, and the gradient of its bias.
-  void accumulate_weight(update& u, const packed_a<P>& x, const packed_a<P>& dy, const_view<real> db, real mixed, view<real> dmixed,
-                         context& ctx);
+  void accumulate_weight(update& u, const product_input<P>& x, const product_input<P>& dy, const_view<real> db, real mixed,
+                         view<real> dmixed, context& ctx);
 
   std::shared_ptr<const parameter<real>> settled_;
 };

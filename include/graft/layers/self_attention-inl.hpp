@@ -45,8 +45,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   view<operand> kv = prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + in_front * ctx.sequences(), 2 * width, ctx) : own;
   if (prefix) prefix->forward(x, own, kv, s != nullptr ? &s->prefix : nullptr, ctx);
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
-  const view<operand> kept = output.saved_input(part_of(s, &saved::output), h.rows());
-  const view<operand> attended = kept.rows() > 0 ? kept : ctx.memory.take<operand>(h.rows(), width);
+  const view<operand> attended = output.input_rows(part_of(s, &saved::output), h.rows(), ctx);
   const ops::score_numbers<real> more = score_numbers(ctx);
   if (options_.fused) {
     ops::windowed_attention_forward<P>(q, part(0), part(1), attended, options_.heads, window(), options_.attention_dropout,
@@ -65,7 +64,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   }
   const set_for_scope rows(ctx.rows, wanted);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
-  linear<P>::products({&output}, attended, ctx, mask, ops::store{h});
+  output.product(attended, ctx, mask, ops::store{h});
 }
 
 template <class P>
@@ -127,9 +126,9 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   value.accumulate_gradients(dv, s.x.get(), ctx);
   if (dx == nullptr) return;
   if (all) {
-    linear<P>::template products_back<operand>({&query, &key, &value}, {dq, dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
+    linear<P>::products_back({&query, &key, &value}, {dq, dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
   } else {
-    linear<P>::template products_back<operand>({&key, &value}, {dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
+    linear<P>::products_back({&key, &value}, {dk, dv}, s.x, ctx, ops::accumulate{*dx, beta});
     ops::add_to_first_rows<real>(dcls_rows, *dx, ctx);
   }
 }
@@ -168,7 +167,7 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
   rotary->turn(third(1), options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
   if (dx != nullptr) {
-    linear<P>::template products_back<operand>({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
+    linear<P>::products_back({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
   }
 }
 
@@ -243,7 +242,7 @@ void self_attention<P>::distances_backward(const distances& d, const view<real>&
     key.accumulate_gradients(dk, r, ctx);
     query.accumulate_gradients(dq, r, ctx);
     if (!is_trainable(*relative)) return;
-    linear<P>::template products_back<real>({&key, &query}, {dk, dq}, {nullptr, 0, 0}, ctx, ops::store{dr});
+    linear<P>::products_back({&key, &query}, {dk, dq}, {nullptr, 0, 0}, ctx, ops::store{dr});
   }
   drop_vectors(dr, d.first, ctx);
   relative->vectors_backward(d.first, dr, norm, ctx);

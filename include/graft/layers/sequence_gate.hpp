@@ -27,7 +27,7 @@ class sequence_gate {
 
   /// g of each row's sequence (N, 1), in scratch memory.
   /// @throws shape_error  x has other rows than the sequences of CTX
-  view<real> open(const packed_a<P>& x, context& ctx) const {
+  view<real> open(const product_input<P>& x, context& ctx) const {
     view<real> g = sigmoids(x, ctx);
     for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
       view<real> own = g.window(ctx.offsets[i], 0, ctx.offsets[i + 1] - ctx.offsets[i], 1);
@@ -36,7 +36,7 @@ class sequence_gate {
     return g;
   }
   /// dz (N, 1), in scratch memory, from what each row adds to its sequence's dg: DG (N, 1).
-  view<real> logits_gradient(const packed_a<P>& x, const_view<real> dg, context& ctx) const {
+  view<real> logits_gradient(const product_input<P>& x, const_view<real> dg, context& ctx) const {
     view<real> dz = sigmoids(x, ctx);
     for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
       const index first = ctx.offsets[i], n = ctx.offsets[i + 1] - first;
@@ -48,10 +48,7 @@ class sequence_gate {
   /// Adds the gradients of those of w and b that are trained.
   template <class X>
   void accumulate_gradients(const_view<real> dz, const const_view<X>& x, context& ctx) {
-    if (weight.is_trained()) {
-      ++ctx.counters.weight_gradient_products;
-      multiply<P>(transpose::yes, dz, transpose::no, x, real(1), gradient_of(weight, ctx), ctx);
-    }
+    add_weight_gradient<P>(weight, dz, x, ctx);
     if (bias.is_trained()) ops::add_column_sum<real>(dz, gradient_of(bias, ctx), ctx);
   }
 
@@ -65,9 +62,9 @@ class sequence_gate {
 
  private:
   /// s(z) (N, 1), in scratch memory.
-  view<real> sigmoids(const packed_a<P>& x, context& ctx) const {
+  view<real> sigmoids(const product_input<P>& x, context& ctx) const {
     if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
-    view<real> s = ops::taken_product<P>(x, weight_factor<P>(weight, transpose::yes, ctx), ctx);
+    view<real> s = ops::taken_product<P>(x, {weight, transpose::yes}, ctx);
     for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
     return s;
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Sums over rows, as bias gradients need them.
+// Sums over rows, as gradients of biases and of weights of a mix need them.
 
 #include <type_traits>
 
@@ -25,6 +25,14 @@ void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
     f(begin, end, sum);
   });
   for (index p = 0; p < pieces; ++p) out += partial.row(p);
+}
+
+/// out (1, 1) += <a, b>, the sum over all of their numbers.
+template <class T>
+void add_dot(const_view<T> a, const_view<T> b, view<T> out, context& ctx) {
+  sum_pieces<T>(a.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
+    for (index r = begin; r < end; ++r) sum(0, 0) += a.row(r).dot(b.row(r));
+  });
 }
 
 /// out (1, C) += column sums of x (N, C), which may be kept in a shorter type.

@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "graft/core/types.hpp"
-#include "graft/gemm/product.hpp"
+#include "graft/gemm/gemm.hpp"
 #include "graft/ops/activation.hpp"
 #include "graft/ops/blocks.hpp"
 #include "graft/ops/dropout.hpp"
@@ -15,8 +15,8 @@
 
 namespace graft::ops {
 
-/// to = block, in TO's type: a matrix, or the left factor of the next product. TO is all of the product, or as many columns of it as it
-/// has, from FIRST on. A matrix without rows takes nothing.
+/// to = block, in TO's type: a matrix, or the next product's input. TO is all of the product, or as many columns of it as it has, from
+/// FIRST on. A matrix without rows takes nothing.
 template <class To>
 struct store {
   To to;
@@ -52,12 +52,18 @@ struct add {
   }
 };
 
-/// LEFT RIGHT in scratch memory, every block of which went through EPILOGUES.
+/// x W^T + b, or x W, in scratch memory, every block of which went through EPILOGUES.
 template <class P, class... E>
-view<typename P::real> taken_product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, const E&... epilogues) {
-  view<typename P::real> y = ctx.memory.take<typename P::real>(left.rows(), right.columns());
-  product<P>(left, right, ctx, epilogues..., store<view<typename P::real>>{y});
+view<typename P::real> taken_product(const product_input<P>& x, const product_weight<P>& weight, context& ctx, const E&... epilogues) {
+  view<typename P::real> y = ctx.memory.take<typename P::real>(x.rows(), weight.columns());
+  product<P>(x, weight, ctx, epilogues..., store<view<typename P::real>>{y});
   return y;
+}
+
+/// A copy of x, in scratch memory, of which MASK drops out.
+template <class P>
+product_input<P> dropped_out(const product_input<P>& x, const matrix_dropout<typename P::real>& mask, context& ctx) {
+  return x.changed(ctx, [&](auto* numbers, index row, index col, index n) { mask.apply(numbers, numbers, row, col, n); });
 }
 
 /// to = block + f to: what a gradient had before stays in it.
@@ -77,14 +83,7 @@ template <class T>
 struct add_row {
   const_view<T> b;
 
-  void operator()(index, index col, view<T> block) const {
-    const T* from = b.data() + col;
-    for_each_row(block, [&](index i, auto width) {
-      T* to = block.row_data(i);
-#pragma omp simd
-      for (index c = 0; c < width; ++c) to[c] += from[c];
-    });
-  }
+  void operator()(index, index col, view<T> block) const { add_to_rows(b.data() + col, block); }
 };
 
 /// block *= s

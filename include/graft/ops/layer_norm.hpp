@@ -45,13 +45,12 @@ void layer_norm_forward(const_view<T> x, const const_view<T>* residual, const_vi
   });
 }
 
-/// dx = r (u - mean(u) - xhat mean(u xhat)),   u = g dy, for one row.   dx may be dy's memory.
-template <class T, class Dy, class Xhat, class G, class Dx>
-void normalize_row_backward(const Dy& dy, const Xhat& xhat, const G& g, T r, Dx&& dx) {
-  dx.array() = dy.array() * g.array();
-  const T mean = dx.mean();
-  const T projection = dx.dot(xhat) / T(dx.size());
-  dx.array() = r * (dx.array() - mean - projection * xhat.array());
+/// dx = r (u - mean(u) - xhat mean(u xhat)),   u = g dy, for one row.   dx may be u's or xhat's memory.
+template <class T, class U, class Xhat, class Dx>
+void normalize_row_backward(const U& u, const Xhat& xhat, T r, Dx&& dx) {
+  const T mean = u.mean();
+  const T projection = u.dot(xhat) / T(u.size());
+  dx.array() = r * (u.array() - mean - projection * xhat.array());
 }
 
 /// dx as normalize_row_backward;   dg += sum dy xhat,   db += sum dy.   dx, dg, db: skipped when null.   dx may be dy's memory.
@@ -72,7 +71,9 @@ void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> x
         sum->row(0).head(width).array() += dy.row(i).array() * normalized.row(0).array();
         sum->row(0).tail(width) += dy.row(i);
       }
-      if (dx != nullptr) normalize_row_backward<T>(dy.row(i), normalized.row(0), g.row(0), r(i, 0), dx->row(i));
+      if (dx == nullptr) continue;
+      dx->row(i).array() = dy.row(i).array() * g.row(0).array();
+      normalize_row_backward<T>(dx->row(i), normalized.row(0), r(i, 0), dx->row(i));
     }
   };
   if (!sums) {
