@@ -70,7 +70,7 @@ void layer_norm_backward(benchmark::State& state) {
 void dropout(benchmark::State& state) {
   values x = values::Random(state.range(0), width);
   graft::context ctx;
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) graft::ops::dropout<float>(x, 0.1, 0, graft::rows_of::tokens, ctx);
   graft_benchmark::count_tokens(state, x.rows(), watch.seconds());
@@ -85,7 +85,7 @@ void attention(benchmark::State& state, bool backward) {
                dy = values::Random(rows, width);
   values y(rows, width), dq(rows, width), dk(rows, width), dv(rows, width);
   graft::context ctx;
-  ctx.offsets = offsets;
+  const auto sequences = ctx.with_sequences(offsets);
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     if (backward) {

@@ -73,7 +73,7 @@ TEST_CASE("a gate is one number a sequence, and its gradients are its derivative
   const auto h = graft_test::random_matrix(6, 5, 2), x = graft_test::random_matrix(6, 5, 3), dy = graft_test::random_matrix(6, 5, 4);
   const std::vector<graft::index> offsets{0, 2, 5, 6};
   graft::context ctx;
-  ctx.offsets = offsets;
+  const auto sequences = ctx.with_sequences(offsets);
   for (const std::string other : {"", R"(,"is_parallel":true)", R"(,"original_ln_before":true,"scaling":"channel","ln_before":true)"}) {
     INFO(other);
     graft::adapter_site<f64> site("s.adapter", "s.LayerNorm", 5, 1e-5,
@@ -96,7 +96,7 @@ TEST_CASE("a gate is one number a sequence, and its gradients are its derivative
   gated.forward(h, x, y, nullptr, ctx);
   scaled.forward(h, x, expected, nullptr, ctx);
   CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
-  ctx.offsets = {};
+  const auto none = ctx.with_sequences({});
   CHECK_THROWS_AS(gated.forward(h, x, y, nullptr, ctx), graft::shape_error);
 }
 

@@ -36,15 +36,15 @@ TEST_CASE("each sequence goes through the site that is chosen for it, as it does
   three_sites sites;
   const auto h = graft_test::random_matrix(7, 4, 2), x = graft_test::random_matrix(7, 4, 3);
   graft::context ctx;
-  ctx.offsets = four_texts;
-  ctx.routes = their_sites;
+  const auto sequences = ctx.with_sequences(four_texts);
+  const auto routes = ctx.with_routes(their_sites);
   matrix<double> y(7, 4);
   sites.routed.forward(h, x, y, nullptr, ctx);
-  CHECK(ctx.offsets.data() == four_texts.data());
+  CHECK(ctx.offsets().data() == four_texts.data());
   const auto check = [&](const auto& site, graft::index row, graft::index rows) {
     const std::vector<graft::index> own{0, rows};
     graft::context alone;
-    alone.offsets = own;
+    const auto of_own = alone.with_sequences(own);
     matrix<double> expected(rows, 4);
     const matrix<double> part = h.middleRows(row, rows), residual = x.middleRows(row, rows);
     site.forward(part, residual, expected, nullptr, alone);
@@ -64,9 +64,9 @@ TEST_CASE("where first tokens alone come, a row is a sequence") {
   const std::vector<graft::index> two{1, 0, 0, 1};
   const auto h = graft_test::random_matrix(4, 4, 2), x = graft_test::random_matrix(4, 4, 3);
   graft::context ctx;
-  ctx.offsets = four_texts;
-  ctx.routes = two;
-  ctx.rows = graft::rows_of::sequences;
+  const auto sequences = ctx.with_sequences(four_texts);
+  const auto routes = ctx.with_routes(two);
+  const auto rows = ctx.with_rows(graft::rows_of::sequences);
   matrix<double> y(4, 4), plain(4, 4), houlsby(4, 4);
   sites.routed.forward(h, x, y, nullptr, ctx);
   sites.plain.forward(h, x, plain, nullptr, ctx);
@@ -77,8 +77,8 @@ TEST_CASE("where first tokens alone come, a row is a sequence") {
 TEST_CASE("the gradients of a routed site are its derivatives") {
   three_sites sites;
   graft::context ctx;
-  ctx.offsets = four_texts;
-  ctx.routes = their_sites;
+  const auto sequences = ctx.with_sequences(four_texts);
+  const auto routes = ctx.with_routes(their_sites);
   const auto h = graft_test::random_matrix(7, 4, 2), x = graft_test::random_matrix(7, 4, 3), dy = graft_test::random_matrix(7, 4, 4);
   graft_test::check_gradients(sites.routed, std::array{h, x}, dy, ctx);
 }
@@ -88,10 +88,10 @@ TEST_CASE("a route that leads nowhere is refused") {
   matrix<double> h(7, 4), y(7, 4);
   h.setOnes();
   graft::context ctx;
-  ctx.offsets = four_texts;
+  const auto sequences = ctx.with_sequences(four_texts);
   CHECK_THROWS_WITH(sites.routed.forward(h, h, y, nullptr, ctx),
                     "a routed site: 0 sequences have a route, a number for each of 4 is needed");
   const std::vector<graft::index> far{0, 1, 3, 0};
-  ctx.routes = far;
+  const auto routes = ctx.with_routes(far);
   CHECK_THROWS_WITH(sites.routed.forward(h, h, y, nullptr, ctx), "a routed site: there is no site 3 among 3");
 }

@@ -67,10 +67,10 @@ TEST_CASE("workers see what their context is set to") {
     const graft::training_step step(ctx, number);
     graft::for_each_unit(4, ctx, [&](graft::index, graft::context& own) {
       const bool same = own.stream(3).bits(1) == graft::random_stream(5, number, 3).bits(1);
-      if (!own.training || !same) throw std::logic_error("another context");
+      if (!own.training() || !same) throw std::logic_error("another context");
     });
   }
-  CHECK_FALSE(ctx.training);
+  CHECK_FALSE(ctx.training());
 }
 
 TEST_CASE("the failure of the first unit that fails is told, and nothing begins after it") {

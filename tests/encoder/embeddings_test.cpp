@@ -69,7 +69,7 @@ TEST_CASE("the embeddings' gradients are their derivatives, with dropout too") {
     const auto dy = graft_test::random_matrix(5, 8, 2);
     matrix<double> y(5, 8);
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     graft::embeddings<f64>::saved s;
     layer.forward(b, y, &s, ctx);
     layer.backward(dy, b, s, ctx);

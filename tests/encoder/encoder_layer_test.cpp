@@ -2,6 +2,7 @@
 
 #include "graft/adapters/adapter_site.hpp"
 #include "support/gradient_check.hpp"
+#include "support/training_context.hpp"
 
 using graft::f64;
 using graft::matrix;
@@ -24,21 +25,13 @@ adapted_layer make_layer(double dropout) {
           }};
 }
 
-graft::context training_context() {
-  graft::context ctx;
-  ctx.training = true;
-  ctx.threads = 1;
-  ctx.offsets = offsets;
-  return ctx;
-}
-
 }  // namespace
 
 TEST_CASE("a layer whose weights are zero normalizes twice") {
   const auto layer = make_layer(0);
   const auto x = graft_test::random_matrix(7, 4, 1);
   matrix<double> y(7, 4), expected(7, 4);
-  auto ctx = training_context();
+  graft_test::training_context ctx(offsets);
   layer.forward(x, y, nullptr, ctx);
   layer.feed_site.norm.forward(x, expected, nullptr, ctx);
   layer.feed_site.norm.forward(expected, expected, nullptr, ctx);
@@ -50,7 +43,7 @@ TEST_CASE("a layer's gradients are its derivatives, with dropout too") {
     INFO("dropout " << p);
     auto layer = make_layer(p);
     graft_test::randomize(layer, 1);
-    auto ctx = training_context();
+    graft_test::training_context ctx(offsets);
     graft_test::check_gradients(layer, std::array{graft_test::random_matrix(7, 4, 2)}, graft_test::random_matrix(7, 4, 3), ctx);
   }
 }
@@ -61,7 +54,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
   const auto x = graft_test::random_matrix(7, 4, 2);
   const auto dy = graft_test::random_matrix(7, 4, 3);
   matrix<double> y(7, 4);
-  auto ctx = training_context();
+  graft_test::training_context ctx(offsets);
   const auto products = [&] {
     adapted_layer::saved s;
     s.wants_dx = false;
@@ -86,12 +79,12 @@ TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradi
   auto layer = make_layer(0);
   graft_test::randomize(layer, 1);
   const auto x = graft_test::random_matrix(7, 4, 2);
-  auto ctx = training_context();
-  const auto sequences = static_cast<graft::index>(ctx.offsets.size()) - 1;
+  graft_test::training_context ctx(offsets);
+  const auto sequences = ctx.sequences();
   matrix<double> all(7, 4), dx_all(7, 4), cls_rows(sequences, 4), dx(7, 4);
   matrix<double> dy_all = matrix<double>::Zero(7, 4);
   const auto dy = graft_test::random_matrix(sequences, 4, 3);
-  for (graft::index b = 0; b < sequences; ++b) dy_all.row(ctx.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
+  for (graft::index b = 0; b < sequences; ++b) dy_all.row(ctx.first_row(b)) = dy.row(b);
   const auto gradients = [&](graft::rows_of wanted, matrix<double>& y, const matrix<double>& d, matrix<double>& to) {
     layer.for_each_parameter([](auto& p) { graft_test::drop_gradient(p); });
     adapted_layer::saved s;
@@ -103,7 +96,7 @@ TEST_CASE("a layer gives the first tokens alone as it gives all, and their gradi
   const auto expected = gradients(graft::rows_of::tokens, all, dy_all, dx_all);
   const auto found = gradients(graft::rows_of::sequences, cls_rows, dy, dx);
   for (graft::index b = 0; b < sequences; ++b) {
-    CHECK(graft_test::largest_difference(cls_rows.row(b), all.row(ctx.offsets[static_cast<std::size_t>(b)])) <= 1e-14);
+    CHECK(graft_test::largest_difference(cls_rows.row(b), all.row(ctx.first_row(b))) <= 1e-14);
   }
   CHECK(graft_test::largest_difference(dx, dx_all) <= 1e-13);
   REQUIRE(found.size() == expected.size());

@@ -38,7 +38,7 @@ TEST_CASE("the head's gradients are its derivatives, with dropout too") {
       graft::sequence_classification<f64> head(config(4, p, model_type), 3, 8);
       graft_test::randomize(head, 1);
       graft::context ctx;
-      ctx.training = true;
+      const graft::training_step training(ctx, 0);
       graft_test::check_gradients(head, std::array{graft_test::random_matrix(3, 4, 2)}, graft_test::random_matrix(3, 3, 3), ctx);
     }
   }
@@ -54,7 +54,7 @@ TEST_CASE("heads of none, two and three dense layers: their gradients are their 
           CHECK(head.dense.size() == static_cast<std::size_t>(layers));
           graft_test::randomize(head, 1);
           graft::context ctx;
-          ctx.training = true;
+          const graft::training_step training(ctx, 0);
           graft_test::check_gradients(head, std::array{graft_test::random_matrix(3, 4, 2)}, graft_test::random_matrix(3, 3, 3), ctx);
         }
       }
@@ -88,7 +88,7 @@ TEST_CASE("the head's own dropout takes the place of the encoder's") {
       graft::sequence_classification<f64> head(c, 3, 8);
       graft_test::randomize(head, 1);
       graft::context ctx;
-      ctx.training = true;
+      const graft::training_step training(ctx, 0);
       matrix<double> out(3, 3);
       head.forward(graft_test::random_matrix(3, 4, 2), out, nullptr, ctx);
       return out;

@@ -4,6 +4,7 @@
 
 #include "graft/layers/self_attention.hpp"
 #include "support/gradient_check.hpp"
+#include "support/training_context.hpp"
 
 using graft::f64;
 using graft::matrix;
@@ -11,14 +12,6 @@ using graft::matrix;
 namespace {
 
 const std::vector<graft::index> prefixed_offsets{0, 3, 4, 9};
-
-graft::context prefixed_context(int threads = 1) {
-  graft::context ctx;
-  ctx.training = true;
-  ctx.offsets = prefixed_offsets;
-  ctx.threads = threads;
-  return ctx;
-}
 
 template <class P>
 graft::self_attention<P> with_prefix(const graft::prefix_options& o, double dropout = 0) {
@@ -49,7 +42,7 @@ TEST_CASE("with zero queries a prefix is averaged with its sequence, as much as 
         (60 * open + 8) / 2;
     const std::vector<graft::index> two{0, 2, 3};
     graft::context ctx;
-    ctx.offsets = two;
+    const auto sequences = ctx.with_sequences(two);
     layer.forward(x, h, nullptr, ctx);
     CHECK(graft_test::largest_difference(h, expected) <= 1e-13);
   }
@@ -61,7 +54,7 @@ TEST_CASE("the gradients of self-attention with a prefix are its derivatives, fo
       for (const auto& o : {flat(gates), network(gates)}) {
         INFO("dropout " << dropout << ", gates " << gates << ", network " << o.bottleneck);
         auto layer = with_prefix<f64>(o, dropout);
-        auto ctx = prefixed_context();
+        graft_test::training_context ctx(prefixed_offsets);
         graft_test::check_gradients(layer, std::array{graft_test::random_matrix(9, 4, 2)}, graft_test::random_matrix(9, 4, 3), ctx);
       }
     }
@@ -70,7 +63,7 @@ TEST_CASE("the gradients of self-attention with a prefix are its derivatives, fo
 
 TEST_CASE("a prefix alone is trained without the gradient of its input, and a frozen one keeps nothing") {
   auto layer = with_prefix<f64>(network(1));
-  auto ctx = prefixed_context();
+  graft_test::training_context ctx(prefixed_offsets);
   const auto x = graft_test::random_matrix(9, 4, 2), dy = graft_test::random_matrix(9, 4, 3);
   matrix<double> h(9, 4), dx(9, 4);
   graft::view<double> out(dx);
@@ -102,13 +95,14 @@ TEST_CASE("a prefix alone is trained without the gradient of its input, and a fr
 TEST_CASE("a sequence alone attends to its prefix as in a batch, its first token alone too, and threads change no bit") {
   const auto layer = with_prefix<graft::f32>(network(2));
   const matrix<float> x = graft_test::random_matrix(9, 4, 2).cast<float>();
-  auto ctx = prefixed_context();
+  graft_test::training_context ctx(prefixed_offsets);
   matrix<float> h(9, 4), firsts(3, 4), alone(5, 4), again(9, 4);
   layer.forward(x, h, nullptr, ctx);
   layer.forward(x, firsts, nullptr, ctx, graft::rows_of::sequences);
   for (graft::index b = 0; b < 3; ++b) CHECK((firsts.row(b) - h.row(prefixed_offsets[static_cast<std::size_t>(b)])).norm() <= 1e-6f);
   for (const int threads : {2, 3}) {
-    auto several = prefixed_context(threads);
+    graft_test::training_context several(prefixed_offsets);
+    several.threads = threads;
     layer.forward(x, again, nullptr, several);
     CHECK(again == h);
     std::vector<matrix<float>> gradients[2];
@@ -122,7 +116,7 @@ TEST_CASE("a sequence alone attends to its prefix as in a batch, its first token
     CHECK(gradients[0] == gradients[1]);
   }
   const std::vector<graft::index> one{0, 5};
-  ctx.offsets = one;
+  const auto of_one = ctx.with_sequences(one);
   layer.forward(matrix<float>(x.bottomRows(5)), alone, nullptr, ctx);
   CHECK((alone - h.bottomRows(5)).norm() <= 1e-6f);
 }

@@ -27,7 +27,7 @@ TEST_CASE("feed-forward's gradients are its derivatives, with dropout too") {
     graft::feed_forward<f64> layer("f", {4, 7, p, 3});
     graft_test::randomize(layer, 1);
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     graft_test::check_gradients(layer, std::array{graft_test::random_matrix(5, 4, 2)}, graft_test::random_matrix(5, 4, 3), ctx);
   }
 }

@@ -63,8 +63,8 @@ TEST_CASE("an update drops out what it reads, in training alone, the first token
   const matrix<double> x = graft_test::random_matrix(5, 40, 2);
   const std::vector<graft::index> offsets{0, 2, 5};
   graft::context ctx;
-  ctx.offsets = offsets;
-  ctx.training = true;
+  const auto sequences = ctx.with_sequences(offsets);
+  const graft::training_step training(ctx, 0);
   const graft::batch_part part(ctx, 7, 3);
   matrix<double> y(5, 3), masked = x, expected(5, 3), two(2, 3);
   graft::ops::dropout<double>(view<double>(masked), 0.4, 9, graft::rows_of::tokens, ctx);
@@ -76,13 +76,13 @@ TEST_CASE("an update drops out what it reads, in training alone, the first token
   matrix<double> firsts(2, 40);
   firsts << x.row(0), x.row(2);
   {
-    const graft::set_for_scope rows(ctx.rows, graft::rows_of::sequences);
+    const auto rows = ctx.with_rows(graft::rows_of::sequences);
     layer.forward(firsts, two, nullptr, ctx);
   }
   CHECK(two.row(0) == y.row(0));
   CHECK(two.row(1) == y.row(2));
   graft_test::check_gradients(layer, std::array{x}, graft_test::random_matrix(5, 3, 3), ctx);
-  ctx.training = false;
+  const auto untrained = ctx.without_dropout();
   layer.forward(x, y, nullptr, ctx);
   CHECK(graft_test::largest_difference(y, expected) > 0.1);
 }
@@ -108,7 +108,7 @@ TEST_CASE("a gate scales an update, or all of what has none, by the mean of its 
   x << 1, 4, 0, 8, 1, 0;
   graft::context ctx;
   const std::vector<graft::index> offsets{0, 2, 3};
-  ctx.offsets = offsets;
+  const auto sequences = ctx.with_sequences(offsets);
   layer.forward(x, y, nullptr, ctx);
   expected << 2 * 0.625, 6 * 0.625, 1 * 0.625, 10 * 0.625, 2 * 0.75, 2 * 0.75;
   CHECK(graft_test::largest_difference(y, expected) <= 1e-14);

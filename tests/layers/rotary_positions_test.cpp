@@ -8,7 +8,7 @@ TEST_CASE("a head is turned by its place, half against half") {
   const graft::rotary_positions<graft::f64> rotary(4, 100, 8);
   const std::vector<graft::index> offsets{0, 1, 4};
   graft::context ctx;
-  ctx.offsets = offsets;
+  const auto sequences = ctx.with_sequences(offsets);
   matrix<double> m = graft_test::random_matrix(4, 8, 1);
   const matrix<double> before = m;
   rotary.turn(m, 2, false, ctx);
@@ -31,7 +31,7 @@ TEST_CASE("places that are in no table are turned as those that are") {
   const std::vector<graft::index> offsets{0, 9};
   for (const int threads : {1, 2}) {
     graft::context ctx;
-    ctx.offsets = offsets;
+    const auto sequences = ctx.with_sequences(offsets);
     ctx.threads = threads;
     matrix<double> a = graft_test::random_matrix(9, 4, 1), b = a;
     few.turn(a, 1, false, ctx);

@@ -2,6 +2,7 @@
 
 #include "support/gradient_check.hpp"
 #include "support/layer_golden.hpp"
+#include "support/training_context.hpp"
 
 using graft::f64;
 using graft::matrix;
@@ -9,13 +10,6 @@ using graft::matrix;
 namespace {
 
 const std::vector<graft::index> offsets{0, 3, 4, 9};
-
-graft::context training_context() {
-  graft::context ctx;
-  ctx.training = true;
-  ctx.offsets = offsets;
-  return ctx;
-}
 
 }  // namespace
 
@@ -29,7 +23,7 @@ TEST_CASE("self-attention with zero queries averages its sequence") {
   expected << 104, 202, 104, 202, 107, 205;  // the mean of two tokens, swapped; the third is a sequence of its own
   const std::vector<graft::index> two{0, 2, 3};
   graft::context ctx;
-  ctx.offsets = two;
+  const auto sequences = ctx.with_sequences(two);
   layer.forward(x, h, nullptr, ctx);
   CHECK(graft_test::largest_difference(h, expected) <= 1e-13);
 }
@@ -39,7 +33,7 @@ TEST_CASE("self-attention's gradients are its derivatives, with both dropouts to
     INFO("dropout " << p);
     graft::self_attention<f64> layer("a", {4, 2, p, p, 6});
     graft_test::randomize(layer, 1);
-    auto ctx = training_context();
+    graft_test::training_context ctx(offsets);
     graft_test::check_gradients(layer, std::array{graft_test::random_matrix(9, 4, 2)}, graft_test::random_matrix(9, 4, 3), ctx);
   }
 }
@@ -50,7 +44,7 @@ TEST_CASE("self-attention agrees with PyTorch") {
   graft_test::randomize(layer, 1);
   graft::context ctx;
   const auto starts = golden.offsets();
-  ctx.offsets = starts;
+  const auto sequences = ctx.with_sequences(starts);
   golden.check_part(layer, std::array<std::string, 1>{"x"}, ctx);
 }
 
@@ -59,7 +53,7 @@ TEST_CASE("self-attention keeps only what its trained weights read") {
   graft_test::randomize(layer, 1, false);
   const auto x = graft_test::random_matrix(9, 4, 2);
   matrix<double> h(9, 4);
-  auto ctx = training_context();
+  graft_test::training_context ctx(offsets);
   const auto kept = [&] {
     graft::self_attention<f64>::saved s;
     layer.forward(x, h, &s, ctx);
@@ -79,16 +73,16 @@ TEST_CASE("a sequence alone attends as in a batch, in any order") {
   graft_test::randomize(layer, 1);
   const auto x = graft_test::random_matrix(9, 4, 2);
   matrix<double> h(9, 4), alone(5, 4), turned(9, 4);
-  auto ctx = training_context();
+  graft_test::training_context ctx(offsets);
   layer.forward(x, h, nullptr, ctx);
   const std::vector<graft::index> one{0, 5};
-  ctx.offsets = one;
+  const auto of_one = ctx.with_sequences(one);
   layer.forward(matrix<double>(x.bottomRows(5)), alone, nullptr, ctx);
   CHECK(graft_test::largest_difference(alone, h.bottomRows(5)) <= 1e-12);
   matrix<double> moved(9, 4);
   moved << x.bottomRows(5), x.topRows(4);
   const std::vector<graft::index> other{0, 5, 8, 9};
-  ctx.offsets = other;
+  const auto of_others = ctx.with_sequences(other);
   layer.forward(moved, turned, nullptr, ctx);
   CHECK(graft_test::largest_difference(turned.bottomRows(4), h.topRows(4)) <= 1e-12);
 }

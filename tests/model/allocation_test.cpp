@@ -51,7 +51,7 @@ TEST_CASE("from the second step on nothing is allocated") {
   models.emplace_back("fusion", graft_test::make_tiny_multi(config, fusion, graft::multi_adapter_ft_mode::base));
   for (auto& [name, model] : models) {
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     ctx.threads = 1;
     model->learn(batch, ctx);
     model->learn(graft_test::tiny_batch({5, 5, 5}), ctx);  // a larger shape in between

@@ -43,8 +43,8 @@ void check_model(graft_test::tiny_model& model, bool dropout = false, bool segme
   INFO("dropout " << dropout);
   const auto b = graft_test::tiny_batch({4, 1, 6}, 1, segments);
   graft::context ctx;
-  const graft::training_step step(ctx, 7);
-  ctx.training = dropout;
+  std::optional<graft::training_step> step;
+  if (dropout) step.emplace(ctx, 7);
   ctx.threads = 1;
   for (auto* p : model.parameters()) graft_test::drop_gradient(*p);
   model.learn(b, ctx);

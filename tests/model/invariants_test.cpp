@@ -139,7 +139,7 @@ TEST_CASE("the number of threads changes no bit, with dropout too") {
     for (const int threads : {1, 2, 3}) {
       graft::context ctx;
       ctx.threads = threads;
-      ctx.training = true;
+      const graft::training_step training(ctx, 0);
       for (auto* p : model->parameters()) graft_test::drop_gradient(*p);
       model->learn(b, ctx);
       auto all = gradients(*model);
@@ -159,7 +159,7 @@ TEST_CASE("dropout is off outside training, and its masks are those of the step"
   graft::context ctx;
   const auto plain = without->logits(b, ctx);
   CHECK(same_bits(with->logits(b, ctx), plain));
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   CHECK(same_bits(without->logits(b, ctx), plain));
   const auto dropped = with->logits(b, ctx);
   CHECK_FALSE(same_bits(dropped, plain));

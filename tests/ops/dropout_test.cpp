@@ -19,7 +19,7 @@ matrix<double> mask(double p, graft::context& ctx, std::uint64_t place = 5, graf
 
 TEST_CASE("dropout keeps about 1 - p, scales it by 1 / (1 - p), and so keeps the mean") {
   graft::context ctx;
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   for (const double p : {0.1, 0.5, 0.9}) {
     const auto m = mask(p, ctx);
     const double n = static_cast<double>(m.size());
@@ -36,13 +36,13 @@ TEST_CASE("dropout keeps about 1 - p, scales it by 1 / (1 - p), and so keeps the
 TEST_CASE("dropout is the identity outside training and with p = 0") {
   graft::context ctx;
   CHECK((mask(0.5, ctx).array() == 1).all());
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   CHECK((mask(0, ctx).array() == 1).all());
 }
 
 TEST_CASE("the mask is that of (seed, step, place), whatever the threads and the memory") {
   graft::context ctx;
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   ctx.threads = 1;
   const auto first = mask(0.3, ctx);
   ctx.threads = 3;

@@ -94,7 +94,8 @@ TEST_CASE("a low-rank term is added forward, and backward under its mask") {
   CHECK(graft_test::largest_difference(through(product, ops::add_low_rank<double>{u, b}), matrix<double>(product + term)) <= 1e-14);
   graft::context ctx;
   for (const bool training : {false, true}) {
-    ctx.training = training;
+    std::optional<graft::training_step> step;
+    if (training) step.emplace(ctx, 0);
     const ops::matrix_dropout<double> mask({0.5, 9}, epilogue_columns, ctx);
     matrix<double> masked = term;
     mask(0, 0, view<double>(masked));
@@ -125,7 +126,7 @@ TEST_CASE("a function is applied, and its derivative kept or computed anew") {
 TEST_CASE("a dropout's mask is an epilogue: the blocks of a matrix are dropped out as the matrix is") {
   const matrix<double>& product = of_a_product();
   graft::context ctx;
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   matrix<double> whole = product;
   ops::dropout<double>(whole, 0.3, 5, graft::rows_of::tokens, ctx);
   CHECK(through(product, ops::matrix_dropout<double>(0.3, 5, graft::rows_of::tokens, epilogue_columns, ctx)) == whole);

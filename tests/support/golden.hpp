@@ -106,7 +106,7 @@ golden_errors run_golden(M model, const std::string& folder, const std::string& 
   graft::adamw<real> optimizer(parameters, {});
   const auto steps = golden["steps"].size();
   const graft::rate_schedule schedule{2, static_cast<double>(steps)};
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   for (std::size_t k = 0; k < steps; ++k) {
     const auto& b = batches[k % batches.size()];
     const auto& expected = golden["steps"][k];

@@ -36,7 +36,7 @@ struct outcome {
 
 outcome gradients_of(f64_model model, const graft::batch& b, task_kind kind, graft::index tokens, const graft::loss_options& loss = {}) {
   graft::context ctx;
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   ctx.seed = 3;
   graft::micro_batch_gradients<f64_model> gradient;
   const auto products = ctx.counters.weight_gradient_products;
@@ -170,7 +170,7 @@ TEST_CASE("gradients of heads that answer for words: the last layer alone, and M
   for (const graft::index layers : {0, 1}) {
     auto model = model_of(3, 0.2, {.dense_layers = layers, .act = graft::activation::gelu, .tokens = true});
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     ctx.threads = 1;
     graft::micro_batch_gradients<f64_model> gradient;
     gradient.add(model, b, task_kind::token_classification, 1, 0, ctx);

@@ -129,10 +129,10 @@ TEST_CASE("what lies below is the same alone and in a batch") {
   graft::batch all;
   for (const auto& row : data.rows) all.add(row);
   graft::context ctx;
-  ctx.training = true;  // which is not asked
+  const graft::training_step training(ctx, 0);  // which is not asked
   graft::buffer<float> together, alone;
   model.trunk.forward_below(all, 2, together.resize(all.rows(), 48), ctx);
-  CHECK(ctx.training);
+  CHECK(ctx.training());
   for (graft::index i = 0; i < all.size(); ++i) {
     graft::batch one;
     one.assign(all, i, i + 1);

@@ -157,7 +157,7 @@ class watched_rank final : public graft_test::thread_rank {
 /// A model whose backward pass waits behind each of its upper layers, until what is above has been exchanged.
 struct waiting_model : graft::adapter_classifier<graft::f32> {
   void backward(graft::const_view<float> d, const graft::batch& b, const trace& t, graft::context& ctx) {
-    const auto* const inner = ctx.layer_done;
+    const auto* const inner = ctx.layer_done();
     int layers = 0;
     const auto wait = [&](graft::index l) {
       (*inner)(l);
@@ -167,9 +167,8 @@ struct waiting_model : graft::adapter_classifier<graft::f32> {
       before_the_end += own->exchanges >= layers ? 1 : 0;
     };
     const graft::function_view<void(graft::index)> told = wait;
-    ctx.layer_done = &told;
+    const graft::gradients_into scope(ctx, ctx.gradients(), &told);
     classifier::backward(d, b, t, ctx);
-    ctx.layer_done = inner;
   }
   watched_rank* own = nullptr;
   std::array<int, 3> passes{};  // micro-batches of this rank that are to come through a layer

@@ -20,7 +20,7 @@ namespace graft {
 ///   forward(h, x, norm, y, saved or nullptr, ctx)           y may be neither h's nor x's memory
 ///   backward(dy, saved, norm, dh or nullptr, dx or nullptr, ctx)    dh and dx are overwritten
 ///   saved_numbers(h)                 how many numbers a row of width H saves, for the estimate of memory
-/// A kind that reads more than one token at a time, with `bool reads_sequences() const`, is given whole sequences, at ctx.offsets.
+/// A kind that reads more than one token at a time, with `bool reads_sequences() const`, is given whole sequences, at ctx.offsets().
 /// A kind whose `module` is the only thing in it besides the LayerNorm may say so with `static constexpr bool reads_norm` (whether the
 /// module reads LN(h + x), or h): the fused kernel of mixes then computes it, y = LN(h + x + U(...)). A kind that reads
 /// adapter_options::settings says `static constexpr bool takes_settings`, and its stands_at refuses what they may not be.

@@ -219,8 +219,8 @@ class general_adapter {
   /// One after another, whatever the threads, so that sums have one order.
   template <class F>
   static void for_each_sequence(const context& ctx, index rows, F&& f) {
-    if (ctx.offsets.empty() || ctx.offsets.back() != rows) throw shape_error("a gated adapter was given other rows than its sequences'");
-    for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) f(ctx.offsets[i], ctx.offsets[i + 1]);
+    if (ctx.offsets().empty() || ctx.offsets().back() != rows) throw shape_error("a gated adapter was given other rows than its sequences'");
+    for (index b = 0; b < ctx.sequences(); ++b) f(ctx.first_row(b), ctx.first_row(b + 1));
   }
   /// u += r
   void add_residual(const_view<real> t, const_view<real> h, const_view<real> x, view<real> u) const {

@@ -10,7 +10,7 @@ namespace graft {
 
 template <class P>
 void routed_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
-  if (s != nullptr) s->runs.resize(ctx.routes.size());
+  if (s != nullptr) s->runs.resize(ctx.routes().size());
   for_each_run(ctx, [&]<class S>(const S* site, std::size_t run, index row, index rows) {
     typename S::saved* own = nullptr;
     if (s != nullptr) {
@@ -40,7 +40,7 @@ bool routed_site<P>::reads_sequences() const {
 template <class P>
 template <class F>
 void routed_site<P>::for_each_run(context& ctx, F&& f) const {
-  const std::span<const index> offsets = ctx.offsets, routes = ctx.routes;
+  const std::span<const index> offsets = ctx.offsets(), routes = ctx.routes();
   if (offsets.empty() || routes.size() + 1 != offsets.size()) {
     throw shape_error("a routed site: " + std::to_string(routes.size()) + " sequences have a route, a number for each of " +
                       std::to_string(std::max(std::ssize(offsets), index{1}) - 1) + " is needed");
@@ -54,9 +54,9 @@ void routed_site<P>::for_each_run(context& ctx, F&& f) const {
     scratch::mark mark(ctx.memory);
     view<index> own = ctx.memory.take<index>(static_cast<index>(last - first) + 1, 1);
     for (std::size_t i = first; i <= last; ++i) own(static_cast<index>(i - first), 0) = offsets[i] - offsets[first];
-    const set_for_scope own_offsets(ctx.offsets, {own.data(), last - first + 1});
+    const auto own_offsets = ctx.with_sequences({own.data(), last - first + 1});
     const batch_part part(ctx, offsets[first], static_cast<index>(first));
-    const bool tokens = ctx.rows == rows_of::tokens;
+    const bool tokens = ctx.rows() == rows_of::tokens;
     const index row = tokens ? offsets[first] : static_cast<index>(first), end = tokens ? offsets[last] : static_cast<index>(last);
     std::visit([&](auto* site) { f(site, run, row, end - row); }, choices[static_cast<std::size_t>(routes[first])]);
   }

@@ -13,13 +13,13 @@
 
 namespace graft {
 
-/// y_s = site_r(h_s, x_s),   r = ctx.routes[s]: the rows of sequence s go through the site that is chosen for it
+/// y_s = site_r(h_s, x_s),   r = ctx.routes()[s]: the rows of sequence s go through the site that is chosen for it
 /// Backward:  each row's through its own site.
 /// What stands around the site sees one batch, whoever answers its rows. Sequences of one site should stand side by side: they go through
 /// it together.
 /// @param  h, x  (N, H) sub-layer output and residual; or (B, H), of first tokens            @param[out] y  like h
 /// Saved: what the sites save.
-/// @throws shape_error  ctx.routes does not have a number for each sequence of ctx.offsets, or one that no site has
+/// @throws shape_error  ctx.routes() does not have a number for each sequence of ctx.offsets(), or one that no site has
 /// Source: none.   Tested: tests/adapters/routed_site_test.cpp
 template <class P>
 class routed_site {

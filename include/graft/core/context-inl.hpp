@@ -10,7 +10,7 @@ GRAFT_INLINE void context::begin_workers() {
   while (static_cast<int>(workers_.size()) < threads) workers_.push_back(std::make_unique<context>());
   for (int i = 0; i < threads; ++i) {
     context& own = worker(i);
-    own.training = training;
+    own.training_ = training_;
     own.seed = seed;
     own.step_ = step_;
     own.tiles = tiles;

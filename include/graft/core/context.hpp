@@ -32,44 +32,6 @@ struct work_counters {
   std::uint64_t products = 0;                  // all matrix products that went through the gemm door
 };
 
-/// One per thread of control; passed down through every forward and backward. Nothing here is global. Callers set it up; what holds for
-/// some of their calls alone, they set for a scope: set_for_scope, training_step, batch_part.
-struct context {
-  bool training = false;             // dropout is active
-  std::span<const index> offsets{};  // (B + 1) first row of every sequence, and the end
-  rows_of rows = rows_of::tokens;    // what the rows of a layer's input are, and of its output unless it is told what is wanted
-  std::span<const index> routes{};   // (B) of a batch of several models, which is each sequence's (adapters/routed_site.hpp)
-  std::uint64_t seed = 0;            // of dropout
-  int threads = omp_get_max_threads();
-  rank_group* group = nullptr;       // the processes that share the work of a call, as its docstring says; null: this one alone
-  std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
-  profile* times = nullptr;          // where the time goes is added here
-  scratch memory{};
-  work_counters counters{};
-  void* gradients = nullptr;  // where backward adds gradients (core/gradients.hpp); null: to the parameters' own
-  const function_view<void(index)>* layer_done = nullptr;  // told by backward which layer it is through with; null: nobody asks
-  int worker_number = 0;                                   // among the workers of another context
-
-  /// The random numbers of this step in the stream NUMBER, which a place of the model has for itself.
-  random_stream stream(std::uint64_t number) const { return {seed, step_, number}; }
-  /// The contexts of ctx.threads threads that each work alone (core/workers.hpp); their scratch memory is kept.
-  void begin_workers();
-  context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
-  void end_workers();
-
-  index sequences() const { return static_cast<index>(offsets.size()) - 1; }
-  /// Where in the whole batch a matrix of such rows begins.
-  index rows_before(rows_of which) const { return which == rows_of::tokens ? tokens_before_ : sequences_before_; }
-
- private:
-  friend class training_step;
-  friend class batch_part;
-  std::uint64_t step_ = 0;
-  index tokens_before_ = 0, sequences_before_ = 0;
-  std::vector<std::unique_ptr<context>> workers_;
-  std::unique_ptr<profile> own_times_;  // of a worker
-};
-
 /// Something of a context that is another as long as this lives: then it is what it was.
 template <class T>
 class set_for_scope {
@@ -84,10 +46,69 @@ class set_for_scope {
   T before_;
 };
 
+/// One per thread of control; passed down through every forward and backward. Nothing here is global. Callers set up what is public; the
+/// rest holds for some of their calls, and is set for a scope: with_sequences and its like, training_step, batch_part, gradients_into.
+class context {
+ public:
+  std::uint64_t seed = 0;  // of dropout
+  int threads = omp_get_max_threads();
+  rank_group* group = nullptr;       // the processes that share the work of a call, as its docstring says; null: this one alone
+  std::optional<tile_path> tiles{};  // how bf16 products are computed; nothing: the best that works (gemm/product.hpp)
+  profile* times = nullptr;          // where the time goes is added here
+  scratch memory{};
+  work_counters counters{};
+  int worker_number = 0;  // among the workers of another context
+
+  /// Whether dropout is active: in a training_step, and not where the result of without_dropout lives.
+  bool training() const { return training_; }
+  [[nodiscard]] auto without_dropout() { return set_for_scope(training_, false); }
+  /// The first row of every sequence, and the end (B + 1).
+  std::span<const index> offsets() const { return offsets_; }
+  [[nodiscard]] auto with_sequences(std::span<const index> offsets) { return set_for_scope(offsets_, offsets); }
+  index sequences() const { return static_cast<index>(offsets_.size()) - 1; }
+  /// The first row of sequence B, and how many it has.
+  index first_row(index b) const { return offsets_[static_cast<std::size_t>(b)]; }
+  index length(index b) const { return first_row(b + 1) - first_row(b); }
+  /// What the rows of a layer's input are, and of its output unless it is told what is wanted.
+  rows_of rows() const { return rows_; }
+  [[nodiscard]] auto with_rows(rows_of rows) { return set_for_scope(rows_, rows); }
+  /// Of a batch of several models, which is each sequence's (B) (adapters/routed_site.hpp).
+  std::span<const index> routes() const { return routes_; }
+  [[nodiscard]] auto with_routes(std::span<const index> routes) { return set_for_scope(routes_, routes); }
+  /// Where in the whole batch a matrix of such rows begins.
+  index rows_before(rows_of which) const { return which == rows_of::tokens ? tokens_before_ : sequences_before_; }
+
+  /// The random numbers of this step in the stream NUMBER, which a place of the model has for itself.
+  random_stream stream(std::uint64_t number) const { return {seed, step_, number}; }
+  /// The block that backward adds gradients to (core/gradients.hpp); null: to the parameters' own.
+  void* gradients() const { return gradients_; }
+  /// Told by backward which layer it is through with; null: nobody asks.
+  const function_view<void(index)>* layer_done() const { return layer_done_; }
+
+  /// The contexts of ctx.threads threads that each work alone (core/workers.hpp); their scratch memory is kept.
+  void begin_workers();
+  context& worker(int number) { return *workers_[static_cast<std::size_t>(number)]; }
+  void end_workers();
+
+ private:
+  friend class training_step;
+  friend class batch_part;
+  friend class gradients_into;
+  bool training_ = false;
+  std::span<const index> offsets_{}, routes_{};
+  rows_of rows_ = rows_of::tokens;
+  std::uint64_t step_ = 0;
+  index tokens_before_ = 0, sequences_before_ = 0;
+  void* gradients_ = nullptr;
+  const function_view<void(index)>* layer_done_ = nullptr;
+  std::vector<std::unique_ptr<context>> workers_;
+  std::unique_ptr<profile> own_times_;  // of a worker
+};
+
 /// CTX is in training as long as this lives, at the step NUMBER: dropout is active, and each step has masks of its own.
 class training_step {
  public:
-  training_step(context& ctx, std::uint64_t number) : training_(ctx.training, true), step_(ctx.step_, number) {}
+  training_step(context& ctx, std::uint64_t number) : training_(ctx.training_, true), step_(ctx.step_, number) {}
 
  private:
   set_for_scope<bool> training_;

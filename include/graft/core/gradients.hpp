@@ -47,27 +47,20 @@ void cut_into_segments(M& model, index size, index least, std::vector<gradient_s
 /// that they are through with.
 class gradients_into {
  public:
-  gradients_into(context& ctx, void* memory, const function_view<void(index)>* layer_done = nullptr) : ctx_(ctx) {
-    ctx.gradients = memory;
-    ctx.layer_done = layer_done;
-  }
-  gradients_into(const gradients_into&) = delete;
-  gradients_into& operator=(const gradients_into&) = delete;
-  ~gradients_into() {
-    ctx_.gradients = nullptr;
-    ctx_.layer_done = nullptr;
-  }
+  gradients_into(context& ctx, void* memory, const function_view<void(index)>* layer_done = nullptr)
+      : gradients_(ctx.gradients_, memory), layer_done_(ctx.layer_done_, layer_done) {}
 
  private:
-  context& ctx_;
+  set_for_scope<void*> gradients_;
+  set_for_scope<const function_view<void(index)>*> layer_done_;
 };
 
-/// What a backward pass with CTX adds the gradient of P to: its place in the block ctx.gradients, or, where that is null, its own gradient.
+/// What a backward pass with CTX adds the gradient of P to: its place in the block ctx.gradients(), or, where that is null, its own gradient.
 /// @throws error  the parameter is frozen
 template <class T>
 view<T> gradient_of(parameter<T>& p, const context& ctx) {
-  if (ctx.gradients == nullptr) return p.gradient();
-  return {static_cast<T*>(ctx.gradients) + p.gradient_offset, p.rows(), p.cols()};
+  if (ctx.gradients() == nullptr) return p.gradient();
+  return {static_cast<T*>(ctx.gradients()) + p.gradient_offset, p.rows(), p.cols()};
 }
 
 }  // namespace graft

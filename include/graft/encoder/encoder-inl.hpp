@@ -25,7 +25,7 @@ template <class P, site Site>
 void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& ctx, rows_of wanted) const {
   const index rows = wanted == rows_of::tokens ? b.rows() : b.size();
   check_shape(y.rows() == rows, "encoder", "y", y, [&] { return shape_text({rows, hidden_size_}) + " is needed"; });
-  const set_for_scope offsets(ctx.offsets, b.offsets);
+  const auto offsets = ctx.with_sequences(b.offsets);
   const index depth = static_cast<index>(layers.size());
   const index first = known ? known->layers() : 0;
   const index lowest = s != nullptr ? lowest_trainable() : first;
@@ -71,8 +71,8 @@ void encoder<P, Site>::forward_below(const batch& b, index count, view<real> y, 
   check_shape(y.rows() == b.rows() && y.cols() == hidden_size_, "encoder", "y", y, [&] {
     return shape_text({b.rows(), hidden_size_}) + " is needed";
   });
-  const set_for_scope training(ctx.training, false);
-  const set_for_scope offsets(ctx.offsets, b.offsets);
+  const auto training = ctx.without_dropout();
+  const auto offsets = ctx.with_sequences(b.offsets);
   enter(b, y, nullptr, ctx);
   pass(0, count, y, y, nullptr, ctx);
 }
@@ -102,7 +102,7 @@ void encoder<P, Site>::read_known(const batch& b, view<real> y, context& ctx) co
 
 template <class P, site Site>
 void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved& s, context& ctx) {
-  const set_for_scope offsets(ctx.offsets, b.offsets);
+  const auto offsets = ctx.with_sequences(b.offsets);
   const index lowest = lowest_trainable();
   scratch::mark mark(ctx.memory);
   view<real> gradients[] = {ctx.memory.take<real>(b.rows(), dy.cols()), ctx.memory.take<real>(b.rows(), dy.cols())};
@@ -116,7 +116,7 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
     const const_view<real> dy_l = l + 1 == depth && !gathered ? d : const_view<real>(gradients[(l + 1) % 2]);
     layers[static_cast<std::size_t>(l)].backward(dy_l, s.layers[static_cast<std::size_t>(l)], l > lowest ? &gradients[l % 2] : nullptr,
                                                  ctx);
-    if (ctx.layer_done != nullptr) (*ctx.layer_done)(l);
+    if (ctx.layer_done() != nullptr) (*ctx.layer_done())(l);
   }
   const bool deeper = is_trainable(embedded);
   if (lowest < 0 && invertible) invertible->backward(gradients[0], s.coupled, deeper ? &gradients[0] : nullptr, ctx);

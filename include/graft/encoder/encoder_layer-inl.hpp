@@ -22,7 +22,7 @@ void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s,
   view<real> cls_rows = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
   if (!all) ops::gather_first_rows<real>(x, cls_rows, ctx);
   attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
-  const set_for_scope rows(ctx.rows, wanted);
+  const auto rows = ctx.with_rows(wanted);
   attention_site.forward(h, all ? x : const_view<real>(cls_rows), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
   feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx);
   feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
@@ -38,7 +38,7 @@ void encoder_layer<P, Site>::backward(const_view<real> dy, const saved& s, view<
   const bool into_first_half = into_attention || is_trainable(attention_site);
   const bool into_feed = into_first_half || is_trainable(feed);
   scratch::mark mark(ctx.memory);
-  const set_for_scope rows(ctx.rows, s.wanted);
+  const auto rows = ctx.with_rows(s.wanted);
   view<real> dh = ctx.memory.take<real>(dy.rows(), dy.cols());
   view<real> dmiddle = ctx.memory.take<real>(dy.rows(), dy.cols());
   feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_first_half ? &dmiddle : nullptr, ctx);
@@ -65,7 +65,7 @@ void encoder_layer<P, Site>::forward_first(const_view<real> x, view<real> y, sav
   if (attention_norm) attention_norm->forward(x, normal, norm_kept ? &s->attention_norm : nullptr, ctx);
   const const_view<real> n = attention_norm ? const_view<real>(normal) : x;
   attention.forward(n, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
-  const set_for_scope rows(ctx.rows, wanted);
+  const auto rows = ctx.with_rows(wanted);
   view<real> cls_rows = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
   if (!all) ops::gather_first_rows<real>(n, cls_rows, ctx);
   attention_site.forward(h, all ? n : const_view<real>(cls_rows), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
@@ -86,7 +86,7 @@ void encoder_layer<P, Site>::backward_first(const_view<real> dy, const saved& s,
   const bool into_feed_norm = into_first_half || is_trainable(*feed_norm);
   const bool into_feed = into_feed_norm || is_trainable(feed);
   scratch::mark mark(ctx.memory);
-  const set_for_scope rows(ctx.rows, s.wanted);
+  const auto rows = ctx.with_rows(s.wanted);
   view<real> dh = ctx.memory.take<real>(dy.rows(), dy.cols()), dk = ctx.memory.take<real>(dy.rows(), dy.cols());
   feed_site.backward(dy, s.feed_site, into_feed ? &dh : nullptr, into_feed_norm ? &dk : nullptr, ctx);
   if (into_feed) feed.backward(dh, s.feed, into_feed_norm ? &dk : nullptr, ctx, real(1));
@@ -94,7 +94,7 @@ void encoder_layer<P, Site>::backward_first(const_view<real> dy, const saved& s,
   if (!into_first_half) return;
   ops::add_rows<real>(dy, dk, ctx);  // of the middle
   const bool all = s.wanted == rows_of::tokens;
-  view<real> dn = dx != nullptr ? *dx : ctx.memory.take<real>(into_norm ? ctx.offsets.back() : 0, dy.cols());
+  view<real> dn = dx != nullptr ? *dx : ctx.memory.take<real>(into_norm ? ctx.offsets().back() : 0, dy.cols());
   view<real> own = ctx.memory.take<real>(all || !into_norm ? 0 : dy.rows(), dy.cols());
   view<real>* const from_site = all ? &dn : &own;
   attention_site.backward(dk, s.attention_site, into_attention ? &dh : nullptr, into_norm ? from_site : nullptr, ctx);

@@ -81,7 +81,7 @@ class attention_prefix {
     settled_ = std::make_shared<const matrix<real>>(values(nullptr, ctx));
   }
 
-  /// @param  x    (N, H) what the keys were made of      @param own  (N, 2 H) keys beside values, sequences from ctx.offsets
+  /// @param  x    (N, H) what the keys were made of      @param own  (N, 2 H) keys beside values, sequences from ctx.offsets()
   /// @param[out] all  (N + B L, 2 H)
   void forward(const_view<real> x, const_view<operand> own, view<operand> all, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
@@ -96,7 +96,7 @@ class attention_prefix {
     const view<real> g = means(gates, ctx);
     view<real> rows = ctx.memory.take_rows<real>(ctx.threads, width);  // gated, before they are rounded
     parallel_for(sequences, 1, ctx.threads, [&](index b, index) {
-      const index first = ctx.offsets[static_cast<std::size_t>(b)], end = ctx.offsets[static_cast<std::size_t>(b) + 1];
+      const index first = ctx.first_row(b), end = ctx.first_row(b + 1);
       const index to = first + b * length_;
       for (index l = 0; l < length_; ++l) {
         const real* from = p.row_data(l);
@@ -117,9 +117,8 @@ class attention_prefix {
                 context& ctx) {
     scratch::mark mark(ctx.memory);
     const index sequences = ctx.sequences(), width = dall.cols(), half = width / 2;
-    const auto first = [&](index b) { return ctx.offsets[static_cast<std::size_t>(b)]; };
     parallel_for(sequences, 1, ctx.threads, [&](index b, index) {
-      for (index r = first(b); r < first(b + 1); ++r) {
+      for (index r = ctx.first_row(b); r < ctx.first_row(b + 1); ++r) {
         const operand* from = dall.row_data(r + (b + 1) * length_);
         std::copy(from, from + width, down.row_data(r));
       }
@@ -133,7 +132,7 @@ class attention_prefix {
       parallel_for(length_, 1, ctx.threads, [&](index l, index) {
         real* to = dp.row_data(l);
         for (index b = 0; b < sequences; ++b) {
-          const operand* from = dall.row_data(first(b) + b * length_ + l);
+          const operand* from = dall.row_data(ctx.first_row(b) + b * length_ + l);
           const real of_keys = gate ? g(b, 0) : real(1), of_values = gate ? g(b, g.cols() - 1) : real(1);
           for (index c = 0; c < half; ++c) to[c] += of_keys * number(from[c]);
           for (index c = half; c < width; ++c) to[c] += of_values * number(from[c]);
@@ -147,11 +146,11 @@ class attention_prefix {
     parallel_for(sequences, 1, ctx.threads, [&](index b, index) {
       real dg[2] = {0, 0};  // of the keys' gate, and of the values'
       for (index l = 0; l < length_; ++l) {
-        const operand* from = dall.row_data(first(b) + b * length_ + l);
+        const operand* from = dall.row_data(ctx.first_row(b) + b * length_ + l);
         for (index c = 0; c < width; ++c) dg[c < half ? 0 : g.cols() - 1] += p(l, c) * number(from[c]);
       }
-      const index tokens = first(b + 1) - first(b);
-      for (index r = first(b); r < first(b + 1); ++r) {
+      const index tokens = ctx.first_row(b + 1) - ctx.first_row(b);
+      for (index r = ctx.first_row(b); r < ctx.first_row(b + 1); ++r) {
         for (index k = 0; k < gates.cols(); ++k) dz(r, k) = dg[k] / real(tokens) * gates(r, k) * (real(1) - gates(r, k));
       }
     });
@@ -193,8 +192,7 @@ class attention_prefix {
   view<real> means(const_view<real> gates, context& ctx) const {
     view<real> g = ctx.memory.take<real>(gate ? ctx.sequences() : 0, gates.cols());
     for (index b = 0; b < g.rows(); ++b) {
-      const index first = ctx.offsets[static_cast<std::size_t>(b)], tokens = ctx.offsets[static_cast<std::size_t>(b) + 1] - first;
-      g.row(b) = gates.middleRows(first, tokens).colwise().sum() / real(tokens);
+      g.row(b) = gates.middleRows(ctx.first_row(b), ctx.length(b)).colwise().sum() / real(ctx.length(b));
     }
     return g;
   }

@@ -13,7 +13,7 @@ namespace graft {
 
 /// h = drop(a(z) W_2^T + b_2),   z = x W_1^T + b_1,   a being GELU or a function whose derivative lies between the same bounds
 /// Backward:  dz = (dh W_2) a'(z);   dx = dz W_1 + beta dx
-/// @param  x  (N, H) rows are ctx.rows            @param[out] h  (N, H)            W_1 (F, H), W_2 (H, F)
+/// @param  x  (N, H) rows are ctx.rows()            @param[out] h  (N, H)            W_1 (F, H), W_2 (H, F)
 /// Gated: h = drop(drop_in(a(z_1) z_2) W_2^T + b_2),   [z_1; z_2] = z, W_1 (2 F, H): dz_1 = d z_2 a'(z_1), dz_2 = d a(z_1), d = dh W_2.
 /// Any function will do there, and z (N, 2 F) is saved.
 /// Saved: a'(z) (N, F); x and a(z) only when the weights that read them are trained.
@@ -56,7 +56,7 @@ class feed_forward {
     const view<gelu_derivative> derivative =
         s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
     const auto t = output.input(x.rows(), ctx);
-    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows, options_.hidden_size, ctx);
+    const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows(), options_.hidden_size, ctx);
     intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, derivative, output.multiplies_in_int8()},
                          ops::store{output.saved_input(part_of(s, &saved::output), x.rows())}, ops::store{t});
     output.product(t, ctx, mask, ops::store{h});
@@ -68,7 +68,7 @@ class feed_forward {
       return;
     }
     view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
-    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, ctx.rows, ctx);
+    ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, ctx.rows(), ctx);
     output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
     const bool trains = is_trainable(intermediate);
     if (dx == nullptr && !trains) return;
@@ -96,7 +96,7 @@ class feed_forward {
     view<operand> z = saved_or_scratch(part_of(s, &saved::z), x.rows(), 2 * width, ctx);
     intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::store{z});
     const view<operand> t = output.input_rows(part_of(s, &saved::output), x.rows(), ctx);
-    const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, ctx.rows, width, ctx);
+    const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, ctx.rows(), width, ctx);
     view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
     parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
       for (index r = begin; r < end; ++r) {
@@ -117,7 +117,7 @@ class feed_forward {
     if (dx == nullptr && !is_trainable(intermediate)) return;
     view<real> dt = ctx.memory.take<real>(dh.rows(), width);
     output.product_back(dh, s.output, ctx, ops::store{dt});
-    ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, ctx.rows, ctx);
+    ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, ctx.rows(), ctx);
     const const_view<operand> z = s.z;
     view<operand> dz = ctx.memory.take<operand>(dh.rows(), 2 * width);
     view<real> own = ctx.memory.take_rows<real>(ctx.threads, 3 * width);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 #include "graft/core/bfloat16.hpp"
@@ -43,9 +44,7 @@ class rotary_positions {
     scratch::mark mark(ctx.memory);
     const index half = std::ssize(frequencies_);
     const auto places = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
-    for (std::size_t b = 0; b + 1 < ctx.offsets.size(); ++b) {
-      for (index r = ctx.offsets[b]; r < ctx.offsets[b + 1]; ++r) places[static_cast<std::size_t>(r)] = r - ctx.offsets[b];
-    }
+    for (index b = 0; b < ctx.sequences(); ++b) std::iota(&places[0] + ctx.first_row(b), &places[0] + ctx.first_row(b + 1), index{0});
     const view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
     parallel_for(m.rows(), 16, ctx.threads, [&](index begin, index end) {
       for (index r = begin; r < end; ++r) {

@@ -38,7 +38,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
     ops::gather_first_rows<real>(x, cls_rows, ctx);
     linear<P>::products({&key, &value}, x, ctx, ops::store{own});
-    const set_for_scope rows(ctx.rows, wanted);
+    const auto rows = ctx.with_rows(wanted);
     query.product(cls_rows, nullptr, ctx, ops::store{q});
   }
   const index in_front = prefix ? prefix->length() : 0;
@@ -62,7 +62,7 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
                  {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted, more}, ctx);
   }
-  const set_for_scope rows(ctx.rows, wanted);
+  const auto rows = ctx.with_rows(wanted);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   output.product(attended, ctx, mask, ops::store{h});
 }
@@ -73,7 +73,7 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   const const_view<operand> kv = s.kv;
   const auto part = [&](const auto& m, index i) { return m.window(0, i * width, m.rows(), width); };
   scratch::mark mark(ctx.memory);
-  const set_for_scope rows(ctx.rows, s.wanted);
+  const auto rows = ctx.with_rows(s.wanted);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), width);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream + 1, s.wanted, ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
@@ -121,7 +121,7 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(cls_rows), ctx);
   view<real> dcls_rows = ctx.memory.take<real>(!all && dx != nullptr ? dh.rows() : 0, width);
   if (dcls_rows.rows() > 0) query.product_back(dq, {}, ctx, ops::store{dcls_rows});
-  const set_for_scope tokens(ctx.rows, rows_of::tokens);
+  const auto tokens = ctx.with_rows(rows_of::tokens);
   key.accumulate_gradients(dk, s.x.get(), ctx);
   value.accumulate_gradients(dv, s.x.get(), ctx);
   if (dx == nullptr) return;
@@ -162,7 +162,7 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
                                       third(1), third(2), options_.heads, window(), options_.attention_dropout, options_.dropout_stream,
                                       ctx, s.wanted);
   if (!all) ops::scatter_first_rows<operand>(dq, third(0), ctx);
-  const set_for_scope tokens(ctx.rows, rows_of::tokens);
+  const auto tokens = ctx.with_rows(rows_of::tokens);
   rotary->turn(third(0), options_.heads, true, ctx);
   rotary->turn(third(1), options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
@@ -174,7 +174,7 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
 template <class P>
 index self_attention<P>::longest_sequence(const context& ctx) {
   index longest = 1;
-  for (std::size_t b = 0; b + 1 < ctx.offsets.size(); ++b) longest = std::max(longest, ctx.offsets[b + 1] - ctx.offsets[b]);
+  for (index b = 0; b < ctx.sequences(); ++b) longest = std::max(longest, ctx.length(b));
   return longest;
 }
 
@@ -203,7 +203,7 @@ void self_attention<P>::settle(int threads) {
 template <class P>
 void self_attention<P>::drop_vectors(view<real> vectors, index first, context& ctx) const {
   const double p = relative->options().dropout;
-  if (!ctx.training || p <= 0) return;
+  if (!ctx.training() || p <= 0) return;
   constexpr std::uint64_t apart = std::uint64_t{1} << 33;  // above every other stream
   const ops::dropout_mask<real> mask(p, ctx.stream(apart + options_.dropout_stream));
   for (index r = 0; r < vectors.rows(); ++r) {
@@ -221,12 +221,12 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& 
     const const_view<operand> k = both.window(row, 0, o.keys ? count : 0, width), q = both.window(row, width, o.queries ? count : 0, width);
     return distances{first, count, longest, rows, vectors, k, q};
   };
-  const bool settled = settled_ && !trains_distances() && !(ctx.training && o.dropout > 0);
+  const bool settled = settled_ && !trains_distances() && !(ctx.training() && o.dropout > 0);
   if (settled) return made_of(const_view<real>(nullptr, 0, 0), settled_->get(), first);
   view<real> vectors = ctx.memory.take<real>(count, width);
   relative->vectors(first, vectors, s, ctx);
   drop_vectors(vectors, first, ctx);
-  const set_for_scope whole(ctx.training, false);  // updates drop nothing of vectors that all sequences of a batch share
+  const auto whole = ctx.without_dropout();  // updates drop nothing of vectors that all sequences of a batch share
   view<operand> both = ctx.memory.take<operand>(count, 2 * width);
   linear<P>::products({&key, &query}, vectors, ctx, ops::store{both});
   return made_of(vectors, both, 0);
@@ -238,7 +238,7 @@ void self_attention<P>::distances_backward(const distances& d, const view<real>&
   const const_view<real> r = d.vectors, dk = dkeys, dq = dqueries;
   view<real> dr = ctx.memory.take<real>(is_trainable(*relative) ? d.count : 0, r.cols());
   {
-    const set_for_scope whole(ctx.training, false);
+    const auto whole = ctx.without_dropout();
     key.accumulate_gradients(dk, r, ctx);
     query.accumulate_gradients(dq, r, ctx);
     if (!is_trainable(*relative)) return;

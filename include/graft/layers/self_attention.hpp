@@ -17,7 +17,7 @@ namespace graft {
 
 /// Self-attention of packed sequences:  q, k, v = x W_q^T + b_q, ...;  h = drop(attention(q, k, v) W_o^T + b_o)
 /// Backward:  dcontext = dh W_o;  dq, dk, dv from ops::attention_backward;  dx = dq W_q + dk W_k + dv W_v + beta dx
-/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets            @param[out] h  (WANTED, H): (N, H), or (B, H) of the first
+/// @param  x  (N, H) rows are tokens, sequences from ctx.offsets()            @param[out] h  (WANTED, H): (N, H), or (B, H) of the first
 /// tokens, whose queries then are the only ones
 /// With a prefix, its keys and values stand in front of every sequence's own (layers/attention_prefix.hpp); or there are several in a mix
 /// (layers/prefix_mix.hpp).

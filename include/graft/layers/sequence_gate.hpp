@@ -13,7 +13,7 @@ namespace graft {
 
 /// g = mean of s(z), z = w x + b, over a sequence's n rows, s the logistic function
 /// Backward:  dz = dg s(z) (1 - s(z)) / n,   dg being the sum over the sequence of <dy, what g scales>;   dx += dz w;   dw += dz^T x
-/// @param  x  (N, I) rows are tokens, sequences from ctx.offsets
+/// @param  x  (N, I) rows are tokens, sequences from ctx.offsets()
 /// Source: Mao et al. 2022, section 3.2; AdapterHub's library, methods/lora.py.   Tested: tests/layers/low_rank_test.cpp
 template <class P>
 class sequence_gate {
@@ -29,8 +29,8 @@ class sequence_gate {
   /// @throws shape_error  x has other rows than the sequences of CTX
   view<real> open(const product_input<P>& x, context& ctx) const {
     view<real> g = sigmoids(x, ctx);
-    for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
-      view<real> own = g.window(ctx.offsets[i], 0, ctx.offsets[i + 1] - ctx.offsets[i], 1);
+    for (index b = 0; b < ctx.sequences(); ++b) {
+      view<real> own = g.window(ctx.first_row(b), 0, ctx.length(b), 1);
       own.setConstant(sum(own) / static_cast<real>(own.rows()));
     }
     return g;
@@ -38,8 +38,8 @@ class sequence_gate {
   /// dz (N, 1), in scratch memory, from what each row adds to its sequence's dg: DG (N, 1).
   view<real> logits_gradient(const product_input<P>& x, const_view<real> dg, context& ctx) const {
     view<real> dz = sigmoids(x, ctx);
-    for (std::size_t i = 0; i + 1 < ctx.offsets.size(); ++i) {
-      const index first = ctx.offsets[i], n = ctx.offsets[i + 1] - first;
+    for (index b = 0; b < ctx.sequences(); ++b) {
+      const index first = ctx.first_row(b), n = ctx.length(b);
       view<real> own = dz.window(first, 0, n, 1);
       own.array() *= (real(1) - own.array()) * (sum(dg.window(first, 0, n, 1)) / static_cast<real>(n));
     }
@@ -63,7 +63,7 @@ class sequence_gate {
  private:
   /// s(z) (N, 1), in scratch memory.
   view<real> sigmoids(const product_input<P>& x, context& ctx) const {
-    if (ctx.offsets.empty() || ctx.offsets.back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
+    if (ctx.offsets().empty() || ctx.offsets().back() != x.rows()) throw shape_error("a gate was given other rows than its sequences'");
     view<real> s = ops::taken_product<P>(x, {weight, transpose::yes}, ctx);
     for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
     return s;

@@ -22,7 +22,7 @@ template <class T>
 class probability_dropout {
  public:
   probability_dropout(double p, std::uint64_t dropout_stream, index heads, const context& ctx)
-      : active_(ctx.training && p > 0),
+      : active_(ctx.training() && p > 0),
         before_(ctx.rows_before(rows_of::tokens)),
         heads_(heads),
         mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
@@ -93,14 +93,14 @@ void for_each_head(const head_plan& plan, context& ctx, F&& f) {
   const index sequences = ctx.sequences(), heads = plan.heads;
   const bool all = plan.queries == rows_of::tokens;
   index longest = 0;
-  for (index b = 0; b < sequences; ++b) longest = std::max(longest, plan.in_front + ctx.offsets[b + 1] - ctx.offsets[b]);
+  for (index b = 0; b < sequences; ++b) longest = std::max(longest, plan.in_front + ctx.length(b));
   const index widest = std::max({longest, plan.head_size, plan.widest}), factor = packed_a<P>::size(widest, widest);
   scratch::mark mark(ctx.memory);
   view<real> memory = ctx.memory.take_rows<real>(ctx.threads, longest * (3 * padded(longest) + plan.extra));
   view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * factor);
   const tile_path path = graft::detail::path_of<P>(ctx);
   const auto one = [&](index b, index head, int thread) {
-    const index first = ctx.offsets[b], tokens = ctx.offsets[b + 1] - first, length = plan.in_front + tokens;
+    const index first = ctx.first_row(b), tokens = ctx.length(b), length = plan.in_front + tokens;
     const attention_item item{first + b * plan.in_front, length, head, all ? first : b, all ? tokens : 1, first, b * heads + head};
     const index stride = padded(length);
     real* own = memory.row_data(thread);

@@ -25,11 +25,11 @@ const T* piece_as(const const_view<S>& m, index row, index col, index n, T* own)
   }
 }
 
-/// to (B, .) = the rows of FROM (N, .) where the B sequences of ctx.offsets begin.
+/// to (B, .) = the rows of FROM (N, .) where the B sequences of ctx.offsets() begin.
 template <class T>
 void gather_first_rows(const const_view<T>& from, view<T> to, const context& ctx) {
   for (index b = 0; b < to.rows(); ++b) {
-    const T* row = from.row_data(ctx.offsets[static_cast<std::size_t>(b)]);
+    const T* row = from.row_data(ctx.first_row(b));
     std::copy(row, row + to.cols(), to.row_data(b));
   }
 }
@@ -38,13 +38,13 @@ template <class T>
 void scatter_first_rows(const const_view<T>& from, view<T> to, const context& ctx) {
   for (index r = 0; r < to.rows(); ++r) std::fill(to.row_data(r), to.row_data(r) + to.cols(), T(0));
   for (index b = 0; b < from.rows(); ++b) {
-    std::copy(from.row_data(b), from.row_data(b) + from.cols(), to.row_data(ctx.offsets[static_cast<std::size_t>(b)]));
+    std::copy(from.row_data(b), from.row_data(b) + from.cols(), to.row_data(ctx.first_row(b)));
   }
 }
 /// y's rows of those += x's.
 template <class T>
 void add_to_first_rows(const const_view<T>& x, view<T> y, const context& ctx) {
-  for (index b = 0; b < x.rows(); ++b) y.row(ctx.offsets[static_cast<std::size_t>(b)]) += x.row(b);
+  for (index b = 0; b < x.rows(); ++b) y.row(ctx.first_row(b)) += x.row(b);
 }
 
 /// y += x over rows.

@@ -51,13 +51,13 @@ class matrix_dropout {
  public:
   /// Of rows that are ROWS, and counted as such.
   matrix_dropout(double p, std::uint64_t dropout_stream, rows_of rows, index width, const context& ctx)
-      : active_(p > 0 && ctx.training),
+      : active_(p > 0 && ctx.training()),
         before_(ctx.rows_before(rows)),
         width_(width),
         mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
-  /// Of rows that are ctx.rows, and counted as tokens: the first one of a sequence has the same mask among all tokens as alone.
+  /// Of rows that are ctx.rows(), and counted as tokens: the first one of a sequence has the same mask among all tokens as alone.
   matrix_dropout(const dropout_options& o, index width, const context& ctx) : matrix_dropout(o.p, o.stream, rows_of::tokens, width, ctx) {
-    if (ctx.rows == rows_of::sequences) first_tokens_ = ctx.offsets;
+    if (ctx.rows() == rows_of::sequences) first_tokens_ = ctx.offsets();
   }
 
   bool active() const { return active_; }

@@ -35,7 +35,7 @@ void for_each_windowed_head(rows_of queries, index heads, index head_size, index
   const timed time(ctx.times, operation::attention);
   const index sequences = ctx.sequences();
   const bool all = queries == rows_of::tokens;
-  const auto length_of = [&](index b) { return ctx.offsets[static_cast<std::size_t>(b) + 1] - ctx.offsets[static_cast<std::size_t>(b)]; };
+  const auto length_of = [&](index b) { return ctx.length(b); };
   const auto rows_of_block = [&](index length) { return all ? block_rows(length, window) : 1; };
   index longest = 0, most_rows = 0, most_keys = 0;
   for (index b = 0; b < sequences; ++b) {
@@ -54,7 +54,7 @@ void for_each_windowed_head(rows_of queries, index heads, index head_size, index
   graft::detail::share_out(sequences * heads, path, ctx, [&](index n, int thread) {
     real* own = memory.row_data(thread);
     operand* left = factors.row_data(thread);
-    const index b = n / heads, first = ctx.offsets[static_cast<std::size_t>(b)], length = length_of(b), step = rows_of_block(length);
+    const index b = n / heads, first = ctx.first_row(b), length = length_of(b), step = rows_of_block(length);
     const attention_item item{first, length, n % heads, all ? first : b, all ? length : 1, first, n};
     f(item, sums.row_data(thread), [&](auto&& g) {
       for (index first_query = 0; first_query < item.queries; first_query += step) {

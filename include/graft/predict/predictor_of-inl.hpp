@@ -252,7 +252,7 @@ void predictor_of<P>::pass_shared(const climb& c, index from, index to, context&
     batch b;
     for (std::size_t i = first; i < last; ++i) b.add(row(i));
     view<real> x(c.states + c.place[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
-    const set_for_scope offsets(own.offsets, b.offsets);
+    const auto offsets = own.with_sequences(b.offsets);
     if (from < 0) trunk_.trunk.enter(b, x, nullptr, own);
     trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, own);
   });
@@ -285,7 +285,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
   for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
     if (start < 0 || ways_[model_number].shared < 0) {
       view<real> own = x.window(b.offsets[first], 0, part.rows(), width);
-      const set_for_scope offsets(ctx.offsets, part.offsets);
+      const auto offsets = ctx.with_sequences(part.offsets);
       with_model(model_number, [&](const auto& model) { model.trunk.enter(part, own, nullptr, ctx); });
       return;
     }
@@ -295,13 +295,13 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
     }
   });
   const auto pass = [&](const auto& trunk) {
-    const set_for_scope offsets(ctx.offsets, b.offsets);
+    const auto offsets = ctx.with_sequences(b.offsets);
     trunk.pass(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads);
   };
   if (alone) {
     with_model(by, [&](const auto& model) { pass(model.trunk); });
   } else {
-    const set_for_scope chosen(ctx.routes, routes);
+    const auto chosen = ctx.with_routes(routes);
     pass(*together_);
   }
   for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
@@ -315,7 +315,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
 template <class P>
 void predictor_of<P>::finish(const batch& b, std::size_t by, view<real> states, std::span<const std::size_t> numbers,
                              matrix<double>* outputs, context& ctx) const {
-  const set_for_scope offsets(ctx.offsets, b.offsets);
+  const auto offsets = ctx.with_sequences(b.offsets);
   with_model(by, [&](const auto& model) {
     if (model.trunk.last_norm) model.trunk.last_norm->forward(states, states, nullptr, ctx);
     if (by > 0 && !embedding) {

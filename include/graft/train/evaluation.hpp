@@ -29,7 +29,7 @@ template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
   const std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
   const dealt_share own_share(ctx.group);
-  const set_for_scope training(ctx.training, false);
+  const auto training = ctx.without_dropout();
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   for_each_unit(static_cast<index>(own_share.count(cuts.size() - 1)), ctx, [&](index i, context& own) {
     if (stopped()) return;
