@@ -1,6 +1,7 @@
 // Every gradient of whole models, by differences of the loss.
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "graft/model/freezing.hpp"
