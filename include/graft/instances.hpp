@@ -12,7 +12,6 @@
 #include "graft/encoder/encoder_layer-inl.hpp"
 #include "graft/heads/sequence_classification-inl.hpp"
 #include "graft/layers/prefix_mix-inl.hpp"
-#include "graft/layers/projection_mix-inl.hpp"
 #include "graft/layers/self_attention-inl.hpp"
 #include "graft/model/model-inl.hpp"
 #include "graft/predict/predictor_of-inl.hpp"
@@ -25,7 +24,6 @@ namespace graft {
 using compiled_precision = GRAFT_PRECISION;
 
 template class prefix_mix<compiled_precision>;
-template class projection_mix<compiled_precision>;
 template class self_attention<compiled_precision>;
 template class bottleneck<compiled_precision>;
 template class plain_site<compiled_precision>;

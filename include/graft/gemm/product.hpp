@@ -31,31 +31,25 @@ namespace detail {
 /// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly. FAULT is added to one number of
 /// the result, for tests.
 inline bool kernel_self_test(tile_path path, float fault = 0) {
-  constexpr index depth = 2;
-  std::vector<bfloat16> a(2 * depth * tile<bfloat16>::size), b(a.size());
-  std::vector<float> c(block_side * block_side);
-  const auto at = [](index row, index k) { return (row / 16 * depth + k / 32) * tile<bfloat16>::size; };
-  const auto left = [](index r, index k) { return static_cast<float>((3 * r + 5 * k) % 7 - 3); };
-  const auto right = [](index k, index n) { return static_cast<float>((2 * k + 7 * n) % 9 - 4); };
+  constexpr index tiles = 2, depth = tiles * tile<bfloat16>::depth, panel = tiles * tile<bfloat16>::size;
+  matrix<float> a(block_side, depth), b(depth, block_side), c(block_side, block_side);
   for (index i = 0; i < block_side; ++i) {
-    for (index k = 0; k < 32 * depth; ++k) {
-      a[static_cast<std::size_t>(at(i, k) + tile<bfloat16>::left(i % 16, k % 32))] = bfloat16(left(i, k));
-      b[static_cast<std::size_t>(at(i, k) + tile<bfloat16>::right(k % 32, i % 16))] = bfloat16(right(k, i));
+    for (index k = 0; k < depth; ++k) {
+      a(i, k) = static_cast<float>((3 * i + 5 * k) % 7 - 3);
+      b(k, i) = static_cast<float>((2 * k + 7 * i) % 9 - 4);
     }
+  }
+  std::vector<bfloat16> left(2 * panel), right(2 * panel);
+  for (const index p : {0, 1}) {
+    pack_panel(true, transpose::no, const_view<float>(a), p, left.data() + p * panel);
+    pack_panel(false, transpose::no, const_view<float>(b), p, right.data() + p * panel);
   }
   {
     const tile_unit unit(path);
-    bf16_kernel(path)(a.data(), b.data(), depth, block_side, block_side, c.data(), {});
+    bf16_kernel(path)(left.data(), right.data(), tiles, block_side, block_side, c.data(), {});
   }
-  c.back() += fault;
-  for (index i = 0; i < block_side; ++i) {
-    for (index j = 0; j < block_side; ++j) {
-      float sum = 0;
-      for (index k = 0; k < 32 * depth; ++k) sum += left(i, k) * right(k, j);
-      if (c[static_cast<std::size_t>(i * block_side + j)] != sum) return false;
-    }
-  }
-  return true;
+  c(block_side - 1, block_side - 1) += fault;
+  return c == a.lazyProduct(b);
 }
 
 }  // namespace detail
