@@ -137,3 +137,51 @@ TEST_CASE("a product leaves the number of OpenMP's threads as it was, and never 
   CHECK(seen == 1);
   CHECK(after == 3);
 }
+
+TEMPLATE_TEST_CASE("a product's x is a matrix, one made ready, or rows that another stored; weights are packed or not, or in 8 bits", "",
+                   graft::f32, graft::f64, graft::bf16) {
+  using P = TestType;
+  using real = typename P::real;
+  constexpr graft::index rows = 40, depth = 70, columns = 50;
+  graft::context ctx;
+  const matrix<real> x = graft_test::random_matrix<real>(rows, depth, 1);
+  const matrix<real> b = graft_test::random_matrix<real>(1, columns, 2);
+  auto w = graft::parameter<real>::factor("w", graft::parameter_role::weight, columns, depth);
+  w.edit() = graft_test::random_matrix<real>(columns, depth, 3);
+  const auto y_of = [&](const graft::product_input<P>& in) {
+    matrix<real> y(rows, columns);
+    graft::product<P>(in, {{w, transpose::yes}, b}, ctx, [&](graft::index row, graft::index col, const view<real>& block) {
+      y.block(row, col, block.rows(), block.cols()) = block;
+    });
+    return y;
+  };
+  const auto stored = graft::product_input<P>::take(rows, depth, ctx);
+  const const_view<real> all(x);
+  for (graft::index row = 0; row < rows; row += 32) {
+    for (graft::index col = 0; col < depth; col += 32) {
+      stored.store(row, col, all.window(row, col, std::min<graft::index>(32, rows - row), std::min<graft::index>(32, depth - col)));
+    }
+  }
+  CHECK(stored.rows() == rows);
+  CHECK(stored.depth() == depth);
+  const matrix<real> y = y_of(x);
+  CHECK((y - ((x * w.value().transpose()).rowwise() + b.row(0))).cwiseAbs().maxCoeff() <= 0.5);
+  CHECK(y_of(graft::product_input<P>(x).ready(ctx)) == y);
+  CHECK(y_of(stored) == y);
+  graft::pack_weight<P>(w, true, 1);
+  CHECK(y_of(x) == y);
+  CHECK(y_of(stored) == y);
+  graft::pack_int8_weight(w, 1);
+  const matrix<real> rounded = y_of(x);
+  CHECK(rounded != y);
+  CHECK((rounded - y).cwiseAbs().maxCoeff() <= 0.5);
+  CHECK(y_of(graft::product_input<P>(x).ready(ctx)) == rounded);  // the matrix is rounded, and not what is ready
+
+  w.train();
+  matrix<real> expected = w.gradient();
+  const matrix<real> dy = graft_test::random_matrix<real>(rows, columns, 4);
+  graft::multiply<P>(transpose::yes, const_view<real>(dy), transpose::no, all, real(0), view<real>(expected), ctx);
+  graft::add_weight_gradient<P>(w, dy, x, ctx);
+  CHECK(w.gradient() == expected);
+  CHECK(ctx.counters.weight_gradient_products == 1);
+}
