@@ -1,13 +1,12 @@
 // Packed factors, and products that hand out their blocks.
 
-#include "graft/gemm/gemm.hpp"
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <iterator>
 #include <limits>
 #include <tuple>
 
+#include "graft/gemm/gemm.hpp"
 #include "support/random_values.hpp"
 #include "support/tile_paths.hpp"
 

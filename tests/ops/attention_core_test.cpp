@@ -18,7 +18,7 @@ struct attention_case {
 
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
-    ctx.offsets = offsets;
+    const auto sequences = ctx.with_sequences(offsets);
     graft::ops::attention_forward<graft::f64>(q, k, v, y, heads, p, 9, ctx, queries);
     return y;
   }
@@ -48,12 +48,12 @@ TEST_CASE("attention's gradients are its derivatives, with dropout too") {
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     auto c = random_case({0, 3, 4, 9});
+    const auto of_case = ctx.with_sequences(c.offsets);
     c.p = p;
     const auto dy = graft_test::random_matrix(9, 4, 4);
     matrix<double> dq(9, 4), dk(9, 4), dv(9, 4);
-    c.forward(ctx);
     graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 36}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
@@ -64,8 +64,9 @@ TEST_CASE("attention of the first tokens alone is that of all, cut down, with it
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     auto c = random_case({0, 3, 4, 9});
+    const auto of_case = ctx.with_sequences(c.offsets);
     c.p = p;
     const matrix<double> all = c.forward(ctx);
     const std::vector<int> cls_rows{0, 3, 4};
@@ -107,7 +108,7 @@ TEST_CASE("attention's dropout keeps the mean and is off outside training") {
   c.p = 0.1;
   graft::context ctx;
   CHECK(c.forward(ctx).isOnes(1e-14));
-  ctx.training = true;
+  const graft::training_step training(ctx, 0);
   const auto y = c.forward(ctx);
   CHECK(y.mean() == Approx(1).margin(5 * std::sqrt(0.1 / 0.9 / (2 * 64 * 64))));
   CHECK_FALSE(y.isOnes(1e-3));

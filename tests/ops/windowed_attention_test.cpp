@@ -23,7 +23,7 @@ struct windowed_case {
 
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
-    ctx.offsets = offsets;
+    const auto sequences = ctx.with_sequences(offsets);
     graft::ops::windowed_attention_forward<graft::f64>(q, k, v, y, 2, window, p, 9, ctx);
     return y;
   }
@@ -60,6 +60,7 @@ TEST_CASE("attention in a window is the formula's, whatever the pieces and the t
     const auto y = c.forward(one);
     CHECK(graft_test::largest_difference(y, c.plain()) <= 1e-13);
     CHECK(c.forward(two) == y);
+    const auto sequences = one.with_sequences(c.offsets);
     matrix<double> first(4, 4), q(4, 4);  // of the first tokens alone
     for (graft::index b = 0; b < 4; ++b) q.row(b) = c.q.row(c.offsets[static_cast<std::size_t>(b)]);
     graft::ops::windowed_attention_forward<graft::f64>(q, c.k, c.v, first, 2, window, 0, 9, one, graft::rows_of::sequences);
@@ -72,12 +73,12 @@ TEST_CASE("the gradients of attention in a window are its derivatives, with drop
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);
     graft::context ctx;
-    ctx.training = true;
+    const graft::training_step training(ctx, 0);
     windowed_case c({0, 3, 4, 45}, 3);  // of which the last goes in two pieces
+    const auto of_case = ctx.with_sequences(c.offsets);
     c.p = p;
     const auto dy = graft_test::random_matrix(45, 4, 4);
     matrix<double> dq(45, 4), dk(45, 4), dv(45, 4);
-    c.forward(ctx);
     graft::ops::windowed_attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, 2, c.window, p, 9, ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 180}, {"k", c.k.data(), dk.data(), 180}, {"v", c.v.data(), dv.data(), 180}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
@@ -100,7 +101,7 @@ TEST_CASE("8192 tokens need no matrix of their square, neither in a window nor e
   const windowed_case c({0, 8192}, 64);
   graft::context ctx;
   ctx.threads = 1;
-  ctx.offsets = c.offsets;
+  const auto sequences = ctx.with_sequences(c.offsets);
   matrix<double> y(8192, 4), dq(8192, 4), dk(8192, 4), dv(8192, 4);
   const auto memory = [&](graft::index window) {
     graft::ops::windowed_attention_forward<graft::f64>(c.q, c.k, c.v, y, 2, window, 0, 9, ctx);
@@ -114,7 +115,7 @@ TEST_CASE("8192 tokens need no matrix of their square, neither in a window nor e
 TEST_CASE("attention in a window is close in bf16, too") {
   const windowed_case c({0, 3, 100}, 9);
   graft::context ctx;
-  ctx.offsets = c.offsets;
+  const auto sequences = ctx.with_sequences(c.offsets);
   const auto rounded = [](const matrix<double>& m) {
     matrix<graft::bfloat16> r(m.rows(), m.cols());
     for (graft::index i = 0; i < m.size(); ++i) r.data()[i] = graft::bfloat16(static_cast<float>(m.data()[i]));

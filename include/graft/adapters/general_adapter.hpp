@@ -219,7 +219,8 @@ class general_adapter {
   /// One after another, whatever the threads, so that sums have one order.
   template <class F>
   static void for_each_sequence(const context& ctx, index rows, F&& f) {
-    if (ctx.offsets().empty() || ctx.offsets().back() != rows) throw shape_error("a gated adapter was given other rows than its sequences'");
+    if (ctx.offsets().empty() || ctx.offsets().back() != rows)
+      throw shape_error("a gated adapter was given other rows than its sequences'");
     for (index b = 0; b < ctx.sequences(); ++b) f(ctx.first_row(b), ctx.first_row(b + 1));
   }
   /// u += r

@@ -55,7 +55,8 @@ class gradients_into {
   set_for_scope<const function_view<void(index)>*> layer_done_;
 };
 
-/// What a backward pass with CTX adds the gradient of P to: its place in the block ctx.gradients(), or, where that is null, its own gradient.
+/// What a backward pass with CTX adds the gradient of P to: its place in the block ctx.gradients(), or, where that is null, its own
+/// gradient.
 /// @throws error  the parameter is frozen
 template <class T>
 view<T> gradient_of(parameter<T>& p, const context& ctx) {
