@@ -28,68 +28,19 @@ class coupling_mix : public mixed_parts<P, coupling<P>> {
     std::vector<one> with;
   };
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    if (s != nullptr) s->with.resize(members.size());
-    if (weights == nullptr) {
-      const std::size_t i = first();
-      if (i < members.size()) {
-        members[i].by.forward(x, y, s != nullptr ? &s->with[i].inner : nullptr, ctx);
-      } else if (x.data() != y.data()) {
-        y = x;
-      }
-      return;
-    }
-    scratch::mark mark(ctx.memory);
-    const view<real> w = weights->current(ctx);
-    view<real> sum = ctx.memory.take<real>(x.rows(), x.cols()), change = ctx.memory.take<real>(x.rows(), x.cols());
-    sum = x;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      members[i].by.forward(x, change, s != nullptr ? &s->with[i].inner : nullptr, ctx);
-      change -= x;
-      if (s != nullptr) s->with[i].change.assign(change);
-      sum += w(0, members[i].number) * change;
-    }
-    y = sum;
-  }
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   /// DX may be DY's memory.
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    if (weights == nullptr) {
-      const std::size_t i = first();
-      if (i < members.size()) {
-        members[i].by.backward(dy, s.with[i].inner, dx, ctx);
-      } else if (dx != nullptr && dx->data() != dy.data()) {
-        *dx = dy;
-      }
-      return;
-    }
-    scratch::mark mark(ctx.memory);
-    const view<real> w = weights->current(ctx);
-    view<real> dw = ctx.memory.take<real>(1, w.cols());
-    dw.setZero();
-    view<real> sum = ctx.memory.take<real>(dx != nullptr ? dy.rows() : 0, dy.cols()), d = ctx.memory.take<real>(dy.rows(), dy.cols());
-    if (dx != nullptr) sum = dy;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      const index k = members[i].number;
-      ops::add_dot<real>(dy, s.with[i].change, dw.window(0, k, 1, 1), ctx);
-      if (dx == nullptr && !is_trainable(members[i].by)) continue;
-      d = w(0, k) * dy;
-      if (dx != nullptr) sum -= d;
-      members[i].by.backward(d, s.with[i].inner, dx != nullptr ? &d : nullptr, ctx);
-      if (dx != nullptr) sum += d;
-    }
-    if (dx != nullptr) *dx = sum;
-    weights->backward(dw, w, ctx);
-  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
  private:
   /// Where member 0 stands among the members; behind the last: nowhere.
-  std::size_t first() const {
-    std::size_t i = 0;
-    while (i < members.size() && members[i].number != 0) ++i;
-    return i;
-  }
+  std::size_t first() const;
 };
 
 static_assert(layer<coupling_mix<f64>> && layer<coupling_mix<f32>> && layer<coupling_mix<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/coupling_mix-inl.hpp"  // IWYU pragma: export
+#endif

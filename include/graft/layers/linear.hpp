@@ -144,56 +144,9 @@ class linear {
     view<real> update, gate;
     typename projection_mix<P>::terms mixed;
   };
-  static void forward_blocks(std::initializer_list<const linear*> layers, const product_input<P>& x, context& ctx, block_function<P> f) {
-    const linear* const* all = layers.begin();
-    const bool shared = std::any_of(layers.begin(), layers.end(), [](const linear* l) { return l->lora || l->gate || l->mix; });
-    const product_input<P> rows = shared ? x.ready(ctx) : x;
-    const auto added = ctx.memory.take_array<terms>(layers.size());
-    const auto weights = ctx.memory.take_array<product_weight<P>>(layers.size());
-    const view<real> none(nullptr, 0, 0);
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      const linear& l = *all[i];
-      check_shape(x.depth() == l.in(), l.weight.name, "x", const_view<real>(nullptr, x.rows(), x.depth()),
-                  [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
-      terms& own = *new (&added[i]) terms{i == 0 ? 0 : added[i - 1].first + all[i - 1]->out(),
-                                          l.lora ? l.lora->project(rows, ctx) : none,
-                                          l.gate ? l.gate->open(rows, ctx) : none,
-                                          {}};
-      if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
-      if (l.mix) own.mixed = l.mix->project(rows, l.weight, l.bias, ctx);
-      new (&weights[i]) product_weight<P>(l.factor(transpose::yes, ctx), l.bias.value());
-    }
-    graft::products<P>(std::span(&rows, 1), weights, ctx, [&](index which, index row, index col, view<real> block) {
-      const linear& l = *all[which];
-      const terms& own = added[static_cast<std::size_t>(which)];
-      if (l.lora) l.lora->term(own.update)(row, col, block);
-      if (l.gate && !l.lora) ops::scale_rows{own.gate}(row, col, block);
-      if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
-      f(row, own.first + col, block);
-    });
-  }
+  static void forward_blocks(std::initializer_list<const linear*> layers, const product_input<P>& x, context& ctx, block_function<P> f);
   static void backward_blocks(std::initializer_list<const linear*> layers, std::initializer_list<product_input<P>> dys,
-                              const_view<operand> x, context& ctx, block_function<P> f) {
-    const auto added = ctx.memory.take_array<terms>(layers.size());
-    const auto inputs = ctx.memory.take_array<product_input<P>>(layers.size());
-    const auto weights = ctx.memory.take_array<product_weight<P>>(layers.size());
-    const view<real> none(nullptr, 0, 0);
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      const linear& l = *layers.begin()[i];
-      const auto& dy = *new (&inputs[i]) product_input<P>(dys.begin()[i].ready(ctx));
-      terms& own = *new (&added[i]) terms{0, l.lora ? l.lora->project_back(dy, ctx) : none, none, {}};
-      if (l.mix) own.mixed = l.mix->project_back(dy, x, l.weight, l.bias, ctx);
-      new (&weights[i]) product_weight<P>(l.factor(transpose::no, ctx));
-    }
-    graft::products<P>(inputs, weights, ctx, [&](index, index row, index col, view<real> block) {
-      for (std::size_t i = 0; i < layers.size(); ++i) {
-        const linear& l = *layers.begin()[i];
-        if (l.lora) l.lora->term_back(added[i].update, ctx)(row, col, block);
-        if (l.mix) l.mix->add_backward(added[i].mixed, block, row, col, ctx);
-      }
-      f(row, col, block);
-    });
-  }
+                              const_view<operand> x, context& ctx, block_function<P> f);
   /// W, or what stands in its place.
   product_weight<P> factor(transpose op, context& ctx) const {
     if (dora) return dora->factor(weight, op, ctx);
@@ -204,3 +157,7 @@ class linear {
 static_assert(layer<linear<f64>> && layer<linear<f32>> && layer<linear<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/linear-inl.hpp"  // IWYU pragma: export
+#endif

@@ -27,25 +27,10 @@ class mixing_weights {
 
   index count() const { return v.size(); }
 
-  void forward(view<real> w) const {
-    w = v.value();
-    if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
-    if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
-  }
+  void forward(view<real> w) const;
   /// w, in scratch memory.
-  view<real> current(context& ctx) const {
-    view<real> w = ctx.memory.take<real>(1, count());
-    forward(w);
-    return w;
-  }
-  void backward(const_view<real> dw, const_view<real> w, context& ctx) {
-    if (!v.is_trained()) return;
-    auto dv = gradient_of(v, ctx).row(0).array();
-    const auto mixed = w.row(0).array(), d = dw.row(0).array();
-    if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
-    if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
-    if (mode_ == mixing_mode::weights) dv += d;
-  }
+  view<real> current(context& ctx) const;
+  void backward(const_view<real> dw, const_view<real> w, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -55,18 +40,7 @@ class mixing_weights {
   parameter<real> v;  ///< (1, M), one number for each member
 
  private:
-  static real initial(index count, mixing_mode mode) {
-    switch (mode) {
-      case mixing_mode::softmax:
-        return real(1) / real(count);
-      case mixing_mode::gates:
-      case mixing_mode::fusion:
-        return real(0);
-      case mixing_mode::weights:
-        return real(1);
-    }
-    return real(0);
-  }
+  static real initial(index count, mixing_mode mode);
   mixing_mode mode_;
 };
 
@@ -99,3 +73,7 @@ class mixed_parts {
 static_assert(parameterized<mixing_weights<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/mixing_weights-inl.hpp"  // IWYU pragma: export
+#endif

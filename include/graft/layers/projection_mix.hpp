@@ -66,96 +66,18 @@ class projection_mix {
   explicit projection_mix(std::shared_ptr<mixing_weights<P>> shared) : weights(std::move(shared)) {}
 
   /// In scratch memory.
-  terms project(const product_input<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const {
-    const auto all = ctx.memory.take_array<view<real>>(updates.size());
-    const view<real> mixed = weights->current(ctx);
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      view<real>& there = *new (&all[i]) view<real>(updates[i].by.project(x, ctx));
-      there *= mixed(0, updates[i].member);
-      if (updates[i].gate) ops::scale_rows{updates[i].gate->open(x, ctx)}(0, 0, there);
-    }
-    if (!touches_bias()) return {all};
-    view<real> bias = ctx.memory.take<real>(1, b.cols());
-    bias.setZero();
-    for (const update& u : updates) {
-      if (u.bias) bias += mixed(0, u.member) * u.by.scale() * u.bias->value();
-    }
-    const auto whole = ctx.memory.take_array<view<real>>(scales.size());
-    for (std::size_t k = 0; k < whole.size(); ++k) {
-      const scale& s = scales[k];
-      const real w_k = mixed(0, s.member);
-      for (index i = 0; s.changes_bias() && i < bias.cols(); ++i) bias(0, i) += w_k * s.in_weight(i) * b.value()(0, i);
-      const auto gated_output = [&] {
-        return ops::taken_product<P>(x, {scaled_weight(s, w, transpose::yes, ctx), scaled_bias(s, b, ctx)}, ctx, ops::scale<real>{w_k},
-                                     ops::scale_rows{s.gate->open(x, ctx)});
-      };
-      new (&whole[k]) view<real>(s.gate ? gated_output() : view<real>(nullptr, 0, 0));
-    }
-    return {all, bias.data(), {}, whole};
-  }
+  terms project(const product_input<P>& x, const parameter<real>& w, const parameter<real>& b, context& ctx) const;
   /// X is what `project` read; only gates read it.
   terms project_back(const product_input<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
-                     context& ctx) const {
-    const auto all = ctx.memory.take_array<view<real>>(updates.size()), whole = ctx.memory.take_array<view<real>>(scales.size()),
-               gates = ctx.memory.take_array<view<real>>(gated() ? updates.size() : 0);
-    const view<real> mixed = weights->current(ctx);
-    const product_input<P> rows = gated() ? product_input<P>(x).ready(ctx) : x;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      const update& u = updates[i];
-      const real w_k = mixed(0, u.member);
-      view<real>& back = *new (&all[i]) view<real>(u.by.project_back(dy, ctx));
-      if (u.gate) {
-        new (&gates[i]) view<real>(gate_gradient(u, rows, back, w_k, ctx));
-        ops::scale_rows{u.gate->open(rows, ctx)}(0, 0, back);
-      }
-      back *= w_k;
-    }
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      const scale& s = scales[i];
-      view<real>& back = *new (&whole[i]) view<real>(nullptr, 0, 0);
-      if (!s.gate) continue;
-      new (&back) view<real>(ops::taken_product<P>(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
-      const view<real> dz = gate_gradient(s, rows, x, dy, b, back, mixed(0, s.member), ctx);
-      back *= mixed(0, s.member);
-      ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, back);
-      back += dz.lazyProduct(s.gate->weight.value());
-    }
-    return {all, nullptr, gates, whole};
-  }
+                     context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
-  void add_forward(const terms& t, view<real> block, index row, index col) const {
-    for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.term(t.projected[i])(row, col, block);
-    add_whole(t, block, row, col);
-    if (t.bias != nullptr) ops::add_row<real>{{t.bias, 1, col + block.cols()}}(row, col, block);
-  }
-  void add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const {
-    add_whole(t, block, row, col);
-    for (std::size_t i = 0; i < t.projected.size(); ++i) {
-      updates[i].by.term_back(t.projected[i], ctx)(row, col, block);
-      if (!updates[i].gate) continue;
-      const const_view<real> dz = t.gates[i], w = updates[i].gate->weight.value();
-      block += dz.middleRows(row, block.rows()).lazyProduct(w.middleCols(col, block.cols()));
-    }
-  }
+  void add_forward(const terms& t, view<real> block, index row, index col) const;
+  void add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const;
 
   /// W', or W as it is without scales.
-  product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const {
-    if (scales.empty()) return {w, op};
-    if (settled_ != nullptr) return {*settled_, op};
-    view<real> scaled = ctx.memory.take<real>(w.rows(), w.cols());
-    scale_weight(w.value(), weights->current(ctx), scaled, false, ctx.threads);
-    return {scaled, op};
-  }
+  product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const;
   /// Makes W' once and for all, where the mixing weights are frozen; nothing of this is to be edited any more.
-  void settle(const parameter<real>& w, int threads) {
-    settled_.reset();
-    if (scales.empty() || w.is_trained() || needs_input()) return;
-    context ctx;
-    const auto scaled = std::make_shared<parameter<real>>(parameter<real>::factor(w.name, w.role, w.rows(), w.cols()));
-    scale_weight(w.value(), weights->current(ctx), scaled->edit(), false, threads);
-    pack_weight<P>(*scaled, true, threads);
-    settled_ = scaled;
-  }
+  void settle(const parameter<real>& w, int threads);
 
   /// Adds the gradients of the mixing weights, of what is trained of the members and, where there are scales, of W and B.
   template <class S, class X>
@@ -233,80 +155,21 @@ class projection_mix {
   std::vector<scale> scales;
 
  private:
-  static void add_whole(const terms& t, view<real> block, index row, index col) {
-    for (const auto& one : t.whole) {
-      if (one.rows() > 0) block += one.window(row, col, block.rows(), block.cols());
-    }
-  }
+  static void add_whole(const terms& t, view<real> block, index row, index col);
   bool touches_bias() const {
     return !scales.empty() || std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.bias.has_value(); });
   }
   /// V of S, in scratch memory.
-  product_weight<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const {
-    view<real> v = ctx.memory.take<real>(w.rows(), w.cols());
-    s.scale_into(w.value(), v);
-    return {v, op};
-  }
+  product_weight<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;
   /// c of a gated S, in scratch memory.
-  view<real> scaled_bias(const scale& s, const parameter<real>& b, context& ctx) const {
-    view<real> c = ctx.memory.take<real>(1, b.cols());
-    c = b.value();
-    if (s.of_rows()) c.array() *= s.by.value().transpose().array();
-    return c;
-  }
+  view<real> scaled_bias(const scale& s, const parameter<real>& b, context& ctx) const;
   /// y_ij = x_ij (1 + sum of w_k (l_k - 1)_i or j)
-  void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const {
-    parallel_for(x.rows(), 16, threads, [&](index begin, index end) {
-      for (index r = begin; r < end; ++r) {
-        real of_row = 1;
-        for (const scale& s : scales) {
-          if (s.of_rows()) of_row += mixed(0, s.member) * s.in_weight(r);
-        }
-        const real *from = x.row_data(r), *before = add ? y.row_data(r) : nullptr;
-        real* to = y.row_data(r);
-        for (index c = 0; c < x.cols(); ++c) {
-          real factor = of_row;
-          for (const scale& s : scales) {
-            if (!s.of_rows()) factor += mixed(0, s.member) * s.in_weight(c);
-          }
-          to[c] = from[c] * factor + (before != nullptr ? before[c] : real(0));
-        }
-      }
-    });
-  }
+  void scale_weight(const_view<real> x, const_view<real> mixed, view<real> y, bool add, int threads) const;
   /// The gradients of what stands for scales, from DW = dy^T x and DB, the sum of dy. DW is overwritten.
   void accumulate_scales(parameter<real>& w, parameter<real>& b, view<real> dw, const_view<real> db, const_view<real> mixed,
-                         view<real> dmixed, context& ctx) {
-    if (w.is_trained()) scale_weight(dw, mixed, gradient_of(w, ctx), true, ctx.threads);
-    if (b.is_trained()) {
-      view<real> gradient = gradient_of(b, ctx);
-      gradient += db;
-      for (const scale& s : scales) {
-        if (!s.changes_bias()) continue;
-        for (index i = 0; i < db.cols(); ++i) gradient(0, i) += mixed(0, s.member) * s.in_weight(i) * db(0, i);
-      }
-    }
-    dw.array() *= w.value().array();
-    view<real> of_rows = ctx.memory.take<real>(w.rows(), 1), of_bias = ctx.memory.take<real>(w.rows(), 1);
-    view<real> of_columns = ctx.memory.take<real>(1, w.cols());
-    of_rows = dw.rowwise().sum();
-    of_columns = dw.colwise().sum();
-    of_bias = of_rows + db.cwiseProduct(b.value()).transpose();
-    for (scale& s : scales) {
-      if (s.gate) dmixed(0, s.member) -= of_bias.sum();
-      if (s.gate) continue;
-      const const_view<real> dl = !s.of_rows() ? of_columns : s.of_bias ? of_bias : of_rows;
-      dmixed(0, s.member) += (dl.array() * (s.by.value().array() - real(1))).sum();
-      if (s.by.is_trained()) gradient_of(s.by, ctx) += mixed(0, s.member) * dl;
-    }
-  }
+                         view<real> dmixed, context& ctx);
   /// What the logits of U's gate get (N, 1), in scratch memory; BACK is s dy B, W_K its weight.
-  view<real> gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k, context& ctx) const {
-    const view<real> there = u.by.project(x, ctx);
-    view<real> dg = ctx.memory.take<real>(there.rows(), 1);
-    for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k / u.by.scale() * there.row(r).dot(back.row(r));
-    return u.gate->logits_gradient(x, dg, ctx);
-  }
+  view<real> gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k, context& ctx) const;
   /// The same of a gated S; BACK is dy V.
   template <class X>
   view<real> gate_gradient(const scale& s, const product_input<P>& rows, const const_view<X>& x, const product_input<P>& dy,
@@ -318,38 +181,10 @@ class projection_mix {
   }
   /// The gradients of W_K y_k of a gated S, from DV = (g dy)^T x and DC, the sum of g dy.
   void accumulate_gated(scale& s, parameter<real>& w, parameter<real>& b, const_view<real> dv, const_view<real> dc, real w_k,
-                        view<real> dmixed, context& ctx) {
-    const const_view<real> l = s.by.value();
-    view<real> dl = ctx.memory.take<real>(l.rows(), l.cols()), scaled = ctx.memory.take<real>(w.rows(), w.cols());
-    scaled = dv.cwiseProduct(w.value());
-    if (s.of_rows()) dl = scaled.rowwise().sum() + dc.cwiseProduct(b.value()).transpose();
-    if (!s.of_rows()) dl = scaled.colwise().sum();
-    dmixed(0, 0) += dl.cwiseProduct(l).sum() + (s.of_rows() ? real(0) : dc.cwiseProduct(b.value()).sum());
-    if (s.by.is_trained()) gradient_of(s.by, ctx) += w_k * dl;
-    if (w.is_trained()) {
-      s.scale_into(dv, scaled);
-      gradient_of(w, ctx) += w_k * scaled;
-    }
-    if (b.is_trained()) {
-      view<real> gradient = gradient_of(b, ctx);
-      for (index i = 0; i < dc.cols(); ++i) gradient(0, i) += w_k * dc(0, i) * (s.of_rows() ? l(i, 0) : real(1));
-    }
-  }
+                        view<real> dmixed, context& ctx);
   /// DMIXED (1, 1) += <dy, d(x)> of U, and the gradient of its bias.
   void accumulate_weight(update& u, const product_input<P>& x, const product_input<P>& dy, const_view<real> db, real mixed,
-                         view<real> dmixed, context& ctx) {
-    scratch::mark mark(ctx.memory);
-    if (u.bias) {
-      dmixed(0, 0) += u.by.scale() * db.row(0).dot(u.bias->value().row(0));
-      if (u.bias->is_trained()) gradient_of(*u.bias, ctx) += mixed * u.by.scale() * db;
-    }
-    if (!weights->v.is_trained()) return;
-    const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
-    if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
-    ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
-      for (index r = begin; r < end; ++r) sum(0, 0) += there.row(r).dot(back.row(r)) / u.by.scale();
-    });
-  }
+                         view<real> dmixed, context& ctx);
 
   std::shared_ptr<const parameter<real>> settled_;
 };
@@ -357,3 +192,7 @@ class projection_mix {
 static_assert(parameterized<projection_mix<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/projection_mix-inl.hpp"  // IWYU pragma: export
+#endif

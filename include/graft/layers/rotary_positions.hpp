@@ -40,46 +40,18 @@ class rotary_positions {
   }
 
   /// Turns all HEADS of each row of M, (N, heads D), tokens of ctx.offsets' sequences; BACK: by the opposite angles, as gradients are.
-  void turn(view<operand> m, index heads, bool back, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    const index half = std::ssize(frequencies_);
-    const auto places = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
-    for (index b = 0; b < ctx.sequences(); ++b) std::iota(&places[0] + ctx.first_row(b), &places[0] + ctx.first_row(b + 1), index{0});
-    const view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
-    parallel_for(m.rows(), 16, ctx.threads, [&](index begin, index end) {
-      for (index r = begin; r < end; ++r) {
-        const index place = places[static_cast<std::size_t>(r)];
-        const real* cosines = table_.data() + place * table_.cols();
-        if (place >= table_.rows()) {
-          fill(place, own.row_data(omp_get_thread_num()));
-          cosines = own.row_data(omp_get_thread_num());
-        }
-        const real *sines = cosines + half, sign = back ? real(-1) : real(1);
-        for (index h = 0; h < heads; ++h) {
-          operand *first = m.row_data(r) + h * 2 * half, *second = first + half;
-          for (index i = 0; i < half; ++i) {
-            const real a = number(first[i]), b = number(second[i]), s = sign * sines[i];
-            first[i] = static_cast<operand>(a * cosines[i] - b * s);
-            second[i] = static_cast<operand>(b * cosines[i] + a * s);
-          }
-        }
-      }
-    });
-  }
+  void turn(view<operand> m, index heads, bool back, context& ctx) const;
 
  private:
   /// cos a_i, then sin a_i, at PLACE
-  void fill(index place, real* to) const {
-    const std::size_t half = frequencies_.size();
-    for (std::size_t i = 0; i < half; ++i) {
-      const auto angle = static_cast<double>(static_cast<float>(place) * frequencies_[i]);
-      to[i] = static_cast<real>(std::cos(angle));
-      to[half + i] = static_cast<real>(std::sin(angle));
-    }
-  }
+  void fill(index place, real* to) const;
 
   std::vector<float> frequencies_;  // f
   matrix<real> table_;              // of the first places
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/rotary_positions-inl.hpp"  // IWYU pragma: export
+#endif
