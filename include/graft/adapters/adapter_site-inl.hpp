@@ -70,4 +70,8 @@ const bottleneck<P>* adapter_site<P>::module() const {
       adapter);
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class adapter_site<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

@@ -53,4 +53,8 @@ void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real sk
   if (dh != nullptr) down_project.product_back(dz, s.down, ctx, ops::add{dy, skip}, ops::store{*dh});
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class bottleneck<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

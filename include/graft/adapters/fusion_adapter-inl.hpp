@@ -168,4 +168,8 @@ index fusion_adapter<P>::saved_numbers(index h) const {
   return total;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class fusion_adapter<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

@@ -166,4 +166,8 @@ void multi_adapter_site<P>::mix_backward(const_view<real> dc, const saved& s, vi
   mix->backward(dw, w, ctx);
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class multi_adapter_site<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

@@ -21,4 +21,8 @@ void plain_site<P>::backward(const_view<real> dy, const saved& s, view<real>* dh
   if (dx != nullptr && !norm.normalizes()) dx->setZero();
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class plain_site<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

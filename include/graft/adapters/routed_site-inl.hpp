@@ -62,4 +62,8 @@ void routed_site<P>::for_each_run(context& ctx, F&& f) const {
   }
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class routed_site<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

@@ -71,4 +71,8 @@ void embeddings<P>::number_positions(const batch& b, view<std::int32_t> position
   }
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class embeddings<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

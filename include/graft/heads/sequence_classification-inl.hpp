@@ -72,4 +72,8 @@ bool sequence_classification<P>::has_pooler(const encoder_config& c) {
   return family_of(c.model_type).trunk_pooler;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class sequence_classification<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

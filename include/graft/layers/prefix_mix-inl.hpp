@@ -111,4 +111,8 @@ bool prefix_mix<P>::needs_input() const {
   return std::any_of(members.begin(), members.end(), [](const auto& m) { return m.by.needs_input(); });
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class prefix_mix<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

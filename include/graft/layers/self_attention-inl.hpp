@@ -254,4 +254,8 @@ bool self_attention<P>::needs_input() const {
          (mix && mix->needs_input());
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class self_attention<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft

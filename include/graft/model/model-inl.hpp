@@ -64,4 +64,10 @@ const encoder_config& classifier<P, Site>::checked(const encoder_config& c, inde
   return c;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class classifier<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
+template class classifier<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
+template class classifier<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
+#endif
+
 }  // namespace graft

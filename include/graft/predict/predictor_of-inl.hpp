@@ -364,4 +364,8 @@ auto predictor_of<P>::make_model(const model_description& d) const -> any_model 
   return model;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class predictor_of<GRAFT_PRECISION>;
+#endif
+
 }  // namespace graft::detail

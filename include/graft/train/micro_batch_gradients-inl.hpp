@@ -183,4 +183,10 @@ void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   model.backward(w.dlogits, own, w.trace, ctx);
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class micro_batch_gradients<plain_classifier<GRAFT_PRECISION>>;
+template class micro_batch_gradients<adapter_classifier<GRAFT_PRECISION>>;
+template class micro_batch_gradients<multi_adapter_classifier<GRAFT_PRECISION>>;
+#endif
+
 }  // namespace graft

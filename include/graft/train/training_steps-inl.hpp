@@ -99,4 +99,10 @@ training_state training_steps_of<M>::load(const std::string& path, const run_ide
   return state;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class training_steps_of<plain_classifier<GRAFT_PRECISION>>;
+template class training_steps_of<adapter_classifier<GRAFT_PRECISION>>;
+template class training_steps_of<multi_adapter_classifier<GRAFT_PRECISION>>;
+#endif
+
 }  // namespace graft::detail

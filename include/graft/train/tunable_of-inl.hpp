@@ -191,4 +191,10 @@ std::set<std::string> tunable_of<M>::norms_beside() const {
   return names;
 }
 
+#if defined(GRAFT_PRECISION)  // graft::compiled
+template class tunable_of<plain_classifier<GRAFT_PRECISION>>;
+template class tunable_of<adapter_classifier<GRAFT_PRECISION>>;
+template class tunable_of<multi_adapter_classifier<GRAFT_PRECISION>>;
+#endif
+
 }  // namespace graft::detail
