@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "support/random_values.hpp"
+#include "support/tile_paths.hpp"
 
 namespace {
 
@@ -136,11 +137,20 @@ TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the
   for (int i = 0; i < 32; ++i) scale[i] = 0.7F * static_cast<float>(i), bias[i] = 1e9F / static_cast<float>(i + 1);
   for (const graft::index side : {3, 5, 12, 16, 21, 32}) {
     alignas(64) float one[1024] = {}, other[1024] = {};
-    graft::detail::int8_kernel()(a, scale, b, bias, depth, side, side, one, {});
     graft::detail::plain_int8_kernel(a, scale, b, bias, depth, side, side, other, {});
-    for (graft::index r = 0; r < side; ++r) {
-      for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);
-    }
+    const auto same_as_plain = [&](graft::detail::int8_kernel_function kernel) {
+      kernel(a, scale, b, bias, depth, side, side, one, {});
+      for (graft::index r = 0; r < side; ++r) {
+        for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);
+      }
+    };
+    same_as_plain(graft::detail::int8_kernel(graft::tile_path::portable));
+#if defined(__x86_64__) && defined(__linux__)
+    if (__builtin_cpu_supports("avx512f") == 0) continue;
+    const graft_test::tile_paths every;  // emulates tiles where there are none
+    const graft::detail::tile_unit unit(graft::tile_path::amx);
+    same_as_plain(graft::detail::amx_int8_kernel);
+#endif
   }
   const auto same = [](const auto* x, graft::index n) {
     float work[256];

@@ -1,5 +1,6 @@
 #pragma once
-// Intel's AMX bf16 tiles on processors without them: their instructions raise SIGILL, whose handler decodes and executes them.
+// Intel's AMX tiles of bf16 and of 8 bits on processors without them: their instructions raise SIGILL, whose handler decodes and executes
+// them.
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -27,9 +28,9 @@ struct tile_configuration {
 };
 static_assert(sizeof(tile_configuration) == 64);
 
-/// As long as the object lives, the machine code of AMX-TILE and AMX-BF16 runs on every thread of this process, one set of tiles each.
-/// Anything else that raises SIGILL, and whatever the architecture forbids (tiles not configured, shapes that do not fit), goes to the
-/// handler that was there before. One object at a time. With AddressSanitizer, what tiles load and store is checked.
+/// As long as the object lives, the machine code of AMX-TILE and AMX-BF16, and of AMX-INT8 TDPBUSD, runs on every thread of this process,
+/// one set of tiles each. Anything else that raises SIGILL, and whatever the architecture forbids (tiles not configured, shapes that do not
+/// fit), goes to the handler that was there before. One object at a time. With AddressSanitizer, what tiles load and store is checked.
 ///
 /// Not done: prefixes before VEX (segments other than DS, 32-bit addresses), loads resumed at a start row other than 0.
 /// Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, "Intel AMX Instruction Set Reference".
@@ -99,6 +100,7 @@ class tile_emulator {
     const std::uint64_t end = start + 5;
 
     if (opcode == 0x5C && prefix == prefix_f3 && !in_memory) return multiply(reg, rm | (~code[1] >> 2 & 8u), vvvv) ? end : 0;
+    if (opcode == 0x5E && prefix == prefix_66 && !in_memory) return multiply_bytes(reg, rm | (~code[1] >> 2 & 8u), vvvv) ? end : 0;
     if (vvvv != 0) return 0;
     if (opcode == 0x49 && in_memory && reg == 0 && (prefix == no_prefix || prefix == prefix_66)) {
       const memory_operand operand = decode(registers, code);
@@ -197,15 +199,39 @@ class tile_emulator {
     return flushed(x);
   }
 
+  /// Whether the architecture multiplies tiles of these shapes.
+  static bool fit(unsigned target, unsigned left, unsigned right) {
+    const auto& rows = file_.shape.rows;
+    const auto& row_bytes = file_.shape.row_bytes;
+    if (target == left || target == right || left == right) return false;
+    if (!file_.has_dwords(target) || !file_.has_dwords(left) || !file_.has_dwords(right)) return false;
+    return rows[target] == rows[left] && row_bytes[target] == row_bytes[right] && row_bytes[left] == 4 * rows[right];
+  }
+
+  /// TDPBUSD: unsigned bytes of LEFT by signed ones of RIGHT, four by four, added to 32-bit numbers that wrap.
+  static bool multiply_bytes(unsigned target, unsigned left, unsigned right) {
+    if (!fit(target, left, right)) return false;
+    for (int m = 0; m < file_.shape.rows[target]; ++m) {
+      for (int n = 0; n < file_.shape.row_bytes[target] / 4; ++n) {
+        std::uint32_t sum;
+        std::memcpy(&sum, file_.memory[target][m] + 4 * n, sizeof(sum));
+        for (int k = 0; k < 4 * file_.shape.rows[right]; ++k) {
+          const auto weight = static_cast<std::int8_t>(file_.memory[right][k / 4][4 * n + k % 4]);
+          sum += static_cast<std::uint32_t>(file_.memory[left][m][k] * weight);
+        }
+        std::memcpy(file_.memory[target][m] + 4 * n, &sum, sizeof(sum));
+      }
+    }
+    return true;
+  }
+
   /// TDPBF16PS in the manual's order: even and odd products are summed apart, each from 0 in the order of the depth by fused
   /// multiply-adds; both sums are added, then that to the target. Denormals are zeros, in and out. (A product of two bf16 is exact in
   /// double, and so many bits make the second rounding, to float, harmless.)
   static bool multiply(unsigned target, unsigned left, unsigned right) {
     const auto& rows = file_.shape.rows;
     const auto& row_bytes = file_.shape.row_bytes;
-    if (target == left || target == right || left == right) return false;
-    if (!file_.has_dwords(target) || !file_.has_dwords(left) || !file_.has_dwords(right)) return false;
-    if (rows[target] != rows[left] || row_bytes[target] != row_bytes[right] || row_bytes[left] != 4 * rows[right]) return false;
+    if (!fit(target, left, right)) return false;
     const int columns = row_bytes[target] / 4;
     for (int m = 0; m < rows[target]; ++m) {
       float sums[max_row_bytes / 2] = {};

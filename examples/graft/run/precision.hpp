@@ -42,7 +42,7 @@ inline chosen_precision choose_precision(const std::string& wanted) {
   const std::string path = tile_path_name(tiles.path);
   if (wanted == "bf16") return {"bf16", "bf16 on " + path};
   if (wanted == "int8")
-    return {"int8", std::string("int8 by ") + graft::detail::int8_kernel_name() + ", the rest " +
+    return {"int8", std::string("int8 by ") + graft::detail::int8_kernel_name(tiles.path) + ", the rest " +
                         (tiles.path == tile_path::portable ? "f32" : "bf16 on " + path)};
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};

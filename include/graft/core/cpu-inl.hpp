@@ -31,6 +31,11 @@ GRAFT_INLINE bool has_amx() {
   return ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
 }
 
+GRAFT_INLINE bool has_amx_int8() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return has_amx() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & (1u << 25)) != 0;
+}
+
 GRAFT_INLINE bool has_avx512_bf16() { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bf16") != 0; }
 
 GRAFT_INLINE bool hides_tile_shapes() {

@@ -18,11 +18,14 @@ namespace detail {
 /// The feature bits alone. The shapes of CPUID leaf 0x1D are not asked: some virtual machines leave that leaf empty although the tiles,
 /// whose palette 1 is fixed by the architecture, work.
 bool has_amx();
+/// Whether tiles of 8-bit numbers are multiplied, too.
+bool has_amx_int8();
 bool has_avx512_bf16();
 /// Whether CPUID hides the shapes of tiles that its feature bits promise: libraries that ask for them then run into illegal instructions.
 bool hides_tile_shapes();
 #else
 inline bool has_amx() { return false; }
+inline bool has_amx_int8() { return false; }
 inline bool has_avx512_bf16() { return false; }
 inline bool hides_tile_shapes() { return false; }
 #endif

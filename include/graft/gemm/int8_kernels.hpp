@@ -254,6 +254,79 @@ inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const 
   }
 }
 
+/// Sums of 16 ROWS x 16 COLUMNS numbers in tiles 0 .. 3, as amx_block (tile_kernels.hpp) has them; then scales and bias row by row.
+template <int Rows, int Columns>
+__attribute__((target("amx-tile,amx-int8,avx512f"))) void amx_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
+                                                                         const float* bias, index depth, index height, float* c) {
+  constexpr int line = 64, row = block_side * sizeof(std::int32_t);
+  constexpr index size = tile<std::uint8_t>::size;
+  const index left = depth * size, right = int8_panel_bytes(depth);
+  alignas(64) std::int32_t sums[block_side * block_side];
+  const std::byte* panel = b;
+  asm volatile("" : : : "memory");  // GCC does not know that the loads below read what was packed above
+  _tile_zero(0);
+  if constexpr (Columns == 2) _tile_zero(1);
+  if constexpr (Rows == 2) _tile_zero(2);
+  if constexpr (Rows == 2 && Columns == 2) _tile_zero(3);
+  for (index t = 0; t < depth; ++t, a += size, panel += size) {
+    _tile_loadd(4, a, line);
+    _tile_loadd(6, panel, line);
+    _tile_dpbusd(0, 4, 6);
+    if constexpr (Columns == 2) {
+      _tile_loadd(7, panel + right, line);
+      _tile_dpbusd(1, 4, 7);
+    }
+    if constexpr (Rows == 2) {
+      _tile_loadd(5, a + left, line);
+      _tile_dpbusd(2, 5, 6);
+    }
+    if constexpr (Rows == 2 && Columns == 2) _tile_dpbusd(3, 5, 7);
+  }
+  _tile_stored(0, sums, row);
+  if constexpr (Columns == 2) _tile_stored(1, sums + 16, row);
+  if constexpr (Rows == 2) _tile_stored(2, sums + 16 * block_side, row);
+  if constexpr (Rows == 2 && Columns == 2) _tile_stored(3, sums + 16 * block_side + 16, row);
+  asm volatile("" : : : "memory");  // nor that they write SUMS
+#pragma GCC unroll 2
+  for (int j = 0; j < Columns; ++j) {
+    const int8_columns& columns = columns_behind(b + j * right, depth);
+    const __m512i start = _mm512_load_si512(columns.start);
+    const __m512 own = _mm512_load_ps(columns.scale), more = _mm512_loadu_ps(bias + index{16} * j);
+    for (index i = 0; i < height; ++i) {
+      const index at = i * block_side + index{16} * j;
+      const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_load_si512(sums + at), start));
+      _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, own), _mm512_set1_ps(scale[i]), more));
+    }
+  }
+}
+/// For threads that hold tile_path::amx's unit.
+inline void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
+                            index width, float* c, upcoming /*next*/) {
+  const auto block =
+      height > 16 ? (width > 16 ? amx_int8_block<2, 2> : amx_int8_block<2, 1>) : (width > 16 ? amx_int8_block<1, 2> : amx_int8_block<1, 1>);
+  block(a, scale, b, bias, depth, height, c);
+}
+
+/// Whether tiles of 8-bit numbers are granted, and give the numbers of plain code in a small example.
+inline bool int8_tiles_work() {
+  static const bool work = [] {
+    if (!has_amx_int8()) return false;
+    constexpr index depth = 2, panel = int8_panel_bytes(depth), all = block_side * block_side;
+    alignas(64) std::uint8_t a[2 * depth * tile<std::uint8_t>::size];
+    alignas(64) std::byte b[2 * panel] = {};
+    alignas(64) float scale[block_side], bias[block_side], y[all] = {}, expected[all] = {};
+    for (index i = 0; i < std::ssize(a); ++i) a[i] = static_cast<std::uint8_t>(37 * i % 256);
+    for (index i = 0; i < 2 * panel; ++i) b[i] = static_cast<std::byte>(static_cast<std::uint8_t>(29 * i % 255 - 127));
+    for (index p = 0; p < 2; ++p) reinterpret_cast<int8_columns*>(b + (p + 1) * panel)[-1] = {.scale = {1, 2, 3}, .start = {-5, 7}};
+    for (index i = 0; i < block_side; ++i) scale[i] = static_cast<float>(i + 1), bias[i] = static_cast<float>(3 - i);
+    const tile_unit unit(tile_path::amx);
+    amx_int8_kernel(a, scale, b, bias, depth, block_side, block_side, y, {});
+    plain_int8_kernel(a, scale, b, bias, depth, block_side, block_side, expected, {});
+    return std::equal(y, y + all, expected);
+  }();
+  return work;
+}
+
 #endif
 
 template <class T>
@@ -265,14 +338,20 @@ row_rounding<T> int8_rounding() {
   return plain_round_row<T>;
 }
 
-/// The fastest kernel that this processor runs.
-inline int8_kernel_function int8_kernel() {
+/// The fastest kernel that this processor runs for threads that hold PATH's unit.
+inline int8_kernel_function int8_kernel([[maybe_unused]] tile_path path) {
 #if defined(__x86_64__)
   static const bool vnni = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+  if (path == tile_path::amx && int8_tiles_work()) return amx_int8_kernel;
   if (vnni) return avx512_int8_kernel;
 #endif
   return plain_int8_kernel;
 }
-inline const char* int8_kernel_name() { return int8_kernel() == plain_int8_kernel ? "plain code" : "AVX-512 VNNI"; }
+inline const char* int8_kernel_name(tile_path path) {
+#if defined(__x86_64__)
+  if (int8_kernel(path) == amx_int8_kernel) return "AMX tiles";
+#endif
+  return int8_kernel(path) == plain_int8_kernel ? "plain code" : "AVX-512 VNNI";
+}
 
 }  // namespace graft::detail

@@ -133,7 +133,8 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   const index panels = format::panels(x.rows), tiles = detail::int8_tiles(x.depth), panel_bytes = int8_weight::panel_bytes(x.depth);
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
-  const auto kernel = detail::int8_kernel();
+  const tile_path path = detail::path_of<bf16>(ctx);
+  const auto kernel = detail::int8_kernel(path);
   const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(across[1], format::panels(right.columns));
@@ -159,7 +160,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
       }
     }
   };
-  detail::partition(panels, columns, panel_bytes, std::ssize(rights), tile_path::portable, ctx, piece);
+  detail::partition(panels, columns, panel_bytes, std::ssize(rights), path, ctx, piece);
 }
 
 }  // namespace graft
