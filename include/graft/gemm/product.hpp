@@ -20,54 +20,6 @@
 
 namespace graft {
 
-/// How bf16 products are computed on this machine, and why not better.
-struct tile_choice {
-  tile_path path;
-  std::string refused;  // "": the best path that is granted works; else what came out wrong
-};
-
-namespace detail {
-
-/// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly. FAULT is added to one number of
-/// the result, for tests.
-inline bool kernel_self_test(tile_path path, float fault = 0) {
-  constexpr index tiles = 2, depth = tiles * tile<bfloat16>::depth, panel = tiles * tile<bfloat16>::size;
-  matrix<float> a(block_side, depth), b(depth, block_side), c(block_side, block_side);
-  for (index i = 0; i < block_side; ++i) {
-    for (index k = 0; k < depth; ++k) {
-      a(i, k) = static_cast<float>((3 * i + 5 * k) % 7 - 3);
-      b(k, i) = static_cast<float>((2 * k + 7 * i) % 9 - 4);
-    }
-  }
-  std::vector<bfloat16> left(2 * panel), right(2 * panel);
-  for (const index p : {0, 1}) {
-    pack_panel(true, transpose::no, const_view<float>(a), p, left.data() + p * panel);
-    pack_panel(false, transpose::no, const_view<float>(b), p, right.data() + p * panel);
-  }
-  {
-    const tile_unit unit(path);
-    bf16_kernel(path)(left.data(), right.data(), tiles, block_side, block_side, c.data(), {});
-  }
-  c(block_side - 1, block_side - 1) += fault;
-  return c == a.lazyProduct(b);
-}
-
-}  // namespace detail
-
-/// Chosen once, with a self-test of the path: a wrong product makes it fall back to the next.
-inline const tile_choice& chosen_tile_path() {
-  static const tile_choice choice = [] {
-    tile_choice c{granted_tile_path(), ""};
-    while (c.path != tile_path::portable && !detail::kernel_self_test(c.path)) {
-      c.refused += std::string(c.refused.empty() ? "" : ", ") + tile_path_name(c.path);
-      const bool amx = c.path == tile_path::amx;
-      c.path = amx && detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
-    }
-    return c;
-  }();
-  return choice;
-}
-
 namespace detail {
 
 template <class P>

@@ -1,0 +1,336 @@
+#pragma once
+// Bodies of graft/gemm/tile_kernels.hpp.
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graft/core/compiled.hpp"
+#include "graft/gemm/tile_kernels.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace graft::detail {
+
+/// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
+/// What is left over, if it is no more than half as many, goes through kernels of half as many.
+template <int Rows, auto Narrow, auto Wide, class T, class Real, auto FewNarrow = Narrow, auto FewWide = Wide>
+void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
+  const index parts = (height + Rows - 1) / Rows;
+  for (index i = 0; i < parts; ++i) {
+    const index row = i * Rows;
+    const T* left = a + row / 16 * depth * tile<T>::size + tile<T>::left(row % 16, 0);
+    const bool few = height - row <= Rows / 2;
+    (width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow))(left, b, depth, c + row * block_side, next.part(i, parts, depth));
+  }
+}
+
+/// BYTES of numbers that one register holds: wider ones than a processor has would be computed number by number.
+template <class T, int Bytes>
+struct lanes;
+template <int Bytes>
+struct lanes<float, Bytes> {
+  typedef float type __attribute__((vector_size(Bytes), aligned(4)));  // NOLINT: an alias drops the alignment
+};
+template <int Bytes>
+struct lanes<double, Bytes> {
+  typedef double type __attribute__((vector_size(Bytes), aligned(8)));  // NOLINT
+};
+
+/// ROWS x 16 PANELS sums in registers. A struct, as a deduced type of vectors loses that they need not be aligned.
+template <class T, int Bytes, int Rows, int Panels>
+struct block_sums {
+  using vector = typename lanes<T, Bytes>::type;
+  static constexpr index width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
+
+  [[gnu::always_inline]] void clear() {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) at[i][j] = vector{};
+    }
+  }
+  /// To the rows of a block from C on.
+  [[gnu::always_inline]] void store(T* c) const {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) *reinterpret_cast<vector*>(c + i * block_side + j * width) = at[i][j];
+    }
+  }
+
+  vector at[Rows][across];
+};
+
+/// f32 and f64 on registers of BYTES: the sums of ROWS x 16 PANELS numbers stay in registers while the depth goes by.
+template <int Bytes, int Rows, int Panels, class T>
+[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  using sums = block_sums<T, Bytes, Rows, Panels>;
+  using vector = typename sums::vector;
+  constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
+  const index panel = depth * tile<T>::size;
+  sums sum;
+  sum.clear();
+  for (index t = 0; t < depth; ++t, a += tile<T>::size, b += tile<T>::size) {
+    next.fetch();
+#pragma GCC unroll 4
+    for (index k = 0; k < tile<T>::depth; ++k) {
+      vector row[across];
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) {
+        row[j] = *reinterpret_cast<const vector*>(b + j / in_panel * panel + tile<T>::right(k, 0) + j % in_panel * width);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 16
+        for (int j = 0; j < across; ++j) sum.at[i][j] += a[tile<T>::left(i, k)] * row[j];
+      }
+    }
+  }
+  sum.store(c);
+}
+
+/// bf16 without an instruction for it: each half of a pair becomes an f32, multiplied and added as such. As in the other kernels, sums are
+/// f32 and go along the depth in pairs.
+template <int Bytes, int Rows, int Panels>
+[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+  using sums = block_sums<float, Bytes, Rows, Panels>;
+  using vector = typename sums::vector;
+  typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
+  using format = tile<bfloat16>;
+  constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
+  constexpr std::uint32_t upper = 0xffff0000U;
+  const index panel = depth * format::side * format::depth / 2;
+  const auto* left = reinterpret_cast<const four_bytes*>(a);
+  const auto* right = reinterpret_cast<const four_bytes*>(b);
+  sums sum;
+  sum.clear();
+  for (index t = 0; t < depth; ++t, left += format::size / 2, right += format::size / 2) {
+    next.fetch();
+#pragma GCC unroll 2
+    for (index pair = 0; pair < format::depth / 2; ++pair) {
+      vector even[across], odd[across];
+#pragma GCC unroll 16
+      for (int j = 0; j < across; ++j) {
+        const pairs both = *reinterpret_cast<const pairs*>(right + j / in_panel * panel + pair * 16 + j % in_panel * width);
+        even[j] = reinterpret_cast<vector>(both << 16);
+        odd[j] = reinterpret_cast<vector>(both & upper);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+        const pairs both = pairs{} + left[i * format::depth / 2 + pair];
+        const auto first_factor = reinterpret_cast<vector>(both << 16), second_factor = reinterpret_cast<vector>(both & upper);
+#pragma GCC unroll 16
+        for (int j = 0; j < across; ++j) {
+          sum.at[i][j] += first_factor * even[j];
+          sum.at[i][j] += second_factor * odd[j];
+        }
+      }
+    }
+  }
+  sum.store(c);
+}
+
+/// Both panels of a block, one after the other.
+template <auto Narrow, class T, class Real>
+void twice(const T* a, const T* b, index depth, Real* c, upcoming next) {
+  Narrow(a, b, depth, c, next);
+  Narrow(a, b + depth * tile<T>::size, depth, c + 16, {});
+}
+
+template <class T>
+void plain_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<16, 2, 1>(a, b, depth, c, next);
+}
+inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+  bf16_block<16, 2, 1>(a, b, depth, c, next);
+}
+
+#if defined(__x86_64__)
+
+template <class T>
+__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<32, 16 / sizeof(T), 1>(a, b, depth, c, next);
+}
+template <class T, int Rows, int Panels>
+__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+  real_block<64, Rows, Panels>(a, b, depth, c, next);
+}
+__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+                                                                upcoming next) {
+  bf16_block<32, 4, 1>(a, b, depth, c, next);
+}
+
+/// ROWS rows of one or two panels, every pair of a row broadcast.
+template <int Rows, int Panels>
+__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+                                                                            upcoming next) {
+  using format = tile<bfloat16>;
+  const index panel = depth * format::size;
+  __m512 sum[Rows][Panels];
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_setzero_ps();
+  }
+  for (index t = 0; t < depth; ++t, a += format::size, b += format::size) {
+    const auto* left = reinterpret_cast<const four_bytes*>(a);
+    next.fetch();
+#pragma GCC unroll 4
+    for (index pair = 0; pair < format::depth / 2; ++pair) {
+      __m512bh columns[Panels];
+#pragma GCC unroll 2
+      for (int j = 0; j < Panels; ++j) columns[j] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + j * panel + pair * 2 * 16));
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; ++i) {
+        const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(left[i * format::depth / 2 + pair])));
+#pragma GCC unroll 2
+        for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], both, columns[j]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
+  }
+}
+
+/// What the tile unit needs to know before its first use on a thread: eight tiles of 16 rows of 64 bytes.
+__attribute__((target("amx-tile"))) inline void configure_tile_unit() {
+  struct alignas(64) {
+    std::uint8_t palette = 1, start_row = 0, reserved[14]{};
+    std::uint16_t row_bytes[16]{64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16]{16, 16, 16, 16, 16, 16, 16, 16};
+  } configuration;
+  asm volatile("" : : "m"(configuration) : "memory");  // GCC takes the instruction for a read of 8 bytes
+  _tile_loadconfig(&configuration);
+}
+/// Gives the tiles back, so that the kernel need not save them when it switches threads.
+__attribute__((target("amx-tile"))) inline void release_tile_unit() { _tile_release(); }
+
+/// Tiles 0 .. 3 hold the sums, 4 and 5 the left factor, 6 and 7 the right one; four loads feed four products.
+template <int Rows, int Columns>
+__attribute__((target("amx-tile,amx-bf16"))) void amx_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
+  constexpr int line = 64;  // bytes from one row of a tile to the next
+  constexpr int row = block_side * sizeof(float);
+  const index panel = depth * tile<bfloat16>::size;
+  asm volatile("" : : : "memory");  // GCC does not know that the loads below read what was packed above
+  _tile_zero(0);
+  if constexpr (Columns == 2) _tile_zero(1);
+  if constexpr (Rows == 2) _tile_zero(2);
+  if constexpr (Rows == 2 && Columns == 2) _tile_zero(3);
+  for (index t = 0; t < depth; ++t, a += tile<bfloat16>::size, b += tile<bfloat16>::size) {
+    _tile_loadd(4, a, line);
+    _tile_loadd(6, b, line);
+    _tile_dpbf16ps(0, 4, 6);
+    if constexpr (Columns == 2) {
+      _tile_loadd(7, b + panel, line);
+      _tile_dpbf16ps(1, 4, 7);
+    }
+    if constexpr (Rows == 2) {
+      _tile_loadd(5, a + panel, line);
+      _tile_dpbf16ps(2, 5, 6);
+    }
+    if constexpr (Rows == 2 && Columns == 2) _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, c, row);
+  if constexpr (Columns == 2) _tile_stored(1, c + 16, row);
+  if constexpr (Rows == 2) _tile_stored(2, c + 16 * block_side, row);
+  if constexpr (Rows == 2 && Columns == 2) _tile_stored(3, c + 16 * block_side + 16, row);
+}
+inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming /*next*/) {
+  if (height > 16) {
+    width > 16 ? amx_block<2, 2>(a, b, depth, c) : amx_block<2, 1>(a, b, depth, c);
+  } else {
+    width > 16 ? amx_block<1, 2>(a, b, depth, c) : amx_block<1, 1>(a, b, depth, c);
+  }
+}
+
+#endif
+
+template <class T>
+tile_kernel<T, T> real_kernel() {
+#if defined(__x86_64__)
+  constexpr int rows = 32 / sizeof(T), few_rows = 16 / sizeof(T);
+  static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  if (avx512) {
+    return by_rows<rows, avx512_block<T, rows, 1>, avx512_block<T, rows, 2>, T, T, avx512_block<T, few_rows, 1>,
+                   avx512_block<T, few_rows, 2>>;
+  }
+  if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>, T, T>;
+#endif
+  return by_rows<2, plain_block<T>, twice<plain_block<T>, T, T>, T, T>;
+}
+
+GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
+#if defined(__x86_64__)
+  static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  if (path == tile_path::amx) return amx_blocks;
+  if (path == tile_path::avx512)
+    return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, bfloat16, float, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
+  if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>, bfloat16, float>;
+#endif
+  return by_rows<2, plain_bf16_block, twice<plain_bf16_block, bfloat16, float>, bfloat16, float>;
+}
+
+GRAFT_INLINE tile_unit::tile_unit(tile_path path) : used_(path == tile_path::amx) {
+#if defined(__x86_64__)
+  if (used_) configure_tile_unit();
+#endif
+}
+GRAFT_INLINE tile_unit::~tile_unit() {
+#if defined(__x86_64__)
+  if (used_) release_tile_unit();
+#endif
+}
+
+GRAFT_INLINE bool kernel_self_test(tile_path path, float fault) {
+  constexpr index tiles = 2, depth = tiles * tile<bfloat16>::depth, panel = tiles * tile<bfloat16>::size;
+  matrix<float> a(block_side, depth), b(depth, block_side), c(block_side, block_side);
+  for (index i = 0; i < block_side; ++i) {
+    for (index k = 0; k < depth; ++k) {
+      a(i, k) = static_cast<float>((3 * i + 5 * k) % 7 - 3);
+      b(k, i) = static_cast<float>((2 * k + 7 * i) % 9 - 4);
+    }
+  }
+  std::vector<bfloat16> left(2 * panel), right(2 * panel);
+  for (const index p : {0, 1}) {
+    pack_panel(true, transpose::no, const_view<float>(a), p, left.data() + p * panel);
+    pack_panel(false, transpose::no, const_view<float>(b), p, right.data() + p * panel);
+  }
+  {
+    const tile_unit unit(path);
+    bf16_kernel(path)(left.data(), right.data(), tiles, block_side, block_side, c.data(), {});
+  }
+  c(block_side - 1, block_side - 1) += fault;
+  return c == a.lazyProduct(b);
+}
+
+#if defined(GRAFT_COMPILED)
+template tile_kernel<float, float> real_kernel();
+template tile_kernel<double, double> real_kernel();
+#endif
+
+}  // namespace graft::detail
+
+namespace graft {
+
+GRAFT_INLINE const tile_choice& chosen_tile_path() {
+  static const tile_choice choice = [] {
+    tile_choice c{granted_tile_path(), ""};
+    while (c.path != tile_path::portable && !detail::kernel_self_test(c.path)) {
+      c.refused += std::string(c.refused.empty() ? "" : ", ") + tile_path_name(c.path);
+      const bool amx = c.path == tile_path::amx;
+      c.path = amx && detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
+    }
+    return c;
+  }();
+  return choice;
+}
+
+}  // namespace graft
