@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "graft/core/file.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/featurize.hpp"
 
 namespace {

@@ -12,7 +12,7 @@ flags+=(-fpch-instantiate-templates)
 printf '#include <Eigen/Core>\n#include <nlohmann/json.hpp>\n' > "$out/common.hpp"
 "$clang" "${flags[@]}" -x c++-header "$out/common.hpp" -o "$out/common.pch"
 
-headers=$(cd "$source_dir/include" && find graft -name '*.hpp' ! -name '*-inl.hpp' ! -name instances.hpp
+headers=$(cd "$source_dir/include" && find graft -name '*.hpp' ! -name '*-inl.hpp'
           cd "$source_dir/examples/graft" && find . -name '*.hpp' -printf '%P\n')
 for header in $headers; do echo "#include \"$header\"" > "$out/${header//\//.}.cpp"; done
 echo "$(wc -w <<< "$headers") headers"

@@ -26,7 +26,6 @@ git diff -U0 --no-color --no-ext-diff --diff-filter=d "$since" -- include exampl
   }
   END {
     for (file in ranges) {
-      if (file ~ /instances\.hpp$/) continue
       print "#include \"" root file "\"" > unit
       print "{\"name\":\"" root file "\",\"lines\":[" ranges[file] "]}"
     }

@@ -123,11 +123,4 @@ void encoder<P, Site>::backward(const_view<real> dy, const batch& b, const saved
   if (deeper) embedded.backward(gradients[0], b, s.embedded, ctx);
 }
 
-#if defined(GRAFT_PRECISION)  // graft::compiled
-template class encoder<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
-template class encoder<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
-template class encoder<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
-template class encoder<GRAFT_PRECISION, routed_site<GRAFT_PRECISION>>;
-#endif
-
 }  // namespace graft

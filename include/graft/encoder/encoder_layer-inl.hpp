@@ -109,11 +109,4 @@ void encoder_layer<P, Site>::backward_first(const_view<real> dy, const saved& s,
   }
 }
 
-#if defined(GRAFT_PRECISION)  // graft::compiled
-template class encoder_layer<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
-template class encoder_layer<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
-template class encoder_layer<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
-template class encoder_layer<GRAFT_PRECISION, routed_site<GRAFT_PRECISION>>;
-#endif
-
 }  // namespace graft

@@ -4,6 +4,12 @@
 #include "graft/core/compiled.hpp"
 #include "graft/model/model.hpp"
 
+#if defined(GRAFT_PRECISION)
+#include "graft/adapters/routed_site.hpp"
+#include "graft/encoder/encoder-inl.hpp"
+#include "graft/encoder/encoder_layer-inl.hpp"
+#endif
+
 namespace graft {
 
 template <class P, site Site>
@@ -64,7 +70,15 @@ const encoder_config& classifier<P, Site>::checked(const encoder_config& c, inde
   return c;
 }
 
-#if defined(GRAFT_PRECISION)  // graft::compiled
+#if defined(GRAFT_PRECISION)  // graft::compiled, encoders with sites, which encoder/ does not know, too
+template class encoder_layer<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
+template class encoder_layer<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
+template class encoder_layer<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
+template class encoder_layer<GRAFT_PRECISION, routed_site<GRAFT_PRECISION>>;
+template class encoder<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
+template class encoder<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
+template class encoder<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
+template class encoder<GRAFT_PRECISION, routed_site<GRAFT_PRECISION>>;
 template class classifier<GRAFT_PRECISION, plain_site<GRAFT_PRECISION>>;
 template class classifier<GRAFT_PRECISION, adapter_site<GRAFT_PRECISION>>;
 template class classifier<GRAFT_PRECISION, multi_adapter_site<GRAFT_PRECISION>>;
