@@ -20,16 +20,6 @@ namespace graft::detail {
 
 typedef float sixteen_reals __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
 
-/// D, of no pattern that rows could share.
-constexpr std::array<float, turned> signs_of_turn() {
-  std::array<float, turned> signs{};
-  std::uint64_t bits = 0x9e3779b97f4a7c15U;
-  for (index i = 0; i < turned; ++i, bits = i == 64 ? 0xbf58476d1ce4e5b9U : bits >> 1)
-    signs[static_cast<std::size_t>(i)] = (bits & 1) != 0 ? -1.0F : 1.0F;
-  return signs;
-}
-alignas(64) inline constexpr std::array<float, turned> turn_signs = signs_of_turn();
-
 /// Sums and differences of numbers that are D apart, in each of eight registers; C: 0 .. 15. The factors are 1 and -1: nothing is rounded.
 template <std::uint32_t D, std::uint32_t... C>
 [[gnu::always_inline]] inline void turn_lanes(sixteen_reals* x, std::integer_sequence<std::uint32_t, C...>) {
@@ -267,9 +257,8 @@ __attribute__((target("amx-tile,amx-int8,avx512f"))) void amx_int8_block(const s
     }
   }
 }
-/// For threads that hold tile_path::amx's unit.
-inline void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
-                            index width, float* c, upcoming /*next*/) {
+GRAFT_INLINE void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
+                                  index height, index width, float* c, upcoming /*next*/) {
   const auto block =
       height > 16 ? (width > 16 ? amx_int8_block<2, 2> : amx_int8_block<2, 1>) : (width > 16 ? amx_int8_block<1, 2> : amx_int8_block<1, 1>);
   block(a, scale, b, bias, depth, height, c);

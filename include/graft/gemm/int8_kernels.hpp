@@ -1,6 +1,7 @@
 #pragma once
 // Tiles of 8-bit numbers: how rows are turned, rounded and multiplied, for several processors; one is chosen at run time.
 
+#include <array>
 #include <cstdint>
 
 #include "graft/gemm/tile_kernels.hpp"
@@ -12,6 +13,16 @@ namespace graft::detail {
 /// one scale fits the whole row.
 /// Source: Ashkboos et al. 2024 (QuaRot).
 inline constexpr index turned = 128;
+
+/// D, of no pattern that rows could share.
+constexpr std::array<float, turned> signs_of_turn() {
+  std::array<float, turned> signs{};
+  std::uint64_t bits = 0x9e3779b97f4a7c15U;
+  for (index i = 0; i < turned; ++i, bits = i == 64 ? 0xbf58476d1ce4e5b9U : bits >> 1)
+    signs[static_cast<std::size_t>(i)] = (bits & 1) != 0 ? -1.0F : 1.0F;
+  return signs;
+}
+alignas(64) inline constexpr std::array<float, turned> turn_signs = signs_of_turn();
 
 /// Tiles (gemm/tiles.hpp) of rows of DEPTH numbers, which are filled up with zeros to whole blocks.
 constexpr index int8_tiles(index depth) { return (depth + turned - 1) / turned * (turned / tile<std::uint8_t>::depth); }
@@ -52,6 +63,11 @@ using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale,
 
 void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
                        index width, float* c, upcoming next);
+#if defined(__x86_64__)
+/// For threads that hold tile_path::amx's unit.
+void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
+                     index width, float* c, upcoming next);
+#endif
 /// The fastest kernel that this processor runs for threads that hold PATH's unit.
 int8_kernel_function int8_kernel(tile_path path);
 const char* int8_kernel_name(tile_path path);

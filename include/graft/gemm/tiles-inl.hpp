@@ -38,8 +38,7 @@ template <std::uint32_t D, std::uint32_t... C>
 __attribute__((target("avx512f"))) inline void transpose_rows_avx512(const four_bytes* from, four_bytes* to) { transpose_rows(from, to); }
 #endif
 
-/// transpose_units on any processor, in blocks of 4 x 4.
-[[gnu::always_inline]] inline void transpose_blocks(const four_bytes* from, four_bytes* to) {
+GRAFT_INLINE void transpose_blocks(const four_bytes* from, four_bytes* to) {
   typedef std::uint32_t four_units __attribute__((vector_size(16), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   for (int i = 0; i < 16; i += 4) {
     for (int j = 0; j < 16; j += 4) {

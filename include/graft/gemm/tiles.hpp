@@ -45,6 +45,8 @@ typedef std::uint32_t sixteen_units __attribute__((vector_size(64), aligned(4), 
 
 /// to (16, 16) = the transpose of from; neither the same memory.
 void transpose_units(const four_bytes* from, four_bytes* to);
+/// The same on any processor, in blocks of 4 x 4.
+void transpose_blocks(const four_bytes* from, four_bytes* to);
 
 /// pairs (16 pairs, 16) = rows 0 and 1, 2 and 3, ... of SOURCE (32, 16) side by side.
 template <class S>
