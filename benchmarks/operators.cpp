@@ -89,9 +89,9 @@ void attention(benchmark::State& state, bool backward) {
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     if (backward) {
-      graft::ops::attention_backward<graft::f32>(dy, q, k, v, dq, dk, dv, heads, 0, 0, ctx);
+      graft::ops::attention_backward<graft::f32>(dy, q, k, v, dq, dk, dv, {heads}, ctx);
     } else {
-      graft::ops::attention_forward<graft::f32>(q, k, v, y, heads, 0, 0, ctx);
+      graft::ops::attention_forward<graft::f32>(q, k, v, y, {heads}, ctx);
     }
   }
   graft_benchmark::count_operations(state, (backward ? 10.0 : 4.0) * rows * length * width, watch.seconds());

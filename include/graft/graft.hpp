@@ -78,9 +78,8 @@
 #include "graft/ops/dropout.hpp"                  // dropout whose mask is never stored
 #include "graft/ops/epilogues.hpp"                // what becomes of a product's blocks while they are in cache
 #include "graft/ops/column_sum.hpp"               // sums over rows, for gradients
-#include "graft/ops/attention_core.hpp"           // attention of one head of one sequence
+#include "graft/ops/attention_core.hpp"           // attention, some queries of one head at a time
 #include "graft/ops/disentangled_attention.hpp"   // attention to contents and distances
-#include "graft/ops/windowed_attention.hpp"       // attention to near tokens alone, or a piece of the queries at a time
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
 
 // layers: functions with parameters

@@ -19,7 +19,7 @@ struct attention_case {
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
     const auto sequences = ctx.with_sequences(offsets);
-    graft::ops::attention_forward<graft::f64>(q, k, v, y, heads, p, 9, ctx, queries);
+    graft::ops::attention_forward<graft::f64>(q, k, v, y, {heads, p, 9, queries}, ctx);
     return y;
   }
 };
@@ -54,7 +54,8 @@ TEST_CASE("attention's gradients are its derivatives, with dropout too") {
     c.p = p;
     const auto dy = graft_test::random_matrix(9, 4, 4);
     matrix<double> dq(9, 4), dk(9, 4), dv(9, 4);
-    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx);
+    c.forward(ctx);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, {c.heads, p, 9}, ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 36}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
   }
@@ -75,7 +76,7 @@ TEST_CASE("attention of the first tokens alone is that of all, cut down, with it
     CHECK(c.forward(ctx).isApprox(all(cls_rows, Eigen::all), 1e-14));
     const auto dy = graft_test::random_matrix(3, 4, 4);
     matrix<double> dq(3, 4), dk(9, 4), dv(9, 4);
-    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.heads, p, 9, ctx, c.queries);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, {c.heads, p, 9, c.queries}, ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 12}, {"k", c.k.data(), dk.data(), 36}, {"v", c.v.data(), dv.data(), 36}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
   }

@@ -40,7 +40,7 @@ auto prefix_mix<P>::current(context& ctx) const -> std::pair<view<real>, real> {
 
 template <class P>
 void prefix_mix<P>::forward(const_view<real> x, const_view<operand> q, const_view<operand> kv, view<operand> c, saved* s,
-                            const attention& a, context& ctx) const {
+                            const ops::attention_options& o, const ops::score_numbers<P>& more, context& ctx) const {
   scratch::mark mark(ctx.memory);
   const auto [w, rest] = current(ctx);
   const index width = q.cols();
@@ -58,8 +58,9 @@ void prefix_mix<P>::forward(const_view<real> x, const_view<operand> q, const_vie
         saved_or_scratch(part_of(kept, &saved::one::kv), kv.rows() + prefix.length() * ctx.sequences(), 2 * width, ctx);
     const view<operand> one = saved_or_scratch(part_of(kept, &saved::one::c), c.rows(), width, ctx);
     prefix.forward(x, kv, all, part_of(kept, &saved::one::prefix), ctx);
-    ops::attention_forward<P>(q, all.window(0, 0, all.rows(), width), all.window(0, width, all.rows(), width), one, a.heads, a.dropout,
-                              a.dropout_stream, ctx, a.queries, prefix.length(), a.more);
+    ops::attention_options behind = o;
+    behind.in_front = prefix.length();
+    ops::attention_forward<P>(q, all.window(0, 0, all.rows(), width), all.window(0, width, all.rows(), width), one, behind, ctx, more);
     detail::add_scaled<operand, real>(one, static_cast<double>(w(0, members[i].number)), 1, sum, ctx.threads);
   }
   convert_rows(const_view<real>(sum), c, ctx.threads);
@@ -67,22 +68,20 @@ void prefix_mix<P>::forward(const_view<real> x, const_view<operand> q, const_vie
 
 template <class P>
 auto prefix_mix<P>::backward(const_view<operand> dc, const_view<operand> x, const_view<operand> q, const_view<operand> kv, const saved& s,
-                             view<operand> dq, view<operand> dkv, view<real>* dx, real beta, const attention& a, view<real>* dmore,
-                             context& ctx) -> real {
+                             view<operand> dq, view<operand> dkv, view<real>* dx, real beta, ops::attention_options o,
+                             const ops::score_numbers<P>& more, context& ctx) -> real {
   scratch::mark mark(ctx.memory);
   const auto [w, rest] = current(ctx);
   const index width = q.cols();
   view<real> dw = ctx.memory.take<real>(1, w.cols());
   dw.setZero();
   view<operand> part = ctx.memory.take<operand>(dc.rows(), width);
-  view<real> dmore_i = ctx.memory.take<real>(dmore != nullptr ? dmore->rows() : 0, a.more.by_distance.cols());
-  if (dmore != nullptr) dmore->setZero();
   const auto through = [&](real weight, const_view<operand> keys_values, view<operand> d_query, view<operand> d_keys_values, index front) {
     detail::add_scaled<operand, operand>(dc, static_cast<double>(weight), 0, part, ctx.threads);
     const auto half = [&](const auto& m, index i) { return m.window(0, i * width, m.rows(), width); };
+    o.in_front = front;
     ops::attention_backward<P>(part, q, half(keys_values, 0), half(keys_values, 1), d_query, half(d_keys_values, 0), half(d_keys_values, 1),
-                               a.heads, a.dropout, a.dropout_stream, ctx, a.queries, front, a.more, dmore != nullptr ? &dmore_i : nullptr);
-    if (dmore != nullptr) *dmore += dmore_i;
+                               o, ctx, more);
   };
   through(rest, kv, dq, dkv, 0);
   for (std::size_t i = 0; i < members.size(); ++i) {

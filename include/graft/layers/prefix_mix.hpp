@@ -30,22 +30,14 @@ class prefix_mix : public mixed_parts<P, attention_prefix<P>> {
     buffer<operand> alone;  // c_0
     std::vector<one> with;
   };
-  /// How the attention is computed around it.
-  struct attention {
-    index heads;
-    double dropout;
-    std::uint64_t dropout_stream;
-    rows_of queries;
-    ops::score_numbers<real> more{};  // what the tokens' distances add to scores; a prefix has none
-  };
 
-  /// x is what q, keys and values were made of.
-  void forward(const_view<real> x, const_view<operand> q, const_view<operand> kv, view<operand> c, saved* s, const attention& a,
-               context& ctx) const;
-  /// Overwrites dq, dkv and, unless it is null, dmore. Returns the beta with which the caller is to add to dx, as attention_prefix's
-  /// backward.
+  /// x is what q, keys and values were made of, O and MORE how the attention around it is computed; a prefix has no numbers of MORE.
+  void forward(const_view<real> x, const_view<operand> q, const_view<operand> kv, view<operand> c, saved* s,
+               const ops::attention_options& o, const ops::score_numbers<P>& more, context& ctx) const;
+  /// Overwrites dq and dkv. Returns the beta with which the caller is to add to dx, as attention_prefix's backward.
   real backward(const_view<operand> dc, const_view<operand> x, const_view<operand> q, const_view<operand> kv, const saved& s,
-                view<operand> dq, view<operand> dkv, view<real>* dx, real beta, const attention& a, view<real>* dmore, context& ctx);
+                view<operand> dq, view<operand> dkv, view<real>* dx, real beta, ops::attention_options o, const ops::score_numbers<P>& more,
+                context& ctx);
 
   /// Whether a gradient needs x.
   bool needs_input() const;

@@ -7,7 +7,6 @@
 #include "graft/layers/self_attention.hpp"
 #include "graft/ops/attention_core.hpp"
 #include "graft/ops/dropout.hpp"
-#include "graft/ops/windowed_attention.hpp"
 
 namespace graft {
 
@@ -41,27 +40,18 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
     const auto rows = ctx.with_rows(wanted);
     query.product(cls_rows, nullptr, ctx, ops::store{q});
   }
-  const index in_front = prefix ? prefix->length() : 0;
-  view<operand> kv = prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + in_front * ctx.sequences(), 2 * width, ctx) : own;
+  const ops::attention_options how = attention(wanted);
+  view<operand> kv = prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + how.in_front * ctx.sequences(), 2 * width, ctx) : own;
   if (prefix) prefix->forward(x, own, kv, s != nullptr ? &s->prefix : nullptr, ctx);
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const view<operand> attended = output.input_rows(part_of(s, &saved::output), h.rows(), ctx);
-  const ops::score_numbers<real> more = score_numbers(ctx);
-  if (options_.fused) {
-    ops::windowed_attention_forward<P>(q, part(0), part(1), attended, options_.heads, window(), options_.attention_dropout,
-                                       options_.dropout_stream, ctx, wanted);
-  } else if (disentangled()) {
-    const distances d = distances_of(nullptr, ctx);
-    ops::disentangled_attention_forward<P>(q, part(0), part(1), d.get(), attended, options_.heads, options_.attention_dropout,
-                                           options_.dropout_stream, ctx, wanted);
+  const ops::score_numbers<P> more = score_numbers(false, ctx);
+  if (disentangled()) {
+    ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, distances_of(nullptr, false, ctx).scores);
   } else {
-    ops::attention_forward<P>(q, part(0), part(1), attended, options_.heads, options_.attention_dropout, options_.dropout_stream, ctx,
-                              wanted, in_front, more);
+    ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, more);
   }
-  if (mix) {
-    mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr,
-                 {options_.heads, options_.attention_dropout, options_.dropout_stream, wanted, more}, ctx);
-  }
+  if (mix) mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr, how, more, ctx);
   const auto rows = ctx.with_rows(wanted);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);
   output.product(attended, ctx, mask, ops::store{h});
@@ -87,32 +77,20 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
     return;
   }
   view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(kv.rows(), 2 * width);
-  const index in_front = prefix ? prefix->length() : 0;
-  const ops::score_numbers<real> more = score_numbers(ctx);
-  const bool trains_more = trains_relative && !disentangled();
-  view<real> dmore = ctx.memory.take<real>(trains_more ? options_.heads : 0, more.by_distance.cols());
+  const ops::attention_options how = attention(s.wanted);
+  const ops::score_numbers<P> more = score_numbers(trains_relative, ctx);
   if (mix) {
-    beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta,
-                         {options_.heads, options_.attention_dropout, options_.dropout_stream, s.wanted, more},
-                         trains_more ? &dmore : nullptr, ctx);
+    beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta, how, more, ctx);
   } else if (disentangled()) {
     typename layer_norm<P>::saved norm;
-    const distances d = distances_of(trains_relative ? &norm : nullptr, ctx);
-    const index gradients = trains_distances() ? d.count : 0;
-    view<real> dkeys = ctx.memory.take<real>(gradients, width), dqueries = ctx.memory.take<real>(gradients, width);
-    dkeys.setZero();
-    dqueries.setZero();
-    ops::disentangled_attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), d.get(), dq, part(dkv, 0), part(dkv, 1),
-                                            gradients > 0 ? &dkeys : nullptr, gradients > 0 ? &dqueries : nullptr, options_.heads,
-                                            options_.attention_dropout, options_.dropout_stream, ctx, s.wanted);
-    if (gradients > 0) distances_backward(d, dkeys, dqueries, norm, ctx);
+    const distances d = distances_of(trains_relative ? &norm : nullptr, trains_distances(), ctx);
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, d.scores);
+    if (trains_distances()) distances_backward(d, norm, ctx);
   } else {
-    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), options_.heads,
-                               options_.attention_dropout, options_.dropout_stream, ctx, s.wanted, in_front, more,
-                               trains_more ? &dmore : nullptr);
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, more);
   }
-  if (trains_more) relative->numbers_backward(dmore, longest_sequence(ctx), ctx);
-  view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - in_front * ctx.sequences(), 2 * width) : dkv;
+  if (more.gradient.rows() > 0) relative->numbers_backward(more.gradient, longest_sequence(ctx), ctx);
+  view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - how.in_front * ctx.sequences(), 2 * width) : dkv;
   if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
   const const_view<operand> dk = part(own, 0), dv = part(own, 1);
   const bool all = s.wanted == rows_of::tokens;
@@ -134,8 +112,9 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
 }
 
 template <class P>
-index self_attention<P>::window() const {
-  return options_.window > 0 ? options_.window : ops::everywhere;
+ops::attention_options self_attention<P>::attention(rows_of wanted) const {
+  return {options_.heads, options_.attention_dropout,           options_.dropout_stream,
+          wanted,         prefix ? prefix->length() : index{0}, options_.window > 0 ? options_.window : ops::everywhere};
 }
 
 template <class P>
@@ -158,9 +137,8 @@ void self_attention<P>::fused_backward(const_view<operand> dattended, const save
   view<operand> d = ctx.memory.take<operand>(kv.rows(), 3 * width);
   const auto third = [&](index i) { return d.window(0, i * width, d.rows(), width); };
   view<operand> dq = all ? third(0) : ctx.memory.take<operand>(dattended.rows(), width);
-  ops::windowed_attention_backward<P>(dattended, s.q, kv.window(0, 0, kv.rows(), width), kv.window(0, width, kv.rows(), width), dq,
-                                      third(1), third(2), options_.heads, window(), options_.attention_dropout, options_.dropout_stream,
-                                      ctx, s.wanted);
+  ops::attention_backward<P>(dattended, s.q, kv.window(0, 0, kv.rows(), width), kv.window(0, width, kv.rows(), width), dq, third(1),
+                             third(2), attention(s.wanted), ctx);
   if (!all) ops::scatter_first_rows<operand>(dq, third(0), ctx);
   const auto tokens = ctx.with_rows(rows_of::tokens);
   rotary->turn(third(0), options_.heads, true, ctx);
@@ -179,9 +157,12 @@ index self_attention<P>::longest_sequence(const context& ctx) {
 }
 
 template <class P>
-auto self_attention<P>::score_numbers(context& ctx) const -> ops::score_numbers<real> {
+auto self_attention<P>::score_numbers(bool trained, context& ctx) const -> ops::score_numbers<P> {
   if (!relative || disentangled()) return {};
-  return {relative->numbers(longest_sequence(ctx), ctx)};
+  const view<real> numbers = relative->numbers(longest_sequence(ctx), ctx);
+  view<real> gradient = ctx.memory.take<real>(trained ? numbers.rows() : 0, numbers.cols());
+  gradient.setZero();
+  return {numbers, gradient};
 }
 
 template <class P>
@@ -212,14 +193,17 @@ void self_attention<P>::drop_vectors(view<real> vectors, index first, context& c
 }
 
 template <class P>
-auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& ctx) const -> distances {
+auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, bool trained, context& ctx) const -> distances {
   const relative_options& o = relative->options();
   const index longest = longest_sequence(ctx), width = options_.hidden_size;
   const index first = relative->row_of(1 - longest), count = relative->row_of(longest - 1) - first + 1;
   const auto rows = relative->rows_of_distances(longest, first, ctx);
+  view<real> dkeys = ctx.memory.take<real>(trained ? count : 0, width), dqueries = ctx.memory.take<real>(trained ? count : 0, width);
+  dkeys.setZero();
+  dqueries.setZero();
   const auto made_of = [&](const_view<real> vectors, const_view<operand> both, index row) {  // keys beside queries
     const const_view<operand> k = both.window(row, 0, o.keys ? count : 0, width), q = both.window(row, width, o.queries ? count : 0, width);
-    return distances{first, count, longest, rows, vectors, k, q};
+    return distances{first, vectors, {k, q, rows, longest, dkeys, dqueries}};
   };
   const bool settled = settled_ && !trains_distances() && !(ctx.training() && o.dropout > 0);
   if (settled) return made_of(const_view<real>(nullptr, 0, 0), settled_->get(), first);
@@ -233,10 +217,9 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, context& 
 }
 
 template <class P>
-void self_attention<P>::distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
-                                           const typename layer_norm<P>::saved& norm, context& ctx) {
-  const const_view<real> r = d.vectors, dk = dkeys, dq = dqueries;
-  view<real> dr = ctx.memory.take<real>(is_trainable(*relative) ? d.count : 0, r.cols());
+void self_attention<P>::distances_backward(const distances& d, const typename layer_norm<P>::saved& norm, context& ctx) {
+  const const_view<real> r = d.vectors, dk = d.scores.dkeys, dq = d.scores.dqueries;
+  view<real> dr = ctx.memory.take<real>(is_trainable(*relative) ? r.rows() : 0, r.cols());
   {
     const auto whole = ctx.without_dropout();
     key.accumulate_gradients(dk, r, ctx);

@@ -23,8 +23,8 @@ namespace graft {
 /// (layers/prefix_mix.hpp).
 /// With relative positions, scores also depend on distances; what the layer makes of their vectors, W_q and W_k do (layers/
 /// relative_positions.hpp, ops/disentangled_attention.hpp).
-/// With rotary positions, one matrix makes all three, q and k are turned by their places, and a window says how far tokens see (layers/
-/// rotary_positions.hpp, ops/windowed_attention.hpp).
+/// With rotary positions, one matrix makes all three, q and k are turned by their places (layers/rotary_positions.hpp), and a window may
+/// say how far tokens see.
 /// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
@@ -41,7 +41,7 @@ class self_attention {
     std::uint64_t dropout_stream = 0;  // this and the next are this layer's
     bool fused = false;                // query makes keys and values, too: W (3 H, H); rotary positions are needed then
     bool biased = true;
-    index window = 0;  // how far a token sees, where there are rotary positions; 0 and less: everywhere
+    index window = 0;  // how far a token sees; 0 and less: everywhere
   };
   struct saved {
     rows_of wanted = rows_of::tokens;
@@ -99,22 +99,20 @@ class self_attention {
  private:
   /// What the tokens' distances become in one call, in scratch memory but for what is settled.
   struct distances {
-    index first, count, longest;  // rows of the table
-    std::span<const std::int32_t> rows;
+    index first;               // row of the table
     const_view<real> vectors;  // r, dropped out; none where they are settled
-    const_view<operand> keys, queries;
-    ops::distance_vectors<P> get() const { return {keys, queries, rows, longest}; }
+    ops::distance_vectors<P> scores;
   };
-  distances distances_of(typename layer_norm<P>::saved* s, context& ctx) const;
-  void distances_backward(const distances& d, const view<real>& dkeys, const view<real>& dqueries,
-                          const typename layer_norm<P>::saved& norm, context& ctx);
-  ops::score_numbers<real> score_numbers(context& ctx) const;
+  /// TRAINED: with gradients, which are zero.
+  distances distances_of(typename layer_norm<P>::saved* s, bool trained, context& ctx) const;
+  void distances_backward(const distances& d, const typename layer_norm<P>::saved& norm, context& ctx);
+  ops::score_numbers<P> score_numbers(bool trained, context& ctx) const;
   bool disentangled() const { return relative && relative->options().disentangled; }
+  ops::attention_options attention(rows_of wanted) const;
   static index longest_sequence(const context& ctx);
   void drop_vectors(view<real> vectors, index first, context& ctx) const;
   bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }
   bool needs_input() const;
-  index window() const;
   /// q (N or B rows) and keys beside values KV (N, 2 H), turned; and the way back from all three.
   void fused_forward(const_view<real> x, view<operand> q, view<operand> kv, rows_of wanted, context& ctx) const;
   void fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx);

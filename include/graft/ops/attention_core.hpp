@@ -1,5 +1,5 @@
 #pragma once
-// Scaled dot-product attention of packed sequences, one head of one sequence at a time, in cache.
+// Scaled dot-product attention of packed sequences: some queries of one head of one sequence at a time, whose scores stay in cache.
 
 #include <algorithm>
 #include <cmath>
@@ -15,25 +15,84 @@
 
 namespace graft::ops {
 
+/// The window that sees all tokens.
+inline constexpr index everywhere = index{1} << 40;
+
+/// How attention is computed.
+struct attention_options {
+  index heads;
+  double dropout = 0;  // of the probabilities, in training
+  std::uint64_t dropout_stream = 0;
+  rows_of queries = rows_of::tokens;
+  index in_front = 0;         // keys that are no token's, in front of every sequence's; then all tokens see all
+  index window = everywhere;  // how far a token sees
+};
+
 namespace detail {
+
+/// Rows of probabilities begin at whole cache lines.
+inline index padded(index length) { return (length + 15) / 16 * 16; }
+
+/// Queries at a time, of LENGTH keys: about as many as the window is wide, and no more scores than stay in cache.
+inline index queries_at_once(index length, index near) {
+  constexpr index scores = index{1} << 16;
+  return std::clamp<index>(scores / std::min(length, 3 * near) / 32 * 32, 32, std::max<index>(32, (near + 31) / 32 * 32));
+}
+
+/// One head of one sequence, and some of its queries with the keys that any of them sees.
+struct attention_piece {
+  index head, size;                       // its number, and numbers a row
+  index token, query_row, key_row;        // where the sequence begins: in the batch, among all queries, among all keys
+  index all_queries, all_keys, in_front;  // what it has
+  index near, step;                       // how far a token sees, and queries at a time
+  index first_query = 0, queries = 0, first_key = 0, keys = 0;
+
+  index most_queries() const { return std::min(step, all_queries); }
+  index most_keys() const { return std::min(all_keys, most_queries() + 2 * near); }
+  /// Whether one piece has all queries and keys.
+  bool only() const { return all_queries <= step && all_keys <= all_queries + near; }
+  /// On to the next queries; false: there are none.
+  bool next() {
+    first_query += queries;
+    queries = std::min(step, all_queries - first_query);
+    first_key = std::max<index>(0, first_query - near);
+    keys = std::min(all_keys, first_query + queries + near) - first_key;
+    return queries > 0;
+  }
+  bool last() const { return first_query + queries == all_queries; }
+  /// Whether the piece before had other keys.
+  bool new_keys() const { return first_query == 0 || keys < all_keys; }
+
+  template <class M>
+  M of_queries(const M& m) const {
+    return m.window(query_row + first_query, head * size, queries, size);
+  }
+  template <class M>
+  M of_keys(const M& m) const {
+    return m.window(key_row + first_key, head * size, keys, size);
+  }
+  template <class M>
+  M of_head(const M& m) const {
+    return m.window(0, head * size, m.rows(), size);
+  }
+};
 
 /// Dropout of an attention's probabilities: in training with P > 0, else nothing is dropped out.
 template <class T>
 class probability_dropout {
  public:
-  probability_dropout(double p, std::uint64_t dropout_stream, index heads, const context& ctx)
-      : active_(ctx.training() && p > 0),
+  probability_dropout(const attention_options& o, const context& ctx)
+      : active_(ctx.training() && o.dropout > 0),
         before_(ctx.rows_before(rows_of::tokens)),
-        heads_(heads),
-        mask_(active_ ? p : 0.0, ctx.stream(dropout_stream)) {}
+        heads_(o.heads),
+        mask_(active_ ? o.dropout : 0.0, ctx.stream(o.dropout_stream)) {}
 
   bool active() const { return active_; }
-  /// to = from times the mask, of HEAD, of the queries from the token FIRST of the batch on, of the keys from FIRST_KEY of their sequence
-  /// on.
-  void apply(const view<T>& from, const view<T>& to, index first, index head, index first_key = 0) const {
-    for (index i = 0; active_ && i < from.rows(); ++i) {
-      const auto row = static_cast<std::uint64_t>((before_ + first + i) * heads_ + head) << 20;
-      mask_.apply(from.row_data(i), to.row_data(i), from.cols(), row + static_cast<std::uint64_t>(first_key));
+  /// to = from times the mask
+  void apply(const attention_piece& at, const view<T>& from, const view<T>& to) const {
+    for (index i = 0; active_ && i < at.queries; ++i) {
+      const auto row = static_cast<std::uint64_t>((before_ + at.token + at.first_query + i) * heads_ + at.head) << 20;
+      mask_.apply(from.row_data(i), to.row_data(i), at.keys, row + static_cast<std::uint64_t>(at.first_key));
     }
   }
 
@@ -43,169 +102,216 @@ class probability_dropout {
   dropout_mask<T> mask_;
 };
 
-/// Rows of probabilities begin at whole cache lines.
-inline index padded(index length) { return (length + 15) / 16 * 16; }
-
-/// What a thread works in: three (T, T) matrices, the factors of one product at a time, and what it asked for beside them.
+/// What a thread works in: three matrices of a piece, two sums over the pieces of a head, and the factors of products.
 template <class P>
 struct attention_workspace {
   using real = typename P::real;
   using operand = typename P::operand;
 
-  view<real> prob, grad, kept;
-  operand *left, *right;
+  real *matrices, *sums, *extra;
+  operand* factors;
+  index factor;  // numbers of one
   tile_path path;
-  real* extra = nullptr;
 
-  /// op(A) op(B), and EPILOGUES
-  template <class A, class B, class... E>
-  void product(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, const E&... epilogues) {
-    packed_a<P> l(left, op_a == transpose::no ? a.rows() : a.cols(), op_a == transpose::no ? a.cols() : a.rows());
-    l.fill(op_a, a, 0, tile<operand>::panels(l.rows()));
-    serial_product<P>(l, packed_b<P>::pack(op_b, b, right, 1), path, epilogues...);
+  /// (queries, keys), 0 .. 2
+  view<real> matrix(const attention_piece& at, index i) const {
+    return {matrices + i * at.queries * padded(at.keys), at.queries, at.keys, padded(at.keys)};
+  }
+  /// (all keys, D), of keys (0) and values (1)
+  view<real> sum(const attention_piece& at, index i) const { return {sums + i * at.all_keys * at.size, at.all_keys, at.size}; }
+  /// op(B), the right factor of the next product
+  template <class B>
+  packed_b<P> right(transpose op, const const_view<B>& b) const {
+    return packed_b<P>::pack(op, b, factors + factor, 1);
+  }
+  /// op(B) of the keys or values, as NUMBER (0 .. 2) among them: the pieces of a head that see the same ones pack it once.
+  template <class B>
+  packed_b<P> kept(const attention_piece& at, index number, transpose op, const const_view<B>& all) const {
+    const const_view<B> b = at.of_keys(all);
+    if (at.only()) return right(op, b);
+    operand* memory = factors + (2 + number) * factor;
+    if (at.new_keys()) return packed_b<P>::pack(op, b, memory, 1);
+    return {memory, op == transpose::no ? b.rows() : b.cols(), op == transpose::no ? b.cols() : b.rows()};
+  }
+  /// op(A) B, and EPILOGUES
+  template <class A, class... E>
+  void product(transpose op, const const_view<A>& a, const packed_b<P>& b, const E&... epilogues) const {
+    packed_a<P> left(factors, op == transpose::no ? a.rows() : a.cols(), op == transpose::no ? a.cols() : a.rows());
+    left.fill(op, a, 0, tile<operand>::panels(left.rows()));
+    serial_product<P>(left, b, path, epilogues...);
   }
 };
 
-/// One head of one sequence.
-struct attention_item {
-  index first, length, head;   // the sequence's rows among the keys
-  index first_query, queries;  // and its rows among the queries: all of them, or only its first token
-  index first_token;           // and where its tokens begin in the batch
-  index number;                // among all of them
-};
-
-/// The heads of a call, and what a thread needs for one of them.
-struct head_plan {
-  rows_of queries;
-  index heads, head_size;
-  index in_front = 0;     // keys in front of those of a sequence's tokens
-  index widest = 0;       // of what is multiplied beside (T, T) and (T, head_size) matrices
-  index extra = 0;        // numbers a token, beside the matrices
-  bool in_order = false;  // the sequences of a head one after the other, on one thread
-};
-
-/// Calls f(item, workspace) for every head of every sequence, in parallel.
-template <class P, class F>
-void for_each_head(const head_plan& plan, context& ctx, F&& f) {
+/// Calls f(piece, workspace) for every head of every sequence, in parallel; f goes through its pieces.
+template <class P, class Scores, class F>
+void for_each_head(const attention_options& o, index size, const Scores& scores, bool back, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
-  const index sequences = ctx.sequences(), heads = plan.heads;
-  const bool all = plan.queries == rows_of::tokens;
-  index longest = 0;
-  for (index b = 0; b < sequences; ++b) longest = std::max(longest, plan.in_front + ctx.length(b));
-  const index widest = std::max({longest, plan.head_size, plan.widest}), factor = packed_a<P>::size(widest, widest);
-  scratch::mark mark(ctx.memory);
-  view<real> memory = ctx.memory.take_rows<real>(ctx.threads, longest * (3 * padded(longest) + plan.extra));
-  view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 2 * factor);
-  const tile_path path = graft::detail::path_of<P>(ctx);
-  const auto one = [&](index b, index head, int thread) {
-    const index first = ctx.first_row(b), tokens = ctx.length(b), length = plan.in_front + tokens;
-    const attention_item item{first + b * plan.in_front, length, head, all ? first : b, all ? tokens : 1, first, b * heads + head};
-    const index stride = padded(length);
-    real* own = memory.row_data(thread);
-    operand* left = factors.row_data(thread);
-    const auto matrix = [&](index i) { return view<real>(own + i * length * stride, item.queries, length, stride); };
-    attention_workspace<P> w{matrix(0), matrix(1), matrix(2), left, left + factor, path, own + 3 * length * stride};
-    f(item, w);
+  const bool all = o.queries == rows_of::tokens;
+  const auto piece_of = [&](index b, index head) {
+    const index first = ctx.first_row(b), tokens = ctx.length(b);
+    const index keys = o.in_front + tokens, near = std::min(o.window, keys);
+    return attention_piece{
+        head, size, first, all ? first : b, first + b * o.in_front, all ? tokens : 1, keys, o.in_front, near, queries_at_once(keys, near)};
   };
-  graft::detail::share_out(plan.in_order ? heads : sequences * heads, path, ctx, [&](index n, int thread) {
-    if (!plan.in_order) return one(n / heads, n % heads, thread);
-    for (index b = 0; b < sequences; ++b) one(b, n, thread);
+  const index sequences = ctx.sequences(), widest = std::max(size, scores.widest());
+  index matrices = 0, sums = 0, extra = 0, factor = 0;
+  for (index b = 0; b < sequences; ++b) {
+    const attention_piece at = piece_of(b, 0);
+    const index high = std::max(at.most_queries(), widest), wide = std::max(at.most_keys(), widest);
+    matrices = std::max(matrices, 3 * at.most_queries() * padded(at.most_keys()));
+    sums = std::max(sums, back ? 2 * at.all_keys * size : 0);
+    extra = std::max(extra, scores.numbers(at));
+    factor = std::max({factor, packed_a<P>::size(high, wide), packed_a<P>::size(wide, high)});
+  }
+  scratch::mark mark(ctx.memory);
+  const view<real> memory = ctx.memory.take_rows<real>(ctx.threads, matrices + sums + extra);
+  const view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 5 * factor);
+  const tile_path path = graft::detail::path_of<P>(ctx);
+  graft::detail::share_out(scores.in_order() ? o.heads : sequences * o.heads, path, ctx, [&](index n, int thread) {
+    real* own = memory.row_data(thread);
+    const attention_workspace<P> w{own, own + matrices, own + matrices + sums, factors.row_data(thread), factor, path};
+    if (!scores.in_order()) return f(piece_of(n / o.heads, n % o.heads), w);
+    for (index b = 0; b < sequences; ++b) f(piece_of(b, n), w);
   });
 }
 
-/// p = softmax(q k^T / sqrt D + what BY_DISTANCE, if it is not null, says of a query's place less a key's), none for IN_FRONT keys
-template <class P, class Q>
-void attention_probabilities(const const_view<Q>& q, const const_view<Q>& k, attention_workspace<P>& w,
-                             const typename P::real* by_distance = nullptr, index in_front = 0) {
+/// p = softmax of the scores of those keys that a query sees
+template <class P, class Scores>
+view<typename P::real> attention_probabilities(const attention_piece& at, const const_view<typename P::operand>& q,
+                                               const const_view<typename P::operand>& k, const Scores& scores,
+                                               const attention_workspace<P>& w) {
   using real = typename P::real;
-  const real scale = real(1) / std::sqrt(real(q.cols()));
-  w.product(transpose::no, q, transpose::yes, k, ops::scale<real>{scale}, store{w.prob});
-  const index length = k.rows();
-  if (by_distance != nullptr) {
-    for (index i = 0; i < q.rows(); ++i) {
-      for (index j = in_front; j < length; ++j) w.prob(i, j) += by_distance[i - (j - in_front)];
-    }
+  const view<real> p = w.matrix(at, 0);
+  w.product(transpose::no, at.of_queries(q), w.kept(at, 0, transpose::yes, k), ops::scale<real>{scores.scale(at.size)}, store{p});
+  scores.add(at, q, k, w, p);
+  for (index i = 0; i < at.queries; ++i) {
+    const index place = at.first_query + i - at.first_key;
+    real *row = p.row_data(i), *end = row + padded(at.keys);  // nothing is left over from whole vectors: what is too much vanishes
+    real *seen = row + std::max<index>(0, place - at.near), *behind = row + std::min(at.keys, place + at.near + 1);
+    std::fill(row, seen, std::numeric_limits<real>::lowest());
+    std::fill(behind, end, std::numeric_limits<real>::lowest());
+    softmax_row(view<real>(row, 1, end - row).row(0));
+    std::fill(row, seen, real(0));
+    std::fill(behind, row + at.keys, real(0));
   }
-  const view<real> whole(w.prob.data(), q.rows(), padded(length));
-  for (index i = 0; i < q.rows(); ++i) {  // nothing is left over from whole vectors: what is too much vanishes
-    std::fill(whole.row_data(i) + length, whole.row_data(i) + padded(length), std::numeric_limits<real>::lowest());
-    softmax_row(view<real>(whole.row_data(i), 1, padded(length)).row(0));
-  }
+  return p;
 }
 
 }  // namespace detail
 
-/// Numbers that are added to scores, (heads, 2 L - 1) of the distances -(L - 1) .. L - 1, a query's place less a key's.
-template <class Real>
+/// Scores q k^T / sqrt D and, if there are some, numbers for distances. Other scores (ops/disentangled_attention.hpp) have the same
+/// functions.
+template <class P>
 struct score_numbers {
-  const_view<Real> by_distance{nullptr, 0, 0};
-  /// Those of HEAD, at distance 0; null without any.
-  const Real* of(index head) const { return by_distance.rows() == 0 ? nullptr : by_distance.row_data(head) + by_distance.cols() / 2; }
+  using real = typename P::real;
+  using operand = typename P::operand;
+  using piece = detail::attention_piece;
+  using workspace = detail::attention_workspace<P>;
+  const_view<real> by_distance{nullptr, 0, 0};  // (heads, 2 L - 1) of -(L - 1) .. L - 1, a query's place less a key's
+  view<real> gradient{nullptr, 0, 0};           // of those, added to; no rows: not wanted
+
+  /// What scores are multiplied by.
+  real scale(index size) const { return real(1) / std::sqrt(real(size)); }
+  /// Whether the sequences of a head go one after the other, on one thread.
+  bool in_order() const { return gradient.rows() > 0; }
+  /// The longest side of what is multiplied beside queries and keys, and numbers of memory.
+  index widest() const { return 0; }
+  index numbers(const piece&) const { return 0; }
+  /// Whether keys get more gradients than those of q k^T.
+  static constexpr bool changes_keys = false;
+
+  /// s += what is added to the scaled product
+  void add(const piece& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& s) const {
+    for_each_number(at, by_distance, s, [](real number, real& score) { score += number; });
+  }
+  /// DS are the gradients of scores, times the scale. What keys get besides goes to SUM_K.
+  void add_back(const piece& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& ds,
+                const view<real>& /*sum_k*/) const {
+    const real s = scale(at.size);
+    for_each_number(at, gradient, ds, [s](real& number, real score) { number += score / s; });
+  }
+  /// What the gradients of a piece's queries get besides.
+  ops::add<real> more_of_queries(const piece&, const workspace&) const { return {by_distance, 0}; }
+
+ private:
+  /// F(number, score) for all pairs of tokens
+  template <class M, class F>
+  void for_each_number(const piece& at, const M& numbers, const view<real>& scores, F&& f) const {
+    for (index i = 0; i < at.queries && numbers.rows() > 0; ++i) {
+      auto* own = numbers.row_data(at.head) + numbers.cols() / 2 + at.first_query + i + at.in_front - at.first_key;
+      real* row = scores.row_data(i);
+      for (index j = std::max<index>(0, at.in_front - at.first_key); j < at.keys; ++j) f(own[-j], row[j]);
+    }
+  }
 };
 
-/// For every sequence and head:   y = drop(softmax(q k^T / sqrt D)) v, with MORE added to the scores.
-/// @param k, v  (N, H) packed rows, head a owns columns a D .. (a + 1) D - 1; (N + B IN_FRONT, H) where IN_FRONT rows that are no token's
-///              stand in front of every sequence's
+/// For every sequence and head:   y_i = sum_j drop(p_ij) v_j,   p_i = softmax of the scores of i and those j that it sees
+/// @param k, v  (N + B IN_FRONT, H) packed rows, head a owns columns a D .. (a + 1) D - 1
 /// @param q     (QUERIES, H)      @param[out] y  as many rows as q
-/// @param p     dropout probability of the attention probabilities (training only)
 /// Saved: nothing beyond q, k, v; backward recomputes the probabilities.
-/// Source: Vaswani et al. 2017, eq. 1.   Tested: tests/ops/attention_core_test.cpp
-template <class P>
+/// Memory: a thread's grows with the length, and not with its square: it has the scores of 32 queries or more at a time.
+/// Source: Vaswani et al. 2017, eq. 1; windows: Beltagy et al. 2020, section 3.1.   Tested: tests/ops/attention_core_test.cpp
+template <class P, class Scores = score_numbers<P>>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
-                       view<typename P::operand> y, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                       rows_of queries = rows_of::tokens, index in_front = 0, const score_numbers<typename P::real>& more = {}) {
+                       view<typename P::operand> y, const attention_options& o, context& ctx, const Scores& scores = {}) {
   using real = typename P::real;
-  const index d = q.cols() / heads;
-  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  detail::for_each_head<P>({queries, heads, d, in_front}, ctx, [&](const detail::attention_item& item, auto& w) {
-    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
-    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
-    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
-    mask.apply(w.prob, w.prob, item.first_token, item.head);
-    w.product(transpose::no, const_view<real>(w.prob), transpose::no, of_keys(v), store{of_queries(y)});
+  const detail::probability_dropout<real> mask(o, ctx);
+  detail::for_each_head<P>(o, q.cols() / o.heads, scores, false, ctx, [&](detail::attention_piece at, const auto& w) {
+    while (at.next()) {
+      const view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w);
+      mask.apply(at, p, p);
+      w.product(transpose::no, const_view<real>(p), w.kept(at, 1, transpose::no, v), store{at.of_queries(y)});
+    }
   });
 }
 
-/// With P the probabilities, M the dropout factors and G = dy v^T:
-///   dv = (P M)^T dy,   dS = P (G M - rowsum(P G M)),   dq = dS k / sqrt D,   dk = dS^T q / sqrt D.
-/// @param dy  as many rows as q            @param[out] dq  the same; dk, dv  (N, H)
-/// @param[out] dmore  what MORE gets, (heads, 2 L - 1); null: not wanted
-template <class P>
+/// With P the probabilities, M the dropout factors, G = dy v^T and c the scale of the scores, 1 / sqrt D:
+///   dv = (P M)^T dy,   dS = c P (G M - rowsum(P G M)),   dq = dS k,   dk = dS^T q
+/// @param dy  as many rows as q            @param[out] dq  the same; dk, dv  as many as k
+template <class P, class Scores = score_numbers<P>>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
-                        view<typename P::operand> dv, index heads, double p, std::uint64_t dropout_stream, context& ctx,
-                        rows_of queries = rows_of::tokens, index in_front = 0, const score_numbers<typename P::real>& more = {},
-                        view<typename P::real>* dmore = nullptr) {
+                        view<typename P::operand> dv, const attention_options& o, context& ctx, const Scores& scores = {}) {
   using real = typename P::real;
-  const index d = q.cols() / heads;
-  const real scale = real(1) / std::sqrt(real(d));
-  const detail::probability_dropout<real> mask(p, dropout_stream, heads, ctx);
-  scratch::mark mark(ctx.memory);
-  view<real> of_items = ctx.memory.take<real>(dmore != nullptr ? ctx.sequences() * heads : 0, more.by_distance.cols());
-  of_items.setZero();
-  detail::for_each_head<P>({queries, heads, d, in_front}, ctx, [&](const detail::attention_item& item, auto& w) {
-    const auto of_keys = [&](const auto& m) { return m.window(item.first, item.head * d, item.length, d); };
-    const auto of_queries = [&](const auto& m) { return m.window(item.first_query, item.head * d, item.queries, d); };
-    detail::attention_probabilities<P>(of_queries(q), of_keys(k), w, more.of(item.head), in_front);
-    w.product(transpose::no, of_queries(dy), transpose::yes, of_keys(v), store{w.grad});
-    mask.apply(w.prob, w.kept, item.first_token, item.head);
-    mask.apply(w.grad, w.grad, item.first_token, item.head);
-    w.product(transpose::yes, const_view<real>(mask.active() ? w.kept : w.prob), transpose::no, of_queries(dy), store{of_keys(dv)});
-    for (index i = 0; i < item.queries; ++i) softmax_row_backward(w.prob.row(i), w.grad.row(i), scale, w.grad.row(i));
-    if (dmore != nullptr) {
-      real* sums = of_items.row_data(item.number) + of_items.cols() / 2;
-      for (index i = 0; i < item.queries; ++i) {
-        for (index j = in_front; j < item.length; ++j) sums[i - (j - in_front)] += w.grad(i, j) / scale;
-      }
+  using operand = typename P::operand;
+  const index size = q.cols() / o.heads;
+  const real scale = scores.scale(size);
+  const detail::probability_dropout<real> mask(o, ctx);
+  detail::for_each_head<P>(o, size, scores, true, ctx, [&](detail::attention_piece at, const auto& w) {
+    const bool only = !Scores::changes_keys && at.only();
+    view<real> sum_k = w.sum(at, 0), sum_v = w.sum(at, 1);
+    const auto add_to = [&](const view<operand>& whole, const view<real>& sum) {
+      return [&](index row, index col, const view<real>& block) {
+        if (only) return store{at.of_keys(whole)}(row, col, block);
+        accumulate{sum.window(at.first_key, 0, at.keys, size)}(row, col, block);
+      };
+    };
+    if (!only) {
+      sum_k.setZero();
+      sum_v.setZero();
     }
-    w.product(transpose::no, const_view<real>(w.grad), transpose::no, of_keys(k), store{of_queries(dq)});
-    w.product(transpose::yes, const_view<real>(w.grad), transpose::no, of_queries(q), store{of_keys(dk)});
+    while (at.next()) {
+      view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w), ds = w.matrix(at, 1);
+      const view<real> kept = mask.active() ? w.matrix(at, 2) : p;
+      w.product(transpose::no, at.of_queries(dy), w.kept(at, 1, transpose::yes, v), store{ds});
+      mask.apply(at, p, kept);
+      w.product(transpose::yes, const_view<real>(kept), w.right(transpose::no, at.of_queries(dy)), add_to(dv, sum_v));
+      for (index i = 0; i < at.queries; ++i) {
+        const auto dropped = kept.row(i).array() * ds.row(i).array();
+        ds.row(i).array() = scale * (dropped - dropped.sum() * p.row(i).array());
+      }
+      scores.add_back(at, q, k, w, ds, sum_k);
+      w.product(transpose::no, const_view<real>(ds), w.kept(at, 2, transpose::no, k), scores.more_of_queries(at, w),
+                store{at.of_queries(dq)});
+      w.product(transpose::yes, const_view<real>(ds), w.right(transpose::no, at.of_queries(q)), add_to(dk, sum_k));
+    }
+    for (index r = 0; r < at.all_keys && !only; ++r) {
+      convert(sum_k.row_data(r), dk.row_data(at.key_row + r) + at.head * size, size);
+      convert(sum_v.row_data(r), dv.row_data(at.key_row + r) + at.head * size, size);
+    }
   });
-  if (dmore == nullptr) return;
-  dmore->setZero();
-  for (index n = 0; n < of_items.rows(); ++n) dmore->row(n % heads) += of_items.row(n);  // in one order, whatever the threads
 }
 
 }  // namespace graft::ops

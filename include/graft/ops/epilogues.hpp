@@ -92,7 +92,12 @@ struct scale {
   T s;
 
   void operator()(index, index, view<T> block) const {
-    if (s != T(1)) block *= s;
+    if (s == T(1)) return;
+    for_each_row(block, [&](index i, auto width) {
+      T* to = block.row_data(i);
+#pragma omp simd
+      for (index c = 0; c < width; ++c) to[c] *= s;
+    });
   }
 };
 

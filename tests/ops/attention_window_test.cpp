@@ -1,5 +1,6 @@
-#include "graft/ops/windowed_attention.hpp"
+// Attention in windows and by pieces.
 
+#include "graft/ops/attention_core.hpp"
 #include "support/gradient_check.hpp"
 
 using graft::const_view;
@@ -21,10 +22,11 @@ struct windowed_case {
         offsets(std::move(where)),
         window(w) {}
 
+  graft::ops::attention_options how(graft::rows_of queries = graft::rows_of::tokens) const { return {2, p, 9, queries, 0, window}; }
   matrix<double> forward(graft::context& ctx) const {
     matrix<double> y(q.rows(), q.cols());
     const auto sequences = ctx.with_sequences(offsets);
-    graft::ops::windowed_attention_forward<graft::f64>(q, k, v, y, 2, window, p, 9, ctx);
+    graft::ops::attention_forward<graft::f64>(q, k, v, y, how(), ctx);
     return y;
   }
   /// By the formula, a number at a time.
@@ -63,7 +65,7 @@ TEST_CASE("attention in a window is the formula's, whatever the pieces and the t
     const auto sequences = one.with_sequences(c.offsets);
     matrix<double> first(4, 4), q(4, 4);  // of the first tokens alone
     for (graft::index b = 0; b < 4; ++b) q.row(b) = c.q.row(c.offsets[static_cast<std::size_t>(b)]);
-    graft::ops::windowed_attention_forward<graft::f64>(q, c.k, c.v, first, 2, window, 0, 9, one, graft::rows_of::sequences);
+    graft::ops::attention_forward<graft::f64>(q, c.k, c.v, first, c.how(graft::rows_of::sequences), one);
     for (graft::index b = 0; b < 4; ++b)
       CHECK(graft_test::largest_difference(first.row(b), y.row(c.offsets[static_cast<std::size_t>(b)])) <= 1e-13);
   }
@@ -79,7 +81,8 @@ TEST_CASE("the gradients of attention in a window are its derivatives, with drop
     c.p = p;
     const auto dy = graft_test::random_matrix(45, 4, 4);
     matrix<double> dq(45, 4), dk(45, 4), dv(45, 4);
-    graft::ops::windowed_attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, 2, c.window, p, 9, ctx);
+    c.forward(ctx);
+    graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.how(), ctx);
     graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 180}, {"k", c.k.data(), dk.data(), 180}, {"v", c.v.data(), dv.data(), 180}},
                                   [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
     matrix<double> q(3, 4), dy_first = matrix<double>::Zero(45, 4), dq_first(3, 4), dk_first(45, 4), dv_first(45, 4);
@@ -87,9 +90,9 @@ TEST_CASE("the gradients of attention in a window are its derivatives, with drop
       q.row(b) = c.q.row(c.offsets[static_cast<std::size_t>(b)]);
       dy_first.row(c.offsets[static_cast<std::size_t>(b)]) = dy.row(b);
     }
-    graft::ops::windowed_attention_backward<graft::f64>(dy_first, c.q, c.k, c.v, dq, dk, dv, 2, c.window, p, 9, ctx);
-    graft::ops::windowed_attention_backward<graft::f64>(const_view<double>(dy).window(0, 0, 3, 4), q, c.k, c.v, dq_first, dk_first,
-                                                        dv_first, 2, c.window, p, 9, ctx, graft::rows_of::sequences);
+    graft::ops::attention_backward<graft::f64>(dy_first, c.q, c.k, c.v, dq, dk, dv, c.how(), ctx);
+    graft::ops::attention_backward<graft::f64>(const_view<double>(dy).window(0, 0, 3, 4), q, c.k, c.v, dq_first, dk_first, dv_first,
+                                               c.how(graft::rows_of::sequences), ctx);
     CHECK(graft_test::largest_difference(dk_first, dk) <= 1e-13);
     CHECK(graft_test::largest_difference(dv_first, dv) <= 1e-13);
     for (graft::index b = 0; b < 3; ++b)
@@ -97,19 +100,21 @@ TEST_CASE("the gradients of attention in a window are its derivatives, with drop
   }
 }
 
-TEST_CASE("8192 tokens need no matrix of their square, neither in a window nor everywhere") {
-  const windowed_case c({0, 8192}, 64);
+TEST_CASE("attention's memory does not grow with the square of the length, neither in a window nor everywhere") {
   graft::context ctx;
   ctx.threads = 1;
-  const auto sequences = ctx.with_sequences(c.offsets);
-  matrix<double> y(8192, 4), dq(8192, 4), dk(8192, 4), dv(8192, 4);
-  const auto memory = [&](graft::index window) {
-    graft::ops::windowed_attention_forward<graft::f64>(c.q, c.k, c.v, y, 2, window, 0, 9, ctx);
-    graft::ops::windowed_attention_backward<graft::f64>(y, c.q, c.k, c.v, dq, dk, dv, 2, window, 0, 9, ctx);
+  const auto memory = [&](graft::index length, graft::index window) {
+    const windowed_case c({0, length}, window);
+    const auto sequences = ctx.with_sequences(c.offsets);
+    matrix<double> y(length, 4), dq(length, 4), dk(length, 4), dv(length, 4);
+    graft::ops::attention_forward<graft::f64>(c.q, c.k, c.v, y, c.how(), ctx);
+    graft::ops::attention_backward<graft::f64>(y, c.q, c.k, c.v, dq, dk, dv, c.how(), ctx);
     return ctx.memory.bytes();
   };
-  CHECK(memory(64) <= std::size_t{1} << 24);
-  CHECK(memory(4096) <= std::size_t{1} << 26);  // one of 8192 x 8192 has 2^29 bytes
+  CHECK(memory(8192, 64) <= std::size_t{1} << 24);
+  CHECK(memory(512, everywhere) <= std::size_t{1} << 24);
+  CHECK(memory(2048, everywhere) <= std::size_t{1} << 24);  // one matrix of 2048 x 2048 has 2^25 bytes
+  CHECK(memory(8192, everywhere) <= std::size_t{1} << 26);  // ... and of 8192 x 8192 2^29
 }
 
 TEST_CASE("attention in a window is close in bf16, too") {
@@ -122,7 +127,7 @@ TEST_CASE("attention in a window is close in bf16, too") {
     return r;
   };
   matrix<graft::bfloat16> q = rounded(c.q), k = rounded(c.k), v = rounded(c.v), y(100, 4);
-  graft::ops::windowed_attention_forward<graft::bf16>(q, k, v, y, 2, 9, 0, 9, ctx);
+  graft::ops::attention_forward<graft::bf16>(q, k, v, y, c.how(), ctx);
   const auto expected = c.plain();
   double worst = 0;
   for (graft::index i = 0; i < y.size(); ++i)
