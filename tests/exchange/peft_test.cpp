@@ -194,7 +194,7 @@ TEST_CASE("PEFT: the scale of a projection is that of the first pattern that its
     j["alpha_pattern"] = {{"(a*)*(e*)*(r*)*(y*)*x", 7}};
   });  // would take years, going back and forth
   CHECK(folder.refusal().empty());
-  folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"query", -1}}; });
+  folder.edit("adapter_config.json", [&](json& j) { j["alpha_pattern"] = {{"query", -1e10}}; });
   CHECK_THAT(folder.refusal(), Contains("alpha of 'roberta.encoder.layer.0.attention.self.query' is -1"));
 }
 
@@ -231,7 +231,16 @@ TEST_CASE("fields of low-rank updates that graft does not compute are refused by
   CHECK_THAT(message("rank_pattern", {{R"(1\..*value)", 4}}),
              Contains("gives 'roberta.encoder.layer.1.attention.self.value' an update of rank 4"));
   CHECK(message("rank_pattern", {{"query", 2}}).empty());
-  for (const double alpha : {0.0, -8.0, 1e300}) CHECK_THAT(message("lora_alpha", alpha), Contains("\"lora_alpha\" is "));
+  for (const double alpha : {-1e300, 1e300}) CHECK_THAT(message("lora_alpha", alpha), Contains("\"lora_alpha\" is "));
+  for (const double alpha : {0.0, -8.0}) {  // by which PEFT multiplies, too
+    const copied_folder folder("peft_lora");
+    folder.edit("adapter_config.json", [&](json& j) { j["lora_alpha"] = alpha; });
+    const auto read = graft::read_peft(folder.path(), roberta_config());
+    CHECK(read.description.lora.alpha == alpha);
+    CHECK(read.notes.size() == (alpha == 0 ? 1U : 0U));
+    const auto again = graft::parse_description(graft::to_metadata(read.description), "p");
+    CHECK(again.lora.alpha == alpha);
+  }
   CHECK(message("target_modules", {"q_proj"}).empty());  // the tensors say what was updated
   const copied_folder nothing("peft_lora");
   nothing.rewrite("adapter_model.safetensors", [](std::string& name, auto&) {

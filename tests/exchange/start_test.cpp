@@ -291,7 +291,19 @@ TEST_CASE("an encoder that was tuned with a head elsewhere has the labels of its
   CHECK(opened("problem_type", "multi_label_classification").description.sigmoid);
   CHECK(opened("problem_type", "regression").description.output == graft::task_kind::regression);
   CHECK_THAT(message("problem_type", "token_classification"), Contains("regression was expected"));
-  CHECK_THAT(message("id2label", {{"0", "no"}}), Contains("one label for each id from 0 to 1"));
+  CHECK_THAT(message("id2label", {{"0", "no"}}),
+             Contains("config.json: \"id2label\" is {\"0\":\"no\"}, one label for each id from 0 to 1"));
+  for (const graft::json& label :
+       {graft::json(1.5), graft::json(true), graft::json(nullptr), graft::json::array({"a"}), graft::json::object()}) {
+    CHECK_THAT(message("id2label", {{"0", "no"}, {"1", label}}),
+               Contains("\"id2label\" has the label " + label.dump() + " for id 1, a text or a whole number was expected"));
+    if (label.is_null()) continue;
+    CHECK_THAT(message("label2id", {{"no", 0}, {"yes", label}}),
+               Contains("\"label2id\" has the id " + label.dump() + " for \"yes\", a whole number from 0 to 1 was expected"));
+  }
+  CHECK_THAT(message("id2label", {{"0", "no"}, {"2", "yes"}}), Contains("\"id2label\" has the id \"2\", a whole number from 0 to 1"));
+  CHECK_THAT(message("id2label", {{"0", "no"}, {"00", "yes"}}), Contains("\"id2label\" has two labels for id 0, one label for each"));
+  CHECK_THAT(message("id2label", {"no", "yes"}), Contains("\"id2label\" is [\"no\",\"yes\"], an object with one label for each id"));
   CHECK(opened("id2label", {{"0", 3}, {"1", -1}}).description.labels == names{"3", "-1"});
   CHECK_THAT(message("layer_norm_eps", 1e-6), Contains("\"layer_norm_eps\" is 1e-06") && Contains("different encoders"));
 }

@@ -311,7 +311,7 @@ TEST_CASE("settings out of range are refused when a model is made, before anythi
   auto plain = graft::make_plain_classifier<f64>(c, 2);
   CHECK_THROWS_WITH(graft::add_lora(plain, {graft::index{1} << 58, 8, {"query"}}), Catch::Contains("lora_r is 2"));
   CHECK_THROWS_WITH(graft::add_lora(plain, {0, 8, {"query"}}), Catch::Contains("lora_r is 0, 1 to 65536 was expected"));
-  for (const double alpha : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+  for (const double alpha : {-2e9, std::nan(""), std::numeric_limits<double>::infinity()}) {
     CHECK_THROWS_WITH(graft::add_lora(plain, {2, alpha, {"query"}}), Catch::Contains("lora_alpha is "));
   }
   graft::multi_adapter_options mix;

@@ -113,7 +113,8 @@ TEST_CASE("embeddings are JSON lines or an array, which go on to the same bytes 
     REQUIRE(run_graft(embed_command(model, {"--pooling", "mean", "--output", out}), text).err.empty());
     const std::string all = graft::read_file(out);
     if (name == "out.jsonl") CHECK(all == whole.out);
-    for (const std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{130}, all.size() / 3, all.size() - 1, all.size()}) {
+    for (const std::size_t cut : {std::size_t{0}, std::size_t{7}, std::size_t{64}, std::size_t{127}, std::size_t{130}, all.size() / 3,
+                                  all.size() - 1, all.size()}) {
       CAPTURE(name, cut);
       graft::write_file(out, all.substr(0, cut));
       const auto result = run_graft(embed_command(model, {"--pooling", "mean", "--output", out, "--resume"}), text);
@@ -149,8 +150,8 @@ TEST_CASE("embeddings are JSON lines or an array, which go on to the same bytes 
 }
 
 TEST_CASE("what is exported of a folder of sentence-transformers embeds as the folder does") {
-  for (const std::string name :
-       {"mean__normalized", "the_other_poolings__dense_without_bias__layer_norm", "a_prompt_by_name__dense_with_the_input_added"}) {
+  for (const std::string name : {"mean__normalized", "the_other_poolings__dense_without_bias__layer_norm",
+                                 "a_prompt_by_name__dense_with_the_input_added", "as_version_2_wrote_it"}) {
     const temporary_folder folder;
     REQUIRE(run_graft({"export-model", sentence_models + name, "--output_base_path", folder.path() + "/out"}).exit_code == 0);
     const std::vector<std::string> output{"--output", folder / "a.npy"};

@@ -108,6 +108,20 @@ TEST_CASE("a task begins with the rows that a checkpoint's head has for its labe
   CHECK_THAT(run({"a", "No"}, "three").out, Contains("is left out: none of this task's labels") && Contains("of a fresh head"));
 }
 
+TEST_CASE("sequences are as long as a short encoder takes them where nobody asks for a length") {
+  const temporary_folder folder;
+  write_pairs(folder);
+  graft_test::write_tiny_folder(folder / "short", "bert", {{"max_position_embeddings", 64}});
+  CHECK(train(folder, "short", "out").exit_code == 0);
+  CHECK(graft::read_json(folder / "out/args.json")["max_seq_length"] == 64);
+  CHECK(graft::parse_description(graft::safetensors_file(folder / "out/model.safetensors").metadata(), "p").max_seq_length == 64);
+  CHECK_THAT(train(folder, "short", "other", {"--max_seq_length", "65"}).err,
+             Contains("--max_seq_length is 65, the model takes at most 64"));
+  graft_test::write_tiny_folder(folder / "long", "bert");
+  CHECK(train(folder, "long", "out_long").exit_code == 0);
+  CHECK(graft::read_json(folder / "out_long/args.json")["max_seq_length"] == 128);
+}
+
 TEST_CASE("a vocabulary of the other family is taken where its files name the class") {
   const temporary_folder folder;
   write_pairs(folder);

@@ -71,7 +71,12 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
                              "take that out of the row, or name several with --adapter_weights_path"));
   CHECK(table(named.out).size() == 1);
   graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"tuned\"}\n");
-  const auto alone = table(with(one).out);
+  const auto unnamed = with(one);  // nobody called it that
+  CHECK(unnamed.exit_code == 1);
+  CHECK_THAT(unnamed.err, Catch::Contains("rows.jsonl:2: names the adapter \"tuned\", and one alone answers here"));
+  auto called = one;
+  called.insert(called.end(), {"--adapter", "tuned"});
+  const auto alone = table(with(called).out);
   REQUIRE(alone.size() == 2);
   CHECK(alone[0][1] == rows[1][2]);
   graft::write_file(folder / "rows.jsonl", ids + "}\n" + ids + ", \"adapter\": \"double\"}\n" + ids + ", \"adapter\": \"none\"}\n");

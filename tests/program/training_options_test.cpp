@@ -180,6 +180,9 @@ TEST_CASE("a prefix cache is filled once, read by other runs, and goes with a ru
 
   m.refused({"--prefix_cache", cache}, "the embeddings, or what stands behind them, are tuned here", 1);
   m.refused({"--prefix_cache", cache, "--adapter_layers", "0"}, "layer 0 is tuned here", 1);
+  graft::write_file(m.folder / "taken", "a file");
+  m.refused({"--prefix_cache", m.folder / "taken/cache", "--adapter_layers", "1"},
+            "taken/cache: cannot be made a folder: Not a directory; choose another folder: give it as --prefix_cache", 1);
   CHECK_THAT(run_graft(m.flags("same", {"--prefix_cache", m.folder / "same", "--adapter_layers", "1"})).err,
              Catch::Contains("--prefix_cache and --output_dir are one folder"));
   m.refused({"--prefix_cache", cache, "--tune", "full"}, "the embeddings, or what stands behind them, are tuned here", 1);

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commands/commands.hpp"
@@ -92,11 +93,20 @@ int export_model(int argc, const char* const* argv) {
   if (!fs::is_directory(model_folder)) {
     throw format_error(model_folder, fs::exists(model_folder) ? "is a file, a Hugging Face folder was expected" : "is no folder");
   }
-  const std::string config_path = (fs::path(model_folder) / "config.json").string();
-  if (!is_there(config_path)) throw format_error(model_folder, "holds no config.json: not a Hugging Face folder?");
-  if (tokenizer_folder.empty()) tokenizer_folder = model_folder;
-
   // Everything is read and checked before anything is written.
+  std::vector<std::string> notes;
+  std::string encoder_folder = model_folder;  // or where modules.json of sentence-transformers says
+  std::vector<std::pair<std::string, std::string>> sentence;
+  try {
+    encoder_folder = sentence_encoder_folder(model_folder);
+    sentence = sentence_files(model_folder);
+  } catch (const format_error& failure) {
+    notes.push_back(failure.what() + std::string("; the export leaves modules out"));
+  }
+  const std::string config_path = (fs::path(encoder_folder) / "config.json").string();
+  if (!is_there(config_path)) throw format_error(encoder_folder, "holds no config.json: not a Hugging Face folder?");
+  if (tokenizer_folder.empty()) tokenizer_folder = encoder_folder;
+
   json config_json = read_json(config_path);
   const encoder_config config = parse_encoder_config(config_json, config_path);
   if (model_type.empty()) model_type = config.model_type;
@@ -105,9 +115,9 @@ int export_model(int argc, const char* const* argv) {
   }
   std::optional<tokenizer> tokens;
   if (!without_tokenizer) tokens = read_vocabulary(tokenizer_folder, config);
-  tensor_source model = open_model(model_folder, config.model_type);
+  tensor_source model = open_model(encoder_folder, config.model_type);
   const auto trunk = trunk_tensors(config, model);
-  auto notes = trunk_notes(config, model);
+  for (std::string& note : trunk_notes(config, model)) notes.push_back(std::move(note));
   std::optional<adapter_file> lora;
   if (!lora_path.empty()) {
     lora = open_adapter(lora_path, config);
@@ -115,7 +125,7 @@ int export_model(int argc, const char* const* argv) {
     start_threads(0);
     check_of_trunk(*lora, model);
     try {
-      lora = with_own_head(*lora, read_own_head(model, {model_folder, config_path, ""}, config));
+      lora = with_own_head(*lora, read_own_head(model, {encoder_folder, config_path, ""}, config));
     } catch (const format_error&) {  // the model brings none
     }
     lora = merged_tensors(model, *lora);
@@ -148,7 +158,7 @@ int export_model(int argc, const char* const* argv) {
     throw config_error(output_folder + ": is not empty; choose another folder or give --force_overwrite");
   }
   const fs::path folder = out / "model";
-  std::vector<fs::path> read_folders{model_folder, tokenizer_folder};
+  std::vector<fs::path> read_folders{model_folder, encoder_folder, tokenizer_folder};
   if (lora) read_folders.push_back(fs::is_directory(lora_path) ? fs::path(lora_path) : fs::absolute(lora_path).parent_path());
   for (const fs::path& source : read_folders) {
     std::error_code none;
@@ -157,20 +167,14 @@ int export_model(int argc, const char* const* argv) {
     }
   }
   const std::string file = (folder / "model.safetensors").string();
-  std::vector<std::string> sentence;
-  try {
-    if (sentence_encoder_folder(model_folder) == model_folder) sentence = sentence_files(model_folder);
-  } catch (const format_error& failure) {
-    notes.push_back(failure.what() + std::string("; the export leaves modules out"));
-  }
-  for (const std::string& name : sentence) {
+  for (auto& [name, text] : sentence) {
     const fs::path within = fs::path(name).parent_path();
     if (within.empty()) {
-      texts[name] = read_file((fs::path(model_folder) / name).string());
+      texts[name] = std::move(text);
       continue;
     }
     make_folder((folder / within).string());
-    write_file((folder / name).string(), read_file((fs::path(model_folder) / name).string()));
+    write_file((folder / name).string(), text);
   }
   staged_files files(folder.string());
   for (const auto& [name, text] : texts) write_file(files.staged_path(name), text);

@@ -23,7 +23,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
       .required();
   table.add("model_config_path", &flags.model_config_path, "Its Hugging Face config.json. Looked for beside the model if not given.");
   table.add("model_tokenizer_path", &flags.model_tokenizer_path, "The folder of its vocabulary. The model's folder if not given.");
-  table.add("max_seq_length", &flags.max_seq_length, "Longest sequence in tokens, special tokens included; longer texts are cut.")
+  table
+      .add("max_seq_length", &flags.max_seq_length,
+           "Longest sequence in tokens, special tokens included; longer texts are cut. 128 if not given, or the model's most where that is "
+           "less.")
       .within({4, ranges::max_seq_length.most});
   table.add("train_examples_number", &flags.train_examples_number, "Train on this many examples only, drawn by the seed.")
       .within(ranges::count);
@@ -128,7 +131,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
               "Layers that get an adapter, update or prefix, counted from 0, such as 6-11 or 0,2,4-6; all if not given. The others' "
               "LayerNorms stay the encoder's, and training goes no deeper than the lowest.");
     table.add("lora_r", &flags.lora_r, "Rank of a low-rank update.").within(ranges::lora_r);
-    table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::lora_alpha);
+    table.add("lora_alpha", &flags.lora_alpha, "A low-rank update is scaled by lora_alpha / lora_r.").within(ranges::trained_lora_alpha);
     table.add("lora_dropout", &flags.lora_dropout, "Dropout of what a low-rank update reads.").within(ranges::dropout);
     table.add("lora_dora", &flags.lora_dora,
               "DoRA: the rows of a weight with its update get lengths of their own, which are trained, too.");

@@ -19,7 +19,7 @@ struct training_flags {
   std::string model_path;
   std::string model_config_path;
   std::string model_tokenizer_path;
-  std::int64_t max_seq_length = 128;
+  std::optional<std::int64_t> max_seq_length;
   std::optional<std::int64_t> train_examples_number;
   std::optional<double> train_examples_fraction;
 

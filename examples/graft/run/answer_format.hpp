@@ -30,6 +30,8 @@ class answer_format {
   virtual std::size_t record_size() const { return 0; }
   /// Whether RECORD stands in front of some number of rows.
   virtual bool is_header(std::string_view record) const { return record == header(0); }
+  /// Whether RECORD is how a header begins.
+  virtual bool begins_header(std::string_view record) const { return header(0).starts_with(record); }
   /// Whether the header says how many rows there are.
   bool counts_rows() const { return record_size() > 0; }
   /// RECORD as it can stand in a message.

@@ -67,14 +67,17 @@ std::string embedding_array::row(const answer& a, std::uint64_t) const {
 
 bool embedding_array::is_error(std::string_view record) const { return std::isnan(float_at(record, 0)); }
 
-bool embedding_array::is_header(std::string_view record) const {
+std::string embedding_array::header_like(std::string_view record) const {
   const std::string_view before = "'shape': (";
   const std::size_t at = record.find(before);
   std::uint64_t rows = 0;
-  if (at == record.npos) return false;
-  const auto read = std::from_chars(record.data() + at + before.size(), record.data() + record.size(), rows);
-  return read.ec == std::errc() && record == header(rows);
+  if (at != record.npos) std::from_chars(record.data() + at + before.size(), record.data() + record.size(), rows);
+  return header(rows);
 }
+
+bool embedding_array::is_header(std::string_view record) const { return record == header_like(record); }
+
+bool embedding_array::begins_header(std::string_view record) const { return header_like(record).starts_with(record); }
 
 std::string embedding_array::shown(std::string_view record) const {
   if (record.size() != 4 * size_ || is_header(record)) {

@@ -37,9 +37,13 @@ class embedding_array final : public answer_format {
   bool is_error(std::string_view record) const override;
   std::size_t record_size() const override { return 4 * size_; }
   bool is_header(std::string_view record) const override;
+  bool begins_header(std::string_view record) const override;
   std::string shown(std::string_view record) const override;
 
  private:
+  /// The header that has as many rows as RECORD, a header or its beginning, says.
+  std::string header_like(std::string_view record) const;
+
   std::size_t size_;
 };
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -55,6 +56,18 @@ bool nearly_same(std::string_view a, std::string_view b, double rounding) {
   return a.empty() && b.empty();
 }
 
+/// The same of records that are numbers of F32 themselves.
+bool nearly_same_numbers(std::string_view a, std::string_view b, double rounding) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t at = 0; at + sizeof(float) <= a.size(); at += sizeof(float)) {
+    float x = 0, y = 0;
+    std::memcpy(&x, a.data() + at, sizeof x);
+    std::memcpy(&y, b.data() + at, sizeof y);
+    if (!(std::abs(x - y) <= rounding * std::max(1.0F, std::abs(x))) && !(std::isnan(x) && std::isnan(y))) return false;
+  }
+  return true;
+}
+
 /// @throws format_error  SOME in the file PATH are not the answers that are given NOW
 void compare(const std::vector<kept_answer>& some, const std::string& path, const asked_now& now) {
   std::vector<example> rows;
@@ -63,7 +76,8 @@ void compare(const std::vector<kept_answer>& some, const std::string& path, cons
   for (std::size_t i = 0; i < some.size(); ++i) {
     const std::string expected = now.format.row(answers[i], some[i].number);
     if (some[i].record == expected) continue;
-    if (!same_in_any_batch(now.model.config()) && nearly_same(some[i].record, expected, now.rounding)) continue;
+    const auto close = now.format.counts_rows() ? nearly_same_numbers : nearly_same;
+    if (!same_in_any_batch(now.model.config()) && close(some[i].record, expected, now.rounding)) continue;
     throw format_error::at_line(path, some[i].number + now.first_line(),
                                 "holds \"" + now.format.shown(some[i].record) + "\", the answer is \"" + now.format.shown(expected) +
                                     "\": these are answers to other rows, or of another model, other flags or another machine" + otherwise);
@@ -85,7 +99,7 @@ std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_p
   const std::string header = now.format.header(0);
   if (!header.empty()) {
     const bool begun = kept.next(record, now.format.counts_rows() ? header.size() : 0);
-    if (begun ? !now.format.is_header(record) : !header.starts_with(kept.broken())) {
+    if (begun ? !now.format.is_header(record) : !now.format.begins_header(kept.broken())) {
       throw format_error(path, "begins with \"" + printable(now.format.shown(begun ? record : kept.broken()), 200) +
                                    "\", the table of these answers with \"" + now.format.shown(header) + "\"" + otherwise);
     }

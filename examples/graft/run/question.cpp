@@ -264,7 +264,7 @@ rank_facts model_facts(const question& q) {
   namespace fs = std::filesystem;
   const std::string folder = how.folder.empty() ? fs::absolute(q.files.model_path).parent_path().string() : how.folder;
   fnv1a modules;
-  for (const std::string& name : sentence_files(folder)) modules.add(name + "\n" + input_digest((fs::path(folder) / name).string()) + "\n");
+  for (const auto& [name, text] : sentence_files(folder)) modules.add(name + "\n" + text + "\n");
   facts.emplace_back("what modules.json names", modules.text());
   return facts;
 }
@@ -334,7 +334,9 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   q.bytes->stop_when(stop);
   const std::vector<std::string> everyone = q.everyone(model);
   const std::uint64_t each = std::max(everyone.size(), std::size_t{1});  // answers of a row
-  const std::string only = !q.adapter.empty()       ? q.adapter          // who answers where there are not several
+  // Who answers where there are not several; "" where no name means that one and no other.
+  const std::string only = !q.adapter.empty()       ? q.adapter
+                           : !q.tuned.empty()       ? ""
                            : !model.names().empty() ? model.names().front()
                            : q.options.embedding    ? predictor::bare_trunk
                                                     : predictor::own_head;
@@ -375,7 +377,8 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   std::uint64_t count = 0, bad = 0;
   std::string first_bad;
   try {
-    const double rounding = q.precision == "int8" ? 0.05 : 4e-3;
+    const precision computed = q.options.precision;
+    const double rounding = computed == precision::int8 ? 0.05 : computed == precision::bf16 ? 4e-3 : 1e-4;
     if (q.resumes)
       std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each, rounding}, output);
     if (bad > 0) first_bad = "in the part that was there";

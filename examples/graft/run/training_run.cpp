@@ -202,6 +202,8 @@ std::string amount(double value) {
 /// Flags that mean what is usual for the encoder where nothing is said.
 void settle_defaults(prepared_run& run) {
   const bool first = family_of(run.config.model_type).normalizes_first;
+  if (!run.flags.max_seq_length) run.flags.max_seq_length = std::min<index>(128, run.config.max_sequence_length());
+  run.args["max_seq_length"] = run.max_seq_length = *run.flags.max_seq_length;
   if (run.flags.adapter_layer_norm.empty()) run.flags.adapter_layer_norm = first ? "frozen" : "trained";
   if (run.flags.lora_target.empty()) run.flags.lora_target = first ? std::vector<std::string>{"query_key_value"} : lora_options().targets;
   if (run.args.contains("adapter_layer_norm")) run.args["adapter_layer_norm"] = run.flags.adapter_layer_norm;
@@ -272,7 +274,6 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
     run.config.mlp_dropout = *flags.dropout;
     run.config.classifier_dropout.reset();
   }
-  run.max_seq_length = flags.max_seq_length;
   if (run.max_seq_length > run.config.max_sequence_length()) {
     throw config_error("--max_seq_length is " + std::to_string(run.max_seq_length) + ", the model takes at most " +
                        std::to_string(run.config.max_sequence_length()));

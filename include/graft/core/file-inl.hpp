@@ -203,13 +203,14 @@ GRAFT_INLINE std::string read_file(const std::string& path) {
   return text;
 }
 
-GRAFT_INLINE void make_folder(const std::string& path) {
+GRAFT_INLINE void make_folder(const std::string& path, const remedy& help) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
   std::error_code none;
   if (code || !std::filesystem::is_directory(path, none)) {
-    throw backend_error(path + ": cannot be made a folder: " + (code ? code.message() : "a file stands there") +
-                        "; choose another output folder");
+    throw backend_error(path + ": cannot be made a folder: " + (code ? code.message() : "a file stands there") + "; choose another " +
+                            (help.parameter.empty() ? "output folder" : "folder"),
+                        help);
   }
 }
 

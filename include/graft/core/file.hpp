@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "graft/core/error.hpp"
 #include "graft/core/mapping.hpp"
 
 namespace graft {
@@ -107,8 +108,9 @@ struct mapped_numbers {
 std::string read_file(const std::string& path);
 
 /// Makes a folder and its parents.
-/// @throws backend_error  it cannot be made (no permission, a file stands in the way, a read-only or full disk)
-void make_folder(const std::string& path);
+/// @throws backend_error  it cannot be made (no permission, a file stands in the way, a read-only or full disk); HELP says what gives
+///                        another one, where that is not the folder of the output
+void make_folder(const std::string& path, const remedy& help = {});
 
 /// What this process puts into the names of its unfinished files: 16 hexadecimal digits that no other process has.
 const std::string& process_token();

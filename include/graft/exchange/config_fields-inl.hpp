@@ -52,19 +52,23 @@ GRAFT_INLINE std::vector<std::string> labels_by_id(const json& object, index cou
   for (const std::string field : {"id2label", "label2id"}) {
     const json given = object.value(field, json());
     if (given.is_null()) continue;
+    const std::string who = "\"" + field + "\" ", each = "one label for each id from 0 to " + std::to_string(count - 1) + " was expected";
+    if (!given.is_object()) throw format_error(path, who + "is " + shown(given) + ", an object with " + each);
     std::vector<std::string> found(static_cast<std::size_t>(count));
-    std::size_t known = 0;
+    std::set<std::size_t> known;
     for (const auto& [key, value] : given.items()) {
       const bool by_label = field == "label2id";
       const auto id = detail::label_id(by_label ? value : json(key), count);
-      if (!id || !(by_label || value.is_string() || value.is_number_integer()) || !found[*id].empty()) break;
+      if (!id) {
+        throw format_error(path, who + "has the id " + shown(by_label ? value : json(key)) + (by_label ? " for " + shown(json(key)) : "") +
+                                     ", a whole number from 0 to " + std::to_string(count - 1) + " was expected");
+      }
+      if (!by_label && !value.is_string() && !value.is_number_integer())
+        throw format_error(path, who + "has the label " + shown(value) + " for id " + key + ", a text or a whole number was expected");
+      if (!known.insert(*id).second) throw format_error(path, who + "has two labels for id " + std::to_string(*id) + ", " + each);
       found[*id] = by_label ? key : value.is_string() ? value.get<std::string>() : value.dump();
-      ++known;
     }
-    if (!given.is_object() || known != given.size() || known != found.size()) {
-      throw format_error(path, "\"" + field + "\" is " + shown(given) + ", one label for each id from 0 to " + std::to_string(count - 1) +
-                                   " was expected");
-    }
+    if (known.size() != found.size()) throw format_error(path, who + "is " + shown(given) + ", " + each);
     labels = found;
     break;
   }

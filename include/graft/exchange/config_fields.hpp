@@ -31,7 +31,7 @@ std::optional<std::size_t> label_id(const json& value, index count);
 /// The COUNT labels of a head in the order of their ids, as OBJECT, a configuration of Hugging Face's, gives them in "id2label"
 /// ({"0": "no", "1": "yes"}; a whole number is its digits), by which alone transformers answers, or else in "label2id" ({"no": 0, "yes":
 /// 1}); empty when in neither, or when they are LABEL_0, LABEL_1, ..., the names that stand for none.
-/// @throws format_error  an id without a label, or a label without an id
+/// @throws format_error  an id without a label, a label without an id, or one that is neither text nor whole number
 std::vector<std::string> labels_by_id(const json& object, index count, const std::string& path);
 
 /// At how many tokens the tokenizer in FOLDER cuts texts: "model_max_length" of its tokenizer_config.json; nothing where that says nothing.

@@ -422,7 +422,10 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     const bool of_head = d.num_labels() > 0 && head.contains(name);
     if (stored.contains(name) && !of_head) d.trained_beside.push_back(name);
   }
-  return {d, take_tensors(stored, adapter_tensors(config, d, stored)), copies};
+  adapter_file read{d, take_tensors(stored, adapter_tensors(config, d, stored)), copies};
+  if (d.kind == tuning_kind::lora && d.lora.alpha == 0 && d.lora.alphas.empty() && !d.lora.dora)
+    read.notes.push_back(path + ": \"lora_alpha\" is 0, by which the updates are multiplied, as PEFT does: they change nothing");
+  return read;
 }
 
 }  // namespace graft

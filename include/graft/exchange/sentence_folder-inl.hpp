@@ -212,25 +212,32 @@ GRAFT_INLINE std::string sentence_encoder_folder(const std::string& folder) {
   return modules.empty() ? folder : modules[0].folder;
 }
 
-GRAFT_INLINE std::vector<std::string> sentence_files(const std::string& folder) {
+GRAFT_INLINE std::vector<std::pair<std::string, std::string>> sentence_files(const std::string& folder) {
   const auto modules = detail::modules_of(folder);
   if (modules.empty()) return {};
-  std::vector<std::string> names;
-  const auto take = [&](const std::filesystem::path& name) {
-    if (is_there(detail::file_in(folder, name.string()))) names.push_back(name.string());
+  std::vector<std::pair<std::string, std::string>> files;
+  const auto take = [&](const std::filesystem::path& name, const std::string& from) {
+    const std::string path = detail::file_in(from, name.string());
+    if (is_there(path)) files.emplace_back(name.string(), read_file(path));
   };
-  for (const char* name : {"config_sentence_transformers.json", "sentence_bert_config.json", "sentence_roberta_config.json",
-                           "sentence_distilbert_config.json", "sentence_camembert_config.json", "sentence_albert_config.json",
-                           "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
-    take(name);
+  take("config_sentence_transformers.json", folder);
+  for (const char* name :
+       {"sentence_bert_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
+    take(name, modules[0].folder);
   }
   for (const auto& [type, own] : modules) {
     if (own == folder || own == modules[0].folder) continue;
     const auto within = std::filesystem::path(own).lexically_relative(folder);
-    for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) take(within / name);
+    for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) take(within / name, folder);
   }
-  take("modules.json");  // the last, which makes it one
-  return names;
+  take("modules.json", folder);  // the last, which makes it one
+  if (modules[0].folder != folder) {
+    auto list = parse_json<ordered_json>(files.back().second, detail::file_in(folder, "modules.json"));
+    list[0]["path"] = "";
+    files.back().second = list.dump(2) + "\n";
+  }
+  return files;
 }
 
 GRAFT_INLINE sentence_folder read_sentence_folder(const std::string& folder, index hidden_size) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graft/core/index.hpp"
@@ -28,10 +29,10 @@ struct sentence_folder {
 /// @throws format_error  modules.json is no list of modules, or names another folder than one inside
 std::string sentence_encoder_folder(const std::string& folder);
 
-/// The files in FOLDER, by their names there, that make its encoder and vocabulary one of sentence-transformers; none where there is no
-/// modules.json.
+/// What makes, beside FOLDER's encoder and vocabulary, one of sentence-transformers of them: names and contents of files, modules.json the
+/// last, in which the encoder lies here, whatever folder it is in; none where there is no modules.json.
 /// @throws format_error  as sentence_encoder_folder
-std::vector<std::string> sentence_files(const std::string& folder);
+std::vector<std::pair<std::string, std::string>> sentence_files(const std::string& folder);
 
 /// FOLDER around an encoder of HIDDEN_SIZE: modules.json and the modules' configurations and weights, sentence_bert_config.json,
 /// config_sentence_transformers.json; tokenizer_config.json for its model_max_length. What is not there is what sentence-transformers takes

@@ -56,7 +56,7 @@ namespace graft {
 
 GRAFT_INLINE prefix_cache::prefix_cache(const std::string& folder, const std::string& identity, index layers, index width, dtype type)
     : folder_(folder), identity_(identity), layers_(layers), width_(width), type_(type) {
-  make_folder(folder);
+  make_folder(folder, {"prefix_cache"});
   look_again();
 }
 

@@ -8,6 +8,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/range.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/choose_precision.hpp"
@@ -25,6 +26,10 @@ GRAFT_INLINE std::unique_ptr<tunable_base> make_tunable(const encoder_config& c,
   }
   if (start.precision == precision::int8 && what.kind == tuning_kind::full) {
     throw config_error("precision is int8, in which frozen layers multiply, and none is frozen here: auto, f32 or bf16 was expected");
+  }
+  if (what.kind == tuning_kind::lora) {
+    check_range("lora_alpha", what.lora.alpha, ranges::trained_lora_alpha);
+    for (const auto& [layer, alpha] : what.lora.alphas) check_range(("alpha of " + layer).c_str(), alpha, ranges::trained_lora_alpha);
   }
   return in_precision(start.precision, [&]<class P>(P) -> std::unique_ptr<tunable_base> {
     if (what.kind == tuning_kind::adapter) return std::make_unique<tunable_of<adapter_classifier<P>>>(c, what, start);
