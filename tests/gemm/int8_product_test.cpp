@@ -166,6 +166,12 @@ TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the
     same(x.data(), n);
     same(short_x.data(), n);
   }
+  const matrix<double> wide = x.cast<double>();  // in pieces that are shorter than a register
+  float work[256];
+  std::uint8_t q[256] = {}, pieces_q[256] = {};
+  CHECK(graft::detail::int8_rounding<double>()({wide.data(), 200, 64, 64}, work, q, 64) ==
+        graft::detail::int8_rounding<double>()({wide.data(), 200, 8, 8}, work, pieces_q, 64));
+  CHECK(std::equal(std::begin(q), std::end(q), std::begin(pieces_q)));
   matrix<float> small = 1e-38F * x;  // too small for an inverse
   same(small.data(), 200);
 }

@@ -44,6 +44,17 @@ TEST_CASE("attention has its closed form") {
   CHECK(y(2, 0) == Approx(9).epsilon(1e-14));
 }
 
+TEST_CASE("scores that all overflow give no answer, whatever stands beside them") {
+  graft::context ctx;
+  for (const graft::index length : {3, 16}) {
+    attention_case c{matrix<double>::Constant(length, 4, -1e200),
+                     matrix<double>::Constant(length, 4, 1e200),
+                     matrix<double>::Ones(length, 4),
+                     {0, length}};
+    CHECK(!c.forward(ctx).allFinite());
+  }
+}
+
 TEST_CASE("attention's gradients are its derivatives, with dropout too") {
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);

@@ -71,6 +71,24 @@ TEST_CASE("attention in a window is the formula's, whatever the pieces and the t
   }
 }
 
+TEST_CASE("pieces that reach both ends of a sequence have its keys") {
+  graft::context ctx;
+  for (const graft::index window : {0, 64, 176}) {
+    for (const graft::index length : {1, 129, 150, 192, 193, 400}) {
+      INFO("window " << window << ", length " << length);
+      windowed_case c({0, length, length, length + 100}, window);
+      CHECK(graft_test::largest_difference(c.forward(ctx), c.plain()) <= 1e-13);
+    }
+  }
+  windowed_case c({0, 129}, 64);
+  const auto sequences = ctx.with_sequences(c.offsets);
+  const auto dy = graft_test::random_matrix(129, 4, 4);
+  matrix<double> dq(129, 4), dk(129, 4), dv(129, 4);
+  graft::ops::attention_backward<graft::f64>(dy, c.q, c.k, c.v, dq, dk, dv, c.how(), ctx);
+  graft_test::check_derivatives({{"q", c.q.data(), dq.data(), 516}, {"k", c.k.data(), dk.data(), 516}, {"v", c.v.data(), dv.data(), 516}},
+                                [&] { return c.forward(ctx).cwiseProduct(dy).sum(); });
+}
+
 TEST_CASE("the gradients of attention in a window are its derivatives, with dropout too, and for the first tokens alone") {
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);

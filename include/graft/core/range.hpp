@@ -27,7 +27,7 @@ inline constexpr range count_or_none{0, 1e9};    // steps, epochs, tokens at onc
 inline constexpr range adapter_size{1, 65'536};  // of flex adapters, too
 inline constexpr range adapter_scaling{-1e9, 1e9};
 inline constexpr range lora_r{1, 65'536};
-inline constexpr range lora_alpha{-1e9, 1e9};                // of what is read: with 0 an update changes nothing
+inline constexpr range lora_alpha{-1e9, 1e9};  // of what is read: with 0 an update changes nothing
 inline constexpr range trained_lora_alpha{0, 1e9, true};
 inline constexpr range prefix_length{1, 65'536};
 inline constexpr range prefix_bottleneck{0, 65'536};

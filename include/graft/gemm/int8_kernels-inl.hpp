@@ -67,7 +67,7 @@ template <class T>
   const auto* signs = reinterpret_cast<const sixteen_reals*>(turn_signs.data());
   for (index first = 0; first < x.n; first += turned, to += turned) {
     sixteen_reals own[8];
-    if (x.n - first >= turned) {
+    if (x.piece >= 16 && x.n - first >= turned) {
 #pragma GCC unroll 8
       for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + 16 * i), own[i]);
     } else {

@@ -34,7 +34,7 @@ struct int8_columns {
 };
 constexpr index int8_panel_bytes(index tiles) { return tiles * tile<std::int8_t>::size + static_cast<index>(sizeof(int8_columns)); }
 
-/// A row of N numbers, which lie in pieces of PIECE, a power of two from 16 to 64, each APART from the one before.
+/// A row of N numbers, which lie in pieces of PIECE, a power of two up to 64, each APART from the one before.
 template <class T>
 struct row_in_pieces {
   const T* data;

@@ -178,8 +178,9 @@ template <class P>
 view<typename P::real> projection_mix<P>::gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k,
                                                         context& ctx) const {
   const view<real> there = u.by.project(x, ctx);
+  const real s = u.by.scale();  // of 0 neither product says anything
   view<real> dg = ctx.memory.take<real>(there.rows(), 1);
-  for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = w_k / u.by.scale() * there.row(r).dot(back.row(r));
+  for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = s == real(0) ? real(0) : w_k / s * there.row(r).dot(back.row(r));
   return u.gate->logits_gradient(x, dg, ctx);
 }
 
@@ -211,7 +212,7 @@ void projection_mix<P>::accumulate_weight(update& u, const product_input<P>& x, 
     dmixed(0, 0) += u.by.scale() * db.row(0).dot(u.bias->value().row(0));
     if (u.bias->is_trained()) gradient_of(*u.bias, ctx) += mixed * u.by.scale() * db;
   }
-  if (!weights->v.is_trained()) return;
+  if (!weights->v.is_trained() || u.by.scale() == real(0)) return;
   const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
   if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
   ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {

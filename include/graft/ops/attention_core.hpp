@@ -36,7 +36,8 @@ inline index padded(index length) { return (length + 15) / 16 * 16; }
 /// Queries at a time, of LENGTH keys: about as many as the window is wide, and no more scores than stay in cache.
 inline index queries_at_once(index length, index near) {
   constexpr index scores = index{1} << 16;
-  return std::clamp<index>(scores / std::min(length, 3 * near) / 32 * 32, 32, std::max<index>(32, (near + 31) / 32 * 32));
+  return std::clamp<index>(scores / std::max<index>(1, std::min(length, 3 * near)) / 32 * 32, 32,
+                           std::max<index>(32, (near + 31) / 32 * 32));
 }
 
 /// One head of one sequence, and some of its queries with the keys that any of them sees.
@@ -46,6 +47,7 @@ struct attention_piece {
   index all_queries, all_keys, in_front;  // what it has
   index near, step;                       // how far a token sees, and queries at a time
   index first_query = 0, queries = 0, first_key = 0, keys = 0;
+  bool new_keys = true;  // the piece before had others
 
   index most_queries() const { return std::min(step, all_queries); }
   index most_keys() const { return std::min(all_keys, most_queries() + 2 * near); }
@@ -53,15 +55,15 @@ struct attention_piece {
   bool only() const { return all_queries <= step && all_keys <= all_queries + near; }
   /// On to the next queries; false: there are none.
   bool next() {
+    const index first_before = first_key, keys_before = keys;
     first_query += queries;
     queries = std::min(step, all_queries - first_query);
     first_key = std::max<index>(0, first_query - near);
     keys = std::min(all_keys, first_query + queries + near) - first_key;
+    new_keys = first_query == 0 || first_key != first_before || keys != keys_before;
     return queries > 0;
   }
   bool last() const { return first_query + queries == all_queries; }
-  /// Whether the piece before had other keys.
-  bool new_keys() const { return first_query == 0 || keys < all_keys; }
 
   template <class M>
   M of_queries(const M& m) const {
@@ -130,7 +132,7 @@ struct attention_workspace {
     const const_view<B> b = at.of_keys(all);
     if (at.only()) return right(op, b);
     operand* memory = factors + (2 + number) * factor;
-    if (at.new_keys()) return packed_b<P>::pack(op, b, memory, 1);
+    if (at.new_keys) return packed_b<P>::pack(op, b, memory, 1);
     return {memory, op == transpose::no ? b.rows() : b.cols(), op == transpose::no ? b.cols() : b.rows()};
   }
   /// op(A) B, and EPILOGUES
@@ -190,8 +192,8 @@ view<typename P::real> attention_probabilities(const attention_piece& at, const 
     const index place = at.first_query + i - at.first_key;
     real *row = p.row_data(i), *end = row + padded(at.keys);  // nothing is left over from whole vectors: what is too much vanishes
     real *seen = row + std::max<index>(0, place - at.near), *behind = row + std::min(at.keys, place + at.near + 1);
-    std::fill(row, seen, std::numeric_limits<real>::lowest());
-    std::fill(behind, end, std::numeric_limits<real>::lowest());
+    std::fill(row, seen, -std::numeric_limits<real>::infinity());
+    std::fill(behind, end, -std::numeric_limits<real>::infinity());
     softmax_row(view<real>(row, 1, end - row).row(0));
     std::fill(row, seen, real(0));
     std::fill(behind, row + at.keys, real(0));
