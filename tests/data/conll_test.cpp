@@ -173,7 +173,8 @@ TEST_CASE("a comment with as many columns as words is refused, whoever reads it"
   CHECK_THROWS_WITH(words_in("a.conll", "# id abc domain=en\nAnna _ _ O\n"),
                     Catch::Contains("a.conll:1: begins with a \"#\" and says something in column 2, which is \"_\" for every word"));
   const auto untagged = [](const std::string& text, int column = 0) { return words_in("a.conll", text, "test", column); };
-  const std::string as_no_word = ", as no word has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl";
+  const std::string as_no_word =
+      ", as no word before it has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl";
   CHECK_THROWS_WITH(untagged("# newpar\nAnna O\nx B-PER\n"),
                     Catch::EndsWith("a.conll:1: begins with a \"#\" and has \"newpar\" in column 2" + as_no_word));
   CHECK_THROWS_WITH(untagged("Anna NN O\n\n# lang O\n# text Hi.\nBo NN O\n"),
@@ -182,8 +183,8 @@ TEST_CASE("a comment with as many columns as words is refused, whoever reads it"
   CHECK_THROWS_WITH(untagged("# text = Hi\n1\tHi\t_\tI\n"), Catch::Contains("a.conll:1: begins with a \"#\""));  // parted by spaces
   CHECK_THROWS_WITH(untagged("# a b\n\n# a b\n"), Catch::Contains("a.conll:1: begins with a \"#\""));
   CHECK_THROWS_WITH(untagged("# a O\nx NN O\n", 2), Catch::Contains("has \"a\" in column 2"));
-  for (const char* words :
-       {"# O\n1 O\n", "1 O\n\n# O\n", "#go NN\nx O\n", "x O\n# SYM\n", "# #\n1 CD\n", "#\nx\n", "# _ O\n# _ O\nx _ O\n"})
+  for (const char* words : {"# O\n1 O\n", "1 O\n\n# O\n", "#go NN\nx O\n", "x O\n# SYM\n", "# #\n1 CD\n", "x NN\n\n# B-SYM\ny NN\n",
+                            "a\t0\nb\t2\n\n#\t4\nc\t6\n", "#\nx\n", "# _ O\n# _ O\nx _ O\n"})
     CHECK_NOTHROW(untagged(words));
   for (const char* words : {"# _ _ O\nx _ _ O\n", "# NN B-NP O\nx _ _ O\ny NN I-NP O\n", "# a b O\n\nx _ _ O\n"})
     CHECK_NOTHROW(words_in("a.conll", words));

@@ -29,12 +29,12 @@ GRAFT_INLINE bool conll_reader::next(example& row) {
   return !row.words.empty();
 }
 
-/// A comment that has as many columns as words is no word: nothing else has what stands where its tag would.
-GRAFT_INLINE void conll_reader::note_hash(const example& row) {
+/// A comment that has as many columns as words is no word: nothing else has what stands where its tag would. A tab behind "#" is none's.
+GRAFT_INLINE void conll_reader::note_hash(const example& row, bool tabs) {
   if (columns_ < 2 || tagged_) return;
   const std::string_view tag = fields_[std::min(tag_place(), columns_ - 1)];
   if (row.words.empty()) hashes_.clear();
-  if (row.words.size() == hashes_.size() && begins_as_comment(fields_[0])) {
+  if (row.words.size() == hashes_.size() && begins_as_comment(fields_[0]) && !(tabs && fields_[0] == "#")) {
     hashes_.emplace_back(tag);
   } else if (seen_.size() < most_seen && !seen_.contains(tag)) {
     seen_.emplace(tag);
@@ -43,12 +43,14 @@ GRAFT_INLINE void conll_reader::note_hash(const example& row) {
 
 GRAFT_INLINE void conll_reader::refuse_comment(const example& row) const {
   for (std::size_t i = 0; i < std::min(hashes_.size(), row.words.size()); ++i) {
-    if (hashes_[i] == "#" || seen_.contains(hashes_[i]) || seen_.size() == most_seen) continue;
+    const bool tag_like = hashes_[i] == "O" || (hashes_[i].size() > 2 && hashes_[i][1] == '-' &&
+                                                std::string_view("BIESLUM").find(hashes_[i][0]) != std::string_view::npos);
+    if (hashes_[i] == "#" || tag_like || seen_.contains(hashes_[i]) || seen_.size() == most_seen) continue;
     throw format_error::at_line(
         path(), row.line + i,
         "begins with a \"#\" and has \"" + printable(hashes_[i], 60) + "\" in column " +
             std::to_string(std::min(tag_place(), columns_ - 1) + 1) +
-            ", as no word has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl");
+            ", as no word before it has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl");
   }
   if (row.words.size() < 2 || row.words[0] != "#") return;
   for (std::size_t c = 1; c < columns_; ++c) {
@@ -97,7 +99,7 @@ GRAFT_INLINE void conll_reader::add_word(std::string_view line, example& row) {
       is_empty_[c] = false;
     }
   }
-  note_hash(row);
+  note_hash(row, tabs);
   row.words.emplace_back(fields_[0]);
   if (tagged_) row.tags.emplace_back(tag_column_ > 0 ? fields_[static_cast<std::size_t>(tag_column_ - 1)] : fields_.back());
 }

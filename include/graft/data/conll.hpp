@@ -23,13 +23,14 @@ bool begins_as_comment(std::string_view word);
 /// Source: CoNLL-2003 (Tjong Kim Sang and De Meulder).   Tested: tests/data/conll_test.cpp
 class conll_reader {
  public:
-  /// TAGGED: column TAG_COLUMN, from 1, holds the word's tag; 0: the last column. If not, no tag is read.
-  conll_reader(line_reader lines, bool tagged, int tag_column) : lines_(std::move(lines)), tagged_(tagged), tag_column_(tag_column) {}
+  /// TAGGED: column TAG_COLUMN, from 1, holds the word's tag; 0: the last column. If not, no tag is read. KNOWN: tags that words may have.
+  conll_reader(line_reader lines, bool tagged, int tag_column, const std::vector<std::string>& known = {})
+      : lines_(std::move(lines)), tagged_(tagged), tag_column_(tag_column), seen_(known.begin(), known.end()) {}
 
   /// ROW becomes the next text: its words, and their tags; false when there is none.
   /// @throws format_error  a line with another number of columns than the first, with too few, or with an empty one; a comment among words:
   ///                       it says something in a column that is "_" for every word; or, where no tag is read, its last column, or the
-  ///                       one of the tags, is that of no word read so far
+  ///                       one of the tags, is none of the known ones, nor that of a word read so far
   bool next(example& row);
   /// As of line_reader.
   bool ready() { return lines_.ready(); }
@@ -40,7 +41,7 @@ class conll_reader {
  private:
   void add_word(std::string_view line, example& row);
   std::size_t tag_place() const { return tag_column_ > 0 ? static_cast<std::size_t>(tag_column_ - 1) : columns_ - 1; }
-  void note_hash(const example& row);
+  void note_hash(const example& row, bool tabs);
   void refuse_comment(const example& row) const;
 
   line_reader lines_;

@@ -66,7 +66,7 @@ GRAFT_INLINE example_reader::example_reader(const task& of, const std::string& s
   detail::refuse_stand_in(start.substr(0, 64), path_);
   const bool words = task_.kind == task_kind::token_classification;
   if (words ? !name.ends_with(".jsonl") && !start.starts_with('{') : detail::is_columns(name)) {
-    rows_ = conll_reader(std::move(lines), split_.labeled(), task_.tag_column);
+    rows_ = conll_reader(std::move(lines), split_.labeled(), task_.tag_column, task_.labels);
   } else if (words || detail::is_jsonl(name, start)) {
     rows_ = std::move(lines);
   } else {
