@@ -72,7 +72,7 @@ template <class T>
       for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + 16 * i), own[i]);
     } else {
       alignas(64) T rest[turned] = {};
-      for (index i = first; i < x.n; ++i) rest[i - first] = *x.at(i);
+      for (index i = first; i < std::min(x.n, first + turned); ++i) rest[i - first] = *x.at(i);
 #pragma GCC unroll 8
       for (int i = 0; i < 8; ++i) load_sixteen(rest + 16 * i, own[i]);
     }
