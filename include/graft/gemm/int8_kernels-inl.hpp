@@ -69,7 +69,7 @@ template <class T>
     sixteen_reals own[8];
     if (x.piece >= 16 && x.n - first >= turned) {
 #pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + 16 * i), own[i]);
+      for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + index{16} * i), own[i]);
     } else {
       alignas(64) T rest[turned] = {};
       for (index i = first; i < std::min(x.n, first + turned); ++i) rest[i - first] = *x.at(i);
@@ -80,7 +80,7 @@ template <class T>
     for (int i = 0; i < 8; ++i) own[i] *= signs[i];
     turn_block(own);
 #pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) *reinterpret_cast<sixteen_reals*>(to + 16 * i) = own[i];
+    for (int i = 0; i < 8; ++i) *reinterpret_cast<sixteen_reals*>(to + index{16} * i) = own[i];
   }
 }
 
@@ -123,7 +123,7 @@ GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, c
       std::int64_t sum = columns.start[o % 16];
       for (index t = 0; t < depth; ++t) {
         const std::uint8_t* own = a + (r / 16 * depth + t) * left::size;
-        for (index k = 0; k < 64; ++k) sum += own[left::left(r % 16, k)] * weights[t * right::size + right::right(k, o % 16)];
+        for (index k = 0; k < 64; ++k) sum += std::int64_t{own[left::left(r % 16, k)]} * weights[t * right::size + right::right(k, o % 16)];
       }
       const float scaled = static_cast<float>(static_cast<std::int32_t>(sum)) * columns.scale[o % 16];
       c[r * block_side + o] = std::fma(scaled, scale[r], bias[o]);
@@ -143,7 +143,7 @@ __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_
   for (index k = 0; k < depth; k += 64) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      most_bits[i] = _mm512_max_epu32(most_bits[i], _mm512_and_si512(_mm512_loadu_si512(work + k + 16 * i), magnitude));
+      most_bits[i] = _mm512_max_epu32(most_bits[i], _mm512_and_si512(_mm512_loadu_si512(work + k + index{16} * i), magnitude));
     }
   }
   const __m512i both = _mm512_max_epu32(_mm512_max_epu32(most_bits[0], most_bits[1]), _mm512_max_epu32(most_bits[2], most_bits[3]));
@@ -153,7 +153,7 @@ __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_
   for (index k = 0; k < depth; k += 64, to += to_next) {
     __m512i q[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(work + k + 16 * i), inverse));
+    for (int i = 0; i < 4; ++i) q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(work + k + index{16} * i), inverse));
     const __m512i all = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
     _mm512_storeu_si512(to, _mm512_xor_si512(all, offset));
   }
@@ -183,7 +183,7 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
       for (int j = 0; j < Panels; ++j) columns[j] = _mm512_load_si512(right + j * panel + 64 * k);
 #pragma GCC unroll 8
       for (int i = 0; i < Rows; ++i) {
-        const __m512i four = _mm512_set1_epi32(static_cast<int>(left[i * 16 + k]));
+        const __m512i four = _mm512_set1_epi32(static_cast<int>(left[index{16} * i + k]));
 #pragma GCC unroll 2
         for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbusd_epi32(sum[i][j], four, columns[j]);
       }
