@@ -223,7 +223,7 @@ same one_long/model.safetensors stopped_INT/model.safetensors
 if [ -n "$failing_calls" ]; then
   ends_with 'rank 0 of 3: .*/model.safetensors: cannot be written: No space left on device' "${launch[@]}" \
     -n 1 env LD_PRELOAD="$failing_calls" GRAFT_FAULT_FOLDER="$work/full" GRAFT_FAULT_AT=40 GRAFT_FAULT_ONWARD=1 GRAFT_FAULT_ERRNO=28 \
-    "$mpi" train-adapter "${long[@]}" --output_dir full : -n 2 "$mpi" train-adapter "${long[@]}" --output_dir full
+    "$mpi" train-adapter "${long[@]}" --max_steps 60 --output_dir full : -n 2 "$mpi" train-adapter "${long[@]}" --max_steps 60 --output_dir full
 fi
 [ ! -e failed/model.safetensors ] || fail "a failed run saved something"
 echo "ranks: all the same"
