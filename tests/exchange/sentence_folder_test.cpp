@@ -66,6 +66,25 @@ TEST_CASE("modules, prompts and older names are read") {
   CHECK(graft::sentence_encoder_folder(m.folder.path()) == m.folder / "0_Transformer");
 }
 
+TEST_CASE("a module that lies where the encoder's files go gets a folder of its own") {
+  for (const char* here : {"", "."}) {
+    sentence_material m;
+    m.add("Transformer");
+    m.add("Pooling", mean_of_8);
+    m.modules[0]["path"] = "0_Transformer";
+    m.modules[1]["path"] = here;
+    m.say("modules.json", m.modules);
+    m.say("config.json", mean_of_8);
+    const auto files = graft::sentence_files(m.folder.path());
+    const std::map<std::string, std::string> written(files.begin(), files.end());
+    CHECK(written.contains("1_Pooling/config.json"));
+    CHECK_FALSE(written.contains("config.json"));
+    const graft::json list = graft::json::parse(written.at("modules.json"));
+    CHECK(list[0]["path"] == "");
+    CHECK(list[1]["path"] == "1_Pooling");
+  }
+}
+
 TEST_CASE("what is not computed is refused by name") {
   const auto refused = [](const sentence_material& m, const std::string& text) { CHECK_THROWS_WITH(m.read(), Catch::Contains(text)); };
   sentence_material m;

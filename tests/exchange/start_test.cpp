@@ -151,6 +151,8 @@ TEST_CASE("what a file says of itself and the run is not is refused with both va
   auto other = lora();
   other.lora.alpha = 0.1 + 0.2;
   CHECK_THAT(said(other, lora()), Contains("alpha is 0.30000000000000004, this run's is 6.0"));
+  other.lora.alpha = 0;
+  CHECK_THAT(said(other, lora()), Contains("its alpha is 0.0, one above 0 is needed to train: start without it"));
   other = lora();
   other.lora.r = 2;
   CHECK_THAT(said(other, lora()), Contains("rank is 2, this run's is 3"));

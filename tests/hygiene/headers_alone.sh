@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every header compiles alone, without bodies and without warnings.   Usage: tests/hygiene/headers_alone.sh CLANG OUT [FLAG...]
+# Every header compiles alone, without bodies and without warnings; and the benchmarks do, which no test builds, where their library is.
+# Usage: tests/hygiene/headers_alone.sh CLANG OUT [FLAG...]
 set -euo pipefail
 clang=$1 out=$2
 shift 2
@@ -16,5 +17,7 @@ headers=$(cd "$source_dir/include" && find graft -name '*.hpp' ! -name '*-inl.hp
           cd "$source_dir/examples/graft" && find . -name '*.hpp' -printf '%P\n')
 for header in $headers; do echo "#include \"$header\"" > "$out/${header//\//.}.cpp"; done
 echo "$(wc -w <<< "$headers") headers"
-printf '%s\0' "$out"/*.cpp "$source_dir/tests/hygiene/whole_numbers.cpp" |
+benchmarks=()
+if [ -e /usr/include/benchmark/benchmark.h ]; then benchmarks=("$source_dir"/benchmarks/*.cpp); else echo "SKIPPED: the benchmarks (Debian: libbenchmark-dev)"; fi
+printf '%s\0' "$out"/*.cpp "$source_dir/tests/hygiene/whole_numbers.cpp" "${benchmarks[@]}" |
   xargs -0 -n 10 -P "$(nproc)" "$clang" "${flags[@]}" -fsyntax-only -include-pch "$out/common.pch"

@@ -104,8 +104,17 @@ int export_model(int argc, const char* const* argv) {
   } catch (const format_error& failure) {
     notes.push_back(failure.what() + std::string("; the export leaves modules out"));
   }
+  if (encoder_folder != model_folder && !is_there((fs::path(encoder_folder) / "config.json").string()) &&
+      is_there((fs::path(model_folder) / "config.json").string())) {
+    notes.push_back(encoder_folder +
+                    ": holds no config.json, though modules.json has the encoder there; the one beside it is exported, without modules");
+    encoder_folder = model_folder;
+    sentence.clear();
+  }
   const std::string config_path = (fs::path(encoder_folder) / "config.json").string();
-  if (!is_there(config_path)) throw format_error(encoder_folder, "holds no config.json: not a Hugging Face folder?");
+  if (!is_there(config_path)) {
+    throw format_error(encoder_folder, "holds no config.json: not a Hugging Face folder?" + (notes.empty() ? "" : " (" + notes[0] + ")"));
+  }
   if (tokenizer_folder.empty()) tokenizer_folder = encoder_folder;
 
   json config_json = read_json(config_path);

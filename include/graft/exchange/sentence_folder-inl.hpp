@@ -226,17 +226,22 @@ GRAFT_INLINE std::vector<std::pair<std::string, std::string>> sentence_files(con
         "sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
     take(name, modules[0].folder);
   }
-  for (const auto& [type, own] : modules) {
-    if (own == folder || own == modules[0].folder) continue;
-    const auto within = std::filesystem::path(own).lexically_relative(folder);
-    for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) take(within / name, folder);
+  const std::string list_file = detail::file_in(folder, "modules.json");
+  auto list = parse_json<ordered_json>(read_file(list_file), list_file);
+  const bool moves = modules[0].folder != folder;  // the encoder, to where another module may have stood
+  for (std::size_t i = 1; i < modules.size(); ++i) {
+    const auto& [type, own] = modules[i];
+    auto within = std::filesystem::path(own).lexically_relative(folder).lexically_normal();
+    const bool at_root = within.empty() || within == ".";
+    if (own == modules[0].folder || (at_root && !moves)) continue;
+    if (at_root) list[i]["path"] = (within = std::to_string(i) + "_" + type).string();
+    for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) {
+      const std::string path = detail::file_in(own, name);
+      if (is_there(path)) files.emplace_back((within / name).string(), read_file(path));
+    }
   }
-  take("modules.json", folder);  // the last, which makes it one
-  if (modules[0].folder != folder) {
-    auto list = parse_json<ordered_json>(files.back().second, detail::file_in(folder, "modules.json"));
-    list[0]["path"] = "";
-    files.back().second = list.dump(2) + "\n";
-  }
+  if (moves) list[0]["path"] = "";
+  files.emplace_back("modules.json", moves ? list.dump(2) + "\n" : read_file(list_file));  // the last, which makes it one
   return files;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/range.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/exchange/start.hpp"
@@ -160,6 +161,10 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
                    {"lora_target", listed(from.lora.targets)});
     }
     const bool one_of_each = from.lora.ranks.empty() && to.lora.ranks.empty() && from.lora.alphas.empty() && to.lora.alphas.empty();
+    for (const std::string& layer : layers) {
+      if (ranges::trained_lora_alpha.contains(from.lora.alpha_of(layer))) continue;
+      check.refuse("its alpha is " + shown_number(from.lora.alpha_of(layer)) + ", one above 0 is needed to train: start without it", {});
+    }
     if (one_of_each) {
       check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
       check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", shown_number);

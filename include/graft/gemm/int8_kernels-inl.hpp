@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/gemm/amx.hpp"
 #include "graft/gemm/int8_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -212,56 +213,22 @@ inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const 
   }
 }
 
-/// Sums of 16 ROWS x 16 COLUMNS numbers in tiles 0 .. 3, as amx_block (tile_kernels.hpp) has them; then scales and bias row by row.
-template <int Rows, int Columns>
-__attribute__((target("amx-tile,amx-int8,avx512f"))) void amx_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
-                                                                         const float* bias, index depth, index height, float* c) {
-  constexpr int line = 64, row = block_side * sizeof(std::int32_t);
-  constexpr index size = tile<std::uint8_t>::size;
-  const index left = depth * size, right = int8_panel_bytes(depth);
+/// The sums that C needs in tiles, then scales and bias row by row.
+__attribute__((target("avx512f"))) GRAFT_INLINE void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b,
+                                                                     const float* bias, index depth, index height, index width, float* c,
+                                                                     upcoming /*next*/) {
   alignas(64) std::int32_t sums[block_side * block_side];
-  const std::byte* panel = b;
-  asm volatile("" : : : "memory");  // GCC does not know that the loads below read what was packed above
-  _tile_zero(0);
-  if constexpr (Columns == 2) _tile_zero(1);
-  if constexpr (Rows == 2) _tile_zero(2);
-  if constexpr (Rows == 2 && Columns == 2) _tile_zero(3);
-  for (index t = 0; t < depth; ++t, a += size, panel += size) {
-    _tile_loadd(4, a, line);
-    _tile_loadd(6, panel, line);
-    _tile_dpbusd(0, 4, 6);
-    if constexpr (Columns == 2) {
-      _tile_loadd(7, panel + right, line);
-      _tile_dpbusd(1, 4, 7);
-    }
-    if constexpr (Rows == 2) {
-      _tile_loadd(5, a + left, line);
-      _tile_dpbusd(2, 5, 6);
-    }
-    if constexpr (Rows == 2 && Columns == 2) _tile_dpbusd(3, 5, 7);
-  }
-  _tile_stored(0, sums, row);
-  if constexpr (Columns == 2) _tile_stored(1, sums + 16, row);
-  if constexpr (Rows == 2) _tile_stored(2, sums + 16 * block_side, row);
-  if constexpr (Rows == 2 && Columns == 2) _tile_stored(3, sums + 16 * block_side + 16, row);
-  asm volatile("" : : : "memory");  // nor that they write SUMS
-#pragma GCC unroll 2
-  for (int j = 0; j < Columns; ++j) {
-    const int8_columns& columns = columns_behind(b + j * right, depth);
+  const index panel = int8_panel_bytes(depth);
+  amx_sums(a, b, panel, depth, height, width, sums);
+  for (index j = 0; j < width; j += 16) {
+    const int8_columns& columns = columns_behind(b + j / 16 * panel, depth);
     const __m512i start = _mm512_load_si512(columns.start);
-    const __m512 own = _mm512_load_ps(columns.scale), more = _mm512_loadu_ps(bias + index{16} * j);
-    for (index i = 0; i < height; ++i) {
-      const index at = i * block_side + index{16} * j;
+    const __m512 own = _mm512_load_ps(columns.scale), more = _mm512_loadu_ps(bias + j);
+    for (index at = j; at < height * block_side; at += block_side) {
       const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_load_si512(sums + at), start));
-      _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, own), _mm512_set1_ps(scale[i]), more));
+      _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, own), _mm512_set1_ps(scale[at / block_side]), more));
     }
   }
-}
-GRAFT_INLINE void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
-                                  index height, index width, float* c, upcoming /*next*/) {
-  const auto block =
-      height > 16 ? (width > 16 ? amx_int8_block<2, 2> : amx_int8_block<2, 1>) : (width > 16 ? amx_int8_block<1, 2> : amx_int8_block<1, 1>);
-  block(a, scale, b, bias, depth, height, c);
 }
 
 /// Whether tiles of 8-bit numbers are granted, and give the numbers of plain code in a small example.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/gemm/amx.hpp"
 #include "graft/gemm/tile_kernels.hpp"
 
 #if defined(__x86_64__)
@@ -199,55 +200,8 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
   }
 }
 
-/// What the tile unit needs to know before its first use on a thread: eight tiles of 16 rows of 64 bytes.
-__attribute__((target("amx-tile"))) inline void configure_tile_unit() {
-  struct alignas(64) {
-    std::uint8_t palette = 1, start_row = 0, reserved[14]{};
-    std::uint16_t row_bytes[16]{64, 64, 64, 64, 64, 64, 64, 64};
-    std::uint8_t rows[16]{16, 16, 16, 16, 16, 16, 16, 16};
-  } configuration;
-  asm volatile("" : : "m"(configuration) : "memory");  // GCC takes the instruction for a read of 8 bytes
-  _tile_loadconfig(&configuration);
-}
-/// Gives the tiles back, so that the kernel need not save them when it switches threads.
-__attribute__((target("amx-tile"))) inline void release_tile_unit() { _tile_release(); }
-
-/// Tiles 0 .. 3 hold the sums, 4 and 5 the left factor, 6 and 7 the right one; four loads feed four products.
-template <int Rows, int Columns>
-__attribute__((target("amx-tile,amx-bf16"))) void amx_block(const bfloat16* a, const bfloat16* b, index depth, float* c) {
-  constexpr int line = 64;  // bytes from one row of a tile to the next
-  constexpr int row = block_side * sizeof(float);
-  const index panel = depth * tile<bfloat16>::size;
-  asm volatile("" : : : "memory");  // GCC does not know that the loads below read what was packed above
-  _tile_zero(0);
-  if constexpr (Columns == 2) _tile_zero(1);
-  if constexpr (Rows == 2) _tile_zero(2);
-  if constexpr (Rows == 2 && Columns == 2) _tile_zero(3);
-  for (index t = 0; t < depth; ++t, a += tile<bfloat16>::size, b += tile<bfloat16>::size) {
-    _tile_loadd(4, a, line);
-    _tile_loadd(6, b, line);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (Columns == 2) {
-      _tile_loadd(7, b + panel, line);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    if constexpr (Rows == 2) {
-      _tile_loadd(5, a + panel, line);
-      _tile_dpbf16ps(2, 5, 6);
-    }
-    if constexpr (Rows == 2 && Columns == 2) _tile_dpbf16ps(3, 5, 7);
-  }
-  _tile_stored(0, c, row);
-  if constexpr (Columns == 2) _tile_stored(1, c + 16, row);
-  if constexpr (Rows == 2) _tile_stored(2, c + 16 * block_side, row);
-  if constexpr (Rows == 2 && Columns == 2) _tile_stored(3, c + 16 * block_side + 16, row);
-}
 inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming /*next*/) {
-  if (height > 16) {
-    width > 16 ? amx_block<2, 2>(a, b, depth, c) : amx_block<2, 1>(a, b, depth, c);
-  } else {
-    width > 16 ? amx_block<1, 2>(a, b, depth, c) : amx_block<1, 1>(a, b, depth, c);
-  }
+  amx_sums(a, b, depth * tile<bfloat16>::size * index{sizeof(bfloat16)}, depth, height, width, c);
 }
 
 #endif

@@ -39,7 +39,6 @@ struct upcoming {
 
 /// A kernel computes c (32, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
 /// written, too.
-inline constexpr index block_side = 32;
 template <class T, class Real>
 using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
 

@@ -39,6 +39,9 @@ struct tile {
 
 namespace detail {
 
+/// Rows, and columns, of the blocks that kernels compute.
+inline constexpr index block_side = 32;
+
 /// 16 numbers, or pairs of bf16, of 4 bytes each.
 typedef std::uint32_t four_bytes __attribute__((may_alias));                                  // NOLINT: aliases drop attributes
 typedef std::uint32_t sixteen_units __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT
