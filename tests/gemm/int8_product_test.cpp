@@ -73,8 +73,9 @@ matrix<double> int8_by_formula(const matrix<float>& x, const matrix<float>& w) {
 }  // namespace
 
 TEST_CASE("a product in 8 bits is what its formula says, for any shape and number of threads, and close to the exact one") {
-  const auto shape = GENERATE(std::array<graft::index, 3>{1, 64, 16}, std::array<graft::index, 3>{33, 130, 47},
-                              std::array<graft::index, 3>{70, 200, 100}, std::array<graft::index, 3>{5, 6, 3});
+  const auto shape =
+      GENERATE(std::array<graft::index, 3>{1, 64, 16}, std::array<graft::index, 3>{33, 130, 47}, std::array<graft::index, 3>{70, 200, 100},
+               std::array<graft::index, 3>{5, 6, 3}, std::array<graft::index, 3>{290, 900, 33});
   CAPTURE(shape[0], shape[1], shape[2]);
   auto w = weight_for_int8(shape[2], shape[1]);
   matrix<float> x = sixteenths(graft_test::random_matrix<float>(shape[0], shape[1], 2));

@@ -82,7 +82,8 @@ void check_products(graft::context& ctx, const std::vector<std::tuple<graft::ind
 
 /// Everything from 1 to 40 in one of the three dimensions, and shapes of more than one panel, tile and chunk in all.
 std::vector<std::tuple<graft::index, graft::index, graft::index>> ragged_shapes() {
-  std::vector<std::tuple<graft::index, graft::index, graft::index>> shapes{{33, 65, 49}, {64, 64, 64}, {150, 40, 300}, {2, 700, 3}};
+  std::vector<std::tuple<graft::index, graft::index, graft::index>> shapes{
+      {33, 65, 49}, {64, 64, 64}, {150, 40, 300}, {2, 700, 3}, {290, 450, 35}};
   for (graft::index i = 1; i <= 40; ++i) {
     shapes.emplace_back(i, 5, 3);
     shapes.emplace_back(3, i, 5);

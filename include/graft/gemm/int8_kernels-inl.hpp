@@ -213,19 +213,18 @@ inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const 
   }
 }
 
-/// The sums that C needs in tiles, then scales and bias row by row.
+/// The sums that C needs, then scales and bias row by row.
 __attribute__((target("avx512f"))) GRAFT_INLINE void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b,
                                                                      const float* bias, index depth, index height, index width, float* c,
-                                                                     upcoming /*next*/) {
-  alignas(64) std::int32_t sums[block_side * block_side];
+                                                                     upcoming next) {
   const index panel = int8_panel_bytes(depth);
-  amx_sums(a, b, panel, depth, height, width, sums);
+  amx_strip(a, b, panel, depth, height, width, reinterpret_cast<std::int32_t*>(c), next);
   for (index j = 0; j < width; j += 16) {
     const int8_columns& columns = columns_behind(b + j / 16 * panel, depth);
     const __m512i start = _mm512_load_si512(columns.start);
     const __m512 own = _mm512_load_ps(columns.scale), more = _mm512_loadu_ps(bias + j);
     for (index at = j; at < height * block_side; at += block_side) {
-      const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_load_si512(sums + at), start));
+      const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_loadu_si512(c + at), start));
       _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, own), _mm512_set1_ps(scale[at / block_side]), more));
     }
   }

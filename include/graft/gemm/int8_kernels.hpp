@@ -55,8 +55,8 @@ float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, 
 template <class T>
 row_rounding<T> int8_rounding();
 
-/// A kernel computes c (32, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be written,
-/// too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as
+/// A kernel computes c (most_rows, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
+/// written, too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as
 /// int8_columns says; BIAS: 32 numbers.
 using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
                                       index height, index width, float* c, upcoming next);

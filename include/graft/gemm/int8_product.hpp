@@ -138,24 +138,28 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(across[1], format::panels(right.columns));
-    alignas(64) float sums[side * side], bias[side] = {};
+    const index high = detail::most_rows(path), first = rows[0] * format::side, last = std::min(x.rows, rows[1] * format::side);
+    alignas(64) float strip[detail::most_rows(tile_path::amx) * side], bias[side] = {};
     for (index j = across[0]; j < end; j += 2) {
       const index col = j * format::side, width = std::min(side, right.columns - col);
       if (right.bias != nullptr) std::copy_n(right.bias + col, width, bias);
       const index lines = std::clamp<index>(end - j - 2, 0, 2) * panel_bytes / 64;
       const detail::upcoming next{reinterpret_cast<const char*>(right.panel(j)) + 2 * panel_bytes, lines};
-      for (index i = rows[0]; i < rows[1]; i += 2) {
-        const index row = i * format::side, height = std::min(side, x.rows - row);
+      for (index row = first; row < last; row += high) {
+        const index height = std::min(high, last - row);
         detail::kernel_time watch(ctx.times);
-        kernel(x.q + i * tiles * format::size, x.scale + row, right.panel(j), bias, tiles, height, width, sums,
-               next.part((i - rows[0]) / 2, (rows[1] - rows[0] + 1) / 2, 0));
+        kernel(x.q + row / format::side * tiles * format::size, x.scale + row, right.panel(j), bias, tiles, height, width, strip,
+               next.part((row - first) / high, (last - first + high - 1) / high, 0));
         watch.operations = 2 * height * width * x.depth;
         watch.stop();
-        if constexpr (std::is_same_v<real, float>) {
-          f(which, row, col, view<real>(sums, height, width, side));
-        } else {
-          matrix<real> block = const_view<float>(sums, height, width, side).template cast<real>();
-          f(which, row, col, block);
+        for (index i = 0; i < height; i += side) {
+          const view<float> block(strip + i * side, std::min(side, height - i), width, side);
+          if constexpr (std::is_same_v<real, float>) {
+            f(which, row + i, col, block);
+          } else {
+            matrix<real> own = block.template cast<real>();
+            f(which, row + i, col, own);
+          }
         }
       }
     }

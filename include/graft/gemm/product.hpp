@@ -223,25 +223,29 @@ void blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rig
   using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
   const index all_rows = lefts[0].rows(), all_columns = rights[0].columns();
-  alignas(64) real block[block_side * block_side], term[block_side * block_side];
+  const index high = most_rows(path), first = rows[0] * format::side, end = std::min(all_rows, rows[1] * format::side);
+  constexpr index sums = block_side * (std::is_same_v<typename P::operand, bfloat16> ? most_rows(tile_path::amx) : block_side);
+  alignas(64) real strip[sums], term[sums];
   for (index j = columns[0]; j < columns[1]; j += 2) {
     const index width = std::min(block_side, all_columns - j * format::side);
-    for (index i = rows[0]; i < rows[1]; i += 2) {
-      const index height = std::min(block_side, all_rows - i * format::side);
+    for (index row = first; row < end; row += high) {
+      const index height = std::min(high, end - row);
       kernel_time watch(times);
       for (std::size_t t = 0; t < lefts.size(); ++t) {
         const index tiles = format::tiles(rights[t].depth());
         const upcoming next = next_panels(rights[t].panel(j), tiles, j + 2 < columns[1]);
-        kernel(lefts[t].panel(i), rights[t].panel(j), tiles, height, width, t == 0 ? block : term,
-               next.part((i - rows[0]) / 2, (rows[1] - rows[0] + 1) / 2, 0));
+        kernel(lefts[t].panel(row / format::side), rights[t].panel(j), tiles, height, width, t == 0 ? strip : term,
+               next.part((row - first) / high, (end - first + high - 1) / high, 0));
         if (t > 0) {
 #pragma omp simd
-          for (index n = 0; n < height * block_side; ++n) block[n] += term[n];
+          for (index n = 0; n < height * block_side; ++n) strip[n] += term[n];
         }
         watch.operations += 2 * height * width * rights[t].depth();
       }
       watch.stop();
-      f(i * format::side, j * format::side, view<real>(block, height, width, block_side));
+      for (index i = 0; i < height; i += block_side) {
+        f(row + i, j * format::side, view<real>(strip + i * block_side, std::min(block_side, height - i), width, block_side));
+      }
     }
   }
 }

@@ -200,8 +200,8 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
   }
 }
 
-inline void amx_blocks(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming /*next*/) {
-  amx_sums(a, b, depth * tile<bfloat16>::size * index{sizeof(bfloat16)}, depth, height, width, c);
+inline void amx_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming next) {
+  amx_strip(a, b, depth * tile<bfloat16>::size * index{sizeof(bfloat16)}, depth, height, width, c, next);
 }
 
 #endif
@@ -224,7 +224,7 @@ tile_kernel<T, T> real_kernel() {
 GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
 #if defined(__x86_64__)
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  if (path == tile_path::amx) return amx_blocks;
+  if (path == tile_path::amx) return amx_bf16_strip;
   if (path == tile_path::avx512)
     return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, bfloat16, float, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
   if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>, bfloat16, float>;

@@ -37,8 +37,12 @@ struct upcoming {
   }
 };
 
-/// A kernel computes c (32, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
-/// written, too.
+/// The most rows that a kernel is asked for at once: matrix tiles are fed from the first-level cache only where many rows pass a part of
+/// the right factor.
+constexpr index most_rows(tile_path path) { return path == tile_path::amx ? 8 * block_side : block_side; }
+
+/// A kernel computes c (most_rows, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C, up to
+/// whole blocks of 32 rows, may be written, too.
 template <class T, class Real>
 using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
 
