@@ -135,7 +135,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
   const auto kernel = detail::int8_kernel(path);
-  const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across) {
+  const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across, int) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const index end = std::min(across[1], format::panels(right.columns));
     const index high = detail::most_rows(path), first = rows[0] * format::side, last = std::min(x.rows, rows[1] * format::side);
