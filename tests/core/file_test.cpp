@@ -274,6 +274,42 @@ TEST_CASE("files that belong together are replaced together, or not at all") {
   CHECK(std::filesystem::exists(folder + "/sub") == !plain);
 }
 
+TEST_CASE("files in folders within are replaced with the others, in one step") {
+  const temporary_folder root;
+  const std::string folder = root / "model";
+  graft::make_folder(folder + "/sub/deep");
+  for (const char* name : {"a", "sub/a", "sub/old", "sub/theirs", "sub/deep/a"}) graft::write_file(folder + "/" + name, name);
+  ::chmod((folder + "/sub").c_str(), 0750);
+  const auto fill = [](graft::staged_files& files) {
+    for (const char* name : {"a", "sub/a", "sub/deep/a", "fresh/a"}) graft::write_file(files.staged_path(name), "new");
+  };
+  {
+    graft::staged_files abandoned(folder);
+    fill(abandoned);
+  }
+  CHECK(entries(root.path()) == 1);
+  CHECK(graft::read_file(folder + "/sub/a") == "sub/a");
+  const bool linked = GENERATE(false, true);  // which makes it a folder that is not exchanged
+  if (linked) std::filesystem::create_symlink("a", folder + "/sub/link");
+  const auto here = std::filesystem::current_path();
+  const bool stands_in = GENERATE(false, true);
+  if (stands_in) std::filesystem::current_path(folder + "/sub");
+  const auto before = status_of(folder).st_ino;
+  {
+    graft::staged_files files(folder);
+    fill(files);
+    files.commit({"sub/old", "sub/absent", "absent/a"});
+  }
+  CHECK((!stands_in || std::filesystem::exists("theirs")));
+  std::filesystem::current_path(here);
+  CHECK((status_of(folder).st_ino != before) == (!linked && !stands_in));
+  for (const char* name : {"a", "sub/a", "sub/deep/a", "fresh/a"}) CHECK(graft::read_file(folder + "/" + name) == "new");
+  CHECK(graft::read_file(folder + "/sub/theirs") == "sub/theirs");
+  CHECK_FALSE(std::filesystem::exists(folder + "/sub/old"));
+  CHECK(mode_of(folder + "/sub") == 0750);
+  CHECK(entries(root.path()) == 1);
+}
+
 TEST_CASE("JSON errors name the file and the place") {
   const temporary_folder folder;
   graft::write_file(folder / "bad.json", "{\"a\": 1,");

@@ -149,6 +149,39 @@ TEST_CASE("embeddings are JSON lines or an array, which go on to the same bytes 
   CHECK(std::isnan(none));
 }
 
+TEST_CASE("embeddings go on where those that are there differ by what rounding does, and by no more") {
+  const temporary_folder folder;
+  const auto flags = [&](const std::string& precision, const std::string& name) {
+    return embed_command(sentence_models + std::string("mean__normalized"),
+                         {"--precision", precision, "--output", folder / name, "--resume"});
+  };
+  const std::vector<std::tuple<std::string, float, int>> cases{{"f32", 2e-5F, 0},  {"f32", 9e-5F, 1},  {"bf16", 4e-3F, 0},
+                                                               {"bf16", 8e-3F, 1}, {"int8", 0.02F, 0}, {"int8", 0.045F, 1}};
+  for (const auto& [precision, off, exit_code] : cases) {  // the numbers of a vector are eight, and its length is 1
+    CAPTURE(precision, off);
+    REQUIRE(run_graft(flags(precision, "e.npy"), word_lines(9)).exit_code == 0);
+    REQUIRE(run_graft(flags(precision, "e.jsonl"), word_lines(9)).exit_code == 0);
+    std::string array = graft::read_file(folder / "e.npy"), lines;
+    for (std::size_t at = 128; at < array.size(); at += 4) {
+      float number;
+      std::memcpy(&number, array.data() + at, 4);
+      number += off;
+      std::memcpy(array.data() + at, &number, 4);
+    }
+    for (const std::string& line : lines_of_text(graft::read_file(folder / "e.jsonl"))) {
+      auto row = graft::ordered_json::parse(line);
+      for (auto& number : row["embedding"]) number = number.get<float>() + off;
+      lines += row.dump() + '\n';
+    }
+    graft::write_file(folder / "e.npy", array);
+    graft::write_file(folder / "e.jsonl", lines);
+    for (const char* name : {"e.npy", "e.jsonl"}) {
+      CHECK(run_graft(flags(precision, name), word_lines(9)).exit_code == exit_code);
+      fs::remove(folder / name);
+    }
+  }
+}
+
 TEST_CASE("what is exported of a folder of sentence-transformers embeds as the folder does") {
   for (const std::string name : {"mean__normalized", "the_other_poolings__dense_without_bias__layer_norm",
                                  "a_prompt_by_name__dense_with_the_input_added", "as_version_2_wrote_it"}) {
@@ -165,6 +198,18 @@ TEST_CASE("what is exported of a folder of sentence-transformers embeds as the f
             0);
     CHECK_FALSE(fs::exists(folder.path() + "/out/model/modules.json"));
   }
+}
+
+TEST_CASE("an export that cannot be put in place leaves an earlier one's modules as they were") {
+  const temporary_folder folder;
+  fs::create_directories(folder / "out/model/1_Pooling");
+  fs::create_directories(folder / "out/model/model.safetensors");  // where a file belongs
+  graft::write_file(folder / "out/model/1_Pooling/config.json", "an earlier export's");
+  const auto refused = run_graft(
+      {"export-model", sentence_models + std::string("mean__normalized"), "--output_base_path", folder / "out", "--force_overwrite"});
+  CHECK(refused.exit_code == 1);
+  CHECK_THAT(refused.err, Catch::Contains("model.safetensors: cannot be written: is a directory"));
+  CHECK(graft::read_file(folder / "out/model/1_Pooling/config.json") == "an earlier export's");
 }
 
 TEST_CASE("embed says what it does not do") {

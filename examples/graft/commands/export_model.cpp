@@ -1,6 +1,5 @@
 // graft export-model: a Hugging Face folder -> one flat model file, its tokenizer, and the flags that name them to the trainers.
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
@@ -177,28 +176,20 @@ int export_model(int argc, const char* const* argv) {
     }
   }
   const std::string file = (folder / "model.safetensors").string();
+  std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
+  stale.insert(stale.end(), {"head.safetensors", cross_encoder_file, "modules.json"});
+  for (const char* of : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"})
+    stale.push_back("sentence_" + std::string(of) + "_config.json");
   for (auto& [name, text] : sentence) {
+    texts[name] = std::move(text);
     const fs::path within = fs::path(name).parent_path();
-    if (within.empty()) {
-      texts[name] = std::move(text);
-      continue;
-    }
-    make_folder((folder / within).string());
-    write_file((folder / name).string(), text);
-    for (const char* weights : {"model.safetensors", "pytorch_model.bin"}) {  // an earlier export's, of another form
-      const std::string other = (within / weights).generic_string();
-      if (std::none_of(sentence.begin(), sentence.end(), [&](const auto& written) { return written.first == other; }))
-        fs::remove(folder / other);
-    }
+    if (within.empty()) continue;
+    for (const char* weights : {"model.safetensors", "pytorch_model.bin"}) stale.push_back((within / weights).string());
   }
   staged_files files(folder.string());
   for (const auto& [name, text] : texts) write_file(files.staged_path(name), text);
   write_model_file(files.staged_path("model.safetensors"), model, config_json, fs::absolute(model_folder).lexically_normal().string());
   if (lora && lora->has_head()) write_head(files.staged_path("head.safetensors"), *lora, config, print);
-  std::vector<std::string> stale(std::begin(tokenizer_files), std::end(tokenizer_files));  // an earlier export's may be of another kind
-  stale.insert(stale.end(), {"head.safetensors", cross_encoder_file, "modules.json"});
-  for (const char* of : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"})
-    stale.push_back("sentence_" + std::string(of) + "_config.json");
   files.commit(stale);
   const ordered_json sources{{"model_type", model_type},
                              {"model_path", file},

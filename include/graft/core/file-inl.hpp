@@ -335,6 +335,7 @@ GRAFT_INLINE staged_files::~staged_files() {
 
 GRAFT_INLINE std::string staged_files::staged_path(const std::string& name) {
   names_.push_back(name);
+  if (const auto within = name.rfind('/'); within != name.npos) make_folder(staged_ + "/" + name.substr(0, within));
   return staged_ + "/" + name;
 }
 
@@ -350,7 +351,8 @@ GRAFT_INLINE void staged_files::commit(const std::vector<std::string>& stale) {
     replaces = true;
   }
   std::error_code none;
-  const bool stood_in = std::filesystem::equivalent(folder_, ".", none);  // whoever started us would be left in a folder that is gone
+  // Whoever started us would be left in a folder that is gone.
+  const bool stood_in = (std::filesystem::current_path(none).string() + "/").starts_with(folder_ + "/");
   if (!replaces || !beside_ || stood_in || !exchange(stale)) rename_each(stale);
   const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened) ::fsync(opened.number());
@@ -367,29 +369,38 @@ GRAFT_INLINE void staged_files::fail(const std::string& path) {
 }
 
 GRAFT_INLINE bool staged_files::exchange(const std::vector<std::string>& stale) {
-  struct stat status {};
-  if (::stat(folder_.c_str(), &status) != 0) return false;
+  namespace fs = std::filesystem;
+  const auto becomes_like = [](const std::string& path, const std::string& old) {
+    struct stat status {};
+    return ::stat(old.c_str(), &status) == 0 && ::chmod(path.c_str(), status.st_mode & 07777) == 0 &&
+           ((status.st_uid == ::geteuid() && status.st_gid == ::getegid()) || ::chown(path.c_str(), status.st_uid, status.st_gid) == 0);
+  };
+  const auto holds_ours = [&](const std::string& name) {
+    return std::any_of(names_.begin(), names_.end(), [&](const std::string& ours) { return ours.starts_with(name + "/"); });
+  };
   std::error_code code;
   std::vector<std::string> listed;
-  for (std::filesystem::directory_iterator entry(folder_, code), end; !code && entry != end; entry.increment(code)) {
-    const std::string name = entry->path().filename().string();
+  for (fs::recursive_directory_iterator entry(folder_, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string name = entry->path().string().substr(folder_.size() + 1);
+    const std::string ready = staged_ + "/" + name;
     listed.push_back(name);
     if (is_new(name) || std::find(stale.begin(), stale.end(), name) != stale.end()) continue;
-    if (!entry->is_regular_file(code) || entry->is_symlink(code) || ::link(final_path(name).c_str(), (staged_ + "/" + name).c_str()) != 0)
+    if (entry->is_symlink(code)) return false;
+    if (entry->is_directory(code) ? !holds_ours(name) || !becomes_like(ready, final_path(name))
+                                  : !entry->is_regular_file(code) || ::link(final_path(name).c_str(), ready.c_str()) != 0)
       return false;
   }
-  if (code || ::chmod(staged_.c_str(), status.st_mode & 07777) != 0) return false;
-  if ((status.st_uid != ::geteuid() || status.st_gid != ::getegid()) && ::chown(staged_.c_str(), status.st_uid, status.st_gid) != 0)
-    return false;
+  if (code || !becomes_like(staged_, folder_)) return false;
   constexpr unsigned both = 2;  // RENAME_EXCHANGE
   if (::syscall(SYS_renameat2, AT_FDCWD, staged_.c_str(), AT_FDCWD, folder_.c_str(), both) != 0) return false;
   const std::string old = std::exchange(staged_, "");
-  for (const std::string& name : listed) ::unlink((old + "/" + name).c_str());
+  for (auto name = listed.rbegin(); name != listed.rend(); ++name) fs::remove(old + "/" + *name, code);
   ::rmdir(old.c_str());  // what others put there meanwhile stays
   return true;
 }
 
 GRAFT_INLINE void staged_files::rename_each(const std::vector<std::string>& stale) const {
+  for (const std::string& name : names_) make_folder(std::filesystem::path(final_path(name)).parent_path().string());
   for (const std::string& name : names_) {
     if (::rename((staged_ + "/" + name).c_str(), final_path(name).c_str()) != 0) fail(final_path(name));
   }

@@ -160,8 +160,9 @@ void write_file(const std::string& path, std::string_view text);
 /// Files of one folder that belong together: each is written to `staged_path(NAME)`, beside the folder, and only when all of them are on
 /// the disk does `commit` put them where they belong. Without it the folder is as it was: a full disk takes nothing away.
 ///
-/// Where some of them are there already, and the folder holds nothing but files, the new folder takes the place of the old one in one
-/// step: whoever is ended at any moment leaves all the old files or all the new ones. Elsewhere they are renamed one by one.
+/// Where some of them are there already, and the folder holds nothing but files, and folders of theirs, the new folder takes the place of
+/// the old one in one step: whoever is ended at any moment leaves all the old files or all the new ones. Elsewhere they are renamed one by
+/// one.
 /// @throws backend_error  the folder cannot be made or written to
 class staged_files {
  public:
@@ -170,7 +171,7 @@ class staged_files {
   staged_files& operator=(const staged_files&) = delete;
   ~staged_files();
 
-  /// Where the file NAME is written until `commit`.
+  /// Where the file NAME is written until `commit`; it may lie in a folder within, as FOLDER/NAME.
   std::string staged_path(const std::string& name);
 
   /// Puts all files in place, and removes those of STALE that are not among them.
