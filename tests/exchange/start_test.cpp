@@ -305,6 +305,7 @@ TEST_CASE("an encoder that was tuned with a head elsewhere has the labels of its
   }
   CHECK_THAT(message("id2label", {{"0", "no"}, {"2", "yes"}}), Contains("\"id2label\" has the id \"2\", a whole number from 0 to 1"));
   CHECK_THAT(message("id2label", {{"0", "no"}, {"00", "yes"}}), Contains("\"id2label\" has two labels for id 0, one label for each"));
+  CHECK_THAT(message("id2label", {{"0", "no"}, {"1", "no"}}), Contains("config.json: \"id2label\" has \"no\" twice"));
   CHECK_THAT(message("id2label", {"no", "yes"}), Contains("\"id2label\" is [\"no\",\"yes\"], an object with one label for each id"));
   CHECK(opened("id2label", {{"0", 3}, {"1", -1}}).description.labels == names{"3", "-1"});
   CHECK_THAT(message("layer_norm_eps", 1e-6), Contains("\"layer_norm_eps\" is 1e-06") && Contains("different encoders"));

@@ -34,14 +34,14 @@ GRAFT_INLINE std::string quoted(const std::string& text) { return '"' + printabl
 
 namespace graft {
 
-GRAFT_INLINE void check_labels(const std::vector<std::string>& labels, const std::string& path) {
+GRAFT_INLINE void check_labels(const std::vector<std::string>& labels, const std::string& path, const std::string& field) {
   std::vector<std::string> sorted = labels;
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end()) throw format_error(path, "\"labels\" has " + detail::quoted(*twice) + " twice");
+  if (twice != sorted.end()) throw format_error(path, '"' + field + "\" has " + detail::quoted(*twice) + " twice");
   for (const std::string& label : labels) {
     if (printable(label, label.size()) == label) continue;
-    throw format_error(path, "\"labels\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
+    throw format_error(path, '"' + field + "\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
   }
 }
 

@@ -67,9 +67,9 @@ std::string quoted(const std::string& text);
 
 }  // namespace detail
 
-/// @throws format_error  one of LABELS, which came from PATH, is there twice, or holds a character that would break the
+/// @throws format_error  one of LABELS, which came from FIELD of PATH, is there twice, or holds a character that would break the
 ///                       tables that answers stand in
-void check_labels(const std::vector<std::string>& labels, const std::string& path);
+void check_labels(const std::vector<std::string>& labels, const std::string& path, const std::string& field = "labels");
 
 /// The nine GLUE tasks, with the folders, files and columns of the published archives (CoLA's train and dev have no header).
 const std::vector<task>& glue_tasks();

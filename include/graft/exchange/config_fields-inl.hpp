@@ -70,9 +70,9 @@ GRAFT_INLINE std::vector<std::string> labels_by_id(const json& object, index cou
     }
     if (known.size() != found.size()) throw format_error(path, who + "is " + shown(given) + ", " + each);
     labels = found;
+    check_labels(labels, path, field);
     break;
   }
-  check_labels(labels, path);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] != "LABEL_" + std::to_string(i)) return labels;
   }
