@@ -190,6 +190,26 @@ TEST_CASE("a comment with as many columns as words is refused, whoever reads it"
     CHECK_NOTHROW(words_in("a.conll", words));
 }
 
+TEST_CASE("a tag that the task does not have is named with its line, and a comment as what it is") {
+  const auto t = graft::custom_task("names", task_kind::token_classification, {"B-PER", "O"});
+  const auto refused = [&](const std::string& name, const std::string& text) {
+    const auto rows = words_in(name, text);
+    std::string message;
+    try {
+      graft::labeled(t, rows, std::vector<graft::features>(rows.size()), name);
+    } catch (const graft::format_error& failure) {
+      message = failure.what();
+    }
+    return message;
+  };
+  const std::string known = ", expected one of \"B-PER\", \"O\"", hint = "; comments (#) are not read: take them out";
+  CHECK(refused("a.conll", "Anna O\n\n# newpar\nBo O\n") == "a.conll:3: label \"newpar\"" + known + hint);
+  CHECK(refused("a.conll", "# O\n# Hi\nBo O\n") == "a.conll:2: label \"Hi\"" + known + hint);
+  CHECK(refused("a.conll", "# id 7\tdomain=en\nBo\tO\n") == "a.conll:1: label \"domain=en\"" + known + hint);
+  CHECK(refused("a.conll", "Bo O\n# SYM\n") == "a.conll:2: label \"SYM\"" + known);  // a word
+  CHECK(refused("a.jsonl", R"({"tokens": ["#"], "tags": ["SYM"]})") == "a.jsonl:1: label \"SYM\"" + known);
+}
+
 TEST_CASE("tags of the training rows become the labels, in order") {
   auto t = graft::custom_task("names", task_kind::token_classification, {});
   CHECK(t.major == "entity_f1");

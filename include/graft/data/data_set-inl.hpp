@@ -13,6 +13,13 @@
 #include "graft/data/data_set.hpp"
 #include "graft/data/sampler.hpp"
 
+namespace graft::detail {
+
+/// Whether rows of words from PATH stand in columns, a word a line, where comments may be, too.
+GRAFT_INLINE bool in_columns(const std::string& path) { return !path.ends_with(".jsonl") && !path.ends_with(".jsonl.gz"); }
+
+}  // namespace graft::detail
+
 namespace graft {
 
 GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, const std::string& path) {
@@ -31,9 +38,9 @@ GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, con
     all.insert(row.tags.begin(), row.tags.end());
     of_words.insert(row.tags.begin() + (begins_as_comment(row.words[0]) && row.tags[0] != "#" ? 1 : 0), row.tags.end());
   }
-  const bool in_columns = !path.ends_with(".jsonl") && !path.ends_with(".jsonl.gz");  // where comments may be
   for (const example& row : rows) {
-    if (!in_columns || row.tags.empty() || !begins_as_comment(row.words[0]) || row.tags[0] == "#" || of_words.contains(row.tags[0]))
+    if (!detail::in_columns(path) || row.tags.empty() || !begins_as_comment(row.words[0]) || row.tags[0] == "#" ||
+        of_words.contains(row.tags[0]))
       continue;
     throw format_error::at_line(path, row.line,
                                 "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) +
@@ -63,7 +70,13 @@ GRAFT_INLINE data_set labeled(const task& task, std::span<const example> example
       if (!row.adapter.empty() && !row.tags.empty()) refuse_adapter(row);
       ready[i].words = true;
       std::vector<std::int32_t> ids(row.words.size(), -1);
-      for (std::size_t w = 0; w < row.tags.size(); ++w) ids[w] = label_id(task, row.tags[w], path, row.line);
+      const bool columns = detail::in_columns(path);
+      bool comments = columns;  // so far
+      for (std::size_t w = 0; w < row.tags.size(); ++w) {
+        comments = comments && begins_as_comment(row.words[w]);
+        const std::string hint = comments ? "; comments (#) are not read: take them out" : "";
+        ids[w] = label_id(task, row.tags[w], path, row.line + (columns ? w : 0), hint);
+      }
       for (const text_span place : ready[i].places) ready[i].tags.push_back(ids[static_cast<std::size_t>(place.begin)]);
       continue;
     }

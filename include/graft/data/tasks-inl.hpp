@@ -322,7 +322,8 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
   return found;
 }
 
-GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line) {
+GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line,
+                                   const std::string& hint) {
   const auto found = std::find(task.labels.begin(), task.labels.end(), text);
   if (found == task.labels.end()) {
     const bool number = !text.empty() && text.find_first_not_of("-0123456789") == std::string::npos;
@@ -335,7 +336,7 @@ GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, co
         "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
             (meant ? "; write " + detail::quoted(whole) + " (a table's numbers become fractions where one of them is missing)" : "") +
             (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : "") +
-            detail::unseen_character(text));
+            detail::unseen_character(text) + hint);
   }
   return static_cast<std::int32_t>(found - task.labels.begin());
 }

@@ -112,8 +112,8 @@ struct glue_folder {
 glue_folder find_glue_tasks(const std::string& folder);
 
 /// The class id of the label TEXT, which stands in line LINE of PATH.
-/// @throws format_error  the task has no such label
-std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line);
+/// @throws format_error  the task has no such label; HINT ends the message
+std::int32_t label_id(const task& task, const std::string& text, const std::string& path, std::uint64_t line, const std::string& hint = "");
 
 /// The class ids, in rising order, of the labels in TEXT, which have commas between and stand in line LINE of PATH; "" is none.
 /// @throws format_error  the task has no such label, or one is there twice
