@@ -36,7 +36,15 @@ bool same_in_any_batch(const encoder_config& config) {
   return true;
 }
 
-/// Whether A and B are the same text, but for numbers that differ by rounding.
+/// Numbers side by side, and how far two such vectors lie apart: each of them may be small, and none of them be near the other's.
+struct vectors {
+  double apart = 0, length = 0;  // squared
+
+  void add(double x, double y) { apart += (x - y) * (x - y), length += x * x; }
+  bool differ(double rounding) const { return !(apart <= 16 * rounding * rounding * length); }
+};
+
+/// Whether A and B are the same text, but for numbers that differ by rounding; those in brackets are vectors.
 bool nearly_same(std::string_view a, std::string_view b, double rounding) {
   const auto number = [](std::string_view& text) -> std::optional<double> {
     double value = 0;
@@ -46,26 +54,37 @@ bool nearly_same(std::string_view a, std::string_view b, double rounding) {
     text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
     return value;
   };
+  std::optional<vectors> inside;
   while (!a.empty() && !b.empty()) {
     const auto x = number(a), y = number(b);
+    if (x && y && inside) {
+      inside->add(*x, *y);
+      continue;
+    }
     if (x && y && std::abs(*x - *y) <= rounding * std::max(1.0, std::abs(*x))) continue;
     if (x || y || a.front() != b.front()) return false;
+    if (a.front() == '[') inside.emplace();
+    if (a.front() == ']' && inside) {
+      if (inside->differ(rounding)) return false;
+      inside.reset();
+    }
     a.remove_prefix(1);
     b.remove_prefix(1);
   }
-  return a.empty() && b.empty();
+  return a.empty() && b.empty() && !(inside && inside->differ(rounding));
 }
 
-/// The same of records that are numbers of F32 themselves.
+/// The same of records that are vectors of F32 themselves.
 bool nearly_same_numbers(std::string_view a, std::string_view b, double rounding) {
   if (a.size() != b.size()) return false;
+  vectors both;
   for (std::size_t at = 0; at + sizeof(float) <= a.size(); at += sizeof(float)) {
     float x = 0, y = 0;
     std::memcpy(&x, a.data() + at, sizeof x);
     std::memcpy(&y, b.data() + at, sizeof y);
-    if (!(std::abs(x - y) <= rounding * std::max(1.0F, std::abs(x))) && !(std::isnan(x) && std::isnan(y))) return false;
+    both.add(x, y);
   }
-  return true;
+  return !both.differ(rounding);
 }
 
 /// @throws format_error  SOME in the file PATH are not the answers that are given NOW

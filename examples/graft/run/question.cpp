@@ -378,7 +378,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
   std::string first_bad;
   try {
     const precision computed = q.options.precision;
-    const double rounding = computed == precision::int8 ? 0.05 : computed == precision::bf16 ? 4e-3 : 1e-4;
+    const double rounding = computed == precision::int8 ? 0.025 : computed == precision::bf16 ? 4e-3 : 2e-5;
     if (q.resumes)
       std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each, rounding}, output);
     if (bad > 0) first_bad = "in the part that was there";
