@@ -87,7 +87,7 @@ same one_scores.json scores.json
 # what goes wrong: all end within ten seconds, with a line that names the rank and the cause
 no_rank_left() {  # ten seconds later
   for _ in $(seq 100); do
-    pgrep -f "^$mpi " > /dev/null || return 0
+    pgrep -f "^($mpi|$next_version)( |$)" > /dev/null || return 0
     sleep 0.1
   done
   fail "a rank goes on after ten seconds"
