@@ -134,6 +134,14 @@ ends_with 'rank 0 of 3: .*unknown flag' "${launch[@]}" -n 3 "$mpi" train-adapter
 if [[ $(ldd "$one") != *libmpi* ]]; then  # a build with GRAFT_MPI=ON
   code=0; ranks 2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
   { [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI"; }
+  # as Slurm's srun starts it
+  code=0; PMIX_RANK=0 SLURM_STEP_NUM_TASKS=2 "$one" predict "${adapter[@]}" < rows > out 2> err || code=$?
+  { [ "$code" = 1 ] && grep -q "built without MPI" err; } || { cat err; fail "a program without MPI under srun"; }
+  for alone in "PMIX_RANK=0 SLURM_STEP_NUM_TASKS=1" SLURM_STEP_NUM_TASKS=2 "PMIX_RANK=0 SLURM_STEP_NUM_TASKS=2 OMPI_COMM_WORLD_SIZE=1"; do
+    # shellcheck disable=SC2086  # several
+    env $alone "$one" predict "${adapter[@]}" < rows > out 2> err || { cat err; fail "one process with $alone"; }
+    same one_table out
+  done
 fi
 # as another MPI's mpirun starts it
 code=0; OMPI_COMM_WORLD_SIZE=2 "$mpi" predict "${adapter[@]}" < rows > out 2> err || code=$?

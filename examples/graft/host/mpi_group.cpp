@@ -24,14 +24,18 @@ namespace graft::program {
 
 bool mpi_group::several() {
   const auto more = [](const char* size) { return size != nullptr && std::strtol(size, nullptr, 10) > 1; };
-  return more(std::getenv("OMPI_COMM_WORLD_SIZE")) || more(std::getenv("PMI_SIZE"));
+  const char* const open_mpi = std::getenv("OMPI_COMM_WORLD_SIZE");
+  const char* const pmi = std::getenv("PMI_SIZE");
+  if (open_mpi != nullptr || pmi != nullptr) return more(open_mpi) || more(pmi);
+  // srun --mpi=pmix; without PMIX_RANK they are tasks of a step that know nothing of each other.
+  return std::getenv("PMIX_RANK") != nullptr && more(std::getenv("SLURM_STEP_NUM_TASKS"));
 }
 
 #if !defined(GRAFT_MPI)
 
 std::unique_ptr<mpi_group> mpi_group::join() {
   if (!several()) return nullptr;
-  throw config_error("this graft was built without MPI, and mpirun started several processes of it: build it with -DGRAFT_MPI=ON");
+  throw config_error("this graft was built without MPI, and mpirun or srun started several processes of it: build it with -DGRAFT_MPI=ON");
 }
 
 #else
@@ -203,8 +207,8 @@ std::unique_ptr<mpi_group> mpi_group::join() {
     std::replace(name.begin(), name.end(), '\t', ' ');
     name.erase(std::unique(name.begin(), name.end(), [](char a, char b) { return a == ' ' && b == ' '; }), name.end());
     throw config_error("this graft was built with another MPI (" + name +
-                       ") than that of mpirun, which started several processes: start it with its own MPI's mpirun, or build it with the "
-                       "other (-DMPI_CXX_COMPILER=...)");
+                       ") than that of mpirun or srun, which started several processes: start it with its own MPI's mpirun, or build "
+                       "it with the other (-DMPI_CXX_COMPILER=...)");
   }
   return all;
 }

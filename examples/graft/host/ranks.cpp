@@ -72,9 +72,10 @@ void join_ranks(const std::string& command) {
 
 void refuse_ranks(const std::string& command) {
   if (!mpi_group::several()) return;
-  throw config_error(command +
-                    " is work of one process, and mpirun started several: start it without (train-adapter, train-multi-adapter, predict, "
-                    "evaluate and embed share theirs)");
+  throw config_error(
+      command +
+      " is work of one process, and mpirun or srun started several: start it without (train-adapter, train-multi-adapter, predict, "
+      "evaluate and embed share theirs)");
 }
 
 std::int64_t ranks_that_share_processors() { return ranks() == nullptr ? 1 : joined()->sharing(); }
