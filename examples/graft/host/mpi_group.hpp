@@ -20,6 +20,9 @@ class mpi_group : public rank_group {
 
   /// How many of the processes may use exactly the processors that this one may use.
   virtual std::int64_t sharing() const = 0;
+  /// Whether this process may say why all end: true on the first that asks, of some at once on that of the lowest rank, false on the
+  /// others.
+  virtual bool claim_last_words() = 0;
   /// Waits for all others to leave, too.
   virtual void leave() = 0;
   /// Ends all processes.

@@ -110,14 +110,20 @@ void leave_ranks() {
 
 std::string begin_last_words(bool names_rank) {
   if (ranks() == nullptr) return "";
-  if (!is_first_rank()) {
-    // Who fails for a reason that all have lets the first say it; then mpirun ends this process.
-    const bool before = stop_requested();
-    for (int waited = 0, most = 500 + 20 * std::min(ranks()->rank(), 50); waited < most; waited += 10) {
+  // mpirun ends this process as soon as another has said why.
+  const bool before = stop_requested();
+  const auto waits = [&](int milliseconds) {
+    for (int waited = 0; waited < milliseconds; waited += 10) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
       if (!before && stop_requested()) std::_Exit(1);
     }
-    if (own_errors() >= 0) ::dup2(own_errors(), 2);
+  };
+  if (!is_first_rank()) waits(500 + 20 * std::min(ranks()->rank(), 50));  // who fails for a reason that all have lets the first say it
+  if (!joined()->claim_last_words()) {
+    waits(2000);
+    if (is_first_rank()) be_silent();
+  } else if (own_errors() >= 0) {
+    ::dup2(own_errors(), 2);
   }
   return names_rank ? "rank " + std::to_string(ranks()->rank()) + " of " + std::to_string(ranks()->size()) + ": " : "";
 }
