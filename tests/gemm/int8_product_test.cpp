@@ -139,7 +139,7 @@ TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the
   for (const graft::index side : {3, 5, 12, 16, 21, 32}) {
     alignas(64) float one[1024] = {}, other[1024] = {};
     graft::detail::plain_int8_kernel(a, scale, b, bias, depth, side, side, other, {});
-    const auto same_as_plain = [&](graft::detail::int8_kernel_function kernel) {
+    const auto same_as_plain = [&](graft::detail::int8_kernel_code* kernel) {
       kernel(a, scale, b, bias, depth, side, side, one, {});
       for (graft::index r = 0; r < side; ++r) {
         for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);

@@ -15,11 +15,11 @@ namespace {
 /// Row by row; y may be x, dx may be dy.
 template <class T>
 void gelu_forward(const matrix<T>& x, matrix<T>& y) {
-  for (graft::index r = 0; r < x.rows(); ++r) graft::ops::gelu_row<T>(x.row(r), y.row(r));
+  for (graft::index r = 0; r < x.rows(); ++r) graft::ops::activate_row<T>(graft::activation::gelu, x.row(r), y.row(r));
 }
 template <class T>
 void gelu_backward(const matrix<T>& dy, const matrix<T>& x, matrix<T>& dx) {
-  for (graft::index r = 0; r < x.rows(); ++r) graft::ops::gelu_row_backward<T>(dy.row(r), x.row(r), dx.row(r));
+  for (graft::index r = 0; r < x.rows(); ++r) graft::ops::activate_row_backward<T>(graft::activation::gelu, dy.row(r), x.row(r), dx.row(r));
 }
 
 }  // namespace
@@ -100,7 +100,7 @@ TEST_CASE("gelu for 8 bits is as near as it says") {
   for (graft::index i = 0; i < n; ++i) x(0, i) = static_cast<float>(i - n / 2) * 0.01F;
   graft::ops::near_gelu(x.data(), y.data(), n);
   matrix<double> exact(1, n);
-  graft::ops::gelu_row<double>(x.cast<double>().eval().row(0), exact.row(0));
+  graft::ops::activate_row<double>(graft::activation::gelu, x.cast<double>().eval().row(0), exact.row(0));
   CHECK((y.cast<double>() - exact).cwiseAbs().maxCoeff() <= 2e-4);
   x(0, 0) = std::numeric_limits<float>::quiet_NaN();
   graft::ops::near_gelu(x.data(), x.data(), 1);

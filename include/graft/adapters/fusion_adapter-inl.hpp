@@ -37,7 +37,7 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   const auto take = [&](buffer<real> saved::*part, index rows, index cols) { return saved_or_scratch(part_of(s, part), rows, cols, ctx); };
   const bool behind = form_.original_ln_before && !form_.is_parallel;
   view<real> inner = ctx.memory.take<real>(behind ? n : 0, width), r = ctx.memory.take<real>(n, width);
-  if (behind) norm.forward(h, &x, inner, s != nullptr ? &s->inner : nullptr, ctx);
+  if (behind) norm.forward(h, x, inner, s != nullptr ? &s->inner : nullptr, ctx);
   const const_view<real> t = form_.is_parallel ? x : behind ? const_view<real>(inner) : h;
   const const_view<real> z = options_.query_before_ln && !form_.is_parallel ? h : t;
   r = form_.is_parallel || form_.from == residual::input ? t : h;
@@ -80,7 +80,7 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   if (form_.is_parallel) ops::add_rows<real>(h, out, ctx);
   if (form_.original_ln_after) {
     const const_view<real> residual_x = norm.residual(x);
-    norm.forward(out, &residual_x, y, s != nullptr ? &s->norm : nullptr, ctx);
+    norm.forward(out, residual_x, y, s != nullptr ? &s->norm : nullptr, ctx);
   } else {
     y = out;
   }

@@ -65,7 +65,7 @@ class general_adapter {
     const auto take = [&](bool needed) { return ctx.memory.take<real>(needed ? h.rows() : 0, h.cols()); };
     const auto kept = [&](auto saved::*part) { return s != nullptr ? &(s->*part) : nullptr; };
     view<real> inner = take(settings.original_ln_before && !settings.is_parallel);
-    if (inner.rows() > 0) norm.forward(h, &x, inner, kept(&saved::inner), ctx);
+    if (inner.rows() > 0) norm.forward(h, x, inner, kept(&saved::inner), ctx);
     const const_view<real> t = settings.is_parallel ? x : inner.rows() > 0 ? const_view<real>(inner) : h;
     view<real> u = take(true);
     update(t, u, s, ctx);
@@ -75,7 +75,7 @@ class general_adapter {
     if (after) after->forward(u, u, kept(&saved::after), ctx);
     if (!early) add_residual(t, h, x, u);
     if (settings.original_ln_after && norm.normalizes()) {
-      norm.forward(u, &x, y, kept(&saved::norm), ctx);
+      norm.forward(u, x, y, kept(&saved::norm), ctx);
     } else {
       y = u;
     }

@@ -25,7 +25,7 @@ class no_adapter {
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
     const const_view<real> residual = norm.residual(x);
-    norm.forward(h, &residual, y, s != nullptr ? &s->norm : nullptr, ctx);
+    norm.forward(h, residual, y, s != nullptr ? &s->norm : nullptr, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
     view<real>* const first = dx != nullptr ? dx : dh;

@@ -31,7 +31,7 @@ class pfeiffer_adapter {
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     view<real> t = ctx.memory.take<real>(h.rows(), h.cols());
-    norm.forward(h, &x, t, s != nullptr ? &s->inner : nullptr, ctx);
+    norm.forward(h, x, t, s != nullptr ? &s->inner : nullptr, ctx);
     detail::add_update<P>(module, t, h, norm.residual(x), y, s != nullptr ? &s->module : nullptr, ctx);
     norm.forward(y, y, s != nullptr ? &s->norm : nullptr, ctx);
   }

@@ -10,7 +10,7 @@ namespace graft {
 template <class P>
 void plain_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
   const const_view<real> residual = norm.residual(x);
-  norm.forward(h, &residual, y, s, ctx);
+  norm.forward(h, residual, y, s, ctx);
 }
 
 template <class P>

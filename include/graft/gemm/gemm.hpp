@@ -4,7 +4,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <exception>
 #include <new>
 #include <optional>
@@ -16,10 +15,8 @@
 #include "graft/core/context.hpp"
 #include "graft/core/gradients.hpp"
 #include "graft/core/parameter.hpp"
-#include "graft/core/precision.hpp"
-#include "graft/gemm/eigen.hpp"
 #include "graft/gemm/int8_product.hpp"
-#include "graft/gemm/onednn.hpp"
+#include "graft/gemm/library.hpp"
 #include "graft/gemm/product.hpp"
 
 namespace graft {
@@ -175,7 +172,7 @@ void multiply_in_pieces(transpose op_a, const_view<typename P::real> a, transpos
   using real = typename P::real;
   constexpr index piece = 192;
   const bool by_rows = c.rows() > c.cols();
-  const auto cut = [](const_view<real> m, bool rows, index begin, index n) {
+  const auto cut = [](const auto& m, bool rows, index begin, index n) {
     return rows ? m.window(begin, 0, n, m.cols()) : m.window(0, begin, m.rows(), n);
   };
   std::exception_ptr failure;  // of any thread
@@ -184,9 +181,8 @@ void multiply_in_pieces(transpose op_a, const_view<typename P::real> a, transpos
     const index n = end - begin;
     const const_view<real> part_a = by_rows ? cut(a, op_a == transpose::no, begin, n) : a;
     const const_view<real> part_b = by_rows ? b : cut(b, op_b == transpose::yes, begin, n);
-    const view<real> part_c = by_rows ? c.window(begin, 0, n, c.cols()) : c.window(0, begin, c.rows(), n);
     try {
-      gemm_backend<typename P::backend>::multiply(op_a == transpose::yes, part_a, op_b == transpose::yes, part_b, beta, part_c);
+      library_product(op_a == transpose::yes, part_a, op_b == transpose::yes, part_b, beta, cut(c, by_rows, begin, n));
     } catch (...) {
 #pragma omp critical(graft_multiply_failed)
       failure = std::current_exception();
@@ -216,13 +212,8 @@ void multiply_packed(transpose op_a, const const_view<A>& a, transpose op_b, con
       }
     }
   };
-  if (turned) {
-    const auto left = packed_a<P>::pack(flipped(op_b), b, ctx);
-    product<P>(left, packed_b<P>::pack(flipped(op_a), a, ctx), ctx, add);
-  } else {
-    const auto left = packed_a<P>::pack(op_a, a, ctx);
-    product<P>(left, packed_b<P>::pack(op_b, b, ctx), ctx, add);
-  }
+  const auto left = turned ? packed_a<P>::pack(flipped(op_b), b, ctx) : packed_a<P>::pack(op_a, a, ctx);
+  product<P>(left, turned ? packed_b<P>::pack(flipped(op_a), a, ctx) : packed_b<P>::pack(op_b, b, ctx), ctx, add);
 }
 
 }  // namespace detail
@@ -234,10 +225,9 @@ void multiply_packed(transpose op_a, const const_view<A>& a, transpose op_b, con
 template <class P, class A, class B>
 void multiply(transpose op_a, const_view<A> a, transpose op_b, const_view<B> b, typename P::real beta, view<typename P::real> c,
               context& ctx) {
-  const index m = op_a == transpose::no ? a.rows() : a.cols();
-  const index k = op_a == transpose::no ? a.cols() : a.rows();
-  const index k_b = op_b == transpose::no ? b.rows() : b.cols();
-  const index n = op_b == transpose::no ? b.cols() : b.rows();
+  const bool as_a = op_a == transpose::no, as_b = op_b == transpose::no;
+  const index m = as_a ? a.rows() : a.cols(), k = as_a ? a.cols() : a.rows();
+  const index k_b = as_b ? b.rows() : b.cols(), n = as_b ? b.cols() : b.rows();
   if (k != k_b || c.rows() != m || c.cols() != n) {
     throw shape_error("multiply: A is " + shape_text({m, k}) + ", B is " + shape_text({k_b, n}) + ", C is " + shape_text_of(c));
   }

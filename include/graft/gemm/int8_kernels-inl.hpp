@@ -2,10 +2,8 @@
 // Bodies of graft/gemm/int8_kernels.hpp.
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
-#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -85,14 +83,8 @@ template <class T>
   }
 }
 
-/// X to the nearest whole number, halves to the even one.
-inline std::int32_t nearest(float x) { return static_cast<std::int32_t>(std::lrint(x)); }
-
 /// 127 / MOST, with which numbers up to MOST become whole ones; 0 where there is none, or so small a one that it has no inverse.
 inline float inverse_scale(float most) { return most >= 1e-36F ? 127 / most : 0; }
-
-/// Of 64 numbers in four vectors the one that is put I-th.
-constexpr index place_in_tile(index i) { return i % 16 / 4 * 16 + i / 16 * 4 + i % 4; }
 
 template <class T>
 float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
@@ -103,7 +95,10 @@ float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, 
   const auto most = std::bit_cast<float>(most_bits);
   const float inverse = inverse_scale(most);
   for (index k = 0; k < depth; k += 64, to += to_next) {
-    for (index i = 0; i < 64; ++i) to[i] = static_cast<std::uint8_t>(nearest(work[k + place_in_tile(i)] * inverse) + 128);
+    for (index i = 0; i < 64; ++i) {
+      const index place = i % 16 / 4 * 16 + i / 16 * 4 + i % 4;  // as the instructions below put 64 numbers in four vectors
+      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::lrint(work[k + place] * inverse)) + 128);
+    }
   }
   return most / 127;
 }
@@ -261,7 +256,7 @@ row_rounding<T> int8_rounding() {
   return plain_round_row<T>;
 }
 
-GRAFT_INLINE int8_kernel_function int8_kernel([[maybe_unused]] tile_path path) {
+GRAFT_INLINE int8_kernel_code* int8_kernel([[maybe_unused]] tile_path path) {
 #if defined(__x86_64__)
   static const bool vnni = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
   if (path == tile_path::amx && int8_tiles_work()) return amx_int8_kernel;

@@ -58,18 +58,15 @@ row_rounding<T> int8_rounding();
 /// A kernel computes c (most_rows, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
 /// written, too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128; SCALE: of its rows; B: as
 /// int8_columns says; BIAS: 32 numbers.
-using int8_kernel_function = void (*)(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
-                                      index height, index width, float* c, upcoming next);
+using int8_kernel_code = void(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
+                              index width, float* c, upcoming next);
 
-void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
-                       index width, float* c, upcoming next);
+int8_kernel_code plain_int8_kernel;
 #if defined(__x86_64__)
-/// For threads that hold tile_path::amx's unit.
-void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
-                     index width, float* c, upcoming next);
+int8_kernel_code amx_int8_kernel;  // for threads that hold tile_path::amx's unit
 #endif
 /// The fastest kernel that this processor runs for threads that hold PATH's unit.
-int8_kernel_function int8_kernel(tile_path path);
+int8_kernel_code* int8_kernel(tile_path path);
 const char* int8_kernel_name(tile_path path);
 
 }  // namespace graft::detail

@@ -73,9 +73,8 @@ void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weigh
 /// W as pack_int8_weight rounded it; nothing: it did not.
 template <class T>
 std::optional<int8_weight> int8_form(const parameter<T>& w) {
-  const packed_weight* forms = w.packed();
-  if (forms == nullptr || forms->int8.empty()) return std::nullopt;
-  return int8_weight{forms->int8.data(), w.cols(), w.rows()};
+  if (w.packed() == nullptr || w.packed()->int8.empty()) return std::nullopt;
+  return int8_weight{w.packed()->int8.data(), w.cols(), w.rows()};
 }
 
 /// The left factor of int8_products, rounded, in scratch memory: rows x of a matrix, or of a factor of other products,   x' = s (q - 128),
@@ -128,43 +127,32 @@ template <class P>
 void int8_products(const int8_rows& x, std::span<const int8_weight> rights, context& ctx, blocks_function<P> f) {
   using real = typename P::real;
   using format = tile<std::uint8_t>;
-  constexpr index side = detail::block_side;
   const timed time(ctx.times, operation::product);
-  const index panels = format::panels(x.rows), tiles = detail::int8_tiles(x.depth), panel_bytes = int8_weight::panel_bytes(x.depth);
+  const index tiles = detail::int8_tiles(x.depth), panel_bytes = int8_weight::panel_bytes(x.depth);
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
   const auto kernel = detail::int8_kernel(path);
-  const auto piece = [&](index which, std::array<index, 2> rows, std::array<index, 2> across, int) {
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, int) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
-    const index end = std::min(across[1], format::panels(right.columns));
-    const index high = detail::most_rows(path), first = rows[0] * format::side, last = std::min(x.rows, rows[1] * format::side);
-    alignas(64) float strip[detail::most_rows(tile_path::amx) * side], bias[side] = {};
-    for (index j = across[0]; j < end; j += 2) {
-      const index col = j * format::side, width = std::min(side, right.columns - col);
-      if (right.bias != nullptr) std::copy_n(right.bias + col, width, bias);
-      const index lines = std::clamp<index>(end - j - 2, 0, 2) * panel_bytes / 64;
-      const detail::upcoming next{reinterpret_cast<const char*>(right.panel(j)) + 2 * panel_bytes, lines};
-      for (index row = first; row < last; row += high) {
-        const index height = std::min(high, last - row);
-        detail::kernel_time watch(ctx.times);
-        kernel(x.q + row / format::side * tiles * format::size, x.scale + row, right.panel(j), bias, tiles, height, width, strip,
-               next.part((row - first) / high, (last - first + high - 1) / high, 0));
-        watch.operations = 2 * height * width * x.depth;
-        watch.stop();
-        for (index i = 0; i < height; i += side) {
-          const view<float> block(strip + i * side, std::min(side, height - i), width, side);
-          if constexpr (std::is_same_v<real, float>) {
-            f(which, row + i, col, block);
-          } else {
-            matrix<real> own = block.template cast<real>();
-            f(which, row + i, col, own);
-          }
-        }
-      }
-    }
+    const auto compute = [&](index row, index j, index height, index width, float* strip, const auto& next) {
+      alignas(64) float bias[detail::block_side] = {};
+      if (right.bias != nullptr) std::copy_n(right.bias + j * format::side, width, bias);
+      kernel(x.q + row / format::side * tiles * format::size, x.scale + row, right.panel(j), bias, tiles, height, width, strip,
+             next(right.panel(j), panel_bytes));
+      return x.depth;
+    };
+    detail::for_each_block<float>({x.rows, right.columns}, row_panels, column_panels, path, ctx.times, compute,
+                                  [&](index row, index col, const view<float>& block) {
+                                    if constexpr (std::is_same_v<real, float>) {
+                                      f(which, row, col, block);
+                                    } else {
+                                      matrix<real> own = block.template cast<real>();
+                                      f(which, row, col, own);
+                                    }
+                                  });
   };
-  detail::partition(panels, columns, panel_bytes, std::ssize(rights), path, ctx, piece);
+  detail::partition(format::panels(x.rows), columns, panel_bytes, std::ssize(rights), path, ctx, piece);
 }
 
 }  // namespace graft

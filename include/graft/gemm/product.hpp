@@ -3,14 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstring>
+#include <chrono>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "graft/core/context.hpp"
-#include "graft/core/error.hpp"
 #include "graft/core/function_view.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/core/parameter.hpp"
@@ -212,67 +208,63 @@ using blocks_function = function_view<void(index, index, index, view<typename P:
 
 namespace detail {
 
-/// Adds what kernels take to TIMES, if there are any.
-class kernel_time {
- public:
-  index operations = 0;
-
-  explicit kernel_time(profile* times) : times_(times), started_(times != nullptr ? clock::now() : clock::time_point()) {}
-  void stop() const {
-    if (times_ == nullptr) return;
-    times_->kernel_operations += operations;
-    times_->kernel_nanoseconds += std::chrono::nanoseconds(clock::now() - started_).count();
-  }
-
- private:
+/// The blocks of a product of ALL[0] x ALL[1] numbers, those of the panels ROWS x COLUMNS, [begin, end) each, one after the other: two
+/// columns of panels stay in cache while all the rows go by. COMPUTE(row, j, height, width, strip, next) lets a kernel write the strip of
+/// rows that begins at ROW, in the panels J and J + 1, and returns how deep the product is; next(panel, bytes) is what the kernel is to
+/// fetch of the two panels behind those at PANEL. F gets the blocks. TIMES gets what kernels take, if it is not null.
+template <class Real, class Compute, class F>
+void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
+                    Compute&& compute, F&& f) {
   using clock = std::chrono::steady_clock;
-  profile* times_;
-  clock::time_point started_;
-};
-
-/// The two panels behind those at PANELS, of TILES each, if there ARE any.
-template <class T>
-upcoming next_panels(const T* panels, index tiles, bool are) {
-  const index size = 2 * tiles * tile<T>::size;
-  return {reinterpret_cast<const char*>(panels + size), are ? size * static_cast<index>(sizeof(T)) / 64 : 0};
+  constexpr index side = tile<Real>::side;
+  const index high = most_rows(path), first = rows[0] * side, end = std::min(all[0], rows[1] * side);
+  const index last = std::min(columns[1], tile<Real>::panels(all[1]));
+  alignas(64) Real strip[most_rows(tile_path::amx) * block_side];
+  for (index j = columns[0]; j < last; j += 2) {
+    const index width = std::min(block_side, all[1] - j * side);
+    for (index row = first; row < end; row += high) {
+      const index height = std::min(high, end - row);
+      const auto next = [&](const void* panel, index bytes) {
+        const upcoming panels{static_cast<const char*>(panel) + 2 * bytes, std::clamp<index>(last - j - 2, 0, 2) * bytes / 64};
+        return panels.part((row - first) / high, (end - first + high - 1) / high, 0);
+      };
+      const auto started = times != nullptr ? clock::now() : clock::time_point();
+      const index depth = compute(row, j, height, width, strip, next);
+      if (times != nullptr) {
+        times->kernel_operations += 2 * height * width * depth;
+        times->kernel_nanoseconds += std::chrono::nanoseconds(clock::now() - started).count();
+      }
+      for (index i = 0; i < height; i += block_side) {
+        f(row + i, j * side, view<Real>(strip + i * block_side, std::min(block_side, height - i), width, block_side));
+      }
+    }
+  }
 }
 
-/// The blocks of the sum of all LEFTS[t] RIGHTS[t], of the panels ROWS x COLUMNS, [begin, end) each, one after the other: two columns of
-/// panels stay in cache while all the rows go by. ROOM: for those of RIGHTS that lie turned.
+/// The same of the sum of all LEFTS[t] RIGHTS[t]. ROOM: for those of RIGHTS that lie turned.
 template <class P>
 void blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, std::array<index, 2> rows,
             std::array<index, 2> columns, tile_path path, profile* times, typename P::operand* room, block_function<P> f) {
   using real = typename P::real;
   using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
-  const index all_rows = lefts[0].rows(), all_columns = rights[0].columns();
-  const index high = most_rows(path), first = rows[0] * format::side, end = std::min(all_rows, rows[1] * format::side);
-  constexpr index sums = block_side * (std::is_same_v<typename P::operand, bfloat16> ? most_rows(tile_path::amx) : block_side);
-  alignas(64) real strip[sums], term[sums];
-  for (index j = columns[0]; j < columns[1]; j += 2) {
-    const index width = std::min(block_side, all_columns - j * format::side);
-    for (index row = first; row < end; row += high) {
-      const index height = std::min(high, end - row);
-      kernel_time watch(times);
-      auto* own = room;
-      for (std::size_t t = 0; t < lefts.size(); own += rights[t++].room()) {
-        const index tiles = format::tiles(rights[t].depth());
-        const auto* right = rights[t].panels(j, own, row == first);
-        const upcoming next = next_panels(right, tiles, j + 2 < columns[1] && rights[t].room() == 0);
-        kernel(lefts[t].panel(row / format::side), right, tiles, height, width, t == 0 ? strip : term,
-               next.part((row - first) / high, (end - first + high - 1) / high, 0));
-        if (t > 0) {
+  const auto compute = [&](index row, index j, index height, index width, real* strip, const auto& next) {
+    alignas(64) real term[most_rows(tile_path::amx) * block_side];
+    index depth = 0;
+    auto* own = room;
+    for (std::size_t t = 0; t < lefts.size(); own += rights[t++].room()) {
+      const packed_b<P>& right = rights[t];
+      const auto* panels = right.panels(j, own, row == rows[0] * format::side);
+      kernel(lefts[t].panel(row / format::side), panels, format::tiles(right.depth()), height, width, t == 0 ? strip : term,
+             right.room() > 0 ? upcoming{} : next(panels, packed_b<P>::panel_bytes(right.depth())));
+      depth += right.depth();
+      if (t == 0) continue;
 #pragma omp simd
-          for (index n = 0; n < height * block_side; ++n) strip[n] += term[n];
-        }
-        watch.operations += 2 * height * width * rights[t].depth();
-      }
-      watch.stop();
-      for (index i = 0; i < height; i += block_side) {
-        f(row + i, j * format::side, view<real>(strip + i * block_side, std::min(block_side, height - i), width, block_side));
-      }
+      for (index n = 0; n < height * block_side; ++n) strip[n] += term[n];
     }
-  }
+    return depth;
+  };
+  for_each_block<real>({lefts[0].rows(), rights[0].columns()}, rows, columns, path, times, compute, f);
 }
 
 /// Calls f(i, thread) for every i of 0 .. COUNT - 1 on ctx.threads threads, THREAD being which of them, that hold PATH's unit; each takes
@@ -329,7 +321,6 @@ void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> r
   const auto turned = ctx.memory.take_rows<typename P::operand>(ctx.threads, room);
   const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, int thread) {
     const auto own = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
-    column_panels[1] = std::min(column_panels[1], format::panels(own[0].columns()));
     detail::blocks<P>(lefts, own, row_panels, column_panels, path, ctx.times, turned.row_data(thread),
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };

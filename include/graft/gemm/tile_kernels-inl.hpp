@@ -1,9 +1,7 @@
 #pragma once
 // Bodies of graft/gemm/tile_kernels.hpp.
 
-#include <algorithm>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "graft/core/compiled.hpp"
@@ -18,7 +16,7 @@ namespace graft::detail {
 
 /// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
 /// What is left over, if it is no more than half as many, goes through kernels of half as many.
-template <int Rows, auto Narrow, auto Wide, class T, class Real, auto FewNarrow = Narrow, auto FewWide = Wide>
+template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide, class T, class Real>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
   const index parts = (height + Rows - 1) / Rows;
   for (index i = 0; i < parts; ++i) {
@@ -29,22 +27,11 @@ void by_rows(const T* a, const T* b, index depth, index height, index width, Rea
   }
 }
 
-/// BYTES of numbers that one register holds: wider ones than a processor has would be computed number by number.
-template <class T, int Bytes>
-struct lanes;
-template <int Bytes>
-struct lanes<float, Bytes> {
-  typedef float type __attribute__((vector_size(Bytes), aligned(4)));  // NOLINT: an alias drops the alignment
-};
-template <int Bytes>
-struct lanes<double, Bytes> {
-  typedef double type __attribute__((vector_size(Bytes), aligned(8)));  // NOLINT
-};
-
-/// ROWS x 16 PANELS sums in registers. A struct, as a deduced type of vectors loses that they need not be aligned.
+/// ROWS x 16 PANELS sums in registers of BYTES: wider ones than a processor has would be computed number by number. A struct, as a deduced
+/// type of vectors loses that they need not be aligned.
 template <class T, int Bytes, int Rows, int Panels>
 struct block_sums {
-  using vector = typename lanes<T, Bytes>::type;
+  typedef T vector __attribute__((vector_size(Bytes), aligned(sizeof(T))));  // NOLINT: an alias drops the alignment
   static constexpr index width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
 
   [[gnu::always_inline]] void clear() {
@@ -142,14 +129,6 @@ void twice(const T* a, const T* b, index depth, Real* c, upcoming next) {
   Narrow(a, b + depth * tile<T>::size, depth, c + 16, {});
 }
 
-template <class T>
-void plain_block(const T* a, const T* b, index depth, T* c, upcoming next) {
-  real_block<16, 2, 1>(a, b, depth, c, next);
-}
-inline void plain_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
-  bf16_block<16, 2, 1>(a, b, depth, c, next);
-}
-
 #if defined(__x86_64__)
 
 template <class T>
@@ -171,12 +150,8 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
                                                                             upcoming next) {
   using format = tile<bfloat16>;
   const index panel = depth * format::size;
-  __m512 sum[Rows][Panels];
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_setzero_ps();
-  }
+  block_sums<float, 64, Rows, Panels> sum;
+  sum.clear();
   for (index t = 0; t < depth; ++t, a += format::size, b += format::size) {
     const auto* left = reinterpret_cast<const four_bytes*>(a);
     next.fetch();
@@ -189,15 +164,11 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
       for (int i = 0; i < Rows; ++i) {
         const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(left[i * format::depth / 2 + pair])));
 #pragma GCC unroll 2
-        for (int j = 0; j < Panels; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], both, columns[j]);
+        for (int j = 0; j < Panels; ++j) sum.at[i][j] = _mm512_dpbf16_ps(sum.at[i][j], both, columns[j]);
       }
     }
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < Panels; ++j) _mm512_storeu_ps(c + i * block_side + index{16} * j, sum[i][j]);
-  }
+  sum.store(c);
 }
 
 inline void amx_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming next) {
@@ -213,12 +184,11 @@ tile_kernel<T, T> real_kernel() {
   static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (avx512) {
-    return by_rows<rows, avx512_block<T, rows, 1>, avx512_block<T, rows, 2>, T, T, avx512_block<T, few_rows, 1>,
-                   avx512_block<T, few_rows, 2>>;
+    return by_rows<rows, avx512_block<T, rows, 1>, avx512_block<T, rows, 2>, avx512_block<T, few_rows, 1>, avx512_block<T, few_rows, 2>>;
   }
-  if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>, T, T>;
+  if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>>;
 #endif
-  return by_rows<2, plain_block<T>, twice<plain_block<T>, T, T>, T, T>;
+  return by_rows<2, real_block<16, 2, 1, T>, twice<real_block<16, 2, 1, T>, T, T>>;
 }
 
 GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
@@ -226,10 +196,10 @@ GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
   if (path == tile_path::amx) return amx_bf16_strip;
   if (path == tile_path::avx512)
-    return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, bfloat16, float, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
-  if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>, bfloat16, float>;
+    return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
+  if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>>;
 #endif
-  return by_rows<2, plain_bf16_block, twice<plain_bf16_block, bfloat16, float>, bfloat16, float>;
+  return by_rows<2, bf16_block<16, 2, 1>, twice<bf16_block<16, 2, 1>, bfloat16, float>>;
 }
 
 GRAFT_INLINE tile_unit::tile_unit(tile_path path) : used_(path == tile_path::amx) {

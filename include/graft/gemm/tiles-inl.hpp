@@ -1,7 +1,6 @@
 #pragma once
 // Bodies of graft/gemm/tiles.hpp.
 
-#include <cstdint>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -57,10 +56,7 @@ GRAFT_INLINE void transpose_blocks(const four_bytes* from, four_bytes* to) {
 
 GRAFT_INLINE void transpose_units(const four_bytes* from, four_bytes* to) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") != 0) {
-    transpose_rows_avx512(from, to);
-    return;
-  }
+  if (__builtin_cpu_supports("avx512f") != 0) return transpose_rows_avx512(from, to);
 #endif
   transpose_blocks(from, to);
 }

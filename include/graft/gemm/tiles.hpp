@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
 #include "graft/core/bfloat16.hpp"
 #include "graft/core/types.hpp"
@@ -70,12 +68,10 @@ void pack_transposed(const S* source, index stride, bool left, T* out) {
   using format = tile<T>;
   alignas(64) T own[format::size];
   const index n = left ? format::side : format::depth;
-  bool paired = false;
   if constexpr (sizeof(T) == 2) {
-    paired = left;
-    if (paired) pair_rows(source, stride, reinterpret_cast<four_bytes*>(own));
+    if (left) pair_rows(source, stride, reinterpret_cast<four_bytes*>(own));
   }
-  for (index i = 0; !paired && i < format::size / n; ++i) convert(source + i * stride, own + i * n, n);
+  for (index i = 0; (sizeof(T) != 2 || !left) && i < format::size / n; ++i) convert(source + i * stride, own + i * n, n);
   if constexpr (sizeof(T) == 8) {
     const index rows = left ? format::depth : format::side, cols = format::size / rows;
     for (index i = 0; i < cols; ++i) {
@@ -105,10 +101,7 @@ void pack_whole_tile(bool left, transpose op, const S* source, index stride, T* 
 template <class T, class S>
 void pack_tile(bool left, transpose op, const S* source, index stride, index length, index reach, T* out) {
   using format = tile<T>;
-  if (length == format::side && reach == format::depth) {
-    pack_whole_tile(left, op, source, stride, out);
-    return;
-  }
+  if (length == format::side && reach == format::depth) return pack_whole_tile(left, op, source, stride, out);
   const bool rows_go_deep = left == (op == transpose::no);
   const index rows = rows_go_deep ? length : reach, columns = rows_go_deep ? reach : length;
   const index width = rows_go_deep ? format::depth : format::side;

@@ -1,15 +1,16 @@
 #pragma once
 // Bodies of graft/layers/attention_prefix.hpp.
 
-#include "graft/core/compiled.hpp"
+#include "graft/core/parallel.hpp"
 #include "graft/layers/attention_prefix.hpp"
+#include "graft/ops/activation.hpp"
 
 namespace graft {
 
 template <class P>
 void attention_prefix<P>::settle(int threads) {
   settled_.reset();
-  if (network == nullptr || is_trainable(*network) || is_trainable(*up_project)) return;
+  if (network == nullptr || trains_network()) return;
   context ctx;
   ctx.threads = threads;
   settled_ = std::make_shared<const matrix<real>>(values(nullptr, ctx));
@@ -29,8 +30,7 @@ void attention_prefix<P>::forward(const_view<real> x, const_view<operand> own, v
   const view<real> g = means(gates, ctx);
   view<real> rows = ctx.memory.take_rows<real>(ctx.threads, width);  // gated, before they are rounded
   parallel_for(sequences, 1, ctx.threads, [&](index b, index) {
-    const index first = ctx.first_row(b), end = ctx.first_row(b + 1);
-    const index to = first + b * length_;
+    const index first = ctx.first_row(b), end = ctx.first_row(b + 1), to = first + b * length_;
     for (index l = 0; l < length_; ++l) {
       const real* from = p.row_data(l);
       if (gate) {
@@ -55,10 +55,8 @@ typename P::real attention_prefix<P>::backward(const_view<operand> dall, const_v
       std::copy(from, from + width, down.row_data(r));
     }
   });
-  const bool through_gate = gate && (dx != nullptr || is_trainable(*gate));
   const view<real> g = means(s.gates, ctx);
-  const bool trains_network = network != nullptr && (is_trainable(*network) || is_trainable(*up_project));
-  if (trains_network || (key_values && key_values->is_trained())) {
+  if (trains_network() || (key_values && key_values->is_trained())) {
     view<real> dp = key_values ? gradient_of(*key_values, ctx) : ctx.memory.take<real>(length_, width);
     if (network != nullptr) dp.setZero();
     parallel_for(length_, 1, ctx.threads, [&](index l, index) {
@@ -70,9 +68,9 @@ typename P::real attention_prefix<P>::backward(const_view<operand> dall, const_v
         for (index c = half; c < width; ++c) to[c] += of_values * number(from[c]);
       }
     });
-    if (trains_network) network_backward(dp, s.z, ctx);
+    if (trains_network()) network_backward(dp, s.z, ctx);
   }
-  if (!through_gate) return beta;
+  if (!gate || (dx == nullptr && !is_trainable(*gate))) return beta;
   const const_view<real> p = values(nullptr, ctx), gates = s.gates;
   view<real> dz = ctx.memory.take<real>(gates.rows(), gates.cols());
   parallel_for(sequences, 1, ctx.threads, [&](index b, index) {
@@ -95,12 +93,11 @@ typename P::real attention_prefix<P>::backward(const_view<operand> dall, const_v
 template <class P>
 const_view<typename P::real> attention_prefix<P>::values(buffer<real>* kept, context& ctx) const {
   if (network == nullptr) return key_values->value();
-  const bool trains = is_trainable(*network) || is_trainable(*up_project);
-  if (settled_ && !trains) return *settled_;
+  if (settled_ && !trains_network()) return *settled_;
   const linear<P>& down = network->down_project;
   view<real> p = ctx.memory.take<real>(length_, up_project->out());
   view<real> t = ctx.memory.take<real>(length_, down.out());
-  view<real> z = kept != nullptr && trains ? kept->resize(length_, down.out()) : t;
+  view<real> z = kept != nullptr && trains_network() ? kept->resize(length_, down.out()) : t;
   down.forward(network->embedding.value(), z, nullptr, ctx);
   for (index l = 0; l < length_; ++l) ops::activate_row<real>(network->act, z.row(l), t.row(l));
   up_project->forward(t, p, nullptr, ctx);

@@ -2,18 +2,15 @@
 // Keys and values of their own in front of every sequence (prefix tuning).
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/parallel.hpp"
 #include "graft/core/range.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/activation.hpp"
 
 namespace graft {
 
@@ -103,6 +100,8 @@ class attention_prefix {
   /// g (B, 1 or 2), in scratch memory, from s (N, 1 or 2).
   view<real> means(const_view<real> gates, context& ctx) const;
   void network_backward(const_view<real> dp, const_view<real> z, context& ctx);
+  /// Whether p changes by training what makes it.
+  bool trains_network() const { return network != nullptr && (is_trainable(*network) || is_trainable(*up_project)); }
 
   index length_;
   bool owns_network_;
@@ -114,9 +113,9 @@ inline void check_prefix(const prefix_options& o, index layers) {
   check_range("prefix_length", static_cast<double>(o.length), ranges::prefix_length);
   check_range("prefix_bottleneck", static_cast<double>(o.bottleneck), ranges::prefix_bottleneck);
   check_range("prefix_gates", static_cast<double>(o.gates), ranges::prefix_gates);
-  index left = 0;
-  for (index l = 0; l < layers; ++l) left += std::find(o.leave_out.begin(), o.leave_out.end(), l) == o.leave_out.end() ? 1 : 0;
-  if (left == 0) throw config_error("a prefix that leaves out all " + std::to_string(layers) + " layers is none");
+  index l = 0;
+  while (l < layers && std::find(o.leave_out.begin(), o.leave_out.end(), l) != o.leave_out.end()) ++l;
+  if (l == layers) throw config_error("a prefix that leaves out all " + std::to_string(layers) + " layers is none");
 }
 
 /// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out. OWN comes before ".prefix" in the names

@@ -1,8 +1,10 @@
 #pragma once
 // Bodies of graft/layers/coupling.hpp.
 
-#include "graft/core/compiled.hpp"
+#include "graft/core/number_text.hpp"
+#include "graft/core/range.hpp"
 #include "graft/layers/coupling.hpp"
+#include "graft/ops/activation.hpp"
 
 namespace graft {
 

@@ -4,11 +4,8 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/number_text.hpp"
-#include "graft/core/range.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/activation.hpp"
 
 namespace graft {
 

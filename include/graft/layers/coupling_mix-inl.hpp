@@ -1,8 +1,10 @@
 #pragma once
 // Bodies of graft/layers/coupling_mix.hpp.
 
-#include "graft/core/compiled.hpp"
+#include <algorithm>
+
 #include "graft/layers/coupling_mix.hpp"
+#include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
@@ -10,9 +12,9 @@ template <class P>
 void coupling_mix<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
   if (s != nullptr) s->with.resize(members.size());
   if (weights == nullptr) {
-    const std::size_t i = first();
-    if (i < members.size()) {
-      members[i].by.forward(x, y, s != nullptr ? &s->with[i].inner : nullptr, ctx);
+    const auto own = std::ranges::find(members, index{0}, &parts::member::number);
+    if (own != members.end()) {
+      own->by.forward(x, y, s != nullptr ? &s->with[0].inner : nullptr, ctx);
     } else if (x.data() != y.data()) {
       y = x;
     }
@@ -34,9 +36,9 @@ void coupling_mix<P>::forward(const_view<real> x, view<real> y, saved* s, contex
 template <class P>
 void coupling_mix<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   if (weights == nullptr) {
-    const std::size_t i = first();
-    if (i < members.size()) {
-      members[i].by.backward(dy, s.with[i].inner, dx, ctx);
+    const auto own = std::ranges::find(members, index{0}, &parts::member::number);
+    if (own != members.end()) {
+      own->by.backward(dy, s.with[0].inner, dx, ctx);
     } else if (dx != nullptr && dx->data() != dy.data()) {
       *dx = dy;
     }
@@ -59,13 +61,6 @@ void coupling_mix<P>::backward(const_view<real> dy, const saved& s, view<real>* 
   }
   if (dx != nullptr) *dx = sum;
   weights->backward(dw, w, ctx);
-}
-
-template <class P>
-std::size_t coupling_mix<P>::first() const {
-  std::size_t i = 0;
-  while (i < members.size() && members[i].number != 0) ++i;
-  return i;
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

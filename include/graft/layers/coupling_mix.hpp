@@ -5,7 +5,6 @@
 
 #include "graft/layers/coupling.hpp"
 #include "graft/layers/mixing_weights.hpp"
-#include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
@@ -31,10 +30,6 @@ class coupling_mix : public mixed_parts<P, coupling<P>> {
   void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   /// DX may be DY's memory.
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
-
- private:
-  /// Where member 0 stands among the members; behind the last: nowhere.
-  std::size_t first() const;
 };
 
 static_assert(layer<coupling_mix<f64>> && layer<coupling_mix<f32>> && layer<coupling_mix<bf16>>);

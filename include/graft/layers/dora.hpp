@@ -1,7 +1,6 @@
 #pragma once
 // A frozen weight with a low-rank update, the rows of their sum at lengths of their own (DoRA).
 
-#include <memory>
 #include <string>
 
 #include "graft/core/error.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // Bodies of graft/layers/embedding.hpp.
 
-#include "graft/core/compiled.hpp"
+#include "graft/core/parallel.hpp"
 #include "graft/layers/embedding.hpp"
 
 namespace graft {

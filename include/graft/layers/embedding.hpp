@@ -6,7 +6,6 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/parallel.hpp"
 #include "graft/core/precision.hpp"
 
 namespace graft {
@@ -14,7 +13,6 @@ namespace graft {
 /// y_n += W[id_n]          Backward:  dW[id_n] += dy_n, but for the ids PADDING (-1: none)
 /// @param  ids  (N) rows of the table            y (N, H) is added to, since the model sums three tables            W (V, H)
 /// Saved: nothing (the caller has the ids).   Cost: one pass over y.   Frozen: backward does nothing.
-/// @throws shape_error  an id outside 0 .. V - 1
 /// Source: torch.nn.Embedding, PADDING its padding_idx.   Tested: tests/layers/embedding_test.cpp
 template <class P>
 class embedding {
@@ -25,8 +23,7 @@ class embedding {
   embedding(const std::string& prefix, index rows, index hidden_size)
       : weight(parameter<real>::table(prefix + ".weight", parameter_role::weight, rows, hidden_size)) {}
 
-  /// y_i += the row of ids_i; backward adds dy_i to that row's gradient, but for PADDING's.
-  /// @throws shape_error  there is no row for an id
+  /// @throws shape_error  an id outside 0 .. V - 1
   void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const;
   void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1);
 

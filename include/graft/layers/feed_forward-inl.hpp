@@ -1,8 +1,8 @@
 #pragma once
 // Bodies of graft/layers/feed_forward.hpp.
 
-#include "graft/core/compiled.hpp"
 #include "graft/layers/feed_forward.hpp"
+#include "graft/ops/activation.hpp"
 
 namespace graft {
 
@@ -22,10 +22,7 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
 template <class P>
 void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta) {
   scratch::mark mark(ctx.memory);
-  if (options_.gated) {
-    gated_backward(dh, s, dx, ctx, beta);
-    return;
-  }
+  if (options_.gated) return gated_backward(dh, s, dx, ctx, beta);
   view<real> dprojected = ctx.memory.take<real>(dh.rows(), options_.hidden_size);
   ops::dropout<real>(dh, dprojected, options_.hidden_dropout, options_.dropout_stream, ctx.rows(), ctx);
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);

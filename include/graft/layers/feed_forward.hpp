@@ -6,7 +6,6 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/tuning_options.hpp"
 #include "graft/layers/linear.hpp"
-#include "graft/ops/activation.hpp"
 #include "graft/ops/dropout.hpp"
 
 namespace graft {

@@ -1,24 +1,21 @@
 #pragma once
 // Bodies of graft/layers/layer_norm.hpp.
 
-#include "graft/core/compiled.hpp"
 #include "graft/layers/layer_norm.hpp"
 
 namespace graft {
 
 template <class P>
-void layer_norm<P>::forward(const_view<real> x, const const_view<real>* residual, view<real> y, saved* s, context& ctx) const {
+void layer_norm<P>::forward(const_view<real> x, const_view<real> residual, view<real> y, saved* s, context& ctx) const {
   check_shape(x.cols() == weight.cols(), weight.name, "x", x, [&] { return "needs " + std::to_string(weight.cols()) + " columns"; });
   if (!normalizes()) {
     if (y.data() != x.data()) convert_rows(x, y, ctx.threads);
-    if (residual != nullptr && residual->rows() > 0) ops::add_rows<real>(*residual, y, ctx);
+    ops::add_rows<real>(residual, y, ctx);
     return;
   }
-  if (residual != nullptr && residual->rows() == 0) residual = nullptr;
-  view<operand> xhat = s != nullptr ? s->xhat.resize(x.rows(), x.cols()) : view<operand>(nullptr, 0, 0);
-  view<real> r = s != nullptr ? s->r.resize(x.rows(), 1) : view<real>(nullptr, 0, 0);
-  ops::layer_norm_forward<real, operand>(x, residual, weight.value(), bias.value(), eps_, y, s != nullptr ? &xhat : nullptr,
-                                         s != nullptr ? &r : nullptr, ctx);
+  const view<operand> xhat = s != nullptr ? s->xhat.resize(x.rows(), x.cols()) : view<operand>(nullptr, 0, 0);
+  const view<real> r = s != nullptr ? s->r.resize(x.rows(), 1) : view<real>(nullptr, 0, 0);
+  ops::layer_norm_forward<real, operand>(x, residual, weight.value(), bias.value(), eps_, y, xhat, r, ctx);
 }
 
 template <class P>
@@ -27,10 +24,8 @@ void layer_norm<P>::backward(const_view<real> dy, const saved& s, view<real>* dx
     if (dx != nullptr && dx->data() != dy.data()) convert_rows(dy, *dx, ctx.threads);
     return;
   }
-  view<real> dg = weight.is_trained() ? gradient_of(weight, ctx) : view<real>(nullptr, 0, 0);
-  view<real> db = bias.is_trained() ? gradient_of(bias, ctx) : view<real>(nullptr, 0, 0);
-  ops::layer_norm_backward<real, operand>(dy, s.xhat, s.r, weight.value(), dx, weight.is_trained() ? &dg : nullptr,
-                                          bias.is_trained() ? &db : nullptr, ctx);
+  const auto gradient = [&](parameter<real>& w) { return w.is_trained() ? gradient_of(w, ctx) : view<real>(nullptr, 0, 0); };
+  ops::layer_norm_backward<real, operand>(dy, s.xhat, s.r, weight.value(), dx, gradient(weight), gradient(bias), ctx);
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

@@ -39,9 +39,9 @@ class layer_norm {
   /// The residual X as a site adds it: nothing, of no rows, where the layer does.
   const_view<real> residual(const const_view<real>& x) const { return normalizes() ? x : const_view<real>(nullptr, 0, x.cols()); }
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const { forward(x, nullptr, y, s, ctx); }
-  /// y = LN(x + RESIDUAL), or LN(x) where that is null.
-  void forward(const_view<real> x, const const_view<real>* residual, view<real> y, saved* s, context& ctx) const;
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const { forward(x, {nullptr, 0, 0}, y, s, ctx); }
+  /// y = LN(x + RESIDUAL), or LN(x) where that has no rows.
+  void forward(const_view<real> x, const_view<real> residual, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   template <class F>

@@ -1,7 +1,11 @@
 #pragma once
 // Bodies of graft/layers/linear.hpp.
 
-#include "graft/core/compiled.hpp"
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <span>
+
 #include "graft/layers/linear.hpp"
 
 namespace graft {

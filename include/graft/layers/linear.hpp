@@ -1,12 +1,8 @@
 #pragma once
 // The fully connected layer.
 
-#include <algorithm>
-#include <cstddef>
 #include <initializer_list>
-#include <new>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "graft/core/layer.hpp"

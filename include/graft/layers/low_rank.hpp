@@ -2,7 +2,6 @@
 // The low-rank update of a frozen weight (LoRA).
 
 #include <string>
-#include <vector>
 
 #include "graft/core/layer.hpp"
 #include "graft/core/tuning_options.hpp"
@@ -31,7 +30,8 @@ class low_rank {
   /// s u (N, r), in scratch memory.
   view<real> project(const product_input<P>& x, context& ctx) const {
     const auto mask = mask_of(ctx);
-    return ops::taken_product<P>(mask.active() ? ops::dropped_out<P>(x, mask, ctx) : x, {a, transpose::yes}, ctx, ops::scale<real>{scale_});
+    const auto drop = [&](real* numbers, index row, index col, index n) { mask.apply(numbers, numbers, row, col, n); };
+    return ops::taken_product<P>(mask.active() ? x.changed(ctx, drop) : x, {a, transpose::yes}, ctx, ops::scale<real>{scale_});
   }
   /// du (N, r), in scratch memory.
   view<real> project_back(const product_input<P>& dy, context& ctx) const {
@@ -42,14 +42,14 @@ class low_rank {
   ops::add_low_rank<real> term(const_view<real> u) const { return {u, b.value()}; }
   ops::add_low_rank_backward<real> term_back(const_view<real> du, const context& ctx) const { return {du, a.value(), mask_of(ctx)}; }
 
-  /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and ROWS (N, 1), if not null, times.
+  /// Adds the gradients of those of A and B that are trained, where the update is added WEIGHT times, and G (N, 1), if it has rows, times.
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx, real weight = real(1),
-                            const view<real>* rows = nullptr) {
+                            const_view<real> g = {nullptr, 0, 0}) {
     scratch::mark mark(ctx.memory);
     const auto scaled = [&](view<real> u) {
       if (weight != real(1)) u *= weight;
-      for (index r = 0; rows != nullptr && r < u.rows(); ++r) u.row(r) *= (*rows)(r, 0);
+      if (g.rows() > 0) ops::scale_rows{g}(0, 0, u);
       return u;
     };
     if (b.is_trained()) add_weight_gradient<P>(b, dy, scaled(project(x, ctx)), ctx);

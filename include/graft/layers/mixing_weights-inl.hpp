@@ -1,8 +1,8 @@
 #pragma once
 // Bodies of graft/layers/mixing_weights.hpp.
 
-#include "graft/core/compiled.hpp"
 #include "graft/layers/mixing_weights.hpp"
+#include "graft/ops/softmax.hpp"
 
 namespace graft {
 
@@ -28,20 +28,6 @@ void mixing_weights<P>::backward(const_view<real> dw, const_view<real> w, contex
   if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
   if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
   if (mode_ == mixing_mode::weights) dv += d;
-}
-
-template <class P>
-typename P::real mixing_weights<P>::initial(index count, mixing_mode mode) {
-  switch (mode) {
-    case mixing_mode::softmax:
-      return real(1) / real(count);
-    case mixing_mode::gates:
-    case mixing_mode::fusion:
-      return real(0);
-    case mixing_mode::weights:
-      return real(1);
-  }
-  return real(0);
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

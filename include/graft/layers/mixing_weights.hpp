@@ -9,7 +9,6 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
 #include "graft/core/tuning_options.hpp"
-#include "graft/ops/softmax.hpp"
 
 namespace graft {
 
@@ -23,7 +22,11 @@ class mixing_weights {
 
   /// Parameter PREFIX.weights
   mixing_weights(const std::string& prefix, index count, mixing_mode mode)
-      : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count, initial(count, mode))), mode_(mode) {}
+      : v(parameter<real>::vector(prefix + ".weights", parameter_role::mixing, count,
+                                  mode == mixing_mode::softmax   ? real(1) / real(count)
+                                  : mode == mixing_mode::weights ? real(1)
+                                                                 : real(0))),
+        mode_(mode) {}
 
   index count() const { return v.size(); }
 
@@ -40,7 +43,6 @@ class mixing_weights {
   parameter<real> v;  ///< (1, M), one number for each member
 
  private:
-  static real initial(index count, mixing_mode mode);
   mixing_mode mode_;
 };
 

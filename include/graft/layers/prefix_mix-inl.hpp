@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "graft/core/compiled.hpp"
 #include "graft/core/parallel.hpp"
 #include "graft/layers/prefix_mix.hpp"
 #include "graft/ops/column_sum.hpp"
@@ -103,11 +102,6 @@ auto prefix_mix<P>::backward(const_view<operand> dc, const_view<operand> x, cons
   }
   weights->backward(dw, w, ctx);
   return beta;
-}
-
-template <class P>
-bool prefix_mix<P>::needs_input() const {
-  return std::any_of(members.begin(), members.end(), [](const auto& m) { return m.by.needs_input(); });
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

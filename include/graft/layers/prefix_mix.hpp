@@ -1,7 +1,6 @@
 #pragma once
 // What the prefixes in a mix change of one attention, each with its weight.
 
-#include <memory>
 #include <vector>
 
 #include "graft/layers/attention_prefix.hpp"
@@ -40,7 +39,9 @@ class prefix_mix : public mixed_parts<P, attention_prefix<P>> {
                 context& ctx);
 
   /// Whether a gradient needs x.
-  bool needs_input() const;
+  bool needs_input() const {
+    return std::ranges::any_of(members, [](const auto& m) { return m.by.needs_input(); });
+  }
 
  private:
   /// w (1, M), in scratch memory, and 1 - sum_k w_k.

@@ -1,7 +1,6 @@
 #pragma once
 // Bodies of graft/layers/projection_mix.hpp.
 
-#include "graft/core/compiled.hpp"
 #include "graft/layers/projection_mix.hpp"
 
 namespace graft {
@@ -69,13 +68,13 @@ typename projection_mix<P>::terms projection_mix<P>::project_back(const product_
 template <class P>
 void projection_mix<P>::add_forward(const terms& t, view<real> block, index row, index col) const {
   for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.term(t.projected[i])(row, col, block);
-  add_whole(t, block, row, col);
+  t.add_whole(row, col, block);
   if (t.bias != nullptr) ops::add_row<real>{{t.bias, 1, col + block.cols()}}(row, col, block);
 }
 
 template <class P>
 void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const {
-  add_whole(t, block, row, col);
+  t.add_whole(row, col, block);
   for (std::size_t i = 0; i < t.projected.size(); ++i) {
     updates[i].by.term_back(t.projected[i], ctx)(row, col, block);
     if (!updates[i].gate) continue;
@@ -102,13 +101,6 @@ void projection_mix<P>::settle(const parameter<real>& w, int threads) {
   scale_weight(w.value(), weights->current(ctx), scaled->edit(), false, threads);
   pack_weight<P>(*scaled, true, threads);
   settled_ = scaled;
-}
-
-template <class P>
-void projection_mix<P>::add_whole(const terms& t, view<real> block, index row, index col) {
-  for (const auto& one : t.whole) {
-    if (one.rows() > 0) block += one.window(row, col, block.rows(), block.cols());
-  }
 }
 
 template <class P>

@@ -60,6 +60,11 @@ class projection_mix {
     const real* bias = nullptr;
     std::span<const view<real>> gates{};
     std::span<const view<real>> whole{};
+    void add_whole(index row, index col, view<real> block) const {
+      for (const auto& one : whole) {
+        if (one.rows() > 0) block += one.window(row, col, block.rows(), block.cols());
+      }
+    }
   };
 
   /// Of no member yet.
@@ -111,18 +116,14 @@ class projection_mix {
         s.gate->accumulate_gradients(gate_gradient(s, rows, x, drows, b, back, mixed(0, s.member), ctx), x, ctx);
       }
     }
-    if (!updates.empty() && reads_input) {
+    if (reads_input) {
       for (update& u : updates) {
         scratch::mark own(ctx.memory);
         const real w_k = mixed(0, u.member);
         accumulate_weight(u, rows, drows, db, w_k, dmixed.window(0, u.member, 1, 1), ctx);
-        if (!u.gate) {
-          u.by.accumulate_gradients(dy, x, ctx, w_k);
-          continue;
-        }
-        const view<real> g = u.gate->open(rows, ctx);
-        u.by.accumulate_gradients(dy, x, ctx, w_k, &g);
-        if (is_trainable(*u.gate)) u.gate->accumulate_gradients(gate_gradient(u, rows, u.by.project_back(drows, ctx), w_k, ctx), x, ctx);
+        u.by.accumulate_gradients(dy, x, ctx, w_k, u.gate ? u.gate->open(rows, ctx) : view<real>(nullptr, 0, 0));
+        if (u.gate && is_trainable(*u.gate))
+          u.gate->accumulate_gradients(gate_gradient(u, rows, u.by.project_back(drows, ctx), w_k, ctx), x, ctx);
       }
     }
     weights->backward(dmixed, mixed, ctx);
@@ -133,7 +134,7 @@ class projection_mix {
   /// Whether a member reads whole sequences.
   bool gated() const {
     const auto is_gated = [](const auto& one) { return one.gate.has_value(); };
-    return std::any_of(updates.begin(), updates.end(), is_gated) || std::any_of(scales.begin(), scales.end(), is_gated);
+    return std::ranges::any_of(updates, is_gated) || std::ranges::any_of(scales, is_gated);
   }
 
   /// Those of the members; the mixing weights are visited where their owner is.
@@ -155,9 +156,8 @@ class projection_mix {
   std::vector<scale> scales;
 
  private:
-  static void add_whole(const terms& t, view<real> block, index row, index col);
   bool touches_bias() const {
-    return !scales.empty() || std::any_of(updates.begin(), updates.end(), [](const update& u) { return u.bias.has_value(); });
+    return !scales.empty() || std::ranges::any_of(updates, [](const update& u) { return u.bias.has_value(); });
   }
   /// V of S, in scratch memory.
   product_weight<P> scaled_weight(const scale& s, const parameter<real>& w, transpose op, context& ctx) const;

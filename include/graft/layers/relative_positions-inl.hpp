@@ -1,7 +1,10 @@
 #pragma once
 // Bodies of graft/layers/relative_positions.hpp.
 
-#include "graft/core/compiled.hpp"
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
 #include "graft/layers/relative_positions.hpp"
 
 namespace graft {
@@ -48,23 +51,16 @@ view<typename P::real> relative_positions<P>::numbers(index longest, context& ct
 
 template <class P>
 void relative_positions<P>::vectors(index first, view<real> y, typename layer_norm<P>::saved* s, context& ctx) const {
-  const const_view<real> rows = table.value().window(first, 0, y.rows(), y.cols());
-  if (norm) {
-    norm->forward(rows, y, s, ctx);
-  } else {
-    y = rows;
-  }
+  y = table.value().window(first, 0, y.rows(), y.cols());
+  if (norm) norm->forward(y, y, s, ctx);
 }
 
 template <class P>
 void relative_positions<P>::vectors_backward(index first, const_view<real> dy, const typename layer_norm<P>::saved& s, context& ctx) {
   scratch::mark mark(ctx.memory);
   view<real> d = ctx.memory.take<real>(dy.rows(), dy.cols());
-  if (norm) {
-    norm->backward(dy, s, &d, ctx);
-  } else {
-    d = dy;
-  }
+  d = dy;
+  if (norm) norm->backward(d, s, &d, ctx);
   if (table.is_trained()) gradient_of(table, ctx).middleRows(first, d.rows()) += d;
 }
 

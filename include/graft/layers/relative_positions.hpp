@@ -1,9 +1,6 @@
 #pragma once
 // What attention is told of the distance between two tokens, in tables that all layers share.
 
-#include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <optional>
 #include <span>
 #include <string>

@@ -1,7 +1,12 @@
 #pragma once
 // Bodies of graft/layers/rotary_positions.hpp.
 
-#include "graft/core/compiled.hpp"
+#include <omp.h>
+
+#include <numeric>
+
+#include "graft/core/bfloat16.hpp"
+#include "graft/core/parallel.hpp"
 #include "graft/layers/rotary_positions.hpp"
 
 namespace graft {

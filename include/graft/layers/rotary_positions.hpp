@@ -1,18 +1,11 @@
 #pragma once
 // Where tokens stand, as angles by which queries and keys are turned.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <numeric>
 #include <vector>
 
-#include "graft/core/bfloat16.hpp"
 #include "graft/core/context.hpp"
-#include "graft/core/parallel.hpp"
-#include "graft/core/precision.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "graft/core/compiled.hpp"
 #include "graft/layers/self_attention.hpp"
 #include "graft/ops/attention_core.hpp"
 #include "graft/ops/dropout.hpp"
@@ -30,7 +29,12 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
       prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : saved_or_scratch(part_of(s, &saved::kv), x.rows(), 2 * width, ctx);
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
   if (options_.fused) {
-    fused_forward(x, q, own, wanted, ctx);
+    scratch::mark of_all(ctx.memory);
+    view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
+    query.product(x, nullptr, ctx, ops::store{queries}, ops::store{own, width});
+    rotary->turn(queries, options_.heads, false, ctx);
+    rotary->turn(own.window(0, 0, own.rows(), width), options_.heads, false, ctx);
+    if (!all) ops::gather_first_rows<operand>(queries, q, ctx);
   } else if (all) {
     linear<P>::products({&query, &key, &value}, x, ctx, ops::store{q}, ops::store{own, width});
   } else {
@@ -72,28 +76,27 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   if (dx == nullptr && !is_trainable(query) && !is_trainable(key) && !is_trainable(value) && !trains_prefix && !trains_relative) return;
   view<operand> dattended = ctx.memory.take<operand>(dh.rows(), width);
   output.product_back(dprojected, s.output, ctx, ops::store{dattended});
-  if (options_.fused) {
-    fused_backward(dattended, s, dx, beta, ctx);
-    return;
-  }
-  view<operand> dq = ctx.memory.take<operand>(dh.rows(), width), dkv = ctx.memory.take<operand>(kv.rows(), 2 * width);
+  const bool all = s.wanted == rows_of::tokens;
+  view<operand> d = ctx.memory.take<operand>(options_.fused ? kv.rows() : 0, 3 * width);
+  view<operand> dq = options_.fused && all ? d.window(0, 0, kv.rows(), width) : ctx.memory.take<operand>(dh.rows(), width);
+  view<operand> dkv = options_.fused ? d.window(0, width, kv.rows(), 2 * width) : ctx.memory.take<operand>(kv.rows(), 2 * width);
   const ops::attention_options how = attention(s.wanted);
   const ops::score_numbers<P> more = score_numbers(trains_relative, ctx);
   if (mix) {
     beta = mix->backward(dattended, s.x.get(), s.q, kv, s.mix, dq, dkv, dx, beta, how, more, ctx);
   } else if (disentangled()) {
     typename layer_norm<P>::saved norm;
-    const distances d = distances_of(trains_relative ? &norm : nullptr, trains_distances(), ctx);
-    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, d.scores);
-    if (trains_distances()) distances_backward(d, norm, ctx);
+    const distances far = distances_of(trains_relative ? &norm : nullptr, trains_distances(), ctx);
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, far.scores);
+    if (trains_distances()) distances_backward(far, norm, ctx);
   } else {
     ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, more);
   }
+  if (options_.fused) return fused_backward(dq, d, s, dx, beta, ctx);
   if (more.gradient.rows() > 0) relative->numbers_backward(more.gradient, longest_sequence(ctx), ctx);
   view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - how.in_front * ctx.sequences(), 2 * width) : dkv;
   if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
   const const_view<operand> dk = part(own, 0), dv = part(own, 1);
-  const bool all = s.wanted == rows_of::tokens;
   view<operand> cls_rows = ctx.memory.take<operand>(!all && query.needs_input() ? dh.rows() : 0, width);
   if (cls_rows.rows() > 0) ops::gather_first_rows<operand>(s.x, cls_rows, ctx);
   query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(cls_rows), ctx);
@@ -118,35 +121,15 @@ ops::attention_options self_attention<P>::attention(rows_of wanted) const {
 }
 
 template <class P>
-void self_attention<P>::fused_forward(const_view<real> x, view<operand> q, view<operand> kv, rows_of wanted, context& ctx) const {
+void self_attention<P>::fused_backward(const_view<operand> dq, view<operand> d, const saved& s, view<real>* dx, real beta, context& ctx) {
   const index width = options_.hidden_size;
-  const bool all = wanted == rows_of::tokens;
-  scratch::mark mark(ctx.memory);
-  view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
-  query.product(x, nullptr, ctx, ops::store{queries}, ops::store{kv, width});
-  rotary->turn(queries, options_.heads, false, ctx);
-  rotary->turn(kv.window(0, 0, kv.rows(), width), options_.heads, false, ctx);
-  if (!all) ops::gather_first_rows<operand>(queries, q, ctx);
-}
-
-template <class P>
-void self_attention<P>::fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx) {
-  const index width = options_.hidden_size;
-  const const_view<operand> kv = s.kv;
-  const bool all = s.wanted == rows_of::tokens;
-  view<operand> d = ctx.memory.take<operand>(kv.rows(), 3 * width);
-  const auto third = [&](index i) { return d.window(0, i * width, d.rows(), width); };
-  view<operand> dq = all ? third(0) : ctx.memory.take<operand>(dattended.rows(), width);
-  ops::attention_backward<P>(dattended, s.q, kv.window(0, 0, kv.rows(), width), kv.window(0, width, kv.rows(), width), dq, third(1),
-                             third(2), attention(s.wanted), ctx);
-  if (!all) ops::scatter_first_rows<operand>(dq, third(0), ctx);
+  const view<operand> queries = d.window(0, 0, d.rows(), width), keys = d.window(0, width, d.rows(), width);
+  if (s.wanted != rows_of::tokens) ops::scatter_first_rows<operand>(dq, queries, ctx);
   const auto tokens = ctx.with_rows(rows_of::tokens);
-  rotary->turn(third(0), options_.heads, true, ctx);
-  rotary->turn(third(1), options_.heads, true, ctx);
+  rotary->turn(queries, options_.heads, true, ctx);
+  rotary->turn(keys, options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
-  if (dx != nullptr) {
-    linear<P>::products_back({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
-  }
+  if (dx != nullptr) linear<P>::products_back({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
 }
 
 template <class P>

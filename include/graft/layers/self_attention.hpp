@@ -113,9 +113,8 @@ class self_attention {
   void drop_vectors(view<real> vectors, index first, context& ctx) const;
   bool trains_distances() const { return is_trainable(query) || is_trainable(key) || is_trainable(*relative); }
   bool needs_input() const;
-  /// q (N or B rows) and keys beside values KV (N, 2 H), turned; and the way back from all three.
-  void fused_forward(const_view<real> x, view<operand> q, view<operand> kv, rows_of wanted, context& ctx) const;
-  void fused_backward(const_view<operand> dattended, const saved& s, view<real>* dx, real beta, context& ctx);
+  /// The way back to x of what the fused projection makes: from DQ, as many rows as q, and D (N, 3 H), whose first third it is to become.
+  void fused_backward(const_view<operand> dq, view<operand> d, const saved& s, view<real>* dx, real beta, context& ctx);
   options options_;
   std::shared_ptr<const buffer<operand>> settled_;  // keys beside queries of all rows of the table
 };

@@ -2,6 +2,7 @@
 // A number for each sequence, made of its rows, by which something is scaled.
 
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "graft/core/layer.hpp"
@@ -68,12 +69,8 @@ class sequence_gate {
     for (index r = 0; r < s.rows(); ++r) s(r, 0) = 1 / (1 + std::exp(-(s(r, 0) + bias.value()(0, 0))));
     return s;
   }
-  /// In the order of rows.
-  static real sum(const_view<real> column) {
-    real total = 0;
-    for (index r = 0; r < column.rows(); ++r) total += column(r, 0);
-    return total;
-  }
+  /// In the order of rows, which lie side by side.
+  static real sum(const_view<real> column) { return std::accumulate(column.data(), column.data() + column.rows(), real(0)); }
 };
 
 static_assert(parameterized<sequence_gate<f64>>);

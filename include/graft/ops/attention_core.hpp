@@ -81,27 +81,24 @@ struct attention_piece {
 
 /// Dropout of an attention's probabilities: in training with P > 0, else nothing is dropped out.
 template <class T>
-class probability_dropout {
- public:
+struct probability_dropout {
   probability_dropout(const attention_options& o, const context& ctx)
-      : active_(ctx.training() && o.dropout > 0),
-        before_(ctx.rows_before(rows_of::tokens)),
-        heads_(o.heads),
-        mask_(active_ ? o.dropout : 0.0, ctx.stream(o.dropout_stream)) {}
+      : active(ctx.training() && o.dropout > 0),
+        before(ctx.rows_before(rows_of::tokens)),
+        heads(o.heads),
+        mask(active ? o.dropout : 0.0, ctx.stream(o.dropout_stream)) {}
 
-  bool active() const { return active_; }
   /// to = from times the mask
   void apply(const attention_piece& at, const view<T>& from, const view<T>& to) const {
-    for (index i = 0; active_ && i < at.queries; ++i) {
-      const auto row = static_cast<std::uint64_t>((before_ + at.token + at.first_query + i) * heads_ + at.head) << 20;
-      mask_.apply(from.row_data(i), to.row_data(i), at.keys, row + static_cast<std::uint64_t>(at.first_key));
+    for (index i = 0; active && i < at.queries; ++i) {
+      const auto row = static_cast<std::uint64_t>((before + at.token + at.first_query + i) * heads + at.head) << 20;
+      mask.apply(from.row_data(i), to.row_data(i), at.keys, row + static_cast<std::uint64_t>(at.first_key));
     }
   }
 
- private:
-  bool active_;
-  index before_, heads_;
-  dropout_mask<T> mask_;
+  bool active;
+  index before, heads;
+  dropout_mask<T> mask;
 };
 
 /// What a thread works in: three matrices of a piece, two sums over the pieces of a head, and the factors of products.
@@ -296,7 +293,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     }
     while (at.next()) {
       view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w), ds = w.matrix(at, 1);
-      const view<real> kept = mask.active() ? w.matrix(at, 2) : p;
+      const view<real> kept = mask.active ? w.matrix(at, 2) : p;
       w.product(transpose::no, at.of_queries(dy), w.kept(at, 1, transpose::yes, v), store{ds});
       mask.apply(at, p, kept);
       w.product(transpose::yes, const_view<real>(kept), w.right(transpose::no, at.of_queries(dy)), add_to(dv, sum_v));

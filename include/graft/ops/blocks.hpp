@@ -2,7 +2,6 @@
 // Rows and pieces of matrices that may be kept in a shorter type, moved and added.
 
 #include <algorithm>
-#include <cstddef>
 #include <type_traits>
 
 #include "graft/core/bfloat16.hpp"

@@ -78,26 +78,23 @@ class matrix_dropout {
   dropout_mask<T> mask_;
 };
 
-/// y_i = x_i times 0 with probability p, else times 1 / (1 - p). x, y (ROWS, H), may be the same memory. Without dropout a copy.
+/// y_i = x_i times 0 with probability p, else times 1 / (1 - p).   x, y (ROWS, H), may be the same memory.   A copy when p = 0 or outside
+/// training.   Forward on activations and backward on their gradients are the same call.
+/// Source: Srivastava et al. 2014.   Tested: tests/ops/dropout_test.cpp
 template <class T>
 void dropout(const_view<T> x, view<T> y, double p, std::uint64_t dropout_stream, rows_of rows, context& ctx) {
   const timed time(ctx.times, operation::dropout);
   const matrix_dropout<T> mask(p, dropout_stream, rows, x.cols(), ctx);
-  if (!mask.active() && x.data() == y.data()) return;
+  if (!mask.active()) {
+    if (x.data() != y.data()) convert_rows(x, y, ctx.threads);
+    return;
+  }
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
-    for (index r = begin; r < end; ++r) {
-      if (mask.active()) {
-        mask.apply(x.row_data(r), y.row_data(r), r, 0, x.cols());
-      } else {
-        std::copy(x.row_data(r), x.row_data(r) + x.cols(), y.row_data(r));
-      }
-    }
+    for (index r = begin; r < end; ++r) mask.apply(x.row_data(r), y.row_data(r), r, 0, x.cols());
   });
 }
 
-/// x_i *= 0 with probability p, else 1 / (1 - p), in place: forward on activations and backward on their gradients are the same call.
-/// x (ROWS, H).   Nothing happens when p = 0 or outside training.
-/// Source: Srivastava et al. 2014.   Tested: tests/ops/dropout_test.cpp
+/// The same in place.
 template <class T>
 void dropout(view<T> x, double p, std::uint64_t dropout_stream, rows_of rows, context& ctx) {
   dropout<T>(x, x, p, dropout_stream, rows, ctx);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 #include "graft/core/types.hpp"
 #include "graft/gemm/gemm.hpp"
@@ -58,12 +57,6 @@ view<typename P::real> taken_product(const product_input<P>& x, const product_we
   view<typename P::real> y = ctx.memory.take<typename P::real>(x.rows(), weight.columns());
   product<P>(x, weight, ctx, epilogues..., store<view<typename P::real>>{y});
   return y;
-}
-
-/// A copy of x, in scratch memory, of which MASK drops out.
-template <class P>
-product_input<P> dropped_out(const product_input<P>& x, const matrix_dropout<typename P::real>& mask, context& ctx) {
-  return x.changed(ctx, [&](auto* numbers, index row, index col, index n) { mask.apply(numbers, numbers, row, col, n); });
 }
 
 /// to = block + f to: what a gradient had before stays in it.
@@ -207,10 +200,8 @@ struct activate_backward {
 };
 
 /// @cond
-template <class To>
-store(To) -> store<To>;
-template <class To>
-store(To, index) -> store<To>;
+template <class To, class... First>
+store(To, First...) -> store<To>;
 template <class M, class... F>
 add(const M&, F...) -> add<typename M::Scalar>;
 template <class T, class... F>

@@ -1,8 +1,7 @@
 #pragma once
-// The Gaussian error linear unit, erf form.
+// The Gaussian error linear unit, x Phi(x), as products apply it to many numbers (ops/activation.hpp has it among others).
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <numbers>
 #include <type_traits>
@@ -11,13 +10,6 @@
 #include "graft/core/types.hpp"
 
 namespace graft::ops {
-
-/// y = x Phi(x),   Phi(x) = (1 + erf(x / sqrt 2)) / 2, for one row; y may be x's memory.
-/// Source: Hendrycks and Gimpel 2016; torch.nn.functional.gelu.   Tested: tests/ops/gelu_test.cpp
-template <class T, class X, class Y>
-void gelu_row(const X& x, Y&& y) {
-  y.array() = T(0.5) * x.array() * (T(1) + (x.array() * T(1 / std::numbers::sqrt2)).erf());
-}
 
 /// y = gelu(x) to 0.0002, for n numbers that are rounded to 8 bits next; y may be x's memory. Phi(x) = 1/2 + x p(x^2) to |x| = 4, p of
 /// degree 6 with Phi(4) = 1; 0 below -4, no number for an infinite one.
@@ -35,15 +27,9 @@ template <class T>
   }
 }
 
-/// dx = dy (Phi(x) + x phi(x)),   phi(x) = exp(-x^2 / 2) / sqrt(2 pi), for one row; dx may be dy's memory.
-template <class T, class Dy, class X, class Dx>
-void gelu_row_backward(const Dy& dy, const X& x, Dx&& dx) {
-  constexpr T density = T(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-  dx.array() = dy.array() * (T(0.5) * (T(1) + (x.array() * T(1 / std::numbers::sqrt2)).erf()) +
-                             x.array() * density * (T(-0.5) * x.array().square()).exp());
-}
-
-/// y = gelu(x) and s = gelu'(x) for n numbers, which share Phi; y may be x's memory.
+/// y = gelu(x) and s = gelu'(x) for n numbers, which share Phi(x) = (1 + erf(x / sqrt 2)) / 2; y may be x's memory.
+///   gelu'(x) = Phi(x) + x phi(x),   phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+/// Source: Hendrycks and Gimpel 2016; torch.nn.functional.gelu.   Tested: tests/ops/gelu_test.cpp
 template <class T>
 [[gnu::always_inline]] inline void gelu_with_derivative(const T* x, T* y, T* s, index n) {
   using values = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;

@@ -26,20 +26,20 @@ T normalize_row(const In& x, Out&& xhat, T eps) {
   return r;
 }
 
-/// y = g xhat + b over rows of x, or of x + RESIDUAL where that is not null;   x, y (N, H), g, b (1, H).   xhat (N, H), which may be kept
-/// in a shorter type, and r (N, 1) are written unless null.   y may be x's memory or the residual's. Source: Ba et al. 2016, eq. 3-4;
-/// torch.nn.LayerNorm.   Tested: tests/ops/layer_norm_test.cpp
+/// y = g xhat + b over rows of x, or of x + RESIDUAL where that has rows;   x, y (N, H), g, b (1, H).   xhat (N, H), which may be kept in a
+/// shorter type, and r (N, 1) are written unless they have no rows.   y may be x's memory or the residual's. Source: Ba et al. 2016,
+/// eq. 3-4; torch.nn.LayerNorm.   Tested: tests/ops/layer_norm_test.cpp
 template <class T, class S = T>
-void layer_norm_forward(const_view<T> x, const const_view<T>* residual, const_view<T> g, const_view<T> b, T eps, view<T> y,
-                        std::type_identity_t<view<S>>* xhat, view<T>* r, context& ctx) {
+void layer_norm_forward(const_view<T> x, const_view<T> residual, const_view<T> g, const_view<T> b, T eps, view<T> y,
+                        std::type_identity_t<view<S>> xhat, view<T> r, context& ctx) {
   const timed time(ctx.times, operation::normalization);
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       auto row = y.row(i);
-      if (residual != nullptr) row = x.row(i) + residual->row(i);
-      const T scale = residual != nullptr ? normalize_row<T>(row, row, eps) : normalize_row<T>(x.row(i), row, eps);
-      if (r != nullptr) (*r)(i, 0) = scale;
-      if (xhat != nullptr) convert(y.row_data(i), xhat->row_data(i), y.cols());
+      if (residual.rows() > 0) row = x.row(i) + residual.row(i);
+      const T scale = residual.rows() > 0 ? normalize_row<T>(row, row, eps) : normalize_row<T>(x.row(i), row, eps);
+      if (r.rows() > 0) r(i, 0) = scale;
+      if (xhat.rows() > 0) convert(y.row_data(i), xhat.row_data(i), y.cols());
       row.array() = row.array() * g.row(0).array() + b.row(0).array();
     }
   });
@@ -53,17 +53,17 @@ void normalize_row_backward(const U& u, const Xhat& xhat, T r, Dx&& dx) {
   dx.array() = r * (u.array() - mean - projection * xhat.array());
 }
 
-/// dx as normalize_row_backward;   dg += sum dy xhat,   db += sum dy.   dx, dg, db: skipped when null.   dx may be dy's memory.
+/// dx as normalize_row_backward;   dg += sum dy xhat,   db += sum dy.   Skipped: dx when null, dg and db without rows.   dx may be dy's
+/// memory.
 template <class T, class S = T>
 void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> xhat, const_view<T> r, const_view<T> g, view<T>* dx,
-                         view<T>* dg, view<T>* db, context& ctx) {
+                         view<T> dg, view<T> db, context& ctx) {
   const timed time(ctx.times, operation::normalization);
   const index width = dy.cols();
   scratch::mark mark(ctx.memory);
   view<T> own = ctx.memory.take_rows<T>(ctx.threads, width);
   view<T> both = ctx.memory.take<T>(1, 2 * width);  // dg, db
   both.setZero();
-  const bool sums = dg != nullptr || db != nullptr;
   const auto rows = [&](index begin, index end, view<T>* sum) {
     for (index i = begin; i < end; ++i) {
       const const_view<T> normalized(piece_as<T>(xhat, i, 0, width, own.row_data(omp_get_thread_num())), 1, width);
@@ -76,13 +76,13 @@ void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> x
       normalize_row_backward<T>(dx->row(i), normalized.row(0), r(i, 0), dx->row(i));
     }
   };
-  if (!sums) {
-    if (dx != nullptr) parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
-    return;
+  if (dg.rows() + db.rows() > 0) {
+    sum_pieces<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
+  } else if (dx != nullptr) {
+    parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
   }
-  sum_pieces<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
-  if (dg != nullptr) dg->row(0) += both.row(0).head(width);
-  if (db != nullptr) db->row(0) += both.row(0).tail(width);
+  if (dg.rows() > 0) dg.row(0) += both.row(0).head(width);
+  if (db.rows() > 0) db.row(0) += both.row(0).tail(width);
 }
 
 }  // namespace graft::ops

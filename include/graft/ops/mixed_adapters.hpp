@@ -49,13 +49,6 @@ namespace detail {
 
 inline constexpr index mixed_tile = sum_piece;  // rows, those of one piece of a sum; what a thread holds of them stays in cache
 
-template <class P>
-index total_size(std::span<const mixed_branch<P>> branches) {
-  index total = 0;
-  for (const auto& b : branches) total += b.size();
-  return total;
-}
-
 /// The weights WHICH of all adapters as kernels read them, in scratch memory.
 template <class P>
 std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> branches, product_weight<P> mixed_adapter_weights<P>::*which,
@@ -68,11 +61,37 @@ std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> bran
   return all;
 }
 
-/// What one thread works in at N rows, a tile, and holds.
+/// What all threads work in, in scratch memory: each at a tile of rows.
+template <class P>
+struct mixed_memory {
+  mixed_memory(std::span<const mixed_branch<P>> branches, index all_columns, context& ctx)
+      : width(all_columns),
+        widest(std::ranges::max_element(branches, {}, &mixed_branch<P>::size)->size()),
+        path(graft::detail::path_of<P>(ctx)),
+        reals(ctx.memory.take_rows<typename P::real>(ctx.threads, mixed_tile * (width + widest) + std::max(width, widest))),
+        operands(ctx.memory.take_rows<typename P::operand>(ctx.threads,
+                                                           packed_a<P>::size(mixed_tile, width) + packed_a<P>::size(mixed_tile, widest))) {}
+
+  index width, widest;  // H, the largest K
+  tile_path path;
+  view<typename P::real> reals;
+  view<typename P::operand> operands;
+};
+
+/// That of this thread, at N rows, and the tile unit.
 template <class P>
 struct mixed_workspace {
   using real = typename P::real;
   using operand = typename P::operand;
+
+  mixed_workspace(const mixed_memory<P>& m, index n)
+      : unit(m.path),
+        path(m.path),
+        u(m.reals.row_data(omp_get_thread_num()), n, m.width),
+        z(u.data() + mixed_tile * m.width, n, m.widest),
+        own(z.data() + mixed_tile * m.widest, 1, std::max(m.width, m.widest)),
+        input(m.operands.row_data(omp_get_thread_num()), n, m.width),
+        activated(input.panel(0) + packed_a<P>::size(mixed_tile, m.width)) {}
 
   const graft::detail::tile_unit unit;
   const tile_path path;
@@ -100,42 +119,6 @@ struct mixed_workspace {
   }
 };
 
-/// The workspaces of all threads, in scratch memory.
-template <class P>
-class mixed_workspaces {
- public:
-  using real = typename P::real;
-  using operand = typename P::operand;
-
-  mixed_workspaces(std::span<const mixed_branch<P>> branches, index width, context& ctx)
-      : width_(width),
-        widest_(std::ranges::max_element(branches, {}, &mixed_branch<P>::size)->size()),
-        path_(graft::detail::path_of<P>(ctx)),
-        reals_(ctx.memory.take_rows<real>(ctx.threads, mixed_tile * (width + widest_) + std::max(width, widest_))),
-        operands_(
-            ctx.memory.take_rows<operand>(ctx.threads, packed_a<P>::size(mixed_tile, width) + packed_a<P>::size(mixed_tile, widest_))) {}
-
-  /// That of this thread, for N rows.
-  mixed_workspace<P> of_this_thread(index n) const {
-    real* r = reals_.row_data(omp_get_thread_num());
-    operand* o = operands_.row_data(omp_get_thread_num());
-    const view<real> u(r, n, width_), z(r + mixed_tile * width_, n, widest_);
-    return {graft::detail::tile_unit(path_),
-            path_,
-            u,
-            z,
-            view<real>(r + mixed_tile * (width_ + widest_), 1, std::max(width_, widest_)),
-            packed_a<P>(o, n, width_),
-            o + packed_a<P>::size(mixed_tile, width_)};
-  }
-
- private:
-  index width_, widest_;
-  tile_path path_;
-  view<real> reals_;
-  view<operand> operands_;
-};
-
 }  // namespace detail
 
 /// c = sum_k w_k LN_k(h + x + U_k(t)), t = h or LN_k(h + x)          h, x, c (N, H), w (1, M)
@@ -147,18 +130,18 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::mixed_adapters);
-  const index rows = h.rows();
-  const index width = h.cols();
-  const index total = detail::total_size(branches);
+  const index rows = h.rows(), width = h.cols();
+  index total = 0;
+  for (const auto& b : branches) total += b.size();
   scratch::mark mark(ctx.memory);
   view<operand> sum = s != nullptr ? s->sum.resize(rows, width) : ctx.memory.take<operand>(rows, width);
   view<operand> z = s != nullptr ? s->z.resize(rows, total) : ctx.memory.take<operand>(rows, total);
   const auto downs = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down, ctx);
   const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
-  const detail::mixed_workspaces<P> workspaces(branches, width, ctx);
+  const detail::mixed_memory<P> memory(branches, width, ctx);
   parallel_for(rows, detail::mixed_tile, ctx.threads, [&](index begin, index end) {
-    auto work = workspaces.of_this_thread(end - begin);
     const index n = end - begin;
+    detail::mixed_workspace<P> work(memory, n);
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
     view<real> u = work.u;
     u = of(h) + of(x);
@@ -205,20 +188,18 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::mixed_adapters);
-  const index rows = dc.rows();
-  const index width = dc.cols();
-  const const_view<operand> sum = s.sum;
-  const const_view<operand> z = s.z;
+  const index rows = dc.rows(), width = dc.cols();
+  const const_view<operand> sum = s.sum, z = s.z;
   const bool inputs = dh != nullptr || dx != nullptr;
   scratch::mark mark(ctx.memory);
   view<real> dsum = ctx.memory.take<real>(rows, width);
   const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
   const auto ups_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up_back, ctx);
   const auto downs_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down_back, ctx);
-  const detail::mixed_workspaces<P> workspaces(branches, width, ctx);
+  const detail::mixed_memory<P> memory(branches, width, ctx);
   sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> dw_piece) {
-    auto work = workspaces.of_this_thread(end - begin);
     const index n = end - begin;
+    detail::mixed_workspace<P> work(memory, n);
     const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
     view<real> u = work.u;
     if (dh != nullptr) of(*dh).setZero();
