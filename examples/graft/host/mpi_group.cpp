@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <climits>
 #include <cstring>
@@ -88,6 +89,7 @@ class world final : public mpi_group {
   std::int64_t sharing() const override { return sharing_; }
 
   void exchange(std::span<const outgoing> out, std::span<const incoming> in) override {
+    const under_way call(calls_);
     std::vector<MPI_Request> requests;
     for (const incoming& one : in) {
       for_pieces(one.bytes, [&](std::byte* bytes, int count) {
@@ -103,6 +105,7 @@ class world final : public mpi_group {
   }
 
   void all_gather(std::span<std::byte> all, std::span<const std::size_t> begins) override {
+    const under_way call(calls_);
     if (all.size() > most_at_once) {
       for (int r = 0; r < size_; ++r) {
         const auto i = static_cast<std::size_t>(r);
@@ -121,7 +124,10 @@ class world final : public mpi_group {
     wait_for(request, "gathering from all ranks");
   }
 
-  void broadcast(std::span<std::byte> bytes) override { broadcast_from(0, bytes); }
+  void broadcast(std::span<std::byte> bytes) override {
+    const under_way call(calls_);
+    broadcast_from(0, bytes);
+  }
 
   /// Two or three times there and back are what a part costs beside its bytes; that pays where it is little of what these take.
   index least_bytes_at_once() const override {
@@ -131,7 +137,7 @@ class world final : public mpi_group {
 
   /// A byte to every other is the claim. What MPI does not carry any more is no reason to be silent.
   bool claim_last_words() override {
-    if (std::this_thread::get_id() != caller_) return true;  // MPI may be at work for that one
+    if (std::this_thread::get_id() != caller_ || calls_ > 0) return true;  // MPI may be at work, and serves one thread at a time
     if (is_claimed(MPI_ANY_SOURCE)) return false;
     for (int r = 0; r < size_; ++r) {
       MPI_Request sent{};
@@ -156,6 +162,14 @@ class world final : public mpi_group {
   }
 
  private:
+  struct under_way {
+    explicit under_way(std::atomic<int>& all) : calls(all) { ++calls; }
+    under_way(const under_way&) = delete;
+    under_way& operator=(const under_way&) = delete;
+    ~under_way() { --calls; }
+    std::atomic<int>& calls;
+  };
+
   static constexpr int claim_tag = 1;  // 0: all others
 
   static bool is_claimed(int by) {
@@ -215,6 +229,7 @@ class world final : public mpi_group {
   const std::thread::id caller_ = std::this_thread::get_id();
   int rank_ = 0, size_ = 1;
   std::byte claim_{};
+  std::atomic<int> calls_{0};
   double latency_ = 0;  // seconds, the same on all ranks
   std::int64_t sharing_ = 1;
 };

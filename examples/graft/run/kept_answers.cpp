@@ -44,30 +44,40 @@ struct vectors {
   bool differ(double rounding) const { return !(apart <= 16 * rounding * rounding * length); }
 };
 
-/// Whether A and B are the same text, but for numbers that differ by rounding; those in brackets are vectors.
+/// Whether A and B are the same text, but for numbers that differ by rounding; those that a bracket begins, with nothing but commas
+/// between, are vectors. Whole numbers, as places in a text and names of labels are, are the same.
 bool nearly_same(std::string_view a, std::string_view b, double rounding) {
-  const auto number = [](std::string_view& text) -> std::optional<double> {
+  struct read_number {
+    double value;
+    bool whole;
+  };
+  const auto number = [](std::string_view& text) -> std::optional<read_number> {
     double value = 0;
     if (text.front() != '-' && (text.front() < '0' || text.front() > '9')) return std::nullopt;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
     if (read.ec != std::errc()) return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(read.ptr - text.data()));
-    return value;
+    const std::string_view digits = text.substr(0, static_cast<std::size_t>(read.ptr - text.data()));
+    text.remove_prefix(digits.size());
+    return read_number{value, digits.find_first_of(".e") == digits.npos};
   };
   std::optional<vectors> inside;
   while (!a.empty() && !b.empty()) {
     const auto x = number(a), y = number(b);
     if (x && y && inside) {
-      inside->add(*x, *y);
+      inside->add(x->value, y->value);
       continue;
     }
-    if (x && y && std::abs(*x - *y) <= rounding * std::max(1.0, std::abs(*x))) continue;
+    if (x && y) {
+      const double allowed = x->whole && y->whole ? 0 : rounding * std::max(1.0, std::abs(x->value));
+      if (!(std::abs(x->value - y->value) <= allowed)) return false;
+      continue;
+    }
     if (x || y || a.front() != b.front()) return false;
-    if (a.front() == '[') inside.emplace();
-    if (a.front() == ']' && inside) {
+    if (inside && a.front() != ',') {
       if (inside->differ(rounding)) return false;
       inside.reset();
     }
+    if (a.front() == '[') inside.emplace();
     a.remove_prefix(1);
     b.remove_prefix(1);
   }

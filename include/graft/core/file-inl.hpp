@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <set>
+#include <string>
 #include <system_error>
 
 #include "graft/core/compiled.hpp"
@@ -354,8 +356,12 @@ GRAFT_INLINE void staged_files::commit(const std::vector<std::string>& stale) {
   // Whoever started us would be left in a folder that is gone.
   const bool stood_in = (std::filesystem::current_path(none).string() + "/").starts_with(folder_ + "/");
   if (!replaces || !beside_ || stood_in || !exchange(stale)) rename_each(stale);
-  const detail::descriptor opened(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened) ::fsync(opened.number());
+  std::set<std::string> folders{folder_};
+  for (const std::string& name : names_) folders.insert(std::filesystem::path(final_path(name)).parent_path().string());
+  for (const std::string& one : folders) {
+    const detail::descriptor opened(::open(one.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (opened) ::fsync(opened.number());
+  }
 }
 
 GRAFT_INLINE std::string staged_files::final_path(const std::string& name) const { return folder_ + "/" + name; }

@@ -232,7 +232,7 @@ GRAFT_INLINE std::vector<std::pair<std::string, std::string>> sentence_files(con
   for (std::size_t i = 1; i < modules.size(); ++i) {
     const auto& [type, own] = modules[i];
     auto within = std::filesystem::path(own).lexically_relative(folder).lexically_normal();
-    const bool at_root = within.empty() || within == ".";
+    const bool at_root = within.empty() || within == "." || within == "./";
     if (own == modules[0].folder || (at_root && !moves)) continue;
     if (at_root) list[i]["path"] = (within = std::to_string(i) + "_" + type).string();
     for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) {

@@ -358,10 +358,10 @@ void pack_form(const const_view<typename P::real>& value, transpose op, packed_b
 }
 
 /// Whether the products of gradients read the form that W was packed in for other ones, turned as they go: it takes them a few hundredths
-/// longer, and half the memory. Adapters are small; those of a mix multiply few rows at a time.
+/// longer, and half the memory. Adapters keep both: a mix multiplies few rows at a time by them.
 template <class P>
 bool has_one_form(const parameter<typename P::real>& w) {
-  return std::is_same_v<typename P::operand, float> && w.size() >= index{1} << 18;
+  return std::is_same_v<typename P::operand, float> && w.role != parameter_role::adapter && w.size() >= index{1} << 18;
 }
 
 /// Packs VALUE as what products read in W's place, until W is edited; BACKWARD: for the gradients of its inputs too.
