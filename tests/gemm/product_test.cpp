@@ -218,36 +218,6 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   CHECK(forward() == 2 * before);
 }
 
-TEST_CASE("a large weight in f32 lies in memory once, and gives the gradients of its inputs from there") {
-  constexpr graft::index outputs = 530, inputs = 517, rows = 150;
-  const auto own = graft_test::random_matrix<float>(2 * outputs, inputs, 1);
-  const auto weight = [&](graft::index i) {
-    auto w = graft::parameter<float>::factor("w", graft::parameter_role::weight, outputs, inputs);
-    w.edit() = own.middleRows(i * outputs, outputs);
-    return w;
-  };
-  std::array<graft::parameter<float>, 2> w{weight(0), weight(1)};
-  const auto dy = graft_test::random_matrix<float>(rows, outputs, 2);
-  const std::array<graft::product_input<graft::f32>, 2> xs{dy, dy};
-  const auto gradient = [&](int threads) {
-    graft::context ctx;
-    ctx.threads = threads;
-    matrix<float> dx(rows, inputs);
-    const std::array<graft::product_weight<graft::f32>, 2> both{{{w[0], transpose::no}, {w[1], transpose::no}}};
-    graft::products<graft::f32>(xs, both, ctx, [&](graft::index, graft::index row, graft::index col, const auto& block) {
-      dx.block(row, col, block.rows(), block.cols()) = block;
-    });
-    return dx;
-  };
-  const matrix<float> expected = gradient(1);
-  CHECK((expected.cast<double>() - dy.cast<double>() * (own.topRows(outputs) + own.bottomRows(outputs)).cast<double>()).norm() <
-        1e-5 * expected.norm());
-  for (auto& one : w) graft::pack_weight<graft::f32>(one, true, 1);
-  CHECK(!w[0].packed()->forward.empty());
-  CHECK(w[0].packed()->backward.empty());
-  for (const int threads : {1, 2, 3}) CHECK(gradient(threads) == expected);
-}
-
 TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies", "", graft::f32, graft::f64, graft::bf16) {
   using operand = typename TestType::operand;
   using real = typename TestType::real;

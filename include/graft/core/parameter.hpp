@@ -45,7 +45,7 @@ class packed_bytes {
 /// A frozen weight as products read it, made once (gemm/product.hpp).
 struct packed_weight {
   packed_bytes forward;   // of y = x W^T
-  packed_bytes backward;  // of dx = dy W; empty where nothing is trained, or products turn the other form
+  packed_bytes backward;  // of dx = dy W; empty where nothing is trained
   packed_bytes int8;      // of y = x W^T in 8 bits (gemm/int8_product.hpp), in place of forward; else empty
 };
 

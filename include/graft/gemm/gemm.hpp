@@ -95,12 +95,6 @@ class product_weight {
     const auto* memory = reinterpret_cast<const typename P::operand*>(form->data());
     return op_ == transpose::no ? packed_b<P>(memory, w_.rows(), w_.cols()) : packed_b<P>(memory, w_.cols(), w_.rows());
   }
-  /// The same for `products`, which turn what lies in one form alone.
-  packed_b<P> packed_or_turned(context& ctx) const {
-    if (op_ == transpose::yes || forms_ == nullptr || !forms_->backward.empty() || forms_->forward.empty()) return packed(ctx);
-    if constexpr (!std::is_same_v<typename P::operand, float>) return packed(ctx);
-    return packed_b<P>::turned(reinterpret_cast<const typename P::operand*>(forms_->forward.data()), w_.rows(), w_.cols());
-  }
   bool is_int8() const { return forms_ != nullptr && op_ == transpose::yes && !forms_->int8.empty(); }
   int8_weight int8() const { return {forms_->int8.data(), w_.cols(), w_.rows()}; }
   index columns() const { return op_ == transpose::no ? w_.cols() : w_.rows(); }
@@ -134,7 +128,7 @@ void products(std::span<const product_input<P>> xs, std::span<const product_weig
   const auto lefts = ctx.memory.take_array<packed_a<P>>(xs.size());
   const auto rights = ctx.memory.take_array<packed_b<P>>(weights.size());
   for (std::size_t i = 0; i < xs.size(); ++i) new (&lefts[i]) packed_a<P>(xs[i].packed(ctx));
-  for (std::size_t i = 0; i < weights.size(); ++i) new (&rights[i]) packed_b<P>(weights[i].packed_or_turned(ctx));
+  for (std::size_t i = 0; i < weights.size(); ++i) new (&rights[i]) packed_b<P>(weights[i].packed(ctx));
   products<P>(std::span<const packed_a<P>>(lefts), std::span<const packed_b<P>>(rights), ctx, finish);
 }
 

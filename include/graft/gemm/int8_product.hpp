@@ -133,7 +133,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
   const auto kernel = detail::int8_kernel(path);
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, int) {
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const auto compute = [&](index row, index j, index height, index width, float* strip, const auto& next) {
       alignas(64) float bias[detail::block_side] = {};

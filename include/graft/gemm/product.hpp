@@ -135,7 +135,7 @@ class packed_a {
   index rows_, depth_;
 };
 
-/// The right factor of products, (depth, columns): borrowed memory, scratch or a packed weight's, whose transpose may be what lies there.
+/// The right factor of products, (depth, columns): borrowed memory, scratch or a packed weight's.
 template <class P>
 class packed_b {
  public:
@@ -149,12 +149,6 @@ class packed_b {
 
   /// Borrows MEMORY, which is packed.
   packed_b(const operand* memory, index depth, index columns) : data_(memory), depth_(depth), columns_(columns) {}
-  /// The same, where what is packed in MEMORY is the transpose: of f32, whose tiles are as deep as they are wide.
-  static packed_b turned(const operand* memory, index depth, index columns) {
-    packed_b f(memory, depth, columns);
-    f.turned_ = true;
-    return f;
-  }
   /// op(X)
   template <class S>
   static packed_b pack(transpose op, const const_view<S>& x, context& ctx) {
@@ -177,27 +171,10 @@ class packed_b {
   index columns() const { return columns_; }
   /// Where the tiles of panel P begin.
   const operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
-  /// Numbers of memory in which two panels are turned.
-  index room() const { return turned_ ? 2 * format::tiles(depth_) * format::size : 0; }
-  /// The same of panels P and P + 1, in ROOM if they lie turned, where FIRST puts them.
-  const operand* panels(index p, operand* room, bool first) const {
-    if (!turned_) return panel(p);
-    if constexpr (format::depth == format::side) {
-      const index tiles = format::tiles(depth_), all = format::panels(columns_), n = std::min<index>(2, all - p);
-      for (index t = 0; first && t < tiles; ++t) {
-        for (index i = 0; i < n; ++i) {
-          detail::transpose_units(reinterpret_cast<const detail::four_bytes*>(data_ + (t * all + p + i) * format::size),
-                                  reinterpret_cast<detail::four_bytes*>(room + (i * tiles + t) * format::size));
-        }
-      }
-    }
-    return room;
-  }
 
  private:
   const operand* data_;
   index depth_, columns_;
-  bool turned_ = false;
 };
 
 /// What takes the blocks of a product, (row, col, block), or of one of several, (i, row, col, block). The block may be written to.
@@ -241,22 +218,20 @@ void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::ar
   }
 }
 
-/// The same of the sum of all LEFTS[t] RIGHTS[t]. ROOM: for those of RIGHTS that lie turned.
+/// The same of the sum of all LEFTS[t] RIGHTS[t].
 template <class P>
 void blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, std::array<index, 2> rows,
-            std::array<index, 2> columns, tile_path path, profile* times, typename P::operand* room, block_function<P> f) {
+            std::array<index, 2> columns, tile_path path, profile* times, block_function<P> f) {
   using real = typename P::real;
   using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
   const auto compute = [&](index row, index j, index height, index width, real* strip, const auto& next) {
     alignas(64) real term[most_rows(tile_path::amx) * block_side];
     index depth = 0;
-    auto* own = room;
-    for (std::size_t t = 0; t < lefts.size(); own += rights[t++].room()) {
+    for (std::size_t t = 0; t < lefts.size(); ++t) {
       const packed_b<P>& right = rights[t];
-      const auto* panels = right.panels(j, own, row == rows[0] * format::side);
-      kernel(lefts[t].panel(row / format::side), panels, format::tiles(right.depth()), height, width, t == 0 ? strip : term,
-             right.room() > 0 ? upcoming{} : next(panels, packed_b<P>::panel_bytes(right.depth())));
+      kernel(lefts[t].panel(row / format::side), right.panel(j), format::tiles(right.depth()), height, width, t == 0 ? strip : term,
+             next(right.panel(j), packed_b<P>::panel_bytes(right.depth())));
       depth += right.depth();
       if (t == 0) continue;
 #pragma omp simd
@@ -285,9 +260,8 @@ void share_out(index count, tile_path path, const context& ctx, F&& f) {
   }
 }
 
-/// Calls f(which, rows, columns, thread) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold
-/// PATH's unit. A panel of the right factor has PANEL_BYTES. The right factor is read once for every 256 rows, by several threads for every
-/// 128.
+/// Calls f(which, rows, columns) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
+/// A panel of the right factor has PANEL_BYTES. The right factor is read once for every 256 rows, by several threads for every 128.
 template <class F>
 void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
   const bool alone = ctx.threads <= 1;
@@ -298,9 +272,9 @@ void partition(index row_panels, index column_panels, index panel_bytes, index c
   while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < index{12} * ctx.threads) high /= 2;
   const index down = (row_panels + high - 1) / high;
   ctx.counters.products += static_cast<std::uint64_t>(count);
-  share_out(down * across * count, path, ctx, [&](index n, int thread) {
+  share_out(down * across * count, path, ctx, [&](index n, int) {
     const index i = n % down * high, j = n % (down * across) / down * wide;
-    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)}, thread);
+    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)});
   });
 }
 
@@ -313,15 +287,13 @@ template <class P>
 void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> rights, context& ctx, blocks_function<P> f) {
   const timed time(ctx.times, operation::product);
   using format = typename packed_a<P>::format;
-  index columns = 0, depth = 0, room = 0;
-  for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns())), room += right.room();
+  index columns = 0, depth = 0;
+  for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
   for (const auto& left : lefts) depth += left.depth();
   const tile_path path = detail::path_of<P>(ctx);
-  scratch::mark mark(ctx.memory);
-  const auto turned = ctx.memory.take_rows<typename P::operand>(ctx.threads, room);
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels, int thread) {
+  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const auto own = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
-    detail::blocks<P>(lefts, own, row_panels, column_panels, path, ctx.times, turned.row_data(thread),
+    detail::blocks<P>(lefts, own, row_panels, column_panels, path, ctx.times,
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
   detail::partition(format::panels(lefts[0].rows()), columns, packed_b<P>::panel_bytes(depth), std::ssize(rights) / std::ssize(lefts), path,
@@ -344,7 +316,7 @@ void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, co
 template <class P, class... E>
 void serial_product(const packed_a<P>& left, const packed_b<P>& right, tile_path path, const E&... epilogues) {
   using format = typename packed_a<P>::format;
-  detail::blocks<P>({&left, 1}, {&right, 1}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr, nullptr,
+  detail::blocks<P>({&left, 1}, {&right, 1}, {0, format::panels(left.rows())}, {0, format::panels(right.columns())}, path, nullptr,
                     in_order<P>(epilogues...));
 }
 
@@ -355,13 +327,6 @@ void pack_form(const const_view<typename P::real>& value, transpose op, packed_b
   const index depth = op == transpose::no ? value.rows() : value.cols(), columns = op == transpose::no ? value.cols() : value.rows();
   std::byte* memory = form.take(packed_b<P>::size(depth, columns) * static_cast<index>(sizeof(operand)));
   packed_b<P>::pack(op, value, reinterpret_cast<operand*>(memory), threads);
-}
-
-/// Whether the products of gradients read the form that W was packed in for other ones, turned as they go: it takes them a few hundredths
-/// longer, and half the memory. Adapters keep both: a mix multiplies few rows at a time by them.
-template <class P>
-bool has_one_form(const parameter<typename P::real>& w) {
-  return std::is_same_v<typename P::operand, float> && w.role != parameter_role::adapter && w.size() >= index{1} << 18;
 }
 
 /// Packs VALUE as what products read in W's place, until W is edited; BACKWARD: for the gradients of its inputs too.
@@ -375,7 +340,7 @@ void pack_weight(parameter<typename P::real>& w, const const_view<typename P::re
 /// Packs W for products.
 template <class P>
 void pack_weight(parameter<typename P::real>& w, bool backward, int threads) {
-  pack_weight<P>(w, w.value(), backward && !has_one_form<P>(w), threads);
+  pack_weight<P>(w, w.value(), backward, threads);
 }
 
 }  // namespace graft

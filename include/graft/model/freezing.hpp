@@ -34,8 +34,7 @@ void pack_int8(linear<P>& part, bool backward, int threads) {
 template <class P, class Part>
 void pack_frozen_part(Part& part, bool backward, int threads) {
   part.for_each_parameter([&](auto& p) {
-    const packed_weight* forms = p.packed();
-    const bool ready = forms != nullptr && (!backward || !forms->backward.empty() || (has_one_form<P>(p) && !forms->forward.empty()));
+    const bool ready = p.packed() != nullptr && !(backward && p.packed()->backward.empty());
     if (p.is_product_weight() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
   });
 }

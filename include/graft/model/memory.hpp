@@ -105,8 +105,7 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
       const bool frozen_factor = p.is_product_weight() && !p.is_trained();
-      packed += static_cast<double>(
-          frozen_factor ? (backward && (model.trunk.int8 || !has_one_form<typename M::precision>(p)) ? 2 : 1) * p.size() : 0);
+      packed += static_cast<double>(frozen_factor ? (backward ? 2 : 1) * p.size() : 0);
       rest += static_cast<double>(frozen_factor ? 0 : p.size());
     });
   };
