@@ -11,14 +11,12 @@ a second: the median of the rounds, with the least and the most.
 """
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-from compare_engines import THREADS, make_model, make_rows, padded
+from compare_engines import THREADS, folder_with_model, make_rows, padded, seconds_of, start_worker
 
 FLAGS = {"adapters": [], "peft": ["--adapter_method", "lora"]}
 
@@ -72,15 +70,6 @@ def worker(options):
         print(time.perf_counter() - start, flush=True)
 
 
-def start(options, name):
-    command = [sys.executable, __file__, "--graft", options.graft, "--work", options.work, "--worker", name, "--batch", str(options.batch), "--steps", str(options.steps)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    for line in process.stdout:
-        if line.strip() == "ready":
-            return process
-    sys.exit(f"{name} did not start: V/bin/pip install 'transformers<5' adapters peft")
-
-
 def graft_seconds(options, library, precision, steps):
     begin = time.perf_counter()
     subprocess.run(
@@ -91,14 +80,14 @@ def graft_seconds(options, library, precision, steps):
 
 
 def compare(options, library, precision):
-    process = start(options, f"{library}/{precision}")
+    process = start_worker(__file__, options, f"{library}/{precision}", "--batch", options.batch, "--steps", options.steps)
+    if process is None:
+        sys.exit(f"{library} did not start: V/bin/pip install 'transformers<5' adapters peft")
     seconds = {"graft": [], library: []}
     for _ in range(options.rounds):
         one = graft_seconds(options, library, precision, 1)
         seconds["graft"].append(graft_seconds(options, library, precision, 1 + options.steps) - one)
-        process.stdin.write("\n")
-        process.stdin.flush()
-        seconds[library].append(float(process.stdout.readline()))
+        seconds[library].append(seconds_of(process))
     process.stdin.close()
     process.wait()
     rows = options.batch * options.steps
@@ -122,15 +111,11 @@ def main():
     if options.worker:
         worker(options)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        options.work = options.work or temporary
-        if not os.path.exists(options.work + "/model.safetensors"):
-            os.makedirs(options.work, exist_ok=True)
-            make_model(options.work)
+    with folder_with_model(options) as work:
         rows = make_rows(options.batch * (options.steps + 1), "file")
-        with open(options.work + "/train.jsonl", "w", encoding="utf-8") as file:
+        with open(work + "/train.jsonl", "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"input_ids": row, "label": str(i % 2)}) + "\n" for i, row in enumerate(rows))
-        with open(options.work + "/task.json", "w", encoding="utf-8") as file:
+        with open(work + "/task.json", "w", encoding="utf-8") as file:
             json.dump({"task": "custom", "name": "rows", "kind": "classification", "labels": ["0", "1"], "paths": {"train": "train.jsonl"}}, file)
         print("| precision | library | who | rows/s | least to most |\n|---|---|---|---|---|", flush=True)
         for precision in options.precision.split(","):

@@ -12,6 +12,7 @@ int8 is what each engine's own tools make: OpenVINO's by nncf, calibrated with s
 answers with hidden states). An engine that is not installed, or does not start, is named and left out.
 """
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -164,15 +165,37 @@ def worker(options):
         print(time.perf_counter() - start, flush=True)
 
 
+def start_worker(script, options, name, *more):
+    """The process of SCRIPT that is the worker NAME, once it is ready; None: it did not start."""
+    command = [sys.executable, script, "--graft", options.graft, "--work", options.work, "--worker", name, *map(str, more)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return process if any(line.strip() == "ready" for line in process.stdout) else None
+
+
+def seconds_of(process):
+    """What a worker takes for one round."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+@contextlib.contextmanager
+def folder_with_model(options):
+    """options.work, one of its own if there is none, with the model in it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        options.work = options.work or temporary
+        if not os.path.exists(options.work + "/model.safetensors"):
+            os.makedirs(options.work, exist_ok=True)
+            make_model(options.work)
+        yield options.work
+
+
 def start(options, engine, precision, size):
-    process = subprocess.Popen(
-        [sys.executable, __file__, "--graft", options.graft, "--work", options.work, "--worker", f"{engine}/{precision}", "--batch", str(size), "--rows", str(options.rows),
-         "--order", options.order, *(["--tokens", str(options.tokens)] if options.tokens else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    for line in process.stdout:
-        if line.strip() == "ready":
-            return process
-    print(f"  {engine} {precision}: did not start")
-    return None
+    tokens = ["--tokens", options.tokens] if options.tokens else []
+    process = start_worker(__file__, options, f"{engine}/{precision}", "--batch", size, "--rows", options.rows, "--order", options.order, *tokens)
+    if process is None:
+        print(f"  {engine} {precision}: did not start")
+    return process
 
 
 def packed_model(options, precision):
@@ -196,9 +219,7 @@ def compare(options, precision, size, table):
                                 "--threads", str(THREADS), "--output", options.work + "/answers.tsv"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 seconds[name].append(time.perf_counter() - begin)
             else:
-                contestants[name].stdin.write("\n")
-                contestants[name].stdin.flush()
-                seconds[name].append(float(contestants[name].stdout.readline()))
+                seconds[name].append(seconds_of(contestants[name]))
     for process in contestants.values():
         process.stdin.close()
         process.wait()
@@ -227,12 +248,8 @@ def main():
     if options.worker:
         worker(options)
         return
-    with tempfile.TemporaryDirectory() as temporary:
-        options.work = options.work or temporary
-        if not os.path.exists(options.work + "/model.safetensors"):
-            os.makedirs(options.work, exist_ok=True)
-            make_model(options.work)
-        table = options.work + "/rows.jsonl"
+    with folder_with_model(options) as work:
+        table = work + "/rows.jsonl"
         with open(table, "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"input_ids": row}) + "\n" for row in make_rows(options.rows, options.order, options.tokens))
         print(f"{options.rows} rows, order: {options.order}, tokens: {options.tokens or 'as in MRPC'}, other processes that compute: {options.busy}\n")
