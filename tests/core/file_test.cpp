@@ -17,8 +17,10 @@
 #include <vector>
 
 #include "graft/core/json.hpp"
+#include "support/resident.hpp"
 #include "support/shared.hpp"
 
+using graft_test::resident_bytes;
 using graft_test::temporary_folder;
 
 namespace {
@@ -320,23 +322,6 @@ TEST_CASE("JSON errors name the file and the place") {
   CHECK_THROWS_WITH(graft::required<int>(object, "b", "x.json"), "x.json: has no \"b\"");
   CHECK_THROWS_AS(graft::required<std::string>(object, "a", "x.json"), graft::format_error);
 }
-
-namespace {
-
-/// Bytes of the mapping that begins at DATA that are in this process's memory; -1: there is none.
-long resident_bytes(const void* data) {
-  std::ifstream maps("/proc/self/smaps");
-  char begin[32];
-  std::snprintf(begin, sizeof begin, "%lx-", reinterpret_cast<unsigned long>(data));
-  bool inside = false;
-  for (std::string line; std::getline(maps, line);) {
-    inside = inside || line.starts_with(begin);
-    if (inside && line.starts_with("Rss:")) return std::stol(line.substr(4)) * 1024;
-  }
-  return -1;
-}
-
-}  // namespace
 
 TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewhere stays as it is") {
   const graft_test::temporary_folder folder;

@@ -1,6 +1,9 @@
 #include "graft/layers/embedding.hpp"
 
+#include "graft/core/file.hpp"
 #include "support/gradient_check.hpp"
+#include "support/resident.hpp"
+#include "support/shared.hpp"
 
 using graft::f64;
 using graft::matrix;
@@ -50,5 +53,24 @@ TEST_CASE("a frozen table gets no gradient, and ids outside it are refused") {
   for (const std::int32_t id : {-1, 3}) {
     CHECK_THROWS_WITH(layer.add_forward(std::vector<std::int32_t>{id}, y, ctx),
                       Catch::Contains("layer 'e.weight': id " + std::to_string(id) + " is outside 0 .. 2"));
+  }
+}
+
+TEST_CASE("of a table in a mapped file only what is being looked up is in memory") {
+  constexpr graft::index rows = 4096, cols = 512;
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "table", std::string(rows * cols * sizeof(double), '\0'));
+  const auto file = std::make_shared<const graft::mapped_file>(folder / "table");
+  graft::embedding<f64> layer("e", rows, cols);
+  layer.weight.read_in_place({file, reinterpret_cast<const double*>(file->data())});
+  std::vector<std::int32_t> ids;
+  for (std::int32_t id = 0; id < rows; ++id) ids.push_back(id);
+  matrix<double> y = matrix<double>::Ones(rows, cols);
+  for (const int threads : {1, 3}) {
+    graft::context ctx;
+    ctx.threads = threads;
+    layer.add_forward(ids, y, ctx);
+    CHECK((y.array() == 1).all());
+    CHECK(graft_test::resident_bytes(file->data()) <= static_cast<long>(file->size() / 4));
   }
 }

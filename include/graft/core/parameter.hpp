@@ -136,9 +136,14 @@ class parameter {
     }
     auto& f = std::get<frozen>(state_);
     f.packed = std::move(forms);
-    if (const auto* numbers = std::get_if<mapped_numbers<T>>(&f.value)) {
-      numbers->file->rest({reinterpret_cast<const std::byte*>(numbers->data), static_cast<std::size_t>(size()) * sizeof(T)});
-    }
+    rest();
+  }
+  /// The value is not read for a while: where it lies in a mapped file, its pages leave this process until then.
+  void rest() const {
+    const auto* f = std::get_if<frozen>(&state_);
+    const auto* numbers = f != nullptr ? std::get_if<mapped_numbers<T>>(&f->value) : nullptr;
+    if (numbers == nullptr) return;
+    numbers->file->rest({reinterpret_cast<const std::byte*>(numbers->data), static_cast<std::size_t>(size()) * sizeof(T)});
   }
   const packed_weight* packed() const {
     if (const auto* t = std::get_if<trained>(&state_)) return t->packed_is_current ? t->packed.get() : nullptr;

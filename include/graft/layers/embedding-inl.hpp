@@ -17,6 +17,7 @@ void embedding<P>::add_forward(std::span<const std::int32_t> ids, view<real> y, 
   }
   parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
     for (index n = begin; n < end; ++n) y.row(n) += table.row(ids[static_cast<std::size_t>(n)]);
+    weight.rest();  // with each row come the pages around it: soon the whole table would be in memory
   });
 }
 
