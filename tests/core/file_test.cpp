@@ -340,9 +340,16 @@ TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewher
   CHECK(resident_bytes(file.data()) <= static_cast<long>(size / 2 + 8192));
   CHECK(sum(all) == size * 'x');
 
+  file.rest(all);
+  std::vector<std::byte> copied(size / 2);
+  CHECK(file.copy(all.subspan(100, copied.size()), copied.data()));
+  CHECK(sum(copied) == copied.size() * 'x');
+  CHECK(resident_bytes(file.data()) <= 8192);
+
   const std::vector<std::byte> elsewhere(size, std::byte{'y'});
   CHECK_FALSE(file.holds(elsewhere));
   file.rest(elsewhere);
+  CHECK_FALSE(file.copy(elsewhere, copied.data()));
   CHECK(sum(elsewhere) == size * 'y');
   CHECK(file.holds(all));
   CHECK_FALSE(file.holds(all.first(0)));

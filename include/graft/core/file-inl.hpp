@@ -107,11 +107,11 @@ GRAFT_INLINE struct stat regular_file_status(const descriptor& opened, const std
 namespace graft {
 
 GRAFT_INLINE mapped_file::mapped_file(const std::string& path) : path_(path) {
-  const detail::descriptor opened = detail::open_to_read(path);
-  const struct stat status = detail::regular_file_status(opened, path);
+  opened_ = detail::open_to_read(path);
+  const struct stat status = detail::regular_file_status(opened_, path);
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened.number(), 0);
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened_.number(), 0);
   if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
   mapping_ = mapping_registry::add(data_, size_, path, file_identity(status));
@@ -121,6 +121,7 @@ GRAFT_INLINE mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(opened_, other.opened_);
   std::swap(mapping_, other.mapping_);
   return *this;
 }
@@ -144,6 +145,10 @@ GRAFT_INLINE void mapped_file::rest(std::span<const std::byte> part) const noexc
   const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
   const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) / page * page;
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+GRAFT_INLINE bool mapped_file::copy(std::span<const std::byte> part, void* to) const noexcept {
+  return holds(part) && ::pread(opened_.number(), to, part.size(), part.data() - data_) == std::ssize(part);
 }
 
 GRAFT_INLINE input_stream::input_stream(const std::string& path) : path_(path), opened_(detail::open_to_read(path)) {

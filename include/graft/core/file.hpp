@@ -53,6 +53,7 @@ class mapped_file {
       : path_(std::move(other.path_)),
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)),
+        opened_(std::move(other.opened_)),
         mapping_(std::exchange(other.mapping_, nullptr)) {}
   mapped_file& operator=(mapped_file&& other) noexcept;
   mapped_file(const mapped_file&) = delete;
@@ -68,11 +69,14 @@ class mapped_file {
   bool holds(std::span<const std::byte> part) const noexcept;
   /// PART of this mapping is not needed for a while: its pages leave this process, and come again from the file when they are read.
   void rest(std::span<const std::byte> part) const noexcept;
+  /// Copies PART of this mapping to TO without its pages coming into this process, and those around them; false: it could not be read.
+  bool copy(std::span<const std::byte> part, void* to) const noexcept;
 
  private:
   std::string path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  detail::descriptor opened_;
   mapping_registry::entry* mapping_ = nullptr;
 };
 

@@ -136,14 +136,17 @@ class parameter {
     }
     auto& f = std::get<frozen>(state_);
     f.packed = std::move(forms);
-    rest();
+    if (const auto* numbers = file_numbers())
+      numbers->file->rest(std::as_bytes(std::span(numbers->data, static_cast<std::size_t>(size()))));
   }
-  /// The value is not read for a while: where it lies in a mapped file, its pages leave this process until then.
-  void rest() const {
-    const auto* f = std::get_if<frozen>(&state_);
-    const auto* numbers = f != nullptr ? std::get_if<mapped_numbers<T>>(&f->value) : nullptr;
-    if (numbers == nullptr) return;
-    numbers->file->rest({reinterpret_cast<const std::byte*>(numbers->data), static_cast<std::size_t>(size()) * sizeof(T)});
+  /// Row R for one who reads few of many. Out of a mapped file a copy in BUFFER, if it is long: with the row, the pages around it would
+  /// come into memory, and soon the whole table.
+  const T* row(index r, T* buffer) const {
+    constexpr index least = 2048;  // bytes: of shorter rows a page has several, and to ask for each costs more than it has
+    const auto* numbers = file_numbers();
+    const T* const there = value().row_data(r);
+    const std::span own(there, static_cast<std::size_t>(cols_));
+    return numbers != nullptr && cols_ * index{sizeof(T)} >= least && numbers->file->copy(std::as_bytes(own), buffer) ? buffer : there;
   }
   const packed_weight* packed() const {
     if (const auto* t = std::get_if<trained>(&state_)) return t->packed_is_current ? t->packed.get() : nullptr;
@@ -166,6 +169,11 @@ class parameter {
   }
 
  private:
+  const mapped_numbers<T>* file_numbers() const {
+    const auto* f = std::get_if<frozen>(&state_);
+    return f != nullptr ? std::get_if<mapped_numbers<T>>(&f->value) : nullptr;
+  }
+
   enum class form : std::uint8_t { vector, table, factor };
   using own_numbers = std::shared_ptr<zeroed_matrix<T>>;
   struct frozen {

@@ -1,6 +1,8 @@
 #pragma once
 // Bodies of graft/layers/embedding.hpp.
 
+#include <omp.h>
+
 #include "graft/core/parallel.hpp"
 #include "graft/layers/embedding.hpp"
 
@@ -15,9 +17,13 @@ void embedding<P>::add_forward(std::span<const std::int32_t> ids, view<real> y, 
                         " (do tokenizer and model belong together, is the text too long?)");
     }
   }
+  scratch::mark mark(ctx.memory);
+  view<real> copies = ctx.memory.take_rows<real>(ctx.threads, table.cols());
   parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
-    for (index n = begin; n < end; ++n) y.row(n) += table.row(ids[static_cast<std::size_t>(n)]);
-    weight.rest();  // with each row come the pages around it: soon the whole table would be in memory
+    real* const copy = copies.row_data(omp_get_thread_num());
+    for (index n = begin; n < end; ++n) {
+      y.row(n) += const_view<real>(weight.row(ids[static_cast<std::size_t>(n)], copy), 1, table.cols()).row(0);
+    }
   });
 }
 
