@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 #include <span>
 
@@ -47,8 +48,6 @@ struct mixed_adapters_saved {
 
 namespace detail {
 
-inline constexpr index mixed_tile = sum_piece;  // rows, those of one piece of a sum; what a thread holds of them stays in cache
-
 /// The weights WHICH of all adapters as kernels read them, in scratch memory.
 template <class P>
 std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> branches, product_weight<P> mixed_adapter_weights<P>::*which,
@@ -61,61 +60,92 @@ std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> bran
   return all;
 }
 
-/// What all threads work in, in scratch memory: each at a tile of rows.
+/// mu and r of a row, as normalize_row has them.
+template <class T>
+struct row_statistics {
+  template <class Row>
+  row_statistics(const Row& x, T eps) : mean(x.mean()) {
+    const T variance = (x.array() - mean).square().sum() / T(x.size());
+    r = T(1) / std::sqrt(variance + eps) + (variance - variance);
+  }
+
+  T mean, r;
+};
+
+inline constexpr index mixed_block = 64;  // rows: enough for products, few enough that what is computed of them stays in cache
+
+/// What all threads work in, in scratch memory: each at a tile of rows, a branch at a time, which goes over its blocks.
 template <class P>
 struct mixed_memory {
   mixed_memory(std::span<const mixed_branch<P>> branches, index all_columns, context& ctx)
       : width(all_columns),
         widest(std::ranges::max_element(branches, {}, &mixed_branch<P>::size)->size()),
         path(graft::detail::path_of<P>(ctx)),
-        reals(ctx.memory.take_rows<typename P::real>(ctx.threads, mixed_tile * (width + widest) + std::max(width, widest))),
-        operands(ctx.memory.take_rows<typename P::operand>(ctx.threads,
-                                                           packed_a<P>::size(mixed_tile, width) + packed_a<P>::size(mixed_tile, widest))) {}
+        tile(ctx.threads <= 1 ? 128 : 64),
+        reals(ctx.memory.take_rows<typename P::real>(ctx.threads, mixed_block * width + std::max(width, widest))),
+        operands(ctx.memory.take_rows<typename P::operand>(
+            ctx.threads, packed_a<P>::size(tile, width) + (1 + std::ssize(branches)) * packed_a<P>::size(tile, widest))),
+        lefts(ctx.memory.take_array<packed_a<P>>(ctx.threads * branches.size())),
+        rights(ctx.memory.take_array<packed_b<P>>(ctx.threads * branches.size())) {}
 
   index width, widest;  // H, the largest K
   tile_path path;
+  index tile;  // rows that pass when a weight has come from memory
   view<typename P::real> reals;
   view<typename P::operand> operands;
+  std::span<packed_a<P>> lefts;
+  std::span<packed_b<P>> rights;
 };
 
-/// That of this thread, at N rows, and the tile unit.
+/// That of this thread, at a tile, and the tile unit.
 template <class P>
 struct mixed_workspace {
   using real = typename P::real;
   using operand = typename P::operand;
 
-  mixed_workspace(const mixed_memory<P>& m, index n)
+  explicit mixed_workspace(const mixed_memory<P>& m)
       : unit(m.path),
         path(m.path),
-        u(m.reals.row_data(omp_get_thread_num()), n, m.width),
-        z(u.data() + mixed_tile * m.width, n, m.widest),
-        own(z.data() + mixed_tile * m.widest, 1, std::max(m.width, m.widest)),
-        input(m.operands.row_data(omp_get_thread_num()), n, m.width),
-        activated(input.panel(0) + packed_a<P>::size(mixed_tile, m.width)) {}
+        u(m.reals.row_data(omp_get_thread_num()), mixed_block, m.width),
+        own(u.data() + mixed_block * m.width, 1, std::max(m.width, m.widest)),
+        input(m.operands.row_data(omp_get_thread_num()), m.tile, m.width),
+        inner(input.panel(0) + packed_a<P>::size(m.tile, m.width)) {}
 
   const graft::detail::tile_unit unit;
   const tile_path path;
-  view<real> u, z, own;  // (N, H), (N, K), one row of either
-  packed_a<P> input;     // (N, H)
-  operand* activated;    // (N, K), packed
+  view<real> u, own;  // (64, H), one row
+  packed_a<P> input;  // (tile, H)
+  operand* inner;     // (64, K), packed, and of all branches (tile, K)
 
-  /// NUMBERS (N, K) and W, every block of which goes through EPILOGUES.
-  template <class... E>
-  void product(const view<real>& numbers, const packed_b<P>& w, const E&... epilogues) const {
-    packed_a<P> left(activated, numbers.rows(), numbers.cols());
-    left.fill(transpose::no, numbers);
-    serial_product<P>(left, w, path, epilogues...);
+  /// N rows of F from ROW on, a multiple of 32.
+  static packed_a<P> rows_of(const packed_a<P>& f, index row, index n) { return {f.panel(row / packed_a<P>::format::side), n, f.depth()}; }
+  /// A row of FROM as numbers, in the memory of one row.
+  view<real> row_of(const const_view<operand>& from, index r) {
+    convert(from.row_data(r), own.data(), from.cols());
+    return own.window(0, 0, 1, from.cols());
   }
   /// u = sum + a(z_k) W_up^T + b_up; the base's u is the sum alone.
   void branch_output(const mixed_branch<P>& b, const packed_b<P>& up, const const_view<operand>& sum, const const_view<operand>& z_k) {
-    for (index r = 0; r < sum.rows(); ++r) convert(sum.row_data(r), u.row_data(r), u.cols());
-    if (b.adapter == nullptr) return;
-    view<real> active = z.window(0, 0, sum.rows(), b.size());
-    for (index r = 0; r < sum.rows(); ++r) {
-      convert(z_k.row_data(r), active.row_data(r), b.size());
-      activate_row<real>(b.adapter->act, active.row(r), active.row(r));
+    if (b.adapter == nullptr) {
+      for (index r = 0; r < sum.rows(); ++r) convert(sum.row_data(r), u.row_data(r), u.cols());
+      return;
     }
-    product(active, up, add{u}, add_row<real>{{b.adapter->up.bias, 1, u.cols()}}, store{u});
+    const packed_a<P> active(inner, sum.rows(), b.size());
+    for (index r = 0; r < sum.rows(); ++r) {
+      view<real> row = row_of(z_k, r);
+      activate_row<real>(b.adapter->act, row.row(0), row.row(0));
+      active.store(r, 0, row);
+    }
+    serial_product<P>(active, up, path, [&](index row, index col, view<real> block) {
+      const real* bias = b.adapter->up.bias + col;
+      for_each_row(block, [&](index i, auto width) {
+        const real* from = block.row_data(i);
+        const operand* residual = sum.row_data(row + i) + col;
+        real* to = u.row_data(row + i) + col;
+#pragma omp simd
+        for (index c = 0; c < width; ++c) to[c] = from[c] + number(residual[c]) + bias[c];
+      });
+    });
   }
 };
 
@@ -139,41 +169,47 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
   const auto downs = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down, ctx);
   const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
   const detail::mixed_memory<P> memory(branches, width, ctx);
-  parallel_for(rows, detail::mixed_tile, ctx.threads, [&](index begin, index end) {
-    const index n = end - begin;
-    detail::mixed_workspace<P> work(memory, n);
-    const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
-    view<real> u = work.u;
-    u = of(h) + of(x);
-    for (index r = 0; r < n; ++r) convert(u.row_data(r), sum.row_data(begin + r), width);
+  parallel_for(rows, memory.tile, ctx.threads, [&](index begin, index end) {
+    detail::mixed_workspace<P> work(memory);
+    for (index r = begin; r < end; ++r) {
+      work.own.leftCols(width) = h.row(r) + x.row(r);
+      convert(work.own.data(), sum.row_data(r), width);
+      c.row(r).setZero();
+    }
     bool packed_h = false;
-    of(c).setZero();
     index first = 0;
     for (std::size_t k = 0; k < branches.size(); ++k) {
       const mixed_branch<P>& b = branches[k];
-      const auto gain = b.gain.row(0).array(), shift = b.shift.row(0).array();
-      view<operand> z_k = z.window(begin, first, n, b.size());
-      if (b.adapter != nullptr) {
-        const auto& a = *b.adapter;
-        if (a.behind_norm) {
-          for (index r = 0; r < n; ++r) {
-            convert(sum.row_data(begin + r), u.row_data(r), width);
-            normalize_row<real>(u.row(r), u.row(r), b.eps);
-            u.row(r).array() = u.row(r).array() * gain + shift;
+      const real weight = w(0, static_cast<index>(k));
+      for (index at = begin; at < end; at += detail::mixed_block) {
+        const index n = std::min(detail::mixed_block, end - at);
+        view<operand> z_k = z.window(at, first, n, b.size());
+        const const_view<operand> sums = sum.window(at, 0, n, width);
+        if (b.adapter != nullptr) {
+          const auto& a = *b.adapter;
+          packed_a<P> input = work.rows_of(work.input, at - begin, n);
+          if (a.behind_norm) {
+            for (index r = 0; r < n; ++r) {
+              view<real> row = work.row_of(sums, r);
+              normalize_row<real>(row.row(0), row.row(0), b.eps);
+              row.array() = row.array() * b.gain.array() + b.shift.array();
+              input.store(r, 0, row);
+            }
+          } else if (!packed_h) {
+            input.fill(transpose::no, h.window(at, 0, n, width));
           }
-          work.input.fill(transpose::no, u);
-          packed_h = false;
-        } else if (!packed_h) {
-          work.input.fill(transpose::no, of(h));
-          packed_h = true;
+          serial_product<P>(input, downs[k], work.path, add_row<real>{{a.down.bias, 1, a.size}}, store{z_k});
         }
-        serial_product<P>(work.input, downs[k], work.path, add_row<real>{{a.down.bias, 1, a.size}}, store{z_k});
+        work.branch_output(b, ups[k], sums, z_k);
+        for (index r = 0; r < n; ++r) {
+          const real *u = work.u.row_data(r), *gain = b.gain.data(), *shift = b.shift.data();
+          real* to = c.row_data(at + r);
+          const detail::row_statistics<real> norm(work.u.row(r), b.eps);
+#pragma omp simd
+          for (index i = 0; i < width; ++i) to[i] += weight * ((u[i] - norm.mean) * norm.r * gain[i] + shift[i]);
+        }
       }
-      work.branch_output(b, ups[k], of(sum), z_k);
-      for (index r = 0; r < n; ++r) {
-        normalize_row<real>(u.row(r), u.row(r), b.eps);
-        c.row(begin + r).array() += w(0, static_cast<index>(k)) * (u.row(r).array() * gain + shift);
-      }
+      if (b.adapter != nullptr) packed_h = !b.adapter->behind_norm;
       first += b.size();
     }
   });
@@ -192,60 +228,85 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
   const const_view<operand> sum = s.sum, z = s.z;
   const bool inputs = dh != nullptr || dx != nullptr;
   scratch::mark mark(ctx.memory);
-  view<real> dsum = ctx.memory.take<real>(rows, width);
+  view<real> dots = ctx.memory.take<real>(rows, std::ssize(branches));  // <dc, y_k> of each row
+  view<real> dsum = dx != nullptr ? *dx : dh != nullptr ? *dh : view<real>(nullptr, 0, 0);
   const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
   const auto ups_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up_back, ctx);
   const auto downs_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down_back, ctx);
   const detail::mixed_memory<P> memory(branches, width, ctx);
-  sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> dw_piece) {
-    const index n = end - begin;
-    detail::mixed_workspace<P> work(memory, n);
-    const auto of = [&](const auto& m) { return m.window(begin, 0, n, m.cols()); };
-    view<real> u = work.u;
-    if (dh != nullptr) of(*dh).setZero();
-    of(dsum).setZero();
+  parallel_for(rows, memory.tile, ctx.threads, [&](index begin, index end) {
+    detail::mixed_workspace<P> work(memory);
+    if (inputs) dsum.middleRows(begin, end - begin).setZero();
+    operand* next = work.inner + packed_a<P>::size(detail::mixed_block, memory.widest);
+    const auto lefts = memory.lefts.subspan(omp_get_thread_num() * branches.size(), branches.size());
+    const auto rights = memory.rights.subspan(omp_get_thread_num() * branches.size(), branches.size());
+    std::size_t terms = 0;
     index first = 0;
     for (std::size_t k = 0; k < branches.size(); ++k) {
       const mixed_branch<P>& b = branches[k];
-      const real weight = w(0, static_cast<index>(k));
-      const auto gain = b.gain.row(0).array(), shift = b.shift.row(0).array();
-      const const_view<operand> z_k = z.window(begin, first, n, b.size());
+      const auto column = static_cast<index>(k);
+      const real weight = w(0, column);
+      const auto* a = b.adapter;
+      const bool through = inputs && a != nullptr && (dh != nullptr || a->behind_norm);
+      const packed_a<P> all_dz(next, end - begin, b.size());
+      for (index at = begin; at < end; at += detail::mixed_block) {
+        const index n = std::min(detail::mixed_block, end - at);
+        const const_view<operand> z_k = z.window(at, first, n, b.size()), sums = sum.window(at, 0, n, width);
+        const packed_a<P> input = work.rows_of(work.input, 0, n);
+        work.branch_output(b, ups[k], sums, z_k);
+        for (index r = 0; r < n; ++r) {
+          const real *u = work.u.row_data(r), *dy = dc.row_data(at + r), *gain = b.gain.data(), *shift = b.shift.data();
+          const detail::row_statistics<real> norm(work.u.row(r), b.eps);
+          const real m = norm.mean;
+          real slope = 0, plain = 0, along = 0;  // <dc, gain xhat> / r, <dc, gain>, <dc, shift>
+#pragma omp simd reduction(+ : slope, plain, along)
+          for (index i = 0; i < width; ++i) {
+            slope += dy[i] * gain[i] * (u[i] - m);
+            plain += dy[i] * gain[i];
+            along += dy[i] * shift[i];
+          }
+          dots(at + r, column) = norm.r * slope + along;
+          if (!inputs) continue;
+          const real mean = plain / real(width), scale = weight * norm.r, projection = norm.r * norm.r * slope / real(width);
+          view<real> du = work.own.window(0, 0, 1, width);
+          real *own = du.data(), *total = dsum.row_data(at + r);
+#pragma omp simd
+          for (index i = 0; i < width; ++i) {
+            own[i] = scale * (dy[i] * gain[i] - mean - projection * (u[i] - m));
+            total[i] += own[i];
+          }
+          if (through) input.store(r, 0, du);
+        }
+        if (!through) continue;
+        const packed_a<P> dz = work.rows_of(all_dz, at - begin, n);
+        serial_product<P>(input, ups_back[k], work.path, activate_backward<operand>{a->act, z_k}, store{dz});
+        if (!a->behind_norm) continue;
+        serial_product<P>(dz, downs_back[k], work.path, store{work.u});
+        for (index r = 0; r < n; ++r) {
+          view<real> row = work.row_of(sums, r);
+          const real scale = normalize_row<real>(row.row(0), row.row(0), b.eps);
+          normalize_row_backward<real>((work.u.row(r).array() * b.gain.array()).matrix(), row.row(0), scale, row.row(0));
+          dsum.row(at + r) += row.row(0);
+        }
+      }
       first += b.size();
-      work.branch_output(b, ups[k], of(sum), z_k);
-      for (index r = 0; r < n; ++r) {
-        auto row = u.row(r);
-        const real scale = normalize_row<real>(row, row, b.eps);
-        const auto dc_row = dc.row(begin + r).array();
-        dw_piece(0, static_cast<index>(k)) += (dc_row * (row.array() * gain + shift)).sum();
-        if (inputs) normalize_row_backward<real>((weight * dc_row * gain).matrix(), row, scale, row);
-      }
-      if (!inputs) continue;
-      of(dsum) += u;
-      if (b.adapter == nullptr || (dh == nullptr && !b.adapter->behind_norm)) continue;
-      const auto& a = *b.adapter;
-      view<real> dz = work.z.window(0, 0, n, a.size);
-      work.input.fill(transpose::no, u);
-      serial_product<P>(work.input, ups_back[k], work.path, store{dz});
-      for (index r = 0; r < n; ++r) {
-        const real* z_row = piece_as<real>(z_k, r, 0, a.size, work.own.data());
-        activate_row_backward<real>(a.act, dz.row(r), const_view<real>(z_row, 1, a.size).row(0), dz.row(r));
-      }
-      if (!a.behind_norm) {
-        work.product(dz, downs_back[k], accumulate{of(*dh)});
-        continue;
-      }
-      work.product(dz, downs_back[k], store{u});
-      view<real> own = work.own.window(0, 0, 1, width);
-      for (index r = 0; r < n; ++r) {
-        convert(sum.row_data(begin + r), own.data(), width);
-        const real scale = normalize_row<real>(own.row(0), own.row(0), b.eps);
-        normalize_row_backward<real>((u.row(r).array() * gain).matrix(), own.row(0), scale, own.row(0));
-        dsum.row(begin + r) += own.row(0);
-      }
+      if (!through || a->behind_norm) continue;
+      new (&lefts[terms]) packed_a<P>(all_dz);
+      new (&rights[terms++]) packed_b<P>(downs_back[k]);
+      next += packed_a<P>::size(memory.tile, b.size());
     }
-    if (dh != nullptr) of(*dh) += of(dsum);
-    if (dx != nullptr) of(*dx) = of(dsum);
+    if (dh == nullptr) return;
+    const const_view<real> from = dsum.window(begin, 0, end - begin, width);
+    view<real> to = dh->window(begin, 0, end - begin, width);
+    if (terms == 0) {
+      to = from;
+    } else {
+      using format = typename packed_a<P>::format;
+      graft::detail::blocks<P>(lefts.first(terms), rights.first(terms), {0, format::panels(end - begin)}, {0, format::panels(width)},
+                               work.path, nullptr, in_order<P>(add{from}, store{to}));
+    }
   });
+  add_column_sum<real>(dots, dw, ctx);
 }
 
 }  // namespace graft::ops
