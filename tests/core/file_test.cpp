@@ -325,7 +325,7 @@ TEST_CASE("JSON errors name the file and the place") {
 
 TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewhere stays as it is") {
   const graft_test::temporary_folder folder;
-  constexpr std::size_t size = std::size_t{1} << 20;
+  constexpr std::size_t size = std::size_t{1} << 25;
   graft::write_file(folder / "file", std::string(size, 'x'));
   const graft::mapped_file file(folder / "file");
   const std::span<const std::byte> all(file.data(), size);
@@ -353,4 +353,14 @@ TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewher
   CHECK(sum(elsewhere) == size * 'y');
   CHECK(file.holds(all));
   CHECK_FALSE(file.holds(all.first(0)));
+}
+
+TEST_CASE("of small mapped files there may be more than descriptors") {
+  const graft_test::temporary_folder folder;
+  graft::write_file(folder / "file", "a few bytes");
+  const auto before = entries("/proc/self/fd");
+  const graft::mapped_file file(folder / "file");
+  CHECK(entries("/proc/self/fd") == before);
+  char to;
+  CHECK_FALSE(file.copy(std::span(file.data(), 1), &to));
 }

@@ -115,6 +115,7 @@ GRAFT_INLINE mapped_file::mapped_file(const std::string& path) : path_(path) {
   if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
   mapping_ = mapping_registry::add(data_, size_, path, file_identity(status));
+  if (size_ < std::size_t{1} << 25) opened_ = detail::descriptor();  // there may be more small files than descriptors
 }
 
 GRAFT_INLINE mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {

@@ -112,7 +112,7 @@ class packed_a {
   /// Where the tiles of panel P begin: 16 rows, or columns, and all of the depth.
   operand* panel(index p) const { return data_ + p * format::tiles(depth_) * format::size; }
 
-  /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32. Up to 32 columns, or all to the end of the depth.
+  /// Writes BLOCK, whose first element is (ROW, COL), COL a multiple of 32. Up to 32 columns, or all to the end of the depth.
   template <class Block>
   void store(index row, index col, const Block& block) const {
     for_each_row(block, [&](index i, auto width) {
