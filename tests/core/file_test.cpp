@@ -323,7 +323,7 @@ TEST_CASE("JSON errors name the file and the place") {
   CHECK_THROWS_AS(graft::required<std::string>(object, "a", "x.json"), graft::format_error);
 }
 
-TEST_CASE("a part of a mapping leaves memory and comes again; what lies elsewhere stays as it is") {
+TEST_CASE("a part of a mapping leaves memory and comes again, what lies elsewhere stays as it is") {
   const graft_test::temporary_folder folder;
   constexpr std::size_t size = std::size_t{1} << 25;
   graft::write_file(folder / "file", std::string(size, 'x'));

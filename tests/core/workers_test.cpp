@@ -32,7 +32,7 @@ std::vector<taken> take_units(graft::context& ctx, graft::index count) {
 
 }  // namespace
 
-TEST_CASE("every unit is taken once, by one thread; too few of them are shared by all threads") {
+TEST_CASE("every unit is taken once, by one thread, too few of them are shared by all threads") {
   graft::context ctx;
   ctx.threads = 3;
   for (const taken& unit : take_units(ctx, 50)) {

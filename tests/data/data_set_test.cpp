@@ -98,7 +98,7 @@ TEST_CASE("a row with a label that names an adapter is refused") {
   CHECK_THROWS_WITH(make(task, {row}), "f:4: names an \"adapter\", which only a row to be answered does: take the column out");
 }
 
-TEST_CASE("several labels at once become ids, also in parts of a batch; a list is no label of another task") {
+TEST_CASE("several labels at once become ids, also in parts of a batch, a list is no label of another task") {
   const auto task = graft::custom_task("topics", graft::task_kind::multi_label, {"a", "b", "c"});
   std::vector<graft::example> examples(4);
   examples[0].label = "c,a";

@@ -100,7 +100,7 @@ TEST_CASE("every split of every GLUE task takes its columns") {
   }
 }
 
-TEST_CASE("QQP's short rows are left out where labels are, by line and on request; where rows are numbered they are refused") {
+TEST_CASE("QQP's short rows are left out where labels are, by line and on request, where rows are numbered they are refused") {
   const temporary_folder folder;
   const std::string path = folder / "train.tsv";
   graft::write_file(path, header_of("qqp", "train") + "\n" + columns(6) + "\n" + columns(5) + "\nshort\n" + columns(6));

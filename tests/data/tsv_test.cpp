@@ -23,7 +23,7 @@ TEST_CASE("rows are cut at tabs and nowhere else") {
   CHECK_THROWS_WITH(reader.next(row), Catch::Contains("f:5: holds nothing but tabs"));
 }
 
-TEST_CASE("every \\r at a row's end is left out, and a byte-order mark in front of a text is refused") {
+TEST_CASE("every carriage return at a row's end is left out, and a byte-order mark in front of a text is refused") {
   const graft_test::temporary_folder folder;
   graft::write_file(folder / "f",
                     "a\tb\r\r\nc\r\r\nd\t\xEF\xBB\xBF"

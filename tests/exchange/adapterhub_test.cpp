@@ -283,7 +283,7 @@ TEST_CASE("AdapterHub: fields that graft does not compute are refused by name") 
   CHECK(message("non_linearity", "silu").empty());
 }
 
-TEST_CASE("LayerNorms beside an adapter belong to it alone; of two weights files one counts, and that is said") {
+TEST_CASE("LayerNorms beside an adapter belong to it alone, of two weights files one counts, and that is said") {
   const temporary_folder folder;
   auto d = houlsby();
   d.layer_norms_trained = true;

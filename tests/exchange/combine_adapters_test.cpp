@@ -81,7 +81,7 @@ TEST_CASE("low-rank updates combine as their matrices, with B negated alone, or 
   CHECK_THAT(refused({scaled_adapter(headless(houlsby()), 1)}, combination::cat), Contains("is no plain low-rank update"));
 }
 
-TEST_CASE("the encoder's own tensors move from the encoder's; heads combine where they are over the same labels") {
+TEST_CASE("the encoder's own tensors move from the encoder's, heads combine where they are over the same labels") {
   auto d = lora();
   d.trained_beside = {"roberta.embeddings.LayerNorm.bias"};
   const auto a = scaled_adapter(d, 0.1F), b = scaled_adapter(d, 0.2F);

@@ -24,7 +24,7 @@ TEST_CASE("nlprunners' model.p, in both containers, and a plain safetensors file
   }
 }
 
-TEST_CASE("a head of which half was saved is left out; a head of one row is a regression") {
+TEST_CASE("a head of which half was saved is left out, a head of one row is a regression") {
   const copied_folder folder("original");
   folder.rewrite("model.p", [](std::string& name, auto&) {
     if (name.starts_with("classifier.out_proj.")) name.clear();
@@ -43,7 +43,7 @@ TEST_CASE("a head of which half was saved is left out; a head of one row is a re
   CHECK(regression.has_head());
 }
 
-TEST_CASE("what is written for nlprunners comes back, with its keys and no others; BERT too") {
+TEST_CASE("what is written for nlprunners comes back, with its keys and no others, BERT too") {
   const temporary_folder folder;
   for (const auto& config : {roberta_config(), bert_config()}) {
     auto d = houlsby(3);

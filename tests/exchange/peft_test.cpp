@@ -87,7 +87,7 @@ TEST_CASE("modules under their full names, picked layers and excluded modules: t
   CHECK(folder.refusal().empty());
 }
 
-TEST_CASE("what is written for PEFT comes back; BERT with and without its pooler") {
+TEST_CASE("what is written for PEFT comes back, BERT with and without its pooler") {
   auto d = lora();
   peft_round_trip(made_adapter(roberta_config(), d), roberta_config());
   d.lora = {2, 1.5, {"dense", "key"}};

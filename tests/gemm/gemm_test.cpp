@@ -138,7 +138,7 @@ TEST_CASE("a product leaves the number of OpenMP's threads as it was, and never 
   CHECK(after == 3);
 }
 
-TEMPLATE_TEST_CASE("a product's x is a matrix, one made ready, or rows that another stored; weights are packed or not, or in 8 bits", "",
+TEMPLATE_TEST_CASE("a product's x is a matrix, one made ready, or rows that another stored, weights are packed or not, or in 8 bits", "",
                    graft::f32, graft::f64, graft::bf16) {
   using P = TestType;
   using real = typename P::real;

@@ -278,7 +278,7 @@ TEST_CASE("tile emulator: sums are rounded to float, not to less", "[tiles]") {
   CHECK(here.worked());
 }
 
-TEST_CASE("tile emulator: denormal numbers are zeros; infinities and not-a-numbers pass", "[tiles]") {
+TEST_CASE("tile emulator: denormal numbers are zeros, infinities and not-a-numbers pass", "[tiles]") {
   const emulated here;
   const auto result = [](float a, float b, float c, float second_a = 0) {
     product p{1, 1, 1, {bfloat(a), bfloat(second_a)}, {bfloat(b), bfloat(b)}, {c}};

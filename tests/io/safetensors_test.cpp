@@ -124,7 +124,7 @@ TEST_CASE("a number that is none is found when it is read, with its place") {
   CHECK_THROWS_WITH(source.values<float>("large"), Catch::Contains("holds 1e+300 at (0), which is too large for F32"));
 }
 
-TEST_CASE("a number that is none is not saved, and nothing is written over; what is only carried along may hold anything") {
+TEST_CASE("a number that is none is not saved, and nothing is written over, what is only carried along may hold anything") {
   const temporary_folder folder;
   const std::string path = folder / "a";
   const std::vector<float> fine{1, 2}, broken{1, std::nanf("")}, large{1, 1e5f};

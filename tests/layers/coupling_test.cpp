@@ -9,7 +9,7 @@
 using graft::f64;
 using graft::matrix;
 
-TEST_CASE("each half is told of the other, the second of what the first has become; memory may be the same") {
+TEST_CASE("each half is told of the other, the second of what the first has become, memory may be the same") {
   graft::coupling<f64> layer("c", 3, 1, graft::activation::relu);  // halves of 1 and 2 columns, networks as wide as what they read
   layer.f.down_project.weight.edit() << 1, 0, 0, 1;
   layer.f.up_project.weight.edit() << 10, 100;

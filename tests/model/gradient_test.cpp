@@ -173,7 +173,7 @@ TEST_CASE("gradients of every family, and of every function of the feed-forward 
   }
 }
 
-TEST_CASE("gradients of ModernBERT: normalized first, turned, gated, in windows, with and without biases; adapters, updates, mixes") {
+TEST_CASE("gradients of ModernBERT: normalized first, turned, gated, in windows, with and without biases, adapters, updates, mixes") {
   for (const bool biases : {false, true}) {
     graft::encoder_config c = graft_test::tiny_config(biases ? 0.2 : 0.0);
     c.model_type = "modernbert";

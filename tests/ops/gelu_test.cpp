@@ -78,7 +78,7 @@ TEST_CASE("gelu in f32 is as exact as f32 is") {
   CHECK(graft_test::largest_difference(dx32, dx) <= 2e-6);
 }
 
-TEST_CASE("gelu and its gelu_derivative in one pass are the two of two passes; in 8 bits the gelu_derivative is near") {
+TEST_CASE("gelu and its gelu_derivative in one pass are the two of two passes, in 8 bits the gelu_derivative is near") {
   constexpr graft::index n = 1000;
   matrix<double> x(1, n), y(1, n), s(1, n), y_alone(1, n), s_alone(1, n);
   for (graft::index i = 0; i < n; ++i) x(0, i) = -8 + 16.0 * static_cast<double>(i) / n;

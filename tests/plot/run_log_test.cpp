@@ -188,7 +188,7 @@ TEST_CASE("garbage in a log is refused by file and line") {
   refuses("2/weights.zlog", "{\"weights\":[],\"tgs\":{\"global_step\":1}}\n", ":1: \"weights\" is [], an object of sites");
 }
 
-TEST_CASE("a file beside the logs that cannot be read is left out with a warning; Python's NaN is no reason") {
+TEST_CASE("a file beside the logs that cannot be read is left out with a warning, Python's NaN is no reason") {
   const run_folder run;
   run.write("1/loss_train.zlog", loss_row(1, "5"));
   run.write("val_metrics.json", "{\"loss\": NaN, \"acc\": 0.5}");

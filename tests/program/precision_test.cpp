@@ -48,7 +48,7 @@ TEST_CASE("a run in bf16 comes near one in f32, predicts, and does not depend on
   }
 }
 
-TEST_CASE("auto says what it took and why; a tile path of no meaning is refused") {
+TEST_CASE("auto says what it took and why, a tile path of no meaning is refused") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
   const auto run = with(tiny_run("train-adapter", task, folder / "run"), {"--max_steps", "1", "--force_overwrite"});

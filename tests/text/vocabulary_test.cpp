@@ -42,7 +42,7 @@ TEST_CASE("broken vocabularies are refused by name") {
   CHECK_THROWS_WITH(graft::vocabulary::from_lines(folder / "vocab.txt"), Contains("vocab.txt: text is not valid UTF-8 at byte 2"));
 }
 
-TEST_CASE("vocab.txt: ids count lines, blank ones too; the last of two lines counts; what stands at the ends of lines does not") {
+TEST_CASE("vocab.txt: ids count lines, blank ones too, the last of two lines counts, what stands at the ends of lines does not") {
   const graft_test::temporary_folder folder;
   const auto read = [&](const std::string& text) {
     graft::write_file(folder / "vocab.txt", text);

@@ -106,7 +106,7 @@ TEST_CASE("8 bits are for what is frozen") {
   for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).margin(0.05));
 }
 
-TEST_CASE("a stop leaves no answers; the number type does not change what a model is") {
+TEST_CASE("a stop leaves no answers, the number type does not change what a model is") {
   std::atomic<bool> stop = true;
   const auto rows = some_rows();
   CHECK_FALSE(tuned(tuning_kind::head, 1).predict_logits(rows, 1, 1, &stop));
