@@ -99,7 +99,7 @@ TEST_CASE("rows name their adapter, an argument names it for the others, and the
 }
 
 TEST_CASE(
-    "predict --adapter all: every adapter answers every row, a line each; it goes on, and rows that cannot be read have as many lines") {
+    "predict --adapter all: every adapter answers every row, a line each, it goes on, and rows that cannot be read have as many lines") {
   const temporary_folder folder;
   const std::string adapters = folder / "adapters.json", rows = folder / "rows.jsonl", out = folder / "out.tsv";
   graft::write_file(adapters, graft::json{{"double", golden_folder + "/exchange/adapterhub_double"},

@@ -525,7 +525,7 @@ TEST_CASE("a fusion is trained, answers, goes on, and is the same in AdapterHub'
 }
 
 TEST_CASE(
-    "several labels at once: the same bits from lists and from texts with commas, on any threads; scores, answers, a head to start from") {
+    "several labels at once: the same bits from lists and from texts with commas, on any threads, scores, answers, a head to start from") {
   const temporary_folder folder;
   graft::json config = graft::read_json(graft_test::write_golden_task(own_golden(), folder.path()));
   config["kind"] = "multi_label";

@@ -107,15 +107,15 @@ GRAFT_INLINE struct stat regular_file_status(const descriptor& opened, const std
 namespace graft {
 
 GRAFT_INLINE mapped_file::mapped_file(const std::string& path) : path_(path) {
-  opened_ = detail::open_to_read(path);
-  const struct stat status = detail::regular_file_status(opened_, path);
+  detail::descriptor opened = detail::open_to_read(path);
+  const struct stat status = detail::regular_file_status(opened, path);
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened_.number(), 0);
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, opened.number(), 0);
   if (address == MAP_FAILED) throw format_error(path, std::string("cannot be mapped into memory: ") + std::strerror(errno));
   data_ = static_cast<const std::byte*>(address);
   mapping_ = mapping_registry::add(data_, size_, path, file_identity(status));
-  if (size_ < std::size_t{1} << 25) opened_ = detail::descriptor();  // there may be more small files than descriptors
+  if (size_ >= std::size_t{1} << 25) opened_ = std::move(opened);  // there may be more small files than descriptors
 }
 
 GRAFT_INLINE mapped_file& mapped_file::operator=(mapped_file&& other) noexcept {

@@ -136,6 +136,10 @@ class parameter {
     }
     auto& f = std::get<frozen>(state_);
     f.packed = std::move(forms);
+    rest();
+  }
+  /// The value is not read for a while: where it lies in a mapped file, its pages leave this process until then.
+  void rest() const {
     if (const auto* numbers = file_numbers())
       numbers->file->rest(std::as_bytes(std::span(numbers->data, static_cast<std::size_t>(size()))));
   }

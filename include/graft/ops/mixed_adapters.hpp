@@ -60,7 +60,7 @@ std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> bran
   return all;
 }
 
-/// mu and r of a row, as normalize_row has them.
+/// mu and r of a row, to rounding as normalize_row has them.
 template <class T>
 struct row_statistics {
   template <class Row>
@@ -306,7 +306,9 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
                                work.path, nullptr, in_order<P>(add{from}, store{to}));
     }
   });
-  add_column_sum<real>(dots, dw, ctx);
+  sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> sum) {
+    for (index r = begin; r < end; ++r) sum += dots.row(r);
+  });
 }
 
 }  // namespace graft::ops
