@@ -306,8 +306,8 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
                                work.path, nullptr, in_order<P>(add{from}, store{to}));
     }
   });
-  sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> sum) {
-    for (index r = begin; r < end; ++r) sum += dots.row(r);
+  sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> total) {
+    for (index r = begin; r < end; ++r) total += dots.row(r);
   });
 }
 
