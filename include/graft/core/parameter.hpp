@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -143,8 +144,8 @@ class parameter {
     if (const auto* numbers = file_numbers())
       numbers->file->rest(std::as_bytes(std::span(numbers->data, static_cast<std::size_t>(size()))));
   }
-  /// Row R for one who reads few of many. Out of a mapped file a copy in BUFFER, if it is long: with the row, the pages around it would
-  /// come into memory, and soon the whole table.
+  /// Row R, for one who reads few of many: where it lies, or, if it is long and in a mapped file, a copy in BUFFER (cols). With the row
+  /// itself the pages around it would come into memory, and soon the whole table.
   const T* row(index r, T* buffer) const {
     constexpr index least = 2048;  // bytes: of shorter rows a page has several, and to ask for each costs more than it has
     const auto* numbers = file_numbers();

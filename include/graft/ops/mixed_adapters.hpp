@@ -60,7 +60,8 @@ std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> bran
   return all;
 }
 
-/// mu and r of a row, to rounding as normalize_row has them.
+/// mu and r = 1 / sqrt(var + eps) of a row, for who does not store it normalized; to rounding as normalize_row has them, and NaN where the
+/// variance is too large.
 template <class T>
 struct row_statistics {
   template <class Row>
@@ -216,7 +217,8 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
 }
 
 /// dw_k += <dc, y_k>;   dx = sum_k (w_k dc through LN_k), and through U_k where that reads LN_k(h + x);   dh = the same, and through U_k
-/// where that reads h.   dh, dx: skipped when null.
+/// where that reads h.   Through LN_k goes r (v - mean(v) - xhat mean(v xhat)), v = g_k w_k dc.   dh, dx: skipped when null; neither may be
+/// dc's memory.
 template <class P>
 void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mixed_branch<P>> branches, const mixed_adapters_saved<P>& s,
                              const_view<typename P::real> w, view<typename P::real> dw, view<typename P::real>* dh,
