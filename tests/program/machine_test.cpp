@@ -140,7 +140,7 @@ TEST_CASE("threads that cannot be made are an error that names --threads, not th
     const struct rlimit limit { room, room };
     ::setrlimit(RLIMIT_AS, &limit);
     try {
-      graft::program::start_threads(1000);
+      graft::program::start_threads(1000, 1000);
       ::_exit(1);
     } catch (const graft::config_error& failure) {
       ::_exit(std::string(failure.what()).starts_with("--threads is 1000, but only ") ? 0 : 2);
@@ -149,6 +149,17 @@ TEST_CASE("threads that cannot be made are an error that names --threads, not th
   int status = -1;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+TEST_CASE("no more threads compute than there are processors, which the bits do not depend on") {
+  const auto processors = graft::program::usable_processors();
+  CHECK(processors >= 1);
+  CHECK(processors <= omp_get_num_procs());
+  const int before = omp_get_max_threads();
+  CHECK(graft::program::start_threads(processors + 1) == processors);
+  CHECK(graft::program::start_threads(2, 1) == 1);
+  CHECK(omp_get_max_threads() == 1);
+  omp_set_num_threads(before);
 }
 
 TEST_CASE("the default number of threads is what OMP_NUM_THREADS says, else no more than the processors that may be used") {

@@ -98,6 +98,20 @@ TEST_CASE("a batch is cut into one, two or a multiple of four micro-batches, whi
   CHECK(cuts_of(1, 512) == cuts{0, 1});
 }
 
+TEST_CASE("a micro-batch is at most an eighth larger than asked, unless one sequence alone is") {
+  const auto cuts_of = [](const std::vector<std::size_t>& lengths) {
+    graft::batch b;
+    for (const std::size_t length : lengths) b.add({std::vector<std::int32_t>(length, 5), {}, 0});
+    std::vector<graft::index> cuts;
+    graft::micro_batches(b, 216, cuts);
+    return cuts;
+  };
+  using cuts = std::vector<graft::index>;
+  CHECK(cuts_of({100, 143, 100, 143, 100, 143, 100, 143}) == cuts{0, 2, 4, 6, 8});
+  CHECK(cuts_of({100, 144, 512, 30, 30}) == cuts{0, 1, 2, 3, 5});
+  CHECK(cuts_of(std::vector<std::size_t>(32, 128)).size() == 33);
+}
+
 TEST_CASE("a batch in parts is the whole with class weights and label smoothing, too") {
   graft::batch b;
   for (auto& row : graft_test::rows(9, 5).rows) {

@@ -31,7 +31,7 @@
 namespace graft::program {
 
 inline constexpr std::int64_t most_threads = 1024;
-inline constexpr const char* threads_help = "Threads to compute with; 0: as OMP_NUM_THREADS says, else one a processor that may be used.";
+inline constexpr const char* threads_help = "Threads to compute with, no more than processors; 0: as OMP_NUM_THREADS says, else one a processor that may be used.";
 
 namespace detail {
 
@@ -149,12 +149,17 @@ inline std::optional<std::int64_t> named_threads(const char* value, std::string&
   return {};
 }
 
+/// How many processors this process may use: those of its affinity, and of the quota of its control groups.
+inline std::int64_t usable_processors() {
+  const std::int64_t processors = omp_get_num_procs();
+  return std::clamp<std::int64_t>(processor_quota().value_or(processors), 1, std::min(processors, most_threads));
+}
+
 /// The number of threads to compute with when --threads does not say: as OMP_NUM_THREADS names, else one for each processor that this
-/// process may use (its affinity, and the quota of its control groups), of which it is one of SHARING. WARNING as in named_threads.
+/// process may use, of which it is one of SHARING. WARNING as in named_threads.
 inline std::int64_t default_threads(std::string& warning, std::int64_t sharing = 1) {
   if (const auto named = named_threads(std::getenv("OMP_NUM_THREADS"), warning)) return *named;
-  const std::int64_t processors = omp_get_num_procs();  // those of the affinity mask
-  return std::clamp<std::int64_t>(std::min(processors, processor_quota().value_or(processors)) / sharing, 1, most_threads);
+  return std::max<std::int64_t>(usable_processors() / sharing, 1);
 }
 
 namespace detail {
@@ -216,18 +221,20 @@ inline std::int64_t possible_threads(std::int64_t count, std::string& reason) {
 
 }  // namespace detail
 
-/// The number of threads to compute with where --threads says WANTED (0: the default); they are started at once, since OpenMP ends the
-/// program when it cannot start one later. Words about what counts go to standard error.
+/// The number of threads to compute with where --threads says WANTED (0: the default), no more than PROCESSORS, which more would only take
+/// from one another; they are started at once, since OpenMP ends the program when it cannot start one later. Words about what counts go
+/// to standard error.
 /// @throws config_error  so many threads cannot be made
-inline std::int64_t start_threads(std::int64_t wanted) {
+inline std::int64_t start_threads(std::int64_t wanted, std::int64_t processors = usable_processors()) {
   std::string warning;
   std::int64_t count = wanted > 0 ? wanted : default_threads(warning, ranks_that_share_processors());
   if (!warning.empty()) std::cerr << "graft: " << warning << '\n';
-  const std::int64_t limit = std::max(1, omp_get_thread_limit());
-  if (count > limit && wanted > 0) {
-    std::cerr << "graft: --threads is " << count << ", OMP_THREAD_LIMIT allows " << limit << ": it counts\n";
-  }
-  count = std::min(count, limit);
+  const auto at_most = [&](std::int64_t most, const char* before, const char* behind) {
+    if (count > most && wanted > 0) std::cerr << "graft: --threads is " << count << ", " << before << most << behind << '\n';
+    count = std::min(count, most);
+  };
+  at_most(std::max(1, omp_get_thread_limit()), "OMP_THREAD_LIMIT allows ", ": it counts");
+  at_most(processors, "processors that may be used: ", "; as many threads compute");
   std::string reason;
   const std::int64_t possible = 1 + detail::possible_threads(count - 1, reason);
   if (possible < count) {

@@ -80,7 +80,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   index longest = 0;
   for (const features& row : run.split("train")->rows) longest = std::max(longest, std::ssize(row.input_ids));
   index tokens = std::min(options.train_batch_size, std::ssize(run.split("train")->rows)) * longest;
-  if (options.tokens_at_once > 0) tokens = std::min(tokens, options.threads * (options.tokens_at_once + longest));
+  if (options.tokens_at_once > 0) tokens = std::min(tokens, options.threads * std::max(longest, options.tokens_at_once * 9 / 8));
   print_banner(run, trained, size.all, size.trained, training.total_steps(),
                model.training_bytes(tokens, longest, options.threads, validation != nullptr));
   note_idle_ranks(run, size);

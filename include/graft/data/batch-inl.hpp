@@ -93,11 +93,12 @@ GRAFT_INLINE void batch::add_answer(const features& row) {
 GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>& cuts) {
   const index rows = b.rows();
   const index parts = tokens == 0 || 2 * rows <= tokens ? 1 : rows <= tokens ? 2 : (rows + 4 * tokens - 1) / (4 * tokens) * 4;
+  const auto end = [&](index sequences) { return b.offsets[static_cast<std::size_t>(sequences)]; };
   cuts.assign(1, 0);
-  for (index part = 1; part < parts; ++part) {
-    index last = cuts.back();
-    while (last < b.size() && b.offsets[static_cast<std::size_t>(last)] * parts < rows * part) ++last;
-    if (last > cuts.back() && last < b.size()) cuts.push_back(last);
+  for (index i = 1, part = 1; i < b.size(); ++i) {
+    const bool reached = end(i) * parts >= rows * part, full = tokens > 0 && 8 * (end(i + 1) - end(cuts.back())) > 9 * tokens;
+    while (end(i) * parts >= rows * part) ++part;
+    if (reached || full) cuts.push_back(i);
   }
   if (b.size() > 0) cuts.push_back(b.size());
 }

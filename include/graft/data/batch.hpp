@@ -44,8 +44,9 @@ struct batch {
 /// Where the batch of ROWS that begins at FIRST ends: `batch::fill` takes the rows before.
 std::size_t end_of_batch(std::span<const features> rows, std::size_t first, index count, index tokens);
 
-/// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold about TOKENS tokens at most, and are equally
-/// large as far as that goes: one, two, four, or a multiple of four, which two and four threads share without waiting. TOKENS 0: one.
+/// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold TOKENS tokens and an eighth at most, or one
+/// longer sequence, and are equally large as far as that goes: one, two, four, or a multiple of four, which two and four threads share
+/// without waiting, and more where sequences do not fit into those. TOKENS 0: one.
 void micro_batches(const batch& b, index tokens, std::vector<index>& cuts);
 
 }  // namespace graft

@@ -44,6 +44,7 @@ template <class P>
 struct mixed_adapters_saved {
   buffer<typename P::operand> sum;  // h + x (N, H)
   buffer<typename P::operand> z;    // all z_k side by side (N, sum K)
+  buffer<typename P::real> norms;   // mu and r of LN_k, of all k side by side (N, 2 M)
 };
 
 namespace detail {
@@ -153,7 +154,7 @@ struct mixed_workspace {
 }  // namespace detail
 
 /// c = sum_k w_k LN_k(h + x + U_k(t)), t = h or LN_k(h + x)          h, x, c (N, H), w (1, M)
-/// Saved: h + x and the z_k; normalizations and up-projections are recomputed by backward.
+/// Saved: h + x, the z_k, and each row's mu and r; up-projections are recomputed by backward.
 /// Source: the same formula as the plain loop of multi_adapter_site.   Tested: tests/adapters/multi_adapter_site_test.cpp
 template <class P>
 void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename P::real> x, std::span<const mixed_branch<P>> branches,
@@ -167,6 +168,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
   scratch::mark mark(ctx.memory);
   view<operand> sum = s != nullptr ? s->sum.resize(rows, width) : ctx.memory.take<operand>(rows, width);
   view<operand> z = s != nullptr ? s->z.resize(rows, total) : ctx.memory.take<operand>(rows, total);
+  view<real> norms = s != nullptr ? s->norms.resize(rows, 2 * std::ssize(branches)) : view<real>(nullptr, 0, 0);
   const auto downs = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down, ctx);
   const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
   const detail::mixed_memory<P> memory(branches, width, ctx);
@@ -206,6 +208,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
           const real *u = work.u.row_data(r), *gain = b.gain.data(), *shift = b.shift.data();
           real* to = c.row_data(at + r);
           const detail::row_statistics<real> norm(work.u.row(r), b.eps);
+          if (s != nullptr) norms.row(at + r).segment(2 * static_cast<index>(k), 2) << norm.mean, norm.r;
 #pragma omp simd
           for (index i = 0; i < width; ++i) to[i] += weight * ((u[i] - norm.mean) * norm.r * gain[i] + shift[i]);
         }
@@ -228,6 +231,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
   const timed time(ctx.times, operation::mixed_adapters);
   const index rows = dc.rows(), width = dc.cols();
   const const_view<operand> sum = s.sum, z = s.z;
+  const const_view<real> norms = s.norms;
   const bool inputs = dh != nullptr || dx != nullptr;
   scratch::mark mark(ctx.memory);
   view<real> dots = ctx.memory.take<real>(rows, std::ssize(branches));  // <dc, y_k> of each row
@@ -258,8 +262,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
         work.branch_output(b, ups[k], sums, z_k);
         for (index r = 0; r < n; ++r) {
           const real *u = work.u.row_data(r), *dy = dc.row_data(at + r), *gain = b.gain.data(), *shift = b.shift.data();
-          const detail::row_statistics<real> norm(work.u.row(r), b.eps);
-          const real m = norm.mean;
+          const real m = norms(at + r, 2 * column), own_r = norms(at + r, 2 * column + 1);
           real slope = 0, plain = 0, along = 0;  // <dc, gain xhat> / r, <dc, gain>, <dc, shift>
 #pragma omp simd reduction(+ : slope, plain, along)
           for (index i = 0; i < width; ++i) {
@@ -267,9 +270,9 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
             plain += dy[i] * gain[i];
             along += dy[i] * shift[i];
           }
-          dots(at + r, column) = norm.r * slope + along;
+          dots(at + r, column) = own_r * slope + along;
           if (!inputs) continue;
-          const real mean = plain / real(width), scale = weight * norm.r, projection = norm.r * norm.r * slope / real(width);
+          const real mean = plain / real(width), scale = weight * own_r, projection = own_r * own_r * slope / real(width);
           view<real> du = work.own.window(0, 0, 1, width);
           real *own = du.data(), *total = dsum.row_data(at + r);
 #pragma omp simd
