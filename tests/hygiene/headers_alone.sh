@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every header compiles alone, without bodies and without warnings; and the benchmarks do, which no test builds, where their library is.
+# Every header compiles alone and without warnings, with its bodies behind it, which the preset `develop` compiles one by one; and the
+# benchmarks do, which no test builds, where their library is.
 # Usage: tests/hygiene/headers_alone.sh CLANG OUT [FLAG...]
 set -euo pipefail
 clang=$1 out=$2
@@ -15,7 +16,11 @@ printf '#include <Eigen/Core>\n#include <nlohmann/json.hpp>\n' > "$out/common.hp
 
 headers=$(cd "$source_dir/include" && find graft -name '*.hpp' ! -name '*-inl.hpp'
           cd "$source_dir/examples/graft" && find . -name '*.hpp' -printf '%P\n')
-for header in $headers; do echo "#include \"$header\"" > "$out/${header//\//.}.cpp"; done
+for header in $headers; do
+  echo "#include \"$header\"" > "$out/${header//\//.}.cpp"
+  bodies=${header%.hpp}-inl.hpp
+  if [ -e "$source_dir/include/$bodies" ]; then echo "#include \"$bodies\"" >> "$out/${header//\//.}.cpp"; fi
+done
 echo "$(wc -w <<< "$headers") headers"
 benchmarks=()
 if [ -e /usr/include/benchmark/benchmark.h ]; then benchmarks=("$source_dir"/benchmarks/*.cpp); else echo "SKIPPED: the benchmarks (Debian: libbenchmark-dev)"; fi

@@ -31,7 +31,8 @@
 namespace graft::program {
 
 inline constexpr std::int64_t most_threads = 1024;
-inline constexpr const char* threads_help = "Threads to compute with, no more than processors; 0: as OMP_NUM_THREADS says, else one a processor that may be used.";
+inline constexpr const char* threads_help =
+    "Threads to compute with, no more than processors; 0: as OMP_NUM_THREADS says, else one a processor that may be used.";
 
 namespace detail {
 

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/tsv.hpp"
 
 namespace graft {

@@ -1,46 +1,18 @@
 #pragma once
-// Products of the libraries: oneDNN's in f32, Eigen's of any other scalar.
+// Products of the libraries: oneDNN's in f32, Eigen's in f64.
 
-#include <dnnl.h>
-
-#include <string>
-
-#include "graft/core/cpu.hpp"
-#include "graft/core/error.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft::detail {
 
-/// C = op(A) op(B) + beta C, by Eigen, which reads C where beta is not 0.
-template <class T>
-void library_product(bool transpose_a, const_view<T> a, bool transpose_b, const_view<T> b, T beta, view<T> c) {
-  const auto store = [&](const auto& product) {
-    if (beta == T(0)) {
-      c.noalias() = product;
-    } else {
-      if (beta != T(1)) c *= beta;
-      c.noalias() += product;
-    }
-  };
-  const auto times = [&](const auto& left) { transpose_b ? store(left * b.transpose()) : store(left * b); };
-  transpose_a ? times(a.transpose()) : times(a);
-}
-
-/// Where CPUID hides the shapes of tiles that it promises, oneDNN must not try them: it would run into an illegal instruction.
-/// Only its f32 products are used here, which have no tiles: where somebody used oneDNN before, and it can no longer be told, all is
-/// well. Source: uxlfoundation/oneDNN issue 5689.
-inline bool keep_onednn_from_hidden_tiles() {
-  return hides_tile_shapes() && dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core_bf16) == dnnl_success;
-}
-/// The same by oneDNN.
+/// C = op(A) op(B) + beta C on this thread and those that the library may take, by oneDNN; C is not read where beta is 0.
 /// @throws backend_error  it refuses
-inline void library_product(bool transpose_a, const_view<float> a, bool transpose_b, const_view<float> b, float beta, view<float> c) {
-  const index k = transpose_a ? a.rows() : a.cols();
-  if (k == 0) return library_product<float>(transpose_a, a, transpose_b, b, beta, c);
-  [[maybe_unused]] static const bool guarded = keep_onednn_from_hidden_tiles();
-  const dnnl_status_t status = dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', c.rows(), c.cols(), k, 1.0F, a.data(),
-                                          a.stride(), b.data(), b.stride(), beta, c.data(), c.stride());
-  if (status != dnnl_success) throw backend_error("oneDNN sgemm failed with status " + std::to_string(static_cast<int>(status)));
-}
+void library_product(bool transpose_a, const_view<float> a, bool transpose_b, const_view<float> b, float beta, view<float> c);
+/// The same by Eigen.
+void library_product(bool transpose_a, const_view<double> a, bool transpose_b, const_view<double> b, double beta, view<double> c);
 
 }  // namespace graft::detail
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/gemm/library-inl.hpp"  // IWYU pragma: export
+#endif
