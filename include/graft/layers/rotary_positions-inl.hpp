@@ -7,6 +7,7 @@
 
 #include "graft/core/bfloat16.hpp"
 #include "graft/core/parallel.hpp"
+#include "graft/core/precision.hpp"
 #include "graft/layers/rotary_positions.hpp"
 
 namespace graft {
