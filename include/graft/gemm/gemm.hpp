@@ -50,6 +50,11 @@ class product_input {
   product_input changed(context& ctx, F&& f) const {
     return {packed(ctx).changed(ctx, f), rows_, depth_};
   }
+  /// F(matrix) of the matrix that it is; rows that another product stored are none.
+  template <class F>
+  void visit(F&& f) const {
+    std::visit(f, from_);
+  }
   /// Writes BLOCK, whose first element is (ROW, COL), multiples of 32, to rows that were taken.
   template <class Block>
   void store(index row, index col, const Block& block) const {
@@ -109,28 +114,7 @@ class product_weight {
 /// b_i on ctx.threads threads, as `products` of product.hpp; b_i is that of WEIGHTS[i T]. Where all WEIGHTS are in 8 bits, XS are rounded,
 /// too; these are products of one term.
 template <class P>
-void products(std::span<const product_input<P>> xs, std::span<const product_weight<P>> weights, context& ctx, blocks_function<P> f) {
-  using real = typename P::real;
-  const auto finish = [&](index i, index row, index col, view<real> block) {
-    if (const real* bias = weights[static_cast<std::size_t>(i) * xs.size()].bias) add_to_rows(bias + col, block);
-    f(i, row, col, block);
-  };
-  if (std::all_of(weights.begin(), weights.end(), [](const auto& w) { return w.is_int8(); })) {
-    const auto rights = ctx.memory.take_array<int8_weight>(weights.size());
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      auto& right = *new (&rights[i]) int8_weight(weights[i].int8());
-      if constexpr (std::is_same_v<real, float>) right.bias = weights[i].bias;
-    }
-    const int8_rows x = xs[0].rounded(ctx);
-    std::is_same_v<real, float> ? int8_products<P>(x, rights, ctx, f) : int8_products<P>(x, rights, ctx, finish);
-    return;
-  }
-  const auto lefts = ctx.memory.take_array<packed_a<P>>(xs.size());
-  const auto rights = ctx.memory.take_array<packed_b<P>>(weights.size());
-  for (std::size_t i = 0; i < xs.size(); ++i) new (&lefts[i]) packed_a<P>(xs[i].packed(ctx));
-  for (std::size_t i = 0; i < weights.size(); ++i) new (&rights[i]) packed_b<P>(weights[i].packed(ctx));
-  products<P>(std::span<const packed_a<P>>(lefts), std::span<const packed_b<P>>(rights), ctx, finish);
-}
+void products(std::span<const product_input<P>> xs, std::span<const product_weight<P>> weights, context& ctx, blocks_function<P> f);
 
 /// y = x W^T + b, or x W, as WEIGHT says, every block of which goes through EPILOGUES (ops/epilogues.hpp) while it is in cache.
 template <class P, class... E>
@@ -245,3 +229,7 @@ void add_weight_gradient(parameter<typename P::real>& w, const Dy& dy, const X& 
 }
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/gemm/gemm-inl.hpp"  // IWYU pragma: export
+#endif

@@ -64,6 +64,17 @@ void linear<P>::backward_blocks(std::initializer_list<const linear*> layers, std
   });
 }
 
+template <class P>
+void linear<P>::accumulate_updates(const product_input<P>& dy, const product_input<P>& x, context& ctx) {
+  dy.visit([&](const auto& of_y) {
+    x.visit([&](const auto& of_x) {
+      if (mix) mix->accumulate_gradients(weight, bias, of_y, of_x, ctx);
+      if (lora) lora->accumulate_gradients(of_y, of_x, ctx);
+      if (dora) dora->accumulate_gradients(weight, of_y, of_x, ctx);
+    });
+  });
+}
+
 #if defined(GRAFT_PRECISION)  // graft::compiled
 template class linear<GRAFT_PRECISION>;
 #endif

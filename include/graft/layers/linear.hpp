@@ -82,12 +82,10 @@ class linear {
   /// The parts of backward. X is what `forward` read; DY and X may be kept in P's operand type.
   template <class S, class X>
   void accumulate_gradients(const const_view<S>& dy, const const_view<X>& x, context& ctx) {
-    if (mix) mix->accumulate_gradients(weight, bias, dy, x, ctx);
+    if (mix || lora || dora) accumulate_updates(dy, x, ctx);
     if (mix && !mix->scales.empty()) return;  // which change what W's gradient is, and b's
     add_weight_gradient<P>(weight, dy, x, ctx);
     if (bias.is_trained()) ops::add_column_sum<real, S>(dy, gradient_of(bias, ctx), ctx);
-    if (lora) lora->accumulate_gradients(dy, x, ctx);
-    if (dora) dora->accumulate_gradients(weight, dy, x, ctx);
   }
   template <class S>
   void accumulate_gradients(const const_view<S>& dy, const saved& s, context& ctx) {
@@ -143,6 +141,8 @@ class linear {
   static void forward_blocks(std::initializer_list<const linear*> layers, const product_input<P>& x, context& ctx, block_function<P> f);
   static void backward_blocks(std::initializer_list<const linear*> layers, std::initializer_list<product_input<P>> dys,
                               const_view<operand> x, context& ctx, block_function<P> f);
+  /// The gradients of what is beside W.
+  void accumulate_updates(const product_input<P>& dy, const product_input<P>& x, context& ctx);
   /// W, or what stands in its place.
   product_weight<P> factor(transpose op, context& ctx) const {
     if (dora) return dora->factor(weight, op, ctx);
