@@ -32,19 +32,23 @@ void print(const char* what, M model, const graft::batch& b, int steps) {
   const auto line = [&](const char* name, double seconds) {
     std::printf("  %-28s %9.2f ms %6.1f %%\n", name, 1e3 * seconds, 100 * seconds / step);
   };
-  double known = 0;
+  double known = 0, around = kernels;
   for (std::size_t i = 0; i < times.seconds.size(); ++i) {
     const double seconds = times.seconds[i] / steps;
     known += seconds;
     if (i == static_cast<std::size_t>(graft::operation::product)) {
       line("products: kernels", kernels);
       line("products: their blocks, waits", seconds - kernels);
+      around += seconds - kernels;
     } else {
       line(graft::operation_names[i], seconds);
     }
   }
   line("the rest", step - known);
-  std::printf("  kernels run at %.0f GFLOP/s, %.0f %% of the ceiling of %.0f\n\n", rate, 100 * rate / ceiling, ceiling);
+  for (const auto also : {graft::operation::packing, graft::operation::wait})
+    around += times.seconds[static_cast<std::size_t>(also)] / steps;
+  std::printf("  kernels run at %.0f GFLOP/s, %.0f %% of the ceiling of %.0f; with blocks, packing and waits %.0f %%\n\n", rate,
+              100 * rate / ceiling, ceiling, 100 * rate / ceiling * kernels / around);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 """Answers a second: `graft predict` beside the engines that people take for this, on the same rows, in turns, in one run.
 
   python3 -m venv V && V/bin/pip install torch transformers onnxruntime onnx onnxscript openvino nncf ctranslate2
-  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--tokens N] [--busy N]
+  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--tokens N] [--busy 0,1]
 
 A RobertaForSequenceClassification of roberta-base's shape with random weights, and rows of random ids as long as MRPC's. Each engine gets the model in a form of
 its own, made before; graft's is what `graft export-model --pack` writes. graft is timed as a whole program, its start included; every other engine is a process
@@ -13,6 +13,7 @@ answers with hidden states). An engine that is not installed, or does not start,
 """
 import argparse
 import contextlib
+import importlib.metadata
 import json
 import os
 import random
@@ -206,29 +207,58 @@ def packed_model(options, precision):
     return folder + "/model"
 
 
+@contextlib.contextmanager
+def neighbors(count):
+    """So many other processes compute meanwhile."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 def compare(options, precision, size, table):
     model = packed_model(options, precision)
     contestants = {name: start(options, name, precision, size) for name in ENGINES[precision] if not options.engines or name in options.engines.split(",")}
     contestants = {name: process for name, process in contestants.items() if process}
-    seconds = {name: [] for name in ["graft", *contestants]}
+    counts = [int(count) for count in options.busy.split(",")]
+    seconds = {(name, count): [] for count in counts for name in ["graft", *contestants]}
+
+    def once(name):
+        if name != "graft":
+            return seconds_of(contestants[name])
+        begin = time.perf_counter()
+        subprocess.run([options.graft, "predict", "--model_path", model, "--input", table, "--eval_batch_size", str(size), "--precision", precision,
+                        "--threads", str(THREADS), "--output", options.work + "/answers.tsv"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - begin
+
     for _ in range(options.rounds):
-        for name in seconds:
-            if name == "graft":
-                begin = time.perf_counter()
-                subprocess.run([options.graft, "predict", "--model_path", model, "--input", table, "--eval_batch_size", str(size), "--precision", precision,
-                                "--threads", str(THREADS), "--output", options.work + "/answers.tsv"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                seconds[name].append(time.perf_counter() - begin)
-            else:
-                seconds[name].append(seconds_of(contestants[name]))
+        for count in counts:
+            with neighbors(count):
+                for name in ["graft", *contestants]:
+                    seconds[name, count].append(once(name))
     for process in contestants.values():
         process.stdin.close()
         process.wait()
-    rate = {name: options.rows / statistics.median(all_of) for name, all_of in seconds.items()}
-    best = max((name for name in rate if name != "graft"), key=rate.get, default=None)
-    for name, all_of in seconds.items():
-        print(f"| {precision} | {size} | {name} | {rate[name]:.1f} | {options.rows / max(all_of):.1f} to {options.rows / min(all_of):.1f} |")
-    if best:
-        print(f"| {precision} | {size} | **graft / {best}** | **{rate['graft'] / rate[best]:.2f}** | |", flush=True)
+    rate = {key: options.rows / statistics.median(all_of) for key, all_of in seconds.items()}
+    for count in counts:
+        for name in ["graft", *contestants]:
+            all_of = seconds[name, count]
+            print(f"| {precision} | {size} | {count} | {name} | {rate[name, count]:.1f} | {options.rows / max(all_of):.1f} to {options.rows / min(all_of):.1f} | "
+                  f"{rate[name, counts[0]] / rate[name, count]:.2f} |")
+        best = max(contestants, key=lambda name: rate[name, count], default=None)
+        if best:
+            print(f"| {precision} | {size} | {count} | **graft / {best}** | **{rate['graft', count] / rate[best, count]:.2f}** | | |", flush=True)
+
+
+def versions(graft):
+    """Of graft, and of the engines that are here."""
+    yield subprocess.run([graft, "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
+    for package in ("openvino", "nncf", "onnxruntime", "ctranslate2", "torch"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield f"{package} {importlib.metadata.version(package)}"
 
 
 def main():
@@ -242,7 +272,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--order", choices=("length", "file"), default="length", help="rows sorted by length, or as they come")
     parser.add_argument("--tokens", type=int, help="every row is so long, in place of MRPC's lengths: with --batch 1, the time of an answer")
-    parser.add_argument("--busy", type=int, default=0, help="so many other processes compute meanwhile")
+    parser.add_argument("--busy", default="0", help="so many other processes compute meanwhile; 0,1: in turns, and what the second takes longer than the first")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -252,16 +282,11 @@ def main():
         table = work + "/rows.jsonl"
         with open(table, "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"input_ids": row}) + "\n" for row in make_rows(options.rows, options.order, options.tokens))
-        print(f"{options.rows} rows, order: {options.order}, tokens: {options.tokens or 'as in MRPC'}, other processes that compute: {options.busy}\n")
-        print("| precision | batch | engine | rows/s | least to most |\n|---|---|---|---|---|", flush=True)
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
-        try:
-            for precision in options.precision.split(","):
-                for size in options.batch.split(","):
-                    compare(options, precision, int(size), table)
-        finally:
-            for process in busy:
-                process.kill()
+        print(f"{options.rows} rows, order: {options.order}, tokens: {options.tokens or 'as in MRPC'}; {', '.join(versions(options.graft))}\n")
+        print("| precision | batch | busy | engine | rows/s | least to most | slower |\n|---|---|---|---|---|---|---|", flush=True)
+        for precision in options.precision.split(","):
+            for size in options.batch.split(","):
+                compare(options, precision, int(size), table)
 
 
 if __name__ == "__main__":

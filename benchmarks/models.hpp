@@ -93,7 +93,7 @@ class training {
   /// Forward, loss, backward, clipping, AdamW.
   double step(const graft::batch& b) {
     const graft::training_step step(ctx, ++steps_);
-    const index tokens = graft::training_options().tokens_at_once;
+    const index tokens = graft::training_options().micro_batch_tokens;
     const double loss = gradient_.add(model_, b, graft::task_kind::classification, 1.0F, tokens, ctx).loss;
     graft::clip_gradients(parameters_, 1.0, ctx);
     optimizer_.step(rate_, 1e-2, ctx.threads);

@@ -4,7 +4,7 @@
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD_DIR:-$source_dir/build}
-bash "$source_dir/examples/install_packages.sh" catch2 doxygen libxml2-utils clang clang-tidy libclang-rt-14-dev libomp-14-dev pkgconf zsh groff-base python3-pip libopenmpi-dev openmpi-bin libbenchmark-dev
+bash "$source_dir/examples/install_packages.sh" catch2 doxygen libxml2-utils clang clang-tidy libclang-rt-14-dev libomp-14-dev pkgconf zsh groff-base python3-pip libopenmpi-dev openmpi-bin libbenchmark-dev chromium
 cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON
 # a compiler takes up to 2.5 GB, one of them 3
 jobs=$(awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 2500000); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo)

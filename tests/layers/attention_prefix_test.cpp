@@ -96,10 +96,10 @@ TEST_CASE("a sequence alone attends to its prefix as in a batch, its first token
   const auto layer = with_prefix<graft::f32>(network(2));
   const matrix<float> x = graft_test::random_matrix(9, 4, 2).cast<float>();
   graft_test::training_context ctx(prefixed_offsets);
-  matrix<float> h(9, 4), firsts(3, 4), alone(5, 4), again(9, 4);
+  matrix<float> h(9, 4), cls_rows(3, 4), alone(5, 4), again(9, 4);
   layer.forward(x, h, nullptr, ctx);
-  layer.forward(x, firsts, nullptr, ctx, graft::rows_of::sequences);
-  for (graft::index b = 0; b < 3; ++b) CHECK((firsts.row(b) - h.row(prefixed_offsets[static_cast<std::size_t>(b)])).norm() <= 1e-6f);
+  layer.forward(x, cls_rows, nullptr, ctx, graft::rows_of::sequences);
+  for (graft::index b = 0; b < 3; ++b) CHECK((cls_rows.row(b) - h.row(prefixed_offsets[static_cast<std::size_t>(b)])).norm() <= 1e-6f);
   for (const int threads : {2, 3}) {
     graft_test::training_context several(prefixed_offsets);
     several.threads = threads;

@@ -73,11 +73,11 @@ TEST_CASE("an update drops out what it reads, in training alone, the first token
   layer.lora->dropout = {0.4, 9};
   layer.forward(x, y, nullptr, ctx);
   CHECK(graft_test::largest_difference(y, expected) <= 1e-14);
-  matrix<double> firsts(2, 40);
-  firsts << x.row(0), x.row(2);
+  matrix<double> cls_rows(2, 40);
+  cls_rows << x.row(0), x.row(2);
   {
     const auto rows = ctx.with_rows(graft::rows_of::sequences);
-    layer.forward(firsts, two, nullptr, ctx);
+    layer.forward(cls_rows, two, nullptr, ctx);
   }
   CHECK(two.row(0) == y.row(0));
   CHECK(two.row(1) == y.row(2));

@@ -33,7 +33,7 @@ graft::index numbers(const graft::adapter_site<f64>::saved& s) {
       s.adapter);
 }
 graft::index numbers(const graft::multi_adapter_site<f64>::saved& s) {
-  graft::index n = numbers(s.fused.sum) + numbers(s.fused.z) + numbers(s.flex);
+  graft::index n = numbers(s.fused.sum) + numbers(s.fused.z) + numbers(s.fused.norms) + numbers(s.flex);
   for (const auto& branch : s.branches) n += numbers(branch);
   for (const auto& y : s.y) n += numbers(y);
   return n;

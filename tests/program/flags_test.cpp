@@ -67,6 +67,15 @@ TEST_CASE("values follow a flag or an equals sign, and may be negative or empty"
   CHECK(parsed({"--seed", "1", "--seed", "2"}).flags.seed == 2);
 }
 
+TEST_CASE("a flag's former name goes on, on the command line and in files") {
+  const temporary_folder folder;
+  graft::write_file(folder / "old.json", "{\"tokens_at_once\": 70}");
+  CHECK(parsed({"--ZZsrc", folder / "old.json"}).flags.micro_batch_tokens == 70);
+  CHECK(parsed({"--ZZsrc", folder / "old.json", "--tokens_at_once", "90"}).flags.micro_batch_tokens == 90);
+  CHECK(parsed({"--tokens_at_once=80"}).table.values()["micro_batch_tokens"] == 80);
+  CHECK_FALSE(parsed({}).table.values().contains("tokens_at_once"));
+}
+
 TEST_CASE("switches stand alone or with a value") {
   const parsed run({"--do_train", "--do_val=true", "--do_test=false", "--adapter_use_optimized", "0", "--do_save", "true"});
   CHECK(run.flags.do_train);

@@ -151,14 +151,17 @@ TEST_CASE("threads that cannot be made are an error that names --threads, not th
   CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
-TEST_CASE("no more threads compute than there are processors, which the bits do not depend on") {
+TEST_CASE("no more threads compute than there are processors, unless OMP_DYNAMIC is false") {
   const auto processors = graft::program::usable_processors();
   CHECK(processors >= 1);
   CHECK(processors <= omp_get_num_procs());
   const int before = omp_get_max_threads();
+  ::unsetenv("OMP_DYNAMIC");  // which start_graft sets
   CHECK(graft::program::start_threads(processors + 1) == processors);
   CHECK(graft::program::start_threads(2, 1) == 1);
   CHECK(omp_get_max_threads() == 1);
+  ::setenv("OMP_DYNAMIC", "false", 1);
+  CHECK(graft::program::start_threads(2, 1) == 2);
   omp_set_num_threads(before);
 }
 

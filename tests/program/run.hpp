@@ -30,6 +30,7 @@ pid_t start_graft(std::vector<std::string> arguments, F&& connect) {
   std::vector<char*> pointers;
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
+  ::setenv("OMP_DYNAMIC", "false", 0);  // as many threads as a test says, on any machine
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
   connect(&files);

@@ -58,7 +58,7 @@ struct tag_material {
                  "3",
                  "--num_train_epochs",
                  "4",
-                 "--tokens_at_once",
+                 "--micro_batch_tokens",
                  "4"},
                 more);
   }

@@ -62,8 +62,9 @@ TEST_CASE("batches that go through in parts give the same run, dropout included"
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
   const auto losses = [&](const std::string& name, const std::string& tokens) {
     const std::string output = folder / name;
-    REQUIRE(run_graft(with(tiny_run("train-adapter", task, output), {"--dropout", "0.2", "--precision", "f64", "--tokens_at_once", tokens}))
-                .exit_code == 0);
+    REQUIRE(
+        run_graft(with(tiny_run("train-adapter", task, output), {"--dropout", "0.2", "--precision", "f64", "--micro_batch_tokens", tokens}))
+            .exit_code == 0);
     std::vector<double> all;
     for (const auto& entry : graft_test::read_log(output, "loss_train")) all.push_back(entry["loss_val"].get<double>());
     return all;
@@ -554,8 +555,8 @@ TEST_CASE(
     CHECK(result.exit_code == 0);
     return result.exit_code == 0 ? graft::read_file(folder / (output + "/model.safetensors")) : output;
   };
-  const std::string one = run(listed, "one", {"--threads", "1", "--tokens_at_once", "8"});
-  CHECK(run(with_commas, "two", {"--threads", "2", "--tokens_at_once", "8"}) == one);
+  const std::string one = run(listed, "one", {"--threads", "1", "--micro_batch_tokens", "8"});
+  CHECK(run(with_commas, "two", {"--threads", "2", "--micro_batch_tokens", "8"}) == one);
   const auto scores = graft::read_json(folder / "one/val_metrics.json")["metrics"];
   CHECK(scores["major"] == scores["minor"]["f1_micro"]);
   CHECK(scores["minor"].size() == 3);

@@ -77,7 +77,7 @@ shift
 exec ip netns exec "graft${host##*.1}" bash -c "$*"
 END
 chmod +x enter
-training=(--model_path example/encoder --task_config_path example/warmup/warmup.json --train_batch_size 16 --tokens_at_once 40 --max_steps 6
+training=(--model_path example/encoder --task_config_path example/warmup/warmup.json --train_batch_size 16 --micro_batch_tokens 40 --max_steps 6
   --learning_rate 1e-3 --eval_every_steps 3 --seed 5 --threads 1 --precision f32 --do_train --do_val --do_save)
 "$one" train-adapter "${training[@]}" --output_dir alone > /dev/null
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

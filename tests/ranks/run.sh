@@ -24,7 +24,7 @@ ranks() { local n=$1; shift; "${launch[@]}" -n "$n" "$@"; }
 same() { cmp "$1" "$2" || fail "$1 and $2 differ"; }
 
 model=(--model_path example/encoder)
-training=("${model[@]}" --task_config_path example/warmup/warmup.json --train_batch_size 16 --tokens_at_once 40 --max_steps 6
+training=("${model[@]}" --task_config_path example/warmup/warmup.json --train_batch_size 16 --micro_batch_tokens 40 --max_steps 6
   --learning_rate 1e-3 --eval_every_steps 3 --seed 5 --threads 1 --do_train --do_val --do_test --do_save)
 files="model.safetensors val_metrics.json val_preds.csv test_preds.csv test_predictions.tsv"
 
@@ -51,7 +51,7 @@ train_on large 3 --precision f32 --adapter_size 4096 --max_steps 2  # gradients 
 # a mix, and updates
 echo '{"a": "one_f32/model.safetensors", "b": "one_bf16/model.safetensors"}' > adapters.json
 mix=("${model[@]}" --task_config_path example/warmup/warmup.json --adapter_weights_path adapters.json --train_batch_size 16
-  --tokens_at_once 40 --max_steps 4 --learning_rate 1e-3 --seed 5 --threads 1 --precision f32 --do_train --do_val --do_save)
+  --micro_batch_tokens 40 --max_steps 4 --learning_rate 1e-3 --seed 5 --threads 1 --precision f32 --do_train --do_val --do_save)
 "$one" train-multi-adapter "${mix[@]}" --output_dir one_mix > /dev/null
 ranks 3 "$mpi" train-multi-adapter "${mix[@]}" --output_dir mix_3 > /dev/null 2> err || { cat err; fail "a mix"; }
 same one_mix/model.safetensors mix_3/model.safetensors

@@ -107,7 +107,9 @@ TEST_CASE("a micro-batch is at most an eighth larger than asked, unless one sequ
     return cuts;
   };
   using cuts = std::vector<graft::index>;
-  CHECK(cuts_of({100, 143, 100, 143, 100, 143, 100, 143}) == cuts{0, 2, 4, 6, 8});
+  CHECK(cuts_of({100, 143, 100, 143, 100, 143, 100, 143}) == cuts{0, 2, 4, 6, 8});  // 243 are just enough
+  CHECK(cuts_of(std::vector<std::size_t>(10, 85)) == cuts{0, 2, 4, 6, 8, 10});
+  CHECK(cuts_of({0, 0}) == cuts{0, 2});
   CHECK(cuts_of({100, 144, 512, 30, 30}) == cuts{0, 1, 2, 3, 5});
   CHECK(cuts_of(std::vector<std::size_t>(32, 128)).size() == 33);
 }

@@ -56,7 +56,7 @@ graft::training_options cached_options(int threads) {
   o.num_train_epochs = 2;
   o.learning_rate = 1e-3;
   o.eval_every_steps = 3;
-  o.tokens_at_once = 40;
+  o.micro_batch_tokens = 40;
   o.seed = 5;
   o.threads = threads;
   return o;

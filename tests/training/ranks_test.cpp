@@ -53,7 +53,7 @@ trained_by_ranks train_rank(graft::rank_group* group, const std::string& checkpo
   graft::training_options o;
   o.train_batch_size = 24;
   o.eval_batch_size = 5;
-  o.tokens_at_once = tokens;
+  o.micro_batch_tokens = tokens;
   o.num_train_epochs = 2;
   o.gradient_accumulation_steps = 2;
   o.learning_rate = 5e-3;

@@ -187,7 +187,7 @@ bool flag::append(const std::string& text) {
 flag* flag_table::find(std::string_view name) {
   for (auto& group : groups_) {
     for (auto& candidate : group.flags) {
-      if (candidate.name() == name) return &candidate;
+      if (candidate.name() == name || (!name.empty() && candidate.former_name() == name)) return &candidate;
     }
   }
   return nullptr;
@@ -259,7 +259,10 @@ std::vector<std::pair<std::string, std::string>> flag_table::read_command_line(s
   const auto text = [] { return cxxopts::value<std::string>(); };
   const auto bare = [&] { return text()->implicit_value("true"); };
   for (const auto& group : groups_) {
-    for (const auto& each : group.flags) add_option(each.name(), "", each.is_switch() ? bare() : text());
+    for (const auto& each : group.flags) {
+      add_option(each.name(), "", each.is_switch() ? bare() : text());
+      if (!each.former_name().empty()) add_option(each.former_name(), "", each.is_switch() ? bare() : text());
+    }
   }
   add_option("help", "", bare());
   if (positional_) {

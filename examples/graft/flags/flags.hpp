@@ -40,6 +40,8 @@ class flag {
 
   flag& required() { return required_ = true, *this; }
   flag& without_effect() { return without_effect_ = true, *this; }
+  /// Command lines and JSON files may go on to say NAME.
+  flag& formerly(std::string name) { return former_name_ = std::move(name), *this; }
   flag& one_of(std::vector<std::string> choices) { return choices_ = std::move(choices), *this; }
   /// Texts only: a JSON file may give an array or an object in place of its text.
   flag& takes_json() { return takes_json_ = true, *this; }
@@ -49,6 +51,7 @@ class flag {
   flag& between(double least, double most = std::numeric_limits<double>::infinity()) { return within({least, most}); }
 
   const std::string& name() const { return name_; }
+  const std::string& former_name() const { return former_name_; }
   const std::string& help() const { return help_; }
   bool is_switch() const { return std::holds_alternative<bool*>(value_) || std::holds_alternative<std::optional<bool>*>(value_); }
   bool is_required() const { return required_; }
@@ -72,7 +75,7 @@ class flag {
   void assign(const ordered_json& member);
 
  private:
-  std::string name_;
+  std::string name_, former_name_;
   target value_;
   std::string help_;
   ordered_json default_;

@@ -110,7 +110,7 @@ std::string man_head(const command_list& commands) {
 const char* const man_tail =
     ".SH EXIT STATUS\n.TP\n.B 0\nAll went well.\n.TP\n.B 1\nSomething could not be done: one line on standard error names file, place and "
     "reason.\n.TP\n.B 2\nThe command line is wrong.\n"
-    ".SH ENVIRONMENT\n.TP\n.B OMP_NUM_THREADS\nThreads to compute with, where \\-\\-threads is not given.\n"
+    ".SH ENVIRONMENT\n.TP\n.B OMP_NUM_THREADS\nThreads to compute with, where \\-\\-threads is not given; no more than processors.\n"
     ".TP\n.BR GOMP_SPINCOUNT \", \" OMP_WAIT_POLICY\nHow threads wait for one another. Where neither is set, graft starts itself anew with "
     "GOMP_SPINCOUNT=3000: they spin for some microseconds, then sleep.\n"
     ".SH EXAMPLES\nFrom a Hugging Face folder and GLUE files to a trained adapter:\n.PP\n.nf\n"

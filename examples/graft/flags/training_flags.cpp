@@ -38,9 +38,10 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table.add("gradient_accumulation_steps", &flags.gradient_accumulation_steps, "Batches whose gradients make one optimizer step.")
       .within(ranges::count);
   table
-      .add("tokens_at_once", &flags.tokens_at_once,
+      .add("micro_batch_tokens", &flags.micro_batch_tokens,
            "A batch is cut into micro-batches of about so many tokens at most, which threads take one by one; the same step to rounding. "
            "0: never, all threads work on the whole batch.")
+      .formerly("tokens_at_once")
       .within(ranges::count_or_none);
   table.add("num_train_epochs", &flags.num_train_epochs, "Passes over the training set.").within(ranges::count_or_none);
   table.add("max_steps", &flags.max_steps, "Optimizer steps in all, in place of num_train_epochs; -1: not used.")

@@ -27,7 +27,7 @@ struct training_flags {
   bool do_train = false;
   std::int64_t train_batch_size = 8;
   std::int64_t gradient_accumulation_steps = 1;
-  std::int64_t tokens_at_once = 216;
+  std::int64_t micro_batch_tokens = 216;
   std::int64_t num_train_epochs = 3;
   std::int64_t max_steps = -1;
   double learning_rate = 1e-5;

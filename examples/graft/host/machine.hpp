@@ -137,7 +137,7 @@ inline double memory_limit(const std::filesystem::path& root = "/") {
 }
 
 inline constexpr const char* less_memory =
-    "a smaller --train_batch_size, --tokens_at_once, --eval_batch_size or --max_seq_length, or fewer --threads, need less";
+    "a smaller --train_batch_size, --micro_batch_tokens, --eval_batch_size or --max_seq_length, or fewer --threads, need less";
 
 /// The number of threads that OMP_NUM_THREADS (VALUE; null when it is not set) names: the first of a list counts. Nothing when it names
 /// none; WARNING says so then, unless it is empty.
@@ -222,20 +222,22 @@ inline std::int64_t possible_threads(std::int64_t count, std::string& reason) {
 
 }  // namespace detail
 
-/// The number of threads to compute with where --threads says WANTED (0: the default), no more than PROCESSORS, which more would only take
-/// from one another; they are started at once, since OpenMP ends the program when it cannot start one later. Words about what counts go
-/// to standard error.
+/// The number of threads to compute with where --threads says WANTED (0: the default), no more than PROCESSORS, which they would only take
+/// from one another, unless OMP_DYNAMIC is false; they are started at once, since OpenMP ends the program when it cannot start one later.
+/// Words about what counts go to standard error.
 /// @throws config_error  so many threads cannot be made
 inline std::int64_t start_threads(std::int64_t wanted, std::int64_t processors = usable_processors()) {
   std::string warning;
   std::int64_t count = wanted > 0 ? wanted : default_threads(warning, ranks_that_share_processors());
   if (!warning.empty()) std::cerr << "graft: " << warning << '\n';
-  const auto at_most = [&](std::int64_t most, const char* before, const char* behind) {
-    if (count > most && wanted > 0) std::cerr << "graft: --threads is " << count << ", " << before << most << behind << '\n';
-    count = std::min(count, most);
-  };
-  at_most(std::max(1, omp_get_thread_limit()), "OMP_THREAD_LIMIT allows ", ": it counts");
-  at_most(processors, "processors that may be used: ", "; as many threads compute");
+  const char* const dynamic = std::getenv("OMP_DYNAMIC");
+  const std::int64_t limit = std::max(1, omp_get_thread_limit());
+  const std::int64_t most = dynamic != nullptr && std::string_view(dynamic) == "false" ? limit : std::min(limit, processors);
+  if (count > most && wanted > 0) {
+    std::cerr << "graft: --threads is " << count << (limit == most ? ", OMP_THREAD_LIMIT allows " : ", processors that may be used: ")
+              << most << (limit == most ? ": it counts\n" : "; as many threads compute\n");
+  }
+  count = std::min(count, most);
   std::string reason;
   const std::int64_t possible = 1 + detail::possible_threads(count - 1, reason);
   if (possible < count) {

@@ -60,12 +60,12 @@ void note_idle_ranks(const prepared_run& run, const model_size& size) {
   batch usual;
   std::vector<index> cuts;
   for (std::size_t i = 0; i < rows.size() && usual.size() < run.flags.train_batch_size; ++i) usual.add(rows[i]);
-  micro_batches(usual, run.flags.tokens_at_once, cuts);
+  micro_batches(usual, run.flags.micro_batch_tokens, cuts);
   if (const std::ptrdiff_t parts = std::ssize(cuts) - 1; parts < ranks()->size()) {
     std::fprintf(
         stderr,
         "graft: a batch of %td rows is cut into about %td micro-batches, and no more of the %d ranks have work at a time: a larger "
-        "--train_batch_size, or a smaller --tokens_at_once, gives it to more\n",
+        "--train_batch_size, or a smaller --micro_batch_tokens, gives it to more\n",
         usual.size(), parts, ranks()->size());
   }
 }
@@ -80,7 +80,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   index longest = 0;
   for (const features& row : run.split("train")->rows) longest = std::max(longest, std::ssize(row.input_ids));
   index tokens = std::min(options.train_batch_size, std::ssize(run.split("train")->rows)) * longest;
-  if (options.tokens_at_once > 0) tokens = std::min(tokens, options.threads * std::max(longest, options.tokens_at_once * 9 / 8));
+  if (options.micro_batch_tokens > 0) tokens = std::min(tokens, options.threads * std::max(longest, options.micro_batch_tokens * 9 / 8));
   print_banner(run, trained, size.all, size.trained, training.total_steps(),
                model.training_bytes(tokens, longest, options.threads, validation != nullptr));
   note_idle_ranks(run, size);
@@ -215,8 +215,8 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
   for (const std::string split : {"val", "val_mismatched"}) {
     const data_set* set = run.split(split);
     if (!run.flags.do_val || set == nullptr) continue;
-    const auto e =
-        model.evaluate(run.tasks.task, set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once, options.group);
+    const auto e = model.evaluate(run.tasks.task, set->rows, options.eval_batch_size, options.threads, stop, options.micro_batch_tokens,
+                                  options.group);
     if (!e) return false;
     check_files(run);
     require_answers(run, split, e->logits);
@@ -230,7 +230,7 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
     const data_set* set = run.split(split);
     if (!run.flags.do_test || set == nullptr) continue;
     const auto numbers =
-        model.predict_logits(set->rows, options.eval_batch_size, options.threads, stop, options.tokens_at_once, options.group);
+        model.predict_logits(set->rows, options.eval_batch_size, options.threads, stop, options.micro_batch_tokens, options.group);
     if (!numbers) return false;
     const const_view<double> logits(numbers->data(), std::ssize(*numbers) / run.tasks.task.num_labels(), run.tasks.task.num_labels());
     check_files(run);

@@ -321,7 +321,7 @@ training_options trainer_options(const prepared_run& run) {
   o.num_train_epochs = f.num_train_epochs;
   o.max_steps = f.max_steps;
   o.gradient_accumulation_steps = f.gradient_accumulation_steps;
-  o.tokens_at_once = f.tokens_at_once;
+  o.micro_batch_tokens = f.micro_batch_tokens;
   o.learning_rate = f.learning_rate;
   o.mixing_learning_rate = f.adapter_weights_learning_rate;
   o.warmup_proportion = f.warmup_proportion;

@@ -91,8 +91,8 @@ class zeroed_matrix {
     const std::size_t bytes = matrix_bytes(rows, cols, sizeof(T)) + line;
     const std::shared_ptr<void> block = zeroed(bytes);
     void* begin = block.get();
-    std::size_t room = bytes;
-    memory_ = {block, static_cast<T*>(std::align(line, bytes - line, begin, room))};
+    std::size_t left = bytes;
+    memory_ = {block, static_cast<T*>(std::align(line, bytes - line, begin, left))};
   }
   explicit zeroed_matrix(const const_view<T>& values) : zeroed_matrix(values.rows(), values.cols()) { get() = values; }
   zeroed_matrix(const zeroed_matrix& other) : zeroed_matrix(other.get()) {}

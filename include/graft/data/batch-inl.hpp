@@ -96,9 +96,11 @@ GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>
   const auto end = [&](index sequences) { return b.offsets[static_cast<std::size_t>(sequences)]; };
   cuts.assign(1, 0);
   for (index i = 1, part = 1; i < b.size(); ++i) {
-    const bool reached = end(i) * parts >= rows * part, full = tokens > 0 && 8 * (end(i + 1) - end(cuts.back())) > 9 * tokens;
-    while (end(i) * parts >= rows * part) ++part;
-    if (reached || full) cuts.push_back(i);
+    const auto reached = [&] { return part < parts && end(i) * parts >= rows * part; };
+    const bool full = tokens > 0 && 8 * (end(i + 1) - end(cuts.back())) > 9 * tokens;
+    if (full || reached()) cuts.push_back(i);
+    if (full && !reached()) ++part;
+    while (reached()) ++part;
   }
   if (b.size() > 0) cuts.push_back(b.size());
 }

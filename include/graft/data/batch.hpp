@@ -13,7 +13,7 @@ namespace graft {
 
 /// Tokens of a micro-batch, which one thread takes through a model, unless told otherwise: enough for its products, few enough for its
 /// caches.
-inline constexpr index usual_tokens_at_once = 216;
+inline constexpr index usual_micro_batch_tokens = 216;
 
 /// B sequences, their N tokens laid end to end; sequence b owns rows offsets[b] .. offsets[b + 1] - 1.
 struct batch {

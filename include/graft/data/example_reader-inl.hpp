@@ -223,7 +223,7 @@ GRAFT_INLINE void example_reader::begin_tsv() {
 }
 
 GRAFT_INLINE void example_reader::name_columns() {
-  int* const places[] = {&columns_.text_a, &columns_.text_b, &columns_.label, &columns_.adapter};
+  int* const columns[] = {&columns_.text_a, &columns_.text_b, &columns_.label, &columns_.adapter};
   std::vector<std::string> unknown;
   for (std::size_t i = 0; i < fields_; ++i) {
     const std::string_view name = row_.fields[i];
@@ -233,9 +233,9 @@ GRAFT_INLINE void example_reader::name_columns() {
     }
     const auto known = std::find(detail::text_fields.begin(), detail::text_fields.end(), name);
     if (known != detail::text_fields.end()) {
-      int& place = *places[known - detail::text_fields.begin()];
-      if (place >= 0) refuse_header("names the column \"" + std::string(name) + "\" twice");
-      place = static_cast<int>(i);
+      int& column = *columns[known - detail::text_fields.begin()];
+      if (column >= 0) refuse_header("names the column \"" + std::string(name) + "\" twice");
+      column = static_cast<int>(i);
     } else if (!detail::is_passed_over(name)) {
       unknown.emplace_back(name);
     }

@@ -90,15 +90,15 @@ GRAFT_INLINE std::vector<labeled_span> labeled_spans(const json& list, const std
     const json label = one.value("label", json());
     if (!label.is_string() || label.empty() || label == "") throw refuse("has the label " + shown(label) + ", a name was expected");
     span.label = label.get<std::string>();
-    const auto place = [&](const char* field, std::int32_t least, std::int32_t most) {
+    const auto offset = [&](const char* field, std::int32_t least, std::int32_t most) {
       const json value = one.value(field, json());
       if (value.is_number_integer() && value >= least && value <= most) return value.get<std::int32_t>();
       throw refuse("has the " + std::string(field) + " " + shown(value) + ", a whole number from " + std::to_string(least) + " to " +
                    std::to_string(most) + " was expected: characters (code points) of the text, from 0");
     };
     if (count == 0) throw refuse("is one of a text without characters");
-    span.begin = place("start", 0, count - 1);
-    span.end = place("end", span.begin + 1, count);
+    span.begin = offset("start", 0, count - 1);
+    span.end = offset("end", span.begin + 1, count);
     const std::string there(characters.part({span.begin, span.end}));
     if (const auto said = one.find("text"); said != one.end() && *said != there) {
       throw refuse("has the text " + shown(*said) + ", where " + shown(json(there)) +

@@ -53,15 +53,15 @@ GRAFT_INLINE std::string foreign_kind(std::string_view head) {
 /// Why the bytes of TEXT at AT are not UTF-8: "... at byte 4 of the line, 0xe9: ...".
 GRAFT_INLINE std::string why_no_utf8(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  char place[64];
-  std::snprintf(place, sizeof place, "invalid UTF-8 at byte %zu of the line, 0x%02x: ", at + 1, byte(at));
+  char where[64];
+  std::snprintf(where, sizeof where, "invalid UTF-8 at byte %zu of the line, 0x%02x: ", at + 1, byte(at));
   const char* why = "Latin-1, Windows-1252 or another encoding? Convert the file, with iconv -f WINDOWS-1252 -t UTF-8 for one";
   if (byte(at) == 0xED && byte(at + 1) >= 0xA0 && byte(at + 1) < 0xC0)
     why = "half of a surrogate pair (CESU-8?); convert the file to UTF-8";
   if (byte(at) == 0xC0 || byte(at) == 0xC1) why = "an overlong form (modified UTF-8?); convert the file to UTF-8";
   if (text.find('\0') != std::string_view::npos)
     why = "UTF-16 or UTF-32 without a byte-order mark, or a binary file? UTF-8 text was expected";
-  return std::string(place) + why;
+  return std::string(where) + why;
 }
 
 /// Whether LINE holds nothing to see: white space, or the Ctrl-Z with which old editors end a file.

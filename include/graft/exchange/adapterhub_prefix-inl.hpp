@@ -103,16 +103,16 @@ GRAFT_INLINE prefix_layout lay_out_prefix(const std::string& adapter, const enco
     l.parts.push_back({shared + "down_project.weight", down + "weight", 0, b, 1, h});
     l.parts.push_back({shared + "down_project.bias", down + "bias", 0, 1, 1, b});
   }
-  index place = 0;
+  index prefixed = 0;
   for (index n = 0; n < config.num_hidden_layers; ++n) {
     if (std::find(o.leave_out.begin(), o.leave_out.end(), n) != o.leave_out.end()) continue;
     const std::string attention = config.model_type + ".encoder.layer." + std::to_string(n) + ".attention.self.";
     const std::string ours = attention + "prefix.";
     if (b == 0) {
-      l.parts.push_back({ours + "key_values", pool + "control_trans", place, o.length, layers, 2 * h});
+      l.parts.push_back({ours + "key_values", pool + "control_trans", prefixed, o.length, layers, 2 * h});
     } else {
-      l.parts.push_back({ours + "up_project.weight", up + "weight", place * 2 * h, 2 * h, 1, b});
-      l.parts.push_back({ours + "up_project.bias", up + "bias", place, 1, 1, 2 * h});
+      l.parts.push_back({ours + "up_project.weight", up + "weight", prefixed * 2 * h, 2 * h, 1, b});
+      l.parts.push_back({ours + "up_project.bias", up + "bias", prefixed, 1, 1, 2 * h});
     }
     if (o.gates > 0) {
       const std::string gate = attention + "prefix_tuning.prefix_gates." + adapter;
@@ -121,7 +121,7 @@ GRAFT_INLINE prefix_layout lay_out_prefix(const std::string& adapter, const enco
       l.parts.push_back({ours + "gate.weight", gate + ".weight", 0, o.gates, 1, h});
       l.parts.push_back({ours + "gate.bias", gate + ".bias", 0, 1, 1, o.gates});
     }
-    ++place;
+    ++prefixed;
   }
   return l;
 }

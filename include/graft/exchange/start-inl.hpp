@@ -197,19 +197,19 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
 
 /// Where each of TO stands in FROM; nothing if they are not the same in some order.
 GRAFT_INLINE std::optional<std::vector<std::size_t>> order_of(const std::vector<std::string>& from, const std::vector<std::string>& to) {
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> order;
   for (const std::string& name : to) {
     const auto at = std::find(from.begin(), from.end(), name);
     if (at == from.end()) return std::nullopt;
-    places.push_back(static_cast<std::size_t>(at - from.begin()));
+    order.push_back(static_cast<std::size_t>(at - from.begin()));
   }
-  return from.size() == to.size() ? std::optional(places) : std::nullopt;
+  return from.size() == to.size() ? std::optional(order) : std::nullopt;
 }
 
-GRAFT_INLINE tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& places, tensor_source& source) {
-  const std::size_t row = info.bytes.size() / places.size();
+GRAFT_INLINE tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& order, tensor_source& source) {
+  const std::size_t row = info.bytes.size() / order.size();
   const auto memory = std::make_shared<std::vector<std::byte>>(info.bytes.size());
-  for (std::size_t i = 0; i < places.size(); ++i) std::memcpy(memory->data() + i * row, info.bytes.data() + places[i] * row, row);
+  for (std::size_t i = 0; i < order.size(); ++i) std::memcpy(memory->data() + i * row, info.bytes.data() + order[i] * row, row);
   source.keep_alive(memory);
   return {info.type, info.shape, *memory};
 }

@@ -53,8 +53,8 @@ class start_check {
   std::string path_;
 };
 
-/// The tensor INFO with row PLACES[i] as its row i, in memory that SOURCE keeps.
-tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& places, tensor_source& source);
+/// The tensor INFO with row ORDER[i] as its row i, in memory that SOURCE keeps.
+tensor_info permuted(const tensor_info& info, const std::vector<std::size_t>& order, tensor_source& source);
 
 }  // namespace detail
 

@@ -3,9 +3,7 @@
 
 #include <omp.h>
 
-#include <algorithm>
 #include <exception>
-#include <new>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -50,7 +48,7 @@ class product_input {
   product_input changed(context& ctx, F&& f) const {
     return {packed(ctx).changed(ctx, f), rows_, depth_};
   }
-  /// F(matrix) of the matrix that it is; rows that another product stored are none.
+  /// F(matrix) of the matrix that it is, an empty one where another product stored its rows.
   template <class F>
   void visit(F&& f) const {
     std::visit(f, from_);

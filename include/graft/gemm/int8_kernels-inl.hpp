@@ -96,8 +96,8 @@ float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, 
   const float inverse = inverse_scale(most);
   for (index k = 0; k < depth; k += 64, to += to_next) {
     for (index i = 0; i < 64; ++i) {
-      const index place = i % 16 / 4 * 16 + i / 16 * 4 + i % 4;  // as the instructions below put 64 numbers in four vectors
-      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::lrint(work[k + place] * inverse)) + 128);
+      const index from = i % 16 / 4 * 16 + i / 16 * 4 + i % 4;  // as the instructions below put 64 numbers in four vectors
+      to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(std::lrint(work[k + from] * inverse)) + 128);
     }
   }
   return most / 127;

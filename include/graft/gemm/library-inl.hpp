@@ -31,8 +31,8 @@ GRAFT_INLINE void library_product(bool transpose_a, const_view<float> a, bool tr
   if (status != dnnl_success) throw backend_error("oneDNN sgemm failed with status " + std::to_string(static_cast<int>(status)));
 }
 
-GRAFT_INLINE void library_product(bool transpose_a, const_view<double> a, bool transpose_b, const_view<double> b, double beta,
-                                  view<double> c) {
+template <std::same_as<double> T>
+void library_product(bool transpose_a, const_view<T> a, bool transpose_b, const_view<T> b, T beta, view<T> c) {
   const auto store = [&](const auto& product) {
     if (beta == 0) {
       c.noalias() = product;
@@ -44,5 +44,9 @@ GRAFT_INLINE void library_product(bool transpose_a, const_view<double> a, bool t
   const auto times = [&](const auto& left) { transpose_b ? store(left * b.transpose()) : store(left * b); };
   transpose_a ? times(a.transpose()) : times(a);
 }
+
+#if defined(GRAFT_COMPILED)
+template void library_product(bool, const_view<double>, bool, const_view<double>, double, view<double>);
+#endif
 
 }  // namespace graft::detail

@@ -1,6 +1,10 @@
 #pragma once
 // Bodies of graft/gemm/product.hpp.
 
+#include <algorithm>
+#include <array>
+#include <span>
+
 #include "graft/gemm/product.hpp"
 
 namespace graft {

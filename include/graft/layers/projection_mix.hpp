@@ -92,10 +92,10 @@ class projection_mix {
     dmixed.setZero();
     db.setZero();
     if (touches_bias()) ops::add_column_sum<real, S>(dy, db, ctx);
-    const bool reads_input = needs_input(), reads_rows = gated() || (!updates.empty() && reads_input);
+    const bool needs_x = needs_input(), reads_rows = gated() || (!updates.empty() && needs_x);
     const product_input<P> rows = reads_rows ? product_input<P>(x).ready(ctx) : x,
                            drows = reads_rows ? product_input<P>(dy).ready(ctx) : dy;
-    if (!scales.empty() && (reads_input || w.is_trained() || b.is_trained())) {
+    if (!scales.empty() && (needs_x || w.is_trained() || b.is_trained())) {
       view<real> dw = ctx.memory.take<real>(w.rows(), w.cols());
       ++ctx.counters.weight_gradient_products;
       multiply<P>(transpose::yes, dy, transpose::no, x, real(0), dw, ctx);
@@ -116,7 +116,7 @@ class projection_mix {
         s.gate->accumulate_gradients(gate_gradient(s, rows, x, drows, b, back, mixed(0, s.member), ctx), x, ctx);
       }
     }
-    if (reads_input) {
+    if (needs_x) {
       for (update& u : updates) {
         scratch::mark own(ctx.memory);
         const real w_k = mixed(0, u.member);

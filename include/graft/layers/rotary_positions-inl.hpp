@@ -16,15 +16,15 @@ template <class P>
 void rotary_positions<P>::turn(view<operand> m, index heads, bool back, context& ctx) const {
   scratch::mark mark(ctx.memory);
   const index half = std::ssize(frequencies_);
-  const auto places = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
-  for (index b = 0; b < ctx.sequences(); ++b) std::iota(&places[0] + ctx.first_row(b), &places[0] + ctx.first_row(b + 1), index{0});
+  const auto positions = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
+  for (index b = 0; b < ctx.sequences(); ++b) std::iota(&positions[0] + ctx.first_row(b), &positions[0] + ctx.first_row(b + 1), index{0});
   const view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
   parallel_for(m.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
-      const index place = places[static_cast<std::size_t>(r)];
-      const real* cosines = table_.data() + place * table_.cols();
-      if (place >= table_.rows()) {
-        fill(place, own.row_data(omp_get_thread_num()));
+      const index position = positions[static_cast<std::size_t>(r)];
+      const real* cosines = table_.data() + position * table_.cols();
+      if (position >= table_.rows()) {
+        fill(position, own.row_data(omp_get_thread_num()));
         cosines = own.row_data(omp_get_thread_num());
       }
       const real *sines = cosines + half, sign = back ? real(-1) : real(1);
@@ -41,10 +41,10 @@ void rotary_positions<P>::turn(view<operand> m, index heads, bool back, context&
 }
 
 template <class P>
-void rotary_positions<P>::fill(index place, real* to) const {
+void rotary_positions<P>::fill(index position, real* to) const {
   const std::size_t half = frequencies_.size();
   for (std::size_t i = 0; i < half; ++i) {
-    const auto angle = static_cast<double>(static_cast<float>(place) * frequencies_[i]);
+    const auto angle = static_cast<double>(static_cast<float>(position) * frequencies_[i]);
     to[i] = static_cast<real>(std::cos(angle));
     to[half + i] = static_cast<real>(std::sin(angle));
   }

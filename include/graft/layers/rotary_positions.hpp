@@ -36,8 +36,8 @@ class rotary_positions {
   void turn(view<operand> m, index heads, bool back, context& ctx) const;
 
  private:
-  /// cos a_i, then sin a_i, at PLACE
-  void fill(index place, real* to) const;
+  /// cos a_i, then sin a_i, at POSITION
+  void fill(index position, real* to) const;
 
   std::vector<float> frequencies_;  // f
   matrix<real> table_;              // of the first places

@@ -44,7 +44,7 @@ index site_numbers(const multi_adapter_site<P>& s, index h) {
   if (s.fusion) return s.fusion->saved_numbers(h);
   index total = s.flex ? site_numbers(*s.flex, h) : 0;
   const bool fused = s.fused();
-  if (fused) total += h;
+  if (fused) total += h + 2 * std::ssize(s.branches);  // and a mean and a variance a branch
   for (const adapter_site<P>& branch : s.branches) {
     if (!fused) {
       total += site_numbers(branch, h) + h;

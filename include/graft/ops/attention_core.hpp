@@ -186,9 +186,9 @@ view<typename P::real> attention_probabilities(const attention_piece& at, const 
   w.product(transpose::no, at.of_queries(q), w.kept(at, 0, transpose::yes, k), ops::scale<real>{scores.scale(at.size)}, store{p});
   scores.add(at, q, k, w, p);
   for (index i = 0; i < at.queries; ++i) {
-    const index place = at.first_query + i - at.first_key;
+    const index diagonal = at.first_query + i - at.first_key;
     real *row = p.row_data(i), *end = row + padded(at.keys);  // nothing is left over from whole vectors: what is too much vanishes
-    real *seen = row + std::max<index>(0, place - at.near), *behind = row + std::min(at.keys, place + at.near + 1);
+    real *seen = row + std::max<index>(0, diagonal - at.near), *behind = row + std::min(at.keys, diagonal + at.near + 1);
     std::fill(row, seen, -std::numeric_limits<real>::infinity());
     std::fill(behind, end, -std::numeric_limits<real>::infinity());
     softmax_row(view<real>(row, 1, end - row).row(0));

@@ -263,16 +263,16 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
         for (index r = 0; r < n; ++r) {
           const real *u = work.u.row_data(r), *dy = dc.row_data(at + r), *gain = b.gain.data(), *shift = b.shift.data();
           const real m = norms(at + r, 2 * column), own_r = norms(at + r, 2 * column + 1);
-          real slope = 0, plain = 0, along = 0;  // <dc, gain xhat> / r, <dc, gain>, <dc, shift>
-#pragma omp simd reduction(+ : slope, plain, along)
+          real with_xhat = 0, with_gain = 0, with_shift = 0;  // <dc, gain xhat> / r, <dc, gain>, <dc, shift>
+#pragma omp simd reduction(+ : with_xhat, with_gain, with_shift)
           for (index i = 0; i < width; ++i) {
-            slope += dy[i] * gain[i] * (u[i] - m);
-            plain += dy[i] * gain[i];
-            along += dy[i] * shift[i];
+            with_xhat += dy[i] * gain[i] * (u[i] - m);
+            with_gain += dy[i] * gain[i];
+            with_shift += dy[i] * shift[i];
           }
-          dots(at + r, column) = own_r * slope + along;
+          dots(at + r, column) = own_r * with_xhat + with_shift;
           if (!inputs) continue;
-          const real mean = plain / real(width), scale = weight * own_r, projection = own_r * own_r * slope / real(width);
+          const real mean = with_gain / real(width), scale = weight * own_r, projection = own_r * own_r * with_xhat / real(width);
           view<real> du = work.own.window(0, 0, 1, width);
           real *own = du.data(), *total = dsum.row_data(at + r);
 #pragma omp simd

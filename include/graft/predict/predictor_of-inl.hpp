@@ -152,7 +152,7 @@ std::vector<std::size_t> cuts_of(std::size_t count, index batch_size, Length&& l
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t first = cuts.back();
     tokens += length(i);
-    const bool full = tokens > usual_tokens_at_once || static_cast<index>(i - first) >= batch_size || !same(first, i);
+    const bool full = tokens > usual_micro_batch_tokens || static_cast<index>(i - first) >= batch_size || !same(first, i);
     if (i == first || !full) continue;
     cuts.push_back(i);
     tokens = length(i);
@@ -167,7 +167,7 @@ std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> c
   std::vector<matrix<double>> all(asked.size());
   const std::vector<index> start = starts(contents, asked);
   const bool shares = std::any_of(start.begin(), start.end(), [](index s) { return s >= 0; });
-  const index most = 8 * usual_tokens_at_once * ctx.threads;  // of which states are kept; enough for threads to end about together
+  const index most = 8 * usual_micro_batch_tokens * ctx.threads;  // of which states are kept; enough for threads to end about together
   for (std::size_t first = 0, last = 0; first < asked.size() && !(stop != nullptr && stop->load()); first = last) {
     scratch::mark mark(ctx.memory);
     climb c{contents, {}, {}, {}, std::vector<index>(contents.size()), nullptr, all.data() + first, batch_size, stop};
@@ -207,7 +207,7 @@ std::vector<index> predictor_of<P>::starts(std::span<const features> contents, s
   for (std::size_t first = 0, i = 0; i < along.size(); ++i) {
     tokens += std::ssize(contents[asked[along[i]].content].input_ids);
     const index here = start[along[i]];
-    if (i + 1 < along.size() && (start[along[i + 1]] == here || tokens < usual_tokens_at_once)) continue;
+    if (i + 1 < along.size() && (start[along[i + 1]] == here || tokens < usual_micro_batch_tokens)) continue;
     for (; first <= i; ++first) start[along[first]] = here;
     tokens = 0;
   }

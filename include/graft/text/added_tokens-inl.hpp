@@ -25,8 +25,8 @@ GRAFT_INLINE token_finder::token_finder(std::vector<searched_token> tokens, bool
 
 GRAFT_INLINE const searched_token* token_finder::find(std::string_view text) const {
   for (const auto length : lengths_) {
-    const auto place = length <= text.size() ? places_.find(text.substr(0, length)) : -1;
-    if (place >= 0) return &tokens_[static_cast<std::size_t>(place)];
+    const auto found = length <= text.size() ? places_.find(text.substr(0, length)) : -1;
+    if (found >= 0) return &tokens_[static_cast<std::size_t>(found)];
   }
   return nullptr;
 }

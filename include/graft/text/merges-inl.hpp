@@ -11,21 +11,21 @@
 namespace graft::detail {
 
 GRAFT_INLINE bool merge_table::insert(std::int32_t left, std::int32_t right, merge value) {
-  slot& place = slots_[place_of(key_of(left, right))];
-  const bool fresh = place.value.rank == no_rank;
-  place = {key_of(left, right), value};
+  slot& entry = slots_[slot_of(key_of(left, right))];
+  const bool fresh = entry.value.rank == no_rank;
+  entry = {key_of(left, right), value};
   return fresh;
 }
 
 GRAFT_INLINE merge_table::merge merge_table::find(std::int32_t left, std::int32_t right) const {
-  return slots_[place_of(key_of(left, right))].value;
+  return slots_[slot_of(key_of(left, right))].value;
 }
 
 GRAFT_INLINE std::uint64_t merge_table::key_of(std::int32_t left, std::int32_t right) {
   return static_cast<std::uint64_t>(left) << 32 | static_cast<std::uint32_t>(right);
 }
 
-GRAFT_INLINE std::size_t merge_table::place_of(std::uint64_t key) const {
+GRAFT_INLINE std::size_t merge_table::slot_of(std::uint64_t key) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = (key * 0x9e3779b97f4a7c15U) >> 32 & mask;
   while (slots_[at].value.rank != no_rank && slots_[at].key != key) at = (at + 1) & mask;

@@ -36,7 +36,7 @@ class merge_table {
     merge value;
   };
   static std::uint64_t key_of(std::int32_t left, std::int32_t right);
-  std::size_t place_of(std::uint64_t key) const;
+  std::size_t slot_of(std::uint64_t key) const;
 
   std::vector<slot> slots_;
 };

@@ -12,7 +12,7 @@ namespace graft::detail {
 GRAFT_INLINE piece_trie::piece_trie(const std::vector<std::string>& pieces) {
   std::vector<std::int32_t> order(pieces.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto piece = [&](std::size_t place) -> const std::string& { return pieces[static_cast<std::size_t>(order[place])]; };
+  const auto piece = [&](std::size_t i) -> const std::string& { return pieces[static_cast<std::size_t>(order[i])]; };
   std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
     const int compared = pieces[static_cast<std::size_t>(a)].compare(pieces[static_cast<std::size_t>(b)]);
     return compared != 0 ? compared < 0 : a < b;

@@ -306,8 +306,8 @@ GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_c
   notes_.insert(notes_.end(), pieces().notes().begin(), pieces().notes().end());
   auto settled = settle(pieces(), mentions, fast == nullptr);
   for (std::size_t i = 2; i < names.size(); ++i) {  // one that is named and no piece got the next id
-    const auto place = std::ranges::find(settled.searched, names[i], &searched_token::text);
-    if (place != settled.searched.end()) special_ids_[i] = place->id;
+    const auto found = std::ranges::find(settled.searched, names[i], &searched_token::text);
+    if (found != settled.searched.end()) special_ids_[i] = found->id;
   }
   made->beyond = std::move(settled.beyond);
   std::vector<searched_token> literal, normalized;
@@ -326,9 +326,9 @@ GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_c
 
 GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
   const auto id_of = [&](const std::string& text) {
-    const auto place = std::ranges::find(parts_->beyond, text);
-    return place == parts_->beyond.end() ? pieces().find(text)
-                                         : pieces().size() + static_cast<std::int32_t>(place - parts_->beyond.begin());
+    const auto found = std::ranges::find(parts_->beyond, text);
+    return found == parts_->beyond.end() ? pieces().find(text)
+                                         : pieces().size() + static_cast<std::int32_t>(found - parts_->beyond.begin());
   };
   const auto differs = [&](const std::string& text, const json& id) {
     const auto own = id_of(text);

@@ -14,20 +14,20 @@ namespace graft::detail {
 
 GRAFT_INLINE bool string_table::insert(std::string_view key, std::int32_t id) {
   const auto hash = hash_of(key);
-  slot& place = slots_[place_of(key, hash)];
-  if (place.id >= 0) return false;
-  place = {hash, static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(key.size()), id};
+  slot& entry = slots_[slot_of(key, hash)];
+  if (entry.id >= 0) return false;
+  entry = {hash, static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(key.size()), id};
   bytes_ += key;
   return true;
 }
 
-GRAFT_INLINE std::int32_t string_table::find(std::string_view key) const { return slots_[place_of(key, hash_of(key))].id; }
+GRAFT_INLINE std::int32_t string_table::find(std::string_view key) const { return slots_[slot_of(key, hash_of(key))].id; }
 
 GRAFT_INLINE std::uint32_t string_table::hash_of(std::string_view key) {
   return static_cast<std::uint32_t>(std::hash<std::string_view>()(key));
 }
 
-GRAFT_INLINE std::size_t string_table::place_of(std::string_view key, std::uint32_t hash) const {
+GRAFT_INLINE std::size_t string_table::slot_of(std::string_view key, std::uint32_t hash) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = hash & mask;
   while (slots_[at].id >= 0 && (slots_[at].hash != hash || std::string_view(bytes_).substr(slots_[at].begin, slots_[at].length) != key)) {
@@ -123,15 +123,15 @@ GRAFT_INLINE vocabulary::vocabulary(const std::string& path, std::int32_t size, 
   std::string first_twice, first_shared;
   for (std::size_t i = entries.size(); i-- > 0;) {  // from the end: the last one counts
     auto& [piece, id] = entries[i];
-    std::string& place = pieces_[static_cast<std::size_t>(id)];
+    std::string& stored = pieces_[static_cast<std::size_t>(id)];
     if (!ids_.insert(piece, id)) {
       if (!piece.empty() && ++twice == 1) {
         first_twice = "\"" + piece + "\" stands there twice, with ids " + std::to_string(id) + " and " + std::to_string(find(piece));
       }
-    } else if (!place.empty() && ++shared == 1) {
-      first_shared = "\"" + piece + "\" has id " + std::to_string(id) + ", as \"" + place + "\" has";
+    } else if (!stored.empty() && ++shared == 1) {
+      first_shared = "\"" + piece + "\" has id " + std::to_string(id) + ", as \"" + stored + "\" has";
     }
-    if (place.empty()) place = std::move(piece);
+    if (stored.empty()) stored = std::move(piece);
   }
   const auto so_on = [](std::size_t times) { return times > 1 ? " (and so on, " + std::to_string(times) + " times)" : std::string(); };
   if (twice > 0) note(path + ": " + first_twice + so_on(twice) + ": the last one counts");

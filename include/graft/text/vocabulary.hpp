@@ -33,7 +33,7 @@ class string_table {
   };
   static std::uint32_t hash_of(std::string_view key);
 
-  std::size_t place_of(std::string_view key, std::uint32_t hash) const;
+  std::size_t slot_of(std::string_view key, std::uint32_t hash) const;
 
   std::vector<slot> slots_;
   std::string bytes_;

@@ -86,9 +86,9 @@ GRAFT_INLINE std::vector<double> parse_class_weights(const std::string& text, co
                          " was expected");
     }
     check_range("class_weights", weight, ranges::class_weight);
-    auto& place = own[static_cast<std::size_t>(found - t.labels.begin())];
-    if (place) throw config_error("class_weights names the label \"" + *found + "\" twice");
-    place = weight;
+    auto& of_label = own[static_cast<std::size_t>(found - t.labels.begin())];
+    if (of_label) throw config_error("class_weights names the label \"" + *found + "\" twice");
+    of_label = weight;
   }
   std::vector<double> all;
   for (const auto& weight : own) all.push_back(weight.value_or(1));

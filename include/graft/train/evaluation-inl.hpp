@@ -29,16 +29,16 @@ GRAFT_INLINE bool gather_rows(rank_group& group, std::span<const std::size_t> cu
     begins.push_back(begins.back() + count * sizeof(double));
   }
   std::vector<double> told(begins.back() / sizeof(double));
-  const auto place = [&](std::size_t r) { return told.data() + begins[r] / sizeof(double); };
-  double* to = place(static_cast<std::size_t>(group.rank()));
+  const auto part_of = [&](std::size_t r) { return told.data() + begins[r] / sizeof(double); };
+  double* to = part_of(static_cast<std::size_t>(group.rank()));
   *to++ = done ? 1 : 0;
   for_rows_of(static_cast<std::size_t>(group.rank()), [&](const double* own, std::size_t n) { to = std::copy_n(own, n, to); });
   group.all_gather(std::as_writable_bytes(std::span(told)), begins);
   for (std::size_t r = 0; r < ranks; ++r) {
-    if (*place(r) == 0) return false;
+    if (*part_of(r) == 0) return false;
   }
   for (std::size_t r = 0; r < ranks; ++r) {
-    const double* from = place(r) + 1;
+    const double* from = part_of(r) + 1;
     for_rows_of(r, [&](double* into, std::size_t n) { std::copy_n(std::exchange(from, from + n), n, into); });
   }
   return true;

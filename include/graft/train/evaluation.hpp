@@ -50,7 +50,7 @@ bool gather_rows(rank_group& group, std::span<const std::size_t> cuts, bool done
 /// The rest as for_each_batch. Where ctx.group is set, each rank computes its share, and every rank gets all.
 template <class M>
 std::optional<matrix<double>> predict_logits(const M& model, std::span<const features> rows, index batch_size, context& ctx,
-                                             const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
+                                             const std::atomic<bool>* stop = nullptr, index tokens = usual_micro_batch_tokens) {
   const std::vector<index> begins = answer_offsets(rows, model.head.answers_for_words());
   matrix<double> all(begins.back(), model.head.classes());
   const bool done = for_each_batch(rows, batch_size, tokens, ctx, stop, [&](const batch& b, index first, context& own) {
@@ -79,7 +79,7 @@ struct evaluation {
 /// Loss and metrics of labeled ROWS; all NaN when a logit is not finite. The rest as predict_logits.
 template <class M>
 std::optional<evaluation> evaluate(const M& model, const task& t, std::span<const features> rows, index batch_size, context& ctx,
-                                   const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once) {
+                                   const std::atomic<bool>* stop = nullptr, index tokens = usual_micro_batch_tokens) {
   auto logits = predict_logits(model, rows, batch_size, ctx, stop, tokens);
   if (!logits) return std::nullopt;
   batch answers;

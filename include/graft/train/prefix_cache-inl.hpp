@@ -73,9 +73,9 @@ GRAFT_INLINE std::uint64_t prefix_cache::row::sum() const {
 }
 
 GRAFT_INLINE const std::byte* prefix_cache::find(std::span<const std::int32_t> ids, std::span<const std::int32_t> types) const {
-  auto [at, end] = places_.equal_range(hash_of(ids, types));
+  auto [at, end] = stored_.equal_range(hash_of(ids, types));
   for (; at != end; ++at) {
-    const place& p = at->second;
+    const stored_row& p = at->second;
     if (!std::ranges::equal(ids, p.ids) || !std::ranges::equal(types, p.types)) continue;
     if (!p.compared.load(std::memory_order_relaxed)) {
       if (p.sum() != p.sum_written) throw refused(*p.file_name, "what it holds of a row is not what was written");
@@ -157,7 +157,7 @@ GRAFT_INLINE void prefix_cache::open(const std::string& name) {
     std::memcpy(&written, sums.bytes.data() + i * sizeof written, sizeof written);
     const auto key = hash_of(one.ids, one.types);
     if (find(one.ids, one.types) == nullptr) {
-      places_.emplace(std::piecewise_construct, std::tuple(key), std::forward_as_tuple(one, written, kept_name));
+      stored_.emplace(std::piecewise_construct, std::tuple(key), std::forward_as_tuple(one, written, kept_name));
     }
   }
 }

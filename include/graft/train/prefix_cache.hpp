@@ -56,7 +56,7 @@ class prefix_cache final : public known_states {
 
   const std::string& folder() const { return folder_; }
   /// Rows that are known.
-  index rows() const { return static_cast<index>(places_.size()); }
+  index rows() const { return static_cast<index>(stored_.size()); }
   /// Bytes that a token takes.
   std::size_t token_bytes() const { return static_cast<std::size_t>(width_) * dtype_size(type_); }
   /// Those of ROWS that are not known, each once, in order.
@@ -89,8 +89,8 @@ class prefix_cache final : public known_states {
 
     std::uint64_t sum() const;
   };
-  struct place : row {
-    place(const row& r, std::uint64_t written, const std::string& file) : row(r), sum_written(written), file_name(&file) {}
+  struct stored_row : row {
+    stored_row(const row& r, std::uint64_t written, const std::string& file) : row(r), sum_written(written), file_name(&file) {}
 
     std::uint64_t sum_written;
     const std::string* file_name;  // in files_
@@ -104,7 +104,7 @@ class prefix_cache final : public known_states {
   index layers_, width_;
   dtype type_;
   std::map<std::string, safetensors_file> files_;  // by name
-  std::unordered_multimap<std::uint64_t, place> places_;
+  std::unordered_multimap<std::uint64_t, stored_row> stored_;
 };
 
 /// 16 hexadecimal digits over all that decides what the lowest LAYERS layers of MODEL compute for a row with CTX: their numbers, sizes,
@@ -115,9 +115,9 @@ std::string prefix_identity(const M& model, index layers, const context& ctx) {
   json config = to_json(model.config);
   std::erase_if(config.get_ref<json::object_t&>(), [](const auto& field) { return field.first.find("dropout") != std::string::npos; });
   fnv1a hash;
-  for (const std::string& text : {std::string("rows with sums"), detail::code_identity(), std::string(precision::name),
-                                  std::string(model.trunk.int8 ? "int8" : ""),
-                                  std::string(tile_path_name(detail::path_of<precision>(ctx))), std::to_string(layers), config.dump()}) {
+  for (const std::string& text :
+       {std::string("rows with sums"), detail::code_identity(), std::string(precision::name), std::string(model.trunk.int8 ? "int8" : ""),
+        std::string(tile_path_name(detail::path_of<precision>(ctx))), std::to_string(layers), config.dump()}) {
     hash.add(text + "\n");
   }
   auto& trunk = const_cast<M&>(model).trunk;
@@ -173,7 +173,7 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
   const encoder_config& c = model.config;
   const bool whole = c.hidden_size % 16 == 0 && c.intermediate_size % 16 == 0 && c.embedding_width() % 16 == 0;
   // the number of a row's numbers decides how they are aligned, which bits depend on: there it is computed alone
-  const std::vector<index> units = detail::cut_at_tokens(all, whole ? usual_tokens_at_once : 1);
+  const std::vector<index> units = detail::cut_at_tokens(all, whole ? usual_micro_batch_tokens : 1);
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   constexpr std::size_t file_bytes = std::size_t{1} << 26;
   buffer<real> states;

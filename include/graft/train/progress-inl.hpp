@@ -45,9 +45,9 @@ GRAFT_INLINE std::string format_progress(const progress_state& state, std::size_
   }
   line.resize(std::min(line.size(), width));
 
-  const std::size_t room = width - line.size();
-  if (!bar || room < 14) return line;
-  const std::size_t cells = std::min<std::size_t>(room - 4, 30);
+  const std::size_t left = width - line.size();
+  if (!bar || left < 14) return line;
+  const std::size_t cells = std::min<std::size_t>(left - 4, 30);
   const double share = state.total > 0 ? std::clamp(static_cast<double>(state.step) / static_cast<double>(state.total), 0.0, 1.0) : 1.0;
   const auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
   return '[' + std::string(full, '=') + std::string(cells - full, ' ') + "]  " + line;

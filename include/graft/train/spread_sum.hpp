@@ -188,10 +188,10 @@ void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segmen
   received_.resize(nodes_.size() * part_size(self));
   std::vector<rank_group::outgoing> out;
   std::vector<rank_group::incoming> in;
-  T* room = received_.data();
+  T* next_part = received_.data();
   for (part_of_node& n : nodes_) {
     if (n.rank != self) {
-      n.numbers = std::exchange(room, room + part_size(self));
+      n.numbers = std::exchange(next_part, next_part + part_size(self));
       in.push_back({n.rank, std::as_writable_bytes(std::span(n.numbers, part_size(self)))});
       continue;
     }

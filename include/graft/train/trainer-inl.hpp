@@ -152,7 +152,7 @@ GRAFT_INLINE run_identity trainer::identity(const data_set& train, const data_se
   add("num_train_epochs", o.num_train_epochs);
   add("max_steps", o.max_steps);
   add("gradient_accumulation_steps", o.gradient_accumulation_steps);
-  add("tokens_at_once", o.tokens_at_once);
+  add("micro_batch_tokens", o.micro_batch_tokens);
   add("learning_rate", o.learning_rate);
   add("mixing_learning_rate", o.mixing_learning_rate);
   add("warmup_proportion", o.warmup_proportion);

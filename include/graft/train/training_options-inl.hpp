@@ -22,7 +22,7 @@ GRAFT_INLINE void check_options(const training_options& o) {
   count("num_train_epochs", o.num_train_epochs, ranges::count_or_none);
   count("max_steps", o.max_steps, {-1, ranges::count.most});
   count("gradient_accumulation_steps", o.gradient_accumulation_steps, ranges::count);
-  count("tokens_at_once", o.tokens_at_once, ranges::count_or_none);
+  count("micro_batch_tokens", o.micro_batch_tokens, ranges::count_or_none);
   count("eval_every_steps", o.eval_every_steps, ranges::count_or_none);
   count("early_stopping_patience", o.early_stopping_patience, ranges::count_or_none);
   check_range("early_stopping_threshold", o.early_stopping_threshold, ranges::rate);

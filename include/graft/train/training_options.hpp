@@ -27,7 +27,7 @@ struct training_options {
   std::int64_t num_train_epochs = 3;
   std::int64_t max_steps = -1;  // -1: by epochs
   std::int64_t gradient_accumulation_steps = 1;
-  index tokens_at_once = usual_tokens_at_once;  // at most about so many in a micro-batch (data/batch.hpp); 0: batches are never cut
+  index micro_batch_tokens = usual_micro_batch_tokens;  // at most about so many in a micro-batch (data/batch.hpp); 0: batches are never cut
   double learning_rate = 1e-5;
   double mixing_learning_rate = 0.01;
   double warmup_proportion = 0.1;

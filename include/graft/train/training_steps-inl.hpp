@@ -29,7 +29,7 @@ template <class M>
 batch_loss training_steps_of<M>::add_gradient(const batch& b, std::uint64_t number, std::int64_t parts, bool stop) {
   const training_step step(context_, number);
   const auto result =
-      gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.tokens_at_once, context_, options_.loss, stop);
+      gradient_.add(model_, b, task_.kind, real(1) / static_cast<real>(parts), options_.micro_batch_tokens, context_, options_.loss, stop);
   return {result.loss, result.entropy, result.stop};
 }
 
@@ -59,7 +59,7 @@ std::string training_steps_of<M>::unsound_parameter() const {
 
 template <class M>
 std::optional<evaluation> training_steps_of<M>::evaluate(std::span<const features> rows, const std::atomic<bool>* stop) {
-  return graft::evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.tokens_at_once);
+  return graft::evaluate(model_, task_, rows, options_.eval_batch_size, context_, stop, options_.micro_batch_tokens);
 }
 
 template <class M>

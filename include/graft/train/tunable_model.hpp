@@ -94,11 +94,11 @@ class tunable_model {
   /// Loss, metrics and logits of labeled ROWS; BATCH_SIZE rows or about TOKENS tokens go through at once. Nothing when *STOP turns true.
   /// The ranks of GROUP, if there is one, each compute a share, and all get the result. Who looks at it includes train/evaluation.hpp.
   std::optional<evaluation> evaluate(const task& t, std::span<const features> rows, index batch_size = 8, int threads = 0,
-                                     const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once,
+                                     const std::atomic<bool>* stop = nullptr, index tokens = usual_micro_batch_tokens,
                                      rank_group* group = nullptr) const;
   /// The logits of ROWS, row by row, num_labels() of the description each. Otherwise as above.
   std::optional<std::vector<double>> predict_logits(std::span<const features> rows, index batch_size = 8, int threads = 0,
-                                                    const std::atomic<bool>* stop = nullptr, index tokens = usual_tokens_at_once,
+                                                    const std::atomic<bool>* stop = nullptr, index tokens = usual_micro_batch_tokens,
                                                     rank_group* group = nullptr) const;
   /// Of a mix: the weights at each site, from the first layer's attention on. Else empty.
   std::vector<std::vector<double>> mixing_weights() const;
