@@ -99,7 +99,7 @@ GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>
     const auto reached = [&] { return part < parts && end(i) * parts >= rows * part; };
     const bool full = tokens > 0 && 8 * (end(i + 1) - end(cuts.back())) > 9 * tokens;
     if (full || reached()) cuts.push_back(i);
-    if (full && !reached()) ++part;
+    if (full && !reached()) ++part;  // else the next even share would end soon, and be a small one
     while (reached()) ++part;
   }
   if (b.size() > 0) cuts.push_back(b.size());
