@@ -191,7 +191,7 @@
 // optim: gradients -> new parameters
 #include "graft/optim/adamw.hpp"                  // AdamW by parameter role
 #include "graft/optim/adamw_options.hpp"          // its settings
-#include "graft/optim/pieces.hpp"                 // one loop over the elements of all parameters
+#include "graft/optim/chunks.hpp"                 // one loop over the elements of all parameters
 #include "graft/optim/schedule.hpp"               // learning rate, gradient clipping
 #include "graft/optim/schedule_type.hpp"          // the courses that a rate may take
 

@@ -248,7 +248,7 @@ TEST_CASE("the first token of each word is asked, and what does not fit is left 
   CHECK(set.rows[0].input_ids.size() == 4);
   CHECK(set.rows[0].answering == std::vector<std::int32_t>{1, 2});
   CHECK(set.rows[0].tags == std::vector<std::int32_t>{1, 0});
-  CHECK(set.rows[0].places == std::vector<graft::text_span>{{0, 1}, {2, 3}});
+  CHECK(set.rows[0].word_spans == std::vector<graft::text_span>{{0, 1}, {2, 3}});
   const auto cut = graft::make_data_set(t, rows, "p", tokens, 3);
   CHECK(cut.rows[0].input_ids.size() == 3);
   CHECK(cut.rows[0].cut_at == 1);

@@ -135,7 +135,7 @@ matrix<double> logits_of(const question& q, const predictor& model, const std::v
       for (std::int32_t w = 0; w < std::ssize(a.tags); ++w) {
         if (a.tags[static_cast<std::size_t>(w)].empty()) continue;
         row.answering.push_back(w);
-        row.places.push_back({w, w + 1});
+        row.word_spans.push_back({w, w + 1});
       }
     }
     progress.update(static_cast<std::uint64_t>(r), static_cast<double>(r) / static_cast<double>(rows.size()));

@@ -62,7 +62,7 @@ stored_answers::stored_answers(const std::string& path) {
   for (std::size_t r = 0; words && r < ready.size(); ++r) {  // without a tokenizer: as if each word had a token
     for (std::int32_t w = 0; w < std::ssize(examples[r].words); ++w) {
       ready[r].answering.push_back(w);
-      ready[r].places.push_back({w, w + 1});
+      ready[r].word_spans.push_back({w, w + 1});
     }
   }
   rows_ = labeled(task_, examples, std::move(ready), rows_path).rows;

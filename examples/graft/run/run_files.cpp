@@ -79,11 +79,11 @@ void write_tagged(const std::string& path, const task& t, const_view<double> log
   const auto tags = predicted_tags(logits, rows);
   std::string text;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    std::vector<std::string> own(examples[r].words.size(), "O");
+    std::vector<std::string> all_tags(examples[r].words.size(), "O");
     for (std::size_t k = 0; k < tags[r].size(); ++k) {
-      own[static_cast<std::size_t>(rows[r].places[k].begin)] = t.labels[static_cast<std::size_t>(tags[r][k])];
+      all_tags[static_cast<std::size_t>(rows[r].word_spans[k].begin)] = t.labels[static_cast<std::size_t>(tags[r][k])];
     }
-    for (std::size_t w = 0; w < own.size(); ++w) text += examples[r].words[w] + '\t' + own[w] + '\n';
+    for (std::size_t w = 0; w < all_tags.size(); ++w) text += examples[r].words[w] + '\t' + all_tags[w] + '\n';
     text += '\n';
   }
   write_file(path, text);

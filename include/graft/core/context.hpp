@@ -102,7 +102,7 @@ class context {
   void* gradients_ = nullptr;
   const function_view<void(index)>* layer_done_ = nullptr;
   std::vector<std::unique_ptr<context>> workers_;
-  std::unique_ptr<profile> own_times_;  // of a worker
+  std::unique_ptr<profile> worker_times_;  // of a worker
 };
 
 /// CTX is in training as long as this lives, at the step NUMBER: dropout is active, and each step has masks of its own.

@@ -329,7 +329,7 @@ GRAFT_INLINE staged_files::staged_files(const std::string& folder) {
     if (::mkdir(staged_.c_str(), 0700) == 0) return;
     if (errno == EEXIST && again < 100) continue;
     // One may be allowed to write into the folder and not beside it.
-    beside_ = false;
+    staged_as_sibling_ = false;
     staged_ = temporary_name(folder_ + "/graft", process_token());
     if (::mkdir(staged_.c_str(), 0700) == 0) return;
     fail(folder);
@@ -361,7 +361,7 @@ GRAFT_INLINE void staged_files::commit(const std::vector<std::string>& stale) {
   std::error_code none;
   // Whoever started us would be left in a folder that is gone.
   const bool stood_in = (std::filesystem::current_path(none).string() + "/").starts_with(folder_ + "/");
-  if (!replaces || !beside_ || stood_in || !exchange(stale)) rename_each(stale);
+  if (!replaces || !staged_as_sibling_ || stood_in || !exchange(stale)) rename_each(stale);
   std::set<std::string> folders{folder_};
   for (const std::string& name : names_) folders.insert(std::filesystem::path(final_path(name)).parent_path().string());
   for (const std::string& one : folders) {

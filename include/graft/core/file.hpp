@@ -193,7 +193,7 @@ class staged_files {
   void rename_each(const std::vector<std::string>& stale) const;
 
   std::string folder_, staged_;
-  bool beside_ = true;
+  bool staged_as_sibling_ = true;
   std::vector<std::string> names_;
 };
 

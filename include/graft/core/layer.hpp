@@ -33,20 +33,20 @@ concept parameterized = requires(L& layer, detail::any_visitor visit) {
 /// y = f(x); forward(x, y, saved or nullptr, ctx), backward(dy, saved, dx or nullptr, ctx).
 template <class L>
 concept layer = parameterized<L> &&
-    requires(const L& fixed, L& mutable_layer, const_view<typename L::real> in, view<typename L::real> out, typename L::saved* keep,
-             const typename L::saved& kept, view<typename L::real>* dx, context& ctx) {
-  fixed.forward(in, out, keep, ctx);
-  mutable_layer.backward(in, kept, dx, ctx);
+    requires(const L& fixed, L& mutable_layer, const_view<typename L::real> in, view<typename L::real> out, typename L::saved* filled,
+             const typename L::saved& saved, view<typename L::real>* dx, context& ctx) {
+  fixed.forward(in, out, filled, ctx);
+  mutable_layer.backward(in, saved, dx, ctx);
 };
 
 /// A place where a sub-layer's output h meets the residual x: y = f(h, x). It reads rows one by one, or whole sequences (reads_sequences,
 /// ctx.offsets()): then it is given all tokens, even where only the first ones are wanted.
 template <class S>
 concept site = parameterized<S> &&
-    requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out, typename S::saved* keep,
-             const typename S::saved& kept, view<typename S::real>* dx, context& ctx) {
-  fixed.forward(in, in, out, keep, ctx);
-  mutable_site.backward(in, kept, dx, dx, ctx);
+    requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out, typename S::saved* filled,
+             const typename S::saved& saved, view<typename S::real>* dx, context& ctx) {
+  fixed.forward(in, in, out, filled, ctx);
+  mutable_site.backward(in, saved, dx, dx, ctx);
   { fixed.reads_sequences() } -> std::same_as<bool>;
 };
 
@@ -56,10 +56,10 @@ T* part_of(S* s, T S::*part) {
   return s != nullptr ? &(s->*part) : nullptr;
 }
 
-/// Room for a matrix that backward may need: what KEPT becomes, or scratch memory where that is null.
+/// Room for a matrix that backward may need: what SAVED becomes, or scratch memory where that is null.
 template <class T>
-view<T> saved_or_scratch(buffer<T>* kept, index rows, index cols, context& ctx) {
-  return kept != nullptr ? kept->resize(rows, cols) : ctx.memory.take<T>(rows, cols);
+view<T> saved_or_scratch(buffer<T>* saved, index rows, index cols, context& ctx) {
+  return saved != nullptr ? saved->resize(rows, cols) : ctx.memory.take<T>(rows, cols);
 }
 
 /// Whether any parameter of LAYER is trained, or one of another's whose gradient it adds to.

@@ -14,10 +14,10 @@ namespace graft {
 /// omp_get_thread_num() is below THREADS, even where the caller is one of a team of its own.
 template <class F>
 void parallel_for(index n, index grain, int threads, F&& f) {
-  const index pieces = (n + grain - 1) / grain;
-  const int team = pieces > 1 && threads > 1 ? threads : 1;
+  const index chunks = (n + grain - 1) / grain;
+  const int team = chunks > 1 && threads > 1 ? threads : 1;
 #pragma omp parallel for schedule(static) num_threads(team)
-  for (index p = 0; p < pieces; ++p) f(p * grain, std::min(n, (p + 1) * grain));
+  for (index chunk = 0; chunk < chunks; ++chunk) f(chunk * grain, std::min(n, (chunk + 1) * grain));
 }
 
 /// TO = FROM, rounded where the types differ.

@@ -29,17 +29,17 @@ class packed_bytes {
   /// Memory of its own for COUNT of them, to be filled.
   std::byte* take(index count) {
     file_ = {};
-    return own_.resize(1, count).data();
+    return allocated_.resize(1, count).data();
   }
   void read_in_place(mapped_numbers<std::byte> bytes) { file_ = std::move(bytes); }
   bool empty() const { return data() == nullptr; }
   const std::byte* data() const {
     if (file_.data != nullptr) return file_.data;
-    return own_.empty() ? nullptr : own_.get().data();
+    return allocated_.empty() ? nullptr : allocated_.get().data();
   }
 
  private:
-  buffer<std::byte> own_;
+  buffer<std::byte> allocated_;
   mapped_numbers<std::byte> file_{};
 };
 
@@ -86,7 +86,7 @@ class parameter {
     if (const auto* t = std::get_if<trained>(&state_)) return t->value.get();
     const auto& numbers = std::get<frozen>(state_).value;
     if (const auto* file = std::get_if<mapped_numbers<T>>(&numbers)) return {file->data, rows_, cols_};
-    return std::as_const(*std::get<own_numbers>(numbers)).get();
+    return std::as_const(*std::get<allocated_numbers>(numbers)).get();
   }
   /// The value, to be changed: what it was packed as is gone, and nobody else sees the change.
   view<T> edit() {
@@ -96,16 +96,16 @@ class parameter {
     }
     auto& f = std::get<frozen>(state_);
     f.packed.reset();
-    auto* own = std::get_if<own_numbers>(&f.value);
-    if (own == nullptr || own->use_count() > 1) f.value = std::make_shared<zeroed_matrix<T>>(value());
-    return std::get<own_numbers>(f.value)->get();
+    auto* allocated = std::get_if<allocated_numbers>(&f.value);
+    if (allocated == nullptr || allocated->use_count() > 1) f.value = std::make_shared<zeroed_matrix<T>>(value());
+    return std::get<allocated_numbers>(f.value)->get();
   }
 
   /// From frozen to trained, without a gradient yet.
   void train() {
     if (is_trained()) return;
     edit();
-    state_ = trained{std::move(*std::get<own_numbers>(std::get<frozen>(state_).value)), {}, nullptr, false};
+    state_ = trained{std::move(*std::get<allocated_numbers>(std::get<frozen>(state_).value)), {}, nullptr, false};
   }
   /// From trained to frozen; its gradient is gone.
   void freeze() {
@@ -150,8 +150,8 @@ class parameter {
     constexpr index least = 2048;  // bytes: of shorter rows a page has several, and to ask for each costs more than it has
     const auto* numbers = file_numbers();
     const T* const there = value().row_data(r);
-    const std::span own(there, static_cast<std::size_t>(cols_));
-    return numbers != nullptr && cols_ * index{sizeof(T)} >= least && numbers->file->copy(std::as_bytes(own), buffer) ? buffer : there;
+    const std::span row(there, static_cast<std::size_t>(cols_));
+    return numbers != nullptr && cols_ * index{sizeof(T)} >= least && numbers->file->copy(std::as_bytes(row), buffer) ? buffer : there;
   }
   const packed_weight* packed() const {
     if (const auto* t = std::get_if<trained>(&state_)) return t->packed_is_current ? t->packed.get() : nullptr;
@@ -180,9 +180,9 @@ class parameter {
   }
 
   enum class form : std::uint8_t { vector, table, factor };
-  using own_numbers = std::shared_ptr<zeroed_matrix<T>>;
+  using allocated_numbers = std::shared_ptr<zeroed_matrix<T>>;
   struct frozen {
-    std::variant<own_numbers, mapped_numbers<T>> value;
+    std::variant<allocated_numbers, mapped_numbers<T>> value;
     std::shared_ptr<const packed_weight> packed;
   };
   struct trained {
@@ -192,10 +192,10 @@ class parameter {
     bool packed_is_current;
   };
 
-  parameter(std::string own_name, parameter_role own_role, form own_form, index rows, index cols)
-      : name(std::move(own_name)),
-        role(own_role),
-        form_(own_form),
+  parameter(std::string given_name, parameter_role given_role, form given_form, index rows, index cols)
+      : name(std::move(given_name)),
+        role(given_role),
+        form_(given_form),
         rows_(rows),
         cols_(cols),
         state_(frozen{std::make_shared<zeroed_matrix<T>>(rows, cols), nullptr}) {}

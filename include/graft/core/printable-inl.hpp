@@ -21,7 +21,7 @@ GRAFT_INLINE std::string escape_of(utf8proc_int32_t c, bool is_byte) {
   static constexpr char digits[] = "0123456789abcdef";
   const bool two_digits = is_byte || c < 0x80;
   std::string out = two_digits ? "\\x" : "\\u";
-  for (int place = two_digits ? 1 : 3; place >= 0; --place) out += digits[(c >> (4 * place)) & 15];
+  for (int nibble = two_digits ? 1 : 3; nibble >= 0; --nibble) out += digits[(c >> (4 * nibble)) & 15];
   return out;
 }
 

@@ -45,10 +45,10 @@ class rank_group {
 };
 
 /// What each rank says, in the order of ranks.
-std::vector<std::string> gather_texts(rank_group& group, const std::string& own);
+std::vector<std::string> gather_texts(rank_group& group, const std::string& local_text);
 
-/// What rank 0 says; OWN is nobody else's concern.
-std::string text_of_first_rank(rank_group& group, const std::string& own);
+/// What rank 0 says; LOCAL_TEXT is nobody else's concern.
+std::string text_of_first_rank(rank_group& group, const std::string& local_text);
 
 /// What the rank at hand does of N things that are dealt out one by one: those whose number leaves the rank's when divided by the group's
 /// size. All of them where there is no group.

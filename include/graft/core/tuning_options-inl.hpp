@@ -65,13 +65,13 @@ GRAFT_INLINE multi_adapter_ft_mode parse_ft_mode(const std::string& text) {
 GRAFT_INLINE bool lora_options::updates(const std::string& layer) const { return is_any_target(layer, targets); }
 
 GRAFT_INLINE index lora_options::rank_of(const std::string& layer) const {
-  const auto own = ranks.find(layer);
-  return own == ranks.end() ? r : own->second;
+  const auto found = ranks.find(layer);
+  return found == ranks.end() ? r : found->second;
 }
 
 GRAFT_INLINE double lora_options::alpha_of(const std::string& layer) const {
-  const auto own = alphas.find(layer);
-  return own == alphas.end() ? alpha : own->second;
+  const auto found = alphas.find(layer);
+  return found == alphas.end() ? alpha : found->second;
 }
 
 GRAFT_INLINE void check_lora(const lora_options& o, const std::string& name) {

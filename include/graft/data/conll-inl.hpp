@@ -32,7 +32,7 @@ GRAFT_INLINE bool conll_reader::next(example& row) {
 /// A comment that has as many columns as words is no word: nothing else has what stands where its tag would. A tab behind "#" is none's.
 GRAFT_INLINE void conll_reader::note_hash(const example& row, bool tabs) {
   if (columns_ < 2 || tagged_) return;
-  const std::string_view tag = fields_[std::min(tag_place(), columns_ - 1)];
+  const std::string_view tag = fields_[std::min(tag_index(), columns_ - 1)];
   if (row.words.empty()) hashes_.clear();
   if (row.words.size() == hashes_.size() && begins_as_comment(fields_[0]) && !(tabs && fields_[0] == "#")) {
     hashes_.emplace_back(tag);
@@ -49,7 +49,7 @@ GRAFT_INLINE void conll_reader::refuse_comment(const example& row) const {
     throw format_error::at_line(
         path(), row.line + i,
         "begins with a \"#\" and has \"" + printable(hashes_[i], 60) + "\" in column " +
-            std::to_string(std::min(tag_place(), columns_ - 1) + 1) +
+            std::to_string(std::min(tag_index(), columns_ - 1) + 1) +
             ", as no word before it has: comments (#) are not read: take them out; if it is a word, write the rows as a .jsonl");
   }
   if (row.words.size() < 2 || row.words[0] != "#") return;

@@ -40,7 +40,7 @@ class conll_reader {
 
  private:
   void add_word(std::string_view line, example& row);
-  std::size_t tag_place() const { return tag_column_ > 0 ? static_cast<std::size_t>(tag_column_ - 1) : columns_ - 1; }
+  std::size_t tag_index() const { return tag_column_ > 0 ? static_cast<std::size_t>(tag_column_ - 1) : columns_ - 1; }
   void note_hash(const example& row, bool tabs);
   void refuse_comment(const example& row) const;
 

@@ -77,7 +77,7 @@ GRAFT_INLINE data_set labeled(const task& task, std::span<const example> example
         const std::string hint = comments ? "; comments (#) are not read: take them out" : "";
         ids[w] = label_id(task, row.tags[w], path, row.line + (columns ? w : 0), hint);
       }
-      for (const text_span place : ready[i].places) ready[i].tags.push_back(ids[static_cast<std::size_t>(place.begin)]);
+      for (const text_span span : ready[i].word_spans) ready[i].tags.push_back(ids[static_cast<std::size_t>(span.begin)]);
       continue;
     }
     if (!row.words.empty()) {
@@ -106,14 +106,15 @@ GRAFT_INLINE std::vector<example> training_subset(std::vector<example> examples,
     throw config_error("train_examples_fraction is " + number_text(*fraction) + ", a number above 0 and up to 1 was expected");
   }
   const std::size_t n = examples.size();
-  const std::size_t kept = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));
-  if (kept == 0) throw config_error("no training example is left of " + std::to_string(n) + ": raise train_examples_number or _fraction");
-  if (kept == n) return examples;
+  const std::size_t subset_size = fraction ? static_cast<std::size_t>(static_cast<double>(n) * *fraction) : std::min(n, number.value_or(n));
+  if (subset_size == 0)
+    throw config_error("no training example is left of " + std::to_string(n) + ": raise train_examples_number or _fraction");
+  if (subset_size == n) return examples;
   std::vector<std::size_t> order = permutation(n, random_stream(seed, 0, subset_stream));
-  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept));
+  std::sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(subset_size));
   std::vector<example> result;
-  result.reserve(kept);
-  for (std::size_t i = 0; i < kept; ++i) result.push_back(std::move(examples[order[i]]));
+  result.reserve(subset_size);
+  for (std::size_t i = 0; i < subset_size; ++i) result.push_back(std::move(examples[order[i]]));
   return result;
 }
 

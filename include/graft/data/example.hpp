@@ -44,7 +44,7 @@ struct features {
   std::vector<std::int32_t> label_set{};       // of several at once the ids of those that hold
   bool words = false;                          // not the row is asked, but its words are for their tags, each by its first token:
   std::vector<std::int32_t> answering{};       // those tokens, in rising order; a word of which no token is left has none
-  std::vector<text_span> places{};             // beside them, which word of the row it is, [w, w + 1), or of a text its code points
+  std::vector<text_span> word_spans{};         // beside them, which word of the row it is, [w, w + 1), or of a text its code points
   std::vector<std::int32_t> tags{};            // beside them, class ids, -1 when unknown
   std::int32_t cut_at = -1;                    // the word, or code point, of the first token that did not fit; -1: all did
 };

@@ -52,13 +52,13 @@ GRAFT_INLINE features featurize(const example& row, const known_ids& known, inde
 
 namespace graft::detail {
 
-/// Whether the token ID at PLACE in TEXT goes on with the word of the one before it.
+/// Whether the token ID at SPAN in TEXT goes on with the word of the one before it.
 /// Source: transformers' TokenClassificationPipeline, gather_pre_entities.
-GRAFT_INLINE bool goes_on(const tokenizer& tokens, std::int32_t id, text_span place, const code_points& text) {
+GRAFT_INLINE bool goes_on(const tokenizer& tokens, std::int32_t id, text_span span, const code_points& text) {
   if (id == tokens.unk_id()) return false;
-  if (tokens.marks_continuations()) return static_cast<index>(count_code_points(tokens.token(id))) != place.end - place.begin;
+  if (tokens.marks_continuations()) return static_cast<index>(count_code_points(tokens.token(id))) != span.end - span.begin;
   const auto space_at = [&](std::int32_t i) { return i < std::ssize(text.values) && text.values[static_cast<std::size_t>(i)] == ' '; };
-  return place.begin > 0 && !space_at(place.begin - 1) && !space_at(place.begin);
+  return span.begin > 0 && !space_at(span.begin - 1) && !space_at(span.begin);
 }
 
 GRAFT_INLINE void check_known(const std::vector<std::int32_t>& ids, const tokenizer& tokens) {
@@ -111,40 +111,40 @@ GRAFT_INLINE features featurize_words(const example& row, const tokenizer& token
   result.words = true;
   auto& ids = result.input_ids;
   ids.push_back(tokens.cls_id());
-  const auto lose = [&](text_span place) {
-    if (result.cut_at < 0) result.cut_at = place.begin;
+  const auto lose = [&](text_span span) {
+    if (result.cut_at < 0) result.cut_at = span.begin;
   };
-  const auto ask = [&](std::size_t token, text_span place) {
-    if (token >= end) return lose(place);
+  const auto ask = [&](std::size_t token, text_span span) {
+    if (token >= end) return lose(span);
     result.answering.push_back(static_cast<std::int32_t>(token));
-    result.places.push_back(place);
+    result.word_spans.push_back(span);
   };
   std::string spaced;
-  const auto add_word = [&](std::string_view word, text_span place) {
-    if (ids.size() >= end) return ask(ids.size(), place);
+  const auto add_word = [&](std::string_view word, text_span span) {
+    if (ids.size() >= end) return ask(ids.size(), span);
     const bool space = tokens.writes_spaces() && !word.empty() && word[0] != ' ';
-    const auto own = tokens.encode(space ? std::string_view(spaced.assign(" ").append(word)) : word);
-    if (!own.empty()) ask(ids.size(), place);
-    ids.insert(ids.end(), own.begin(), own.end());
-    if (ids.size() > end) lose(place);
+    const auto encoded = tokens.encode(space ? std::string_view(spaced.assign(" ").append(word)) : word);
+    if (!encoded.empty()) ask(ids.size(), span);
+    ids.insert(ids.end(), encoded.begin(), encoded.end());
+    if (ids.size() > end) lose(span);
   };
   if (!row.words.empty()) {
     for (std::int32_t w = 0; w < std::ssize(row.words); ++w) add_word(row.words[static_cast<std::size_t>(w)], {w, w + 1});
   } else if (as_trained) {
     const detail::code_points text(row.text_a);
-    for (const text_span place : detail::words_of(text)) add_word(text.part(place), place);
+    for (const text_span span : detail::words_of(text)) add_word(text.part(span), span);
   } else {
-    std::vector<text_span> places;
-    const auto own = tokens.encode(row.text_a, false, &places);
+    std::vector<text_span> spans;
+    const auto encoded = tokens.encode(row.text_a, false, &spans);
     const detail::code_points text(row.text_a);
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      if (i > 0 && detail::goes_on(tokens, own[i], places[i], text)) {
-        if (ids.size() >= end) lose(places[i]);
-        if (!result.places.empty() && ids.size() < end) result.places.back().end = places[i].end;
+    for (std::size_t i = 0; i < encoded.size(); ++i) {
+      if (i > 0 && detail::goes_on(tokens, encoded[i], spans[i], text)) {
+        if (ids.size() >= end) lose(spans[i]);
+        if (!result.word_spans.empty() && ids.size() < end) result.word_spans.back().end = spans[i].end;
       } else {
-        ask(ids.size(), places[i]);
+        ask(ids.size(), spans[i]);
       }
-      ids.push_back(own[i]);
+      ids.push_back(encoded[i]);
     }
   }
   ids.resize(std::min(ids.size(), end));

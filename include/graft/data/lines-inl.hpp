@@ -134,7 +134,7 @@ GRAFT_INLINE bool line_reader::fill() {
   scanned_ -= begin_;
   begin_ = 0;
   const std::size_t size = buffer_.size();
-  const std::size_t wanted = size < piece ? piece : size;  // as much again: a long line is copied a few times, not a thousand
+  const std::size_t wanted = size < block_bytes ? block_bytes : size;  // as much again: a long line is copied a few times, not a thousand
   buffer_.resize(size + wanted);
   failed_ = true;  // unless the source comes back
   const std::size_t got = source_(buffer_.data() + size, wanted);

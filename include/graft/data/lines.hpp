@@ -65,7 +65,7 @@ class line_reader {
   void pass_line();
   void check(std::string_view line) const;
 
-  static constexpr std::size_t piece = std::size_t{64} << 10;
+  static constexpr std::size_t block_bytes = std::size_t{64} << 10;
 
   byte_source source_;
   std::function<bool()> source_ready_;

@@ -118,23 +118,23 @@ GRAFT_INLINE void as_words(example& row, std::span<const std::string> labels, co
   if (!row.words.empty() || !row.input_ids.empty() || row.text_b) return;
   const auto refuse = [&](const std::string& what) { throw format_error::at_line(path, row.line, what); };
   const detail::code_points text(row.text_a);
-  const std::vector<text_span> places = detail::words_of(text);
-  if (places.empty()) refuse("holds a text without words, at least one was expected");
-  for (const text_span place : places) row.words.emplace_back(text.part(place));
-  if (row.spans) row.tags.assign(places.size(), "O");
+  const std::vector<text_span> word_spans = detail::words_of(text);
+  if (word_spans.empty()) refuse("holds a text without words, at least one was expected");
+  for (const text_span word : word_spans) row.words.emplace_back(text.part(word));
+  if (row.spans) row.tags.assign(word_spans.size(), "O");
   for (const labeled_span& span : row.spans.value_or(std::vector<labeled_span>())) {
     const std::string said =
         "has " + printable(span.label, 60) + " at characters " + std::to_string(span.begin) + " to " + std::to_string(span.end);
-    const auto first = std::ranges::find_if(places, [&](text_span place) { return place.end > span.begin; });
-    const auto behind = std::find_if(first, places.end(), [&](text_span place) { return place.begin >= span.end; });
+    const auto first = std::ranges::find_if(word_spans, [&](text_span word) { return word.end > span.begin; });
+    const auto behind = std::find_if(first, word_spans.end(), [&](text_span word) { return word.begin >= span.end; });
     if (first == behind) refuse(said + ", where no word stands");
-    for (auto place = first; place != behind; ++place) {
-      const auto w = static_cast<std::size_t>(place - places.begin());
+    for (auto word = first; word != behind; ++word) {
+      const auto w = static_cast<std::size_t>(word - word_spans.begin());
       if (row.tags[w] != "O") {
         refuse(said + ", and another span in its word \"" + printable(row.words[w], 60) +
                "\": each word gets one tag, spans that share none were expected");
       }
-      row.tags[w] = (place == first ? "B-" : "I-") + span.label;
+      row.tags[w] = (word == first ? "B-" : "I-") + span.label;
     }
     row.widened += first->begin < span.begin || std::prev(behind)->end > span.end ? 1 : 0;
   }

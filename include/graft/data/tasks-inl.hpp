@@ -108,9 +108,9 @@ GRAFT_INLINE task custom_task(const std::string& name, task_kind kind, const std
 }
 
 GRAFT_INLINE std::string resolve_path(const std::string& path, const std::string& named_in) {
-  const auto beside = std::filesystem::path(named_in).parent_path() / path;
+  const auto relative_to_file = std::filesystem::path(named_in).parent_path() / path;
   std::error_code none;
-  return !std::filesystem::exists(path, none) && std::filesystem::exists(beside, none) ? beside.string() : path;
+  return !std::filesystem::exists(path, none) && std::filesystem::exists(relative_to_file, none) ? relative_to_file.string() : path;
 }
 
 namespace detail {
@@ -132,11 +132,11 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
   const json object = read_json(path);
   const auto name = required<std::string>(object, "task", path);
   for (const auto& [field, value] : object.items()) {
-    const bool own = field == "kind" || field == "labels" || field == "tag_column";
-    if (field == "task" || field == "name" || field == "paths" || (own && name == "custom")) continue;
+    const bool custom_only = field == "kind" || field == "labels" || field == "tag_column";
+    if (field == "task" || field == "name" || field == "paths" || (custom_only && name == "custom")) continue;
     throw format_error(path, "has \"" + printable(field, 60) + "\", " +
-                                 (own ? "which only a task \"custom\" has: a task of GLUE brings its own"
-                                      : "which graft does not know; known are task, name, kind, labels, tag_column, paths"));
+                                 (custom_only ? "which only a task \"custom\" has: a task of GLUE brings its own"
+                                              : "which graft does not know; known are task, name, kind, labels, tag_column, paths"));
   }
   task_config config;
   if (name == "custom") {
@@ -270,27 +270,29 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
   };
   for (const task& candidate : glue_tasks()) {
     task_config config{candidate, {}};
-    const fs::path& own = candidate.glue_folder;
+    const fs::path& task_folder = candidate.glue_folder;
     std::vector<std::string> used;
     std::string absent;
     for (const task_split& split : candidate.splits) {
       for (const char* extension : {".jsonl", ".tsv"}) {
-        const auto file = root / own / (split.stem + extension);
+        const auto file = root / task_folder / (split.stem + extension);
         if (!fs::is_regular_file(file, none)) continue;
-        if (config.paths.contains(split.name)) note(own / (split.stem + ".jsonl"), "is not used, " + split.stem + ".tsv beside it is");
+        if (config.paths.contains(split.name))
+          note(task_folder / (split.stem + ".jsonl"), "is not used, " + split.stem + ".tsv beside it is");
         config.paths[split.name] = file.string();
         used.push_back(file.filename().string());
       }
       if (!config.paths.contains(split.name)) absent += (absent.empty() ? "" : ", ") + split.stem + ".tsv";
     }
     const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
-    if (fs::is_directory(root / own, none) && !absent.empty()) {
-      const std::string others = detail::row_files(root / own, used);
+    if (fs::is_directory(root / task_folder, none) && !absent.empty()) {
+      const std::string others = detail::row_files(root / task_folder, used);
       const std::string what =
           (used.empty() ? "is not used: it has none of " : "has no ") + absent + (others.empty() ? "" : "; it has " + others);
       const bool raw = candidate.name == "mrpc" && others.find("msr_paraphrase") != std::string::npos;
       if (used.empty() || no_train != no_val || !others.empty()) {
-        note(own, what + (raw ? ", the corpus as published, of which GLUE's download script makes train.tsv, dev.tsv and test.tsv" : ""));
+        note(task_folder,
+             what + (raw ? ", the corpus as published, of which GLUE's download script makes train.tsv, dev.tsv and test.tsv" : ""));
       }
     }
     if (!config.paths.empty()) found.tasks.push_back(config);

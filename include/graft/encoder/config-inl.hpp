@@ -81,14 +81,14 @@ GRAFT_INLINE std::string encoder_model_type(const json& object, const std::strin
 }
 
 /// The function of the feed-forward layers that FIELD names.
-/// @throws format_error  there is none of that name, or, where it is to be KEPT, none whose derivative is kept in the little that GELU's
-/// takes
-GRAFT_INLINE std::string activation_field(const json& object, const std::string& field, const std::string& path, bool kept = true) {
+/// @throws format_error  there is none of that name, or, where it is to be TRAINED, none whose derivative is saved in the little that
+/// GELU's takes
+GRAFT_INLINE std::string activation_field(const json& object, const std::string& field, const std::string& path, bool trained = true) {
   const auto name = optional<std::string>(object, field, path, "gelu");
   const std::string known = "gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu or mish";
   try {
     const activation act = parse_activation(name);
-    if (!kept) return activation_name(act);
+    if (!trained) return activation_name(act);
     for (const activation one :
          {activation::gelu, activation::gelu_new, activation::quick_gelu, activation::relu, activation::swish, activation::mish}) {
       if (act == one) return activation_name(act);
@@ -198,7 +198,7 @@ GRAFT_INLINE encoder_config parse_encoder_config(const json& given, const std::s
   c.max_position_embeddings = size("max_position_embeddings", 1'048'576, 512);
   c.type_vocab_size =
       object.contains("type_vocab_size") ? detail::integer_field(object, "type_vocab_size", path, segments_least, 1'024) : 2;
-  if (family.own_embedding_size) c.embedding_size = size("embedding_size", 65'536, 0);
+  if (family.has_embedding_size) c.embedding_size = size("embedding_size", 65'536, 0);
   if (c.embedding_size == c.hidden_size) c.embedding_size = 0;
   if (family.positions == position_kind::relative_bias) c.relative_buckets = size("relative_attention_num_buckets", 65'536, 32);
   c.layer_norm_eps = detail::fraction_field(object, "layer_norm_eps", path, 1e-12);
@@ -253,7 +253,7 @@ GRAFT_INLINE json to_json(const encoder_config& config) {
               {"hidden_act", config.hidden_act},
               {"pad_token_id", config.pad_token_id}};
   if (!config.named_type.empty()) object["named_type"] = config.named_type;
-  if (family_of(config.model_type).own_embedding_size) object["embedding_size"] = config.embedding_width();
+  if (family_of(config.model_type).has_embedding_size) object["embedding_size"] = config.embedding_width();
   const position_kind positions = family_of(config.model_type).positions;
   if (positions == position_kind::relative_bias) object["relative_attention_num_buckets"] = config.relative_buckets;
   if (positions == position_kind::disentangled) {

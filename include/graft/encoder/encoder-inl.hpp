@@ -54,10 +54,10 @@ void encoder<P, Site>::pass(index first, index last, view<real> x, view<real> y,
   }
   const bool gathers = wanted == rows_of::sequences && (first == last || layers[static_cast<std::size_t>(last - 1)].reads_sequences());
   for (index l = first; l < last; ++l) {
-    auto* kept = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
-    if (kept != nullptr) kept->wants_dx = l > lowest;
+    auto* layer_saved = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
+    if (layer_saved != nullptr) layer_saved->wants_dx = l > lowest;
     const bool ends = l + 1 == last && !gathers;
-    layers[static_cast<std::size_t>(l)].forward(x, ends ? y : x, kept, ctx, ends ? wanted : rows_of::tokens);
+    layers[static_cast<std::size_t>(l)].forward(x, ends ? y : x, layer_saved, ctx, ends ? wanted : rows_of::tokens);
   }
   if (gathers) {
     ops::gather_first_rows<real>(x, y, ctx);
@@ -94,9 +94,9 @@ void encoder<P, Site>::read_known(const batch& b, view<real> y, context& ctx) co
     one.token_type_ids.assign(part(b.token_type_ids).begin(), part(b.token_type_ids).end());
     one.offsets.push_back(tokens);
     scratch::mark mark(ctx.memory);
-    view<real> own = ctx.memory.take<real>(tokens, hidden_size_);  // begins as rows of a batch do
-    forward_below(one, known->layers(), own, ctx);
-    y.middleRows(begin, tokens) = own;
+    view<real> states = ctx.memory.take<real>(tokens, hidden_size_);  // begins as rows of a batch do
+    forward_below(one, known->layers(), states, ctx);
+    y.middleRows(begin, tokens) = states;
   }
 }
 

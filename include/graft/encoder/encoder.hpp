@@ -54,7 +54,7 @@ class encoder {
     }
     if (family_of(c.model_type).normalizes_first)
       last_norm.emplace(prefix + ".encoder.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
-    if (family_of(c.model_type).positions == position_kind::rotary) turn_by_places(c);
+    if (family_of(c.model_type).positions == position_kind::rotary) add_rotary_positions(c);
   }
   index hidden_size() const { return hidden_size_; }
 
@@ -96,16 +96,16 @@ class encoder {
   static bool is_local(const encoder_config& c, index l) {
     return l < std::ssize(c.local_layers) && c.local_layers[static_cast<std::size_t>(l)];
   }
-  void turn_by_places(const encoder_config& c) {
+  void add_rotary_positions(const encoder_config& c) {
     std::shared_ptr<const rotary_positions<P>> angles[2];  // of layers that see everything, and of the others
     for (index l = 0; l < c.num_hidden_layers; ++l) {
       const bool local = is_local(c, l);
-      auto& own = angles[local ? 1 : 0];
-      if (own == nullptr) {
-        own = std::make_shared<const rotary_positions<P>>(c.hidden_size / c.num_attention_heads,
-                                                          local ? c.local_rope_theta : c.global_rope_theta, c.max_sequence_length());
+      auto& shared_angles = angles[local ? 1 : 0];
+      if (shared_angles == nullptr) {
+        shared_angles = std::make_shared<const rotary_positions<P>>(
+            c.hidden_size / c.num_attention_heads, local ? c.local_rope_theta : c.global_rope_theta, c.max_sequence_length());
       }
-      layers[static_cast<std::size_t>(l)].attention.rotary = own;
+      layers[static_cast<std::size_t>(l)].attention.rotary = shared_angles;
     }
   }
   index hidden_size_;

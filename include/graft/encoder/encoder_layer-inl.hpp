@@ -12,8 +12,8 @@ void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s,
     forward_first(x, y, s, ctx, wanted);
     return;
   }
-  const bool attention_kept = s != nullptr && (s->wants_dx || is_trainable(attention));
-  const bool feed_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(feed));
+  const bool saves_attention = s != nullptr && (s->wants_dx || is_trainable(attention));
+  const bool saves_feed = s != nullptr && (saves_attention || is_trainable(attention_site) || is_trainable(feed));
   scratch::mark mark(ctx.memory);
   const bool all = wanted == rows_of::tokens;
   if (s != nullptr) s->wanted = wanted;
@@ -21,10 +21,10 @@ void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s,
   view<real> middle = ctx.memory.take<real>(y.rows(), x.cols());
   view<real> cls_rows = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
   if (!all) ops::gather_first_rows<real>(x, cls_rows, ctx);
-  attention.forward(x, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
+  attention.forward(x, h, saves_attention ? &s->attention : nullptr, ctx, wanted);
   const auto rows = ctx.with_rows(wanted);
   attention_site.forward(h, all ? x : const_view<real>(cls_rows), middle, s != nullptr ? &s->attention_site : nullptr, ctx);
-  feed.forward(middle, h, feed_kept ? &s->feed : nullptr, ctx);
+  feed.forward(middle, h, saves_feed ? &s->feed : nullptr, ctx);
   feed_site.forward(h, middle, y, s != nullptr ? &s->feed_site : nullptr, ctx);
 }
 
@@ -53,18 +53,18 @@ void encoder_layer<P, Site>::backward(const_view<real> dy, const saved& s, view<
 
 template <class P, site Site>
 void encoder_layer<P, Site>::forward_first(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
-  const bool norm_kept = s != nullptr && (s->wants_dx || (attention_norm && is_trainable(*attention_norm)));
-  const bool attention_kept = norm_kept || (s != nullptr && is_trainable(attention));
-  const bool feed_norm_kept = s != nullptr && (attention_kept || is_trainable(attention_site) || is_trainable(*feed_norm));
-  const bool feed_kept = feed_norm_kept || (s != nullptr && is_trainable(feed));
+  const bool saves_norm = s != nullptr && (s->wants_dx || (attention_norm && is_trainable(*attention_norm)));
+  const bool saves_attention = saves_norm || (s != nullptr && is_trainable(attention));
+  const bool saves_feed_norm = s != nullptr && (saves_attention || is_trainable(attention_site) || is_trainable(*feed_norm));
+  const bool saves_feed = saves_feed_norm || (s != nullptr && is_trainable(feed));
   scratch::mark mark(ctx.memory);
   const bool all = wanted == rows_of::tokens;
   if (s != nullptr) s->wanted = wanted;
   view<real> h = ctx.memory.take<real>(y.rows(), x.cols()), middle = ctx.memory.take<real>(y.rows(), x.cols());
   view<real> normal = ctx.memory.take<real>(attention_norm ? x.rows() : 0, x.cols());
-  if (attention_norm) attention_norm->forward(x, normal, norm_kept ? &s->attention_norm : nullptr, ctx);
+  if (attention_norm) attention_norm->forward(x, normal, saves_norm ? &s->attention_norm : nullptr, ctx);
   const const_view<real> n = attention_norm ? const_view<real>(normal) : x;
-  attention.forward(n, h, attention_kept ? &s->attention : nullptr, ctx, wanted);
+  attention.forward(n, h, saves_attention ? &s->attention : nullptr, ctx, wanted);
   const auto rows = ctx.with_rows(wanted);
   view<real> cls_rows = ctx.memory.take<real>(all ? 0 : y.rows(), x.cols());
   if (!all) ops::gather_first_rows<real>(n, cls_rows, ctx);
@@ -72,8 +72,8 @@ void encoder_layer<P, Site>::forward_first(const_view<real> x, view<real> y, sav
   if (!all) ops::gather_first_rows<real>(x, cls_rows, ctx);
   ops::add_rows<real>(all ? x : const_view<real>(cls_rows), middle, ctx);
   view<real> k = ctx.memory.take<real>(y.rows(), x.cols());
-  feed_norm->forward(middle, k, feed_norm_kept ? &s->feed_norm : nullptr, ctx);
-  feed.forward(k, h, feed_kept ? &s->feed : nullptr, ctx);
+  feed_norm->forward(middle, k, saves_feed_norm ? &s->feed_norm : nullptr, ctx);
+  feed.forward(k, h, saves_feed ? &s->feed : nullptr, ctx);
   feed_site.forward(h, k, y, s != nullptr ? &s->feed_site : nullptr, ctx);
   ops::add_rows<real>(middle, y, ctx);
 }
@@ -95,10 +95,10 @@ void encoder_layer<P, Site>::backward_first(const_view<real> dy, const saved& s,
   ops::add_rows<real>(dy, dk, ctx);  // of the middle
   const bool all = s.wanted == rows_of::tokens;
   view<real> dn = dx != nullptr ? *dx : ctx.memory.take<real>(into_norm ? ctx.offsets().back() : 0, dy.cols());
-  view<real> own = ctx.memory.take<real>(all || !into_norm ? 0 : dy.rows(), dy.cols());
-  view<real>* const from_site = all ? &dn : &own;
+  view<real> cls_dn = ctx.memory.take<real>(all || !into_norm ? 0 : dy.rows(), dy.cols());
+  view<real>* const from_site = all ? &dn : &cls_dn;
   attention_site.backward(dk, s.attention_site, into_attention ? &dh : nullptr, into_norm ? from_site : nullptr, ctx);
-  if (!all && into_norm) ops::scatter_first_rows<real>(own, dn, ctx);
+  if (!all && into_norm) ops::scatter_first_rows<real>(cls_dn, dn, ctx);
   if (into_attention) attention.backward(dh, s.attention, into_norm ? &dn : nullptr, ctx, real(1));
   if (into_norm && attention_norm) attention_norm->backward(dn, s.attention_norm, dx != nullptr ? &dn : nullptr, ctx);
   if (dx == nullptr) return;

@@ -83,8 +83,8 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
   }
   if (const auto carried = model.metadata().find("config"); carried != model.metadata().end()) {
     const std::string where = model.path() + " (\"config\")";
-    const json own = to_json(parse_encoder_config(parse_json(carried->second, where), where)), given = to_json(config);
-    for (const auto& [field, value] : own.items()) {
+    const json stored = to_json(parse_encoder_config(parse_json(carried->second, where), where)), given = to_json(config);
+    for (const auto& [field, value] : stored.items()) {
       if (field.find("dropout") != field.npos || field == "named_type" || value == given[field]) continue;
       notes.push_back(model.path() + ": was exported with \"" + field + "\" " + shown(value) + ", the configuration given says " +
                       shown(given[field]) + ", which counts");

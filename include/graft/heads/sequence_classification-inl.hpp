@@ -16,8 +16,8 @@ sequence_classification<P>::sequence_classification(const encoder_config& c, ind
     : out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
       options_(o),
       pretrained_dense_(has_pooler(c)),
-      dropout_(o.tokens && family_of(c.model_type).own_head_dropout ? c.hidden_dropout_prob
-                                                                    : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
+      dropout_(o.tokens && family_of(c.model_type).head_dropout_for_texts_only ? c.hidden_dropout_prob
+                                                                               : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
       input_dropout_(c.pooler_dropout.value_or(family_of(c.model_type).drops_head_input ? dropout_ : 0)),
       dropout_stream_(dropout_stream) {
   check_range("the number of a head's dense layers", static_cast<double>(o.dense_layers), ranges::dense_layers);

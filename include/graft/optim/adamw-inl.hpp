@@ -6,7 +6,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/optim/adamw.hpp"
-#include "graft/optim/pieces.hpp"
+#include "graft/optim/chunks.hpp"
 
 namespace graft {
 
@@ -38,11 +38,11 @@ void adamw<T>::step(double rate, double mixing_rate, int threads) {
   }
   values_.clear();  // edit changes the parameter, so one thread calls it, once
   for (auto* p : parameters_) values_.push_back(p->has_gradient() ? p->edit().data() : nullptr);
-  detail::for_each_piece(parameters_, threads, [&](std::size_t i, index, index begin, index end) {
+  detail::for_each_chunk(parameters_, threads, [&](std::size_t i, index, index begin, index end) {
     const parameter<T>& p = *parameters_[i];
-    const double own_rate = p.role == parameter_role::mixing ? mixing_rate : rate;
+    const double rate_of_role = p.role == parameter_role::mixing ? mixing_rate : rate;
     const double wd = p.role == parameter_role::weight ? options_.weight_decay : 0;
-    update(*parameters_[i], values_[i], state_[i], T(own_rate * scale), T(own_rate * wd), adaptive, begin, end);
+    update(*parameters_[i], values_[i], state_[i], T(rate_of_role * scale), T(rate_of_role * wd), adaptive, begin, end);
   });
 }
 
@@ -59,9 +59,9 @@ void adamw<T>::update(parameter<T>& p, T* edited, moments& s, T step_size, T dec
   const T b2 = T(options_.beta2);
   const T eps = T(options_.epsilon);
   using numbers = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
-  const auto piece = [&](T* all) { return numbers(all + begin, end - begin); };
-  const numbers g = piece(p.gradient().data());
-  numbers value = piece(edited), m = piece(s.m.data()), v = piece(s.v.data());
+  const auto chunk = [&](T* all) { return numbers(all + begin, end - begin); };
+  const numbers g = chunk(p.gradient().data());
+  numbers value = chunk(edited), m = chunk(s.m.data()), v = chunk(s.v.data());
   m = b1 * m + (T(1) - b1) * g;
   v = b2 * v + (T(1) - b2) * g.square();
   if (adaptive) {

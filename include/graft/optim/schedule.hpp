@@ -8,7 +8,7 @@
 
 #include "graft/core/context.hpp"
 #include "graft/core/parameter.hpp"
-#include "graft/optim/pieces.hpp"
+#include "graft/optim/chunks.hpp"
 #include "graft/optim/schedule_type.hpp"
 
 namespace graft {
@@ -31,20 +31,20 @@ struct rate_schedule {
 template <class T>
 double clip_gradients(const std::vector<parameter<T>*>& parameters, double limit, context& ctx) {
   scratch::mark mark(ctx.memory);
-  index pieces = 0;
-  for (const auto* p : parameters) pieces += detail::parameter_pieces(p->has_gradient() ? p->size() : 0);
-  double* const squares = ctx.memory.take<double>(1, pieces).data();
-  detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index piece, index begin, index end) {
+  index chunks = 0;
+  for (const auto* p : parameters) chunks += detail::chunk_count(p->has_gradient() ? p->size() : 0);
+  double* const squares = ctx.memory.take<double>(1, chunks).data();
+  detail::for_each_chunk(parameters, ctx.threads, [&](std::size_t i, index chunk, index begin, index end) {
     const T* const g = parameters[i]->gradient().data();
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (index k = begin; k < end; ++k) sum += static_cast<double>(g[k]) * static_cast<double>(g[k]);
-    squares[piece] = sum;
+    squares[chunk] = sum;
   });
-  const double norm = std::sqrt(std::accumulate(squares, squares + pieces, 0.0));
+  const double norm = std::sqrt(std::accumulate(squares, squares + chunks, 0.0));
   const double factor = limit / (norm + 1e-6);
   if (limit > 0 && factor < 1) {
-    detail::for_each_piece(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
+    detail::for_each_chunk(parameters, ctx.threads, [&](std::size_t i, index, index begin, index end) {
       T* const g = parameters[i]->gradient().data();
 #pragma omp simd
       for (index k = begin; k < end; ++k) g[k] *= static_cast<T>(factor);

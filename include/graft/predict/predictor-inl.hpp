@@ -64,8 +64,8 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   if (own_head) file = with_own_head(std::move(file), *own_head);
   if (!file.has_head() && !embedding) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
   const head_names names(config);
-  const bool own_pooler = file.tensors.contains(names.dense + ".weight");
-  if (lacks_pooler && !embedding && file.description.head.dense_layers > 0 && !own_pooler) {
+  const bool brings_pooler = file.tensors.contains(names.dense + ".weight");
+  if (lacks_pooler && !embedding && file.description.head.dense_layers > 0 && !brings_pooler) {
     throw format_error(path, "brings no pooler (" + name_in_files(family_of(config.model_type), names.dense) +
                                  ".*), and neither does the encoder: it cannot answer around this one");
   }
@@ -110,12 +110,12 @@ GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> cons
   return *one;
 }
 
-/// The tags of A, an answer of a model that D describes to the words at PLACES of ROW, and what they mark.
-GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example& row, std::span<const text_span> places) {
+/// The tags of A, an answer of a model that D describes to the words at WORD_SPANS of ROW, and what they mark.
+GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example& row, std::span<const text_span> word_spans) {
   const auto classes = d.labels.size();
   std::vector<std::string> tags;
   std::vector<double> scores;
-  for (std::size_t k = 0; k < places.size(); ++k) {
+  for (std::size_t k = 0; k < word_spans.size(); ++k) {
     matrix<double> p(1, static_cast<index>(classes));
     std::copy_n(a.logits.data() + k * classes, classes, p.data());
     ops::softmax_row(p.row(0));
@@ -126,7 +126,8 @@ GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example&
   const code_points text(row.text_a);  // of words: none
   const auto space_at = [&](index i) { return is_white_space(text.values[static_cast<std::size_t>(i)]); };
   for (const tagged_entity& one : marked_by(tags, marks_entities(d.labels))) {
-    tagged_span span{one.type, places[static_cast<std::size_t>(one.begin)].begin, places[static_cast<std::size_t>(one.end - 1)].end};
+    tagged_span span{one.type, word_spans[static_cast<std::size_t>(one.begin)].begin,
+                     word_spans[static_cast<std::size_t>(one.end - 1)].end};
     for (index k = one.begin; k < one.end; ++k)
       span.score += scores[static_cast<std::size_t>(k)] / static_cast<double>(one.end - one.begin);
     if (row.words.empty()) {
@@ -141,10 +142,10 @@ GRAFT_INLINE void add_tags(answer& a, const model_description& d, const example&
   }
   if (row.words.empty()) {
     a.tags = std::move(tags);
-    a.words.assign(places.begin(), places.end());
+    a.words.assign(word_spans.begin(), word_spans.end());
   } else {
     a.tags.resize(row.words.size());
-    for (std::size_t k = 0; k < places.size(); ++k) a.tags[static_cast<std::size_t>(places[k].begin)] = std::move(tags[k]);
+    for (std::size_t k = 0; k < word_spans.size(); ++k) a.tags[static_cast<std::size_t>(word_spans[k].begin)] = std::move(tags[k]);
   }
 }
 
@@ -181,10 +182,10 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
   ctx->threads = threads > 0 ? threads : omp_get_max_threads();
 
   std::vector<features> ready = featurize(rows, answers, ctx->threads);
-  std::vector<std::vector<text_span>> places;  // of words: two texts of the same tokens may have them elsewhere
+  std::vector<std::vector<text_span>> word_spans;  // of words: two texts of the same tokens may have them elsewhere
   std::vector<std::int32_t> cuts;
   for (features& one : ready) {
-    places.push_back(std::move(one.places));
+    word_spans.push_back(std::move(one.word_spans));
     cuts.push_back(one.cut_at);
   }
   std::vector<std::size_t> by(rows.size());  // who is asked: 0 is the bare encoder, k part k - 1
@@ -218,11 +219,11 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
   for (std::size_t i = 0; i < order.size(); ++i) {
     const std::size_t row = order[i];
     answer& a = answers[row];
-    answer own = said[which[i]];
-    own.adapter = std::move(a.adapter);
-    own.line = a.line;
-    a = std::move(own);
-    if (contents[asked[which[i]].content].words && a.error.empty()) add_tags(a, parts[by[row] - 1].description, rows[row], places[row]);
+    answer given = said[which[i]];
+    given.adapter = std::move(a.adapter);
+    given.line = a.line;
+    a = std::move(given);
+    if (contents[asked[which[i]].content].words && a.error.empty()) add_tags(a, parts[by[row] - 1].description, rows[row], word_spans[row]);
     if (cuts[row] >= 0 && a.error.empty()) a.cut_at = cuts[row];
   }
   const std::scoped_lock lock(free_mutex_);

@@ -8,7 +8,7 @@
 #include "graft/core/workers.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/memory.hpp"
-#include "graft/optim/pieces.hpp"
+#include "graft/optim/chunks.hpp"
 #include "graft/train/micro_batch_gradients.hpp"
 #include "graft/train/task_loss.hpp"
 
@@ -146,7 +146,7 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
       compute([](std::size_t) {});
       total = sums_.at(detail::top_node(count));
     }
-    detail::for_each_piece(parameters_, ctx.threads, [&](std::size_t i, index, index begin, index end) {
+    detail::for_each_chunk(parameters_, ctx.threads, [&](std::size_t i, index, index begin, index end) {
       real* to = parameters_[i]->gradient().data();
       const real* from = total + parameters_[i]->gradient_offset;
 #pragma omp simd

@@ -50,7 +50,7 @@ inline model_family deberta_v2_family() {
           .positions = position_kind::disentangled,
           .head_act = activation::gelu,
           .drops_head_input = false,
-          .own_head_dropout = true};
+          .head_dropout_for_texts_only = true};
 }
 
 }  // namespace graft::detail

@@ -37,11 +37,11 @@ inline model_family distilbert_family() {
                                                           {"classifier_dropout", "seq_classif_dropout"}};
                 const json usual{{"dim", 768}, {"n_layers", 6}, {"n_heads", 12}, {"hidden_dim", 3072}, {"seq_classif_dropout", 0.2}};
                 for (const auto& [ours, theirs] : fields) {
-                  const std::string name(theirs), own(ours);
+                  const std::string name(theirs), graft_name(ours);
                   if (about.contains(name)) {
-                    about[own] = about[name];
-                  } else if (usual.contains(name) && !about.contains(own)) {
-                    about[own] = usual[name];
+                    about[graft_name] = about[name];
+                  } else if (usual.contains(name) && !about.contains(graft_name)) {
+                    about[graft_name] = usual[name];
                   }
                 }
                 about["type_vocab_size"] = 0;
@@ -51,7 +51,7 @@ inline model_family distilbert_family() {
           .drops_attention_output = false,
           .head_act = activation::relu,
           .drops_head_input = false,
-          .own_head_dropout = true,
+          .head_dropout_for_texts_only = true,
           .vocabulary = "bert"};
 }
 

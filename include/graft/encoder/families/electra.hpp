@@ -20,7 +20,7 @@ inline model_family electra_family() {
                 }
                 return about;
               },
-          .own_embedding_size = true,
+          .has_embedding_size = true,
           .head_act = activation::gelu,
           .vocabulary = "bert"};
 }

@@ -36,14 +36,14 @@ struct model_family {
   std::int32_t pad_token_id = 0;                             ///< where config.json says none
   bool positions_after_padding = false;                      ///< they begin at the padding id + 1, and a literal padding token has that id
   position_kind positions = position_kind::table;
-  bool own_embedding_size = false;         ///< its tables may be narrower than its layers ("embedding_size")
-  bool drops_attention_output = true;      ///< with hidden_dropout_prob, before the residual
-  bool trunk_pooler = false;               ///< the head's first layer comes with the encoder
-  activation head_act = activation::tanh;  ///< behind the first layer of a model's own head
-  bool drops_head_input = true;            ///< with the head's dropout
-  bool own_head_dropout = false;           ///< "classifier_dropout" is of heads for whole texts alone
-  bool normalizes_first = false;           ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
-  std::string_view vocabulary{};           ///< family of its tokenizers: "bert", "roberta"; "": others
+  bool has_embedding_size = false;           ///< its tables may be narrower than its layers ("embedding_size")
+  bool drops_attention_output = true;        ///< with hidden_dropout_prob, before the residual
+  bool trunk_pooler = false;                 ///< the head's first layer comes with the encoder
+  activation head_act = activation::tanh;    ///< behind the first layer of a model's own head
+  bool drops_head_input = true;              ///< with the head's dropout
+  bool head_dropout_for_texts_only = false;  ///< "classifier_dropout" is of heads for whole texts alone
+  bool normalizes_first = false;             ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
+  std::string_view vocabulary{};             ///< family of its tokenizers: "bert", "roberta"; "": others
 };
 
 }  // namespace graft
