@@ -11,7 +11,7 @@ TEST_CASE("a head is turned by its place, half against half") {
   const auto sequences = ctx.with_sequences(offsets);
   matrix<double> m = graft_test::random_matrix(4, 8, 1);
   const matrix<double> before = m;
-  rotary.turn(m, 2, false, ctx);
+  rotary.rotate(m, 2, false, ctx);
   CHECK(m.row(0) == before.row(0));  // at place 0
   CHECK(m.row(1) == before.row(1));
   for (const graft::index head : {0, 1}) {
@@ -22,7 +22,7 @@ TEST_CASE("a head is turned by its place, half against half") {
       CHECK(m(3, 4 * head + i + 2) == Approx(b * std::cos(angle) + a * std::sin(angle)).epsilon(1e-12));
     }
   }
-  rotary.turn(m, 2, true, ctx);
+  rotary.rotate(m, 2, true, ctx);
   CHECK(graft_test::largest_difference(m, before) <= 1e-15);
 }
 
@@ -34,8 +34,8 @@ TEST_CASE("places that are in no table are turned as those that are") {
     const auto sequences = ctx.with_sequences(offsets);
     ctx.threads = threads;
     matrix<double> a = graft_test::random_matrix(9, 4, 1), b = a;
-    few.turn(a, 1, false, ctx);
-    many.turn(b, 1, false, ctx);
+    few.rotate(a, 1, false, ctx);
+    many.rotate(b, 1, false, ctx);
     CHECK(a == b);
   }
 }

@@ -26,14 +26,14 @@ namespace graft {
 /// adapter_options::settings says `static constexpr bool takes_settings`, and its stands_at refuses what they may not be.
 template <class K>
 concept adapter_kind = parameterized<K> &&
-    requires(const K& fixed, K& trained, const_view<typename K::real> in, view<typename K::real> out, typename K::saved* keep,
-             const typename K::saved& kept, view<typename K::real>* d, layer_norm<typename K::precision>& norm, context& ctx,
+    requires(const K& fixed, K& trained, const_view<typename K::real> in, view<typename K::real> out, typename K::saved* saved_out,
+             const typename K::saved& saved_in, view<typename K::real>* d, layer_norm<typename K::precision>& norm, context& ctx,
              const adapter_options& o, site_location where, const std::string& prefix, index n) {
   { K::name } -> std::convertible_to<std::string_view>;
   { K::stands_at(o, where) } -> std::same_as<bool>;
   K(prefix, n, o, where);
-  fixed.forward(in, in, norm, out, keep, ctx);
-  trained.backward(in, kept, norm, d, d, ctx);
+  fixed.forward(in, in, norm, out, saved_out, ctx);
+  trained.backward(in, saved_in, norm, d, d, ctx);
   { fixed.saved_numbers(n) } -> std::same_as<index>;
 };
 

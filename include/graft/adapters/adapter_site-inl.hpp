@@ -42,12 +42,12 @@ template <class P>
 void adapter_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
   std::visit(
       [&]<class Kind>(const Kind& kind) {
-        typename Kind::saved* own = nullptr;
+        typename Kind::saved* kind_saved = nullptr;
         if (s != nullptr) {
-          own = std::get_if<typename Kind::saved>(&s->adapter);  // memory that was there is used again
-          if (own == nullptr) own = &s->adapter.template emplace<typename Kind::saved>();
+          kind_saved = std::get_if<typename Kind::saved>(&s->adapter);  // memory that was there is used again
+          if (kind_saved == nullptr) kind_saved = &s->adapter.template emplace<typename Kind::saved>();
         }
-        kind.forward(h, x, norm, y, own, ctx);
+        kind.forward(h, x, norm, y, kind_saved, ctx);
       },
       adapter);
 }

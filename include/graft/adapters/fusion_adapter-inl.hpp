@@ -16,10 +16,10 @@ fusion_adapter<P>::fusion_adapter(const std::string& prefix, index hidden_size, 
   check_fused(fused);
   form_ = as_general(fused.back().adapter);
   for (const mixed_adapter& a : fused) modules.emplace_back(prefix + ".adapter_dict." + a.name, hidden_size, a.adapter, where);
-  const std::string own = prefix + ".fusion.";
-  if (options_.query) query.emplace(own + "query", hidden_size, hidden_size, parameter_role::adapter);
-  if (options_.key) key.emplace(own + "key", hidden_size, hidden_size, parameter_role::adapter);
-  if (options_.value) value.emplace(parameter<real>::factor(own + "value.weight", parameter_role::adapter, hidden_size, hidden_size));
+  const std::string stem = prefix + ".fusion.";
+  if (options_.query) query.emplace(stem + "query", hidden_size, hidden_size, parameter_role::adapter);
+  if (options_.key) key.emplace(stem + "key", hidden_size, hidden_size, parameter_role::adapter);
+  if (options_.value) value.emplace(parameter<real>::factor(stem + "value.weight", parameter_role::adapter, hidden_size, hidden_size));
 }
 
 template <class P>
@@ -47,9 +47,9 @@ void fusion_adapter<P>::forward(const_view<real> h, const_view<real> x, const la
   if (s != nullptr) s->modules.resize(modules.size());
   for (index k = 0; k < m; ++k) {
     const auto i = static_cast<std::size_t>(k);
-    const view<real> own = u.window(k * n, 0, n, width);
-    modules[i].update(t, own, s != nullptr ? &s->modules[i] : nullptr, ctx);
-    if (options_.residual_before) ops::add_rows<real>(r, own, ctx);
+    const view<real> u_k = u.window(k * n, 0, n, width);
+    modules[i].update(t, u_k, s != nullptr ? &s->modules[i] : nullptr, ctx);
+    if (options_.residual_before) ops::add_rows<real>(r, u_k, ctx);
   }
   if (s != nullptr && query && query->needs_input()) s->z.assign(z);
   if (query) {

@@ -63,19 +63,19 @@ class general_adapter {
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
     const auto take = [&](bool needed) { return ctx.memory.take<real>(needed ? h.rows() : 0, h.cols()); };
-    const auto kept = [&](auto saved::*part) { return s != nullptr ? &(s->*part) : nullptr; };
+    const auto saved_part = [&](auto saved::*part) { return s != nullptr ? &(s->*part) : nullptr; };
     view<real> inner = take(settings.original_ln_before && !settings.is_parallel);
-    if (inner.rows() > 0) norm.forward(h, x, inner, kept(&saved::inner), ctx);
+    if (inner.rows() > 0) norm.forward(h, x, inner, saved_part(&saved::inner), ctx);
     const const_view<real> t = settings.is_parallel ? x : inner.rows() > 0 ? const_view<real>(inner) : h;
     view<real> u = take(true);
     update(t, u, s, ctx);
     if (gate) close_gates(t, u, s, ctx);
     const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
     if (early) add_residual(t, h, x, u);
-    if (after) after->forward(u, u, kept(&saved::after), ctx);
+    if (after) after->forward(u, u, saved_part(&saved::after), ctx);
     if (!early) add_residual(t, h, x, u);
     if (settings.original_ln_after && norm.normalizes()) {
-      norm.forward(u, x, y, kept(&saved::norm), ctx);
+      norm.forward(u, x, y, saved_part(&saved::norm), ctx);
     } else {
       y = u;
     }
@@ -138,8 +138,8 @@ class general_adapter {
       scale(du);
     }
     const bool through = dt != nullptr || (before && is_trainable(*before));
-    view<real> own = ctx.memory.take<real>(through && dt == nullptr ? du.rows() : 0, du.cols());
-    view<real> d_read = dt != nullptr ? *dt : own;
+    view<real> scratch_d = ctx.memory.take<real>(through && dt == nullptr ? du.rows() : 0, du.cols());
+    view<real> d_read = dt != nullptr ? *dt : scratch_d;
     module.update_backward(du, s.module, real(0), through ? &d_read : nullptr, ctx);
     if (before && through) before->backward(d_read, s.before, dt, ctx);
   }

@@ -102,18 +102,18 @@ std::span<const ops::mixed_branch<P>> multi_adapter_site<P>::frozen_branches(con
   const auto weights = ctx.memory.take_array<ops::mixed_adapter_weights<P>>(branches.size());
   for (std::size_t k = 0; k < branches.size(); ++k) {
     const adapter_site<P>& b = branches[k];
-    const ops::mixed_adapter_weights<P>* own = nullptr;
+    const ops::mixed_adapter_weights<P>* weights_k = nullptr;
     if (const bottleneck<P>* module = b.module()) {
       const linear<P>&down = module->down_project, &up = module->up_project;
-      own = new (&weights[k]) ops::mixed_adapter_weights<P>{module->size(),
-                                                            module->hidden_act(),
-                                                            detail::fused_reads_norm(b).value(),
-                                                            {{down.weight, transpose::yes}, down.bias.value()},
-                                                            {{up.weight, transpose::yes}, up.bias.value()},
-                                                            {down.weight, transpose::no},
-                                                            {up.weight, transpose::no}};
+      weights_k = new (&weights[k]) ops::mixed_adapter_weights<P>{module->size(),
+                                                                  module->hidden_act(),
+                                                                  detail::fused_reads_norm(b).value(),
+                                                                  {{down.weight, transpose::yes}, down.bias.value()},
+                                                                  {{up.weight, transpose::yes}, up.bias.value()},
+                                                                  {down.weight, transpose::no},
+                                                                  {up.weight, transpose::no}};
     }
-    new (&all[k]) ops::mixed_branch<P>{b.norm.weight.value(), b.norm.bias.value(), b.norm.eps(), own};
+    new (&all[k]) ops::mixed_branch<P>{b.norm.weight.value(), b.norm.bias.value(), b.norm.eps(), weights_k};
   }
   return all;
 }
@@ -132,7 +132,7 @@ void multi_adapter_site<P>::mix_forward(const_view<real> h, const_view<real> x, 
   }
   c.setZero();
   for (std::size_t k = 0; k < branches.size(); ++k) {
-    scratch::mark own(ctx.memory);
+    scratch::mark branch_mark(ctx.memory);
     view<real> y = s != nullptr ? s->y[k].resize(h.rows(), h.cols()) : ctx.memory.take<real>(h.rows(), h.cols());
     branches[k].forward(h, x, y, s != nullptr ? &s->branches[k] : nullptr, ctx);
     c += w(0, static_cast<index>(k)) * y;

@@ -12,12 +12,12 @@ template <class P>
 void routed_site<P>::forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const {
   if (s != nullptr) s->runs.resize(ctx.routes().size());
   for_each_run(ctx, [&]<class S>(const S* site, std::size_t run, index row, index rows) {
-    typename S::saved* own = nullptr;
+    typename S::saved* site_saved = nullptr;
     if (s != nullptr) {
-      own = std::get_if<typename S::saved>(&s->runs[run]);  // memory that was there is used again
-      if (own == nullptr) own = &s->runs[run].template emplace<typename S::saved>();
+      site_saved = std::get_if<typename S::saved>(&s->runs[run]);  // memory that was there is used again
+      if (site_saved == nullptr) site_saved = &s->runs[run].template emplace<typename S::saved>();
     }
-    site->forward(h.window(row, 0, rows, h.cols()), x.window(row, 0, rows, x.cols()), y.window(row, 0, rows, y.cols()), own, ctx);
+    site->forward(h.window(row, 0, rows, h.cols()), x.window(row, 0, rows, x.cols()), y.window(row, 0, rows, y.cols()), site_saved, ctx);
   });
 }
 
@@ -25,9 +25,9 @@ template <class P>
 void routed_site<P>::backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx) {
   for_each_run(ctx, [&]<class S>(S* site, std::size_t run, index row, index rows) {
     const auto part = [&](view<real>* d) { return d != nullptr ? d->window(row, 0, rows, d->cols()) : view<real>(nullptr, 0, 0); };
-    view<real> own_dh = part(dh), own_dx = part(dx);
-    site->backward(dy.window(row, 0, rows, dy.cols()), std::get<typename S::saved>(s.runs[run]), dh != nullptr ? &own_dh : nullptr,
-                   dx != nullptr ? &own_dx : nullptr, ctx);
+    view<real> run_dh = part(dh), run_dx = part(dx);
+    site->backward(dy.window(row, 0, rows, dy.cols()), std::get<typename S::saved>(s.runs[run]), dh != nullptr ? &run_dh : nullptr,
+                   dx != nullptr ? &run_dx : nullptr, ctx);
   });
 }
 
@@ -52,9 +52,9 @@ void routed_site<P>::for_each_run(context& ctx, F&& f) const {
       throw shape_error("a routed site: there is no site " + std::to_string(routes[first]) + " among " + std::to_string(choices.size()));
     }
     scratch::mark mark(ctx.memory);
-    view<index> own = ctx.memory.take<index>(static_cast<index>(last - first) + 1, 1);
-    for (std::size_t i = first; i <= last; ++i) own(static_cast<index>(i - first), 0) = offsets[i] - offsets[first];
-    const auto own_offsets = ctx.with_sequences({own.data(), last - first + 1});
+    view<index> run_offsets = ctx.memory.take<index>(static_cast<index>(last - first) + 1, 1);
+    for (std::size_t i = first; i <= last; ++i) run_offsets(static_cast<index>(i - first), 0) = offsets[i] - offsets[first];
+    const auto run_sequences = ctx.with_sequences({run_offsets.data(), last - first + 1});
     const batch_part part(ctx, offsets[first], static_cast<index>(first));
     const bool tokens = ctx.rows() == rows_of::tokens;
     const index row = tokens ? offsets[first] : static_cast<index>(first), end = tokens ? offsets[last] : static_cast<index>(last);

@@ -36,7 +36,7 @@ __attribute__((target("amx-tile"))) inline void release_tile_unit() { _tile_rele
 }
 
 /// C (16 ROWS, 16 COLUMNS), rows of block_side, = a b, or where ADD += a b, of DEPTH tiles of bf16, in f32, or of bytes, unsigned by signed
-/// ones, in whole numbers of 32 bits. Tiles 0 .. 3 hold the sums, 4 and 5 the left factor, whose panels are LEFT bytes apart, 6 and 7 the
+/// ones, in whole numbers of 32 bits. Tiles 0 .. 3 hold the sums, 4 and 5 the left operand, whose panels are LEFT bytes apart, 6 and 7 the
 /// right one, RIGHT bytes apart; four loads feed four products, while the tiles behind them are fetched: next to a busy neighbor in the
 /// same core the processor does not look that far ahead.
 template <int Rows, int Columns, class T, class Sum>

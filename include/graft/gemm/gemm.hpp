@@ -141,18 +141,18 @@ class one_thread {
   int before_ = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
 };
 
-/// The library's product in pieces of C that depend on the shape alone.
+/// The library's product in blocks of C that depend on the shape alone.
 template <class P>
-void multiply_in_pieces(transpose op_a, const_view<typename P::real> a, transpose op_b, const_view<typename P::real> b,
+void multiply_in_blocks(transpose op_a, const_view<typename P::real> a, transpose op_b, const_view<typename P::real> b,
                         typename P::real beta, view<typename P::real> c, int threads) {
   using real = typename P::real;
-  constexpr index piece = 192;
+  constexpr index block_size = 192;
   const bool by_rows = c.rows() > c.cols();
   const auto cut = [](const auto& m, bool rows, index begin, index n) {
     return rows ? m.window(begin, 0, n, m.cols()) : m.window(0, begin, m.rows(), n);
   };
   std::exception_ptr failure;  // of any thread
-  parallel_for(by_rows ? c.rows() : c.cols(), piece, threads, [&](index begin, index end) {
+  parallel_for(by_rows ? c.rows() : c.cols(), block_size, threads, [&](index begin, index end) {
     const one_thread alone;
     const index n = end - begin;
     const const_view<real> part_a = by_rows ? cut(a, op_a == transpose::no, begin, n) : a;
@@ -167,29 +167,29 @@ void multiply_in_pieces(transpose op_a, const_view<typename P::real> a, transpos
   if (failure) std::rethrow_exception(failure);
 }
 
-/// The product of packed factors, the shorter one on the left, whose packing may have to transpose.
+/// The product of packed operands, the shorter one on the left, whose packing may have to transpose.
 template <class P, class A, class B>
 void multiply_packed(transpose op_a, const const_view<A>& a, transpose op_b, const const_view<B>& b, typename P::real beta,
                      view<typename P::real> c, context& ctx) {
   using real = typename P::real;
   scratch::mark mark(ctx.memory);
   const auto flipped = [](transpose op) { return op == transpose::no ? transpose::yes : transpose::no; };
-  const bool turned = c.rows() > c.cols() && op_a == transpose::yes;
+  const bool swapped = c.rows() > c.cols() && op_a == transpose::yes;
   const auto add = [&](index row, index col, const auto& block) {
-    const auto to = turned ? c.window(col, row, block.cols(), block.rows()) : c.window(row, col, block.rows(), block.cols());
-    const index across = turned ? block.stride() : 1, down = turned ? 1 : block.stride();
+    const auto to = swapped ? c.window(col, row, block.cols(), block.rows()) : c.window(row, col, block.rows(), block.cols());
+    const index across = swapped ? block.stride() : 1, down = swapped ? 1 : block.stride();
     for (index i = 0; i < to.rows(); ++i) {
       const real* from = block.data() + i * down;
-      real* own = to.row_data(i);
+      real* out = to.row_data(i);
       if (beta == 0) {
-        for (index j = 0; j < to.cols(); ++j) own[j] = from[j * across];
+        for (index j = 0; j < to.cols(); ++j) out[j] = from[j * across];
       } else {
-        for (index j = 0; j < to.cols(); ++j) own[j] = from[j * across] + beta * own[j];
+        for (index j = 0; j < to.cols(); ++j) out[j] = from[j * across] + beta * out[j];
       }
     }
   };
-  const auto left = turned ? packed_a<P>::pack(flipped(op_b), b, ctx) : packed_a<P>::pack(op_a, a, ctx);
-  product<P>(left, turned ? packed_b<P>::pack(flipped(op_a), a, ctx) : packed_b<P>::pack(op_b, b, ctx), ctx, add);
+  const auto left = swapped ? packed_a<P>::pack(flipped(op_b), b, ctx) : packed_a<P>::pack(op_a, a, ctx);
+  product<P>(left, swapped ? packed_b<P>::pack(flipped(op_a), a, ctx) : packed_b<P>::pack(op_b, b, ctx), ctx, add);
 }
 
 }  // namespace detail
@@ -213,7 +213,7 @@ void multiply(transpose op_a, const_view<A> a, transpose op_b, const_view<B> b, 
   } else {
     ++ctx.counters.products;
     const timed time(ctx.times, operation::library_product);
-    detail::multiply_in_pieces<P>(op_a, a, op_b, b, beta, c, ctx.threads);
+    detail::multiply_in_blocks<P>(op_a, a, op_b, b, beta, c, ctx.threads);
   }
 }
 

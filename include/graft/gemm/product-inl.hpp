@@ -40,13 +40,13 @@ void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> r
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns()));
   for (const auto& left : lefts) depth += left.depth();
   const tile_path path = detail::path_of<P>(ctx);
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
-    const auto own = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
-    detail::blocks<P>(lefts, own, row_panels, column_panels, path, ctx.times,
+  const auto compute_range = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
+    const auto terms = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
+    detail::blocks<P>(lefts, terms, row_panels, column_panels, path, ctx.times,
                       [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
   };
   detail::partition(format::panels(lefts[0].rows()), columns, packed_b<P>::panel_bytes(depth), std::ssize(rights) / std::ssize(lefts), path,
-                    ctx, piece);
+                    ctx, compute_range);
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

@@ -1,5 +1,5 @@
 #pragma once
-// Products of packed factors, block by block: whoever wants the product gets every block while it is in cache.
+// Products of packed operands, block by block: whoever wants the product gets every block while it is in cache.
 
 #include <algorithm>
 #include <array>
@@ -55,7 +55,7 @@ void add_to_rows(const T* b, const view<T>& block) {
   });
 }
 
-/// The left factor of products, (rows, depth), in scratch memory.
+/// The left operand of products, (rows, depth), in scratch memory.
 template <class P>
 class packed_a {
  public:
@@ -63,7 +63,7 @@ class packed_a {
   using operand = typename P::operand;
   using format = tile<operand>;
 
-  /// Numbers of memory that a factor needs.
+  /// Numbers of memory that an operand needs.
   static index size(index rows, index depth) { return format::panels(rows) * format::tiles(depth) * format::size; }
 
   /// Borrows MEMORY, packed or to be filled.
@@ -135,14 +135,14 @@ class packed_a {
   index rows_, depth_;
 };
 
-/// The right factor of products, (depth, columns): borrowed memory, scratch or a packed weight's.
+/// The right operand of products, (depth, columns): borrowed memory, scratch or a packed weight's.
 template <class P>
 class packed_b {
  public:
   using operand = typename P::operand;
   using format = tile<operand>;
 
-  /// Numbers of memory that a factor needs.
+  /// Numbers of memory that an operand needs.
   static index size(index depth, index columns) { return format::panels(columns) * format::tiles(depth) * format::size; }
   /// Bytes of a panel: 16 columns and all of the depth.
   static index panel_bytes(index depth) { return format::tiles(depth) * format::size * static_cast<index>(sizeof(operand)); }
@@ -241,8 +241,8 @@ void share_out(index count, tile_path path, const context& ctx, F&& f) {
   }
 }
 
-/// Calls f(which, rows, columns) for pieces of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
-/// A panel of the right factor has PANEL_BYTES. The right factor is read once for every 256 rows, by several threads for every 128.
+/// Calls f(which, rows, columns) for blocks of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
+/// A panel of the right operand has PANEL_BYTES. The right operand is read once for every 256 rows, by several threads for every 128.
 template <class F>
 void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
   const bool alone = ctx.threads <= 1;

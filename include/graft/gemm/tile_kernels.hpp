@@ -29,8 +29,8 @@ struct upcoming {
 
   /// Part I of PARTS, to be fetched while TILES go by.
   upcoming part(index i, index parts, index tiles) const {
-    const index each = (lines + parts - 1) / parts, own = std::clamp<index>(lines - i * each, 0, each);
-    return {from + i * each * 64, own, tiles > 0 ? (own + tiles - 1) / tiles : 0};
+    const index each = (lines + parts - 1) / parts, count = std::clamp<index>(lines - i * each, 0, each);
+    return {from + i * each * 64, count, tiles > 0 ? (count + tiles - 1) / tiles : 0};
   }
   [[gnu::always_inline]] void fetch() {
     for (index i = 0; i < at_once && lines > 0; ++i, --lines, from += 64) __builtin_prefetch(from, 0, 2);
@@ -38,7 +38,7 @@ struct upcoming {
 };
 
 /// The most rows that a kernel is asked for at once: matrix tiles are fed from the first-level cache only where many rows pass a part of
-/// the right factor.
+/// the right operand.
 constexpr index most_rows(tile_path path) { return path == tile_path::amx ? 8 * block_side : block_side; }
 
 /// A kernel computes c (most_rows, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C, up to

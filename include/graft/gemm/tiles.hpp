@@ -1,5 +1,5 @@
 #pragma once
-// How the factors of a product lie in memory: in tiles of 1 KiB, which kernels read from one end to the other.
+// How the operands of a product lie in memory: in tiles of 1 KiB, which kernels read from one end to the other.
 
 #include <algorithm>
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace graft {
 
-/// Whether a factor is read as it stands, op(A) = A, or transposed, op(A) = A^T.
+/// Whether an operand is read as it stands, op(A) = A, or transposed, op(A) = A^T.
 enum class transpose : std::uint8_t { no, yes };
 
-/// A tile holds 16 rows of a left factor, or 16 columns of a right one, and is 64 bytes of T deep. The tiles of a panel, 16 rows or
-/// columns and all of the depth, follow each other; what a factor lacks is zero.
+/// A tile holds 16 rows of a left operand, or 16 columns of a right one, and is 64 bytes of T deep. The tiles of a panel, 16 rows or
+/// columns and all of the depth, follow each other; what an operand lacks is zero.
 ///   left:   element (r, k) at depth r + k
 ///   right:  element (k, c) at 16 k + c; bf16: at 32 (k / 2) + 2 c + k % 2, 8 bits: at 64 (k / 4) + 4 c + k % 4, as the
 ///           processors' instructions want it
@@ -62,23 +62,23 @@ void pair_rows(const S* source, index stride, four_bytes* pairs) {
   }
 }
 
-/// A whole tile that is transposed on the way: of a left factor (depth, 16) -> (16, depth), of a right one (16, depth) -> (depth, 16).
+/// A whole tile that is transposed on the way: of a left operand (depth, 16) -> (16, depth), of a right one (16, depth) -> (depth, 16).
 template <class T, class S>
 void pack_transposed(const S* source, index stride, bool left, T* out) {
   using format = tile<T>;
-  alignas(64) T own[format::size];
+  alignas(64) T source_tile[format::size];
   const index n = left ? format::side : format::depth;
   if constexpr (sizeof(T) == 2) {
-    if (left) pair_rows(source, stride, reinterpret_cast<four_bytes*>(own));
+    if (left) pair_rows(source, stride, reinterpret_cast<four_bytes*>(source_tile));
   }
-  for (index i = 0; (sizeof(T) != 2 || !left) && i < format::size / n; ++i) convert(source + i * stride, own + i * n, n);
+  for (index i = 0; (sizeof(T) != 2 || !left) && i < format::size / n; ++i) convert(source + i * stride, source_tile + i * n, n);
   if constexpr (sizeof(T) == 8) {
     const index rows = left ? format::depth : format::side, cols = format::size / rows;
     for (index i = 0; i < cols; ++i) {
-      for (index k = 0; k < rows; ++k) out[i * rows + k] = own[k * cols + i];
+      for (index k = 0; k < rows; ++k) out[i * rows + k] = source_tile[k * cols + i];
     }
   } else {
-    transpose_units(reinterpret_cast<const four_bytes*>(own), reinterpret_cast<four_bytes*>(out));
+    transpose_units(reinterpret_cast<const four_bytes*>(source_tile), reinterpret_cast<four_bytes*>(out));
   }
 }
 
@@ -97,7 +97,7 @@ void pack_whole_tile(bool left, transpose op, const S* source, index stride, T* 
   }
 }
 
-/// The tile that begins at SOURCE, of which there are LENGTH (<= 16) rows or columns of the factor, REACH (<= depth) deep.
+/// The tile that begins at SOURCE, of which there are LENGTH (<= 16) rows or columns of the operand, REACH (<= depth) deep.
 template <class T, class S>
 void pack_tile(bool left, transpose op, const S* source, index stride, index length, index reach, T* out) {
   using format = tile<T>;
@@ -112,7 +112,7 @@ void pack_tile(bool left, transpose op, const S* source, index stride, index len
 
 }  // namespace detail
 
-/// Panel P of the left factor op(SOURCE) (N, K), or, not LEFT, of the right factor op(SOURCE) (K, N), into OUT.
+/// Panel P of the left operand op(SOURCE) (N, K), or, not LEFT, of the right operand op(SOURCE) (K, N), into OUT.
 template <class T, class S>
 void pack_panel(bool left, transpose op, const const_view<S>& source, index p, T* out) {
   using format = tile<T>;

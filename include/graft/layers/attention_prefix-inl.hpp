@@ -17,7 +17,7 @@ void attention_prefix<P>::settle(int threads) {
 }
 
 template <class P>
-void attention_prefix<P>::forward(const_view<real> x, const_view<operand> own, view<operand> all, saved* s, context& ctx) const {
+void attention_prefix<P>::forward(const_view<real> x, const_view<operand> kv, view<operand> all, saved* s, context& ctx) const {
   scratch::mark mark(ctx.memory);
   const const_view<real> p = values(s != nullptr ? &s->z : nullptr, ctx);
   const index sequences = ctx.sequences(), width = p.cols(), half = width / 2;
@@ -40,7 +40,7 @@ void attention_prefix<P>::forward(const_view<real> x, const_view<operand> own, v
       }
       convert(from, all.row_data(to + l), width);
     }
-    for (index r = first; r < end; ++r) std::copy(own.row_data(r), own.row_data(r) + width, all.row_data(to + length_ + r - first));
+    for (index r = first; r < end; ++r) std::copy(kv.row_data(r), kv.row_data(r) + width, all.row_data(to + length_ + r - first));
   });
 }
 
@@ -91,13 +91,13 @@ typename P::real attention_prefix<P>::backward(const_view<operand> dall, const_v
 }
 
 template <class P>
-const_view<typename P::real> attention_prefix<P>::values(buffer<real>* kept, context& ctx) const {
+const_view<typename P::real> attention_prefix<P>::values(buffer<real>* saved_z, context& ctx) const {
   if (network == nullptr) return key_values->value();
   if (settled_ && !trains_network()) return *settled_;
   const linear<P>& down = network->down_project;
   view<real> p = ctx.memory.take<real>(length_, up_project->out());
   view<real> t = ctx.memory.take<real>(length_, down.out());
-  view<real> z = kept != nullptr && trains_network() ? kept->resize(length_, down.out()) : t;
+  view<real> z = saved_z != nullptr && trains_network() ? saved_z->resize(length_, down.out()) : t;
   down.forward(network->embedding.value(), z, nullptr, ctx);
   for (index l = 0; l < length_; ++l) ops::activate_row<real>(network->act, z.row(l), t.row(l));
   up_project->forward(t, p, nullptr, ctx);

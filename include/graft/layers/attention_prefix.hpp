@@ -36,7 +36,7 @@ struct prefix_network {
   activation act;             // a
 };
 
-/// all_i = [g_i p; own_i], for the keys and values of every sequence i: L rows of its own stand in front of its tokens'.
+/// all_i = [g_i p; kv_i], for the keys and values of every sequence i: L rows of its own stand in front of its tokens'.
 ///   flat  p is a parameter (L, 2 H), keys beside values        network  p = t U^T + c
 ///   g_i = mean of s(V x + v) over the sequence's tokens, s the logistic function: one number, or one for keys and one for values;
 ///   without gates g_i = 1
@@ -72,9 +72,9 @@ class attention_prefix {
   /// Computes what a frozen network makes once and for all; its parameters are not to be edited any more.
   void settle(int threads);
 
-  /// @param  x    (N, H) what the keys were made of      @param own  (N, 2 H) keys beside values, sequences from ctx.offsets()
+  /// @param  x    (N, H) what the keys were made of      @param kv  (N, 2 H) keys beside values, sequences from ctx.offsets()
   /// @param[out] all  (N + B L, 2 H)
-  void forward(const_view<real> x, const_view<operand> own, view<operand> all, saved* s, context& ctx) const;
+  void forward(const_view<real> x, const_view<operand> kv, view<operand> all, saved* s, context& ctx) const;
   /// @param  x  as forward's; empty where needs_input() is false     @param[out] down  (N, 2 H)
   /// Returns the beta with which the caller is to add to dx:  dx = BETA dx + what comes through the gates, and then 1, where there are
   /// some.
@@ -96,7 +96,7 @@ class attention_prefix {
 
  private:
   /// p, in scratch memory where it is computed.
-  const_view<real> values(buffer<real>* kept, context& ctx) const;
+  const_view<real> values(buffer<real>* saved_z, context& ctx) const;
   /// g (B, 1 or 2), in scratch memory, from s (N, 1 or 2).
   view<real> means(const_view<real> gates, context& ctx) const;
   void network_backward(const_view<real> dp, const_view<real> z, context& ctx);
@@ -118,19 +118,19 @@ inline void check_prefix(const prefix_options& o, index layers) {
   if (l == layers) throw config_error("a prefix that leaves out all " + std::to_string(layers) + " layers is none");
 }
 
-/// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out. OWN comes before ".prefix" in the names
+/// The prefix of every layer of an encoder called MODEL_TYPE; nothing where O leaves a layer out. INFIX comes before ".prefix" in the names
 /// of parameters.
 template <class P>
 std::vector<std::optional<attention_prefix<P>>> make_prefixes(const std::string& model_type, index layers, index hidden_size,
-                                                              const prefix_options& o, const std::string& own = "") {
+                                                              const prefix_options& o, const std::string& infix = "") {
   std::vector<std::optional<attention_prefix<P>>> all;
   std::shared_ptr<prefix_network<P>> network;  // shared by the layers; null: flat
   for (index l = 0; l < layers; ++l) {
     all.emplace_back();
     if (std::find(o.leave_out.begin(), o.leave_out.end(), l) != o.leave_out.end()) continue;
     const bool first = network == nullptr && o.bottleneck > 0;
-    if (first) network = std::make_shared<prefix_network<P>>(model_type + own + ".prefix", hidden_size, o);
-    all.back().emplace(model_type + ".encoder.layer." + std::to_string(l) + ".attention.self" + own + ".prefix", hidden_size, o, network,
+    if (first) network = std::make_shared<prefix_network<P>>(model_type + infix + ".prefix", hidden_size, o);
+    all.back().emplace(model_type + ".encoder.layer." + std::to_string(l) + ".attention.self" + infix + ".prefix", hidden_size, o, network,
                        first);
   }
   return all;

@@ -21,8 +21,8 @@ template <class P>
 void coupling<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   scratch::mark mark(ctx.memory);
   const index half = dy.cols() / 2, rest = dy.cols() - half;
-  view<real> own = ctx.memory.take<real>(dx != nullptr ? 0 : dy.rows(), dy.cols());
-  view<real> d = dx != nullptr ? *dx : own;
+  view<real> scratch_d = ctx.memory.take<real>(dx != nullptr ? 0 : dy.rows(), dy.cols());
+  view<real> d = dx != nullptr ? *dx : scratch_d;
   if (d.data() != dy.data()) d = dy;
   view<real> first = d.window(0, 0, d.rows(), half), second = d.window(0, half, d.rows(), rest);
   add_backward(g, second, s.g, &first, ctx);

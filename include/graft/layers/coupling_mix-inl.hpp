@@ -12,9 +12,9 @@ template <class P>
 void coupling_mix<P>::forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
   if (s != nullptr) s->with.resize(members.size());
   if (weights == nullptr) {
-    const auto own = std::ranges::find(members, index{0}, &parts::member::number);
-    if (own != members.end()) {
-      own->by.forward(x, y, s != nullptr ? &s->with[0].inner : nullptr, ctx);
+    const auto first = std::ranges::find(members, index{0}, &parts::member::number);
+    if (first != members.end()) {
+      first->by.forward(x, y, s != nullptr ? &s->with[0].inner : nullptr, ctx);
     } else if (x.data() != y.data()) {
       y = x;
     }
@@ -36,9 +36,9 @@ void coupling_mix<P>::forward(const_view<real> x, view<real> y, saved* s, contex
 template <class P>
 void coupling_mix<P>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   if (weights == nullptr) {
-    const auto own = std::ranges::find(members, index{0}, &parts::member::number);
-    if (own != members.end()) {
-      own->by.backward(dy, s.with[0].inner, dx, ctx);
+    const auto first = std::ranges::find(members, index{0}, &parts::member::number);
+    if (first != members.end()) {
+      first->by.backward(dy, s.with[0].inner, dx, ctx);
     } else if (dx != nullptr && dx->data() != dy.data()) {
       *dx = dy;
     }

@@ -22,21 +22,21 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
     const linear& l = *all[i];
     check_shape(x.depth() == l.in(), l.weight.name, "x", const_view<real>(nullptr, x.rows(), x.depth()),
                 [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
-    terms& own = *new (&added[i]) terms{i == 0 ? 0 : added[i - 1].first + all[i - 1]->out(),
-                                        l.lora ? l.lora->project(rows, ctx) : none,
-                                        l.gate ? l.gate->open(rows, ctx) : none,
-                                        {}};
-    if (l.gate && l.lora) ops::scale_rows{own.gate}(0, 0, own.update);
-    if (l.mix) own.mixed = l.mix->project(rows, l.weight, l.bias, ctx);
+    terms& layer_terms = *new (&added[i]) terms{i == 0 ? 0 : added[i - 1].first + all[i - 1]->out(),
+                                                l.lora ? l.lora->project(rows, ctx) : none,
+                                                l.gate ? l.gate->open(rows, ctx) : none,
+                                                {}};
+    if (l.gate && l.lora) ops::scale_rows{layer_terms.gate}(0, 0, layer_terms.update);
+    if (l.mix) layer_terms.mixed = l.mix->project(rows, l.weight, l.bias, ctx);
     new (&weights[i]) product_weight<P>(l.factor(transpose::yes, ctx), l.bias.value());
   }
   graft::products<P>(std::span(&rows, 1), weights, ctx, [&](index which, index row, index col, view<real> block) {
     const linear& l = *all[which];
-    const terms& own = added[static_cast<std::size_t>(which)];
-    if (l.lora) l.lora->term(own.update)(row, col, block);
-    if (l.gate && !l.lora) ops::scale_rows{own.gate}(row, col, block);
-    if (l.mix) l.mix->add_forward(own.mixed, block, row, col);
-    f(row, own.first + col, block);
+    const terms& layer_terms = added[static_cast<std::size_t>(which)];
+    if (l.lora) l.lora->term(layer_terms.update)(row, col, block);
+    if (l.gate && !l.lora) ops::scale_rows{layer_terms.gate}(row, col, block);
+    if (l.mix) l.mix->add_forward(layer_terms.mixed, block, row, col);
+    f(row, layer_terms.first + col, block);
   });
 }
 
@@ -50,8 +50,8 @@ void linear<P>::backward_blocks(std::initializer_list<const linear*> layers, std
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const linear& l = *layers.begin()[i];
     const auto& dy = *new (&inputs[i]) product_input<P>(dys.begin()[i].ready(ctx));
-    terms& own = *new (&added[i]) terms{0, l.lora ? l.lora->project_back(dy, ctx) : none, none, {}};
-    if (l.mix) own.mixed = l.mix->project_back(dy, x, l.weight, l.bias, ctx);
+    terms& layer_terms = *new (&added[i]) terms{0, l.lora ? l.lora->project_back(dy, ctx) : none, none, {}};
+    if (l.mix) layer_terms.mixed = l.mix->project_back(dy, x, l.weight, l.bias, ctx);
     new (&weights[i]) product_weight<P>(l.factor(transpose::no, ctx));
   }
   graft::products<P>(inputs, weights, ctx, [&](index, index row, index col, view<real> block) {

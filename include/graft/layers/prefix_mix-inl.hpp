@@ -50,13 +50,13 @@ void prefix_mix<P>::forward(const_view<real> x, const_view<operand> q, const_vie
   view<real> sum = ctx.memory.take<real>(c.rows(), width);
   detail::add_scaled<operand, real>(c, static_cast<double>(rest), 0, sum, ctx.threads);
   for (std::size_t i = 0; i < members.size(); ++i) {
-    scratch::mark own(ctx.memory);
+    scratch::mark member_mark(ctx.memory);
     const attention_prefix<P>& prefix = members[i].by;
-    auto* kept = s != nullptr ? &s->with[i] : nullptr;
+    auto* saved_one = s != nullptr ? &s->with[i] : nullptr;
     const view<operand> all =
-        saved_or_scratch(part_of(kept, &saved::one::kv), kv.rows() + prefix.length() * ctx.sequences(), 2 * width, ctx);
-    const view<operand> one = saved_or_scratch(part_of(kept, &saved::one::c), c.rows(), width, ctx);
-    prefix.forward(x, kv, all, part_of(kept, &saved::one::prefix), ctx);
+        saved_or_scratch(part_of(saved_one, &saved::one::kv), kv.rows() + prefix.length() * ctx.sequences(), 2 * width, ctx);
+    const view<operand> one = saved_or_scratch(part_of(saved_one, &saved::one::c), c.rows(), width, ctx);
+    prefix.forward(x, kv, all, part_of(saved_one, &saved::one::prefix), ctx);
     ops::attention_options behind = o;
     behind.in_front = prefix.length();
     ops::attention_forward<P>(q, all.window(0, 0, all.rows(), width), all.window(0, width, all.rows(), width), one, behind, ctx, more);
@@ -84,17 +84,17 @@ auto prefix_mix<P>::backward(const_view<operand> dc, const_view<operand> x, cons
   };
   through(rest, kv, dq, dkv, 0);
   for (std::size_t i = 0; i < members.size(); ++i) {
-    scratch::mark own(ctx.memory);
-    const typename saved::one& kept = s.with[i];
+    scratch::mark member_mark(ctx.memory);
+    const typename saved::one& saved_one = s.with[i];
     const index number_of = members[i].number;
     view<operand> dq_i = ctx.memory.take<operand>(dq.rows(), width), dkv_i = ctx.memory.take<operand>(dkv.rows(), 2 * width);
-    view<operand> all = ctx.memory.take<operand>(kept.kv.rows(), 2 * width);
-    through(w(0, number_of), kept.kv, dq_i, all, members[i].by.length());
-    beta = members[i].by.backward(all, x, kept.prefix, dkv_i, dx, beta, ctx);
+    view<operand> all = ctx.memory.take<operand>(saved_one.kv.rows(), 2 * width);
+    through(w(0, number_of), saved_one.kv, dq_i, all, members[i].by.length());
+    beta = members[i].by.backward(all, x, saved_one.prefix, dkv_i, dx, beta, ctx);
     detail::add_scaled<operand, operand>(dq_i, 1, 1, dq, ctx.threads);
     detail::add_scaled<operand, operand>(dkv_i, 1, 1, dkv, ctx.threads);
-    const const_view<operand> with = kept.c, alone = s.alone;
-    ops::sum_pieces<real>(dc.rows(), dw.window(0, number_of, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
+    const const_view<operand> with = saved_one.c, alone = s.alone;
+    ops::sum_blocks<real>(dc.rows(), dw.window(0, number_of, 1, 1), ctx, [&](index begin, index end, view<real> sum) {
       for (index r = begin; r < end; ++r) {
         for (index c = 0; c < width; ++c) sum(0, 0) += number(dc(r, c)) * (number(with(r, c)) - number(alone(r, c)));
       }

@@ -11,9 +11,9 @@ typename projection_mix<P>::terms projection_mix<P>::project(const product_input
   const auto all = ctx.memory.take_array<view<real>>(updates.size());
   const view<real> mixed = weights->current(ctx);
   for (std::size_t i = 0; i < all.size(); ++i) {
-    view<real>& there = *new (&all[i]) view<real>(updates[i].by.project(x, ctx));
-    there *= mixed(0, updates[i].member);
-    if (updates[i].gate) ops::scale_rows{updates[i].gate->open(x, ctx)}(0, 0, there);
+    view<real>& projected = *new (&all[i]) view<real>(updates[i].by.project(x, ctx));
+    projected *= mixed(0, updates[i].member);
+    if (updates[i].gate) ops::scale_rows{updates[i].gate->open(x, ctx)}(0, 0, projected);
   }
   if (!touches_bias()) return {all};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
@@ -169,10 +169,10 @@ void projection_mix<P>::accumulate_scales(parameter<real>& w, parameter<real>& b
 template <class P>
 view<typename P::real> projection_mix<P>::gate_gradient(const update& u, const product_input<P>& x, const_view<real> back, real w_k,
                                                         context& ctx) const {
-  const view<real> there = u.by.project(x, ctx);
+  const view<real> projected = u.by.project(x, ctx);
   const real s = u.by.scale();  // of 0 neither product says anything
-  view<real> dg = ctx.memory.take<real>(there.rows(), 1);
-  for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = s == real(0) ? real(0) : w_k / s * there.row(r).dot(back.row(r));
+  view<real> dg = ctx.memory.take<real>(projected.rows(), 1);
+  for (index r = 0; r < dg.rows(); ++r) dg(r, 0) = s == real(0) ? real(0) : w_k / s * projected.row(r).dot(back.row(r));
   return u.gate->logits_gradient(x, dg, ctx);
 }
 
@@ -205,10 +205,10 @@ void projection_mix<P>::accumulate_weight(update& u, const product_input<P>& x, 
     if (u.bias->is_trained()) gradient_of(*u.bias, ctx) += mixed * u.by.scale() * db;
   }
   if (!weights->v.is_trained() || u.by.scale() == real(0)) return;
-  const view<real> there = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
-  if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, there);
-  ops::sum_pieces<real>(there.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
-    for (index r = begin; r < end; ++r) sum(0, 0) += there.row(r).dot(back.row(r)) / u.by.scale();
+  const view<real> projected = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
+  if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, projected);
+  ops::sum_blocks<real>(projected.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
+    for (index r = begin; r < end; ++r) sum(0, 0) += projected.row(r).dot(back.row(r)) / u.by.scale();
   });
 }
 

@@ -102,7 +102,7 @@ class projection_mix {
       accumulate_scales(w, b, dw, db, mixed, dmixed, ctx);
       for (scale& s : scales) {
         if (!s.gate) continue;
-        scratch::mark own(ctx.memory);
+        scratch::mark member_mark(ctx.memory);
         view<real> opened = ctx.memory.take<real>(dy.rows(), dy.cols());
         convert_rows(dy, opened, ctx.threads);
         ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, opened);
@@ -118,7 +118,7 @@ class projection_mix {
     }
     if (needs_x) {
       for (update& u : updates) {
-        scratch::mark own(ctx.memory);
+        scratch::mark member_mark(ctx.memory);
         const real w_k = mixed(0, u.member);
         accumulate_weight(u, rows, drows, db, w_k, dmixed.window(0, u.member, 1, 1), ctx);
         u.by.accumulate_gradients(dy, x, ctx, w_k, u.gate ? u.gate->open(rows, ctx) : view<real>(nullptr, 0, 0));

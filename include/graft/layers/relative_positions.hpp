@@ -11,7 +11,7 @@
 
 namespace graft {
 
-/// Rows of a table for distances d, a query's place less a key's. All layers use them; their gradients add up.
+/// Rows of a table for distances d, a query's position less a key's. All layers use them; their gradients add up.
 ///   number   the score of head h gets table(row(d), h)
 ///   vectors  r_d = LN(table)_row(d), or the table's row: what layers make keys and queries of (ops/disentangled_attention.hpp)
 /// Source: transformers' MPNetEncoder.relative_position_bucket; make_log_bucket_position of its DeBERTa-v2, with the same roundings in f32.

@@ -13,19 +13,19 @@
 namespace graft {
 
 template <class P>
-void rotary_positions<P>::turn(view<operand> m, index heads, bool back, context& ctx) const {
+void rotary_positions<P>::rotate(view<operand> m, index heads, bool back, context& ctx) const {
   scratch::mark mark(ctx.memory);
   const index half = std::ssize(frequencies_);
   const auto positions = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
   for (index b = 0; b < ctx.sequences(); ++b) std::iota(&positions[0] + ctx.first_row(b), &positions[0] + ctx.first_row(b + 1), index{0});
-  const view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
+  const view<real> computed = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
   parallel_for(m.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
       const index position = positions[static_cast<std::size_t>(r)];
       const real* cosines = table_.data() + position * table_.cols();
       if (position >= table_.rows()) {
-        fill(position, own.row_data(omp_get_thread_num()));
-        cosines = own.row_data(omp_get_thread_num());
+        fill(position, computed.row_data(omp_get_thread_num()));
+        cosines = computed.row_data(omp_get_thread_num());
       }
       const real *sines = cosines + half, sign = back ? real(-1) : real(1);
       for (index h = 0; h < heads; ++h) {

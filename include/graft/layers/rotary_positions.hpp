@@ -10,7 +10,7 @@
 
 namespace graft {
 
-/// Of a head of D numbers, those at i and i + D / 2 are turned by the angle a_i = p f_i, p being the token's place in its sequence:
+/// Of a head of D numbers, those at i and i + D / 2 are turned by the angle a_i = p f_i, p being the token's position in its sequence:
 ///   x'_i = x_i cos a_i - x_(i+D/2) sin a_i,   x'_(i+D/2) = x_(i+D/2) cos a_i + x_i sin a_i,   f_i = theta^(-2 i / D)
 /// so that the product of a query and a key depends on the distance between them. f_i and p f_i are rounded to f32 in every precision.
 /// Source: Su et al. 2021, section 3.4; transformers' ModernBertRotaryEmbedding.   Tested: tests/layers/rotary_positions_test.cpp
@@ -32,15 +32,15 @@ class rotary_positions {
     for (index p = 0; p < table_.rows(); ++p) fill(p, table_.data() + p * table_.cols());
   }
 
-  /// Turns all HEADS of each row of M, (N, heads D), tokens of ctx.offsets' sequences; BACK: by the opposite angles, as gradients are.
-  void turn(view<operand> m, index heads, bool back, context& ctx) const;
+  /// Rotates all HEADS of each row of M, (N, heads D), tokens of ctx.offsets' sequences; BACK: by the opposite angles, as gradients are.
+  void rotate(view<operand> m, index heads, bool back, context& ctx) const;
 
  private:
   /// cos a_i, then sin a_i, at POSITION
   void fill(index position, real* to) const;
 
   std::vector<float> frequencies_;  // f
-  matrix<real> table_;              // of the first places
+  matrix<real> table_;              // of the first positions
 };
 
 }  // namespace graft

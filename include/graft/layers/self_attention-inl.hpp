@@ -25,28 +25,29 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   if (s != nullptr) s->wanted = wanted;
   scratch::mark mark(ctx.memory);
   view<operand> q = saved_or_scratch(part_of(s, &saved::q), h.rows(), width, ctx);
-  view<operand> own =
+  view<operand> token_kv =
       prefix ? ctx.memory.take<operand>(x.rows(), 2 * width) : saved_or_scratch(part_of(s, &saved::kv), x.rows(), 2 * width, ctx);
   if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), width), ctx.threads);
   if (options_.fused) {
     scratch::mark of_all(ctx.memory);
     view<operand> queries = all ? q : ctx.memory.take<operand>(x.rows(), width);
-    query.product(x, nullptr, ctx, ops::store{queries}, ops::store{own, width});
-    rotary->turn(queries, options_.heads, false, ctx);
-    rotary->turn(own.window(0, 0, own.rows(), width), options_.heads, false, ctx);
+    query.product(x, nullptr, ctx, ops::store{queries}, ops::store{token_kv, width});
+    rotary->rotate(queries, options_.heads, false, ctx);
+    rotary->rotate(token_kv.window(0, 0, token_kv.rows(), width), options_.heads, false, ctx);
     if (!all) ops::gather_first_rows<operand>(queries, q, ctx);
   } else if (all) {
-    linear<P>::products({&query, &key, &value}, x, ctx, ops::store{q}, ops::store{own, width});
+    linear<P>::products({&query, &key, &value}, x, ctx, ops::store{q}, ops::store{token_kv, width});
   } else {
     view<real> cls_rows = ctx.memory.take<real>(h.rows(), width);
     ops::gather_first_rows<real>(x, cls_rows, ctx);
-    linear<P>::products({&key, &value}, x, ctx, ops::store{own});
+    linear<P>::products({&key, &value}, x, ctx, ops::store{token_kv});
     const auto rows = ctx.with_rows(wanted);
     query.product(cls_rows, nullptr, ctx, ops::store{q});
   }
   const ops::attention_options how = attention(wanted);
-  view<operand> kv = prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + how.in_front * ctx.sequences(), 2 * width, ctx) : own;
-  if (prefix) prefix->forward(x, own, kv, s != nullptr ? &s->prefix : nullptr, ctx);
+  view<operand> kv =
+      prefix ? saved_or_scratch(part_of(s, &saved::kv), x.rows() + how.in_front * ctx.sequences(), 2 * width, ctx) : token_kv;
+  if (prefix) prefix->forward(x, token_kv, kv, s != nullptr ? &s->prefix : nullptr, ctx);
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const view<operand> attended = output.input_rows(part_of(s, &saved::output), h.rows(), ctx);
   const ops::score_numbers<P> more = score_numbers(false, ctx);
@@ -94,9 +95,9 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
   }
   if (options_.fused) return fused_backward(dq, d, s, dx, beta, ctx);
   if (more.gradient.rows() > 0) relative->numbers_backward(more.gradient, longest_sequence(ctx), ctx);
-  view<operand> own = prefix ? ctx.memory.take<operand>(kv.rows() - how.in_front * ctx.sequences(), 2 * width) : dkv;
-  if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, own, dx, beta, ctx);
-  const const_view<operand> dk = part(own, 0), dv = part(own, 1);
+  view<operand> token_kv = prefix ? ctx.memory.take<operand>(kv.rows() - how.in_front * ctx.sequences(), 2 * width) : dkv;
+  if (prefix) beta = prefix->backward(dkv, s.x.get(), s.prefix, token_kv, dx, beta, ctx);
+  const const_view<operand> dk = part(token_kv, 0), dv = part(token_kv, 1);
   view<operand> cls_rows = ctx.memory.take<operand>(!all && query.needs_input() ? dh.rows() : 0, width);
   if (cls_rows.rows() > 0) ops::gather_first_rows<operand>(s.x, cls_rows, ctx);
   query.accumulate_gradients(const_view<operand>(dq), all ? s.x.get() : const_view<operand>(cls_rows), ctx);
@@ -126,8 +127,8 @@ void self_attention<P>::fused_backward(const_view<operand> dq, view<operand> d, 
   const view<operand> queries = d.window(0, 0, d.rows(), width), keys = d.window(0, width, d.rows(), width);
   if (s.wanted != rows_of::tokens) ops::scatter_first_rows<operand>(dq, queries, ctx);
   const auto tokens = ctx.with_rows(rows_of::tokens);
-  rotary->turn(queries, options_.heads, true, ctx);
-  rotary->turn(keys, options_.heads, true, ctx);
+  rotary->rotate(queries, options_.heads, true, ctx);
+  rotary->rotate(keys, options_.heads, true, ctx);
   query.accumulate_gradients(const_view<operand>(d), s.x.get(), ctx);
   if (dx != nullptr) linear<P>::products_back({&query}, {d}, s.x, ctx, ops::accumulate{*dx, beta});
 }

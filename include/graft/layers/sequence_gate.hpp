@@ -31,8 +31,8 @@ class sequence_gate {
   view<real> open(const product_input<P>& x, context& ctx) const {
     view<real> g = sigmoids(x, ctx);
     for (index b = 0; b < ctx.sequences(); ++b) {
-      view<real> own = g.window(ctx.first_row(b), 0, ctx.length(b), 1);
-      own.setConstant(sum(own) / static_cast<real>(own.rows()));
+      view<real> sequence = g.window(ctx.first_row(b), 0, ctx.length(b), 1);
+      sequence.setConstant(sum(sequence) / static_cast<real>(sequence.rows()));
     }
     return g;
   }
@@ -41,8 +41,8 @@ class sequence_gate {
     view<real> dz = sigmoids(x, ctx);
     for (index b = 0; b < ctx.sequences(); ++b) {
       const index first = ctx.first_row(b), n = ctx.length(b);
-      view<real> own = dz.window(first, 0, n, 1);
-      own.array() *= (real(1) - own.array()) * (sum(dg.window(first, 0, n, 1)) / static_cast<real>(n));
+      view<real> sequence = dz.window(first, 0, n, 1);
+      sequence.array() *= (real(1) - sequence.array()) * (sum(dg.window(first, 0, n, 1)) / static_cast<real>(n));
     }
     return dz;
   }

@@ -34,32 +34,32 @@ namespace detail {
 inline index padded(index length) { return (length + 15) / 16 * 16; }
 
 /// Queries at a time, of LENGTH keys: about as many as the window is wide, and no more scores than stay in cache.
-inline index queries_at_once(index length, index near) {
+inline index block_queries(index length, index reach) {
   constexpr index scores = index{1} << 16;
-  return std::clamp<index>(scores / std::max<index>(1, std::min(length, 3 * near)) / 32 * 32, 32,
-                           std::max<index>(32, (near + 31) / 32 * 32));
+  return std::clamp<index>(scores / std::max<index>(1, std::min(length, 3 * reach)) / 32 * 32, 32,
+                           std::max<index>(32, (reach + 31) / 32 * 32));
 }
 
 /// One head of one sequence, and some of its queries with the keys that any of them sees.
-struct attention_piece {
+struct attention_block {
   index head, size;                       // its number, and numbers a row
   index token, query_row, key_row;        // where the sequence begins: in the batch, among all queries, among all keys
   index all_queries, all_keys, in_front;  // what it has
-  index near, step;                       // how far a token sees, and queries at a time
+  index reach, step;                      // how far a token sees, and queries at a time
   index first_query = 0, queries = 0, first_key = 0, keys = 0;
-  bool new_keys = true;  // the piece before had others
+  bool new_keys = true;  // the block before had others
 
   index most_queries() const { return std::min(step, all_queries); }
-  index most_keys() const { return std::min(all_keys, most_queries() + 2 * near); }
-  /// Whether one piece has all queries and keys.
-  bool only() const { return all_queries <= step && all_keys <= all_queries + near; }
+  index most_keys() const { return std::min(all_keys, most_queries() + 2 * reach); }
+  /// Whether one block has all queries and keys.
+  bool only() const { return all_queries <= step && all_keys <= all_queries + reach; }
   /// On to the next queries; false: there are none.
   bool next() {
     const index first_before = first_key, keys_before = keys;
     first_query += queries;
     queries = std::min(step, all_queries - first_query);
-    first_key = std::max<index>(0, first_query - near);
-    keys = std::min(all_keys, first_query + queries + near) - first_key;
+    first_key = std::max<index>(0, first_query - reach);
+    keys = std::min(all_keys, first_query + queries + reach) - first_key;
     new_keys = first_query == 0 || first_key != first_before || keys != keys_before;
     return queries > 0;
   }
@@ -89,7 +89,7 @@ struct probability_dropout {
         mask(active ? o.dropout : 0.0, ctx.stream(o.dropout_stream)) {}
 
   /// to = from times the mask
-  void apply(const attention_piece& at, const view<T>& from, const view<T>& to) const {
+  void apply(const attention_block& at, const view<T>& from, const view<T>& to) const {
     for (index i = 0; active && i < at.queries; ++i) {
       const auto row = static_cast<std::uint64_t>((before + at.token + at.first_query + i) * heads + at.head) << 20;
       mask.apply(from.row_data(i), to.row_data(i), at.keys, row + static_cast<std::uint64_t>(at.first_key));
@@ -101,94 +101,94 @@ struct probability_dropout {
   dropout_mask<T> mask;
 };
 
-/// What a thread works in: three matrices of a piece, two sums over the pieces of a head, and the factors of products.
+/// What a thread works in: three matrices of a block, two sums over the blocks of a head, and packed operands.
 template <class P>
 struct attention_workspace {
   using real = typename P::real;
   using operand = typename P::operand;
 
   real *matrices, *sums, *extra;
-  operand* factors;
-  index factor;  // numbers of one
+  operand* operands;
+  index operand_size;  // numbers of one
   tile_path path;
 
   /// (queries, keys), 0 .. 2
-  view<real> matrix(const attention_piece& at, index i) const {
+  view<real> matrix(const attention_block& at, index i) const {
     return {matrices + i * at.queries * padded(at.keys), at.queries, at.keys, padded(at.keys)};
   }
   /// (all keys, D), of keys (0) and values (1)
-  view<real> sum(const attention_piece& at, index i) const { return {sums + i * at.all_keys * at.size, at.all_keys, at.size}; }
-  /// op(B), the right factor of the next product
+  view<real> sum(const attention_block& at, index i) const { return {sums + i * at.all_keys * at.size, at.all_keys, at.size}; }
+  /// op(B), the right operand of the next product
   template <class B>
-  packed_b<P> right(transpose op, const const_view<B>& b) const {
-    return packed_b<P>::pack(op, b, factors + factor, 1);
+  packed_b<P> pack_right(transpose op, const const_view<B>& b) const {
+    return packed_b<P>::pack(op, b, operands + operand_size, 1);
   }
-  /// op(B) of the keys or values, as NUMBER (0 .. 2) among them: the pieces of a head that see the same ones pack it once.
+  /// op(B) of the keys or values, as NUMBER (0 .. 2) among them: the blocks of a head that see the same ones pack it once.
   template <class B>
-  packed_b<P> kept(const attention_piece& at, index number, transpose op, const const_view<B>& all) const {
+  packed_b<P> packed_kv(const attention_block& at, index number, transpose op, const const_view<B>& all) const {
     const const_view<B> b = at.of_keys(all);
-    if (at.only()) return right(op, b);
-    operand* memory = factors + (2 + number) * factor;
+    if (at.only()) return pack_right(op, b);
+    operand* memory = operands + (2 + number) * operand_size;
     if (at.new_keys) return packed_b<P>::pack(op, b, memory, 1);
     return {memory, op == transpose::no ? b.rows() : b.cols(), op == transpose::no ? b.cols() : b.rows()};
   }
   /// op(A) B, and EPILOGUES
   template <class A, class... E>
   void product(transpose op, const const_view<A>& a, const packed_b<P>& b, const E&... epilogues) const {
-    packed_a<P> left(factors, op == transpose::no ? a.rows() : a.cols(), op == transpose::no ? a.cols() : a.rows());
+    packed_a<P> left(operands, op == transpose::no ? a.rows() : a.cols(), op == transpose::no ? a.cols() : a.rows());
     left.fill(op, a, 0, tile<operand>::panels(left.rows()));
     serial_product<P>(left, b, path, epilogues...);
   }
 };
 
-/// Calls f(piece, workspace) for every head of every sequence, in parallel; f goes through its pieces.
+/// Calls f(block, workspace) for every head of every sequence, in parallel; f goes through its blocks.
 template <class P, class Scores, class F>
 void for_each_head(const attention_options& o, index size, const Scores& scores, bool back, context& ctx, F&& f) {
   using real = typename P::real;
   using operand = typename P::operand;
   const timed time(ctx.times, operation::attention);
   const bool all = o.queries == rows_of::tokens;
-  const auto piece_of = [&](index b, index head) {
+  const auto block_of = [&](index b, index head) {
     const index first = ctx.first_row(b), tokens = ctx.length(b);
-    const index keys = o.in_front + tokens, near = std::min(o.window, keys);
-    return attention_piece{
-        head, size, first, all ? first : b, first + b * o.in_front, all ? tokens : 1, keys, o.in_front, near, queries_at_once(keys, near)};
+    const index keys = o.in_front + tokens, reach = std::min(o.window, keys);
+    return attention_block{head, size,       first, all ? first : b,           first + b * o.in_front, all ? tokens : 1,
+                           keys, o.in_front, reach, block_queries(keys, reach)};
   };
   const index sequences = ctx.sequences(), widest = std::max(size, scores.widest());
-  index matrices = 0, sums = 0, extra = 0, factor = 0;
+  index matrices = 0, sums = 0, extra = 0, operand_size = 0;
   for (index b = 0; b < sequences; ++b) {
-    const attention_piece at = piece_of(b, 0);
+    const attention_block at = block_of(b, 0);
     const index high = std::max(at.most_queries(), widest), wide = std::max(at.most_keys(), widest);
     matrices = std::max(matrices, 3 * at.most_queries() * padded(at.most_keys()));
     sums = std::max(sums, back ? 2 * at.all_keys * size : 0);
     extra = std::max(extra, scores.numbers(at));
-    factor = std::max({factor, packed_a<P>::size(high, wide), packed_a<P>::size(wide, high)});
+    operand_size = std::max({operand_size, packed_a<P>::size(high, wide), packed_a<P>::size(wide, high)});
   }
   scratch::mark mark(ctx.memory);
   const view<real> memory = ctx.memory.take_rows<real>(ctx.threads, matrices + sums + extra);
-  const view<operand> factors = ctx.memory.take_rows<operand>(ctx.threads, 5 * factor);
+  const view<operand> operands = ctx.memory.take_rows<operand>(ctx.threads, 5 * operand_size);
   const tile_path path = graft::detail::path_of<P>(ctx);
   graft::detail::share_out(scores.in_order() ? o.heads : sequences * o.heads, path, ctx, [&](index n, int thread) {
-    real* own = memory.row_data(thread);
-    const attention_workspace<P> w{own, own + matrices, own + matrices + sums, factors.row_data(thread), factor, path};
-    if (!scores.in_order()) return f(piece_of(n / o.heads, n % o.heads), w);
-    for (index b = 0; b < sequences; ++b) f(piece_of(b, n), w);
+    real* work = memory.row_data(thread);
+    const attention_workspace<P> w{work, work + matrices, work + matrices + sums, operands.row_data(thread), operand_size, path};
+    if (!scores.in_order()) return f(block_of(n / o.heads, n % o.heads), w);
+    for (index b = 0; b < sequences; ++b) f(block_of(b, n), w);
   });
 }
 
 /// p = softmax of the scores of those keys that a query sees
 template <class P, class Scores>
-view<typename P::real> attention_probabilities(const attention_piece& at, const const_view<typename P::operand>& q,
+view<typename P::real> attention_probabilities(const attention_block& at, const const_view<typename P::operand>& q,
                                                const const_view<typename P::operand>& k, const Scores& scores,
                                                const attention_workspace<P>& w) {
   using real = typename P::real;
   const view<real> p = w.matrix(at, 0);
-  w.product(transpose::no, at.of_queries(q), w.kept(at, 0, transpose::yes, k), ops::scale<real>{scores.scale(at.size)}, store{p});
+  w.product(transpose::no, at.of_queries(q), w.packed_kv(at, 0, transpose::yes, k), ops::scale<real>{scores.scale(at.size)}, store{p});
   scores.add(at, q, k, w, p);
   for (index i = 0; i < at.queries; ++i) {
     const index diagonal = at.first_query + i - at.first_key;
     real *row = p.row_data(i), *end = row + padded(at.keys);  // nothing is left over from whole vectors: what is too much vanishes
-    real *seen = row + std::max<index>(0, diagonal - at.near), *behind = row + std::min(at.keys, diagonal + at.near + 1);
+    real *seen = row + std::max<index>(0, diagonal - at.reach), *behind = row + std::min(at.keys, diagonal + at.reach + 1);
     std::fill(row, seen, -std::numeric_limits<real>::infinity());
     std::fill(behind, end, -std::numeric_limits<real>::infinity());
     softmax_row(view<real>(row, 1, end - row).row(0));
@@ -206,9 +206,9 @@ template <class P>
 struct score_numbers {
   using real = typename P::real;
   using operand = typename P::operand;
-  using piece = detail::attention_piece;
+  using block = detail::attention_block;
   using workspace = detail::attention_workspace<P>;
-  const_view<real> by_distance{nullptr, 0, 0};  // (heads, 2 L - 1) of -(L - 1) .. L - 1, a query's place less a key's
+  const_view<real> by_distance{nullptr, 0, 0};  // (heads, 2 L - 1) of -(L - 1) .. L - 1, a query's position less a key's
   view<real> gradient{nullptr, 0, 0};           // of those, added to; no rows: not wanted
 
   /// What scores are multiplied by.
@@ -217,31 +217,31 @@ struct score_numbers {
   bool in_order() const { return gradient.rows() > 0; }
   /// The longest side of what is multiplied beside queries and keys, and numbers of memory.
   index widest() const { return 0; }
-  index numbers(const piece&) const { return 0; }
+  index numbers(const block&) const { return 0; }
   /// Whether keys get more gradients than those of q k^T.
   static constexpr bool changes_keys = false;
 
   /// s += what is added to the scaled product
-  void add(const piece& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& s) const {
+  void add(const block& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& s) const {
     for_each_number(at, by_distance, s, [](real number, real& score) { score += number; });
   }
   /// DS are the gradients of scores, times the scale. What keys get besides goes to SUM_K.
-  void add_back(const piece& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& ds,
+  void add_back(const block& at, const const_view<operand>&, const const_view<operand>&, const workspace&, const view<real>& ds,
                 const view<real>& /*sum_k*/) const {
     const real s = scale(at.size);
     for_each_number(at, gradient, ds, [s](real& number, real score) { number += score / s; });
   }
-  /// What the gradients of a piece's queries get besides.
-  ops::add<real> more_of_queries(const piece&, const workspace&) const { return {by_distance, 0}; }
+  /// What the gradients of a block's queries get besides.
+  ops::add<real> more_of_queries(const block&, const workspace&) const { return {by_distance, 0}; }
 
  private:
   /// F(number, score) for all pairs of tokens
   template <class M, class F>
-  void for_each_number(const piece& at, const M& numbers, const view<real>& scores, F&& f) const {
+  void for_each_number(const block& at, const M& numbers, const view<real>& scores, F&& f) const {
     for (index i = 0; i < at.queries && numbers.rows() > 0; ++i) {
-      auto* own = numbers.row_data(at.head) + numbers.cols() / 2 + at.first_query + i + at.in_front - at.first_key;
+      auto* of_distance = numbers.row_data(at.head) + numbers.cols() / 2 + at.first_query + i + at.in_front - at.first_key;
       real* row = scores.row_data(i);
-      for (index j = std::max<index>(0, at.in_front - at.first_key); j < at.keys; ++j) f(own[-j], row[j]);
+      for (index j = std::max<index>(0, at.in_front - at.first_key); j < at.keys; ++j) f(of_distance[-j], row[j]);
     }
   }
 };
@@ -257,11 +257,11 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
                        view<typename P::operand> y, const attention_options& o, context& ctx, const Scores& scores = {}) {
   using real = typename P::real;
   const detail::probability_dropout<real> mask(o, ctx);
-  detail::for_each_head<P>(o, q.cols() / o.heads, scores, false, ctx, [&](detail::attention_piece at, const auto& w) {
+  detail::for_each_head<P>(o, q.cols() / o.heads, scores, false, ctx, [&](detail::attention_block at, const auto& w) {
     while (at.next()) {
       const view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w);
       mask.apply(at, p, p);
-      w.product(transpose::no, const_view<real>(p), w.kept(at, 1, transpose::no, v), store{at.of_queries(y)});
+      w.product(transpose::no, const_view<real>(p), w.packed_kv(at, 1, transpose::no, v), store{at.of_queries(y)});
     }
   });
 }
@@ -278,7 +278,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
   const index size = q.cols() / o.heads;
   const real scale = scores.scale(size);
   const detail::probability_dropout<real> mask(o, ctx);
-  detail::for_each_head<P>(o, size, scores, true, ctx, [&](detail::attention_piece at, const auto& w) {
+  detail::for_each_head<P>(o, size, scores, true, ctx, [&](detail::attention_block at, const auto& w) {
     const bool only = !Scores::changes_keys && at.only();
     view<real> sum_k = w.sum(at, 0), sum_v = w.sum(at, 1);
     const auto add_to = [&](const view<operand>& whole, const view<real>& sum) {
@@ -293,18 +293,18 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     }
     while (at.next()) {
       view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w), ds = w.matrix(at, 1);
-      const view<real> kept = mask.active ? w.matrix(at, 2) : p;
-      w.product(transpose::no, at.of_queries(dy), w.kept(at, 1, transpose::yes, v), store{ds});
-      mask.apply(at, p, kept);
-      w.product(transpose::yes, const_view<real>(kept), w.right(transpose::no, at.of_queries(dy)), add_to(dv, sum_v));
+      const view<real> masked = mask.active ? w.matrix(at, 2) : p;
+      w.product(transpose::no, at.of_queries(dy), w.packed_kv(at, 1, transpose::yes, v), store{ds});
+      mask.apply(at, p, masked);
+      w.product(transpose::yes, const_view<real>(masked), w.pack_right(transpose::no, at.of_queries(dy)), add_to(dv, sum_v));
       for (index i = 0; i < at.queries; ++i) {
-        const auto dropped = kept.row(i).array() * ds.row(i).array();
+        const auto dropped = masked.row(i).array() * ds.row(i).array();
         ds.row(i).array() = scale * (dropped - dropped.sum() * p.row(i).array());
       }
       scores.add_back(at, q, k, w, ds, sum_k);
-      w.product(transpose::no, const_view<real>(ds), w.kept(at, 2, transpose::no, k), scores.more_of_queries(at, w),
+      w.product(transpose::no, const_view<real>(ds), w.packed_kv(at, 2, transpose::no, k), scores.more_of_queries(at, w),
                 store{at.of_queries(dq)});
-      w.product(transpose::yes, const_view<real>(ds), w.right(transpose::no, at.of_queries(q)), add_to(dk, sum_k));
+      w.product(transpose::yes, const_view<real>(ds), w.pack_right(transpose::no, at.of_queries(q)), add_to(dk, sum_k));
     }
     for (index r = 0; r < at.all_keys && !only; ++r) {
       convert(sum_k.row_data(r), dk.row_data(at.key_row + r) + at.head * size, size);

@@ -1,5 +1,5 @@
 #pragma once
-// Rows and pieces of matrices that may be kept in a shorter type, moved and added.
+// Rows and segments of matrices that may be stored in a shorter type, moved and added.
 
 #include <algorithm>
 #include <type_traits>
@@ -12,15 +12,15 @@
 
 namespace graft::ops {
 
-/// N numbers of M from (ROW, COL) on, as T: where they lie, or converted into OWN.
+/// N numbers of M from (ROW, COL) on, as T: where they lie, or converted into CONVERTED.
 template <class T, class S>
-const T* piece_as(const const_view<S>& m, index row, index col, index n, T* own) {
+const T* segment_as(const const_view<S>& m, index row, index col, index n, T* converted) {
   const S* from = m.row_data(row) + col;
   if constexpr (std::is_same_v<S, T>) {
     return from;
   } else {
-    convert(from, own, n);
-    return own;
+    convert(from, converted, n);
+    return converted;
   }
 }
 

@@ -9,28 +9,28 @@
 
 namespace graft::ops {
 
-inline constexpr index sum_piece = 64;  // rows
+inline constexpr index sum_block_rows = 64;
 
-/// out += sum of f(row begin .. end - 1) over pieces of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
-/// Pieces are summed in order, so the result does not depend on the number of threads.
+/// out += sum of f(row begin .. end - 1) over blocks of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
+/// Blocks are summed in order, so the result does not depend on the number of threads.
 template <class T, class F>
-void sum_pieces(index rows, view<T> out, context& ctx, F&& f) {
-  constexpr index grain = sum_piece;
-  const index pieces = (rows + grain - 1) / grain;
+void sum_blocks(index rows, view<T> out, context& ctx, F&& f) {
+  constexpr index grain = sum_block_rows;
+  const index blocks = (rows + grain - 1) / grain;
   scratch::mark mark(ctx.memory);
-  auto partial = ctx.memory.take<T>(pieces, out.cols());
+  auto partial = ctx.memory.take<T>(blocks, out.cols());
   parallel_for(rows, grain, ctx.threads, [&](index begin, index end) {
     auto sum = partial.window(begin / grain, 0, 1, out.cols());
     sum.setZero();
     f(begin, end, sum);
   });
-  for (index p = 0; p < pieces; ++p) out += partial.row(p);
+  for (index p = 0; p < blocks; ++p) out += partial.row(p);
 }
 
 /// out (1, 1) += <a, b>, the sum over all of their numbers.
 template <class T>
 void add_dot(const_view<T> a, const_view<T> b, view<T> out, context& ctx) {
-  sum_pieces<T>(a.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
+  sum_blocks<T>(a.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
     for (index r = begin; r < end; ++r) sum(0, 0) += a.row(r).dot(b.row(r));
   });
 }
@@ -39,7 +39,7 @@ void add_dot(const_view<T> a, const_view<T> b, view<T> out, context& ctx) {
 template <class T, class S = T>
 void add_column_sum(std::type_identity_t<const_view<S>> x, view<T> out, context& ctx) {
   const timed time(ctx.times, operation::column_sum);
-  sum_pieces<T>(x.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
+  sum_blocks<T>(x.rows(), out, ctx, [&](index begin, index end, view<T> sum) {
     T* total = sum.data();
     const index width = x.cols();
     for (index r = begin; r < end; ++r) {

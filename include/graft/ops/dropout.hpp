@@ -45,7 +45,7 @@ struct dropout_options {
   std::uint64_t stream = 0;
 };
 
-/// The mask of a whole matrix of WIDTH columns, in training with p > 0; else none: pieces of the matrix are left as they are.
+/// The mask of a whole matrix of WIDTH columns, in training with p > 0; else none: blocks of the matrix are left as they are.
 template <class T>
 class matrix_dropout {
  public:

@@ -1,6 +1,6 @@
 #pragma once
-// Epilogues: what becomes of the blocks of a product while they are in cache. Each is called with the place of a block's first element, a
-// row and a column of the product, and the block itself; several go one after the other, in the order in which a product was given them.
+// Epilogues: what becomes of the blocks of a product while they are in cache. Each is called with the position of a block's first element,
+// a row and a column of the product, and the block itself; several go one after the other, in the order in which a product was given them.
 
 #include <algorithm>
 #include <cstdint>
@@ -127,10 +127,10 @@ struct add_low_rank_backward {
       return;
     }
     alignas(64) T numbers[detail::block_side * detail::block_side];
-    view<T> own(numbers, block.rows(), block.cols());
-    own = rows.lazyProduct(columns);
-    mask(row, col, own);
-    block += own;
+    view<T> update(numbers, block.rows(), block.cols());
+    update = rows.lazyProduct(columns);
+    mask(row, col, update);
+    block += update;
   }
 };
 
@@ -143,7 +143,7 @@ struct activate {
 
   template <class T>
   void operator()(index row, index col, view<T> block) const {
-    alignas(64) T own[detail::block_side];
+    alignas(64) T derivative[detail::block_side];
     if (derivatives.rows() == 0) {
       const bool dense = block.cols() == block.stride();  // many at once: none waits for the one before
       view<T> rows(block.data(), dense ? 1 : block.rows(), dense ? block.size() : block.cols(), dense ? block.size() : block.stride());
@@ -159,14 +159,14 @@ struct activate {
     for_each_row(block, [&](index i, auto width) {
       T* z = block.row_data(i);
       if (a == activation::gelu) {
-        gelu_with_derivative(z, z, own, width);
+        gelu_with_derivative(z, z, derivative, width);
       } else {
-        view<T> d(own, 1, width);
+        view<T> d(derivative, 1, width);
         d.setOnes();
         activate_row_backward<T>(a, d.row(0), block.row(i), d.row(0));
         activate_row<T>(a, block.row(i), block.row(i));
       }
-      save_gelu_derivative(own, derivatives.row_data(row + i) + col, width);
+      save_gelu_derivative(derivative, derivatives.row_data(row + i) + col, width);
     });
   }
 };
@@ -191,9 +191,9 @@ struct activate_backward {
 
   template <class T>
   void operator()(index row, index col, view<T> block) const {
-    alignas(64) T own[detail::block_side];
+    alignas(64) T converted[detail::block_side];
     for (index i = 0; i < block.rows(); ++i) {
-      const const_view<T> z_row(piece_as<T>(z, row + i, col, block.cols(), own), 1, block.cols());
+      const const_view<T> z_row(segment_as<T>(z, row + i, col, block.cols(), converted), 1, block.cols());
       activate_row_backward<T>(a, block.row(i), z_row.row(0), block.row(i));
     }
   }

@@ -61,12 +61,12 @@ void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> x
   const timed time(ctx.times, operation::normalization);
   const index width = dy.cols();
   scratch::mark mark(ctx.memory);
-  view<T> own = ctx.memory.take_rows<T>(ctx.threads, width);
+  view<T> converted = ctx.memory.take_rows<T>(ctx.threads, width);
   view<T> both = ctx.memory.take<T>(1, 2 * width);  // dg, db
   both.setZero();
   const auto rows = [&](index begin, index end, view<T>* sum) {
     for (index i = begin; i < end; ++i) {
-      const const_view<T> normalized(piece_as<T>(xhat, i, 0, width, own.row_data(omp_get_thread_num())), 1, width);
+      const const_view<T> normalized(segment_as<T>(xhat, i, 0, width, converted.row_data(omp_get_thread_num())), 1, width);
       if (sum != nullptr) {
         sum->row(0).head(width).array() += dy.row(i).array() * normalized.row(0).array();
         sum->row(0).tail(width) += dy.row(i);
@@ -77,7 +77,7 @@ void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> x
     }
   };
   if (dg.rows() + db.rows() > 0) {
-    sum_pieces<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
+    sum_blocks<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
   } else if (dx != nullptr) {
     parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
   }

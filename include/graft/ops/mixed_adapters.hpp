@@ -51,8 +51,8 @@ namespace detail {
 
 /// The weights WHICH of all adapters as kernels read them, in scratch memory.
 template <class P>
-std::span<const packed_b<P>> mixed_factors(std::span<const mixed_branch<P>> branches, product_weight<P> mixed_adapter_weights<P>::*which,
-                                           context& ctx) {
+std::span<const packed_b<P>> packed_weights(std::span<const mixed_branch<P>> branches, product_weight<P> mixed_adapter_weights<P>::*which,
+                                            context& ctx) {
   const auto all = ctx.memory.take_array<packed_b<P>>(branches.size());
   for (std::size_t k = 0; k < all.size(); ++k) {
     const auto* adapter = branches[k].adapter;
@@ -109,22 +109,22 @@ struct mixed_workspace {
       : unit(m.path),
         path(m.path),
         u(m.reals.row_data(omp_get_thread_num()), mixed_block, m.width),
-        own(u.data() + mixed_block * m.width, 1, std::max(m.width, m.widest)),
+        row_memory(u.data() + mixed_block * m.width, 1, std::max(m.width, m.widest)),
         input(m.operands.row_data(omp_get_thread_num()), m.tile, m.width),
         inner(input.panel(0) + packed_a<P>::size(m.tile, m.width)) {}
 
   const graft::detail::tile_unit unit;
   const tile_path path;
-  view<real> u, own;  // (64, H), one row
-  packed_a<P> input;  // (tile, H)
-  operand* inner;     // (64, K), packed, and of all branches (tile, K)
+  view<real> u, row_memory;  // (64, H), one row
+  packed_a<P> input;         // (tile, H)
+  operand* inner;            // (64, K), packed, and of all branches (tile, K)
 
   /// N rows of F from ROW on, a multiple of 32.
   static packed_a<P> rows_of(const packed_a<P>& f, index row, index n) { return {f.panel(row / packed_a<P>::format::side), n, f.depth()}; }
   /// A row of FROM as numbers, in the memory of one row.
   view<real> row_of(const const_view<operand>& from, index r) {
-    convert(from.row_data(r), own.data(), from.cols());
-    return own.window(0, 0, 1, from.cols());
+    convert(from.row_data(r), row_memory.data(), from.cols());
+    return row_memory.window(0, 0, 1, from.cols());
   }
   /// u = sum + a(z_k) W_up^T + b_up; the base's u is the sum alone.
   void branch_output(const mixed_branch<P>& b, const packed_b<P>& up, const const_view<operand>& sum, const const_view<operand>& z_k) {
@@ -169,14 +169,14 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
   view<operand> sum = s != nullptr ? s->sum.resize(rows, width) : ctx.memory.take<operand>(rows, width);
   view<operand> z = s != nullptr ? s->z.resize(rows, total) : ctx.memory.take<operand>(rows, total);
   view<real> norms = s != nullptr ? s->norms.resize(rows, 2 * std::ssize(branches)) : view<real>(nullptr, 0, 0);
-  const auto downs = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down, ctx);
-  const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
+  const auto downs = detail::packed_weights<P>(branches, &mixed_adapter_weights<P>::down, ctx);
+  const auto ups = detail::packed_weights<P>(branches, &mixed_adapter_weights<P>::up, ctx);
   const detail::mixed_memory<P> memory(branches, width, ctx);
   parallel_for(rows, memory.tile, ctx.threads, [&](index begin, index end) {
     detail::mixed_workspace<P> work(memory);
     for (index r = begin; r < end; ++r) {
-      work.own.leftCols(width) = h.row(r) + x.row(r);
-      convert(work.own.data(), sum.row_data(r), width);
+      work.row_memory.leftCols(width) = h.row(r) + x.row(r);
+      convert(work.row_memory.data(), sum.row_data(r), width);
       c.row(r).setZero();
     }
     bool packed_h = false;
@@ -236,9 +236,9 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
   scratch::mark mark(ctx.memory);
   view<real> dots = ctx.memory.take<real>(rows, std::ssize(branches));  // <dc, y_k> of each row
   view<real> dsum = dx != nullptr ? *dx : dh != nullptr ? *dh : view<real>(nullptr, 0, 0);
-  const auto ups = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up, ctx);
-  const auto ups_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::up_back, ctx);
-  const auto downs_back = detail::mixed_factors<P>(branches, &mixed_adapter_weights<P>::down_back, ctx);
+  const auto ups = detail::packed_weights<P>(branches, &mixed_adapter_weights<P>::up, ctx);
+  const auto ups_back = detail::packed_weights<P>(branches, &mixed_adapter_weights<P>::up_back, ctx);
+  const auto downs_back = detail::packed_weights<P>(branches, &mixed_adapter_weights<P>::down_back, ctx);
   const detail::mixed_memory<P> memory(branches, width, ctx);
   parallel_for(rows, memory.tile, ctx.threads, [&](index begin, index end) {
     detail::mixed_workspace<P> work(memory);
@@ -262,7 +262,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
         work.branch_output(b, ups[k], sums, z_k);
         for (index r = 0; r < n; ++r) {
           const real *u = work.u.row_data(r), *dy = dc.row_data(at + r), *gain = b.gain.data(), *shift = b.shift.data();
-          const real m = norms(at + r, 2 * column), own_r = norms(at + r, 2 * column + 1);
+          const real m = norms(at + r, 2 * column), r_k = norms(at + r, 2 * column + 1);
           real with_xhat = 0, with_gain = 0, with_shift = 0;  // <dc, gain xhat> / r, <dc, gain>, <dc, shift>
 #pragma omp simd reduction(+ : with_xhat, with_gain, with_shift)
           for (index i = 0; i < width; ++i) {
@@ -270,15 +270,15 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
             with_gain += dy[i] * gain[i];
             with_shift += dy[i] * shift[i];
           }
-          dots(at + r, column) = own_r * with_xhat + with_shift;
+          dots(at + r, column) = r_k * with_xhat + with_shift;
           if (!inputs) continue;
-          const real mean = with_gain / real(width), scale = weight * own_r, projection = own_r * own_r * with_xhat / real(width);
-          view<real> du = work.own.window(0, 0, 1, width);
-          real *own = du.data(), *total = dsum.row_data(at + r);
+          const real mean = with_gain / real(width), scale = weight * r_k, projection = r_k * r_k * with_xhat / real(width);
+          view<real> du = work.row_memory.window(0, 0, 1, width);
+          real *du_row = du.data(), *total = dsum.row_data(at + r);
 #pragma omp simd
           for (index i = 0; i < width; ++i) {
-            own[i] = scale * (dy[i] * gain[i] - mean - projection * (u[i] - m));
-            total[i] += own[i];
+            du_row[i] = scale * (dy[i] * gain[i] - mean - projection * (u[i] - m));
+            total[i] += du_row[i];
           }
           if (through) input.store(r, 0, du);
         }
@@ -311,7 +311,7 @@ void mixed_adapters_backward(const_view<typename P::real> dc, std::span<const mi
                                work.path, nullptr, in_order<P>(add{from}, store{to}));
     }
   });
-  sum_pieces<real>(rows, dw, ctx, [&](index begin, index end, view<real> total) {
+  sum_blocks<real>(rows, dw, ctx, [&](index begin, index end, view<real> total) {
     for (index r = begin; r < end; ++r) total += dots.row(r);
   });
 }
