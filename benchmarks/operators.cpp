@@ -27,10 +27,10 @@ void gelu_forward(benchmark::State& state) {
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     graft::parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
-      float own[wide];
+      float derivative[wide];
       for (index r = begin; r < end; ++r) {
-        graft::ops::gelu_with_derivative(x.data() + r * wide, y.data() + r * wide, own, wide);
-        graft::ops::save_gelu_derivative(own, derivatives.data() + r * wide, wide);
+        graft::ops::gelu_with_derivative(x.data() + r * wide, y.data() + r * wide, derivative, wide);
+        graft::ops::save_gelu_derivative(derivative, derivatives.data() + r * wide, wide);
       }
     });
   }

@@ -285,10 +285,10 @@ TEST_CASE("several threads may ask at once") {
 TEST_CASE("the config.json beside a model is taken for its own, but for the one that names another model") {
   const graft_test::temporary_folder folder;
   graft_test::write_tiny_folder(folder / "m", "bert");
-  const auto config_of = [&] { return graft::beside_model({folder / "m", "", ""}).config_path; };
+  const auto config_of = [&] { return graft::find_trunk_files({folder / "m", "", ""}).config_path; };
   CHECK(config_of() == folder / "m/config.json");
   graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "vocab_size": 20})");
-  CHECK_THROWS_WITH(graft::read_trunk_config(graft::beside_model({folder / "m", "", ""})),
+  CHECK_THROWS_WITH(graft::read_trunk_config(graft::find_trunk_files({folder / "m", "", ""})),
                     (folder / "m/config.json") + ": has no \"hidden_size\"");
   graft::write_file(folder / "m/config.json", R"({"model_type": "bert", "model_path": "model/model.safetensors"})");
   CHECK(config_of().empty());
@@ -302,7 +302,7 @@ TEST_CASE("a BERT without a pooler answers bare, and with what brings one") {
   };
   graft_test::write_tiny_folder(folder / "whole", "bert");
   graft_test::write_tiny_folder(folder / "mlm", "bert", graft::json::object(), without);
-  const auto files = [&](const std::string& name) { return graft::beside_model({folder / (name + "/model.safetensors"), "", ""}); };
+  const auto files = [&](const std::string& name) { return graft::find_trunk_files({folder / (name + "/model.safetensors"), "", ""}); };
   const std::vector<example> texts{{.text_a = "a b"}, {.text_a = "c"}};
   predictor whole(files("whole")), mlm(files("mlm"));
   check_same(mlm.predict(texts), whole.predict(texts));
@@ -345,7 +345,7 @@ TEST_CASE("weights that are no numbers are named when they are loaded, and an an
   const graft_test::temporary_folder folder;
   graft_test::write_tiny_folder(folder / "hf", "bert");
   const std::string path = folder / "hf/model.safetensors", whole = graft::read_file(path);
-  const auto files = graft::beside_model({path, "", ""});
+  const auto files = graft::find_trunk_files({path, "", ""});
   const std::string weight = "bert.encoder.layer.1.output.dense.weight";
   graft_test::overwrite_number(path, weight, 11, std::nanf(""));
   CHECK_THROWS_WITH(predictor(files),
@@ -430,6 +430,6 @@ TEST_CASE("a configuration that promises more than the weights hold is refused b
   graft::json config = graft::read_json(folder / "hf/config.json");
   config.update({{"vocab_size", 10'000'000}, {"hidden_size", 65'536}, {"num_hidden_layers", 1000}, {"intermediate_size", 1'048'576}});
   graft::write_file(folder / "hf/config.json", config.dump());
-  CHECK_THROWS_WITH(predictor(graft::beside_model({folder / "hf/model.safetensors", "", ""})),
+  CHECK_THROWS_WITH(predictor(graft::find_trunk_files({folder / "hf/model.safetensors", "", ""})),
                     Catch::Contains("was expected (does the config belong to these weights?)"));
 }

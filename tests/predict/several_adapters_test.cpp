@@ -64,7 +64,7 @@ class tuned_family {
 
   const std::vector<std::string>& names() const { return names_; }
   graft::predictor with(const std::vector<std::string>& names, graft::precision precision = graft::precision::f32) const {
-    graft::predictor p(graft::beside_model({.model_path = folder_ / "hf"}), {.precision = precision});
+    graft::predictor p(graft::find_trunk_files({.model_path = folder_ / "hf"}), {.precision = precision});
     for (const std::string& name : names) p.add(name, folder_ / name);
     return p;
   }

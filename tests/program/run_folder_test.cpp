@@ -269,9 +269,9 @@ TEST_CASE("a finished run stays where there is no room for the one that is to re
   run_folder run(root / "run");
   ordered_json args = flags();
   run.claim("train-adapter", args, false, true);
-  CHECK_THROWS_WITH(run.require_room(std::int64_t{1} << 60), Catch::Contains("has no room for the"));
+  CHECK_THROWS_WITH(run.require_disk_space(std::int64_t{1} << 60), Catch::Contains("has no room for the"));
   CHECK(fs::exists(root / "run/model.safetensors"));
-  CHECK_NOTHROW(run.require_room(1));
+  CHECK_NOTHROW(run.require_disk_space(1));
 }
 
 TEST_CASE("a finished run goes only for --force_overwrite without --resume, which args.json does not keep") {

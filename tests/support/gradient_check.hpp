@@ -79,11 +79,11 @@ void check_gradients(Part& part, std::array<graft::matrix<double>, Inputs> input
   };
 
   matrix<double> y, again;
-  typename Part::saved kept;
-  forward(y, &kept);
+  typename Part::saved saved;
+  forward(y, &saved);
   forward(again, nullptr);
   CHECK(largest_difference(y, again) == 0);
-  backward(kept, true);
+  backward(saved, true);
   const auto first = gradients_of(part);
   const auto first_dinputs = dinputs;
 
@@ -103,7 +103,7 @@ void check_gradients(Part& part, std::array<graft::matrix<double>, Inputs> input
     return again.cwiseProduct(dy).sum();
   });
 
-  backward(kept, true);
+  backward(saved, true);
   for (std::size_t i = 0; i < Inputs; ++i) CHECK(largest_difference(dinputs[i], first_dinputs[i]) == 0);
   n = 0;
   part.for_each_parameter([&](auto& p) {
@@ -113,7 +113,7 @@ void check_gradients(Part& part, std::array<graft::matrix<double>, Inputs> input
     CHECK(largest_difference(p.gradient(), matrix<double>(2 * gradient)) <= 1e-12 * (1 + gradient.cwiseAbs().sum()));
     p.gradient().setZero();
   });
-  backward(kept, false);
+  backward(saved, false);
   n = 0;
   part.for_each_parameter([&](auto& p) {
     INFO(p.name << ", no input gradient");

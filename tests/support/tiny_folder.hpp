@@ -57,26 +57,26 @@ inline void write_tiny_folder(
   std::filesystem::create_directories(folder);
   graft::write_file(folder + "/config.json", config.dump());
   graft::safetensors_writer writer;
-  std::vector<std::vector<float>> kept;
-  std::uint64_t place = 0;
+  std::vector<std::vector<float>> tensors;
+  std::uint64_t tensor_number = 0;
   for (const auto& [name, shape] : graft::trunk_tensors(graft::parse_encoder_config(config, "config.json"))) {
-    const graft::random_stream stream(1, 0, ++place);
-    auto& values = kept.emplace_back(static_cast<std::size_t>(graft::element_count(shape)));
+    const graft::random_stream stream(1, 0, ++tensor_number);
+    auto& values = tensors.emplace_back(static_cast<std::size_t>(graft::element_count(shape)));
     const float mean = name.ends_with("LayerNorm.weight") ? 1 : 0;
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = mean + static_cast<float>(0.3 * stream.normal(i));
   }
   std::size_t next = 0;
   for (const auto& [name, shape] : graft::trunk_tensors(graft::parse_encoder_config(config, "config.json"))) {
-    const auto& values = kept[next++];
+    const auto& values = tensors[next++];
     if (const auto other = rename(name)) writer.add<float>(*other, shape, std::span<const float>(values));
   }
   writer.write(folder + "/model.safetensors");
   write_vocabulary(folder, kind, tiny_pieces_of(kind));
 }
 
-/// Writes VALUE over element PLACE of the tensor NAME in the safetensors file PATH, whose header stays as it is.
+/// Writes VALUE over element ELEMENT of the tensor NAME in the safetensors file PATH, whose header stays as it is.
 template <class T>
-void overwrite_number(const std::string& path, const std::string& name, std::size_t place, T value) {
+void overwrite_number(const std::string& path, const std::string& name, std::size_t element, T value) {
   std::string bytes = graft::read_file(path);
   const auto data = [&] {
     const graft::safetensors_file file(path);
@@ -86,7 +86,7 @@ void overwrite_number(const std::string& path, const std::string& name, std::siz
     for (const auto& [each, info] : file.tensors()) first = std::min(first, info.bytes.data());
     return bytes.size() - all + static_cast<std::size_t>(file.at(name).bytes.data() - first);
   }();
-  std::memcpy(bytes.data() + data + place * sizeof(T), &value, sizeof(T));
+  std::memcpy(bytes.data() + data + element * sizeof(T), &value, sizeof(T));
   graft::write_file(path, bytes);
 }
 

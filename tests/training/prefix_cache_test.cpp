@@ -366,7 +366,7 @@ TEST_CASE("a disk that fills up while a prefix cache is written leaves what was 
   CHECK(cache_files(folder.path()) == before);
   CHECK(graft::fill_prefix_cache(model, *cache, more.rows, ctx));
   CHECK(cache->rows() == 35);
-  CHECK_THROWS_WITH(cache->require_room(graft::index{1} << 40),
+  CHECK_THROWS_WITH(cache->require_disk_space(graft::index{1} << 40),
                     Contains("has no room for the ") && Contains("MB that the prefix cache still"));
 }
 

@@ -89,8 +89,8 @@ void check_ranks(graft::index tokens) {
   for (const int ranks : {1, 2, 3, 4, 7}) {
     INFO(ranks << " ranks, " << tokens << " tokens");
     std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
-    graft_test::on_ranks(ranks, [&](graft::rank_group& own) {
-      found[static_cast<std::size_t>(own.rank())] = train_rank<P>(&own, folder / "none", false, -1, 0, tokens);
+    graft_test::on_ranks(ranks, [&](graft::rank_group& group) {
+      found[static_cast<std::size_t>(group.rank())] = train_rank<P>(&group, folder / "none", false, -1, 0, tokens);
     });
     for (const auto& one : found) CHECK(one == alone);
   }
@@ -105,15 +105,15 @@ TEST_CASE("ranks stop after one step where any of them wishes to, and another nu
   const graft_test::temporary_folder folder;
   const trained_by_ranks alone = train_rank<graft::f32>(nullptr, folder / "none");
   const std::string checkpoint = folder / "checkpoint";
-  graft_test::on_ranks(3, [&](graft::rank_group& own) {
-    const auto found = train_rank<graft::f32>(&own, checkpoint, false, 1, 2);
+  graft_test::on_ranks(3, [&](graft::rank_group& group) {
+    const auto found = train_rank<graft::f32>(&group, checkpoint, false, 1, 2);
     if (found.outcome != graft::trainer::outcome::stopped) throw graft::error("did not stop");
   });
   for (const int ranks : {1, 4}) {
     INFO(ranks << " ranks");
     std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
-    graft_test::on_ranks(ranks, [&](graft::rank_group& own) {
-      found[static_cast<std::size_t>(own.rank())] = train_rank<graft::f32>(&own, checkpoint, true);
+    graft_test::on_ranks(ranks, [&](graft::rank_group& group) {
+      found[static_cast<std::size_t>(group.rank())] = train_rank<graft::f32>(&group, checkpoint, true);
     });
     for (auto& one : found) {
       CHECK(std::equal(one.numbers.rbegin(), one.numbers.rend(), alone.numbers.rbegin()));
@@ -124,12 +124,12 @@ TEST_CASE("ranks stop after one step where any of them wishes to, and another nu
 }
 
 TEST_CASE("ranks whose parameters are not the same say so at once") {
-  const auto differ = [](graft::rank_group& own) {
+  const auto differ = [](graft::rank_group& group) {
     auto model = rank_model<graft::f32>();
-    if (own.rank() == 1) graft::trainable_parameters(model)[3]->edit()(0, 0) += 1e-6F;
+    if (group.rank() == 1) graft::trainable_parameters(model)[3]->edit()(0, 0) += 1e-6F;
     graft::context ctx;
     ctx.threads = 1;
-    ctx.group = &own;
+    ctx.group = &group;
     graft::batch b;
     for (const auto& row : graft_test::rows(9, 5).rows) b.add(row);
     graft::micro_batch_gradients<graft::adapter_classifier<graft::f32>> gradients;
@@ -143,7 +143,7 @@ namespace {
 /// A rank that notes who exchanges, and how often.
 class watched_rank final : public graft_test::thread_rank {
  public:
-  watched_rank(graft_test::meeting_place& place, int rank) : thread_rank(place, rank) {}
+  watched_rank(graft_test::shared_buffers& buffers, int rank) : thread_rank(buffers, rank) {}
   void exchange(std::span<const outgoing> out, std::span<const incoming> in) override {
     by_caller = by_caller || std::this_thread::get_id() == caller;
     thread_rank::exchange(out, in);
@@ -163,14 +163,14 @@ struct waiting_model : graft::adapter_classifier<graft::f32> {
       (*inner)(l);
       if (l == 0 || --passes[static_cast<std::size_t>(l)] > 0) return;
       ++layers;
-      for (int waited = 0; own->exchanges < layers && waited < 10000; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      before_the_end += own->exchanges >= layers ? 1 : 0;
+      for (int waited = 0; group->exchanges < layers && waited < 10000; ++waited) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      before_the_end += group->exchanges >= layers ? 1 : 0;
     };
     const graft::function_view<void(graft::index)> told = wait;
     const graft::gradients_into scope(ctx, ctx.gradients(), &told);
     classifier::backward(d, b, t, ctx);
   }
-  watched_rank* own = nullptr;
+  watched_rank* group = nullptr;
   std::array<int, 3> passes{};  // micro-batches of this rank that are to come through a layer
   int before_the_end = 0;
 };
@@ -183,25 +183,25 @@ TEST_CASE("what upper layers' gradients are is exchanged while lower ones are co
   std::vector<graft::index> cuts;
   graft::micro_batches(b, 30, cuts);
   const graft::index leaves = std::ssize(cuts) - 1;
-  graft_test::meeting_place place(2);
+  graft_test::shared_buffers buffers(2);
   std::vector<std::thread> ranks;
   std::array<std::string, 2> wrong;
   for (int r = 0; r < 2; ++r) {
     ranks.emplace_back([&, r] {
-      watched_rank own(place, r);
+      watched_rank group(buffers, r);
       waiting_model model{rank_model<graft::f32>()};
-      model.own = &own;
+      model.group = &group;
       model.passes.fill(static_cast<int>(graft::detail::first_leaf(leaves, r + 1, 2) - graft::detail::first_leaf(leaves, r, 2)));
       graft::context ctx;
       ctx.threads = 1;
-      ctx.group = &own;
+      ctx.group = &group;
       graft::micro_batch_gradients<waiting_model> gradients;
       gradients.add(model, b, graft::task_kind::classification, 1, 30, ctx);
-      if (model.before_the_end != 2 || own.exchanges != 3) {
+      if (model.before_the_end != 2 || group.exchanges != 3) {
         wrong[static_cast<std::size_t>(r)] =
-            std::to_string(model.before_the_end) + " of 2 before the end, " + std::to_string(own.exchanges) + " of 3 in all";
+            std::to_string(model.before_the_end) + " of 2 before the end, " + std::to_string(group.exchanges) + " of 3 in all";
       }
-      if (own.by_caller) wrong[static_cast<std::size_t>(r)] += ", by the thread that computes";
+      if (group.by_caller) wrong[static_cast<std::size_t>(r)] += ", by the thread that computes";
     });
   }
   for (auto& rank : ranks) rank.join();
@@ -210,20 +210,20 @@ TEST_CASE("what upper layers' gradients are is exchanged while lower ones are co
 }
 
 TEST_CASE("a rank whose computing fails, and one that cannot send, say so when nothing of it runs any more") {
-  graft_test::meeting_place place(1);
-  graft_test::thread_rank alone(place, 0);
+  graft_test::shared_buffers buffers(1);
+  graft_test::thread_rank alone(buffers, 0);
   const std::vector<graft::gradient_segment> segments{{1, 1, 2}, {0, 0, 1}};
   std::vector<float> block{1, 2};
   graft::detail::spread_sum<float> sums;
   int firsts = 0;
-  const auto own = [&](graft::detail::tree_node) { return block.data(); };
+  const auto block_of = [&](graft::detail::tree_node) { return block.data(); };
   const auto first = [&] { ++firsts; };
-  CHECK_THROWS_WITH(sums.add(alone, 1, segments, own, first, [](auto&&) { throw graft::error("no memory"); }), "no memory");
+  CHECK_THROWS_WITH(sums.add(alone, 1, segments, block_of, first, [](auto&&) { throw graft::error("no memory"); }), "no memory");
   CHECK(firsts == 0);
   const auto cannot = [&] { throw graft::backend_error("no network"); };
   const auto compute = [](auto&& done) { done(0), done(1); };
-  CHECK_THROWS_WITH(sums.add(alone, 1, segments, own, cannot, compute), "no network");
-  const float* const sum = sums.add(alone, 1, segments, own, first, compute);
+  CHECK_THROWS_WITH(sums.add(alone, 1, segments, block_of, cannot, compute), "no network");
+  const float* const sum = sums.add(alone, 1, segments, block_of, first, compute);
   CHECK(firsts == 1);
   CHECK(std::equal(block.begin(), block.end(), sum));
 }

@@ -438,7 +438,7 @@ TEST_CASE("what was computed from a model that changed is dropped, and what was 
   {
     auto model = tiny_model();
     graft::training_observer counting;
-    counting.keep = [&] { ++asked; };
+    counting.check_inputs = [&] { ++asked; };
     graft::trainer_of(model, two_classes(), o, train, &train).run(counting);
   }
   REQUIRE(asked > 5);  // once a step and more
@@ -447,7 +447,7 @@ TEST_CASE("what was computed from a model that changed is dropped, and what was 
     auto model = tiny_model();
     int now = 0;
     graft::training_observer observer;
-    observer.keep = [&] {
+    observer.check_inputs = [&] {
       if (++now == at) throw graft::format_error("m", "has changed");
     };
     CHECK_THROWS_WITH(graft::trainer_of(model, two_classes(), o, train, &train).run(observer), "m: has changed");

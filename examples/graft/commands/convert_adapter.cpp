@@ -100,7 +100,7 @@ int convert_adapter(int argc, const char* const* argv) {
                       " has no use for it");
   if (files.model_path.empty() && files.config_path.empty())
     throw usage_error("--model_path or --model_config_path is missing: one says how large the encoder is");
-  if (!files.model_path.empty()) files = beside_model(files);
+  if (!files.model_path.empty()) files = find_trunk_files(files);
   const encoder_config config = read_trunk_config(files);
   adapter_file a = is_adapterhub_setup(input) || to == "adapterhub" ? open_tuned(input, config) : open_adapter(input, config);
   print_notes(a.notes);

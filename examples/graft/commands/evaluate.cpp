@@ -192,7 +192,7 @@ int evaluate(int argc, const char* const* argv) {
   try {
     scored_rows s;
     s.rows = labeled_rows(q);
-    q.files = beside_model(q.files);
+    q.files = find_trunk_files(q.files);
     const auto brings_ids = [](const example& row) { return !row.input_ids.empty(); };
     if (std::all_of(s.rows.begin(), s.rows.end(), brings_ids)) q.files.tokenizer_path.clear();
     const predictor model = model_of(q);

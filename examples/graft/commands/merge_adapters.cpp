@@ -187,15 +187,15 @@ int merge_adapters(int argc, const char* const* argv) {
   if (!flags.parse(argc, argv)) return 0;
   if (input.empty() == list.empty()) throw usage_error("give --adapter_path for one adapter, or --adapter_weights_path for several");
 
-  files = beside_model(files);
+  files = find_trunk_files(files);
   const encoder_config config = read_trunk_config(files);
   const tensor_source trunk = open_model(files.model_path, config.model_type);
   const std::string print = fingerprint(trunk, to_json(config), trunk_tensors(config, trunk));
   print_notes(trunk_notes(config, trunk));
   named_adapters adapters;
   const auto named = list.empty() ? std::vector<std::pair<std::string, std::string>>{{"adapter", input}} : read_adapter_list(list);
-  for (const auto& [own, path] : named) {
-    adapters.emplace_back(own, open_adapter(path, config));
+  for (const auto& [member, path] : named) {
+    adapters.emplace_back(member, open_adapter(path, config));
     print_notes(adapters.back().second.notes);
     check_trunk(adapters.back().second.description, print, path);
     check_of_trunk(adapters.back().second, trunk);

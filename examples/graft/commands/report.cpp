@@ -91,8 +91,8 @@ std::string table_text(const shown_task& task) {
   for (const auto& row : rows) {
     std::string line = "  ";
     for (std::size_t c = 0; c < std::min(row.size(), widths.size()); ++c) {
-      const std::string room(widths[c] - row[c].size() + 2, ' ');
-      line += c == 0 || c + 1 == widths.size() ? row[c] + room : room.substr(2) + row[c] + "  ";
+      const std::string padding(widths[c] - row[c].size() + 2, ' ');
+      line += c == 0 || c + 1 == widths.size() ? row[c] + padding : padding.substr(2) + row[c] + "  ";
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
   }

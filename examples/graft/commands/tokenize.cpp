@@ -38,8 +38,8 @@ int tokenize(int argc, const char* const* argv) {
   std::vector<text_span> spans;
   for (std::string_view line; lines.next(line);) {
     output.clear();
-    auto* places = offsets ? &spans : nullptr;
-    const auto ids = special_tokens ? model.encode(line, false, places) : model.encode_plain(line, places);
+    auto* offset_list = offsets ? &spans : nullptr;
+    const auto ids = special_tokens ? model.encode(line, false, offset_list) : model.encode_plain(line, offset_list);
     for (std::size_t i = 0; i < ids.size(); ++i) {
       if (!output.empty()) output += ' ';
       output += tokens ? printable(model.token(ids[i]), std::string::npos) : std::to_string(ids[i]);

@@ -86,7 +86,7 @@ void leave_layers_out(lora_options& o, const std::vector<index>& leave_out, cons
 template <class Number>
 std::map<std::string, Number> pattern_of(const std::vector<std::string>& texts, const char* flag, const lora_options& o, Number usual,
                                          const prepared_run& run) {
-  std::map<std::string, Number> own;
+  std::map<std::string, Number> by_layer;
   const auto layers = dense_layers(run.config, run.tasks.task.num_labels());
   for (const std::string& text : texts) {
     const std::size_t equals = text.rfind('=');
@@ -98,14 +98,14 @@ std::map<std::string, Number> pattern_of(const std::vector<std::string>& texts, 
     for (const auto& [layer, shape] : layers) {
       if (!o.updates(layer) || !is_target(layer, target)) continue;
       found = true;
-      own[layer] = value;
+      by_layer[layer] = value;
     }
     if (failed == std::errc() && stop == text.data() + text.size() && found) continue;
     throw usage_error(std::string("--") + flag + " has \"" + text +
                       "\", TARGET=NUMBER was expected, TARGET a layer that --lora_target updates");
   }
-  std::erase_if(own, [&](const auto& one) { return one.second == usual; });
-  return own;
+  std::erase_if(by_layer, [&](const auto& one) { return one.second == usual; });
+  return by_layer;
 }
 
 int train_one(prepared_run& run) {

@@ -89,10 +89,10 @@ int train_mix(prepared_run& run) {
   const auto names = mix.mixed_names();
   model_hooks hooks;
   if (!fusion)
-    hooks.log_step = [&](log_writer& log, const ordered_json& place, std::int64_t step, std::int64_t total) {
+    hooks.log_step = [&](log_writer& log, const ordered_json& step_position, std::int64_t step, std::int64_t total) {
       const std::int64_t every = std::max<std::int64_t>(1, (total + 999) / 1000);
       if (step % every != 0 && step != total) return;
-      log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", place}});
+      log.write("weights", {{"weights", weights_entry(model, names)}, {"tgs", step_position}});
     };
   const int exit_code = train_model(
       model, run, fusion && mode == multi_adapter_ft_mode::base ? "fusion and head" : trained_text(mode, mix.include_flex), hooks);

@@ -95,14 +95,14 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
   std::vector<std::vector<std::string>> commands;
   std::map<std::string, std::size_t> folders;
   for (std::size_t run = 0; run < count; ++run) {
-    std::map<std::string, ordered_json> own;
+    std::map<std::string, ordered_json> run_flags;
     std::size_t rest = run;
     for (auto each = varied.rbegin(); each != varied.rend(); ++each) {
-      own[each->name] = each->values[rest % each->values.size()];
+      run_flags[each->name] = each->values[rest % each->values.size()];
       rest /= each->values.size();
     }
     std::string folder;
-    for (const auto& each : varied) folder += (folder.empty() ? "" : "_") + folder_part(each.name, own[each.name]);
+    for (const auto& each : varied) folder += (folder.empty() ? "" : "_") + folder_part(each.name, run_flags[each.name]);
     if (folder.size() > 200) folder = "run-" + std::to_string(run + 1);
     const std::size_t alike = ++folders[folder];
     if (alike > 1) folder += "_" + std::to_string(alike);
@@ -120,7 +120,7 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
       } else if (name == "output_dir" && value.is_string() && !folder.empty()) {
         add(name, (std::filesystem::path(value.get<std::string>()) / folder).string());
       } else {
-        add(name, own.contains(name) ? own[name] : value);
+        add(name, run_flags.contains(name) ? run_flags[name] : value);
       }
     }
     std::vector<const char*> pointers;

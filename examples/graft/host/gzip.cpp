@@ -29,11 +29,11 @@ std::size_t gunzip::unpack(std::string_view& packed, char* into, std::size_t cou
     begun_ = inside_ = true;
   }
   constexpr std::size_t most = 1U << 30;
-  const auto some = static_cast<uInt>(std::min(packed.size(), most)), room = static_cast<uInt>(std::min(count, most));
+  const auto some = static_cast<uInt>(std::min(packed.size(), most)), capacity = static_cast<uInt>(std::min(count, most));
   z_->next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   z_->avail_in = some;
   z_->next_out = reinterpret_cast<Bytef*>(into);
-  z_->avail_out = room;
+  z_->avail_out = capacity;
   const int code = ::inflate(z_.get(), Z_NO_FLUSH);
   packed.remove_prefix(some - z_->avail_in);
   offset_ += some - z_->avail_in;
@@ -44,7 +44,7 @@ std::size_t gunzip::unpack(std::string_view& packed, char* into, std::size_t cou
                                     "; gzip -t says the same of such a file: get it anew");
   }
   inside_ = code != Z_STREAM_END;
-  return room - z_->avail_out;
+  return capacity - z_->avail_out;
 }
 
 void gunzip::finish() const {

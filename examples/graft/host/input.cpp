@@ -45,9 +45,9 @@ std::size_t input_bytes::read_raw(char* into, std::size_t count) {
 }
 
 bool input_bytes::fill() {
-  constexpr std::size_t piece = 64U << 10;
-  packed_.resize(piece);
-  packed_.resize(read_raw(packed_.data(), piece));
+  constexpr std::size_t block_bytes = 64U << 10;
+  packed_.resize(block_bytes);
+  packed_.resize(read_raw(packed_.data(), block_bytes));
   left_ = packed_;
   return !left_.empty();
 }

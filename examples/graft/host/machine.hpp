@@ -64,32 +64,32 @@ inline std::string first_line(const std::filesystem::path& path) {
 /// as far as they are mounted here. ROOT is where the file system begins: "/" but in tests.
 inline std::vector<std::filesystem::path> control_groups(const std::string& controller, const std::filesystem::path& root) {
   namespace fs = std::filesystem;
-  std::optional<std::string> own[2];  // the process's group: version 1, version 2
+  std::optional<std::string> group[2];  // the process's group: version 1, version 2
   std::ifstream groups(root / "proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {  // "4:cpu,cpuacct:/group" or "0::/group"
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const auto names = split(line.substr(first + 1, second - first - 1), ',');
-    if (names == std::vector<std::string>{""}) own[1] = line.substr(second + 1);
-    if (std::find(names.begin(), names.end(), controller) != names.end()) own[0] = line.substr(second + 1);
+    if (names == std::vector<std::string>{""}) group[1] = line.substr(second + 1);
+    if (std::find(names.begin(), names.end(), controller) != names.end()) group[0] = line.substr(second + 1);
   }
   std::vector<fs::path> folders;
   std::ifstream mounts(root / "proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {  // "36 35 98:0 ROOT PLACE options [more] - TYPE source options"
+  for (std::string line; std::getline(mounts, line);) {  // "36 35 98:0 ROOT MOUNT_POINT options [more] - TYPE source options"
     const std::size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
     const auto before = split(line.substr(0, dash), ' '), after = split(line.substr(dash + 3), ' ');
     if (before.size() < 5 || after.size() < 3 || (after[0] != "cgroup" && after[0] != "cgroup2")) continue;
     const int version = after[0] == "cgroup2" ? 1 : 0;
     const auto options = split(after[2], ',');
-    if (!own[version] || (version == 0 && std::find(options.begin(), options.end(), controller) == options.end())) continue;
+    if (!group[version] || (version == 0 && std::find(options.begin(), options.end(), controller) == options.end())) continue;
     // What is mounted is the group ROOT with all below it. A group that is not below it, seen from inside a container, is ROOT itself.
     const std::string mounted = before[3] == "/" ? "" : before[3];
-    std::string below = *own[version];
+    std::string below = *group[version];
     below = below == mounted || below.starts_with(mounted + "/") ? below.substr(mounted.size()) : "";
-    std::string place = before[4];
-    for (std::size_t at = 0; (at = place.find("\\040", at)) != std::string::npos;) place.replace(at, 4, " ");
-    const fs::path top = root / fs::path(place).relative_path();
+    std::string mount_point = before[4];
+    for (std::size_t at = 0; (at = mount_point.find("\\040", at)) != std::string::npos;) mount_point.replace(at, 4, " ");
+    const fs::path top = root / fs::path(mount_point).relative_path();
     fs::path folder = top;
     folders.push_back(folder);
     for (const auto& part : fs::path(below).relative_path()) {

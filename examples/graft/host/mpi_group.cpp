@@ -92,12 +92,12 @@ class world final : public mpi_group {
     const under_way call(calls_);
     std::vector<MPI_Request> requests;
     for (const incoming& one : in) {
-      for_pieces(one.bytes, [&](std::byte* bytes, int count) {
+      for_each_chunk(one.bytes, [&](std::byte* bytes, int count) {
         require(MPI_Irecv(bytes, count, MPI_BYTE, one.rank, 0, MPI_COMM_WORLD, &requests.emplace_back()), "MPI_Irecv");
       });
     }
     for (const outgoing& one : out) {
-      for_pieces(one.bytes, [&](const std::byte* bytes, int count) {
+      for_each_chunk(one.bytes, [&](const std::byte* bytes, int count) {
         require(MPI_Isend(bytes, count, MPI_BYTE, one.rank, 0, MPI_COMM_WORLD, &requests.emplace_back()), "MPI_Isend");
       });
     }
@@ -113,13 +113,14 @@ class world final : public mpi_group {
       }
       return;
     }
-    std::vector<int> counts, places;
+    std::vector<int> counts, displacements;
     for (std::size_t r = 0; r + 1 < begins.size(); ++r) {
       counts.push_back(static_cast<int>(begins[r + 1] - begins[r]));
-      places.push_back(static_cast<int>(begins[r]));
+      displacements.push_back(static_cast<int>(begins[r]));
     }
     std::vector<MPI_Request> request(1);
-    require(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all.data(), counts.data(), places.data(), MPI_BYTE, MPI_COMM_WORLD, request.data()),
+    require(MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_BYTE, all.data(), counts.data(), displacements.data(), MPI_BYTE, MPI_COMM_WORLD,
+                            request.data()),
             "MPI_Iallgatherv");
     wait_for(request, "gathering from all ranks");
   }
@@ -181,16 +182,16 @@ class world final : public mpi_group {
   }
 
   template <class Byte, class F>
-  static void for_pieces(std::span<Byte> bytes, F&& f) {
+  static void for_each_chunk(std::span<Byte> bytes, F&& f) {
     while (!bytes.empty()) {
-      const auto piece = bytes.first(std::min(bytes.size(), most_at_once));
-      f(piece.data(), static_cast<int>(piece.size()));
-      bytes = bytes.subspan(piece.size());
+      const auto chunk = bytes.first(std::min(bytes.size(), most_at_once));
+      f(chunk.data(), static_cast<int>(chunk.size()));
+      bytes = bytes.subspan(chunk.size());
     }
   }
 
   static void broadcast_from(int rank, std::span<std::byte> all) {
-    for_pieces(all, [&](std::byte* bytes, int count) {
+    for_each_chunk(all, [&](std::byte* bytes, int count) {
       std::vector<MPI_Request> request(1);
       require(MPI_Ibcast(bytes, count, MPI_BYTE, rank, MPI_COMM_WORLD, request.data()), "MPI_Ibcast");
       wait_for(request, "a broadcast");
@@ -202,25 +203,27 @@ class world final : public mpi_group {
     require(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
     int ranks = 0;
     MPI_Comm_size(node, &ranks);
-    cpu_set_t own;
-    CPU_ZERO(&own);
-    ::sched_getaffinity(0, sizeof own, &own);
+    cpu_set_t processors;
+    CPU_ZERO(&processors);
+    ::sched_getaffinity(0, sizeof processors, &processors);
     std::vector<cpu_set_t> all(static_cast<std::size_t>(ranks));
-    require(MPI_Allgather(&own, sizeof own, MPI_BYTE, all.data(), sizeof own, MPI_BYTE, node), "MPI_Allgather");
-    sharing_ = std::count_if(all.begin(), all.end(), [&](const cpu_set_t& one) { return CPU_EQUAL(&one, &own) != 0; });
+    require(MPI_Allgather(&processors, sizeof processors, MPI_BYTE, all.data(), sizeof processors, MPI_BYTE, node), "MPI_Allgather");
+    sharing_ = std::count_if(all.begin(), all.end(), [&](const cpu_set_t& one) { return CPU_EQUAL(&one, &processors) != 0; });
     MPI_Comm_free(&node);
   }
 
   /// How long a byte is on its way between neighbours, where it takes longest: the shortest of some tries, since a processor may be busy.
   void measure_latency() {
-    std::byte own{}, got{};
+    std::byte sent{}, received{};
     const int next = (rank_ + 1) % size_, before = (rank_ + size_ - 1) % size_;
     double shortest = 1e9;
     for (int i = 0; i < 5; ++i) {
       require(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
       const double begun = MPI_Wtime();
-      require(MPI_Sendrecv(&own, 1, MPI_BYTE, next, 0, &got, 1, MPI_BYTE, before, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "MPI_Sendrecv");
-      require(MPI_Sendrecv(&own, 1, MPI_BYTE, before, 0, &got, 1, MPI_BYTE, next, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE), "MPI_Sendrecv");
+      require(MPI_Sendrecv(&sent, 1, MPI_BYTE, next, 0, &received, 1, MPI_BYTE, before, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+              "MPI_Sendrecv");
+      require(MPI_Sendrecv(&sent, 1, MPI_BYTE, before, 0, &received, 1, MPI_BYTE, next, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE),
+              "MPI_Sendrecv");
       shortest = std::min(shortest, (MPI_Wtime() - begun) / 2);
     }
     require(MPI_Allreduce(&shortest, &latency_, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD), "MPI_Allreduce");

@@ -25,7 +25,7 @@ std::unique_ptr<mpi_group>& joined() {
   return group;
 }
 
-int& own_errors() {  // standard error as it was
+int& original_stderr() {  // standard error as it was
   static int descriptor = -1;
   return descriptor;
 }
@@ -40,7 +40,7 @@ std::string processor() {
 
 void be_silent() {
   const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  own_errors() = ::fcntl(2, F_DUPFD_CLOEXEC, 3);
+  original_stderr() = ::fcntl(2, F_DUPFD_CLOEXEC, 3);
   for (const int stream : {1, 2}) {
     if (nowhere >= 0) ::dup2(nowhere, stream);
   }
@@ -82,10 +82,10 @@ std::int64_t ranks_that_share_processors() { return ranks() == nullptr ? 1 : joi
 
 void require_same_on_ranks(const rank_facts& facts) {
   if (ranks() == nullptr) return;
-  std::string own;
+  std::string facts_text;
   const auto one_line = [](const std::string& text) { return printable(text, 4000); };
-  for (const auto& [name, value] : facts) own += one_line(name) + '\t' + one_line(value) + '\n';
-  const auto all = gather_texts(*ranks(), own);
+  for (const auto& [name, value] : facts) facts_text += one_line(name) + '\t' + one_line(value) + '\n';
+  const auto all = gather_texts(*ranks(), facts_text);
   for (std::size_t r = 1; r < all.size(); ++r) {
     std::istringstream first(all[0]), other(all[r]);
     for (std::string expected, found;; expected.clear(), found.clear()) {
@@ -122,8 +122,8 @@ std::string begin_last_words(bool names_rank) {
   if (!joined()->claim_last_words()) {
     waits(2000);
     if (is_first_rank()) be_silent();
-  } else if (own_errors() >= 0) {
-    ::dup2(own_errors(), 2);
+  } else if (original_stderr() >= 0) {
+    ::dup2(original_stderr(), 2);
   }
   return names_rank ? "rank " + std::to_string(ranks()->rank()) + " of " + std::to_string(ranks()->size()) + ": " : "";
 }

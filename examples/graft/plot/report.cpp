@@ -94,10 +94,10 @@ namespace graft::program {
 plot_files write_plots(const std::string& run_folder, const std::string& output_folder) {
   const run_log log = read_run_log(run_folder);
   const std::vector<picture> drawn = pictures(log);
-  const std::filesystem::path place = std::filesystem::absolute(output_folder) / "";  // with or without a slash at its end
+  const std::filesystem::path output_path = std::filesystem::absolute(output_folder) / "";  // with or without a slash at its end
   std::error_code none;
-  if (std::filesystem::equivalent(place.parent_path().parent_path() / "", std::filesystem::path(run_folder) / "", none)) {
-    detail::refuse_link(place.parent_path().string(), std::filesystem::file_type::directory);
+  if (std::filesystem::equivalent(output_path.parent_path().parent_path() / "", std::filesystem::path(run_folder) / "", none)) {
+    detail::refuse_link(output_path.parent_path().string(), std::filesystem::file_type::directory);
   }
   make_folder(output_folder);
   plot_files out{{}, log.warnings};

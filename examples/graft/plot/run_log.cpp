@@ -119,9 +119,9 @@ run_log_reader::run_log_reader(const std::string& folder) {
   if (log_.loss.empty() && log_.validation.empty() && log_.site_weights.empty()) {
     throw format_error(folder, "holds no logs (looked for rows in <unix seconds>/{loss_train,train_val,weights}.zlog); " + looked_for);
   }
-  log_.args = json_beside("args.json");
-  log_.metrics = json_beside("val_metrics.json");
-  log_.report = json_beside("val_report.json");
+  log_.args = json_in_folder("args.json");
+  log_.metrics = json_in_folder("val_metrics.json");
+  log_.report = json_in_folder("val_report.json");
 }
 
 run_log run_log_reader::log() && { return std::move(log_); }
@@ -239,7 +239,7 @@ void run_log_reader::read_weights() {
   }
 }
 
-ordered_json run_log_reader::json_beside(const std::string& name) {
+ordered_json run_log_reader::json_in_folder(const std::string& name) {
   const std::string path = log_.folder + "/" + name;
   if (!is_there(path)) return {};
   try {

@@ -92,13 +92,13 @@ template <class Row>
 void merge_steps(std::vector<Row>& rows) {
   const auto by_step = [](const Row& a, const Row& b) { return a.first < b.first; };
   if (!std::is_sorted(rows.begin(), rows.end(), by_step)) std::stable_sort(rows.begin(), rows.end(), by_step);
-  std::size_t kept = 0;
+  std::size_t count = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i + 1 < rows.size() && rows[i + 1].first == rows[i].first) continue;
-    if (kept != i) rows[kept] = std::move(rows[i]);
-    ++kept;
+    if (count != i) rows[count] = std::move(rows[i]);
+    ++count;
   }
-  rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(kept), rows.end());
+  rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(count), rows.end());
 }
 
 class run_log_reader {
@@ -131,7 +131,7 @@ class run_log_reader {
   void read_weights();
 
   /// The file NAME beside the logs, which are drawn without it where it cannot be read.
-  ordered_json json_beside(const std::string& name);
+  ordered_json json_in_folder(const std::string& name);
 
   run_log log_;
   std::vector<std::pair<std::int64_t, std::string>> parts_;

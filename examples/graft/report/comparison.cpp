@@ -70,7 +70,7 @@ stored_answers::stored_answers(const std::string& path) {
 }
 
 std::size_t stored_answers::add(const run_setting& setting) {
-  auto& own = logits_.emplace_back();
+  auto& setting_logits = logits_.emplace_back();
   for (const finished_run& run : setting.runs) {
     if (!run.answers.empty() && run.answers != answers_digest(rows_)) {
       throw format_error(run.log.folder, task_.kind == task_kind::token_classification
@@ -78,7 +78,7 @@ std::size_t stored_answers::add(const run_setting& setting) {
                                                "the rows are others now"
                                              : "was evaluated on other validation rows than the task's now: their labels differ");
     }
-    own.push_back(read_answers(run.log.folder + "/val_preds.csv", begins_.back(), task_.num_labels()));
+    setting_logits.push_back(read_answers(run.log.folder + "/val_preds.csv", begins_.back(), task_.num_labels()));
   }
   return logits_.size() - 1;
 }
@@ -93,12 +93,12 @@ double stored_answers::mean_score(std::size_t setting, const std::vector<std::si
   }
   double sum = 0;
   for (const matrix<double>& logits : logits_[setting]) {
-    matrix<double> own(answers, logits.cols());
+    matrix<double> drawn_logits(answers, logits.cols());
     index at = 0;
     for (const std::size_t row : rows) {
-      for (index from = begins_[row]; from < begins_[row + 1]; ++from) own.row(at++) = logits.row(from);
+      for (index from = begins_[row]; from < begins_[row + 1]; ++from) drawn_logits.row(at++) = logits.row(from);
     }
-    sum += evaluate(task_, own, drawn).major;
+    sum += evaluate(task_, drawn_logits, drawn).major;
   }
   return sum / static_cast<double>(logits_[setting].size());
 }

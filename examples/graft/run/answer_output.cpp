@@ -27,7 +27,7 @@ std::string behind_links(const std::string& path) {
 
 }  // namespace
 
-std::string answer_output::name_beside(const std::string& path) { return behind_links(path) + ".partial"; }
+std::string answer_output::partial_path(const std::string& path) { return behind_links(path) + ".partial"; }
 
 void answer_output::open() {
   if (file_) return;
@@ -37,21 +37,21 @@ void answer_output::open() {
   }
   struct stat there {};
   const bool replaces = ::stat(path_.c_str(), &there) == 0 && S_ISREG(there.st_mode) && there.st_size > 0;
-  if (!beside_) beside_ = replaces;
-  growing_ = *beside_ ? name_beside(path_) : path_;
+  if (!is_partial_) is_partial_ = replaces;
+  growing_ = *is_partial_ ? partial_path(path_) : path_;
   file_.emplace(::open(growing_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666));
   if (!*file_) fail(errno);
   struct stat status {};
   regular_ = ::fstat(file_->number(), &status) == 0 && S_ISREG(status.st_mode);
   if (!regular_) return;
   if (::ftruncate(file_->number(), static_cast<off_t>(size_)) != 0 || ::lseek(file_->number(), 0, SEEK_END) < 0) fail(errno);
-  if (!replaces || !*beside_) return;
+  if (!replaces || !*is_partial_) return;
   if (::geteuid() == 0) (void)!::fchown(file_->number(), there.st_uid, there.st_gid);  // as what it replaces, where that can be
   (void)!::fchmod(file_->number(), there.st_mode & 07777);
 }
 
-void answer_output::go_on(bool beside, std::uint64_t bytes, const std::string& pending) {
-  beside_ = beside;
+void answer_output::go_on(bool partial, std::uint64_t bytes, const std::string& pending) {
+  is_partial_ = partial;
   size_ = bytes;
   open();
   write(pending);
@@ -97,7 +97,7 @@ void answer_output::finish() {
   if (path_.empty()) return;
   if (regular_ && ::fsync(file_->number()) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP) fail(errno);
   if (!file_->close()) fail(errno);
-  if (regular_ && *beside_ && ::rename(growing_.c_str(), behind_links(path_).c_str()) != 0) fail(errno);
+  if (regular_ && *is_partial_ && ::rename(growing_.c_str(), behind_links(path_).c_str()) != 0) fail(errno);
 }
 
 answer_output::~answer_output() {
@@ -112,7 +112,7 @@ void answer_output::fail(int reason) const {
   throw backend_error((path_.empty() ? "standard output cannot be written: " : growing_ + ": cannot be written: ") + std::strerror(reason));
 }
 
-kept_table::kept_table(const std::string& path) : path_(path), packed_(path.ends_with(".gz") || path.ends_with(".gz.partial")) {
+resumed_table::resumed_table(const std::string& path) : path_(path), packed_(path.ends_with(".gz") || path.ends_with(".gz.partial")) {
   if (packed_) {
     bytes_of_.emplace(path);
     gunzip_.emplace(path);
@@ -122,7 +122,7 @@ kept_table::kept_table(const std::string& path) : path_(path), packed_(path.ends
   if (!file_) throw format_error(path, std::string("cannot be opened: ") + std::strerror(errno));
 }
 
-bool kept_table::next(std::string& line, std::size_t size) {
+bool resumed_table::next(std::string& line, std::size_t size) {
   if (!packed_ && size > 0) {
     line.resize(size);
     file_.read(line.data(), static_cast<std::streamsize>(size));
@@ -148,20 +148,20 @@ bool kept_table::next(std::string& line, std::size_t size) {
 }
 
 /// The next member. One that is smaller than those before, or broken, is the last: what it holds of whole lines is to be packed anew.
-bool kept_table::next_block() {
+bool resumed_table::next_block() {
   if (ended_) return false;
   text_.clear();
   at_ = 0;
   bool foreign = false, over = false;
   try {
-    for (char piece[4096]; !foreign;) {
+    for (char unpacked[4096]; !foreign;) {
       if (left_.empty()) {
         raw_.resize(answer_output::block);
         raw_.resize(bytes_of_->read(raw_.data(), raw_.size()));
         left_ = raw_;
         if (left_.empty()) break;
       }
-      text_.append(piece, gunzip_->unpack(left_, piece, sizeof piece));
+      text_.append(unpacked, gunzip_->unpack(left_, unpacked, sizeof unpacked));
       const std::size_t end = text_.size() < answer_output::block ? text_.npos : text_.find('\n', answer_output::block - 1);
       foreign = over || (end != text_.npos && end + 1 < text_.size());
       over = !gunzip_->inside() && !text_.empty();

@@ -40,13 +40,13 @@ class answer_output {
   /// The beginning of a plain file that was begun becomes START, which is as long as what stands there.
   void replace_start(std::string_view start);
   /// Goes on with the file, or with the one beside it, behind its first BYTES; PENDING are lines that go before what is written next.
-  void go_on(bool beside, std::uint64_t bytes, const std::string& pending);
+  void go_on(bool partial, std::uint64_t bytes, const std::string& pending);
 
   /// Where a table for PATH grows when something stands there.
-  static std::string name_beside(const std::string& path);
+  static std::string partial_path(const std::string& path);
 
  private:
-  friend class kept_table;
+  friend class resumed_table;
   static constexpr std::size_t block = 64U << 10;
 
   bool packs() const { return path_.ends_with(".gz"); }
@@ -55,7 +55,7 @@ class answer_output {
   [[noreturn]] void fail(int reason) const;
 
   std::string path_, growing_;
-  std::optional<bool> beside_;
+  std::optional<bool> is_partial_;
   std::optional<graft::detail::descriptor> file_;
   bool regular_ = false;
   std::uint64_t size_ = 0;
@@ -63,10 +63,10 @@ class answer_output {
 };
 
 /// The whole records of a table that an earlier run left, one after the other; a broken one at the end is none.
-class kept_table {
+class resumed_table {
  public:
   /// @throws format_error  it cannot be read
-  explicit kept_table(const std::string& path);
+  explicit resumed_table(const std::string& path);
 
   /// RECORD becomes the next one, a line with its end, or SIZE bytes if that is not 0; false when there is none.
   /// @throws format_error  gzip data of another kind than answer_output writes

@@ -58,9 +58,9 @@ std::string answer_table::several_row(const answer& a) const {
 }
 
 std::string answer_table::error_row(const answer& a) const {
-  const std::string place = a.line != 0 ? "line " + std::to_string(a.line) + ": " : "";
+  const std::string at_line = a.line != 0 ? "line " + std::to_string(a.line) + ": " : "";
   const std::string rest = several_ ? "\t{}" : std::string(labels_.size() - (numbers_ ? 1 : 0), '\t');
-  return "error: " + printable(place + a.error, 4000) + rest + '\n';
+  return "error: " + printable(at_line + a.error, 4000) + rest + '\n';
 }
 
 bool answer_table::is_row(std::string_view record, std::uint64_t index) const { return record.starts_with(start_of(index)); }

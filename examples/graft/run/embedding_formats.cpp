@@ -30,8 +30,8 @@ float float_at(std::string_view record, std::size_t i) {
 std::string embedding_lines::row(const answer& a, std::uint64_t index) const {
   std::string line = "{\"index\":" + std::to_string(index);
   if (!a.error.empty()) {
-    const std::string place = a.line != 0 ? "line " + std::to_string(a.line) + ": " : "";
-    return line + ",\"error\":" + quoted_json(printable(place + a.error, 4000)) + "}\n";
+    const std::string at_line = a.line != 0 ? "line " + std::to_string(a.line) + ": " : "";
+    return line + ",\"error\":" + quoted_json(printable(at_line + a.error, 4000)) + "}\n";
   }
   if (several_) line += ",\"adapter\":" + quoted_json(a.adapter);
   line += ",\"embedding\":[";

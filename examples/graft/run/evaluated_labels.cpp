@@ -16,7 +16,7 @@ std::string lower(std::string text) {
 
 /// For each of WANTED its place in THERE; empty where they are not the same. EQUAL says when two are.
 template <class Equal>
-std::vector<std::size_t> places(const std::vector<std::string>& wanted, const std::vector<std::string>& there, Equal equal) {
+std::vector<std::size_t> indices_in(const std::vector<std::string>& wanted, const std::vector<std::string>& there, Equal equal) {
   std::vector<std::size_t> order;
   for (const std::string& one : wanted) {
     const auto same = [&](const std::string& other) { return equal(one, other); };
@@ -49,9 +49,9 @@ evaluated_labels_result evaluated_labels(const question& q, const predictor& mod
     return found;
   }
   const auto& wanted = found.of.labels;
-  found.order = places(wanted, d.labels, std::equal_to<>());
+  found.order = indices_in(wanted, d.labels, std::equal_to<>());
   if (!found.order.empty()) return found;
-  found.order = places(wanted, d.labels, [](const std::string& a, const std::string& b) { return lower(a) == lower(b); });
+  found.order = indices_in(wanted, d.labels, [](const std::string& a, const std::string& b) { return lower(a) == lower(b); });
   const std::string lists =
       graft::detail::listed(d.labels, graft::detail::quoted) + "; the task's are " + graft::detail::listed(wanted, graft::detail::quoted);
   if (found.order.empty() && !d.labels_said && d.labels.size() == wanted.size()) {

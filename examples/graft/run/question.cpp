@@ -31,9 +31,9 @@
 #include "host/ranks.hpp"
 #include "host/stop.hpp"
 #include "run/answer_output.hpp"
-#include "run/kept_answers.hpp"
 #include "run/precision.hpp"
 #include "run/progress.hpp"
+#include "run/resumed_answers.hpp"
 #include "run/run_files.hpp"
 #include "run/run_folder.hpp"
 #include "run/tag_lines.hpp"
@@ -213,7 +213,7 @@ void question::settle(const std::string& command) {
 }
 
 void question::require_own_head(const std::string& command, const std::string& or_else) const {
-  const trunk_files found = beside_model(files);
+  const trunk_files found = find_trunk_files(files);
   const encoder_config config = read_trunk_config(found);
   try {
     read_own_head(open_model(found.model_path, config.model_type), found, config);
@@ -232,7 +232,7 @@ void question::open_rows(const std::string& usual) {
     input = config.paths.at(part);
   }
   bytes = std::make_shared<input_bytes>(input);
-  for (const std::string& path : {output, answer_output::name_beside(output)}) {
+  for (const std::string& path : {output, answer_output::partial_path(output)}) {
     if (!output.empty()) check_output(*this, path);
   }
   rows = input == "-" ? rows_of_lines(bytes) : rows_of_file(asked, task_path.empty() ? usual : part, input, bytes);
@@ -280,7 +280,7 @@ asked_ranks::~asked_ranks() {
 }
 
 int answer_for_first_rank(question q) {
-  q.files = beside_model(q.files);
+  q.files = find_trunk_files(q.files);
   if (text_of_first_rank(*ranks(), "") == "no tokenizer") q.files.tokenizer_path.clear();
   const predictor model = model_of(q);
   share_answers(*ranks(), model, static_cast<int>(q.threads), &stop_requested());
@@ -321,10 +321,10 @@ void check_adapter(const question& q, const predictor& model) {
 }
 
 int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(const predictor&)>& format_of) {
-  begun_rows begun(q.keeps_bad_rows() ? with_bad_rows(q.rows, q.source()) : q.rows);
+  begun_rows begun(q.allows_bad_rows() ? with_bad_rows(q.rows, q.source()) : q.rows);
   const auto brings_ids = [](const example& row) { return !row.input_ids.empty() || !row.error.empty(); };
   const bool no_tokenizer = q.files.tokenizer_path.empty() && std::all_of(begun.first().begin(), begun.first().end(), brings_ids);
-  q.files = beside_model(q.files);
+  q.files = find_trunk_files(q.files);
   if (no_tokenizer) q.files.tokenizer_path.clear();
   const predictor model = model_of(q);
   if (!q.options.embedding) print_notes(tag_notes(q, model));
@@ -380,7 +380,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
     const precision computed = q.options.precision;
     const double rounding = computed == precision::int8 ? 0.025 : computed == precision::bf16 ? 4e-3 : 2e-5;
     if (q.resumes)
-      std::tie(count, bad) = keep_answers(q.output, {q.source(), next, model, *format, q.keeps_bad_rows(), each, rounding}, output);
+      std::tie(count, bad) = resume_answers(q.output, {q.source(), next, model, *format, q.allows_bad_rows(), each, rounding}, output);
     if (bad > 0) first_bad = "in the part that was there";
     std::string text = count == 0 ? format->header(0) : "";
     const std::uint64_t before = count;
@@ -392,7 +392,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
       for (const answer& a : window) {
         if (!a.error.empty()) {
           const auto reason = format_error::at_line(q.source(), a.line, a.error);
-          if (!q.keeps_bad_rows()) failure = std::make_exception_ptr(reason);
+          if (!q.allows_bad_rows()) failure = std::make_exception_ptr(reason);
           if (failure) break;
           if (bad++ == 0) first_bad = reason.what();
         }

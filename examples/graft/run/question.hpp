@@ -47,7 +47,7 @@ struct question {
   bool several() const { return !adapters_path.empty() || adapter == predictor::bare_trunk; }
   /// Who each row is asked of, one after the other, where that is said; else it names one, or the usual one answers.
   std::vector<std::string> everyone(const predictor& model) const { return asks_everyone ? model.names() : std::vector<std::string>(); }
-  bool keeps_bad_rows() const { return on_error == "row"; }
+  bool allows_bad_rows() const { return on_error == "row"; }
   std::string source() const { return bytes->name(); }
 
   predictor_options options{};

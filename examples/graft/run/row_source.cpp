@@ -78,8 +78,8 @@ row_source rows_of_file(const task& task, const std::string& split, const std::s
 }
 
 row_source with_bad_rows(const row_source& source, const std::string& name) {
-  row_source kept = source;
-  kept.next = [source, name](example& row) {
+  row_source result = source;
+  result.next = [source, name](example& row) {
     try {
       return source.next(row);
     } catch (const error& refused) {
@@ -96,7 +96,7 @@ row_source with_bad_rows(const row_source& source, const std::string& name) {
       return true;
     }
   };
-  return kept;
+  return result;
 }
 
 }  // namespace graft::program

@@ -96,11 +96,11 @@ void write_report(const std::string& path, const task& t, const_view<double> log
   if (t.kind != task_kind::regression && t.labels.size() <= most_labels) report.update(report_json(report_classes(t, logits, rows)));
   ordered_json worst = worst_rows_json(worst_rows(t, logits, rows, most_rows));
   for (ordered_json& one : worst) {
-    const example& own = examples.at(one["row"].get<std::size_t>());
-    one["line"] = own.line;
-    if (!own.words.empty()) one["text_a"] = beginning_of(text_of_words(own));
-    if (own.input_ids.empty() && own.words.empty()) one["text_a"] = beginning_of(own.text_a);
-    if (own.text_b) one["text_b"] = beginning_of(*own.text_b);
+    const example& source_row = examples.at(one["row"].get<std::size_t>());
+    one["line"] = source_row.line;
+    if (!source_row.words.empty()) one["text_a"] = beginning_of(text_of_words(source_row));
+    if (source_row.input_ids.empty() && source_row.words.empty()) one["text_a"] = beginning_of(source_row.text_a);
+    if (source_row.text_b) one["text_b"] = beginning_of(*source_row.text_b);
   }
   report["worst"] = std::move(worst);
   write_file(path, report.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");

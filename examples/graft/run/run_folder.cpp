@@ -96,9 +96,9 @@ bool is_regular(const std::string& path) {
 
 std::string digest_of_file(const std::string& path) {
   input_stream stream(path);
-  std::string piece(1 << 16, '\0');
+  std::string block(1 << 16, '\0');
   fnv1a hash;
-  while (const std::size_t got = stream.read(piece.data(), piece.size())) hash.add(std::string_view(piece).substr(0, got));
+  while (const std::size_t got = stream.read(block.data(), block.size())) hash.add(std::string_view(block).substr(0, got));
   return hash.text();
 }
 
@@ -107,8 +107,8 @@ bool is_of_earlier_graft(const std::string& path) {
   try {
     const auto args = read_json(path);
     if (!args.is_object()) return false;
-    for (const char* own : {"task_config_path", "output_dir", "threads", "resume", "do_save_full", "save_every_steps"}) {
-      if (!args.contains(own)) return false;
+    for (const char* name : {"task_config_path", "output_dir", "threads", "resume", "do_save_full", "save_every_steps"}) {
+      if (!args.contains(name)) return false;
     }
     return true;
   } catch (const format_error&) {
@@ -125,7 +125,7 @@ ordered_json earlier_logs(const std::string& folder) {
     const bool logs_alone = std::all_of(fs::directory_iterator(entry), fs::directory_iterator(), [](const fs::directory_entry& log) {
       const std::string log_name = log.path().filename().string();
       return is_regular(log.path().string()) &&
-             std::any_of(std::begin(log_names), std::end(log_names), [&](const char* own) { return log_name == own; });
+             std::any_of(std::begin(log_names), std::end(log_names), [&](const char* known) { return log_name == known; });
     });
     if (logs_alone) found.push_back(name);
   }
@@ -385,9 +385,10 @@ void run_folder::begin(const ordered_json& args, const run_identity& reads) {
     if (!state_["files"].contains(name)) state_["files"][name] = nullptr;
   }
   write_state();
-  ordered_json kept = args;
-  for (const char* once : {"resume", "force_overwrite"}) kept.erase(once);  // meant for this start: who reads the file back starts another
-  write_file(file("args.json"), kept.dump(2) + "\n");
+  ordered_json written = args;
+  for (const char* once : {"resume", "force_overwrite"})
+    written.erase(once);  // meant for this start: who reads the file back starts another
+  write_file(file("args.json"), written.dump(2) + "\n");
 }
 
 /// What killed processes left half-written.
@@ -429,14 +430,15 @@ void run_folder::clear() {
 
 void run_folder::reserve(std::int64_t bytes) const {
   if (!writes()) return;
-  require_room(bytes);  // a file system may fill itself up before it says that it is full
-  const graft::detail::descriptor room(::openat(lock_.number(), ".reserved", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
-  if (!room || ::fallocate(room.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT)) return;  // not every file system can
+  require_disk_space(bytes);  // a file system may fill itself up before it says that it is full
+  const graft::detail::descriptor reserved(::openat(lock_.number(), ".reserved", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!reserved || ::fallocate(reserved.number(), 0, 0, bytes) == 0 || (errno != ENOSPC && errno != EDQUOT))
+    return;  // not every file system can
   release();
-  throw no_room(bytes);
+  throw disk_full(bytes);
 }
 
-void run_folder::require_room(std::int64_t bytes) const {
+void run_folder::require_disk_space(std::int64_t bytes) const {
   if (!writes()) return;
   std::uint64_t cleared = 0;
   for (const char* name : file_names) {
@@ -446,10 +448,10 @@ void run_folder::require_room(std::int64_t bytes) const {
   }
   struct statvfs disk {};
   if (::statvfs(path_.c_str(), &disk) == 0 && static_cast<std::uint64_t>(bytes) / disk.f_frsize >= disk.f_bavail + cleared / disk.f_frsize)
-    throw no_room(bytes);
+    throw disk_full(bytes);
 }
 
-backend_error run_folder::no_room(std::int64_t bytes) const {
+backend_error run_folder::disk_full(std::int64_t bytes) const {
   return backend_error(path_ + ": has no room for the " + std::to_string((bytes + 999'999) / 1'000'000) +
                        " MB that are saved at the end; make room, or choose another --output_dir");
 }

@@ -70,7 +70,7 @@ class run_folder {
   void reserve(std::int64_t bytes) const;
   void release() const;
   /// @throws backend_error  there is no room for BYTES, what `begin` will remove counted as free
-  void require_room(std::int64_t bytes) const;
+  void require_disk_space(std::int64_t bytes) const;
 
   /// @throws backend_error  the path leads elsewhere by now: to nothing, or to a folder that is not this run's to write to
   void require_here() const;
@@ -90,7 +90,7 @@ class run_folder {
   void find_start(const std::string& command, ordered_json& args, bool resume, bool force_overwrite);
   void lock();
   bool is_here() const;
-  backend_error no_room(std::int64_t bytes) const;
+  backend_error disk_full(std::int64_t bytes) const;
   void remove_made();
   void claim_known(bool resume, bool force_overwrite, ordered_json& args);
   void claim_unknown(bool resume, bool force_overwrite);

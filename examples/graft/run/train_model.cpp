@@ -34,7 +34,7 @@ struct early_end {
   std::int64_t step = 0;
   std::string what, text;
   bool usable = false;
-  std::int64_t kept_step = 0;  // the parameters that are left are those after this step
+  std::int64_t parameters_step = 0;  // the parameters that are left are those after this step
 };
 
 /// What the flags ask to be saved takes at most so many bytes.
@@ -85,10 +85,10 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
                model.training_bytes(tokens, longest, options.threads, validation != nullptr));
   note_idle_ranks(run, size);
   if (resumed) std::printf("  resumed  after step %lld\n", static_cast<long long>(training.state().global_step));
-  const std::int64_t room = bytes_to_save(size, run);
-  if (room > 0) run.folder->require_room(room);  // before an earlier run is removed
+  const std::int64_t bytes = bytes_to_save(size, run);
+  if (bytes > 0) run.folder->require_disk_space(bytes);  // before an earlier run is removed
   begin_output(run);
-  if (room > 0) run.folder->reserve(room);  // a disk that fills up in the meantime costs no training
+  if (bytes > 0) run.folder->reserve(bytes);  // a disk that fills up in the meantime costs no training
   if (!fill_prefix_cache(model, run, &stop_requested())) return trainer::outcome::stopped;
 
   log_writer log(run.folder->log_folder());
@@ -117,7 +117,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
   std::int64_t checkpoint_step = resumed ? training.state().global_step : -1;
   std::string not_saved;
   training_observer observer;
-  observer.keep = [&] { check_files(run); };
+  observer.check_inputs = [&] { check_files(run); };
   observer.saved = [&](const training_state& s) {
     checkpoint_step = s.global_step;
     checkpoint_warned = false;
@@ -127,8 +127,8 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
     warn_once(checkpoint_warned, not_saved + "; training goes on, and tries again at the next checkpoint");
   };
   observer.step = [&](const step_report& r) {
-    const auto place = position(r.epoch, r.epoch_step, r.global_step);
-    auto entry = place;
+    const auto step_position = position(r.epoch, r.epoch_step, r.global_step);
+    auto entry = step_position;
     entry["loss_val"] = r.loss;
     entry["pred_entropy"] = r.entropy;
     entry["learning_rate"] = r.learning_rate;
@@ -142,7 +142,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
                                     {"train/tokens_per_second", static_cast<double>(r.tokens) / r.seconds}});
     }
     log.write("loss_train", std::move(entry));
-    if (hooks.log_step) hooks.log_step(log, place, r.global_step, total);
+    if (hooks.log_step) hooks.log_step(log, step_position, r.global_step, total);
     line.update(r.global_step, r.loss, r.learning_rate, r.examples);
   };
   observer.evaluated = [&](const evaluation_report& r) {
@@ -181,7 +181,7 @@ trainer::outcome train_with_logs(tunable_model& model, const prepared_run& run, 
       ended.step = end->step;
       ended.what = end->what;
       ended.usable = end->usable;
-      ended.kept_step = best;
+      ended.parameters_step = best;
     } else if (training.state().best_score) {
       if (training.stops_early() && training.state().global_step < total) {
         std::printf("stopped early after step %lld of %lld: no better score in %lld evaluations\n",
@@ -356,13 +356,14 @@ int train_model(tunable_model& model, const prepared_run& run, const std::string
       run.folder->diverged(ended.step, ended.what);  // before it is saved: what is saved and not marked is taken for trained
       if (ended.usable) {
         save_trained(model, run,
-                     {{"graft_ended", ended.text + "; the parameters are those after step " + std::to_string(ended.kept_step)}});
+                     {{"graft_ended", ended.text + "; the parameters are those after step " + std::to_string(ended.parameters_step)}});
       }
       const bool saved = ended.usable && (run.flags.do_save || run.flags.do_save_full);
-      std::fprintf(stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
-                   static_cast<long long>(ended.step), ended.what.c_str(),
-                   saved ? ("the parameters after step " + std::to_string(ended.kept_step) + " are saved").c_str() : "nothing is saved",
-                   run.flags.precision == "bf16" || run.flags.precision == "int8" ? ", or --precision f32" : "");
+      std::fprintf(
+          stderr, "graft: training diverged at step %lld: %s; %s; a lower --learning_rate or more warm-up may help%s\n",
+          static_cast<long long>(ended.step), ended.what.c_str(),
+          saved ? ("the parameters after step " + std::to_string(ended.parameters_step) + " are saved").c_str() : "nothing is saved",
+          run.flags.precision == "bf16" || run.flags.precision == "int8" ? ", or --precision f32" : "");
       return diverged_exit_code;
     }
   } else {

@@ -53,12 +53,13 @@ std::vector<named_input> mixed_adapters(const training_flags& flags) {
 
 /// The flags of RUN that all of several processes must have in common: those that name no files of a machine, and no threads.
 rank_facts common_flags(const prepared_run& run) {
-  const std::set<std::string> own{"threads",    "output_dir",       "model_path",        "model_config_path",    "model_tokenizer_path",
-                                  "ZZsrc",      "task_config_path", "adapter_init_path", "adapter_weights_path", "resume",
-                                  "local_rank", "force_overwrite",  "server_ip",         "server_port"};
+  const std::set<std::string> per_rank{
+      "threads",    "output_dir",       "model_path",        "model_config_path",    "model_tokenizer_path",
+      "ZZsrc",      "task_config_path", "adapter_init_path", "adapter_weights_path", "resume",
+      "local_rank", "force_overwrite",  "server_ip",         "server_port"};
   rank_facts facts{{"the arithmetic", run.precision_reason}};
   for (const auto& [name, value] : run.args.items()) {
-    if (!own.contains(name)) facts.emplace_back("--" + name, value.dump());
+    if (!per_rank.contains(name)) facts.emplace_back("--" + name, value.dump());
   }
   return facts;
 }
@@ -167,14 +168,14 @@ void read_data(prepared_run& run) {
       if (flags.train_examples_number) number = static_cast<std::size_t>(*flags.train_examples_number);
       examples = training_subset(std::move(examples), number, flags.train_examples_fraction, run.seed());
     }
-    const auto keep = [&] {
+    const auto finish_split = [&] {
       if (tags) print_notes(word_notes(path, examples, run.data[split].rows, run.max_seq_length));
       if ((flags.do_val && split.starts_with("val")) || (tags && split.starts_with("test"))) run.examples[split] = std::move(examples);
     };
     const bool all_ids = std::all_of(examples.begin(), examples.end(), [](const example& e) { return !e.input_ids.empty(); });
     if (all_ids) {
       run.data[split] = make_data_set(run.tasks.task, examples, path, known_ids_of(run.config), run.max_seq_length, threads);
-      keep();
+      finish_split();
       continue;
     }
     if (!tokens) {
@@ -185,7 +186,7 @@ void read_data(prepared_run& run) {
       if (all >= 20'000)
         std::fprintf(stderr, "\rgraft: %s: %td of %td rows encoded%s", printable(path, 4000).c_str(), done, all, done == all ? "\n" : "");
     });
-    keep();
+    finish_split();
   }
 }
 
@@ -257,7 +258,7 @@ prepared_run prepare(const std::string& command, const flag_table& table, const 
   run.precision_reason = precision.reason;
   run.args["threads"] = flags.threads;
   run.args["precision"] = recorded_precision(flags.precision);
-  const trunk_files files = beside_model({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
+  const trunk_files files = find_trunk_files({flags.model_path, flags.model_config_path, flags.model_tokenizer_path});
   run.args["model_config_path"] = flags.model_config_path = files.config_path;
   run.args["model_tokenizer_path"] = flags.model_tokenizer_path = files.tokenizer_path;
   run.tasks = read_task_config(flags.task_config_path);

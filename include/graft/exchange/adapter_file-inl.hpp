@@ -188,7 +188,7 @@ GRAFT_INLINE index updated_classes(const encoder_config& config, const model_des
 
 /// What HELD has beside updates: of the trunk, and of a head that is the encoder's own otherwise.
 /// @throws format_error  D names what is none of these
-GRAFT_INLINE tensor_shapes beside_tensors(const encoder_config& config, const model_description& d, const tensor_source& held) {
+GRAFT_INLINE tensor_shapes trained_trunk_shapes(const encoder_config& config, const model_description& d, const tensor_source& held) {
   tensor_shapes known = trunk_tensors(config), shapes;
   known.merge(head_tensors(config, updated_classes(config, d, held)));
   for (const std::string& name : d.trained_beside) {
@@ -215,7 +215,7 @@ GRAFT_INLINE tensor_shapes adapter_tensors(const encoder_config& config, const m
     });
   }
   if (d.kind == tuning_kind::adapter && d.layer_norms_trained) shapes.merge(layer_norm_tensors(config));
-  for (const auto& [name, shape] : detail::beside_tensors(config, d, held)) shapes[name] = shape;
+  for (const auto& [name, shape] : detail::trained_trunk_shapes(config, d, held)) shapes[name] = shape;
   tensor_shapes head;
   if (d.num_labels() > 0) head = pooled_as(held, head_tensors(config, d.num_labels(), d.head));
   // BERT's first head layer is its pooler: what is left out of it stays as it is in the trunk.

@@ -161,12 +161,12 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
   }
   const auto branch = [&](const std::string& name, const adapter_options* o, const mixed_adapter* fusion = nullptr) {
     detail::for_each_site(config, [&](const std::string& site, site_location where) {
-      const std::string own = site + ".multi_adapter.adapter_dict." + name;
+      const std::string member_prefix = site + ".multi_adapter.adapter_dict." + name;
       if (o != nullptr) {
-        for (const auto& [tensor, shape] : detail::adapter_at(own, h, *o, where)) f(tensor, shape);
+        for (const auto& [tensor, shape] : detail::adapter_at(member_prefix, h, *o, where)) f(tensor, shape);
       }
       if (fusion != nullptr) {
-        for (const auto& [tensor, shape] : detail::fusion_at(own, h, fusion->fused, fusion->fusion, where)) f(tensor, shape);
+        for (const auto& [tensor, shape] : detail::fusion_at(member_prefix, h, fusion->fused, fusion->fusion, where)) f(tensor, shape);
       }
       if (config.site_norm_eps() == 0) return;
       for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});

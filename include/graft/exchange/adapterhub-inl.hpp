@@ -91,11 +91,11 @@ GRAFT_INLINE void read_adapterhub_head(const std::string& folder, const encoder_
   const tensor_source file = open_first(folder, {"pytorch_model_head.bin", "model_head.safetensors"});
   tensor_source stored(file.path());  // the library also writes heads whose names begin with this one's
   stored.add_all(file, [&](const std::string& name) {
-    const bool of_another = !h.own_names && name.starts_with("heads.") && !name.starts_with("heads." + h.name + ".");
+    const bool of_another = !h.hf_names && name.starts_with("heads.") && !name.starts_with("heads." + h.name + ".");
     return of_another ? std::nullopt : std::optional(name);
   });
   tensors.add_all(take_tensors(stored, shapes, [&](const std::string& name) {
-    return h.own_names ? name_in_files(family_of(config.model_type), name, h.made.tokens) : adapterhub_head_name(name, head, h);
+    return h.hf_names ? name_in_files(family_of(config.model_type), name, h.made.tokens) : adapterhub_head_name(name, head, h);
   }));
   if (!h.bias) {
     const auto zeros = std::make_shared<std::vector<float>>(static_cast<std::size_t>(h.classes));
@@ -164,8 +164,8 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const bool lora = d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3;
   if (d.kind != tuning_kind::adapter && !prefix && !lora)
     throw config_error(a.tensors.path() + ": is of kind \"" + tuning_kind_name(d.kind) + "\", which is not written for AdapterHub");
-  const bool own_norms = d.kind == tuning_kind::adapter && d.layer_norms_trained;
-  if (own_norms && !layer_norms_beside) {
+  const bool writes_norms = d.kind == tuning_kind::adapter && d.layer_norms_trained;
+  if (writes_norms && !layer_norms_beside) {
     throw config_error(a.tensors.path() +
                            ": its LayerNorms were trained, and AdapterHub's format has no place for them: without them its answers differ, "
                            "and beside it, in layer_norms.safetensors, graft finds them again and the library does not",
@@ -186,7 +186,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const bool bert = config.model_type == "bert";
   detail::adapterhub_head h{.name = name, .made = d.head};
   h.trunk_pooler = bert && d.head.dense_layers > 0 && !a.tensors.contains(head.dense + ".weight");
-  h.own_names = family_of(config.model_type).normalizes_first;  // the library has no AdapterModel of it
+  h.hf_names = family_of(config.model_type).normalizes_first;  // the library has no AdapterModel of it
   h.activated = d.head.act != activation::linear;
   if (a.has_head() && d.head.pooler && !h.trunk_pooler) {
     throw config_error(a.tensors.path() + ": its head has a pooler of its own below layers with " + activation_name(d.head.act) +
@@ -217,12 +217,12 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
       norms.add(tensor, info.shape, info.type, info.bytes, info.type);
     } else {
       last_layers.add(
-          h.own_names ? name_in_files(family_of(config.model_type), tensor, d.head.tokens) : detail::adapterhub_head_name(tensor, head, h),
+          h.hf_names ? name_in_files(family_of(config.model_type), tensor, d.head.tokens) : detail::adapterhub_head_name(tensor, head, h),
           info.shape, info.type, info.bytes);
     }
   }
   ordered_json about{{"hidden_size", config.hidden_size},
-                     {"model_class", model_class(config.model_type, config.named_type) + (!h.own_names    ? "AdapterModel"
+                     {"model_class", model_class(config.model_type, config.named_type) + (!h.hf_names     ? "AdapterModel"
                                                                                           : d.head.tokens ? "ForTokenClassification"
                                                                                                           : "ForSequenceClassification")},
                      {"model_name", nullptr},
@@ -232,23 +232,23 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   ordered_json adapter_about = about;
   adapter_about["config"] = configuration;
   adapter.write(files.staged_path("pytorch_adapter.bin"));
-  if (own_norms) norms.write(files.staged_path("layer_norms.safetensors"));
+  if (writes_norms) norms.write(files.staged_path("layer_norms.safetensors"));
   if (a.has_head()) {
     std::map<std::string, index> ids;
     for (std::size_t i = 0; i < d.labels.size(); ++i) ids[d.labels[i]] = static_cast<index>(i);
     ordered_json head_about = about;
-    const index own_layers = d.head.dense_layers - (h.trunk_pooler ? 1 : 0);
+    const index head_layers = d.head.dense_layers - (h.trunk_pooler ? 1 : 0);
     head_about["config"] = {{"head_type", d.head.tokens ? "tagging"
                                           : d.sigmoid   ? "multilabel_classification"
                                                         : "classification"},
                             {"num_labels", d.num_labels()},
-                            {"layers", own_layers + 1},
-                            {"activation_function", own_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},
+                            {"layers", head_layers + 1},
+                            {"activation_function", head_layers > 0 && h.activated ? json(activation_name(d.head.act)) : json()},
                             {"label2id", ids.empty() ? json() : json(ids)},
                             {"dropout_prob", nullptr}};
     if (!d.head.tokens)
       head_about["config"].update({{"use_pooler", h.trunk_pooler}, {"bias", true}});  // which a tagging head does not take
-    if (h.own_names) {
+    if (h.hf_names) {
       if (d.sigmoid)
         throw config_error(a.tensors.path() + ": its head answers for several labels at once, which this form does not say of a " +
                            config.model_type);

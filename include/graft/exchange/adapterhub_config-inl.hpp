@@ -54,9 +54,9 @@ GRAFT_INLINE std::vector<index> adapterhub_sizes(const json& factor, const json&
     }
     const json* one = &factor;
     if (factor.is_object()) {
-      const auto own = factor.find(std::to_string(n));
+      const auto of_layer = factor.find(std::to_string(n));
       const auto other = factor.find("default");
-      one = own != factor.end() ? &*own : other != factor.end() ? &*other : nullptr;
+      one = of_layer != factor.end() ? &*of_layer : other != factor.end() ? &*other : nullptr;
     }
     if (one == nullptr || !one->is_number() || one->get<double>() <= 0 || one->get<double>() > 1e9) {
       throw format_error(
@@ -306,8 +306,8 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
   const json given = required<json>(about, "config", path);
   adapterhub_head h;
   h.name = optional<std::string>(about, "name", path, "");
-  h.own_names = given.is_null();
-  if (h.own_names) {
+  h.hf_names = given.is_null();
+  if (h.hf_names) {
     const auto model_class = required<std::string>(about, "model_class", path);
     const bool tokens = model_class.ends_with("ForTokenClassification");
     if (!tokens && !model_class.ends_with("ForSequenceClassification")) {
@@ -332,18 +332,18 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
       throw format_error(path,
                          "\"use_pooler\" is true, and a " + config.model_type + " has no pooler here: a head without it was expected");
     }
-    const index own_layers = integer_field(given, "layers", path, 1, 100) - 1;
-    h.made.dense_layers = own_layers + (h.trunk_pooler ? 1 : 0);
+    const index head_layers = integer_field(given, "layers", path, 1, 100) - 1;
+    h.made.dense_layers = head_layers + (h.trunk_pooler ? 1 : 0);
     const auto act = optional<std::string>(given, "activation_function", path, "");
     h.activated = !act.empty();
     h.made.tokens = type == "tagging";
-    if (own_layers > 0) h.made.act = h.activated ? head_activation(act, path) : activation::linear;
+    if (head_layers > 0) h.made.act = h.activated ? head_activation(act, path) : activation::linear;
     h.made.pooler = h.trunk_pooler && h.made.act != activation::tanh;
     check_fields(given, {},
                  {"head_type", "num_labels", "layers", "activation_function", "label2id", "id2label", "use_pooler", "bias", "dropout_prob"},
                  path);
   }
-  h.labels = h.own_names ? about : given;
+  h.labels = h.hf_names ? about : given;
   h.classes = required<index>(h.labels, "num_labels", path);
   return h;
 }

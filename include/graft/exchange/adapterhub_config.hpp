@@ -31,7 +31,7 @@ struct adapterhub_head {
   std::string name;
   head_options made{};
   bool trunk_pooler = false;  // its first dense layer is BERT's pooler, which is the trunk's
-  bool own_names = false;     // a head of RobertaForSequenceClassification and the like, under its names there
+  bool hf_names = false;      // a head of RobertaForSequenceClassification and the like, under its names there
   bool bias = true;           // of the last layer
   bool activated = true;      // there are modules of activations between the layers
   bool sigmoid = false;

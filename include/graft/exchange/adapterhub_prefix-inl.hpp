@@ -155,12 +155,12 @@ GRAFT_INLINE tensor_source prefix_from_adapterhub(const tensor_source& stored, c
     return std::nullopt;
   });
   for (const auto& [name, whole] : repeated) {
-    const tensor_info& own = stored.at(name);
+    const tensor_info& info = stored.at(name);
     const tensor_info* other = once.find(whole);
     if (other == nullptr) {
-      once.add(whole, own);
-    } else if (own.type != other->type || own.shape != other->shape ||
-               !std::equal(own.bytes.begin(), own.bytes.end(), other->bytes.begin())) {
+      once.add(whole, info);
+    } else if (info.type != other->type || info.shape != other->shape ||
+               !std::equal(info.bytes.begin(), info.bytes.end(), other->bytes.begin())) {
       throw format_error(stored.path(), "tensor '" + name + "' differs from '" + whole + "', which it repeats");
     }
   }

@@ -140,7 +140,7 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
   std::string fusion;
   ordered_json children = ordered_json::array();
   for (const mixed_adapter& one : d.mix.adapters) {
-    const std::string own = ".multi_adapter.adapter_dict." + one.name + ".";
+    const std::string member_prefix = ".multi_adapter.adapter_dict." + one.name + ".";
     const bool last = &one == &d.mix.adapters.back();
     adapter_file alone{d, tensor_source(a.tensors.path())};
     alone.description.kind = tuning_kind::adapter;
@@ -151,7 +151,7 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
       alone.description.output = task_kind::classification;
     }
     alone.tensors.add_all(a.tensors, [&](const std::string& name) -> std::optional<std::string> {
-      if (name.find(own) != name.npos) return detail::replace_first(name, own, ".adapter.");
+      if (name.find(member_prefix) != name.npos) return detail::replace_first(name, member_prefix, ".adapter.");
       return last && name.find(".multi_adapter.") == name.npos ? std::optional(name) : std::nullopt;  // the head
     });
     write_adapterhub((top / one.name).string(), alone, config, one.name, false);

@@ -49,18 +49,19 @@ GRAFT_INLINE std::string cross_encoder_function(const json& about, const std::st
   const auto function = [&](const json& object, const char* field, const std::string& path) {
     return optional<std::string>(object, field, path, "");
   };
-  const std::string beside = (std::filesystem::path(where).parent_path() / "config_sentence_transformers.json").string();
-  const json own = is_there(beside) ? read_json(beside) : json();
+  const std::string sentence_config_path = (std::filesystem::path(where).parent_path() / "config_sentence_transformers.json").string();
+  const json sentence_config = is_there(sentence_config_path) ? read_json(sentence_config_path) : json();
   const json within = about.value("sentence_transformers", json());
-  const bool is_own = own.is_object() && own.value("model_type", json()) == "CrossEncoder";
+  const bool is_cross_encoder = sentence_config.is_object() && sentence_config.value("model_type", json()) == "CrossEncoder";
   std::string name;
-  if (is_own) name = function(own, "activation_fn", beside);
+  if (is_cross_encoder) name = function(sentence_config, "activation_fn", sentence_config_path);
   if (name.empty() && within.is_object()) name = function(within, "activation_fn", where);
   if (name.empty()) name = function(about, "sbert_ce_default_activation_function", where);
-  if (name.empty()) return !(is_own || within.is_object()) ? "" : rows == 1 ? "Sigmoid" : "Identity";
+  if (name.empty()) return !(is_cross_encoder || within.is_object()) ? "" : rows == 1 ? "Sigmoid" : "Identity";
   const std::string last = name.substr(name.rfind('.') + 1);
   if (!name.starts_with("torch.") || !(last == "Sigmoid" || last == "Identity" || (last == "Softmax" && rows > 1))) {
-    throw format_error(is_own ? beside : where, "says that " + name + " comes behind its logits, torch's Sigmoid or Identity was expected");
+    throw format_error(is_cross_encoder ? sentence_config_path : where,
+                       "says that " + name + " comes behind its logits, torch's Sigmoid or Identity was expected");
   }
   return last;
 }
@@ -153,24 +154,24 @@ GRAFT_INLINE adapter_file read_own_head(const tensor_source& model, const trunk_
 
 GRAFT_INLINE adapter_file with_own_head(adapter_file file, const adapter_file& head) {
   model_description& d = file.description;
-  const model_description& own = head.description;
+  const model_description& answering = head.description;
   if (!file.has_head()) {
     file.tensors.add_all(head.tensors,
                          [&](const std::string& name) { return file.tensors.contains(name) ? std::nullopt : std::optional(name); });
     file.notes.push_back(file.tensors.path() + ": has no head: the model's own answers");
-  } else if ((d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3) || d.labels_said || !own.labels_said ||
-             own.num_labels() != d.num_labels() || own.labels.empty()) {
+  } else if ((d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3) || d.labels_said || !answering.labels_said ||
+             answering.num_labels() != d.num_labels() || answering.labels.empty()) {
     return file;
   } else {
     file.notes.push_back(file.tensors.path() + ": does not say what its labels are: they are taken to be those of the model's own head");
   }
-  d.output = own.output;
-  d.head = own.head;
-  d.sigmoid = own.sigmoid;
-  d.as_trained = own.as_trained;
-  d.labels = own.labels;
-  d.labels_said = own.labels_said;
-  if (d.task_name.empty()) d.task_name = own.task_name;
+  d.output = answering.output;
+  d.head = answering.head;
+  d.sigmoid = answering.sigmoid;
+  d.as_trained = answering.as_trained;
+  d.labels = answering.labels;
+  d.labels_said = answering.labels_said;
+  if (d.task_name.empty()) d.task_name = answering.task_name;
   return file;
 }
 
@@ -230,8 +231,8 @@ GRAFT_INLINE std::optional<adapter_file> read_checkpoint(const tensor_source& st
   if (!about) return std::nullopt;
 
   model_description d = detail::describe_own_head(*about, where, head_rows(model, config), detail::head_of(*about, config, where));
-  const json own = to_json(parse_encoder_config(*about, where)), given = to_json(config);
-  for (const auto& [field, value] : own.items()) {
+  const json described = to_json(parse_encoder_config(*about, where)), given = to_json(config);
+  for (const auto& [field, value] : described.items()) {
     if (field.find("dropout") == field.npos && field != "named_type" && value != given[field]) {
       throw format_error(where, "\"" + field + "\" is " + shown(value) + ", the given encoder's is " + shown(given[field]) +
                                     ": they are different encoders");

@@ -19,9 +19,9 @@ namespace graft::detail {
 /// Adds VALUES to TO as NAME.
 template <class T>
 void add_values(tensor_source& to, const std::string& name, const std::vector<index>& shape, std::vector<T> values) {
-  const auto own = std::make_shared<const std::vector<T>>(std::move(values));
-  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(*own))});
-  to.keep_alive(own);
+  const auto memory = std::make_shared<const std::vector<T>>(std::move(values));
+  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(*memory))});
+  to.keep_alive(memory);
   to.check_finite(name);
 }
 
@@ -93,14 +93,15 @@ void concatenate(adapter_file& combined, const std::vector<adapter_file>& adapte
   index at = 0;
   for (std::size_t k = 0; k < adapters.size(); ++k) {
     const lora_options& lora = adapters[k].description.lora;
-    const index own = lora.rank_of(layer);
+    const index rank = lora.rank_of(layer);
     const auto av = adapters[k].tensors.values<T>(a_name), bv = adapters[k].tensors.values<T>(b_name);
-    const double scale = weights[k] * lora.alpha_of(layer) / static_cast<double>(own);
-    for (index i = 0; i < own; ++i) {
+    const double scale = weights[k] * lora.alpha_of(layer) / static_cast<double>(rank);
+    for (index i = 0; i < rank; ++i) {
       for (index c = 0; c < in; ++c) a(at + i, c) = av[static_cast<std::size_t>(i * in + c)];
-      for (index o = 0; o < out; ++o) b(o, at + i) = static_cast<T>(scale * static_cast<double>(bv[static_cast<std::size_t>(o * own + i)]));
+      for (index o = 0; o < out; ++o)
+        b(o, at + i) = static_cast<T>(scale * static_cast<double>(bv[static_cast<std::size_t>(o * rank + i)]));
     }
-    at += own;
+    at += rank;
   }
   add_values<T>(combined.tensors, a_name, {r, in}, std::vector<T>(a.data(), a.data() + a.size()));
   add_values<T>(combined.tensors, b_name, {out, r}, std::vector<T>(b.data(), b.data() + b.size()));
@@ -141,14 +142,14 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
   adapter_file combined{detail::of_no_task(first.description), tensor_source("the combination")};
   model_description& d = combined.description;
   for (const adapter_file& one : adapters) {
-    const model_description& own = one.description;
-    if (own.trunk_fingerprint != d.trunk_fingerprint) {
-      if (!own.trunk_fingerprint.empty() && !d.trunk_fingerprint.empty())
+    const model_description& about = one.description;
+    if (about.trunk_fingerprint != d.trunk_fingerprint) {
+      if (!about.trunk_fingerprint.empty() && !d.trunk_fingerprint.empty())
         throw config_error(one.tensors.path() + ": was trained on another trunk than " + first.tensors.path(), {"trunk"});
-      if (d.trunk_fingerprint.empty()) d.trunk_fingerprint = own.trunk_fingerprint;
+      if (d.trunk_fingerprint.empty()) d.trunk_fingerprint = about.trunk_fingerprint;
     }
-    if (own.max_seq_length != d.max_seq_length) d.max_seq_length = std::nullopt;
-    d.one_separator = d.one_separator && own.one_separator;
+    if (about.max_seq_length != d.max_seq_length) d.max_seq_length = std::nullopt;
+    d.one_separator = d.one_separator && about.one_separator;
   }
   const bool wide = detail::all_double(adapters);
   if (how == combination::cat) {
@@ -174,9 +175,9 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
                              "'), and the weights do not sum up to 1: the encoder's own are needed",
                          {"trunk"});
     }
-    const auto& own = how == combination::only_negate_b && name.ends_with(".lora_A.weight") ? positive : weights;
+    const auto& factors = how == combination::only_negate_b && name.ends_with(".lora_A.weight") ? positive : weights;
     const auto add = [&]<class T>(T) {
-      auto values = detail::weighted_values<T>(adapters, own, name);
+      auto values = detail::weighted_values<T>(adapters, factors, name);
       if (whole) detail::add_scaled<T>(values, 1 - sum, trunk->values<T>(name));
       detail::add_values<T>(combined.tensors, name, wanted.second, std::move(values));
     };

@@ -53,15 +53,15 @@ GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, 
 /// Adds M to TO as NAME, of type T.
 template <class T>
 void add_as(tensor_source& to, const std::string& name, const std::vector<index>& shape, const matrix<double>& m, const adapter_file& a) {
-  const auto own = std::make_shared<matrix<T>>(m.template cast<T>());
-  if (!own->allFinite()) {
+  const auto memory = std::make_shared<matrix<T>>(m.template cast<T>());
+  if (!memory->allFinite()) {
     const auto& d = a.description;
     throw format_error(a.tensors.path(), "makes '" + name + "' larger than " + std::string(dtype_name(dtype_of<T>())) +
                                              " holds when it is merged" +
                                              (d.kind == tuning_kind::lora ? " (lora_alpha is " + number_text(d.lora.alpha) + ")" : ""));
   }
-  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
-  to.keep_alive(own);
+  to.add(name, {dtype_of<T>(), shape, std::as_bytes(std::span(memory->data(), static_cast<std::size_t>(memory->size())))});
+  to.keep_alive(memory);
 }
 
 }  // namespace graft::detail

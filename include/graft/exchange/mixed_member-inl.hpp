@@ -17,9 +17,9 @@ GRAFT_INLINE bool is_site_norm(const std::string& name) {
 
 /// Adds M to TO, as NAME of SHAPE.
 GRAFT_INLINE void add_matrix(tensor_source& to, const std::string& name, const matrix<double>& m, const std::vector<index>& shape) {
-  const auto own = std::make_shared<matrix<double>>(m);
-  to.add(name, {dtype::f64, shape, std::as_bytes(std::span(own->data(), static_cast<std::size_t>(own->size())))});
-  to.keep_alive(own);
+  const auto memory = std::make_shared<matrix<double>>(m);
+  to.add(name, {dtype::f64, shape, std::as_bytes(std::span(memory->data(), static_cast<std::size_t>(memory->size())))});
+  to.keep_alive(memory);
 }
 
 /// The tensors of A, which is DoRA around TRUNK, as scales of rows and low-rank updates.
@@ -29,13 +29,13 @@ GRAFT_INLINE tensor_source scaled_updates(const adapter_file& a, const tensor_so
   for (const auto& [name, info] : a.tensors.tensors()) {
     if (!name.ends_with(magnitude) || name.find(".layer.") == name.npos) continue;
     const std::string layer = name.substr(0, name.size() - magnitude.size());
-    const matrix<double> own_a = matrix_of(a.tensors, layer + ".lora_A.weight"), own_b = matrix_of(a.tensors, layer + ".lora_B.weight");
+    const matrix<double> lora_a = matrix_of(a.tensors, layer + ".lora_A.weight"), lora_b = matrix_of(a.tensors, layer + ".lora_B.weight");
     const lora_options& lora = a.description.lora;
     const double s = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
-    const matrix<double> w = matrix_of(trunk, layer + ".weight") + (lora.dora_outputs ? 1 : s) * own_b * own_a;
+    const matrix<double> w = matrix_of(trunk, layer + ".weight") + (lora.dora_outputs ? 1 : s) * lora_b * lora_a;
     const matrix<double> g = matrix_of(a.tensors, name).array() / w.rowwise().norm().array();
-    add_matrix(all, layer + ".lora_A.weight", own_a, {own_a.rows(), own_a.cols()});
-    add_matrix(all, layer + ".lora_B.weight", (own_b.array().colwise() * g.col(0).array()).matrix(), {own_b.rows(), own_b.cols()});
+    add_matrix(all, layer + ".lora_A.weight", lora_a, {lora_a.rows(), lora_a.cols()});
+    add_matrix(all, layer + ".lora_B.weight", (lora_b.array().colwise() * g.col(0).array()).matrix(), {lora_b.rows(), lora_b.cols()});
     add_matrix(all, layer + ".lora_scale", g, {g.rows(), 1});
     if (!lora.bias) continue;
     const matrix<double> c = matrix_of(a.tensors, layer + ".lora_B.bias");
@@ -71,13 +71,13 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     member.norms = d.layer_norms_trained ? file.tensors : trunk;
     return member;
   }
-  const auto check_place = [&](const std::string& one) {
+  const auto check_mixable = [&](const std::string& one) {
     const bool of_head = one.find(".layer.") == one.npos && one.find("embeddings.") == one.npos;
     if (of_head || detail::is_site_norm(one)) return;
     throw format_error(path, "was trained with the encoder's '" + one +
                                  "', for which a mix has no place: of the encoder LayerNorms at most were expected");
   };
-  for (const std::string& one : d.trained_beside) check_place(one);
+  for (const std::string& one : d.trained_beside) check_mixable(one);
   if (fusion) {
     member.is.kind = tuning_kind::fusion;
     member.is.fused = d.mix.adapters;
@@ -88,7 +88,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
       const std::size_t at = one.find(".multi_adapter.");
       if (at != one.npos) return one.substr(0, at) + ".adapter." + one.substr(at + std::string(".multi_adapter.").size());
       const bool tuned = trunk.contains(one) && file.tensors.values<double>(one) != trunk.values<double>(one);
-      if (tuned) check_place(one);
+      if (tuned) check_mixable(one);
       return std::nullopt;
     });
   }

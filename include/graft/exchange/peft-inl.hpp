@@ -112,8 +112,8 @@ GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encod
   tensor_source copies(stored.path());
   const tensor_shapes trunk = trunk_tensors(config);
   copies.add_all(stored, [&](const std::string& name) -> std::optional<std::string> {
-    const auto own = trunk.find(name);
-    if (own == trunk.end() || !name.ends_with(".word_embeddings.weight")) return std::nullopt;
+    const auto found = trunk.find(name);
+    if (found == trunk.end() || !name.ends_with(".word_embeddings.weight")) return std::nullopt;
     const auto& shape = stored.at(name).shape;
     if (shape.size() == 2 && shape[1] == config.hidden_size && shape[0] != config.vocab_size) {
       throw format_error(stored.path(),
@@ -122,7 +122,7 @@ GRAFT_INLINE tensor_source trunk_copies(const tensor_source& stored, const encod
                              ": its vocabulary was resized in training, and it needs an encoder with the resized table",
                          remedy{"trunk"});
     }
-    stored.expect({*own});
+    stored.expect({*found});
     return is_saved(name, modules) ? std::nullopt : std::optional(name);
   });
   return copies;
@@ -416,9 +416,9 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
     throw format_error(
         path, "\"target_modules\" is " + shown(given.value("target_modules", json())) + ": no dense layer of this encoder has an update");
   }
-  tensor_shapes beside = trunk_tensors(config);
-  if (d.num_labels() == 0) beside.merge(head);
-  for (const auto& [name, shape] : beside) {
+  tensor_shapes trainable = trunk_tensors(config);
+  if (d.num_labels() == 0) trainable.merge(head);
+  for (const auto& [name, shape] : trainable) {
     const bool of_head = d.num_labels() > 0 && head.contains(name);
     if (stored.contains(name) && !of_head) d.trained_beside.push_back(name);
   }
@@ -432,16 +432,17 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
 
 namespace graft::detail {
 
-/// The names of modules of TENSORS, among those called BESIDE, whose weights are there, as modules_to_save has them; one for all
+/// The names of modules of TENSORS, among those called TRAINED, whose weights are there, as modules_to_save has them; one for all
 /// LayerNorms.
-GRAFT_INLINE std::vector<std::string> saved_modules(const std::vector<std::string>& beside, const encoder_config& config) {
+GRAFT_INLINE std::vector<std::string> saved_modules(const std::vector<std::string>& trained, const encoder_config& config) {
   std::vector<std::string> modules;
   const tensor_shapes norms = layer_norm_tensors(config);
   const bool all_norms = family_of(config.model_type).names.empty() &&  // else they may have other names in files
-                         std::all_of(norms.begin(), norms.end(),
-                                     [&](const auto& norm) { return std::find(beside.begin(), beside.end(), norm.first) != beside.end(); });
+                         std::all_of(norms.begin(), norms.end(), [&](const auto& norm) {
+                           return std::find(trained.begin(), trained.end(), norm.first) != trained.end();
+                         });
   if (all_norms) modules.emplace_back("LayerNorm");
-  for (const std::string& name : beside) {
+  for (const std::string& name : trained) {
     if (name.ends_with(".weight") && !(all_norms && norms.contains(name))) modules.push_back(name.substr(0, name.rfind('.')));
   }
   return modules;

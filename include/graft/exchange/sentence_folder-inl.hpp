@@ -230,13 +230,13 @@ GRAFT_INLINE std::vector<std::pair<std::string, std::string>> sentence_files(con
   auto list = parse_json<ordered_json>(read_file(list_file), list_file);
   const bool moves = modules[0].folder != folder;  // the encoder, to where another module may have stood
   for (std::size_t i = 1; i < modules.size(); ++i) {
-    const auto& [type, own] = modules[i];
-    auto within = std::filesystem::path(own).lexically_relative(folder).lexically_normal();
+    const auto& [type, module_folder] = modules[i];
+    auto within = std::filesystem::path(module_folder).lexically_relative(folder).lexically_normal();
     const bool at_root = within.empty() || within == "." || within == "./";
-    if (own == modules[0].folder || (at_root && !moves)) continue;
+    if (module_folder == modules[0].folder || (at_root && !moves)) continue;
     if (at_root) list[i]["path"] = (within = std::to_string(i) + "_" + type).string();
     for (const char* name : {"config.json", "model.safetensors", "pytorch_model.bin"}) {
-      const std::string path = detail::file_in(own, name);
+      const std::string path = detail::file_in(module_folder, name);
       if (is_there(path)) files.emplace_back((within / name).string(), read_file(path));
     }
   }
@@ -260,16 +260,17 @@ GRAFT_INLINE sentence_folder read_sentence_folder(const std::string& folder, ind
   detail::read_prompts(folder, made);
   index width = 0;  // of what comes in; 0: tokens
   for (std::size_t i = 1; i < modules.size(); ++i) {
-    const auto& [type, own] = modules[i];
+    const auto& [type, module_folder] = modules[i];
     if (type == "Pooling" && width == 0) {
-      detail::read_pooling(own, hidden_size, made);
+      detail::read_pooling(module_folder, hidden_size, made);
       width = hidden_size * std::ssize(made.poolings);
     } else if (type == "Dense" && width > 0) {
-      made.steps.push_back(detail::read_dense(own, width));
+      made.steps.push_back(detail::read_dense(module_folder, width));
     } else if (type == "LayerNorm" && width > 0) {
-      made.steps.push_back(detail::read_sentence_layer_norm(own, width));
+      made.steps.push_back(detail::read_sentence_layer_norm(module_folder, width));
     } else if (type == "Normalize" && width > 0) {
-      if (own != folder) detail::check_of_sentence(detail::object_in(own, "config.json"), detail::file_in(own, "config.json"));
+      if (module_folder != folder)
+        detail::check_of_sentence(detail::object_in(module_folder, "config.json"), detail::file_in(module_folder, "config.json"));
       made.steps.emplace_back();
     } else if (type != "Dropout" || width == 0) {
       throw format_error(list, "has a module " + type + (width == 0 ? " between Transformer and Pooling" : " behind Pooling") +

@@ -124,13 +124,14 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
     check.same("its settings are", from.adapter.settings, to.adapter.settings, "adapter_settings",
                [](const std::string& text) { return text.empty() ? "{}" : text; });
     if (from.adapter.leave_out != to.adapter.leave_out) {
-      std::vector<index> own;
+      std::vector<index> with_adapter;
       for (index l = 0; l < config.num_hidden_layers; ++l) {
-        if (std::find(from.adapter.leave_out.begin(), from.adapter.leave_out.end(), l) == from.adapter.leave_out.end()) own.push_back(l);
+        if (std::find(from.adapter.leave_out.begin(), from.adapter.leave_out.end(), l) == from.adapter.leave_out.end())
+          with_adapter.push_back(l);
       }
       const auto text = [](const std::vector<index>& left_out) { return left_out.empty() ? "none" : "layers " + layers_text(left_out); };
       check.refuse("leaves out " + text(from.adapter.leave_out) + ", this run " + text(to.adapter.leave_out),
-                   {"adapter_layers", layers_text(own)});
+                   {"adapter_layers", layers_text(with_adapter)});
     }
     if (from.layer_norms_trained && !to.layer_norms_trained) {
       check.refuse("holds trained LayerNorms, this run leaves the encoder's", {"adapter_layer_norm", "trained"});
@@ -169,10 +170,10 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
       check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
       check.same("its alpha is", from.lora.alpha, to.lora.alpha, "lora_alpha", shown_number);
     }
-    const auto same_at = [&](const std::string& layer, const std::string& what, auto own, auto run, auto&& text) {
-      if (own == run) return;
-      check.refuse("its " + what + " for " + layer + " is " + text(own) + ", this run's is " + text(run),
-                   {"lora_" + what + "_pattern", layer + "=" + text(own)});
+    const auto same_at = [&](const std::string& layer, const std::string& what, auto given, auto run, auto&& text) {
+      if (given == run) return;
+      check.refuse("its " + what + " for " + layer + " is " + text(given) + ", this run's is " + text(run),
+                   {"lora_" + what + "_pattern", layer + "=" + text(given)});
     };
     for (const std::string& layer : layers) {
       same_at(layer, "rank", from.lora.rank_of(layer), to.lora.rank_of(layer), count);

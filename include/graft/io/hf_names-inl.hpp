@@ -42,13 +42,13 @@ GRAFT_INLINE bool names_token_head(const json& config) {
 }
 
 GRAFT_INLINE std::string name_prefix::in_graft(const std::string& name) const {
-  return name_in_graft(family_of(std::string_view(own_).substr(0, own_.size() - 1)), name);
+  return name_in_graft(family_of(std::string_view(type_prefix_).substr(0, type_prefix_.size() - 1)), name);
 }
 
 GRAFT_INLINE std::optional<std::string> name_prefix::canonical(const std::string& theirs) const {
-  const std::string_view type = std::string_view(own_).substr(0, own_.size() - 1);
+  const std::string_view type = std::string_view(type_prefix_).substr(0, type_prefix_.size() - 1);
   const std::string name = in_graft(theirs);
-  if (text_.empty() || (text_ == own_ && name.starts_with(own_))) return canonical_name(name, type);
+  if (text_.empty() || (text_ == type_prefix_ && name.starts_with(type_prefix_))) return canonical_name(name, type);
   if (name.starts_with(text_)) return canonical_name(name.substr(text_.size()), type);
   // Heads stand beside the encoder, inside the outer wrappers.
   std::size_t off = 0;
@@ -56,7 +56,7 @@ GRAFT_INLINE std::optional<std::string> name_prefix::canonical(const std::string
     if (name.starts_with(text_.substr(0, end))) off = end;
   }
   auto renamed = canonical_name(name.substr(off), type);
-  if (renamed && renamed->starts_with(own_)) return std::nullopt;
+  if (renamed && renamed->starts_with(type_prefix_)) return std::nullopt;
   return renamed;
 }
 

@@ -32,7 +32,7 @@ class name_prefix {
   /// What stands before the table of word embeddings among NAMES, those of the file PATH.
   /// @throws format_error  there are several encoders, or it is none of the known wrappers
   template <class Names>
-  name_prefix(const Names& names, std::string_view model_type, const std::string& path) : own_(std::string(model_type) + ".") {
+  name_prefix(const Names& names, std::string_view model_type, const std::string& path) : type_prefix_(std::string(model_type) + ".") {
     constexpr std::string_view table = "embeddings.word_embeddings.weight";
     std::vector<std::string> found;
     for (const auto& [theirs, unused] : names) {
@@ -49,20 +49,20 @@ class name_prefix {
       return;
     }
     std::size_t at = 0;
-    bool own = found[0].empty(), other = false;
+    bool of_type = found[0].empty(), other = false;
     for (std::size_t before = std::string::npos; at != before;) {
       before = at;
-      for (const std::string_view word : {"module.", "_orig_mod.", "model.", "encoder.", own_.c_str(), "bert.", "roberta."}) {
+      for (const std::string_view word : {"module.", "_orig_mod.", "model.", "encoder.", type_prefix_.c_str(), "bert.", "roberta."}) {
         if (!std::string_view(found[0]).substr(at).starts_with(word)) continue;
         at += word.size();
         ends_.push_back(at);
-        own |= word == own_;
-        other |= word != own_ && (word == "bert." || word == "roberta.");
+        of_type |= word == type_prefix_;
+        other |= word != type_prefix_ && (word == "bert." || word == "roberta.");
         break;
       }
     }
-    if (at != found[0].size() || (other && !own)) {
-      throw format_error(path, "calls the encoder's tensors " + found[0] + "*, " + own_ + "* was expected" +
+    if (at != found[0].size() || (other && !of_type)) {
+      throw format_error(path, "calls the encoder's tensors " + found[0] + "*, " + type_prefix_ + "* was expected" +
                                    (at == found[0].size() ? " by its config.json"
                                                           : ": rename them (module., _orig_mod., model. and encoder. are taken off)"));
     }
@@ -87,7 +87,7 @@ class name_prefix {
     }
   }
 
-  std::string own_, text_;
+  std::string type_prefix_, text_;
   std::vector<std::size_t> ends_;  // of each word in text_
 };
 

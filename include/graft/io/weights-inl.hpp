@@ -70,8 +70,8 @@ GRAFT_INLINE tensor_source detail::open_shards(const std::string& index_path) {
       throw format_error(index_path, "names '" + file + "', a weights file beside it was expected");
     }
     all.add_all(open_weights(shard.string()), [&](const std::string& name) {
-      const auto place = names.find(name);
-      return place == names.end() || place->second == file ? std::optional(name) : std::nullopt;
+      const auto found = names.find(name);
+      return found == names.end() || found->second == file ? std::optional(name) : std::nullopt;
     });
   }
   for (const auto& [name, file] : names) {

@@ -164,12 +164,12 @@ void tune_mix(multi_adapter_classifier<P>& model, multi_adapter_ft_mode mode) {
     if (l.attention.mix) set_trainable(*l.attention.mix, mixed);
     for (multi_adapter_site<P>* s : {&l.attention_site, &l.feed_site}) {
       if (s->fusion) {
-        if (auto* own = s->fusion->fusion()) detail::tune_fusion(*own, mixed, true);
+        if (auto* query_key_value = s->fusion->fusion()) detail::tune_fusion(*query_key_value, mixed, true);
         continue;
       }
       for (auto& branch : s->branches) {
         set_trainable(branch, mixed);
-        if (auto* own = branch.fusion()) detail::tune_fusion(*own, mixed, mixed);
+        if (auto* query_key_value = branch.fusion()) detail::tune_fusion(*query_key_value, mixed, mixed);
       }
       set_trainable(*s->mix, true);
       if (s->flex) set_trainable(*s->flex, true);

@@ -75,14 +75,15 @@ void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& n
       return parameter.substr(0, at) + alone + parameter.substr(at + in_mix.size());
     });
   };
-  const std::string own = ".multi_adapter.adapter_dict." + name + ".", own_norm = ".multi_adapter.layer_norm_dict." + name + ".";
-  if (model.trunk.invertible) load(*model.trunk.invertible, adapter, own, ".adapter.");
+  const std::string member_prefix = ".multi_adapter.adapter_dict." + name + ".",
+                    norm_prefix = ".multi_adapter.layer_norm_dict." + name + ".";
+  if (model.trunk.invertible) load(*model.trunk.invertible, adapter, member_prefix, ".adapter.");
   for (auto& l : model.trunk.layers) {
-    load(l.attention, adapter, own, ".");
-    load(l.feed, adapter, own, ".");
+    load(l.attention, adapter, member_prefix, ".");
+    load(l.feed, adapter, member_prefix, ".");
     for (auto* site : {&l.attention_site, &l.feed_site}) {
-      load(*site, adapter, own, ".adapter.");
-      load(*site, norms, own_norm, ".LayerNorm.");
+      load(*site, adapter, member_prefix, ".adapter.");
+      load(*site, norms, norm_prefix, ".LayerNorm.");
     }
   }
 }
@@ -157,26 +158,26 @@ template <class M>
 taken_start start_from(M& model, const tensor_source& source, const std::vector<std::string>& notes = {}) {
   using parameter_type = parameter<typename M::real>;
   const std::string& type = model.config.model_type;
-  std::map<std::string, const parameter_type*> own, of_trunk;
+  std::map<std::string, const parameter_type*> by_name, of_trunk;
   model.for_each_parameter([&](auto& p) {
-    own[p.name] = &p;
+    by_name[p.name] = &p;
     if (const auto name = trunk_name(p.name, type)) of_trunk[*name] = &p;
   });
   const auto trunk = trunk_tensors(model.config);
   taken_start taken;
   std::set<std::string> wanted;
-  std::vector<std::string> without_place;
+  std::vector<std::string> unknown;
   for (const auto& [name, info] : source.tensors()) {
     if (name.starts_with("__")) continue;  // filling, and packed weights
-    const auto mine = own.find(name);
+    const auto mine = by_name.find(name);
     const auto base = of_trunk.find(name);  // of a mix: its LayerNorms have names of their own there
-    if (mine == own.end() && base == of_trunk.end()) {
-      if (!trunk.contains(name)) without_place.push_back(name);
+    if (mine == by_name.end() && base == of_trunk.end()) {
+      if (!trunk.contains(name)) unknown.push_back(name);
       continue;
     }
-    const parameter_type& p = mine != own.end() ? *mine->second : *base->second;
+    const parameter_type& p = mine != by_name.end() ? *mine->second : *base->second;
     source.expect({{name, p.shape()}});
-    if (p.is_trained() && mine != own.end()) {
+    if (p.is_trained() && mine != by_name.end()) {
       wanted.insert(name);
     } else if (!detail::holds_values(source, name, p)) {
       if (name.find(".multi_adapter.") == name.npos) {
@@ -187,10 +188,9 @@ taken_start start_from(M& model, const tensor_source& source, const std::vector<
       wanted.insert(name);
     }
   }
-  if (!without_place.empty()) {
-    throw format_error(source.path(), "has " + std::to_string(without_place.size()) + " of " + std::to_string(source.tensors().size()) +
-                                          " tensors that have no place in what this run trains, the first of them '" + without_place[0] +
-                                          "'");
+  if (!unknown.empty()) {
+    throw format_error(source.path(), "has " + std::to_string(unknown.size()) + " of " + std::to_string(source.tensors().size()) +
+                                          " tensors that have no place in what this run trains, the first of them '" + unknown[0] + "'");
   }
   load_parameters(model, source, [&](const std::string& name) { return wanted.contains(name) ? std::optional(name) : std::nullopt; });
   model.for_each_parameter([&](auto& p) {

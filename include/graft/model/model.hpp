@@ -141,26 +141,27 @@ inline void check_member(const mixed_adapter& a, const encoder_config& c) {
 template <class P>
 bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>>& weights, const mixed_adapter& a, index number) {
   using real = typename P::real;
-  const std::string name = layer.name(), own = name + ".multi_adapter.adapter_dict." + a.name;
+  const std::string name = layer.name(), member_prefix = name + ".multi_adapter.adapter_dict." + a.name;
   const bool lora = a.kind == tuning_kind::lora && a.lora.updates(name),
              ia3 = a.kind == tuning_kind::ia3 && is_any_target(name, a.ia3.targets);
   if (!lora && !ia3) return false;
   if (!layer.mix) layer.mix.emplace(weights);
   const auto scale = [&](const char* part, bool rows, bool of_bias) {
-    auto l = parameter<real>::table(own + part, parameter_role::adapter, rows ? layer.out() : 1, rows ? 1 : layer.in());
+    auto l = parameter<real>::table(member_prefix + part, parameter_role::adapter, rows ? layer.out() : 1, rows ? 1 : layer.in());
     layer.mix->scales.push_back({number, std::move(l), of_bias});
   };
   if (ia3) {
     const bool rows = !is_any_target(name, a.ia3.feed_forward);
     scale(".ia3_l", rows, rows);
-    if (a.ia3.gates) layer.mix->scales.back().gate.emplace(own + ".lora_gate", layer.in());
+    if (a.ia3.gates) layer.mix->scales.back().gate.emplace(member_prefix + ".lora_gate", layer.in());
   }
   if (lora) {
-    layer.mix->updates.push_back({number, low_rank<P>(own, layer.in(), layer.out(), a.lora.rank_of(name), a.lora.alpha_of(name))});
+    layer.mix->updates.push_back(
+        {number, low_rank<P>(member_prefix, layer.in(), layer.out(), a.lora.rank_of(name), a.lora.alpha_of(name))});
     if (a.lora.bias) {
-      layer.mix->updates.back().bias = parameter<real>::vector(own + ".lora_B.bias", parameter_role::adapter, layer.out());
+      layer.mix->updates.back().bias = parameter<real>::vector(member_prefix + ".lora_B.bias", parameter_role::adapter, layer.out());
     }
-    if (a.lora.gates) layer.mix->updates.back().gate.emplace(own + ".lora_gate", layer.in());
+    if (a.lora.gates) layer.mix->updates.back().gate.emplace(member_prefix + ".lora_gate", layer.in());
     if (a.lora.dora) scale(".lora_scale", true, a.lora.dora_outputs);
   }
   return true;
@@ -183,7 +184,7 @@ void add_mixed_embeddings(multi_adapter_classifier<P>& model, const multi_adapte
 /// What the members of a mix change of the projections and the attention of MODEL, with the mixing weights of the layer.
 /// @throws config_error  one of them changes nothing
 template <class P>
-void add_mixed_places(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
+void add_mixed_layers(multi_adapter_classifier<P>& model, const multi_adapter_options& o) {
   for (index k = 0; k < std::ssize(o.adapters); ++k) {
     const mixed_adapter& a = o.adapters[static_cast<std::size_t>(k)];
     bool found = a.kind == tuning_kind::adapter || a.kind == tuning_kind::prefix || a.kind == tuning_kind::fusion;
@@ -236,7 +237,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
                                     },
                                     head};
   detail::add_mixed_embeddings(model, o);
-  detail::add_mixed_places(model, o);
+  detail::add_mixed_layers(model, o);
   return model;
 }
 

@@ -80,15 +80,15 @@ void load_packed_trunk(M& model, const tensor_source& source, const std::string&
     source.expect({{*name, p.shape()}});
     return found{*name, std::move(packed), std::move(*bytes)};
   };
-  std::set<std::string> in_place;
+  std::set<std::string> mapped;
   model.for_each_parameter([&](auto& p) {
     const auto packed = packed_of(p);
     const auto numbers = packed ? source.in_file<typename M::real>(packed->name, false) : std::nullopt;
     if (!numbers) return;
     p.read_in_place(*numbers);
-    in_place.insert(packed->name);
+    mapped.insert(packed->name);
   });
-  load_trunk(model, source, in_place);
+  load_trunk(model, source, mapped);
   std::vector<std::string> read;
   model.for_each_parameter([&](auto& p) {
     auto packed = packed_of(p);

@@ -12,15 +12,15 @@
 
 namespace graft {
 
-/// Writes the parameters p of MODEL with KEEP(p) to PATH, a safetensors file, under their names, or what NAME_OF(that) is.
+/// Writes the parameters p of MODEL with IS_SAVED(p) to PATH, a safetensors file, under their names, or what NAME_OF(that) is.
 /// @throws backend_error  as safetensors_writer::write
-template <class M, class Keep, class Name = std::identity>
-void save_parameters(M& model, const std::string& path, const std::map<std::string, std::string>& metadata, Keep&& keep,
+template <class M, class IsSaved, class Name = std::identity>
+void save_parameters(M& model, const std::string& path, const std::map<std::string, std::string>& metadata, IsSaved&& is_saved,
                      Name&& name_of = {}) {
   safetensors_writer writer;
   writer.metadata = metadata;
   model.for_each_parameter([&](const auto& p) {
-    if (keep(p)) writer.add(name_of(p.name), p.shape(), std::span(p.value().data(), static_cast<std::size_t>(p.size())));
+    if (is_saved(p)) writer.add(name_of(p.name), p.shape(), std::span(p.value().data(), static_cast<std::size_t>(p.size())));
   });
   writer.write(path);
 }

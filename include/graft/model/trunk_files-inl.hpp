@@ -19,7 +19,7 @@ GRAFT_INLINE encoder_config read_trunk_config(const trunk_files& f) {
   return parse_encoder_config(model_file_config(f.model_path), f.model_path);
 }
 
-GRAFT_INLINE trunk_files beside_model(trunk_files f) {
+GRAFT_INLINE trunk_files find_trunk_files(trunk_files f) {
   namespace fs = std::filesystem;
   const fs::path folder = is_folder(f.model_path) ? fs::path(f.model_path) : fs::path(f.model_path).parent_path();
   const std::string config = (folder / "config.json").string();

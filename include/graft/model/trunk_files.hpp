@@ -21,7 +21,7 @@ struct trunk_files {
 encoder_config read_trunk_config(const trunk_files& f);
 
 /// F with what is not given looked for beside the model: its Hugging Face config.json, if there is one, and the vocabulary.
-trunk_files beside_model(trunk_files f);
+trunk_files find_trunk_files(trunk_files f);
 
 /// The ids and segments that an encoder with C has.
 known_ids known_ids_of(const encoder_config& c);

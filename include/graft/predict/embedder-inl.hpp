@@ -7,15 +7,15 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
-#include "graft/core/file.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
 #include "graft/exchange/sentence_folder.hpp"
 #include "graft/predict/embedder.hpp"
 
 namespace graft::detail {
 
 GRAFT_INLINE predictor embedding_predictor(const std::string& folder, embedding_options how, predictor_options options) {
-  const trunk_files files = beside_model(sentence_model({.model_path = folder}, how));
+  const trunk_files files = find_trunk_files(sentence_model({.model_path = folder}, how));
   options.embedding = std::move(how);
   return predictor(files, options);
 }

@@ -327,7 +327,7 @@ GRAFT_INLINE predictor::predictor(const trunk_files& files, const predictor_opti
 }
 
 GRAFT_INLINE predictor predictor::from_folder(const std::string& folder, const predictor_options& options) {
-  return predictor(beside_model({.model_path = folder}), options);
+  return predictor(find_trunk_files({.model_path = folder}), options);
 }
 
 GRAFT_INLINE predictor::predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options)

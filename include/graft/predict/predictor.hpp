@@ -75,7 +75,7 @@ class predictor {
   /// @throws config_error  OPTIONS ask for longer sequences than the encoder takes, or for none; or for a prompt that there is not, or more
   ///                       dimensions than there are
   explicit predictor(const trunk_files& files, const predictor_options& options = {});
-  /// The model in FOLDER as Hugging Face's libraries save it, alone: beside_model() finds its files.
+  /// The model in FOLDER as Hugging Face's libraries save it, alone: find_trunk_files() finds its files.
   static predictor from_folder(const std::string& folder, const predictor_options& options = {});
   /// The trunk with one tuned part.
   predictor(const trunk_files& files, const std::string& tuned_path, const predictor_options& options = {});

@@ -113,22 +113,22 @@ inline std::string scattered(rank_group& group, const std::vector<std::string>& 
   std::vector<std::uint64_t> sizes(ranks);
   for (std::size_t r = 0; r < texts.size(); ++r) sizes[r] = texts[r].size();
   group.broadcast(std::as_writable_bytes(std::span(sizes)));
-  std::string own(self == 0 ? 0 : static_cast<std::size_t>(sizes[self]), '\0');
+  std::string text(self == 0 ? 0 : static_cast<std::size_t>(sizes[self]), '\0');
   std::vector<rank_group::outgoing> out;
   for (std::size_t r = 1; r < texts.size(); ++r) out.push_back({static_cast<int>(r), std::as_bytes(std::span(texts[r]))});
   std::vector<rank_group::incoming> in;
-  if (self != 0) in.push_back({0, std::as_writable_bytes(std::span(own))});
+  if (self != 0) in.push_back({0, std::as_writable_bytes(std::span(text))});
   group.exchange(out, in);
-  return self == 0 ? texts[0] : own;
+  return self == 0 ? texts[0] : text;
 }
 
 /// What all ranks say, on the first one.
-inline std::vector<std::string> collected(rank_group& group, const std::string& own) {
+inline std::vector<std::string> collected(rank_group& group, const std::string& text) {
   const auto ranks = static_cast<std::size_t>(group.size()), self = static_cast<std::size_t>(group.rank());
   std::vector<std::uint64_t> sizes(ranks);
   std::vector<std::size_t> begins;
   for (std::size_t r = 0; r <= ranks; ++r) begins.push_back(r * sizeof(std::uint64_t));
-  sizes[self] = own.size();
+  sizes[self] = text.size();
   group.all_gather(std::as_writable_bytes(std::span(sizes)), begins);
   std::vector<std::string> all(self == 0 ? ranks : 0);
   std::vector<rank_group::outgoing> out;
@@ -138,9 +138,9 @@ inline std::vector<std::string> collected(rank_group& group, const std::string& 
     in.push_back({static_cast<int>(r), std::as_writable_bytes(std::span(all[r]))});
   }
   if (self == 0) {
-    all[0] = own;
+    all[0] = text;
   } else {
-    out.push_back({0, std::as_bytes(std::span(own))});
+    out.push_back({0, std::as_bytes(std::span(text))});
   }
   group.exchange(out, in);
   return all;
@@ -155,7 +155,8 @@ GRAFT_INLINE std::vector<answer> shared_answers(rank_group& group, const predict
   const auto ranks = static_cast<std::size_t>(group.size());
   if (rows.empty()) return {};
   std::vector<std::vector<example>> shares(ranks);
-  std::vector<std::vector<std::size_t>> numbers(ranks);  // of those rows; of one text for several adapters, side by side, all are one rank's
+  std::vector<std::vector<std::size_t>> numbers(
+      ranks);  // of those rows; of one text for several adapters, side by side, all are one rank's
   for (std::size_t i = 0, dealt = 0; i < rows.size(); ++i) {
     if (i > 0 && !detail::same_text(rows[i], rows[i - 1])) ++dealt;
     shares[dealt % ranks].push_back(rows[i]);

@@ -12,10 +12,10 @@
 namespace graft {
 
 GRAFT_INLINE token_finder::token_finder(std::vector<searched_token> tokens, bool (*is_space)(std::int32_t))
-    : tokens_(std::move(tokens)), places_(tokens_.size()), is_space_(is_space) {
+    : tokens_(std::move(tokens)), indices_(tokens_.size()), is_space_(is_space) {
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const auto& text = tokens_[i].text;
-    if (text.empty() || !places_.insert(text, static_cast<std::int32_t>(i))) continue;
+    if (text.empty() || !indices_.insert(text, static_cast<std::int32_t>(i))) continue;
     starts_[static_cast<unsigned char>(text[0])] = true;
     lengths_.push_back(text.size());
   }
@@ -25,7 +25,7 @@ GRAFT_INLINE token_finder::token_finder(std::vector<searched_token> tokens, bool
 
 GRAFT_INLINE const searched_token* token_finder::find(std::string_view text) const {
   for (const auto length : lengths_) {
-    const auto found = length <= text.size() ? places_.find(text.substr(0, length)) : -1;
+    const auto found = length <= text.size() ? indices_.find(text.substr(0, length)) : -1;
     if (found >= 0) return &tokens_[static_cast<std::size_t>(found)];
   }
   return nullptr;

@@ -79,7 +79,7 @@ class token_finder {
   static bool stands_alone(std::string_view text, std::size_t begin, std::size_t end);
 
   std::vector<searched_token> tokens_;
-  detail::string_table places_;
+  detail::string_table indices_;
   std::array<bool, 256> starts_{};
   std::vector<std::size_t> lengths_;  // descending
   bool (*is_space_)(std::int32_t);

@@ -39,12 +39,12 @@ struct aligned_text {
   std::int32_t origin = 0;      // the code point at which the text begins
 
   /// TEXT, from code point ORIGIN on, as it stands.
-  void assign(std::string_view given, std::int32_t at, bool keep) {
-    aligned = keep;
+  void assign(std::string_view given, std::int32_t at, bool aligns) {
+    aligned = aligns;
     origin = at;
     text = given;
     from.clear();
-    if (!keep) return;
+    if (!aligns) return;
     for_each_code_point(given, [&](std::int32_t, std::string_view bytes) {
       from.insert(from.end(), bytes.size(), {at, at + 1});
       ++at;

@@ -66,7 +66,7 @@ GRAFT_INLINE std::optional<std::string_view> character_map::find(std::string_vie
 GRAFT_INLINE void character_map::apply(const detail::aligned_text& in, detail::aligned_text& out) const {
   const std::string_view text = in.text;
   std::vector<detail::changed_character> changes;  // of all the text, if it is aligned
-  const auto keep = [&](std::string_view part) {
+  const auto copy = [&](std::string_view part) {
     if (!in.aligned) {
       out.text += part;
       return;
@@ -90,7 +90,7 @@ GRAFT_INLINE void character_map::apply(const detail::aligned_text& in, detail::a
            !mapped_[static_cast<std::size_t>(text[plain])]) {
       ++plain;
     }
-    if (plain > at) keep(text.substr(at, plain - at));
+    if (plain > at) copy(text.substr(at, plain - at));
     at = plain;
     const std::size_t end = detail::cluster_end(text, at);
     const auto whole = text.substr(at, end - at);
@@ -100,7 +100,7 @@ GRAFT_INLINE void character_map::apply(const detail::aligned_text& in, detail::a
     } else {
       detail::for_each_code_point(whole, [&](std::int32_t, std::string_view part) {
         const auto one = find(part);
-        one ? replace(part, *one) : keep(part);
+        one ? replace(part, *one) : copy(part);
       });
     }
     at = end;

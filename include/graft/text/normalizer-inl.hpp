@@ -93,9 +93,9 @@ GRAFT_INLINE void replace_all(const aligned_text& in, aligned_text& out, const t
 
 GRAFT_INLINE void apply_step(const normalizer_step& step, const aligned_text& in, aligned_text& out) {
   using kind = normalizer_step::kind;
-  const auto filter = [&](auto keep) {
+  const auto filter = [&](auto is_wanted) {
     each_code_point(in, out, [&](std::int32_t value, auto emit) {
-      if (keep(value)) emit(value);
+      if (is_wanted(value)) emit(value);
     });
   };
   switch (step.what) {

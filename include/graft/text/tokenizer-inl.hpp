@@ -83,7 +83,8 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
     made.class_ = config.tokenizer_class;
     return made;
   };
-  if (!config.own_cutter.empty() && !has("tokenizer.json")) throw format_error(path("tokenizer_config.json"), config.own_cutter);
+  if (!config.unsupported_cutter.empty() && !has("tokenizer.json"))
+    throw format_error(path("tokenizer_config.json"), config.unsupported_cutter);
   std::optional<tokenizer> plain;
   std::string reason;  // why tokenizer.json counts and the plain files do not
   try {
@@ -146,8 +147,8 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
 GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given, bool stripped, std::vector<text_span>* spans) const {
   require_utf8(given);
   const auto text = stripped ? strip(given) : given;
-  const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  if (spans != nullptr || lowers_ || (by_place != nullptr && by_place->needs_alignment())) {
+  const auto* fast = std::get_if<pipeline>(&parts_->model);
+  if (spans != nullptr || lowers_ || (fast != nullptr && fast->needs_alignment())) {
     std::vector<text_span> unwanted;
     const auto before = given.substr(0, static_cast<std::size_t>(text.data() - given.data()));
     return encode_aligned(text, static_cast<std::int32_t>(detail::count_code_points(before)), false, spans != nullptr ? *spans : unwanted);
@@ -171,8 +172,8 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode(std::string_view given,
 
 GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_plain(std::string_view text, std::vector<text_span>* spans) const {
   require_utf8(text);
-  const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  if (spans != nullptr || lowers_ || (by_place != nullptr && by_place->needs_alignment())) {
+  const auto* fast = std::get_if<pipeline>(&parts_->model);
+  if (spans != nullptr || lowers_ || (fast != nullptr && fast->needs_alignment())) {
     std::vector<text_span> unwanted;
     return encode_aligned(text, 0, true, spans != nullptr ? *spans : unwanted);
   }
@@ -191,7 +192,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
   detail::aligned_text whole, part, spare;
   std::size_t done = 0;  // bytes of the text, of which there are ORIGIN code points
   spans.clear();
-  const auto place_of = [&](std::string_view stretch) {
+  const auto offset_of = [&](std::string_view stretch) {
     const auto begin = static_cast<std::size_t>(stretch.data() - text.data());
     origin += static_cast<std::int32_t>(detail::count_code_points(text.substr(std::min(done, begin), begin - std::min(done, begin))));
     done = begin;
@@ -223,7 +224,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
             .split(
                 text,
                 [&](std::string_view stretch) {
-                  whole.assign(stretch, place_of(stretch), true);
+                  whole.assign(stretch, offset_of(stretch), true);
                   if (lowers_) lower.apply(whole, spare);
                   model.normalize(whole);
                   (plain ? none : parts_->normalized)
@@ -235,7 +236,7 @@ GRAFT_INLINE std::vector<std::int32_t> tokenizer::encode_aligned(std::string_vie
                           });
                 },
                 [&](std::int32_t id, std::string_view found) {
-                  const auto begin = place_of(found);
+                  const auto begin = offset_of(found);
                   take(id, {begin, begin + static_cast<std::int32_t>(detail::count_code_points(found))}, found);
                 });
       },
@@ -267,13 +268,13 @@ GRAFT_INLINE tokenizer_family tokenizer::family() const {
 }
 
 GRAFT_INLINE bool tokenizer::writes_spaces() const {
-  const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  return by_place != nullptr ? by_place->writes_spaces() : std::holds_alternative<byte_level_bpe>(parts_->model);
+  const auto* fast = std::get_if<pipeline>(&parts_->model);
+  return fast != nullptr ? fast->writes_spaces() : std::holds_alternative<byte_level_bpe>(parts_->model);
 }
 
 GRAFT_INLINE bool tokenizer::marks_continuations() const {
-  const auto* by_place = std::get_if<pipeline>(&parts_->model);
-  return by_place != nullptr ? by_place->marks_continuations() : std::holds_alternative<wordpiece>(parts_->model);
+  const auto* fast = std::get_if<pipeline>(&parts_->model);
+  return fast != nullptr ? fast->marks_continuations() : std::holds_alternative<wordpiece>(parts_->model);
 }
 
 GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_config& config, const fast_tokenizer* fast) : parts_(made) {
@@ -331,9 +332,9 @@ GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
                                          : pieces().size() + static_cast<std::int32_t>(found - parts_->beyond.begin());
   };
   const auto differs = [&](const std::string& text, const json& id) {
-    const auto own = id_of(text);
-    if (id == own) return std::string();
-    return pieces().path() + ": gives \"" + text + "\" " + (own < 0 ? "no id" : "id " + std::to_string(own)) + ", but " + id.dump() +
+    const auto own_id = id_of(text);
+    if (id == own_id) return std::string();
+    return pieces().path() + ": gives \"" + text + "\" " + (own_id < 0 ? "no id" : "id " + std::to_string(own_id)) + ", but " + id.dump() +
            " is the one in tokenizer.json";
   };
   const json model = file.is_object() ? file.value("model", json()) : json();

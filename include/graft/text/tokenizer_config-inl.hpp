@@ -93,7 +93,8 @@ GRAFT_INLINE tokenizer_config read_tokenizer_config(const std::string& folder) {
     if (!config.tokenizer_class.empty()) config.named_in = path;
     for (const auto& [field, usual] : {std::pair{"word_tokenizer_type", "basic"}, std::pair{"subword_tokenizer_type", "wordpiece"}}) {
       const auto cutter = graft::optional(object, field, path, std::string(usual));
-      if (cutter != usual) config.own_cutter = '"' + std::string(field) + "\" is \"" + cutter + "\", graft has \"" + usual + "\" only";
+      if (cutter != usual)
+        config.unsupported_cutter = '"' + std::string(field) + "\" is \"" + cutter + "\", graft has \"" + usual + "\" only";
     }
     const auto side = graft::optional(object, "truncation_side", path, std::string("right"));
     if (side != "right") throw format_error(path, "\"truncation_side\" is \"" + side + "\", graft cuts long texts on the right only");

@@ -19,7 +19,7 @@ struct tokenizer_config {
   std::string tokenizer_class;                // without "Fast" at its end
   std::string named_in;                       // the file that names it
   std::string model_type;                     // of config.json
-  std::string own_cutter;                     // a setting of BertJapaneseTokenizer that graft lacks: "\"word_tokenizer_type\" is ..."
+  std::string unsupported_cutter;             // a setting of BertJapaneseTokenizer that graft lacks: "\"word_tokenizer_type\" is ..."
   std::array<std::string, 5> special_tokens;  // as special_token_names
   std::vector<added_token> mentions;
   std::optional<bool> do_lower_case;

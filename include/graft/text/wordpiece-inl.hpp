@@ -124,17 +124,17 @@ GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer, 
   }
   const bool alone = settings_.handle_chinese_chars && detail::is_ideograph(value, settings_.drop_unassigned);
   if (alone) buffer += ' ';
-  const auto keep = [&](std::int32_t part) {
+  const auto add = [&](std::int32_t part) {
     detail::append_code_point(buffer, settings_.lower_case ? detail::lower_case_of(part) : part);
     if (settings_.lower_case && part == 0x130) detail::append_code_point(buffer, 0x307);  // the one letter that becomes two
   };
   if (!strip_accents_) {
-    keep(value);
+    add(value);
   } else {
     detail::decompose(value, false, [&](std::int32_t part) {
       if (detail::is_nonspacing(part)) return;
       ordered &= detail::combining_class(part) == 0;
-      keep(part);
+      add(part);
     });
   }
   if (alone) buffer += ' ';

@@ -115,10 +115,11 @@ GRAFT_INLINE std::vector<double> row_losses(const task& t, const_view<double> lo
   for (std::size_t r = 0; r < rows.size(); ++r) {
     batch one;
     one.add_answer(rows[r]);
-    const auto own = logits.window(begins[r], 0, begins[r + 1] - begins[r], logits.cols());
-    if (own.rows() == 0) losses.push_back(0);
-    if (own.rows() == 0) continue;
-    losses.push_back(own.allFinite() ? task_loss<double>(t.kind, own, one, nullptr) : std::numeric_limits<double>::quiet_NaN());
+    const auto row_logits = logits.window(begins[r], 0, begins[r + 1] - begins[r], logits.cols());
+    if (row_logits.rows() == 0) losses.push_back(0);
+    if (row_logits.rows() == 0) continue;
+    losses.push_back(row_logits.allFinite() ? task_loss<double>(t.kind, row_logits, one, nullptr)
+                                            : std::numeric_limits<double>::quiet_NaN());
   }
   return losses;
 }

@@ -77,7 +77,7 @@ GRAFT_INLINE std::vector<double> parse_class_weights(const std::string& text, co
   const auto given = detail::named_weights(text);
   const bool list = !given.empty() && !given[0].first;
   if (list) check_loss({std::vector<double>(given.size(), 1.0)}, t);
-  std::vector<std::optional<double>> own(t.labels.size());
+  std::vector<std::optional<double>> by_label(t.labels.size());
   for (std::size_t i = 0; i < given.size(); ++i) {
     const auto& [name, weight] = given[i];
     const auto found = list ? t.labels.begin() + static_cast<std::ptrdiff_t>(i) : std::find(t.labels.begin(), t.labels.end(), *name);
@@ -86,12 +86,12 @@ GRAFT_INLINE std::vector<double> parse_class_weights(const std::string& text, co
                          " was expected");
     }
     check_range("class_weights", weight, ranges::class_weight);
-    auto& of_label = own[static_cast<std::size_t>(found - t.labels.begin())];
+    auto& of_label = by_label[static_cast<std::size_t>(found - t.labels.begin())];
     if (of_label) throw config_error("class_weights names the label \"" + *found + "\" twice");
     of_label = weight;
   }
   std::vector<double> all;
-  for (const auto& weight : own) all.push_back(weight.value_or(1));
+  for (const auto& weight : by_label) all.push_back(weight.value_or(1));
   return all;
 }
 

@@ -145,7 +145,7 @@ GRAFT_INLINE void prefix_cache::open(const std::string& name) {
       states.shape[0] != tokens || sums.shape[0] + 1 != offsets.shape[0]) {
     throw refused("its rows do not fit together");
   }
-  const std::string& kept_name = files_.emplace(name, file).first->first;
+  const std::string& file_name = files_.emplace(name, file).first->first;
   const auto numbers = [](const tensor_info& t) {
     return std::span(reinterpret_cast<const std::int32_t*>(t.bytes.data()), static_cast<std::size_t>(t.count()));
   };
@@ -157,7 +157,7 @@ GRAFT_INLINE void prefix_cache::open(const std::string& name) {
     std::memcpy(&written, sums.bytes.data() + i * sizeof written, sizeof written);
     const auto key = hash_of(one.ids, one.types);
     if (find(one.ids, one.types) == nullptr) {
-      stored_.emplace(std::piecewise_construct, std::tuple(key), std::forward_as_tuple(one, written, kept_name));
+      stored_.emplace(std::piecewise_construct, std::tuple(key), std::forward_as_tuple(one, written, file_name));
     }
   }
 }
@@ -187,7 +187,7 @@ GRAFT_INLINE void prefix_cache::add(const batch& b, std::span<const std::byte> s
   open(name);
 }
 
-GRAFT_INLINE void prefix_cache::require_room(index tokens) const {
+GRAFT_INLINE void prefix_cache::require_disk_space(index tokens) const {
   const double bytes = static_cast<double>(tokens) * static_cast<double>(token_bytes() + 2 * sizeof(std::int32_t));
   std::error_code none;
   const auto space = std::filesystem::space(folder_, none);

@@ -67,7 +67,7 @@ class prefix_cache final : public known_states {
   /// @throws backend_error  the disk is full, or the folder not writable      @throws error  a number is not finite
   void add(const batch& b, std::span<const std::byte> states);
   /// @throws backend_error  the disk has no room for TOKENS tokens
-  void require_room(index tokens) const;
+  void require_disk_space(index tokens) const;
 
   /// Those who fill a folder do so one after the other, as long as the object lives; where a file system has no locks, at once, and no harm
   /// is done but work. WAITS is called once if another is at it. False in the end: *STOP turned true.
@@ -162,13 +162,13 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
                        const std::atomic<bool>* stop = nullptr) {
   using real = typename M::real;
   if (cache.unknown(rows).size() == 0) return true;
-  const prefix_cache::turn own_turn(cache, progress.waits, stop);
-  if (!own_turn) return false;
+  const prefix_cache::turn turn(cache, progress.waits, stop);
+  if (!turn) return false;
   cache.look_again();
   const batch all = cache.unknown(rows);
   if (progress.rows) progress.rows(0, all.size());
   if (all.size() == 0) return true;
-  cache.require_room(all.rows());
+  cache.require_disk_space(all.rows());
   detail::pack_layers(model, 0, cache.layers(), false, ctx.threads);
   const encoder_config& c = model.config;
   const bool whole = c.hidden_size % 16 == 0 && c.intermediate_size % 16 == 0 && c.embedding_width() % 16 == 0;
@@ -181,21 +181,21 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
     const auto tokens = [&](std::size_t unit) { return all.offsets[static_cast<std::size_t>(units[unit])]; };
     const auto bytes = [&](std::size_t unit) { return static_cast<std::size_t>(tokens(unit) - tokens(first)) * cache.token_bytes(); };
     for (last = first + 1; last + 1 < units.size() && bytes(last + 1) <= file_bytes;) ++last;
-    batch piece;
-    piece.assign(all, units[first], units[last]);
-    states.resize(piece.rows(), c.hidden_size);
-    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& own) {
+    batch file_batch;
+    file_batch.assign(all, units[first], units[last]);
+    states.resize(file_batch.rows(), c.hidden_size);
+    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& worker) {
       if (stopped()) return;
       const std::size_t unit = first + static_cast<std::size_t>(i);
       batch part;
       part.assign(all, units[unit], units[unit + 1]);
-      scratch::mark mark(own.memory);
-      view<real> y = own.memory.template take<real>(part.rows(), c.hidden_size);
-      model.trunk.forward_below(part, cache.layers(), y, own);
+      scratch::mark mark(worker.memory);
+      view<real> y = worker.memory.template take<real>(part.rows(), c.hidden_size);
+      model.trunk.forward_below(part, cache.layers(), y, worker);
       states.get().middleRows(tokens(unit) - tokens(first), part.rows()) = y;
     });
     if (stopped()) return false;
-    cache.add(piece, std::as_bytes(std::span(states.get().data(), static_cast<std::size_t>(states.get().size()))));
+    cache.add(file_batch, std::as_bytes(std::span(states.get().data(), static_cast<std::size_t>(states.get().size()))));
     if (progress.rows) progress.rows(units[last], all.size());
   }
   return true;

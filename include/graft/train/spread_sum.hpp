@@ -110,12 +110,12 @@ template <class T>
 class spread_sum {
  public:
   /// COMPUTE(segment_done): computes this rank's leaves, and calls segment_done(s) from any thread, for each leaf and each of SEGMENTS,
-  /// when it is. OWN(node): the block with the sum of one of this rank's nodes, which may be changed. FIRST() is called before the first
-  /// segment leaves, when that is done. The sum of all. The wait behind COMPUTE is added to TIMES.
+  /// when it is. BLOCK_OF(node): the block with the sum of one of this rank's nodes, which may be changed. FIRST() is called before the
+  /// first segment leaves, when that is done. The sum of all. The wait behind COMPUTE is added to TIMES.
   /// @throws what these throw, and the group
-  template <class Own, class First, class Compute>
-  const T* add(rank_group& group, index leaves, std::span<const gradient_segment> segments, Own&& own, First&& first, Compute&& compute,
-               profile* times = nullptr);
+  template <class BlockOf, class First, class Compute>
+  const T* add(rank_group& group, index leaves, std::span<const gradient_segment> segments, BlockOf&& block_of, First&& first,
+               Compute&& compute, profile* times = nullptr);
 
  private:
   struct part_of_node {
@@ -125,8 +125,8 @@ class spread_sum {
   };
   /// False: nobody waits any more.
   bool wait_for(std::size_t segment, const std::stop_token& given_up);
-  template <class Own>
-  void add_segment(rank_group& group, index leaves, gradient_segment segment, Own&& own);
+  template <class BlockOf>
+  void add_segment(rank_group& group, index leaves, gradient_segment segment, BlockOf&& block_of);
   /// The sum of NODE: one of NODES_, which are in order, from NEXT on, or the sum of what is below.
   T* sum(tree_node node, index leaves, index size, std::size_t& next);
 
@@ -138,8 +138,8 @@ class spread_sum {
 };
 
 template <class T>
-template <class Own, class First, class Compute>
-const T* spread_sum<T>::add(rank_group& group, index leaves, std::span<const gradient_segment> segments, Own&& own, First&& first,
+template <class BlockOf, class First, class Compute>
+const T* spread_sum<T>::add(rank_group& group, index leaves, std::span<const gradient_segment> segments, BlockOf&& block_of, First&& first,
                             Compute&& compute, profile* times) {
   const int ranks = group.size();
   nodes_.clear();
@@ -155,7 +155,7 @@ const T* spread_sum<T>::add(rank_group& group, index leaves, std::span<const gra
     try {
       for (std::size_t s = 0; s < segments.size() && wait_for(s, given_up); ++s) {
         if (s == 0) first();
-        add_segment(group, leaves, segments[s], own);
+        add_segment(group, leaves, segments[s], block_of);
       }
     } catch (...) {
       failure = std::current_exception();
@@ -180,8 +180,8 @@ bool spread_sum<T>::wait_for(std::size_t segment, const std::stop_token& given_u
 }
 
 template <class T>
-template <class Own>
-void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segment segment, Own&& own) {
+template <class BlockOf>
+void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segment segment, BlockOf&& block_of) {
   const int ranks = group.size(), self = group.rank();
   const auto part_begin = [&](int r) { return segment.begin + (segment.end - segment.begin) * r / ranks; };
   const auto part_size = [&](int r) { return static_cast<std::size_t>(part_begin(r + 1) - part_begin(r)); };
@@ -195,7 +195,7 @@ void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segmen
       in.push_back({n.rank, std::as_writable_bytes(std::span(n.numbers, part_size(self)))});
       continue;
     }
-    T* const block = own(n.node);
+    T* const block = block_of(n.node);
     n.numbers = block + part_begin(self);
     for (int r = 0; r < ranks; ++r) {
       if (r != self) out.push_back({r, std::as_bytes(std::span(block + part_begin(r), part_size(r)))});
@@ -203,8 +203,8 @@ void spread_sum<T>::add_segment(rank_group& group, index leaves, gradient_segmen
   }
   group.exchange(out, in);
   std::size_t next = 0;
-  const T* const own_part = sum(top_node(leaves), leaves, static_cast<index>(part_size(self)), next);
-  std::copy_n(own_part, part_size(self), total_.data() + part_begin(self));
+  const T* const part_total = sum(top_node(leaves), leaves, static_cast<index>(part_size(self)), next);
+  std::copy_n(part_total, part_size(self), total_.data() + part_begin(self));
   std::vector<std::size_t> begins;
   for (int r = 0; r <= ranks; ++r) begins.push_back(static_cast<std::size_t>(part_begin(r) - segment.begin) * sizeof(T));
   group.all_gather(std::as_writable_bytes(std::span(total_.data() + segment.begin, total_.data() + segment.end)), begins);

@@ -233,9 +233,9 @@ GRAFT_INLINE void trainer::write_checkpoint(const training_observer& observer) {
 }
 
 GRAFT_INLINE void trainer::require_inputs(const training_observer& observer) {
-  if (!observer.keep) return;
+  if (!observer.check_inputs) return;
   try {
-    observer.keep();
+    observer.check_inputs();
   } catch (const format_error&) {
     steps_->drop_gradients();
     if (finite_parameters()) write_checkpoint(observer);

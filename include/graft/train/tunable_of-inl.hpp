@@ -65,11 +65,11 @@ template <class M>
 model_size tunable_of<M>::size() const {
   model_size n;
   n.number_bytes = sizeof(real);
-  const std::set<std::string> beside = norms_beside();
+  const std::set<std::string> extra_saved = extra_saved_norms();
   const_cast<M&>(model_).for_each_parameter([&](const auto& p) {
     n.all += p.size();
     n.trained += p.is_trained() ? p.size() : 0;
-    n.tuned += is_tuned(p) || beside.contains(p.name) ? p.size() : 0;
+    n.tuned += is_tuned(p) || extra_saved.contains(p.name) ? p.size() : 0;
   });
   return n;
 }
@@ -169,11 +169,11 @@ template <class M>
 void tunable_of<M>::save(const std::string& path, const std::map<std::string, std::string>& metadata, bool everything) const {
   if (everything) return save_everything(const_cast<M&>(model_), path, metadata);
   save_parameters(const_cast<M&>(model_), path, metadata,
-                  [beside = norms_beside()](const auto& p) { return is_tuned(p) || beside.contains(p.name); });
+                  [extra_saved = extra_saved_norms()](const auto& p) { return is_tuned(p) || extra_saved.contains(p.name); });
 }
 
 template <class M>
-std::set<std::string> tunable_of<M>::norms_beside() const {
+std::set<std::string> tunable_of<M>::extra_saved_norms() const {
   std::set<std::string> names;
   if constexpr (std::is_same_v<M, adapter_classifier<typename M::precision>>) {
     if (!description.layer_norms_trained) return names;

@@ -91,7 +91,7 @@ class tunable_of final : public tunable_base {
 
  private:
   /// Names of LayerNorms that are saved though they are not trained: those of layers without an adapter, since readers look for all.
-  std::set<std::string> norms_beside() const;
+  std::set<std::string> extra_saved_norms() const;
 
   static M make(const encoder_config& c, const model_description& d);
 

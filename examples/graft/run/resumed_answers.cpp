@@ -1,4 +1,4 @@
-#include "run/kept_answers.hpp"
+#include "run/resumed_answers.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr const char* otherwise = ": name another --output, or leave --resume out, and it is replaced";
 
-struct kept_answer {
+struct resumed_answer {
   std::uint64_t number = 0;
   example row{};
   std::string record{};
@@ -98,9 +98,9 @@ bool nearly_same_numbers(std::string_view a, std::string_view b, double rounding
 }
 
 /// @throws format_error  SOME in the file PATH are not the answers that are given NOW
-void compare(const std::vector<kept_answer>& some, const std::string& path, const asked_now& now) {
+void compare(const std::vector<resumed_answer>& some, const std::string& path, const asked_now& now) {
   std::vector<example> rows;
-  for (const kept_answer& one : some) rows.push_back(one.row);
+  for (const resumed_answer& one : some) rows.push_back(one.row);
   const auto answers = now.model.predict_each(rows);
   for (std::size_t i = 0; i < some.size(); ++i) {
     const std::string expected = now.format.row(answers[i], some[i].number);
@@ -115,35 +115,35 @@ void compare(const std::vector<kept_answer>& some, const std::string& path, cons
 
 }  // namespace
 
-std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_path, const asked_now& now, answer_output& output) {
+std::pair<std::uint64_t, std::uint64_t> resume_answers(const std::string& output_path, const asked_now& now, answer_output& output) {
   namespace fs = std::filesystem;
   std::error_code none;
-  const bool beside = fs::exists(answer_output::name_beside(output_path), none);
-  const std::string path = beside ? answer_output::name_beside(output_path) : output_path;
+  const bool partial = fs::exists(answer_output::partial_path(output_path), none);
+  const std::string path = partial ? answer_output::partial_path(output_path) : output_path;
   if (fs::exists(path, none) && !fs::is_regular_file(path, none))
     throw usage_error("--resume goes on with a table in a file, and " + printable(path) + " is none");
   if (!fs::exists(path, none) || fs::is_empty(path, none)) return {0, 0};
-  kept_table kept(path);
+  resumed_table table(path);
   std::string record;
   const std::string header = now.format.header(0);
   if (!header.empty()) {
-    const bool begun = kept.next(record, now.format.counts_rows() ? header.size() : 0);
-    if (begun ? !now.format.is_header(record) : !now.format.begins_header(kept.broken())) {
-      throw format_error(path, "begins with \"" + printable(now.format.shown(begun ? record : kept.broken()), 200) +
+    const bool begun = table.next(record, now.format.counts_rows() ? header.size() : 0);
+    if (begun ? !now.format.is_header(record) : !now.format.begins_header(table.broken())) {
+      throw format_error(path, "begins with \"" + printable(now.format.shown(begun ? record : table.broken()), 200) +
                                    "\", the table of these answers with \"" + now.format.shown(header) + "\"" + otherwise);
     }
     if (!begun) return {0, 0};
   }
-  std::vector<kept_answer> some;
-  kept_answer longest, last;
+  std::vector<resumed_answer> some;
+  resumed_answer longest, last;
   std::uint64_t count = 0, apart = 1;
   std::uint64_t bad = 0;
-  for (; kept.next(record, now.format.record_size()); ++count) {
+  for (; table.next(record, now.format.record_size()); ++count) {
     if (!now.format.is_row(record, count))
       throw format_error::at_line(path, count + now.first_line(),
                                   "is not the answer to row " + std::to_string(count / now.each) + otherwise);
     bad += now.format.is_error(record);
-    if (bad > 0 && !now.keeps_bad_rows)
+    if (bad > 0 && !now.allows_bad_rows)
       throw format_error(path, "holds rows without an answer: with --on_error row, --resume goes on with it");
     last = {count, {}, record};
     if (!now.next_row(last.row))
@@ -152,13 +152,13 @@ std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& output_p
     if (count % apart == 0) some.push_back(last);
     if (some.size() <= 64) continue;
     apart *= 2;
-    std::erase_if(some, [&](const kept_answer& one) { return one.number % apart != 0; });
+    std::erase_if(some, [&](const resumed_answer& one) { return one.number % apart != 0; });
   }
   if (count == 0) return {0, 0};
   if (longest.length() > 0) some.push_back(longest);
   some.push_back(last);
   compare(some, path, now);
-  output.go_on(beside, kept.bytes(), kept.pending());
+  output.go_on(partial, table.bytes(), table.pending());
   return {count, bad};
 }
 

@@ -18,7 +18,7 @@ struct asked_now {
   const std::function<bool(example&)>& next_row;
   const predictor& model;
   const answer_format& format;
-  bool keeps_bad_rows;
+  bool allows_bad_rows;
   std::uint64_t each;  // answers of a row
   double rounding;  // by which numbers may differ where they depend on the batch, as a part of them, or of 1; a vector four times as far,
                     // as a part of its length
@@ -31,6 +31,6 @@ struct asked_now {
 /// they are, and how many of them have no answer. All records are of their rows; about 64 answers from all over the table, the last, and
 /// that to the longest row are computed again.
 /// @throws format_error  these cannot be the answers to these rows, or are no table; the file stays as it is
-std::pair<std::uint64_t, std::uint64_t> keep_answers(const std::string& path, const asked_now& now, answer_output& output);
+std::pair<std::uint64_t, std::uint64_t> resume_answers(const std::string& path, const asked_now& now, answer_output& output);
 
 }  // namespace graft::program
