@@ -36,7 +36,7 @@ struct tensor_info {
 /// Where element NUMBER, counted row by row, of a tensor of SHAPE is: "(2, 0)".
 std::string element_text(const std::vector<index>& shape, std::size_t element);
 
-/// "NaN at (2, 0), a finite number was expected": element PLACE of the numbers BYTES, which the type WANTED cannot hold as a finite one.
+/// "NaN at (2, 0), a finite number was expected": element ELEMENT of the numbers BYTES, which the type WANTED cannot hold as a finite one.
 std::string not_finite_text(dtype type, std::span<const std::byte> bytes, std::size_t element, const std::vector<index>& shape,
                             dtype wanted);
 
@@ -149,7 +149,7 @@ class tensor_source {
  private:
   std::shared_ptr<const mapped_file> file_of(const tensor_info& info) const;  // null: it lies elsewhere
   void expect_numbers(const std::string& name, const tensor_info& info) const;
-  /// The number at PLACE of the tensor NAME is none, or becomes none in the type WANTED.
+  /// The number at ELEMENT of the tensor NAME is none, or becomes none in the type WANTED.
   [[noreturn]] void refuse_number(const std::string& name, const tensor_info& info, std::size_t element, dtype wanted) const;
 
   std::string path_;
