@@ -9,7 +9,7 @@
 
 namespace graft::ops {
 
-inline constexpr index sum_block_rows = 64;
+inline constexpr index sum_block_rows = 64;  // added up alone, whatever the number of threads
 
 /// out += sum of f(row begin .. end - 1) over blocks of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
 /// Blocks are summed in order, so the result does not depend on the number of threads.
