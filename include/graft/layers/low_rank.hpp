@@ -4,7 +4,6 @@
 #include <string>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/tuning_options.hpp"
 #include "graft/gemm/gemm.hpp"
 #include "graft/ops/epilogues.hpp"
 

@@ -1,8 +1,6 @@
 #pragma once
 // Bodies of graft/layers/prefix_mix.hpp.
 
-#include <algorithm>
-
 #include "graft/core/parallel.hpp"
 #include "graft/layers/prefix_mix.hpp"
 #include "graft/ops/column_sum.hpp"

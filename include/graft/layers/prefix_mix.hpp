@@ -1,6 +1,7 @@
 #pragma once
 // What the prefixes in a mix change of one attention, each with its weight.
 
+#include <algorithm>
 #include <vector>
 
 #include "graft/layers/attention_prefix.hpp"

@@ -51,11 +51,8 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const view<operand> attended = output.input_rows(part_of(s, &saved::output), h.rows(), ctx);
   const ops::score_numbers<P> more = score_numbers(false, ctx);
-  if (disentangled()) {
-    ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, distances_of(nullptr, false, ctx).scores);
-  } else {
-    ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, more);
-  }
+  const auto attend = [&](const auto& scores) { ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, scores); };
+  disentangled() ? attend(distances_of(nullptr, false, ctx).scores) : attend(more);
   if (mix) mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr, how, more, ctx);
   const auto rows = ctx.with_rows(wanted);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream + 1, wanted, width, ctx);

@@ -79,27 +79,18 @@ struct attention_block {
   }
 };
 
-/// Dropout of an attention's probabilities: in training with P > 0, else nothing is dropped out.
+/// Dropout of an attention's probabilities: a row of 2^20 numbers for each query and head.
 template <class T>
-struct probability_dropout {
-  probability_dropout(const attention_options& o, const context& ctx)
-      : active(ctx.training() && o.dropout > 0),
-        before(ctx.rows_before(rows_of::tokens)),
-        heads(o.heads),
-        mask(active ? o.dropout : 0.0, ctx.stream(o.dropout_stream)) {}
-
-  /// to = from times the mask
-  void apply(const attention_block& at, const view<T>& from, const view<T>& to) const {
-    for (index i = 0; active && i < at.queries; ++i) {
-      const auto row = static_cast<std::uint64_t>((before + at.token + at.first_query + i) * heads + at.head) << 20;
-      mask.apply(from.row_data(i), to.row_data(i), at.keys, row + static_cast<std::uint64_t>(at.first_key));
-    }
+matrix_dropout<T> probability_dropout(const attention_options& o, const context& ctx) {
+  return {o.dropout, o.dropout_stream, rows_of::tokens, o.heads << 20, ctx};
+}
+/// to = from times MASK
+template <class T>
+void drop_probabilities(const matrix_dropout<T>& mask, const attention_block& at, const view<T>& from, const view<T>& to) {
+  for (index i = 0; mask.active() && i < at.queries; ++i) {
+    mask.apply(from.row_data(i), to.row_data(i), at.token + at.first_query + i, (at.head << 20) + at.first_key, at.keys);
   }
-
-  bool active;
-  index before, heads;
-  dropout_mask<T> mask;
-};
+}
 
 /// What a thread works in: three matrices of a block, two sums over the blocks of a head, and packed operands.
 template <class P>
@@ -256,11 +247,11 @@ template <class P, class Scores = score_numbers<P>>
 void attention_forward(const_view<typename P::operand> q, const_view<typename P::operand> k, const_view<typename P::operand> v,
                        view<typename P::operand> y, const attention_options& o, context& ctx, const Scores& scores = {}) {
   using real = typename P::real;
-  const detail::probability_dropout<real> mask(o, ctx);
+  const auto mask = detail::probability_dropout<real>(o, ctx);
   detail::for_each_head<P>(o, q.cols() / o.heads, scores, false, ctx, [&](detail::attention_block at, const auto& w) {
     while (at.next()) {
       const view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w);
-      mask.apply(at, p, p);
+      detail::drop_probabilities(mask, at, p, p);
       w.product(transpose::no, const_view<real>(p), w.packed_kv(at, 1, transpose::no, v), store{at.of_queries(y)});
     }
   });
@@ -277,7 +268,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
   using operand = typename P::operand;
   const index size = q.cols() / o.heads;
   const real scale = scores.scale(size);
-  const detail::probability_dropout<real> mask(o, ctx);
+  const auto mask = detail::probability_dropout<real>(o, ctx);
   detail::for_each_head<P>(o, size, scores, true, ctx, [&](detail::attention_block at, const auto& w) {
     const bool only = !Scores::changes_keys && at.only();
     view<real> sum_k = w.sum(at, 0), sum_v = w.sum(at, 1);
@@ -293,9 +284,9 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     }
     while (at.next()) {
       view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w), ds = w.matrix(at, 1);
-      const view<real> masked = mask.active ? w.matrix(at, 2) : p;
+      const view<real> masked = mask.active() ? w.matrix(at, 2) : p;
       w.product(transpose::no, at.of_queries(dy), w.packed_kv(at, 1, transpose::yes, v), store{ds});
-      mask.apply(at, p, masked);
+      detail::drop_probabilities(mask, at, p, masked);
       w.product(transpose::yes, const_view<real>(masked), w.pack_right(transpose::no, at.of_queries(dy)), add_to(dv, sum_v));
       for (index i = 0; i < at.queries; ++i) {
         const auto dropped = masked.row(i).array() * ds.row(i).array();

@@ -9,13 +9,11 @@
 
 namespace graft::ops {
 
-inline constexpr index sum_block_rows = 64;  // added up alone, whatever the number of threads
-
 /// out += sum of f(row begin .. end - 1) over blocks of 64 rows; f(begin, end, partial) adds its rows to the zeroed `partial` (1, OUT).
 /// Blocks are summed in order, so the result does not depend on the number of threads.
 template <class T, class F>
 void sum_blocks(index rows, view<T> out, context& ctx, F&& f) {
-  constexpr index grain = sum_block_rows;
+  constexpr index grain = 64;  // rows, added up alone, whatever the number of threads
   const index blocks = (rows + grain - 1) / grain;
   scratch::mark mark(ctx.memory);
   auto partial = ctx.memory.take<T>(blocks, out.cols());
