@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "support/random_values.hpp"
 #include "support/tile_paths.hpp"
@@ -117,62 +118,108 @@ TEST_CASE("what is no number stays none in 8 bits") {
       CHECK(!int8_answer<graft::bf16>(x, w, 1).row(1).allFinite());
       float work[256];
       std::uint8_t q[256];
-      CHECK(!std::isfinite(graft::detail::plain_round_row<float>({x.row(1).data(), 130, 64, 64}, work, q, 64)));
+      for (const auto& rounding : graft::detail::int8_roundings<float>()) {
+        if (rounding.runs(graft::tile_path::portable)) CHECK(!std::isfinite(rounding.code({x.row(1).data(), 130, 64, 64}, work, q, 64)));
+      }
     }
   }
 }
 
-TEST_CASE("kernels and rounding in 8 bits for this processor and for any are the same whole numbers") {
-  constexpr graft::index depth = 4, panel = graft::detail::int8_panel_bytes(depth);
-  alignas(64) std::uint8_t a[2 * depth * 1024];
-  alignas(64) std::byte b[2 * panel];
+TEST_CASE("every kernel in 8 bits that this processor runs gives the numbers of plain code, for any height and width") {
+  const auto depth = GENERATE(graft::index{1}, 2, 4, 13);
+  const bool extreme = GENERATE(false, true);
+  const graft::index panel = graft::detail::int8_panel_bytes(depth), tiles = depth * 1024;
+  alignas(64) static std::uint8_t a[2 * 13 * 1024];
+  alignas(64) static std::byte b[2 * graft::detail::int8_panel_bytes(13)];
   std::uint32_t state = 7;
   const auto next = [&] { return state = state * 1664525U + 1013904223U; };
-  for (auto& q : a) q = static_cast<std::uint8_t>(next() >> 24U);
-  for (auto& q : b) q = static_cast<std::byte>(static_cast<std::uint8_t>(static_cast<int>(next() >> 24U) % 255 - 127));
-  for (int p = 0; p < 2; ++p) {
-    auto& behind = *reinterpret_cast<graft::detail::int8_columns*>(b + p * panel + depth * 1024);
-    for (int i = 0; i < 16; ++i) behind.scale[i] = 0.3F + static_cast<float>(i), behind.start[i] = static_cast<std::int32_t>(next() >> 8U);
+  const auto q = [&] { return extreme ? ((next() >> 24U) < 150 ? 127 : -127) : static_cast<int>(next() >> 24U) % 255 - 127; };
+  for (graft::index i = 0; i < 2 * tiles; ++i) a[i] = static_cast<std::uint8_t>(q() + 128);
+  for (graft::index p = 0; p < 2; ++p) {
+    graft::detail::int8_columns behind{};
+    for (graft::index i = 0; i < tiles; ++i) {
+      const int own = q();
+      b[p * panel + i] = static_cast<std::byte>(static_cast<std::uint8_t>(own));
+      behind.start[i % 64 / 4] -= 128 * own;
+    }
+    for (int i = 0; i < 16; ++i) behind.scale[i] = 0.3F + static_cast<float>(i);
+    *reinterpret_cast<graft::detail::int8_columns*>(b + p * panel + tiles) = behind;
   }
   alignas(64) float scale[32], bias[32];
   for (int i = 0; i < 32; ++i) scale[i] = 0.7F * static_cast<float>(i), bias[i] = 1e9F / static_cast<float>(i + 1);
-  for (const graft::index side : {3, 5, 12, 16, 21, 32}) {
-    alignas(64) float one[1024] = {}, other[1024] = {};
-    graft::detail::plain_int8_kernel(a, scale, b, bias, depth, side, side, other, {});
-    const auto same_as_plain = [&](graft::detail::int8_kernel_code* kernel) {
-      kernel(a, scale, b, bias, depth, side, side, one, {});
-      for (graft::index r = 0; r < side; ++r) {
-        for (graft::index c = 0; c < side; ++c) CHECK(one[r * 32 + c] == other[r * 32 + c]);
+  const auto same_as_plain = [&](graft::detail::int8_kernel_code* kernel) {
+    for (const graft::index width : {3, 16, 21, 32}) {
+      for (graft::index height = 1; height <= 32; ++height) {
+        alignas(64) float one[1024] = {}, other[1024] = {};
+        kernel(a, scale, b, bias, depth, height, width, one, {.from = reinterpret_cast<const char*>(b), .lines = 5, .at_once = 0});
+        graft::detail::plain_int8_kernel(a, scale, b, bias, depth, height, width, other, {});
+        bool same = true;
+        for (graft::index i = 0; i < height * 32; ++i) same = same && (i % 32 >= width || one[i] == other[i]);
+        INFO(depth << " tiles, " << height << " x " << width);
+        CHECK(same);
       }
-    };
-    same_as_plain(graft::detail::int8_kernel(graft::tile_path::portable));
-#if defined(__x86_64__) && defined(__linux__)
-    if (__builtin_cpu_supports("avx512f") == 0) continue;
-    const graft_test::tile_paths every;  // emulates tiles where there are none
-    const graft::detail::tile_unit unit(graft::tile_path::amx);
-    same_as_plain(graft::detail::amx_int8_kernel);
-#endif
+    }
+  };
+  for (const auto& kernel : graft::detail::int8_kernels()) {
+    for (const auto path : {graft::tile_path::portable, graft::tile_path::amx}) {
+      if (!kernel.runs(path)) continue;
+      INFO(kernel.name);
+      const graft::detail::tile_unit unit(path);
+      same_as_plain(kernel.code);
+      break;
+    }
   }
-  const auto same = [](const auto* x, graft::index n) {
+#if defined(__x86_64__) && defined(__linux__)
+  if (__builtin_cpu_supports("avx512f") == 0) return;
+  INFO("AMX tiles");
+  const graft_test::tile_paths every;  // emulates tiles where there are none
+  const graft::detail::tile_unit unit(graft::tile_path::amx);
+  same_as_plain(graft::detail::amx_int8_kernel);
+#endif
+}
+
+TEST_CASE("the best kernel and rounding in 8 bits that run are chosen, and plain code is the last") {
+  for (const auto path : {graft::tile_path::portable, graft::tile_path::amx}) {
+    for (const auto& kernel : graft::detail::int8_kernels()) {
+      if (!kernel.runs(path)) continue;
+      CHECK(graft::detail::int8_kernel(path) == kernel.code);
+      CHECK(std::string(graft::detail::int8_kernel_name(path)) == kernel.name);
+      break;
+    }
+  }
+  const auto& last = graft::detail::int8_kernels().back();
+  CHECK(last.code == graft::detail::plain_int8_kernel);
+  CHECK(last.runs(graft::tile_path::portable));
+  CHECK(graft::detail::int8_roundings<float>().back().runs(graft::tile_path::portable));
+}
+
+TEST_CASE("every rounding to 8 bits that this processor runs gives the bytes of plain code") {
+  const auto same = [](const auto* x, graft::index n, graft::index piece) {
     float work[256];
-    std::uint8_t q[256] = {}, plain_q[256] = {};
+    std::uint8_t plain_q[256] = {};
     using T = std::remove_cvref_t<decltype(*x)>;
-    const graft::detail::row_in_pieces<T> row{x, n, 32, 32};
-    CHECK(graft::detail::int8_rounding<T>()(row, work, q, 64) == graft::detail::plain_round_row<T>(row, work, plain_q, 64));
-    CHECK(std::equal(std::begin(q), std::end(q), std::begin(plain_q)));
+    const float scale = graft::detail::plain_round_row<T>({x, n, 64, 64}, work, plain_q, 64);
+    for (const auto& rounding : graft::detail::int8_roundings<T>()) {
+      if (!rounding.runs(graft::tile_path::portable)) continue;
+      INFO(rounding.name << ", " << n << " numbers in pieces of " << piece);
+      std::uint8_t q[256] = {};
+      CHECK(rounding.code({x, n, piece, piece}, work, q, 64) == scale);
+      CHECK(std::equal(std::begin(q), std::end(q), std::begin(plain_q)));
+    }
   };
   const matrix<float> x = 40 * graft_test::random_matrix<float>(1, 200, 3);
   const graft::matrix<graft::bfloat16> short_x = x.cast<graft::bfloat16>();
+  const matrix<double> wide = x.cast<double>();
+  const matrix<float> small = 1e-38F * x;  // too small for an inverse
+  matrix<float> one_large = matrix<float>::Zero(1, 200);
+  one_large(0, 5) = 3;  // turned, all have its magnitude: 127 or -127
   for (const graft::index n : {7, 64, 128, 200}) {
-    same(x.data(), n);
-    same(short_x.data(), n);
+    for (const graft::index piece : {8, 32, 64}) {  // 8: shorter than a register
+      same(x.data(), n, piece);
+      same(short_x.data(), n, piece);
+      same(wide.data(), n, piece);
+      same(small.data(), n, piece);
+      same(one_large.data(), n, piece);
+    }
   }
-  const matrix<double> wide = x.cast<double>();  // in pieces that are shorter than a register
-  float work[256];
-  std::uint8_t q[256] = {}, pieces_q[256] = {};
-  CHECK(graft::detail::int8_rounding<double>()({wide.data(), 200, 64, 64}, work, q, 64) ==
-        graft::detail::int8_rounding<double>()({wide.data(), 200, 8, 8}, work, pieces_q, 64));
-  CHECK(std::equal(std::begin(q), std::end(q), std::begin(pieces_q)));
-  matrix<float> small = 1e-38F * x;  // too small for an inverse
-  same(small.data(), 200);
 }

@@ -8,79 +8,101 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
-#include "graft/gemm/amx.hpp"
 #include "graft/gemm/int8_kernels.hpp"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+
+#include "graft/gemm/amx.hpp"
+#elif defined(__aarch64__) && defined(__linux__)
+#include <arm_neon.h>
+#include <sys/auxv.h>
 #endif
 
 namespace graft::detail {
 
-typedef float sixteen_reals __attribute__((vector_size(64), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
+/// Registers of so many numbers of 4 bytes. A struct, as a deduced type of vectors loses that they need not be aligned.
+template <int Lanes>
+struct registers_of {
+  typedef float reals __attribute__((vector_size(4 * Lanes), aligned(4), may_alias));            // NOLINT: an alias drops the attributes
+  typedef std::int32_t integers __attribute__((vector_size(4 * Lanes), aligned(4), may_alias));  // NOLINT
+  typedef std::uint16_t halves __attribute__((vector_size(2 * Lanes), aligned(2), may_alias));   // NOLINT
+  static constexpr int lanes = Lanes, in_block = turned / Lanes;
+};
 
-/// Sums and differences of numbers that are D apart, in each of eight registers; C: 0 .. 15. The factors are 1 and -1: nothing is rounded.
-template <std::uint32_t D, std::uint32_t... C>
-[[gnu::always_inline]] inline void turn_lanes(sixteen_reals* x, std::integer_sequence<std::uint32_t, C...>) {
-  const sixteen_reals sign{((C & D) != 0 ? -1.0F : 1.0F)...};
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) x[i] = __builtin_shufflevector(x[i], x[i], (C ^ D)...) + x[i] * sign;
-}
-/// x (128) = x H, every element by the same sums on any processor.
-[[gnu::always_inline]] inline void turn_block(sixteen_reals* x) {
-  constexpr auto all = std::make_integer_sequence<std::uint32_t, 16>();
-#pragma GCC unroll 3
-  for (int d = 1; d < 8; d *= 2) {
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) {
+/// Sums and differences of numbers that are D apart, in the registers X of a block; C: 0, 1, ... for each lane. The factors are 1 and -1:
+/// nothing is rounded.
+template <class R, std::uint32_t D, std::uint32_t... C>
+[[gnu::always_inline]] inline void turn_apart(typename R::reals* x, std::integer_sequence<std::uint32_t, C...>) {
+  if constexpr (D < R::lanes) {
+    const typename R::reals sign{((C & D) != 0 ? -1.0F : 1.0F)...};
+#pragma GCC unroll 32
+    for (int i = 0; i < R::in_block; ++i) x[i] = __builtin_shufflevector(x[i], x[i], (C ^ D)...) + x[i] * sign;
+  } else {
+    constexpr int d = D / R::lanes;
+#pragma GCC unroll 32
+    for (int i = 0; i < R::in_block; ++i) {
       if ((i & d) != 0) continue;
-      const sixteen_reals a = x[i], b = x[i + d];
+      const typename R::reals a = x[i], b = x[i + d];
       x[i] = a + b;
       x[i + d] = a - b;
     }
   }
-  turn_lanes<1>(x, all);
-  turn_lanes<2>(x, all);
-  turn_lanes<4>(x, all);
-  turn_lanes<8>(x, all);
+}
+/// x (128) = x H, every element by the same sums on any processor.
+template <class R, std::uint32_t... D>
+[[gnu::always_inline]] inline void turn_block(typename R::reals* x, std::integer_sequence<std::uint32_t, D...>) {
+  (turn_apart<R, D>(x, std::make_integer_sequence<std::uint32_t, R::lanes>()), ...);
 }
 
-/// TO = sixteen numbers, as f32.
-template <class T>
-[[gnu::always_inline]] inline void load_sixteen(const T* x, sixteen_reals& to) {
+/// TO = numbers X for a register, as f32.
+template <class R, class T>
+[[gnu::always_inline]] inline void load_register(const T* x, typename R::reals& to) {
   if constexpr (std::is_same_v<T, float>) {
-    to = *reinterpret_cast<const sixteen_reals*>(x);
+    to = *reinterpret_cast<const typename R::reals*>(x);
   } else if constexpr (std::is_same_v<T, bfloat16>) {
-    typedef std::uint16_t halves __attribute__((vector_size(32), aligned(2), may_alias));  // NOLINT: an alias drops the attributes
-    to = reinterpret_cast<sixteen_reals>(__builtin_convertvector(*reinterpret_cast<const halves*>(x), sixteen_units) << 16);
+    const auto own = __builtin_convertvector(*reinterpret_cast<const typename R::halves*>(x), typename R::integers);
+    to = reinterpret_cast<typename R::reals>(own << 16);
   } else {
-    alignas(64) float own[16];
-    for (int i = 0; i < 16; ++i) own[i] = static_cast<float>(x[i]);
-    to = *reinterpret_cast<const sixteen_reals*>(own);
+    alignas(64) float own[R::lanes];
+    for (int i = 0; i < R::lanes; ++i) own[i] = static_cast<float>(x[i]);
+    to = *reinterpret_cast<const typename R::reals*>(own);
   }
 }
 
-/// TO, whole blocks, = X turned.
-template <class T>
-[[gnu::always_inline]] inline void turn_row(const row_in_pieces<T>& x, float* to) {
-  const auto* signs = reinterpret_cast<const sixteen_reals*>(turn_signs.data());
+/// TO, whole blocks, = X turned, in registers of so many LANES as the processor has. Returns the largest magnitude; none is a number where
+/// one of them is none.
+template <int Lanes, class T>
+[[gnu::always_inline]] inline float turn_row(const row_in_pieces<T>& x, float* to) {
+  using R = registers_of<Lanes>;
+  constexpr index lanes = Lanes;
+  const auto* signs = reinterpret_cast<const typename R::reals*>(turn_signs.data());
+  typename R::integers most{};  // magnitudes are ordered as their bits are
   for (index first = 0; first < x.n; first += turned, to += turned) {
-    sixteen_reals own[8];
+    typename R::reals own[R::in_block];
     if (x.piece >= 16 && x.n - first >= turned) {
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) load_sixteen(x.at(first + index{16} * i), own[i]);
+#pragma GCC unroll 32
+      for (int i = 0; i < R::in_block; ++i) load_register<R>(x.at(first + lanes * i), own[i]);
     } else {
       alignas(64) T rest[turned] = {};
       for (index i = first; i < std::min(x.n, first + turned); ++i) rest[i - first] = *x.at(i);
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) load_sixteen(rest + 16 * i, own[i]);
+#pragma GCC unroll 32
+      for (int i = 0; i < R::in_block; ++i) load_register<R>(rest + lanes * i, own[i]);
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) own[i] *= signs[i];
-    turn_block(own);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) *reinterpret_cast<sixteen_reals*>(to + index{16} * i) = own[i];
+#pragma GCC unroll 32
+    for (int i = 0; i < R::in_block; ++i) own[i] *= signs[i];
+    turn_block<R>(own, std::integer_sequence<std::uint32_t, 16, 32, 64, 1, 2, 4, 8>());
+#pragma GCC unroll 32
+    for (int i = 0; i < R::in_block; ++i) {
+      *reinterpret_cast<typename R::reals*>(to + lanes * i) = own[i];
+      const auto magnitude = reinterpret_cast<typename R::integers>(own[i]) & 0x7fffffff;
+      most = magnitude > most ? magnitude : most;
+    }
   }
+  std::int32_t all = 0;
+  for (int i = 0; i < Lanes; ++i) all = std::max(all, most[i]);
+  return std::bit_cast<float>(all);
 }
 
 /// 127 / MOST, with which numbers up to MOST become whole ones; 0 where there is none, or so small a one that it has no inverse.
@@ -88,12 +110,8 @@ inline float inverse_scale(float most) { return most >= 1e-36F ? 127 / most : 0;
 
 template <class T>
 float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
-  turn_row(x, work);
+  const float most = turn_row<4>(x, work), inverse = inverse_scale(most);
   const index depth = int8_tiles(x.n) * 64;
-  std::uint32_t most_bits = 0;
-  for (index i = 0; i < depth; ++i) most_bits = std::max(most_bits, std::bit_cast<std::uint32_t>(work[i]) & 0x7fffffffU);
-  const auto most = std::bit_cast<float>(most_bits);
-  const float inverse = inverse_scale(most);
   for (index k = 0; k < depth; k += 64, to += to_next) {
     for (index i = 0; i < 64; ++i) {
       const index from = i % 16 / 4 * 16 + i / 16 * 4 + i % 4;  // as the instructions below put 64 numbers in four vectors
@@ -127,31 +145,66 @@ GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, c
   }
 }
 
+/// A block: some rows of one panel or two.
+using int8_block = void(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c,
+                        upcoming next);
+
+/// As by_rows (gemm/tile_kernels-inl.hpp).
+template <int Rows, int8_block Narrow, int8_block Wide, int8_block FewNarrow = Narrow, int8_block FewWide = Wide>
+void int8_by_rows(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height, index width,
+                  float* c, upcoming next) {
+  const index parts = (height + Rows - 1) / Rows;
+  for (index i = 0; i < parts; ++i) {
+    const index row = i * Rows;
+    const std::uint8_t* left = a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0);
+    const bool few = height - row <= Rows / 2;
+    const auto block = width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow);
+    block(left, scale + row, b, bias, depth, c + row * block_side, next.part(i, parts, depth));
+  }
+}
+/// Both panels of a block, one after the other.
+template <int8_block Narrow>
+void int8_twice(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c, upcoming next) {
+  Narrow(a, scale, b, bias, depth, c, next);
+  Narrow(a, scale, b + int8_panel_bytes(depth), bias + 16, depth, c + 16, {});
+}
+
 #if defined(__x86_64__)
 
 template <class T>
 __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to,
                                                                    index to_next) {
-  turn_row(x, work);
-  const index depth = int8_tiles(x.n) * 64;
-  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-  __m512i most_bits[4] = {};
-  for (index k = 0; k < depth; k += 64) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      most_bits[i] = _mm512_max_epu32(most_bits[i], _mm512_and_si512(_mm512_loadu_si512(work + k + index{16} * i), magnitude));
-    }
-  }
-  const __m512i both = _mm512_max_epu32(_mm512_max_epu32(most_bits[0], most_bits[1]), _mm512_max_epu32(most_bits[2], most_bits[3]));
-  const auto most = std::bit_cast<float>(_mm512_reduce_max_epu32(both));
+  const float most = turn_row<16>(x, work);
   const __m512 inverse = _mm512_set1_ps(inverse_scale(most));
   const __m512i offset = _mm512_set1_epi8(-128);
+  const index depth = int8_tiles(x.n) * 64;
   for (index k = 0; k < depth; k += 64, to += to_next) {
     __m512i q[4];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(work + k + index{16} * i), inverse));
     const __m512i all = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
     _mm512_storeu_si512(to, _mm512_xor_si512(all, offset));
+  }
+  return most / 127;
+}
+/// The same in halves: four vectors of the first and the third eight of 16 numbers, then those of the others.
+template <class T>
+__attribute__((target("avx2"))) float avx2_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+  const float most = turn_row<8>(x, work);
+  const __m256 inverse = _mm256_set1_ps(inverse_scale(most));
+  const __m256i offset = _mm256_set1_epi8(-128);
+  const index depth = int8_tiles(x.n) * 64;
+  for (index k = 0; k < depth; k += 64, to += to_next) {
+#pragma GCC unroll 2
+    for (int half = 0; half < 2; ++half) {
+      __m256i q[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        q[i] = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(work + k + index{16} * i + index{8} * half), inverse));
+      }
+      const __m256i all = _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3]));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + index{32} * half), _mm256_xor_si256(all, offset));
+    }
   }
   return most / 127;
 }
@@ -195,16 +248,59 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
     }
   }
 }
-inline void avx512_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
-                               index width, float* c, upcoming next) {
-  const index parts = (height + 7) / 8;
-  for (index i = 0; i < parts; ++i) {
-    const index row = 8 * i;
-    const bool few = height - row <= 4, wide = width > 16;
-    const auto block =
-        few ? (wide ? avx512_int8_block<4, 2> : avx512_int8_block<4, 1>) : (wide ? avx512_int8_block<8, 2> : avx512_int8_block<8, 1>);
-    block(a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0), scale + row, b, bias, depth,
-          c + row * block_side, next.part(i, parts, depth));
+
+/// Four rows of a panel in registers of 32 bytes, by the instruction of AVX-VNNI or, where there is none, by two of AVX2: products of |q|
+/// of a column and q of a row with the column's sign, of which two make up to 2 127^2 < 2^15. That one is text, as a function for
+/// processors that have it would not be right for others.
+template <bool Vnni>
+__attribute__((target("avx2,fma"))) inline void avx2_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
+                                                                const float* bias, index depth, float* c, upcoming next) {
+  const int8_columns& behind = columns_behind(b, depth);
+  const __m256i offset = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
+  __m256i sum[4][2];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      sum[i][j] = Vnni ? _mm256_load_si256(reinterpret_cast<const __m256i*>(behind.start) + j) : _mm256_setzero_si256();
+    }
+  }
+  for (index t = 0; t < depth; ++t, a += tile<std::uint8_t>::size, b += tile<std::int8_t>::size) {
+    const auto* left = reinterpret_cast<const four_bytes*>(a);
+    const auto* right = reinterpret_cast<const __m256i*>(b);
+    next.fetch();
+#pragma GCC unroll 4
+    for (index k = 0; k < 16; ++k) {
+      __m256i columns[2], magnitudes[2];
+#pragma GCC unroll 2
+      for (int j = 0; j < 2; ++j) {
+        columns[j] = _mm256_load_si256(right + 2 * k + j);
+        magnitudes[j] = _mm256_abs_epi8(columns[j]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const __m256i four = _mm256_set1_epi32(static_cast<int>(left[index{16} * i + k]));
+        const __m256i q = _mm256_xor_si256(four, offset);
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; ++j) {
+          if constexpr (Vnni) {
+            asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum[i][j]) : "x"(four), "x"(columns[j]));
+          } else {
+            const __m256i pairs = _mm256_maddubs_epi16(magnitudes[j], _mm256_sign_epi8(q, columns[j]));
+            sum[i][j] = _mm256_add_epi32(sum[i][j], _mm256_madd_epi16(pairs, ones));
+          }
+        }
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int j = 0; j < 2; ++j) {
+    const __m256 own = _mm256_load_ps(behind.scale + index{8} * j), more = _mm256_loadu_ps(bias + index{8} * j);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m256 y = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[i][j]), own), _mm256_set1_ps(scale[i]), more);
+      _mm256_storeu_ps(c + i * block_side + index{8} * j, y);
+    }
   }
 }
 
@@ -245,33 +341,109 @@ inline bool int8_tiles_work() {
   return work;
 }
 
+/// The compilers' names for this are of different age.
+inline bool has_avx_vnni() {
+  static const bool has = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4U & 1U) != 0;
+  }();
+  return has;
+}
+inline bool has_avx2_and_fma() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+/// Four rows of a panel: products of four neighbours K, which are lane K of the rows' registers. Text, as not all compilers have a
+/// function.
+template <int K>
+[[gnu::always_inline]] inline void neon_int8_step(const std::byte* b, const int8x16_t* rows, int32x4_t (*sum)[4]) {
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const int8x16_t columns = vld1q_s8(reinterpret_cast<const std::int8_t*>(b) + 64 * K + 16 * j);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) asm("sdot %0.4s, %1.16b, %2.4b[%c3]" : "+w"(sum[i][j]) : "w"(columns), "w"(rows[i]), "i"(K));
+  }
+}
+#if defined(__clang__)
+__attribute__((target("dotprod")))
+#else
+__attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+inline void
+neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c, upcoming next) {
+  const int8_columns& behind = columns_behind(b, depth);
+  int32x4_t sum[4][4] = {};
+  for (index t = 0; t < depth; ++t, a += tile<std::uint8_t>::size) {
+    next.fetch();
+    for (int k = 0; k < 4; ++k, b += 256) {
+      int8x16_t rows[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) rows[i] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(a + 64 * i + 16 * k), vdupq_n_u8(128)));
+      neon_int8_step<0>(b, rows, sum);
+      neon_int8_step<1>(b, rows, sum);
+      neon_int8_step<2>(b, rows, sum);
+      neon_int8_step<3>(b, rows, sum);
+    }
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const float32x4_t own = vld1q_f32(behind.scale + 4 * j), more = vld1q_f32(bias + 4 * j);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      vst1q_f32(c + i * block_side + 4 * j, vfmaq_n_f32(more, vmulq_f32(vcvtq_f32_s32(sum[i][j]), own), scale[i]));
+    }
+  }
+}
+
 #endif
 
 template <class T>
-row_rounding<T> int8_rounding() {
+std::span<const int8_choice<row_rounding<T>>> int8_roundings() {
+  static constexpr int8_choice<row_rounding<T>> all[] = {
 #if defined(__x86_64__)
-  static const bool avx512 = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0;
-  if (avx512) return avx512_round_row<T>;
+    {"AVX-512", [](tile_path) { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0; },
+     avx512_round_row<T>},
+    {"AVX2", [](tile_path) { return __builtin_cpu_supports("avx2") != 0; }, avx2_round_row<T>},
 #endif
-  return plain_round_row<T>;
+    {"plain code", [](tile_path) { return true; }, plain_round_row<T>},
+  };
+  return all;
 }
 
-GRAFT_INLINE int8_kernel_code* int8_kernel([[maybe_unused]] tile_path path) {
+GRAFT_INLINE std::span<const int8_choice<int8_kernel_code*>> int8_kernels() {
+  static constexpr int8_choice<int8_kernel_code*> all[] = {
 #if defined(__x86_64__)
-  static const bool vnni = __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
-  if (path == tile_path::amx && int8_tiles_work()) return amx_int8_kernel;
-  if (vnni) return avx512_int8_kernel;
+    {"AMX tiles", [](tile_path path) { return path == tile_path::amx && int8_tiles_work(); }, amx_int8_kernel},
+    {"AVX-512 VNNI", [](tile_path) { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0; },
+     int8_by_rows<8, avx512_int8_block<8, 1>, avx512_int8_block<8, 2>, avx512_int8_block<4, 1>, avx512_int8_block<4, 2>>},
+    {"AVX-VNNI", [](tile_path) { return has_avx2_and_fma() && has_avx_vnni(); },
+     int8_by_rows<4, avx2_int8_block<true>, int8_twice<avx2_int8_block<true>>>},
+    {"AVX2", [](tile_path) { return has_avx2_and_fma(); }, int8_by_rows<4, avx2_int8_block<false>, int8_twice<avx2_int8_block<false>>>},
+#elif defined(__aarch64__) && defined(__linux__)
+    {"NEON dot products", [](tile_path) { return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; },
+     int8_by_rows<4, neon_int8_block, int8_twice<neon_int8_block>>},
 #endif
-  return plain_int8_kernel;
+    {"plain code", [](tile_path) { return true; }, plain_int8_kernel},
+  };
+  return all;
 }
-GRAFT_INLINE const char* int8_kernel_name(tile_path path) {
-#if defined(__x86_64__)
-  if (int8_kernel(path) == amx_int8_kernel) return "AMX tiles";
-#endif
-  return int8_kernel(path) == plain_int8_kernel ? "plain code" : "AVX-512 VNNI";
+
+/// The first of CHOICES that runs.
+template <class F>
+const int8_choice<F>& first_that_runs(std::span<const int8_choice<F>> choices, tile_path path) {
+  return *std::find_if(choices.begin(), choices.end(), [&](const int8_choice<F>& c) { return c.runs(path); });
 }
+template <class T>
+row_rounding<T> int8_rounding() {
+  return first_that_runs(int8_roundings<T>(), tile_path::portable).code;
+}
+GRAFT_INLINE int8_kernel_code* int8_kernel(tile_path path) { return first_that_runs(int8_kernels(), path).code; }
+GRAFT_INLINE const char* int8_kernel_name(tile_path path) { return first_that_runs(int8_kernels(), path).name; }
 
 #if defined(GRAFT_COMPILED)
+template std::span<const int8_choice<row_rounding<float>>> int8_roundings();
+template std::span<const int8_choice<row_rounding<double>>> int8_roundings();
+template std::span<const int8_choice<row_rounding<bfloat16>>> int8_roundings();
 template row_rounding<float> int8_rounding();
 template row_rounding<double> int8_rounding();
 template row_rounding<bfloat16> int8_rounding();
