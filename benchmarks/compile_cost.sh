@@ -1,22 +1,52 @@
 #!/usr/bin/env bash
 # What including graft costs: CPU seconds and memory of compiling small programs, beside a file that only includes nlohmann/json. The ratio is
 # what holds on a busy machine.
-# Usage: benchmarks/compile_cost.sh [--check] [--header-only]     (CXX: the compiler, g++)
+# Usage: benchmarks/compile_cost.sh [--check] [--header-only] [--rebuild] [--tests]     (CXX: the compiler, g++)
 #   --check         fails where a ratio is more than half above what benchmarks/compile_cost.txt has
 #   --header-only   compiles the predictor's program without graft::compiled too, which takes minutes
+#   --rebuild       only: seconds until library and program are whole again after a change to one layer's body, built as the preset develop
+#                   does, in a folder of its own, which takes half an hour, or in BUILD_DIR, where something may have been built already
+#   --tests         only: CPU seconds of building everything, all tests among it, from nothing, which takes half an hour
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 compiler=${CXX:-g++}
-check="" header_only=""
+check="" header_only="" rebuild="" tests=""
 for argument in "$@"; do
   case $argument in
     --check) check=yes ;;
     --header-only) header_only=yes ;;
-    *) echo "compile_cost: $argument is no option: --check, --header-only" >&2; exit 2 ;;
+    --rebuild) rebuild=yes ;;
+    --tests) tests=yes ;;
+    *) echo "compile_cost: $argument is no option: --check, --header-only, --rebuild, --tests" >&2; exit 2 ;;
   esac
 done
+
+build() { ninja -C "$1" "${@:2}" > "$work/log" || { cat "$work/log" >&2; exit 1; }; }
+export CCACHE_DISABLE=1  # an unchanged text is to be compiled
+if [ -n "$rebuild" ]; then
+  folder=${BUILD_DIR:-$work/rebuild}
+  if [ ! -f "$folder/build.ninja" ]; then
+    cmake -S "$source_dir" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release -DGRAFT_UNITY=OFF -DCMAKE_CXX_COMPILER="$compiler" > "$work/log"
+  fi
+  build "$folder" graft_compiled examples/graft
+  TIMEFORMAT='%R'
+  for layer in linear self_attention feed_forward; do
+    touch "$source_dir/include/graft/layers/$layer-inl.hpp"
+    library=$({ time build "$folder" graft_compiled; } 2>&1)
+    program=$({ time build "$folder" examples/graft; } 2>&1)
+    printf '%-34s %8s s, then the program %s s\n' "$layer's body" "$library" "$program"
+  done
+fi
+if [ -n "$tests" ]; then
+  cmake -S "$source_dir" -B "$work/tests" -G Ninja -DCMAKE_BUILD_TYPE=Release -DGRAFT_BUILD_TESTS=ON -DCMAKE_CXX_COMPILER="$compiler" > "$work/log"
+  TIMEFORMAT='%U %S'
+  took=$({ time build "$work/tests"; } 2>&1)
+  printf '%-34s %8.0f s of CPU\n' "everything, tests among it" "$(awk '{ print $1 + $2 }' <<< "$took")"
+fi
+if [ -n "$rebuild$tests" ]; then exit 0; fi
+
 printf '#include <nlohmann/json.hpp>\nint main() {}\n' > "$work/json.cpp"
 
 # The CPU seconds of compiling "$@", the least of two tries.
