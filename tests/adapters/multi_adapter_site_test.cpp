@@ -23,7 +23,7 @@ multi_adapter_options options(std::vector<graft::index> sizes, bool base, bool f
   multi_adapter_options o;
   for (const graft::index size : sizes) {
     const auto act = o.adapters.size() == 1 ? graft::activation::swish : graft::activation::gelu;
-    o.adapters.push_back({"t" + std::to_string(o.adapters.size()), size, act});
+    o.adapters.push_back({"t" + std::to_string(o.adapters.size()), {size, act}});
   }
   o.include_base = base;
   o.include_flex = flex;
@@ -159,7 +159,7 @@ TEST_CASE("mixes agree with PyTorch, fused and plain") {
   for (const auto& name : names) {
     INFO(name);
     auto o = options({}, name == "base", name == "flex");
-    o.adapters = {{"rte", 3}, {"mrpc", 3}};
+    o.adapters = {{"rte", {3}}, {"mrpc", {3}}};
     o.mode = name == "softmax" || name == "base" ? mixing_mode::softmax : name == "weights" ? mixing_mode::weights : mixing_mode::gates;
     const graft_test::layer_golden golden("multi_adapter_" + name);
     graft::context ctx;

@@ -46,7 +46,7 @@ model_description mix_of(const names& all, bool base = true) {
   model_description d;
   d.kind = graft::tuning_kind::multi_adapter;
   d.labels = {"no", "yes"};
-  for (const auto& name : all) d.mix.adapters.push_back({name, static_cast<graft::index>(name.size())});
+  for (const auto& name : all) d.mix.adapters.push_back({name, {static_cast<graft::index>(name.size())}});
   d.mix.include_base = base;
   return d;
 }

@@ -65,7 +65,7 @@ names operator+(names a, const names& b) {
 
 names mix_kinds(multi_adapter_ft_mode mode, bool base, bool flex) {
   graft::multi_adapter_options o;
-  o.adapters = {{"rte", 2}, {"mrpc", 3}};
+  o.adapters = {{"rte", {2}}, {"mrpc", {3}}};
   o.include_base = base;
   o.include_flex = flex;
   auto model = graft::make_multi_adapter_classifier<f64>(small_config(), 2, o, -1);

@@ -150,7 +150,7 @@ graft::batch graft_test::tiny_batch(const std::vector<graft::index>& lengths, st
 
 graft::multi_adapter_options graft_test::tiny_mix(bool base, bool flex, graft::mixing_mode mode, bool optimized) {
   graft::multi_adapter_options o;
-  o.adapters = {{"rte", 3}, {"mrpc", 2, graft::activation::swish}};
+  o.adapters = {{"rte", {3}}, {"mrpc", {2, graft::activation::swish}}};
   o.include_base = base;
   o.include_flex = flex;
   o.flex_size = 4;
@@ -315,7 +315,7 @@ TEST_CASE("settings out of range are refused when a model is made, before anythi
     CHECK_THROWS_WITH(graft::add_lora(plain, {2, alpha, {"query"}}), Catch::Contains("lora_alpha is "));
   }
   graft::multi_adapter_options mix;
-  mix.adapters.push_back({"rte", huge});
+  mix.adapters.push_back({"rte", {huge}});
   CHECK_THROWS_WITH((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 1)), Catch::Contains("rte's adapter_size is 4"));
   mix.adapters[0].adapter.size = 2;
   CHECK_THROWS_AS((graft::make_multi_adapter_classifier<f64>(c, 2, mix, 0)), graft::config_error);

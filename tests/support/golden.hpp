@@ -192,7 +192,7 @@ golden_errors run_golden_variant(const std::string& folder, const std::string& v
   o.mode = graft::parse_mixing_mode(v.value("wmode", "softmax"));
   o.optimized = optimized;
   for (const auto& name : v["adapters"].get<std::vector<std::string>>()) {
-    o.adapters.push_back({name, size_of(site + ".multi_adapter.adapter_dict." + name)});
+    o.adapters.push_back({name, {size_of(site + ".multi_adapter.adapter_dict." + name)}});
     if (name == "pfeiffer") {
       o.adapters.back().adapter.act = graft::activation::relu;
       o.adapters.back().adapter.kind = "pfeiffer";

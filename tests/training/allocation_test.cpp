@@ -128,7 +128,7 @@ TEMPLATE_TEST_CASE("from the second step on, training a mix takes no memory", ""
   const auto ft_mode = GENERATE(mode::base, mode::flex, mode::full_ft);
   INFO("mode " << static_cast<int>(ft_mode));
   graft::multi_adapter_options o;
-  o.adapters = {{"a", 16}, {"b", 12}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query", "output.dense"}}}};
+  o.adapters = {{"a", {16}}, {"b", {12}}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query", "output.dense"}}}};
   o.adapters.push_back({"d", {}, graft::tuning_kind::ia3, {}, {{"key", "output.dense"}, {"output.dense"}}});
   o.adapters.push_back({"e", {}, graft::tuning_kind::prefix, {}, {}, {.length = 3, .bottleneck = 8, .gates = 1}});
   o.include_flex = ft_mode == mode::flex;

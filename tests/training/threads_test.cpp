@@ -35,7 +35,7 @@ graft::adapter_classifier<P> single() {
 template <class P>
 graft::multi_adapter_classifier<P> mix(graft::multi_adapter_ft_mode mode) {
   graft::multi_adapter_options o;
-  o.adapters = {{"a", 20}, {"b", 12}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query", "output.dense"}}}};
+  o.adapters = {{"a", {20}}, {"b", {12}}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query", "output.dense"}}}};
   o.adapters.push_back({"d", {}, graft::tuning_kind::ia3, {}, {{"key", "output.dense"}, {"output.dense"}}});
   o.adapters.push_back({"e", {}, graft::tuning_kind::prefix, {}, {}, {.length = 3, .bottleneck = 8, .gates = 1}});
   o.include_flex = mode == graft::multi_adapter_ft_mode::flex;
