@@ -18,7 +18,7 @@ using graft_test::temporary_folder;
 
 namespace {
 
-const std::string trunk = golden + "model/model.safetensors";
+const std::string trunk = GRAFT_TEST_DIR "/golden/model/model.safetensors";
 
 graft_test::outcome convert(const std::string& in, const std::string& out, const std::string& to, std::vector<std::string> more = {}) {
   more.insert(more.begin(), {"convert-adapter", "--adapter_path", in, "--output_path", out, "--to", to, "--model_path", trunk});
