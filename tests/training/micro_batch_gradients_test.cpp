@@ -107,11 +107,43 @@ TEST_CASE("a micro-batch is at most an eighth larger than asked, unless one sequ
     return cuts;
   };
   using cuts = std::vector<graft::index>;
-  CHECK(cuts_of({100, 143, 100, 143, 100, 143, 100, 143}) == cuts{0, 2, 4, 6, 8});  // 243 are just enough
+  CHECK(cuts_of({100, 143, 100, 143, 100, 143}) == cuts{0, 2, 3, 5, 6});  // 243 are just enough
   CHECK(cuts_of(std::vector<std::size_t>(10, 85)) == cuts{0, 2, 4, 6, 8, 10});
   CHECK(cuts_of({0, 0}) == cuts{0, 2});
   CHECK(cuts_of({100, 144, 512, 30, 30}) == cuts{0, 1, 2, 3, 5});
   CHECK(cuts_of(std::vector<std::size_t>(32, 128)).size() == 33);
+}
+
+TEST_CASE("micro-batches end where their costs are the most equal, and those of long sequences hold fewer tokens") {
+  const auto cuts_of = [](const std::vector<std::size_t>& lengths, graft::index tokens) {
+    graft::batch b;
+    for (const std::size_t length : lengths) b.add({std::vector<std::int32_t>(length, 5), {}, 0});
+    std::vector<graft::index> cuts;
+    graft::micro_batches(b, tokens, cuts);
+    return cuts;
+  };
+  using cuts = std::vector<graft::index>;
+  CHECK(graft::sequence_cost(32) == 33);
+  CHECK(graft::sequence_cost(1024) == 2048);
+  CHECK(cuts_of({10, 60, 30, 40}, 216) == cuts{0, 2, 4});  // 70 and 70
+  CHECK(cuts_of({50, 40, 30, 60}, 216) == cuts{0, 2, 4});  // 90 and 90
+  CHECK(cuts_of({60, 60, 60, 60, 240}, 216) == cuts{0, 2, 4, 5});
+  CHECK(cuts_of({400, 100, 100, 100, 100, 100}, 800) == cuts{0, 1, 3, 6});
+  CHECK(cuts_of({1024, 200, 200, 200, 200, 200, 200}, 3024) == cuts{0, 1, 7});  // fewer tokens than the rest, and a larger cost
+}
+
+TEST_CASE("threads take the last micro-batches by falling cost") {
+  using order = std::vector<graft::index>;
+  const auto order_of = [](const order& costs, graft::index last) {
+    order taken{7};
+    graft::largest_first(costs, last, taken);
+    return taken;
+  };
+  const order costs{5, 1, 9, 3, 7, 3};
+  CHECK(order_of(costs, 0) == order{0, 1, 2, 3, 4, 5});
+  CHECK(order_of(costs, 4) == order{0, 1, 2, 4, 3, 5});
+  CHECK(order_of(costs, 99) == order{2, 4, 0, 3, 5, 1});
+  CHECK(order_of({}, 2).empty());
 }
 
 TEST_CASE("a batch in parts is the whole with class weights and label smoothing, too") {

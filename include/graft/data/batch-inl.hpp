@@ -2,6 +2,8 @@
 // Bodies of graft/data/batch.hpp.
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "graft/core/compiled.hpp"
 #include "graft/data/batch.hpp"
@@ -9,6 +11,12 @@
 namespace graft {
 
 GRAFT_INLINE index batch::size() const { return static_cast<index>(offsets.size()) - 1; }
+
+GRAFT_INLINE index batch::cost(index first, index last) const {
+  index sum = 0;
+  for (auto begin = offsets.begin() + first; first < last; ++first, ++begin) sum += sequence_cost(begin[1] - begin[0]);
+  return sum;
+}
 
 GRAFT_INLINE void batch::clear() {
   input_ids.clear();
@@ -94,15 +102,25 @@ GRAFT_INLINE void micro_batches(const batch& b, index tokens, std::vector<index>
   const index rows = b.rows();
   const index parts = tokens == 0 || 2 * rows <= tokens ? 1 : rows <= tokens ? 2 : (rows + 4 * tokens - 1) / (4 * tokens) * 4;
   const auto end = [&](index sequences) { return b.offsets[static_cast<std::size_t>(sequences)]; };
+  const index all = b.cost(0, b.size());
   cuts.assign(1, 0);
-  for (index i = 1, part = 1; i < b.size(); ++i) {
-    const auto reached = [&] { return part < parts && end(i) * parts >= rows * part; };
+  for (index i = 1, part = 1, before = 0; i < b.size(); ++i) {
+    before += b.cost(i - 1, i);
+    const index middle = 2 * before + b.cost(i, i + 1);  // twice: an even share that ends before it ends nearer to the begin of i
+    const auto reached = [&] { return part < parts && middle * parts >= 2 * all * part; };
     const bool full = tokens > 0 && 8 * (end(i + 1) - end(cuts.back())) > 9 * tokens;
     if (full || reached()) cuts.push_back(i);
     if (full && !reached()) ++part;  // else the next even share would end soon, and be a small one
     while (reached()) ++part;
   }
   if (b.size() > 0) cuts.push_back(b.size());
+}
+
+GRAFT_INLINE void largest_first(std::span<const index> costs, index last, std::vector<index>& order) {
+  order.resize(costs.size());
+  std::iota(order.begin(), order.end(), index{0});
+  const auto key = [&](index i) { return std::pair(-costs[static_cast<std::size_t>(i)], i); };
+  std::sort(order.end() - std::min(last, std::ssize(costs)), order.end(), [&](index a, index b) { return key(a) < key(b); });
 }
 
 }  // namespace graft

@@ -15,6 +15,10 @@ namespace graft {
 /// caches.
 inline constexpr index usual_micro_batch_tokens = 216;
 
+/// What a sequence of TOKENS takes of a model's time, in tokens of short ones:   T + T^2 / 1024. Products grow with T, attention with its
+/// square; it takes as long as all the rest from 850 tokens on in bf16 and 1900 in f32 (docs/benchmarks.md).
+constexpr index sequence_cost(index tokens) { return tokens + tokens * tokens / 1024; }
+
 /// B sequences, their N tokens laid end to end; sequence b owns rows offsets[b] .. offsets[b + 1] - 1.
 struct batch {
   std::vector<std::int32_t> input_ids;       // (N)
@@ -29,6 +33,8 @@ struct batch {
 
   index rows() const { return offsets.back(); }
   index size() const;
+  /// Of the sequences FIRST .. LAST - 1 together (sequence_cost).
+  index cost(index first, index last) const;
 
   void clear();
   /// Becomes the sequences FIRST .. LAST - 1 of WHOLE.
@@ -45,9 +51,13 @@ struct batch {
 std::size_t end_of_batch(std::span<const features> rows, std::size_t first, index count, index tokens);
 
 /// CUTS becomes where B is cut into micro-batches, whole sequences each: 0, ..., B. They hold TOKENS tokens and an eighth at most, or one
-/// longer sequence, and are equally large as far as that goes: one, two, four, or a multiple of four, which two and four threads share
-/// without waiting, and more where sequences do not fit into those. TOKENS 0: one.
+/// longer sequence, and cost equally much (`sequence_cost`) as far as that goes: one, two, four, or a multiple of four, which two and four
+/// threads share without waiting, and more where sequences do not fit into those. TOKENS 0: one.
 void micro_batches(const batch& b, index tokens, std::vector<index>& cuts);
+
+/// ORDER becomes the numbers of micro-batches, or of batches, in the order in which threads take them: as they come, but the LAST ones by
+/// falling COSTS, so that threads end about together. Equal ones as they come.
+void largest_first(std::span<const index> costs, index last, std::vector<index>& order);
 
 }  // namespace graft
 

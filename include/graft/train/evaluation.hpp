@@ -29,11 +29,18 @@ template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
   const std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
   const dealt_share own_share(ctx.group);
+  std::vector<index> costs(own_share.count(cuts.size() - 1), 0);
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const std::size_t n = own_share.number(i);
+    for (const features& row : rows.subspan(cuts[n], cuts[n + 1] - cuts[n])) costs[i] += sequence_cost(std::ssize(row.input_ids));
+  }
+  std::vector<index> order;
+  largest_first(costs, std::ssize(costs), order);
   const auto training = ctx.without_dropout();
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
-  for_each_unit(static_cast<index>(own_share.count(cuts.size() - 1)), ctx, [&](index i, context& own) {
+  for_each_unit(std::ssize(order), ctx, [&](index i, context& own) {
     if (stopped()) return;
-    const std::size_t n = own_share.number(static_cast<std::size_t>(i));
+    const std::size_t n = own_share.number(static_cast<std::size_t>(order[static_cast<std::size_t>(i)]));
     batch part;
     part.fill(rows.first(cuts[n + 1]), cuts[n], batch_size, tokens);
     f(part, static_cast<index>(cuts[n]), own);

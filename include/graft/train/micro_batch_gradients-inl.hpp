@@ -120,19 +120,23 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
     sums_.begin(count, segments_, ctx.threads);
     pack_trained(model, ctx);
     const index first = detail::first_leaf(count, self, ranks), last = detail::first_leaf(count, self + 1, ranks);
+    costs_.clear();
+    for (auto cut = cuts_.begin() + first; cut < cuts_.begin() + last; ++cut) costs_.push_back(b.cost(cut[0], cut[1]));
+    largest_first(costs_, 2 * ctx.threads, order_);  // not all: sums of what is not next in the tree wait in memory
     const auto compute = [&](auto&& segment_done) {
       for_each_unit(last - first, ctx, [&](index i, context& own) {
+        const index leaf = first + order_[static_cast<std::size_t>(i)];
         std::size_t next = 0;  // of the segments
         const auto done = [&] {
-          sums_.done(first + i, next);
+          sums_.done(leaf, next);
           segment_done(next++);
         };
         const auto layer_done = [&](index l) {
           if (segments_[next].layer == l && l > 0) done();
         };
         const function_view<void(index)> told = layer_done;
-        const gradients_into scope(own, sums_.take(first + i), &told);
-        pass_of(first + i, own);
+        const gradients_into scope(own, sums_.take(leaf), &told);
+        pass_of(leaf, own);
         while (next < segments_.size()) done();
       });
     };

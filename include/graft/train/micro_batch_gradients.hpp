@@ -93,7 +93,7 @@ class micro_batch_gradients {
             part_result& result);
 
   std::vector<parameter<real>*> parameters_;
-  std::vector<index> cuts_;
+  std::vector<index> cuts_, costs_, order_;
   std::vector<part_result> results_;
   std::vector<walk> walks_;
   std::vector<gradient_segment> segments_;
