@@ -138,9 +138,9 @@ TEST_CASE("every kernel in 8 bits that this processor runs gives the numbers of 
   for (graft::index p = 0; p < 2; ++p) {
     graft::detail::int8_columns behind{};
     for (graft::index i = 0; i < tiles; ++i) {
-      const int own = q();
-      b[p * panel + i] = static_cast<std::byte>(static_cast<std::uint8_t>(own));
-      behind.start[i % 64 / 4] -= 128 * own;
+      const int weight = q();
+      b[p * panel + i] = static_cast<std::byte>(static_cast<std::uint8_t>(weight));
+      behind.start[i % 64 / 4] -= 128 * weight;
     }
     for (int i = 0; i < 16; ++i) behind.scale[i] = 0.3F + static_cast<float>(i);
     *reinterpret_cast<graft::detail::int8_columns*>(b + p * panel + tiles) = behind;
@@ -194,16 +194,16 @@ TEST_CASE("the best kernel and rounding in 8 bits that run are chosen, and plain
 }
 
 TEST_CASE("every rounding to 8 bits that this processor runs gives the bytes of plain code") {
-  const auto same = [](const auto* x, graft::index n, graft::index piece) {
+  const auto same = [](const auto* x, graft::index n, graft::index segment) {
     float work[256];
     std::uint8_t plain_q[256] = {};
     using T = std::remove_cvref_t<decltype(*x)>;
     const float scale = graft::detail::plain_round_row<T>({x, n, 64, 64}, work, plain_q, 64);
     for (const auto& rounding : graft::detail::int8_roundings<T>()) {
       if (!rounding.runs(graft::tile_path::portable)) continue;
-      INFO(rounding.name << ", " << n << " numbers in pieces of " << piece);
+      INFO(rounding.name << ", " << n << " numbers in segments of " << segment);
       std::uint8_t q[256] = {};
-      CHECK(rounding.code({x, n, piece, piece}, work, q, 64) == scale);
+      CHECK(rounding.code({x, n, segment, segment}, work, q, 64) == scale);
       CHECK(std::equal(std::begin(q), std::end(q), std::begin(plain_q)));
     }
   };
@@ -214,12 +214,12 @@ TEST_CASE("every rounding to 8 bits that this processor runs gives the bytes of 
   matrix<float> one_large = matrix<float>::Zero(1, 200);
   one_large(0, 5) = 3;  // turned, all have its magnitude: 127 or -127
   for (const graft::index n : {7, 64, 128, 200}) {
-    for (const graft::index piece : {8, 32, 64}) {  // 8: shorter than a register
-      same(x.data(), n, piece);
-      same(short_x.data(), n, piece);
-      same(wide.data(), n, piece);
-      same(small.data(), n, piece);
-      same(one_large.data(), n, piece);
+    for (const graft::index segment : {8, 32, 64}) {  // 8: shorter than a register
+      same(x.data(), n, segment);
+      same(short_x.data(), n, segment);
+      same(wide.data(), n, segment);
+      same(small.data(), n, segment);
+      same(one_large.data(), n, segment);
     }
   }
 }

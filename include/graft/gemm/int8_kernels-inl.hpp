@@ -62,41 +62,41 @@ template <class R, class T>
   if constexpr (std::is_same_v<T, float>) {
     to = *reinterpret_cast<const typename R::reals*>(x);
   } else if constexpr (std::is_same_v<T, bfloat16>) {
-    const auto own = __builtin_convertvector(*reinterpret_cast<const typename R::halves*>(x), typename R::integers);
-    to = reinterpret_cast<typename R::reals>(own << 16);
+    const auto units = __builtin_convertvector(*reinterpret_cast<const typename R::halves*>(x), typename R::integers);
+    to = reinterpret_cast<typename R::reals>(units << 16);
   } else {
-    alignas(64) float own[R::lanes];
-    for (int i = 0; i < R::lanes; ++i) own[i] = static_cast<float>(x[i]);
-    to = *reinterpret_cast<const typename R::reals*>(own);
+    alignas(64) float numbers[R::lanes];
+    for (int i = 0; i < R::lanes; ++i) numbers[i] = static_cast<float>(x[i]);
+    to = *reinterpret_cast<const typename R::reals*>(numbers);
   }
 }
 
 /// TO, whole blocks, = X turned, in registers of so many LANES as the processor has. Returns the largest magnitude; none is a number where
 /// one of them is none.
 template <int Lanes, class T>
-[[gnu::always_inline]] inline float turn_row(const row_in_pieces<T>& x, float* to) {
+[[gnu::always_inline]] inline float turn_row(const segmented_row<T>& x, float* to) {
   using R = registers_of<Lanes>;
   constexpr index lanes = Lanes;
   const auto* signs = reinterpret_cast<const typename R::reals*>(turn_signs.data());
   typename R::integers most{};  // magnitudes are ordered as their bits are
   for (index first = 0; first < x.n; first += turned, to += turned) {
-    typename R::reals own[R::in_block];
-    if (x.piece >= 16 && x.n - first >= turned) {
+    typename R::reals block[R::in_block];
+    if (x.segment >= 16 && x.n - first >= turned) {
 #pragma GCC unroll 32
-      for (int i = 0; i < R::in_block; ++i) load_register<R>(x.at(first + lanes * i), own[i]);
+      for (int i = 0; i < R::in_block; ++i) load_register<R>(x.at(first + lanes * i), block[i]);
     } else {
       alignas(64) T rest[turned] = {};
       for (index i = first; i < std::min(x.n, first + turned); ++i) rest[i - first] = *x.at(i);
 #pragma GCC unroll 32
-      for (int i = 0; i < R::in_block; ++i) load_register<R>(rest + lanes * i, own[i]);
+      for (int i = 0; i < R::in_block; ++i) load_register<R>(rest + lanes * i, block[i]);
     }
 #pragma GCC unroll 32
-    for (int i = 0; i < R::in_block; ++i) own[i] *= signs[i];
-    turn_block<R>(own, std::integer_sequence<std::uint32_t, 16, 32, 64, 1, 2, 4, 8>());
+    for (int i = 0; i < R::in_block; ++i) block[i] *= signs[i];
+    turn_block<R>(block, std::integer_sequence<std::uint32_t, 16, 32, 64, 1, 2, 4, 8>());
 #pragma GCC unroll 32
     for (int i = 0; i < R::in_block; ++i) {
-      *reinterpret_cast<typename R::reals*>(to + lanes * i) = own[i];
-      const auto magnitude = reinterpret_cast<typename R::integers>(own[i]) & 0x7fffffff;
+      *reinterpret_cast<typename R::reals*>(to + lanes * i) = block[i];
+      const auto magnitude = reinterpret_cast<typename R::integers>(block[i]) & 0x7fffffff;
       most = magnitude > most ? magnitude : most;
     }
   }
@@ -109,7 +109,7 @@ template <int Lanes, class T>
 inline float inverse_scale(float most) { return most >= 1e-36F ? 127 / most : 0; }
 
 template <class T>
-float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+float plain_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next) {
   const float most = turn_row<4>(x, work), inverse = inverse_scale(most);
   const index depth = int8_tiles(x.n) * 64;
   for (index k = 0; k < depth; k += 64, to += to_next) {
@@ -136,8 +136,9 @@ GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, c
     for (index r = 0; r < height; ++r) {
       std::int64_t sum = columns.start[o % 16];
       for (index t = 0; t < depth; ++t) {
-        const std::uint8_t* own = a + (r / 16 * depth + t) * left::size;
-        for (index k = 0; k < 64; ++k) sum += std::int64_t{own[left::left(r % 16, k)]} * weights[t * right::size + right::right(k, o % 16)];
+        const std::uint8_t* row_of_a = a + (r / 16 * depth + t) * left::size;
+        for (index k = 0; k < 64; ++k)
+          sum += std::int64_t{row_of_a[left::left(r % 16, k)]} * weights[t * right::size + right::right(k, o % 16)];
       }
       const float scaled = static_cast<float>(static_cast<std::int32_t>(sum)) * columns.scale[o % 16];
       c[r * block_side + o] = std::fma(scaled, scale[r], bias[o]);
@@ -172,7 +173,7 @@ void int8_twice(const std::uint8_t* a, const float* scale, const std::byte* b, c
 #if defined(__x86_64__)
 
 template <class T>
-__attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to,
+__attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to,
                                                                    index to_next) {
   const float most = turn_row<16>(x, work);
   const __m512 inverse = _mm512_set1_ps(inverse_scale(most));
@@ -189,7 +190,7 @@ __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const row_in_
 }
 /// The same in halves: four vectors of the first and the third eight of 16 numbers, then those of the others.
 template <class T>
-__attribute__((target("avx2"))) float avx2_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next) {
+__attribute__((target("avx2"))) float avx2_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next) {
   const float most = turn_row<8>(x, work);
   const __m256 inverse = _mm256_set1_ps(inverse_scale(most));
   const __m256i offset = _mm256_set1_epi8(-128);
@@ -240,10 +241,10 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
   }
 #pragma GCC unroll 2
   for (int j = 0; j < Panels; ++j) {
-    const __m512 own = _mm512_load_ps(columns_behind(b + j * panel, depth).scale), more = _mm512_loadu_ps(bias + index{16} * j);
+    const __m512 column_scale = _mm512_load_ps(columns_behind(b + j * panel, depth).scale), biases = _mm512_loadu_ps(bias + index{16} * j);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; ++i) {
-      const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[i][j]), own), _mm512_set1_ps(scale[i]), more);
+      const __m512 y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[i][j]), column_scale), _mm512_set1_ps(scale[i]), biases);
       _mm512_storeu_ps(c + i * block_side + index{16} * j, y);
     }
   }
@@ -295,10 +296,10 @@ __attribute__((target("avx2,fma"))) inline void avx2_int8_block(const std::uint8
   }
 #pragma GCC unroll 2
   for (int j = 0; j < 2; ++j) {
-    const __m256 own = _mm256_load_ps(behind.scale + index{8} * j), more = _mm256_loadu_ps(bias + index{8} * j);
+    const __m256 column_scale = _mm256_load_ps(behind.scale + index{8} * j), biases = _mm256_loadu_ps(bias + index{8} * j);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      const __m256 y = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[i][j]), own), _mm256_set1_ps(scale[i]), more);
+      const __m256 y = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(sum[i][j]), column_scale), _mm256_set1_ps(scale[i]), biases);
       _mm256_storeu_ps(c + i * block_side + index{8} * j, y);
     }
   }
@@ -313,10 +314,10 @@ __attribute__((target("avx512f"))) GRAFT_INLINE void amx_int8_kernel(const std::
   for (index j = 0; j < width; j += 16) {
     const int8_columns& columns = columns_behind(b + j / 16 * panel, depth);
     const __m512i start = _mm512_load_si512(columns.start);
-    const __m512 own = _mm512_load_ps(columns.scale), more = _mm512_loadu_ps(bias + j);
+    const __m512 column_scale = _mm512_load_ps(columns.scale), biases = _mm512_loadu_ps(bias + j);
     for (index at = j; at < height * block_side; at += block_side) {
       const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_loadu_si512(c + at), start));
-      _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, own), _mm512_set1_ps(scale[at / block_side]), more));
+      _mm512_storeu_ps(c + at, _mm512_fmadd_ps(_mm512_mul_ps(sum, column_scale), _mm512_set1_ps(scale[at / block_side]), biases));
     }
   }
 }
@@ -387,10 +388,10 @@ neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, c
   }
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
-    const float32x4_t own = vld1q_f32(behind.scale + 4 * j), more = vld1q_f32(bias + 4 * j);
+    const float32x4_t column_scale = vld1q_f32(behind.scale + 4 * j), biases = vld1q_f32(bias + 4 * j);
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
-      vst1q_f32(c + i * block_side + 4 * j, vfmaq_n_f32(more, vmulq_f32(vcvtq_f32_s32(sum[i][j]), own), scale[i]));
+      vst1q_f32(c + i * block_side + 4 * j, vfmaq_n_f32(biases, vmulq_f32(vcvtq_f32_s32(sum[i][j]), column_scale), scale[i]));
     }
   }
 }

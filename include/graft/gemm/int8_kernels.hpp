@@ -35,23 +35,23 @@ struct int8_columns {
 };
 constexpr index int8_panel_bytes(index tiles) { return tiles * tile<std::int8_t>::size + static_cast<index>(sizeof(int8_columns)); }
 
-/// A row of N numbers, which lie in pieces of PIECE, a power of two up to 64, each APART from the one before.
+/// A row of N numbers, which lie in segments of SEGMENT, a power of two up to 64, that begin STRIDE numbers apart.
 template <class T>
-struct row_in_pieces {
+struct segmented_row {
   const T* data;
-  index n, piece, apart;
+  index n, segment, stride;
 
-  const T* at(index i) const { return data + i / piece * apart + i % piece; }
+  const T* at(index i) const { return data + i / segment * stride + i % segment; }
 };
 
 /// Turns X in WORK, which has room for whole blocks, and rounds it by one scale:   x' = scale q, q in -127 .. 127, of which TO gets q +
 /// 128, 64 numbers of a tile side by side, the next tile's 1 KiB behind them, in an order that is the same for all rows. Returns the scale,
 /// no number where one of X is none, so that no answer hides it.
 template <class T>
-using row_rounding = float (*)(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next);
+using row_rounding = float (*)(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next);
 
 template <class T>
-float plain_round_row(const row_in_pieces<T>& x, float* work, std::uint8_t* to, index to_next);
+float plain_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next);
 
 /// One way to do something, and whether this processor can, for threads that hold PATH's unit.
 template <class F>

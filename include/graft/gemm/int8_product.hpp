@@ -46,8 +46,8 @@ void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weigh
     float* turned = work.resize(1, tiles * format::depth).data();
     std::uint8_t* q = rows.resize(tiles, format::size).data();
     for (index p = begin; p < end; ++p) {
-      std::byte* own = memory + p * panel;
-      auto& behind = *reinterpret_cast<detail::int8_columns*>(own + tiles * format::size);
+      std::byte* panel_memory = memory + p * panel;
+      auto& behind = *reinterpret_cast<detail::int8_columns*>(panel_memory + tiles * format::size);
       std::fill(q, q + tiles * format::size, std::uint8_t(128));
       for (index c = 0; c < format::side; ++c) {
         const index column = p * format::side + c;
@@ -63,7 +63,7 @@ void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weigh
       for (index i = 0; i < tiles * format::size; ++i) q[i] = static_cast<std::uint8_t>(q[i] ^ 128U);  // q + 128 -> q
       for (index t = 0; t < tiles; ++t) {
         detail::transpose_units(reinterpret_cast<const detail::four_bytes*>(q + t * format::size),
-                                reinterpret_cast<detail::four_bytes*>(own + t * format::size));
+                                reinterpret_cast<detail::four_bytes*>(panel_memory + t * format::size));
       }
     }
   });
@@ -88,7 +88,7 @@ struct int8_rows {
   template <class M>
   static int8_rows of(const M& x, context& ctx) {
     using T = typename M::Scalar;
-    return round<T>(x.rows(), x.cols(), ctx, [&](index r) { return detail::row_in_pieces<T>{x.row_data(r), x.cols(), 64, 64}; });
+    return round<T>(x.rows(), x.cols(), ctx, [&](index r) { return detail::segmented_row<T>{x.row_data(r), x.cols(), 64, 64}; });
   }
   /// The same of rows that other products read.
   template <class P>
@@ -96,7 +96,7 @@ struct int8_rows {
     using from = typename packed_a<P>::format;
     using operand = typename P::operand;
     return round<operand>(x.rows(), x.depth(), ctx, [&](index r) {
-      return detail::row_in_pieces<operand>{x.panel(r / from::side) + from::left(r % from::side, 0), x.depth(), from::depth, from::size};
+      return detail::segmented_row<operand>{x.panel(r / from::side) + from::left(r % from::side, 0), x.depth(), from::depth, from::size};
     });
   }
 
@@ -112,9 +112,10 @@ struct int8_rows {
     view<float> work = ctx.memory.take_rows<float>(ctx.threads, tiles * format::depth);
     const auto round_row = detail::int8_rounding<T>();
     parallel_for(rows, format::side, ctx.threads, [&](index begin, index end) {
-      float* own = work.row_data(omp_get_thread_num());
+      float* thread_work = work.row_data(omp_get_thread_num());
       for (index r = begin; r < end; ++r) {
-        scale[r] = round_row(row(r), own, q + r / format::side * tiles * format::size + format::left(r % format::side, 0), format::size);
+        scale[r] =
+            round_row(row(r), thread_work, q + r / format::side * tiles * format::size + format::left(r % format::side, 0), format::size);
       }
     });
     return {q, scale, rows, depth};
@@ -133,7 +134,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
   const auto kernel = detail::int8_kernel(path);
-  const auto piece = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
+  const auto part = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const auto compute = [&](index row, index j, index height, index width, float* strip, const auto& next) {
       alignas(64) float bias[detail::block_side] = {};
@@ -147,12 +148,12 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
                                     if constexpr (std::is_same_v<real, float>) {
                                       f(which, row, col, block);
                                     } else {
-                                      matrix<real> own = block.template cast<real>();
-                                      f(which, row, col, own);
+                                      matrix<real> converted = block.template cast<real>();
+                                      f(which, row, col, converted);
                                     }
                                   });
   };
-  detail::partition(format::panels(x.rows), columns, panel_bytes, std::ssize(rights), path, ctx, piece);
+  detail::partition(format::panels(x.rows), columns, panel_bytes, std::ssize(rights), path, ctx, part);
 }
 
 }  // namespace graft

@@ -42,10 +42,10 @@ void feed_forward<P>::gated_forward(const_view<real> x, view<real> h, saved* s, 
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::store{z});
   const view<operand> t = output.input_rows(part_of(s, &saved::output), x.rows(), ctx);
   const ops::matrix_dropout<real> mask(options_.inner_dropout, options_.dropout_stream, ctx.rows(), width, ctx);
-  view<real> own = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
+  view<real> thread_rows = ctx.memory.take_rows<real>(ctx.threads, 2 * width);
   parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
-      view<real> row(own.row_data(omp_get_thread_num()), 2, width);
+      view<real> row(thread_rows.row_data(omp_get_thread_num()), 2, width);
       convert(z.row_data(r), row.row_data(0), width);
       convert(z.row_data(r) + width, row.row_data(1), width);
       ops::activate_row<real>(options_.act, row.row(0), row.row(0));
@@ -67,10 +67,10 @@ void feed_forward<P>::gated_backward(const_view<real> dh, const saved& s, view<r
   ops::dropout<real>(dt, options_.inner_dropout, options_.dropout_stream, ctx.rows(), ctx);
   const const_view<operand> z = s.z;
   view<operand> dz = ctx.memory.take<operand>(dh.rows(), 2 * width);
-  view<real> own = ctx.memory.take_rows<real>(ctx.threads, 3 * width);
+  view<real> thread_rows = ctx.memory.take_rows<real>(ctx.threads, 3 * width);
   parallel_for(dh.rows(), 16, ctx.threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) {
-      view<real> row(own.row_data(omp_get_thread_num()), 3, width);
+      view<real> row(thread_rows.row_data(omp_get_thread_num()), 3, width);
       convert(z.row_data(r), row.row_data(0), width);
       convert(z.row_data(r) + width, row.row_data(1), width);
       row.row(1).array() *= dt.row(r).array();

@@ -35,11 +35,11 @@ template <class T>
   using values = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
   using results = Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>;
   constexpr T density = T(std::numbers::inv_sqrtpi / std::numbers::sqrt2);
-  constexpr index piece = 32;
-  for (index first = 0; first < n; first += piece) {
-    const index count = std::min(piece, n - first);
+  constexpr index chunk = 32;
+  for (index first = 0; first < n; first += chunk) {
+    const index count = std::min(chunk, n - first);
     const values in(x + first, count);
-    alignas(64) T memory[piece];
+    alignas(64) T memory[chunk];
     results phi(memory, count);
     phi = T(0.5) * (T(1) + (in * T(1 / std::numbers::sqrt2)).erf());
     results(s + first, count) = phi + in * density * (T(-0.5) * in.square()).exp();
