@@ -28,13 +28,13 @@ void for_each_unit(index count, context& ctx, F&& f) {
     const timed time(ctx.times, operation::wait);
 #pragma omp parallel num_threads(ctx.threads)
     {
-      context& own = ctx.worker(omp_get_thread_num());
-      const timed own_time(own.times, operation::wait);
+      context& worker = ctx.worker(omp_get_thread_num());
+      const timed worker_time(worker.times, operation::wait);
       const index team = omp_get_num_threads();  // one alone where the caller is one of a team, and OpenMP nests none
       // each begins with one of its own, so that all have their memory from the first call on
-      for (index i = own.worker_number; i < count; i = team + more++) {
+      for (index i = worker.worker_number; i < count; i = team + more++) {
         try {
-          f(i, own);
+          f(i, worker);
         } catch (...) {
           more = count;
 #pragma omp critical(graft_unit_failed)

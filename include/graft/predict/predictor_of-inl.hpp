@@ -100,28 +100,28 @@ auto predictor_of<P>::way_of(Model& model) -> way {
   const bool mixes = std::is_same_v<Model, multi_adapter_classifier<P>>;  // whose layers have weights that others visit
   const bool distances = model.trunk.relative && differs(*model.trunk.relative);
   const bool enters = model.trunk.invertible || differs(model.trunk.embedded);
-  way own{mixes || enters || distances ? -1 : std::ssize(layers), !distances, model.reads()};
+  way result{mixes || enters || distances ? -1 : std::ssize(layers), !distances, model.reads()};
   for (index l = 0; l < std::ssize(layers); ++l) {
     auto& layer = layers[static_cast<std::size_t>(l)];
     const bool reads = layer.attention_site.reads_sequences() || layer.feed_site.reads_sequences();
     const bool parts = differs(layer.attention) || differs(layer.feed) || (layer.attention_norm && differs(*layer.attention_norm)) ||
                        (layer.feed_norm && differs(*layer.feed_norm));
-    if (parts || reads) own.by_sites = false;
-    if (parts || reads || differs(layer.attention_site) || differs(layer.feed_site)) own.shared = std::min(own.shared, l);
+    if (parts || reads) result.by_sites = false;
+    if (parts || reads || differs(layer.attention_site) || differs(layer.feed_site)) result.shared = std::min(result.shared, l);
   }
-  return own;
+  return result;
 }
 
 template <class P>
 void predictor_of<P>::route() {
-  auto& own = trunk_.trunk;
+  auto& base = trunk_.trunk;
   if (!together_) {
     together_.emplace(config.model_type, config, [](const std::string&, site_location) { return routed_site<P>(); });
-    together_->embedded = own.embedded;
-    together_->relative = own.relative;
-    for (std::size_t l = 0; l < own.layers.size(); ++l) {
+    together_->embedded = base.embedded;
+    together_->relative = base.relative;
+    for (std::size_t l = 0; l < base.layers.size(); ++l) {
       auto& layer = together_->layers[l];
-      auto& from = own.layers[l];
+      auto& from = base.layers[l];
       layer.attention = from.attention;
       layer.feed = from.feed;
       layer.attention_norm = from.attention_norm;
@@ -130,15 +130,15 @@ void predictor_of<P>::route() {
       layer.feed_site.choices.push_back(&from.feed_site);
     }
   }
-  for (std::size_t l = 0; l < own.layers.size(); ++l) {
+  for (std::size_t l = 0; l < base.layers.size(); ++l) {
     auto& layer = together_->layers[l];
     std::visit(
         [&](auto& model) {
           using choice = typename routed_site<P>::choice;
           auto& own_layer = model.trunk.layers[l];
           const bool along = ways_.back().by_sites;  // if not, its number is never asked here
-          layer.attention_site.choices.push_back(along ? choice(&own_layer.attention_site) : choice(&own.layers[l].attention_site));
-          layer.feed_site.choices.push_back(along ? choice(&own_layer.feed_site) : choice(&own.layers[l].feed_site));
+          layer.attention_site.choices.push_back(along ? choice(&own_layer.attention_site) : choice(&base.layers[l].attention_site));
+          layer.feed_site.choices.push_back(along ? choice(&own_layer.feed_site) : choice(&base.layers[l].feed_site));
         },
         models_.back());
   }
@@ -174,11 +174,11 @@ std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> c
     index rows = 0;
     while (last < asked.size() && (!shares || rows < most)) {
       const std::size_t content = asked[last].content;
-      bool kept = false;
-      for (; last < asked.size() && asked[last].content == content; ++last) kept = kept || start[last] >= 0;
-      if (!kept) continue;
+      bool shared_by_some = false;
+      for (; last < asked.size() && asked[last].content == content; ++last) shared_by_some = shared_by_some || start[last] >= 0;
+      if (!shared_by_some) continue;
       c.shared.push_back(content);
-      c.place[content] = std::exchange(rows, rows + std::ssize(contents[content].input_ids));
+      c.first_row[content] = std::exchange(rows, rows + std::ssize(contents[content].input_ids));
     }
     c.asked = asked.subspan(first, last - first);
     c.start.assign(start.begin() + static_cast<std::ptrdiff_t>(first), start.begin() + static_cast<std::ptrdiff_t>(last));
@@ -232,9 +232,9 @@ void predictor_of<P>::answer_some(climb& c, context& ctx) const {
     const index start = c.start[order[cuts[first]]];
     while (last + 1 < cuts.size() && c.start[order[cuts[last]]] == start) ++last;
     if (start >= 0) pass_shared(c, std::exchange(at, start), start, ctx);
-    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& own) {
+    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& worker) {
       const std::size_t begin = cuts[first + static_cast<std::size_t>(i)], end = cuts[first + static_cast<std::size_t>(i) + 1];
-      if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(begin, end - begin), own);
+      if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(begin, end - begin), worker);
     });
   }
 }
@@ -246,15 +246,15 @@ void predictor_of<P>::pass_shared(const climb& c, index from, index to, context&
   const auto cuts = cuts_of(
       c.shared.size(), c.batch_size, [&](std::size_t i) { return std::ssize(row(i).input_ids); },
       [](std::size_t, std::size_t) { return true; });
-  for_each_unit(static_cast<index>(cuts.size() - 1), ctx, [&](index n, context& own) {
+  for_each_unit(static_cast<index>(cuts.size() - 1), ctx, [&](index n, context& worker) {
     if (c.stop != nullptr && c.stop->load()) return;
     const std::size_t first = cuts[static_cast<std::size_t>(n)], last = cuts[static_cast<std::size_t>(n) + 1];
     batch b;
     for (std::size_t i = first; i < last; ++i) b.add(row(i));
-    view<real> x(c.states + c.place[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
-    const auto offsets = own.with_sequences(b.offsets);
-    if (from < 0) trunk_.trunk.enter(b, x, nullptr, own);
-    trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, own);
+    view<real> x(c.states + c.first_row[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
+    const auto offsets = worker.with_sequences(b.offsets);
+    if (from < 0) trunk_.trunk.enter(b, x, nullptr, worker);
+    trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, worker);
   });
 }
 
@@ -284,14 +284,14 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
   view<real> y = ctx.memory.take<real>(reads == rows_of::tokens ? b.rows() : b.size(), width);
   for_each_run([&](std::size_t first, std::size_t last, std::size_t model_number, const batch& part) {
     if (start < 0 || ways_[model_number].shared < 0) {
-      view<real> own = x.window(b.offsets[first], 0, part.rows(), width);
+      view<real> part_states = x.window(b.offsets[first], 0, part.rows(), width);
       const auto offsets = ctx.with_sequences(part.offsets);
-      with_model(model_number, [&](const auto& model) { model.trunk.enter(part, own, nullptr, ctx); });
+      with_model(model_number, [&](const auto& model) { model.trunk.enter(part, part_states, nullptr, ctx); });
       return;
     }
     for (std::size_t i = first; i < last; ++i) {
       const index rows = b.offsets[i + 1] - b.offsets[i];
-      x.middleRows(b.offsets[i], rows) = const_view<real>(c.states + c.place[c.asked[numbers[i]].content] * width, rows, width);
+      x.middleRows(b.offsets[i], rows) = const_view<real>(c.states + c.first_row[c.asked[numbers[i]].content] * width, rows, width);
     }
   });
   const auto pass = [&](const auto& trunk) {

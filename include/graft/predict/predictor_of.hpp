@@ -129,7 +129,7 @@ class predictor_of final : public predictor_base {
     std::span<const asked_row> asked;
     std::vector<index> start;         // of each asked: the layer to which it came as a row of the encoder's; -1: it did not
     std::vector<std::size_t> shared;  // contents of such rows
-    std::vector<index> place;         // of each content: its first row in the states
+    std::vector<index> first_row;     // of each content: its first row in the states
     real* states;                     // of the shared contents, behind the layers that they went through
     matrix<double>* outputs;
     index batch_size;

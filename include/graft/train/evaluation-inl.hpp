@@ -32,7 +32,7 @@ GRAFT_INLINE bool gather_rows(rank_group& group, std::span<const std::size_t> cu
   const auto part_of = [&](std::size_t r) { return told.data() + begins[r] / sizeof(double); };
   double* to = part_of(static_cast<std::size_t>(group.rank()));
   *to++ = done ? 1 : 0;
-  for_rows_of(static_cast<std::size_t>(group.rank()), [&](const double* own, std::size_t n) { to = std::copy_n(own, n, to); });
+  for_rows_of(static_cast<std::size_t>(group.rank()), [&](const double* rows, std::size_t n) { to = std::copy_n(rows, n, to); });
   group.all_gather(std::as_writable_bytes(std::span(told)), begins);
   for (std::size_t r = 0; r < ranks; ++r) {
     if (*part_of(r) == 0) return false;

@@ -28,22 +28,22 @@ std::vector<std::size_t> batch_cuts(std::span<const features> rows, index batch_
 template <class F>
 bool for_each_batch(std::span<const features> rows, index batch_size, index tokens, context& ctx, const std::atomic<bool>* stop, F&& f) {
   const std::vector<std::size_t> cuts = batch_cuts(rows, batch_size, tokens);
-  const dealt_share own_share(ctx.group);
-  std::vector<index> costs(own_share.count(cuts.size() - 1), 0);
+  const dealt_share share(ctx.group);
+  std::vector<index> costs(share.count(cuts.size() - 1), 0);
   for (std::size_t i = 0; i < costs.size(); ++i) {
-    const std::size_t n = own_share.number(i);
+    const std::size_t n = share.number(i);
     for (const features& row : rows.subspan(cuts[n], cuts[n + 1] - cuts[n])) costs[i] += sequence_cost(std::ssize(row.input_ids));
   }
   std::vector<index> order;
   largest_first(costs, std::ssize(costs), order);
   const auto training = ctx.without_dropout();
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
-  for_each_unit(std::ssize(order), ctx, [&](index i, context& own) {
+  for_each_unit(std::ssize(order), ctx, [&](index i, context& worker) {
     if (stopped()) return;
-    const std::size_t n = own_share.number(static_cast<std::size_t>(order[static_cast<std::size_t>(i)]));
+    const std::size_t n = share.number(static_cast<std::size_t>(order[static_cast<std::size_t>(i)]));
     batch part;
     part.fill(rows.first(cuts[n + 1]), cuts[n], batch_size, tokens);
-    f(part, static_cast<index>(cuts[n]), own);
+    f(part, static_cast<index>(cuts[n]), worker);
   });
   return !stopped();
 }
@@ -60,9 +60,9 @@ std::optional<matrix<double>> predict_logits(const M& model, std::span<const fea
                                              const std::atomic<bool>* stop = nullptr, index tokens = usual_micro_batch_tokens) {
   const std::vector<index> begins = answer_offsets(rows, model.head.answers_for_words());
   matrix<double> all(begins.back(), model.head.classes());
-  const bool done = for_each_batch(rows, batch_size, tokens, ctx, stop, [&](const batch& b, index first, context& own) {
+  const bool done = for_each_batch(rows, batch_size, tokens, ctx, stop, [&](const batch& b, index first, context& worker) {
     matrix<typename M::real> logits(model.answers(b), model.head.classes());
-    model.forward(b, logits, nullptr, own);
+    model.forward(b, logits, nullptr, worker);
     all.middleRows(begins[static_cast<std::size_t>(first)], logits.rows()) = logits.template cast<double>();
   });
   if (ctx.group == nullptr) return done ? std::optional(std::move(all)) : std::nullopt;

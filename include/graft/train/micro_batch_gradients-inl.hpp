@@ -102,10 +102,10 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
   const index size = lay_out_gradients(parameters_);
   walks_.resize(static_cast<std::size_t>(std::max(1, ctx.threads)));
   results_.resize(static_cast<std::size_t>(count));
-  const auto pass_of = [&](index i, context& own) {
+  const auto pass_of = [&](index i, context& worker) {
     const auto n = static_cast<std::size_t>(i);
-    walk& w = walks_[static_cast<std::size_t>(own.worker_number)];
-    pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, own, results_[n]);
+    walk& w = walks_[static_cast<std::size_t>(worker.worker_number)];
+    pass(model, b, cuts_[n], cuts_[n + 1], kind, scale, o, w, worker, results_[n]);
   };
   rank_group* const group = ctx.group;
   const int ranks = group == nullptr ? 1 : group->size(), self = group == nullptr ? 0 : group->rank();
@@ -124,7 +124,7 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
     for (auto cut = cuts_.begin() + first; cut < cuts_.begin() + last; ++cut) costs_.push_back(b.cost(cut[0], cut[1]));
     largest_first(costs_, 2 * ctx.threads, order_);  // not all: sums of what is not next in the tree wait in memory
     const auto compute = [&](auto&& segment_done) {
-      for_each_unit(last - first, ctx, [&](index i, context& own) {
+      for_each_unit(last - first, ctx, [&](index i, context& worker) {
         const index leaf = first + order_[static_cast<std::size_t>(i)];
         std::size_t next = 0;  // of the segments
         const auto done = [&] {
@@ -135,8 +135,8 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
           if (segments_[next].layer == l && l > 0) done();
         };
         const function_view<void(index)> told = layer_done;
-        const gradients_into scope(own, sums_.take(leaf), &told);
-        pass_of(leaf, own);
+        const gradients_into scope(worker, sums_.take(leaf), &told);
+        pass_of(leaf, worker);
         while (next < segments_.size()) done();
       });
     };
@@ -169,8 +169,8 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
 template <class M>
 void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index last, task_kind kind, real scale, const loss_options& o,
                                     walk& w, context& ctx, part_result& result) {
-  const batch& own = last - first == b.size() ? b : w.part.assign(b, first, last);
-  const index answers = model.answers(own);
+  const batch& part_batch = last - first == b.size() ? b : w.part.assign(b, first, last);
+  const index answers = model.answers(part_batch);
   result = {};
   if (answers == 0) return;
   const auto n = static_cast<std::size_t>(first);
@@ -179,12 +179,12 @@ void micro_batch_gradients<M>::pass(M& model, const batch& b, index first, index
   const double of_loss = o.plain() ? share : loss_weight(kind, b, first, last, o) / loss_weight(kind, b, 0, b.size(), o);
   w.logits.resize(answers, model.head.classes());
   w.dlogits.resize(answers, model.head.classes());
-  model.forward(own, w.logits, &w.trace, ctx);
+  model.forward(part_batch, w.logits, &w.trace, ctx);
   view<real> d = w.dlogits;
-  const real own_scale = scale * static_cast<real>(of_loss);
-  const double loss = task_loss<real>(kind, w.logits, own, &d, own_scale, o);
+  const real part_scale = scale * static_cast<real>(of_loss);
+  const double loss = task_loss<real>(kind, w.logits, part_batch, &d, part_scale, o);
   result = {of_loss * loss, share * answer_entropy<real>(kind, w.logits)};
-  model.backward(w.dlogits, own, w.trace, ctx);
+  model.backward(w.dlogits, part_batch, w.trace, ctx);
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled
