@@ -23,12 +23,17 @@ for argument in "$@"; do
   esac
 done
 
-build() { ninja -C "$1" "${@:2}" > "$work/log" || { cat "$work/log" >&2; exit 1; }; }
+exec 3>&2  # where a failed build is shown, whoever reads its time
+build() { ninja -C "$1" -j "${JOBS:-$(nproc)}" "${@:2}" > "$work/log" 2>&1 || { cat "$work/log" >&3; exit 1; }; }
 export CCACHE_DISABLE=1  # an unchanged text is to be compiled
 if [ -n "$rebuild" ]; then
   folder=${BUILD_DIR:-$work/rebuild}
   if [ ! -f "$folder/build.ninja" ]; then
     cmake -S "$source_dir" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release -DGRAFT_UNITY=OFF -DCMAKE_CXX_COMPILER="$compiler" > "$work/log"
+  fi
+  if ! grep -q '^GRAFT_UNITY:BOOL=OFF' "$folder/CMakeCache.txt"; then
+    echo "compile_cost: $folder was not configured with GRAFT_UNITY=OFF: its units are no bodies; give another BUILD_DIR" >&2
+    exit 2
   fi
   build "$folder" graft_compiled examples/graft
   TIMEFORMAT='%R'

@@ -16,7 +16,7 @@ namespace graft {
 inline constexpr index usual_micro_batch_tokens = 216;
 
 /// What a sequence of TOKENS takes of a model's time, in tokens of short ones:   T + T^2 / 1024. Products grow with T, attention with its
-/// square; it takes as long as all the rest from 850 tokens on in bf16 and 1900 in f32 (docs/benchmarks.md).
+/// square, and as long as all the rest takes from about 850 tokens on in bf16 and 1900 in f32 (docs/benchmarks.md).
 constexpr index sequence_cost(index tokens) { return tokens + tokens * tokens / 1024; }
 
 /// B sequences, their N tokens laid end to end; sequence b owns rows offsets[b] .. offsets[b + 1] - 1.

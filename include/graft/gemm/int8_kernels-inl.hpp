@@ -188,7 +188,7 @@ __attribute__((target("avx512f,avx512bw"))) float avx512_round_row(const segment
   }
   return most / 127;
 }
-/// The same in halves: four vectors of the first and the third eight of 16 numbers, then those of the others.
+/// The same in halves: the first eight of every 16 numbers, then the second.
 template <class T>
 __attribute__((target("avx2"))) float avx2_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next) {
   const float most = turn_row<8>(x, work);
@@ -368,7 +368,7 @@ template <int K>
 #if defined(__clang__)
 __attribute__((target("dotprod")))
 #else
-__attribute__((target("arch=armv8.2-a+dotprod")))
+__attribute__((target("+dotprod")))  // added to what the unit is compiled for, with whose functions it is one
 #endif
 inline void
 neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c, upcoming next) {

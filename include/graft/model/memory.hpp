@@ -101,7 +101,8 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   }
   double packed = 0;  // numbers; the product of all sizes may be more than 64 bits hold
   double rest = static_cast<double>(n.trained) * (keeps_best ? 4 : 3);
-  if (n.trained * static_cast<std::int64_t>(sizeof(real)) <= most_gradient_bytes) rest += static_cast<double>(n.trained) * (threads + 2);
+  if (n.trained * static_cast<std::int64_t>(sizeof(real)) <= most_gradient_bytes)
+    rest += static_cast<double>(n.trained) * (2 * threads + 1);
   const auto count = [&](const auto& part, bool backward) {
     const_cast<std::remove_cvref_t<decltype(part)>&>(part).for_each_parameter([&](const auto& p) {
       const bool frozen_factor = p.is_product_weight() && !p.is_trained();

@@ -21,10 +21,12 @@ void detail::summing_tree<T>::begin(index leaves, std::span<const gradient_segme
   if (size != size_) memory_.clear();
   size_ = size;
   leaves_.assign(static_cast<std::size_t>(leaves), {});
-  std::size_t most = static_cast<std::size_t>(threads), nodes = 0;  // as a rule: one a thread, and one that waits on every level
-  for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) nodes += static_cast<std::size_t>(count);
-  waits_.assign(nodes * segments_.size(), 0);
-  for (; memory_.size() < most; memory_.back()->resize(1, size)) memory_.push_back(std::make_unique<buffer<T>>());
+  // as a rule: one a thread, as many that came before their neighbors, and one that waits on every level
+  index most = 2 * threads, nodes = 0;
+  for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) nodes += count;
+  waits_.assign(static_cast<std::size_t>(nodes) * segments_.size(), 0);
+  for (most = std::min(most, leaves); std::ssize(memory_) < most; memory_.back()->resize(1, size))
+    memory_.push_back(std::make_unique<buffer<T>>());
   free_.clear();
   for (const auto& block : memory_) free_.push_back(block->get().data());
 }
@@ -34,7 +36,7 @@ T* detail::summing_tree<T>::take(index leaf) {
   T* block = nullptr;
   {
     const std::scoped_lock lock(mutex_);
-    if (free_.empty()) {  // threads that are far apart leave more than usual waiting: one a level beside each unit under way
+    if (free_.empty()) {  // threads that are far apart leave more than usual waiting
       memory_.push_back(std::make_unique<buffer<T>>());
       free_.push_back(memory_.back()->resize(1, size_).data());
     }

@@ -21,7 +21,7 @@ namespace graft {
 namespace detail {
 
 /// Blocks of numbers, summed in one fixed tree: ((0 + 1) + (2 + 3)) + (4), whichever are ready first, a segment of them after the other.
-/// Any thread may call it. As many blocks are in memory as there are threads, and one for every level.
+/// Any thread may call it. In memory are, as a rule, two blocks a thread and one for every level, and no more than leaves.
 template <class T>
 class summing_tree {
  public:
