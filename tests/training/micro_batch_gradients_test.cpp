@@ -129,7 +129,7 @@ TEST_CASE("micro-batches end where their costs are the most equal, and those of 
   CHECK(cuts_of({50, 40, 30, 60}, 216) == cuts{0, 2, 4});  // 90 and 90
   CHECK(cuts_of({60, 60, 60, 60, 240}, 216) == cuts{0, 2, 4, 5});
   CHECK(cuts_of({400, 100, 100, 100, 100, 100}, 800) == cuts{0, 1, 3, 6});
-  CHECK(cuts_of({1024, 200, 200, 200, 200, 200, 200}, 3024) == cuts{0, 1, 7});  // fewer tokens than the rest, and a larger cost
+  CHECK(cuts_of({1024, 200, 200, 200, 200, 200, 200, 200, 200}, 3024) == cuts{0, 1, 9});  // fewer tokens than the rest, and a larger cost
 }
 
 TEST_CASE("threads take the last micro-batches by falling cost") {

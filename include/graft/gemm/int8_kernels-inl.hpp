@@ -150,7 +150,7 @@ GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, c
 using int8_block = void(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c,
                         upcoming next);
 
-/// As by_rows (gemm/tile_kernels-inl.hpp).
+/// A kernel of blocks, ROWS rows after the other: NARROW of one panel, WIDE of two, FEW ones where no more than half of ROWS are left.
 template <int Rows, int8_block Narrow, int8_block Wide, int8_block FewNarrow = Narrow, int8_block FewWide = Wide>
 void int8_by_rows(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height, index width,
                   float* c, upcoming next) {

@@ -28,7 +28,7 @@ alignas(64) inline constexpr std::array<float, turned> turn_signs = signs_of_tur
 /// Tiles (gemm/tiles.hpp) of rows of DEPTH numbers, which are filled up with zeros to whole blocks.
 constexpr index int8_tiles(index depth) { return (depth + turned - 1) / turned * (turned / tile<std::uint8_t>::depth); }
 
-/// What stands behind the tiles of a panel of a right factor, of each column:   w' = 128 scale q, q in -127 .. 127; start = -128 sum q.
+/// What stands behind the tiles of a panel of a right operand, of each column:   w' = 128 scale q, q in -127 .. 127; start = -128 sum q.
 struct int8_columns {
   float scale[16];
   std::int32_t start[16];

@@ -17,7 +17,7 @@
 
 namespace graft {
 
-/// A weight W (O, I) in 8 bits: the right factor of y = x W^T, in panels of 16 outputs.
+/// A weight W (O, I) in 8 bits: the right operand of y = x W^T, in panels of 16 outputs.
 struct int8_weight {
   const std::byte* panels;
   index depth, columns;
@@ -42,7 +42,7 @@ void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weigh
   const auto round = detail::int8_rounding<T>();
   parallel_for(format::panels(columns), 4, threads, [&](index begin, index end) {
     buffer<float> work;
-    buffer<std::uint8_t> rows;  // tile by tile, as a left factor
+    buffer<std::uint8_t> rows;  // tile by tile, as a left operand
     float* turned = work.resize(1, tiles * format::depth).data();
     std::uint8_t* q = rows.resize(tiles, format::size).data();
     for (index p = begin; p < end; ++p) {
@@ -77,8 +77,8 @@ std::optional<int8_weight> int8_form(const parameter<T>& w) {
   return int8_weight{w.packed()->int8.data(), w.cols(), w.rows()};
 }
 
-/// The left factor of int8_products, rounded, in scratch memory: rows x of a matrix, or of a factor of other products,   x' = s (q - 128),
-/// s = max |x'| / 127 over a row, turned. A row's numbers depend on that row alone.
+/// The left operand of int8_products, rounded, in scratch memory: rows x of a matrix, or of an operand of other products,   x' = s (q -
+/// 128), s = max |x'| / 127 over a row, turned. A row's numbers depend on that row alone.
 struct int8_rows {
   const std::uint8_t* q;
   const float* scale;

@@ -1,12 +1,10 @@
 #pragma once
 // What stands behind the embeddings: an invertible adapter, or what several in a mix change, each with its weight.
 
-#include <algorithm>
 #include <vector>
 
 #include "graft/layers/coupling.hpp"
 #include "graft/layers/mixing_weights.hpp"
-#include "graft/ops/column_sum.hpp"
 
 namespace graft {
 
@@ -29,58 +27,15 @@ class coupling_mix : public mixed_parts<P, coupling<P>> {
     std::vector<one> with;
   };
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const {
-    if (s != nullptr) s->with.resize(members.size());
-    if (weights == nullptr) {
-      if (const auto first = std::ranges::find(members, index{0}, &parts::member::number); first != members.end()) {
-        first->by.forward(x, y, s != nullptr ? &s->with[0].inner : nullptr, ctx);
-      } else if (x.data() != y.data()) {
-        y = x;
-      }
-      return;
-    }
-    scratch::mark mark(ctx.memory);
-    const view<real> w = weights->current(ctx);
-    view<real> sum = ctx.memory.take<real>(x.rows(), x.cols()), change = ctx.memory.take<real>(x.rows(), x.cols());
-    sum = x;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      members[i].by.forward(x, change, s != nullptr ? &s->with[i].inner : nullptr, ctx);
-      change -= x;
-      if (s != nullptr) s->with[i].change.assign(change);
-      sum += w(0, members[i].number) * change;
-    }
-    y = sum;
-  }
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx) const;
   /// DX may be DY's memory.
-  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
-    if (weights == nullptr) {
-      if (const auto first = std::ranges::find(members, index{0}, &parts::member::number); first != members.end()) {
-        first->by.backward(dy, s.with[0].inner, dx, ctx);
-      } else if (dx != nullptr && dx->data() != dy.data()) {
-        *dx = dy;
-      }
-      return;
-    }
-    scratch::mark mark(ctx.memory);
-    const view<real> w = weights->current(ctx);
-    view<real> dw = ctx.memory.take<real>(1, w.cols());
-    dw.setZero();
-    view<real> sum = ctx.memory.take<real>(dx != nullptr ? dy.rows() : 0, dy.cols()), d = ctx.memory.take<real>(dy.rows(), dy.cols());
-    if (dx != nullptr) sum = dy;
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      const index k = members[i].number;
-      ops::add_dot<real>(dy, s.with[i].change, dw.window(0, k, 1, 1), ctx);
-      if (dx == nullptr && !is_trainable(members[i].by)) continue;
-      d = w(0, k) * dy;
-      if (dx != nullptr) sum -= d;
-      members[i].by.backward(d, s.with[i].inner, dx != nullptr ? &d : nullptr, ctx);
-      if (dx != nullptr) sum += d;
-    }
-    if (dx != nullptr) *dx = sum;
-    weights->backward(dw, w, ctx);
-  }
+  void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 };
 
 static_assert(layer<coupling_mix<f64>> && layer<coupling_mix<f32>> && layer<coupling_mix<bf16>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/coupling_mix-inl.hpp"  // IWYU pragma: export
+#endif

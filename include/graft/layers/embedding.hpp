@@ -1,14 +1,11 @@
 #pragma once
 // A table of vectors, one a row.
 
-#include <omp.h>
-
 #include <cstdint>
 #include <span>
 #include <string>
 
 #include "graft/core/layer.hpp"
-#include "graft/core/parallel.hpp"
 #include "graft/core/precision.hpp"
 
 namespace graft {
@@ -27,33 +24,8 @@ class embedding {
       : weight(parameter<real>::table(prefix + ".weight", parameter_role::weight, rows, hidden_size)) {}
 
   /// @throws shape_error  an id outside 0 .. V - 1
-  void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const {
-    const const_view<real> table = weight.value();
-    for (const std::int32_t id : ids) {
-      if (id < 0 || id >= table.rows()) {
-        throw shape_error("layer '" + weight.name + "': id " + std::to_string(id) + " is outside 0 .. " + std::to_string(table.rows() - 1) +
-                          " (do tokenizer and model belong together, is the text too long?)");
-      }
-    }
-    scratch::mark mark(ctx.memory);
-    view<real> copies = ctx.memory.take_rows<real>(ctx.threads, table.cols());
-    parallel_for(y.rows(), 64, ctx.threads, [&](index begin, index end) {
-      real* const copy = copies.row_data(omp_get_thread_num());
-      for (index n = begin; n < end; ++n) {
-        y.row(n) += const_view<real>(weight.row(ids[static_cast<std::size_t>(n)], copy), 1, table.cols()).row(0);
-      }
-    });
-  }
-  void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1) {
-    if (!weight.is_trained()) return;
-    view<real> dw = gradient_of(weight, ctx);
-    parallel_for(dy.cols(), 64, ctx.threads, [&](index begin, index end) {  // by columns: rows of dW may repeat
-      for (index n = 0; n < dy.rows(); ++n) {
-        const std::int32_t id = ids[static_cast<std::size_t>(n)];
-        if (id != padding) dw.row(id).segment(begin, end - begin) += dy.row(n).segment(begin, end - begin);
-      }
-    });
-  }
+  void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const;
+  void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -66,3 +38,7 @@ class embedding {
 static_assert(parameterized<embedding<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/embedding-inl.hpp"  // IWYU pragma: export
+#endif

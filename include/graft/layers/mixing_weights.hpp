@@ -9,7 +9,6 @@
 #include "graft/core/layer.hpp"
 #include "graft/core/precision.hpp"
 #include "graft/core/tuning_options.hpp"
-#include "graft/ops/softmax.hpp"
 
 namespace graft {
 
@@ -31,25 +30,10 @@ class mixing_weights {
 
   index count() const { return v.size(); }
 
-  void forward(view<real> w) const {
-    w = v.value();
-    if (mode_ == mixing_mode::softmax) ops::softmax_row(w.row(0));
-    if (mode_ == mixing_mode::gates) w.array() = real(1) / (real(1) + (-w.array()).exp());
-  }
+  void forward(view<real> w) const;
   /// w, in scratch memory.
-  view<real> current(context& ctx) const {
-    view<real> w = ctx.memory.take<real>(1, count());
-    forward(w);
-    return w;
-  }
-  void backward(const_view<real> dw, const_view<real> w, context& ctx) {
-    if (!v.is_trained()) return;
-    auto dv = gradient_of(v, ctx).row(0).array();
-    const auto mixed = w.row(0).array(), d = dw.row(0).array();
-    if (mode_ == mixing_mode::softmax) dv += mixed * (d - (mixed * d).sum());
-    if (mode_ == mixing_mode::gates) dv += d * mixed * (real(1) - mixed);
-    if (mode_ == mixing_mode::weights) dv += d;
-  }
+  view<real> current(context& ctx) const;
+  void backward(const_view<real> dw, const_view<real> w, context& ctx);
 
   template <class F>
   void for_each_parameter(F&& f) {
@@ -91,3 +75,7 @@ class mixed_parts {
 static_assert(parameterized<mixing_weights<f64>>);
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/mixing_weights-inl.hpp"  // IWYU pragma: export
+#endif

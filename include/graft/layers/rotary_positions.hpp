@@ -1,17 +1,11 @@
 #pragma once
 // Where tokens stand, as angles by which queries and keys are turned.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
-#include "graft/core/bfloat16.hpp"
 #include "graft/core/context.hpp"
-#include "graft/core/parallel.hpp"
-#include "graft/core/precision.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {
@@ -39,46 +33,18 @@ class rotary_positions {
   }
 
   /// Rotates all HEADS of each row of M, (N, heads D), tokens of ctx.offsets' sequences; BACK: by the opposite angles, as gradients are.
-  void rotate(view<operand> m, index heads, bool back, context& ctx) const {
-    scratch::mark mark(ctx.memory);
-    const index half = std::ssize(frequencies_);
-    const auto positions = ctx.memory.take_array<index>(static_cast<std::size_t>(m.rows()));
-    for (index b = 0; b < ctx.sequences(); ++b) std::iota(&positions[0] + ctx.first_row(b), &positions[0] + ctx.first_row(b + 1), index{0});
-    const view<real> computed = ctx.memory.take_rows<real>(ctx.threads, 2 * half);
-    parallel_for(m.rows(), 16, ctx.threads, [&](index begin, index end) {
-      for (index r = begin; r < end; ++r) {
-        const index position = positions[static_cast<std::size_t>(r)];
-        const real* cosines = table_.data() + position * table_.cols();
-        if (position >= table_.rows()) {
-          fill(position, computed.row_data(omp_get_thread_num()));
-          cosines = computed.row_data(omp_get_thread_num());
-        }
-        const real *sines = cosines + half, sign = back ? real(-1) : real(1);
-        for (index h = 0; h < heads; ++h) {
-          operand *first = m.row_data(r) + h * 2 * half, *second = first + half;
-          for (index i = 0; i < half; ++i) {
-            const real a = number(first[i]), b = number(second[i]), s = sign * sines[i];
-            first[i] = static_cast<operand>(a * cosines[i] - b * s);
-            second[i] = static_cast<operand>(b * cosines[i] + a * s);
-          }
-        }
-      }
-    });
-  }
+  void rotate(view<operand> m, index heads, bool back, context& ctx) const;
 
  private:
   /// cos a_i, then sin a_i, at POSITION
-  void fill(index position, real* to) const {
-    const std::size_t half = frequencies_.size();
-    for (std::size_t i = 0; i < half; ++i) {
-      const auto angle = static_cast<double>(static_cast<float>(position) * frequencies_[i]);
-      to[i] = static_cast<real>(std::cos(angle));
-      to[half + i] = static_cast<real>(std::sin(angle));
-    }
-  }
+  void fill(index position, real* to) const;
 
   std::vector<float> frequencies_;  // f
   matrix<real> table_;              // of the first positions
 };
 
 }  // namespace graft
+
+#if !defined(GRAFT_COMPILED)
+#include "graft/layers/rotary_positions-inl.hpp"  // IWYU pragma: export
+#endif

@@ -51,8 +51,8 @@ struct training_observer {
   std::function<void(const evaluation_report&)> evaluated{};
   std::function<void(const training_state&)> saved{};
   std::function<void(const backend_error&)> not_saved{};  // a checkpoint could not be written: training goes on. Empty: it throws
-  std::function<void()>
-      check_inputs{};  // before a step is taken, parameters are evaluated, saved or handed over; throws when they are not to be
+  // before a step is taken, parameters are evaluated, saved or handed over; throws when they are not to be
+  std::function<void()> check_inputs{};
 };
 
 /// What filling a prefix_cache (train/prefix_cache.hpp) tells; any may be empty.
