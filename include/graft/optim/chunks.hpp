@@ -9,7 +9,7 @@
 
 namespace graft::detail {
 
-inline constexpr index chunk_elements = 4096;  // elements
+inline constexpr index chunk_elements = 4096;
 
 index chunk_count(index elements);
 
