@@ -10,6 +10,7 @@ that has loaded its model, answers all rows when told to, and sleeps otherwise. 
 costs it least. Two threads each. Prints answers a second: the median of the rounds, with the least and the most, and graft beside the best other.
 int8 is what each engine's own tools make: OpenVINO's by nncf, calibrated with some of the rows, ONNX Runtime's dynamic, a scale an output; CTranslate2's own (it
 answers with hidden states). An engine that is not installed, or does not start, is named and left out.
+--build BUILD adds "evaluation", f32 and bf16: graft's forward pass alone on the same batches, in a process that has loaded the model (graft_benchmark_compare_training).
 """
 import argparse
 import contextlib
@@ -173,8 +174,32 @@ def start_worker(script, options, name, *more):
     return process if any(line.strip() == "ready" for line in process.stdout) else None
 
 
+class Evaluation:
+    """graft's forward pass, without what a program does around it."""
+
+    def __init__(self, options, precision, size):
+        folder = options.work + "/graft_plain"
+        if not os.path.exists(folder):
+            subprocess.run([options.graft, "export-model", options.work, "--output_base_path", folder], check=True, stdout=subprocess.DEVNULL)
+        command = [options.build + "/benchmarks/graft_benchmark_compare_training", "serve", folder + "/model", options.work + "/rows.jsonl", "plain", precision]
+        waits = {"OMP_NUM_THREADS": str(THREADS), "GOMP_SPINCOUNT": "3000"}  # as the program runs
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **waits})
+        self.rows, self.size = options.rows, size
+        self.seconds()
+        self.stdin, self.wait = self.process.stdin, self.process.wait
+
+    def seconds(self):
+        total = 0
+        for first in range(0, self.rows, self.size):
+            print(json.dumps({"do": "evaluate", "batch": min(self.size, self.rows - first), "first": first}), file=self.process.stdin, flush=True)
+            total += json.loads(self.process.stdout.readline())["seconds"]
+        return total
+
+
 def seconds_of(process):
     """What a worker takes for one round."""
+    if isinstance(process, Evaluation):
+        return process.seconds()
     process.stdin.write("\n")
     process.stdin.flush()
     return float(process.stdout.readline())
@@ -223,6 +248,8 @@ def compare(options, precision, size, table):
     model = packed_model(options, precision)
     contestants = {name: start(options, name, precision, size) for name in ENGINES[precision] if not options.engines or name in options.engines.split(",")}
     contestants = {name: process for name, process in contestants.items() if process}
+    if options.build and precision != "int8":
+        contestants["evaluation"] = Evaluation(options, precision, size)
     counts = [int(count) for count in options.busy.split(",")]
     seconds = {(name, count): [] for count in counts for name in ["graft", *contestants]}
 
@@ -248,7 +275,9 @@ def compare(options, precision, size, table):
             all_of = seconds[name, count]
             print(f"| {precision} | {size} | {count} | {name} | {rate[name, count]:.1f} | {options.rows / max(all_of):.1f} to {options.rows / min(all_of):.1f} | "
                   f"{rate[name, counts[0]] / rate[name, count]:.2f} |")
-        best = max(contestants, key=lambda name: rate[name, count], default=None)
+        if "evaluation" in contestants:
+            print(f"| {precision} | {size} | {count} | **evaluation / graft** | **{rate['evaluation', count] / rate['graft', count]:.2f}** | | |")
+        best = max((name for name in contestants if name != "evaluation"), key=lambda name: rate[name, count], default=None)
         if best:
             print(f"| {precision} | {size} | {count} | **graft / {best}** | **{rate['graft', count] / rate[best, count]:.2f}** | | |", flush=True)
 
@@ -265,6 +294,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--graft", required=True, help="the program")
     parser.add_argument("--work", help="keeps the models in their forms here, 2 GB")
+    parser.add_argument("--build", help="a build folder with -DGRAFT_BUILD_BENCHMARKS=ON, for graft's forward pass alone")
     parser.add_argument("--batch", default="1,8,32")
     parser.add_argument("--precision", default="f32,bf16,int8")
     parser.add_argument("--engines", help="only these of openvino, onnxruntime, ctranslate2, torch")

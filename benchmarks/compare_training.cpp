@@ -1,7 +1,8 @@
 // graft's side of compare_training.py, which starts it as
 //   rows GLUE_FOLDER TASK TOKENIZER_FOLDER   prints the task's training rows, cut to 128 tokens, as JSON lines of ids and label
 //   write_model FILE                         writes a flat model file of the roberta-base shape: random trunk, adapter and head
-//   serve FILE ROWS SETUP PRECISION          builds SETUP (adapter, mix2, mix8) from FILE, then answers requests, one JSON object a line:
+//   serve FILE ROWS SETUP PRECISION          builds SETUP (plain, adapter, mix2, mix8) from FILE, then answers requests, one JSON object a
+//     line:
 //     {"do": "train" | "evaluate", "batch": 8, "first": 16}  does one step, or a forward, on rows 16 .. 23 of ROWS and says how long it
 //     took
 // Between requests it sleeps.
@@ -71,7 +72,7 @@ std::vector<graft::features> read_rows(const std::string& path) {
   std::vector<graft::features> rows;
   for (const graft::example& row : graft::read_jsonl(path)) {
     rows.push_back(graft::featurize(row, static_cast<std::int32_t>(graft_benchmark::roberta_base().vocab_size), max_seq_length));
-    rows.back().label = std::stoi(row.label.value());
+    rows.back().label = std::stoi(row.label.value_or("0"));
   }
   return rows;
 }
@@ -135,7 +136,12 @@ void serve(const std::string& path, const std::string& rows, const std::string& 
     file = graft::tensor_source(path);
     graft::pack_frozen(model, true, omp_get_max_threads());
   };
-  if (setup == "adapter") {
+  if (setup == "plain") {
+    auto model = graft::make_plain_classifier<P>(config, classes);
+    graft::set_trainable(model, false);
+    load(model);
+    serve(model, rows);
+  } else if (setup == "adapter") {
     auto model = graft::make_adapter_classifier<P>(config, classes, {adapter_size});
     graft::tune_adapters(model);
     load(model);
@@ -163,7 +169,8 @@ int main(int argc, char** argv) try {
     print_rows(args[1], args[2], args[3]);
   } else if (is("write_model", 1)) {
     write_model(args[1]);
-  } else if (is("serve", 4) && precisions.contains(args[4]) && (args[3] == "adapter" || args[3] == "mix2" || args[3] == "mix8")) {
+  } else if (is("serve", 4) && precisions.contains(args[4]) &&
+             (args[3] == "plain" || args[3] == "adapter" || args[3] == "mix2" || args[3] == "mix8")) {
     precisions.at(args[4])(args[1], args[2], args[3]);
   } else {
     std::fprintf(stderr, "usage: see the first lines of compare_training.cpp; compare_training.py calls this program\n");
