@@ -2,7 +2,8 @@
 """Answers a second: `graft predict` beside the engines that people take for this, on the same rows, in turns, in one run.
 
   python3 -m venv V && V/bin/pip install torch transformers onnxruntime onnx onnxscript openvino nncf ctranslate2
-  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--tokens N] [--busy 0,1]
+  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft [--batch 1,8,32] [--precision f32,bf16,int8] [--order length|file] [--busy 0,1]
+  V/bin/python benchmarks/compare_engines.py --graft build/examples/graft --latency --tokens 20 --rows 20
 
 A RobertaForSequenceClassification of roberta-base's shape with random weights, and rows of random ids as long as MRPC's. Each engine gets the model in a form of
 its own, made before; graft's is what `graft export-model --pack` writes. graft is timed as a whole program, its start included; every other engine is a process
@@ -10,6 +11,7 @@ that has loaded its model, answers all rows when told to, and sleeps otherwise. 
 costs it least. Two threads each. Prints answers a second: the median of the rounds, with the least and the most, and graft beside the best other.
 int8 is what each engine's own tools make: OpenVINO's by nncf, calibrated with some of the rows, ONNX Runtime's dynamic, a scale an output; CTranslate2's own (it
 answers with hidden states). An engine that is not installed, or does not start, is named and left out.
+--latency asks for one row at a time, of a graft predict that runs already and reads from a pipe, too, and prints milliseconds a row, pipe and text included.
 --build BUILD adds "evaluation", f32 and bf16: graft's forward pass alone on the same batches, in a process that has loaded the model (graft_benchmark_compare_training).
 """
 import argparse
@@ -174,6 +176,29 @@ def start_worker(script, options, name, *more):
     return process if any(line.strip() == "ready" for line in process.stdout) else None
 
 
+class Predicting:
+    """`graft predict` that runs and waits for rows: text without words, of as many tokens as letters and two more."""
+
+    def __init__(self, options, precision, model):
+        self.lines = ["a" * (len(row) - 2) + "\n" for row in make_rows(options.rows, options.order, options.tokens)]
+        command = [options.graft, "predict", "--model_path", model, "--precision", precision, "--threads", str(THREADS)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.stdin, self.wait = self.process.stdin, self.process.wait
+        self.answer(self.lines[0])
+        self.process.stdout.readline()  # behind the header
+
+    def answer(self, line):
+        self.stdin.write(line)
+        self.stdin.flush()
+        return self.process.stdout.readline()
+
+    def seconds(self):
+        start = time.perf_counter()
+        for line in self.lines:
+            self.answer(line)
+        return time.perf_counter() - start
+
+
 class Evaluation:
     """graft's forward pass, without what a program does around it."""
 
@@ -198,7 +223,7 @@ class Evaluation:
 
 def seconds_of(process):
     """What a worker takes for one round."""
-    if isinstance(process, Evaluation):
+    if not isinstance(process, subprocess.Popen):
         return process.seconds()
     process.stdin.write("\n")
     process.stdin.flush()
@@ -250,12 +275,15 @@ def compare(options, precision, size, table):
     contestants = {name: process for name, process in contestants.items() if process}
     if options.build and precision != "int8":
         contestants["evaluation"] = Evaluation(options, precision, size)
+    running = Predicting(options, precision, model) if options.latency else None
     counts = [int(count) for count in options.busy.split(",")]
     seconds = {(name, count): [] for count in counts for name in ["graft", *contestants]}
 
     def once(name):
         if name != "graft":
             return seconds_of(contestants[name])
+        if running:
+            return running.seconds()
         begin = time.perf_counter()
         subprocess.run([options.graft, "predict", "--model_path", model, "--input", table, "--eval_batch_size", str(size), "--precision", precision,
                         "--threads", str(THREADS), "--output", options.work + "/answers.tsv"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -266,14 +294,15 @@ def compare(options, precision, size, table):
             with neighbors(count):
                 for name in ["graft", *contestants]:
                     seconds[name, count].append(once(name))
-    for process in contestants.values():
+    for process in [*contestants.values(), *([running] if running else [])]:
         process.stdin.close()
         process.wait()
+    shown = (lambda seconds: 1e3 * seconds / options.rows) if options.latency else (lambda seconds: options.rows / seconds)
     rate = {key: options.rows / statistics.median(all_of) for key, all_of in seconds.items()}
     for count in counts:
         for name in ["graft", *contestants]:
             all_of = seconds[name, count]
-            print(f"| {precision} | {size} | {count} | {name} | {rate[name, count]:.1f} | {options.rows / max(all_of):.1f} to {options.rows / min(all_of):.1f} | "
+            print(f"| {precision} | {size} | {count} | {name} | {shown(statistics.median(all_of)):.1f} | {shown(max(all_of)):.1f} to {shown(min(all_of)):.1f} | "
                   f"{rate[name, counts[0]] / rate[name, count]:.2f} |")
         if "evaluation" in contestants:
             print(f"| {precision} | {size} | {count} | **evaluation / graft** | **{rate['evaluation', count] / rate['graft', count]:.2f}** | | |")
@@ -301,10 +330,12 @@ def main():
     parser.add_argument("--rows", type=int, default=204)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--order", choices=("length", "file"), default="length", help="rows sorted by length, or as they come")
-    parser.add_argument("--tokens", type=int, help="every row is so long, in place of MRPC's lengths: with --batch 1, the time of an answer")
+    parser.add_argument("--tokens", type=int, help="every row is so long, in place of MRPC's lengths")
+    parser.add_argument("--latency", action="store_true", help="one row at a time: milliseconds until its answer is there")
     parser.add_argument("--busy", default="0", help="so many other processes compute meanwhile; 0,1: in turns, and what the second takes longer than the first")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.batch = "1" if options.latency else options.batch
     if options.worker:
         worker(options)
         return
@@ -313,7 +344,7 @@ def main():
         with open(table, "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"input_ids": row}) + "\n" for row in make_rows(options.rows, options.order, options.tokens))
         print(f"{options.rows} rows, order: {options.order}, tokens: {options.tokens or 'as in MRPC'}; {', '.join(versions(options.graft))}\n")
-        print("| precision | batch | busy | engine | rows/s | least to most | slower |\n|---|---|---|---|---|---|---|", flush=True)
+        print(f"| precision | batch | busy | engine | {'ms a row' if options.latency else 'rows/s'} | least to most | slower |\n|---|---|---|---|---|---|---|", flush=True)
         for precision in options.precision.split(","):
             for size in options.batch.split(","):
                 compare(options, precision, int(size), table)

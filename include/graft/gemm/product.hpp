@@ -242,20 +242,26 @@ void share_out(index count, tile_path path, const context& ctx, F&& f) {
 }
 
 /// Calls f(which, rows, columns) for blocks of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
-/// A panel of the right operand has PANEL_BYTES. The right operand is read once for every 256 rows, by several threads for every 128.
+/// A panel of the right operand has PANEL_BYTES. The right operand is read once for every 256 rows; threads share its columns, each taking
+/// several times as many as it likes of pieces that are equally wide, and rows where columns are too few for all.
 template <class F>
 void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
-  const bool alone = ctx.threads <= 1;
-  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache
-  const index wide = alone ? std::max<index>(1, column_panels) : std::max<index>(2, cache / std::max<index>(1, panel_bytes) / 2 * 2);
-  const index across = (column_panels + wide - 1) / wide;
-  index high = alone ? 16 : 8;
-  while (!alone && high > 2 && ((row_panels + high - 1) / high) * across * count < index{12} * ctx.threads) high /= 2;
-  const index down = (row_panels + high - 1) / high;
+  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache, where rows pass in turns
+  constexpr index most = 16, pieces = 4;   // panels of rows that pass at once; pieces for each thread
+  const index pairs = (column_panels + 1) / 2, threads = std::max(1, ctx.threads);
+  index down = std::max<index>(1, (row_panels + most - 1) / most), wide = std::max<index>(1, pairs);
+  if (threads > 1) {
+    wide = std::max<index>(1, pairs * count / (pieces * threads));
+    if (down > 1) wide = std::clamp<index>(cache / std::max<index>(1, 2 * panel_bytes), 1, wide);
+    const index across = std::max<index>(1, (pairs + wide - 1) / wide) * count;
+    while (across * down < pieces / 2 * threads && 2 * down < row_panels) down *= 2;
+  }
+  const index high = (row_panels + 2 * down - 1) / (2 * down) * 2, across = (pairs + wide - 1) / wide;
+  down = high > 0 ? (row_panels + high - 1) / high : 0;
   ctx.counters.products += static_cast<std::uint64_t>(count);
   share_out(down * across * count, path, ctx, [&](index n, int) {
-    const index i = n % down * high, j = n % (down * across) / down * wide;
-    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + wide)});
+    const index i = n % down * high, j = n % (down * across) / down * (2 * wide);
+    f(n / (down * across), {i, std::min(row_panels, i + high)}, {j, std::min(column_panels, j + 2 * wide)});
   });
 }
 
