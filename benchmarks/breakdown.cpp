@@ -65,5 +65,6 @@ int main(int argc, char** argv) {
   print<graft::bf16>("one adapter", graft_benchmark::adapter_model<graft::bf16>(), b, steps);
   print<graft::f32>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::f32>(2), b, steps);
   print<graft::bf16>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::bf16>(2), b, steps);
+  print<graft::bf16>("mix of 8 adapters and base", graft_benchmark::mix_model<graft::bf16>(8), b, steps);
   return 0;
 }

@@ -156,6 +156,34 @@ TEST_CASE("the bits of a product do not depend on the number of threads") {
   check(graft::bf16{});
 }
 
+TEST_CASE("a team shares the columns of a product evenly, and each block is one thread's") {
+  const auto [threads, rows, columns, count] = GENERATE(table<int, graft::index, graft::index, graft::index>({{2, 2, 48, 1},
+                                                                                                              {2, 2, 48, 3},
+                                                                                                              {2, 8, 192, 1},
+                                                                                                              {3, 27, 48, 1},
+                                                                                                              {8, 2, 48, 1},
+                                                                                                              {4, 8, 4, 2},
+                                                                                                              {2, 256, 48, 1},
+                                                                                                              {2, 1, 1, 1},
+                                                                                                              {1, 20, 48, 3},
+                                                                                                              {2, 0, 4, 1}}));
+  CAPTURE(threads, rows, columns, count);
+  graft::context ctx;
+  ctx.threads = threads;
+  graft::matrix<int> times = graft::matrix<int>::Zero(rows * count, columns);
+  graft::index largest = 0;
+  graft::detail::partition(rows, columns, 24576, count, graft::tile_path::portable, ctx,
+                           [&](graft::index which, std::array<graft::index, 2> down, std::array<graft::index, 2> across) {
+#pragma omp critical(graft_test_partition)
+                             {
+                               times.block(which * rows + down[0], across[0], down[1] - down[0], across[1] - across[0]).array() += 1;
+                               largest = std::max(largest, (down[1] - down[0]) * (across[1] - across[0]));
+                             }
+                           });
+  CHECK((times.array() == 1).all());
+  if (rows >= 2 && columns >= 48 && threads > 1) CHECK(4 * threads * largest <= 3 * rows * columns * count);
+}
+
 TEST_CASE("a left factor takes blocks as they come from a product") {
   graft::context ctx;
   const auto check = [&]<class P>(P) {

@@ -23,7 +23,7 @@ void parallel_for(index n, index grain, int threads, F&& f) {
 /// TO = FROM, rounded where the types differ.
 template <class A, class B>
 void convert_rows(const const_view<A>& from, view<B> to, int threads) {
-  parallel_for(from.rows(), 16, threads, [&](index begin, index end) {
+  parallel_for(from.rows(), 4, threads, [&](index begin, index end) {
     for (index r = begin; r < end; ++r) convert(from.row_data(r), to.row_data(r), from.cols());
   });
 }

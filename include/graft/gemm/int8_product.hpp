@@ -111,7 +111,7 @@ struct int8_rows {
     scratch::mark mark(ctx.memory);
     view<float> work = ctx.memory.take_rows<float>(ctx.threads, tiles * format::depth);
     const auto round_row = detail::int8_rounding<T>();
-    parallel_for(rows, format::side, ctx.threads, [&](index begin, index end) {
+    parallel_for(rows, 4, ctx.threads, [&](index begin, index end) {
       float* thread_work = work.row_data(omp_get_thread_num());
       for (index r = begin; r < end; ++r) {
         scale[r] =

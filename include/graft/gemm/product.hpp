@@ -77,7 +77,7 @@ class packed_a {
   static packed_a pack(transpose op, const const_view<S>& x, context& ctx) {
     const timed time(ctx.times, operation::packing);
     packed_a f = take(op == transpose::no ? x.rows() : x.cols(), op == transpose::no ? x.cols() : x.rows(), ctx);
-    parallel_for(format::panels(f.rows_), 4, ctx.threads, [&](index begin, index end) { f.fill(op, x, begin, end); });
+    parallel_for(format::panels(f.rows_), 1, ctx.threads, [&](index begin, index end) { f.fill(op, x, begin, end); });
     return f;
   }
   /// The panels BEGIN .. END - 1 of op(X), on this thread.
@@ -242,22 +242,23 @@ void share_out(index count, tile_path path, const context& ctx, F&& f) {
 }
 
 /// Calls f(which, rows, columns) for blocks of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
-/// A panel of the right operand has PANEL_BYTES. The right operand is read once for every 256 rows; threads share its columns, each taking
-/// several times as many as it likes of pieces that are equally wide, and rows where columns are too few for all.
+/// A panel of the right operand has PANEL_BYTES; all that pass at once are read once for every 256 rows. Threads share columns, in pieces
+/// of one width, about four a thread, and rows too where columns are too few.
 template <class F>
 void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
-  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache, where rows pass in turns
-  constexpr index most = 16, pieces = 4;   // panels of rows that pass at once; pieces for each thread
-  const index pairs = (column_panels + 1) / 2, threads = std::max(1, ctx.threads);
-  index down = std::max<index>(1, (row_panels + most - 1) / most), wide = std::max<index>(1, pairs);
+  constexpr index most = 16;               // panels of rows that pass at once
+  constexpr index pieces = 4;              // of columns, for each thread
+  constexpr index cache = index{1} << 19;  // bytes of right panels that stay in a core's second-level cache while rows pass in turns
+  const index threads = ctx.threads, pairs = (column_panels + 1) / 2;
+  index down = (row_panels + most - 1) / most, wide = std::max<index>(1, pairs);
   if (threads > 1) {
-    wide = std::max<index>(1, pairs * count / (pieces * threads));
+    wide = std::max<index>(1, pairs / (pieces * threads));
     if (down > 1) wide = std::clamp<index>(cache / std::max<index>(1, 2 * panel_bytes), 1, wide);
-    const index across = std::max<index>(1, (pairs + wide - 1) / wide) * count;
-    while (across * down < pieces / 2 * threads && 2 * down < row_panels) down *= 2;
+    while ((pairs + wide - 1) / wide * count * down < 2 * threads && 2 * down < row_panels) down *= 2;
   }
-  const index high = (row_panels + 2 * down - 1) / (2 * down) * 2, across = (pairs + wide - 1) / wide;
-  down = high > 0 ? (row_panels + high - 1) / high : 0;
+  const index across = (pairs + wide - 1) / wide;
+  const index high = std::max<index>(2, (row_panels + 2 * down - 1) / std::max<index>(1, 2 * down) * 2);
+  down = (row_panels + high - 1) / high;
   ctx.counters.products += static_cast<std::uint64_t>(count);
   share_out(down * across * count, path, ctx, [&](index n, int) {
     const index i = n % down * high, j = n % (down * across) / down * (2 * wide);

@@ -49,7 +49,7 @@ void add_to_first_rows(const const_view<T>& x, view<T> y, const context& ctx) {
 /// y += x over rows.
 template <class T>
 void add_rows(const_view<T> x, view<T> y, context& ctx) {
-  parallel_for(x.rows(), 16, ctx.threads,
+  parallel_for(x.rows(), 4, ctx.threads,
                [&](index begin, index end) { y.middleRows(begin, end - begin) += x.middleRows(begin, end - begin); });
 }
 

@@ -33,7 +33,7 @@ template <class T, class S = T>
 void layer_norm_forward(const_view<T> x, const_view<T> residual, const_view<T> g, const_view<T> b, T eps, view<T> y,
                         std::type_identity_t<view<S>> xhat, view<T> r, context& ctx) {
   const timed time(ctx.times, operation::normalization);
-  parallel_for(x.rows(), 16, ctx.threads, [&](index begin, index end) {
+  parallel_for(x.rows(), 4, ctx.threads, [&](index begin, index end) {
     for (index i = begin; i < end; ++i) {
       auto row = y.row(i);
       if (residual.rows() > 0) row = x.row(i) + residual.row(i);
@@ -79,7 +79,7 @@ void layer_norm_backward(const_view<T> dy, std::type_identity_t<const_view<S>> x
   if (dg.rows() + db.rows() > 0) {
     sum_blocks<T>(dy.rows(), both, ctx, [&](index begin, index end, view<T> sum) { rows(begin, end, &sum); });
   } else if (dx != nullptr) {
-    parallel_for(dy.rows(), 16, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
+    parallel_for(dy.rows(), 4, ctx.threads, [&](index begin, index end) { rows(begin, end, nullptr); });
   }
   if (dg.rows() > 0) dg.row(0) += both.row(0).head(width);
   if (db.rows() > 0) db.row(0) += both.row(0).tail(width);
