@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes the API reference, OUT/html/index.html, with Doxygen, and fails where a docstring is wrong or a public name lacks one.
-# A comment covers what follows it until the next blank line; what says itself needs none: functions that only give what they are
-# called, operators, `clear`, and what every layer (core/layer.hpp) and every kind of adapter
-# (adapters/adapter_kind.hpp) has, of which its own docstring tells.   Usage: docs/reference.sh OUT
+# A comment on lines of its own covers what follows it until the next blank line, one behind a member what stands on that line; what says
+# itself needs none: functions that only give what they are called, operators, `clear`, and what every layer (core/layer.hpp) and every
+# kind of adapter (adapters/adapter_kind.hpp) has, of which its own docstring tells.   Usage: docs/reference.sh OUT
 set -eu
 command -v doxygen > /dev/null || { echo "SKIPPED: doxygen is not installed"; exit 77; }
 out=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -14,7 +14,7 @@ sed "s|^$PWD/||" "$out/warnings" | sort -u | awk '
 /is not documented/ && match($0, /^[^:]*:[0-9]*/) {
   split(substr($0, 1, RLENGTH), at, ":")
   covered = 0
-  for (n = 1; n <= at[2] && (getline line < at[1]) > 0; ++n) covered = line ~ /^ *$/ ? 0 : covered || line ~ /\/\/ |\/\/\/ /
+  for (n = 1; n <= at[2] && (getline line < at[1]) > 0; ++n) covered = line ~ /^ *$/ ? 0 : covered || line ~ (n < at[2] ? "^ *///? " : "// ")
   close(at[1])
   if (covered) next
 }

@@ -27,7 +27,7 @@ TEST_CASE("another seed, stream or place is another sequence") {
   CHECK(equal == 0);
 }
 
-TEST_CASE("bits are fair and independent of their neighbours") {
+TEST_CASE("bits are fair and independent of their neighbors") {
   const random_stream stream(7, 0, 0);
   constexpr int n = 20000;
   std::array<int, 32> ones{};

@@ -80,7 +80,7 @@ TEST_CASE("a product in 8 bits is what its formula says, for any shape and numbe
   CAPTURE(shape[0], shape[1], shape[2]);
   auto w = weight_for_int8(shape[2], shape[1]);
   matrix<float> x = sixteenths(graft_test::random_matrix<float>(shape[0], shape[1], 2));
-  x(0, 0) = 100;  // a large one costs its neighbours exactness
+  x(0, 0) = 100;  // a large one costs its neighbors exactness
   if (shape[0] > 1) x.row(1).setZero();
   CHECK(!graft::int8_form(w));
   graft::pack_int8_weight(w, 2);

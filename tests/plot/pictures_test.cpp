@@ -43,7 +43,7 @@ TEST_CASE("only what was logged is drawn") {
   CHECK(graft::program::pictures(log).size() == 3);
 }
 
-TEST_CASE("weights: a panel a set, a line and a labelled bar an adapter, the base dashed") {
+TEST_CASE("weights: a panel a set, a line and a labeled bar an adapter, the base dashed") {
   const std::string one = picture_of(mix_log({"rte", "mrpc", "base"}, 1), "weights");
   CHECK_THAT(one, Catch::Contains("one weight set; the bars are the weights at step 20") && Catch::Contains(">layer 0, attention</text>"));
   const std::string four = picture_of(mix_log({"rte", "mrpc", "base"}, 4), "weights");
@@ -92,7 +92,7 @@ TEST_CASE("learning rate: its peak is named") {
   CHECK_THAT(picture_of(log, "learning_rate"), Catch::Contains("highest: 1.04×10⁻⁵ at step 2") && Catch::Contains("learning rate (×10⁻⁵)"));
 }
 
-TEST_CASE("validation: the best is marked and labelled") {
+TEST_CASE("validation: the best is marked and labeled") {
   graft::program::run_log log;
   log.validation = {{100, 200, 300}, {0.5, 0.71234, std::numeric_limits<double>::quiet_NaN()}};
   log.best = {200, 0.71234};

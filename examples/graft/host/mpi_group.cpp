@@ -212,7 +212,7 @@ class world final : public mpi_group {
     MPI_Comm_free(&node);
   }
 
-  /// How long a byte is on its way between neighbours, where it takes longest: the shortest of some tries, since a processor may be busy.
+  /// How long a byte is on its way between neighbors, where it takes longest: the shortest of some tries, since a processor may be busy.
   void measure_latency() {
     std::byte sent{}, received{};
     const int next = (rank_ + 1) % size_, before = (rank_ + size_ - 1) % size_;

@@ -57,7 +57,7 @@ class bottleneck {
   }
 
   linear<P> down_project, up_project;  // D = W_down h + b_down, up to H again
-  ops::dropout_options dropout;
+  ops::dropout_options dropout;        // of h, before D
 
  private:
   void update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const;

@@ -59,8 +59,8 @@ class multi_adapter_site {
 
   std::shared_ptr<mixing_weights<P>> mix;  // w; one for all sites that share it
   std::vector<adapter_site<P>> branches;   // the adapters, then the base
-  std::optional<adapter_site<P>> flex;
-  std::optional<adapter_site<P>> fusion;  // of the adapters, in mode `fusion`
+  std::optional<adapter_site<P>> flex;     // on top of the mix c; null: y = c
+  std::optional<adapter_site<P>> fusion;   // of the adapters, in mode `fusion`
 
  private:
   /// The branches as the fused kernel takes them, in scratch memory.

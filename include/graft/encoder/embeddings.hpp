@@ -49,10 +49,10 @@ class embeddings {
     if (project) project->for_each_parameter(f);
   }
 
-  embedding<P> word;  // tables of which a token's rows are added
-  std::optional<embedding<P>> position, token_type;
-  layer_norm<P> norm;
-  std::optional<linear<P>> project;  // W, b
+  embedding<P> word;                                 // tables of which a token's rows are added
+  std::optional<embedding<P>> position, token_type;  // where the family has them
+  layer_norm<P> norm;                                // of their sum
+  std::optional<linear<P>> project;                  // W, b
 
  private:
   static std::span<const std::int32_t> ids(const_view<std::int32_t> column);

@@ -86,10 +86,10 @@ class encoder {
   embeddings<P> embedded;                           // what goes into the first of the layers
   std::optional<coupling_mix<P>> invertible;        // ... by way of this
   std::shared_ptr<relative_positions<P>> relative;  // what attention is told of distances; null: nothing
-  std::vector<layer_type> layers;
-  std::optional<layer_norm<P>> last_norm;     // behind them, where the family has one
-  std::shared_ptr<const known_states> known;  // of the lowest of them, of numbers of type real; null: nothing is known
-  bool int8 = false;                          // frozen weights of the layers are packed in 8 bits (model/freezing.hpp)
+  std::vector<layer_type> layers;                   // the lowest first
+  std::optional<layer_norm<P>> last_norm;           // behind them, where the family has one
+  std::shared_ptr<const known_states> known;        // of the lowest of them, of numbers of type real; null: nothing is known
+  bool int8 = false;                                // frozen weights of the layers are packed in 8 bits (model/freezing.hpp)
 
  private:
   void read_known(const batch& b, view<real> y, context& ctx) const;

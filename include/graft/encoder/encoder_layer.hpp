@@ -34,7 +34,7 @@ class encoder_layer {
     typename Site::saved feed_site;
     typename layer_norm<P>::saved attention_norm, feed_norm;
   };
-  static constexpr std::uint64_t dropout_streams = 3;  // dropout dropout_streams that a layer uses
+  static constexpr std::uint64_t dropout_streams = 3;  // streams of dropout that a layer uses
 
   /// Parameters PREFIX.attention.*, PREFIX.intermediate.*, PREFIX.output.*; make_site(site prefix, behind which part) builds each site. Of
   /// a family that has such: it is the FIRST of the layers, or LOCAL, one that sees near tokens alone.
@@ -78,10 +78,10 @@ class encoder_layer {
     f(feed.output);
   }
 
-  self_attention<P> attention;  // each with the site behind it, which adds the residual and normalizes
-  Site attention_site;
-  feed_forward<P> feed;
-  Site feed_site;
+  self_attention<P> attention;                             // the first sub-layer
+  Site attention_site;                                     // y = LN(h + x), and what it adds
+  feed_forward<P> feed;                                    // the second sub-layer
+  Site feed_site;                                          // as attention_site, behind it
   std::optional<layer_norm<P>> attention_norm, feed_norm;  // LN_1, LN_2
 
  private:

@@ -10,7 +10,7 @@
 namespace graft {
 
 /// x_L of sequences, the hidden states behind the first L layers without dropout, as encoder::forward_below computed them. `find` may be
-/// called from any thread.   Modelled by prefix_cache (train/prefix_cache.hpp)
+/// called from any thread.   Modeled by prefix_cache (train/prefix_cache.hpp)
 class known_states {
  public:
   virtual ~known_states() = default;

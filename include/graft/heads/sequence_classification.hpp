@@ -54,8 +54,8 @@ class sequence_classification {
     out_proj.for_each_parameter(f);
   }
 
-  std::vector<linear<P>> dense;  // the layers, and the last one, with a row a label
-  linear<P> out_proj;
+  std::vector<linear<P>> dense;       // the layers in front of the last
+  linear<P> out_proj;                 // the last one, with a row a label
   std::optional<layer_norm<P>> norm;  // LN
 
  private:

@@ -50,8 +50,8 @@ class layer_norm {
     if (shifted_) f(bias);
   }
 
-  parameter<real> weight;  // gamma and beta
-  parameter<real> bias;
+  parameter<real> weight;  // gamma
+  parameter<real> bias;    // beta
 
  private:
   real eps_;

@@ -123,12 +123,12 @@ class linear {
     if (mix) mix->for_each_parameter(f);
   }
 
-  parameter<real> weight;  // (out, in), y = x W^T + b; and the update beside it, and what scales that, or else y; or a mix
-  parameter<real> bias;
-  std::optional<low_rank<P>> lora;
-  std::optional<graft::dora<P>> dora;  // of a frozen weight; in lora's place
-  std::optional<sequence_gate<P>> gate;
-  std::optional<projection_mix<P>> mix;
+  parameter<real> weight;                // (out, in), y = x W^T + b
+  parameter<real> bias;                  // b
+  std::optional<low_rank<P>> lora;       // the update beside W
+  std::optional<graft::dora<P>> dora;    // of a frozen weight; in lora's place
+  std::optional<sequence_gate<P>> gate;  // what scales that update, or else y
+  std::optional<projection_mix<P>> mix;  // updates and scales of several adapters, in place of these
 
  private:
   bool biased_;  // if not, b is zero, and nobody sees it

@@ -70,8 +70,8 @@ class low_rank {
     f(b);
   }
 
-  parameter<real> a, b;  // the update is s B A
-  ops::dropout_options dropout;
+  parameter<real> a, b;          // the update is s B A
+  ops::dropout_options dropout;  // m
 
  private:
   ops::matrix_dropout<real> mask_of(const context& ctx) const { return {dropout, a.cols(), ctx}; }

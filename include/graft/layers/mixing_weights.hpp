@@ -69,7 +69,7 @@ class mixed_parts {
   }
 
   std::shared_ptr<mixing_weights<P>> weights;  // w; null: there are none
-  std::vector<member> members;
+  std::vector<member> members;                 // what w mixes
 };
 
 static_assert(parameterized<mixing_weights<f64>>);

@@ -152,8 +152,8 @@ class projection_mix {
   }
 
   std::shared_ptr<mixing_weights<P>> weights;  // w, and what d_k is made of
-  std::vector<update> updates;
-  std::vector<scale> scales;
+  std::vector<update> updates;                 // of the members that are updates
+  std::vector<scale> scales;                   // of the others
 
  private:
   bool touches_bias() const {

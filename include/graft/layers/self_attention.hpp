@@ -76,8 +76,8 @@ class self_attention {
            (mix && mix->trains_elsewhere());
   }
 
-  linear<P> query, key, value, output;  // the projections
-  std::optional<attention_prefix<P>> prefix;
+  linear<P> query, key, value, output;                // the projections
+  std::optional<attention_prefix<P>> prefix;          // keys and values in front of every sequence
   std::optional<prefix_mix<P>> mix;                   // in its place
   std::shared_ptr<relative_positions<P>> relative;    // visited by their owner, the encoder; null: none
   std::shared_ptr<const rotary_positions<P>> rotary;  // null: none

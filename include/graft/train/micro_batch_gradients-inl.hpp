@@ -22,7 +22,7 @@ void detail::summing_tree<T>::begin(index leaves, std::span<const gradient_segme
   size_ = size;
   leaves_.assign(static_cast<std::size_t>(leaves), {});
   // as a rule: one a thread, as many that came before their neighbors, and one that waits on every level
-  index most = 2 * threads, nodes = 0;
+  index most = index{2} * threads, nodes = 0;
   for (index count = leaves; count > 1; count = (count + 1) / 2, ++most) nodes += count;
   waits_.assign(static_cast<std::size_t>(nodes) * segments_.size(), 0);
   for (most = std::min(most, leaves); std::ssize(memory_) < most; memory_.back()->resize(1, size))
@@ -54,11 +54,11 @@ void detail::summing_tree<T>::done(index leaf, std::size_t s) {
   std::size_t before = waits_.size() / segments_.size() * s;
   tree_node node{0, leaf};
   for (index count = std::ssize(leaves_); count > 1; before += static_cast<std::size_t>(count), count = (count + 1) / 2) {
-    const tree_node neighbour{node.level, node.at ^ 1};
-    if (neighbour.at < count) {
-      if (!is_second(before + static_cast<std::size_t>(node.at), before + static_cast<std::size_t>(neighbour.at))) return;
-      leaf_state& second = leaves_[static_cast<std::size_t>(std::max(node.first(), neighbour.first()))];
-      T* const left = at(node.at < neighbour.at ? node : neighbour);
+    const tree_node neighbor{node.level, node.at ^ 1};
+    if (neighbor.at < count) {
+      if (!is_second(before + static_cast<std::size_t>(node.at), before + static_cast<std::size_t>(neighbor.at))) return;
+      leaf_state& second = leaves_[static_cast<std::size_t>(std::max(node.first(), neighbor.first()))];
+      T* const left = at(node.at < neighbor.at ? node : neighbor);
       const T* const right = second.block;
 #pragma omp simd
       for (index i = segment.begin; i < segment.end; ++i) left[i] += right[i];
@@ -68,11 +68,11 @@ void detail::summing_tree<T>::done(index leaf, std::size_t s) {
   }
 }
 
-/// Whether what waits at NEIGHBOUR is there already; else what is AT waits.
+/// Whether what waits at NEIGHBOR is there already; else what is AT waits.
 template <class T>
-bool detail::summing_tree<T>::is_second(std::size_t at, std::size_t neighbour) {
+bool detail::summing_tree<T>::is_second(std::size_t at, std::size_t neighbor) {
   const std::scoped_lock lock(mutex_);
-  if (waits_[neighbour] != 0) return true;
+  if (waits_[neighbor] != 0) return true;
   waits_[at] = 1;
   return false;
 }
@@ -124,7 +124,7 @@ auto micro_batch_gradients<M>::add(M& model, const batch& b, task_kind kind, rea
     const index first = detail::first_leaf(count, self, ranks), last = detail::first_leaf(count, self + 1, ranks);
     costs_.clear();
     for (auto cut = cuts_.begin() + first; cut < cuts_.begin() + last; ++cut) costs_.push_back(b.cost(cut[0], cut[1]));
-    largest_first(costs_, 2 * ctx.threads, order_);  // not all: sums of what is not next in the tree wait in memory
+    largest_first(costs_, index{2} * ctx.threads, order_);  // not all: sums of what is not next in the tree wait in memory
     const auto compute = [&](auto&& segment_done) {
       for_each_unit(last - first, ctx, [&](index i, context& worker) {
         const index leaf = first + order_[static_cast<std::size_t>(i)];

@@ -28,7 +28,7 @@ class summing_tree {
   void begin(index leaves, std::span<const gradient_segment> segments, int threads);
   /// Zeros, for LEAF.
   T* take(index leaf);
-  /// Segment S of LEAF is complete: it is added to its neighbour's if that is, and so on.
+  /// Segment S of LEAF is complete: it is added to its neighbor's if that is, and so on.
   void done(index leaf, std::size_t s);
   /// The sum of the leaves of NODE, in those segments in which all of them are done.
   T* at(tree_node node) const { return leaves_[static_cast<std::size_t>(node.first())].block; }
@@ -38,7 +38,7 @@ class summing_tree {
     T* block = nullptr;     // where the sums of all nodes are whose first leaf this is
     std::size_t added = 0;  // segments of it that have been added to another's
   };
-  bool is_second(std::size_t at, std::size_t neighbour);
+  bool is_second(std::size_t at, std::size_t neighbor);
   void give_back(leaf_state& leaf);
 
   index size_ = 0;
@@ -47,7 +47,7 @@ class summing_tree {
   std::vector<std::unique_ptr<buffer<T>>> memory_;
   std::vector<T*> free_;
   std::vector<leaf_state> leaves_;
-  std::vector<std::uint8_t> waits_;  // of every segment, level and node below the top: its sum waits for the neighbour's
+  std::vector<std::uint8_t> waits_;  // of every segment, level and node below the top: its sum waits for the neighbor's
 };
 
 template <class T>
