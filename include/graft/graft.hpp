@@ -88,6 +88,7 @@
 #include "graft/layers/mixing_weights.hpp"        // mixing weights
 #include "graft/layers/projection_mix.hpp"        // what a mix changes of a projection
 #include "graft/layers/linear.hpp"                // y = x W^T + b
+#include "graft/layers/low_rank.hpp"              // a low-rank update beside W
 #include "graft/layers/embedding.hpp"             // a table of vectors
 #include "graft/layers/layer_norm.hpp"            // normalization with its parameters
 #include "graft/layers/dora.hpp"                  // ... whose rows get lengths of their own
@@ -166,6 +167,7 @@
 #include "graft/model/freezing.hpp"               // which parameters are trained
 #include "graft/model/packed_trunk.hpp"           // weights as products read them, in a file
 #include "graft/model/prefix.hpp"                 // prefixes: where they go, how they start
+#include "graft/model/lora.hpp"                   // low-rank updates: where they go
 #include "graft/model/memory.hpp"                 // what a run will need
 #include "graft/model/saving.hpp"                 // parameters -> files
 #include "graft/model/description.hpp"            // what a saved file says about itself
@@ -176,6 +178,7 @@
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
 #include "graft/exchange/original.hpp"            // nlprunners' model.p
 #include "graft/exchange/adapterhub_lora.hpp"     // AdapterHub's LoRA and IA3
+#include "graft/exchange/adapterhub_prefix.hpp"   // and its prefixes
 #include "graft/exchange/adapterhub.hpp"          // the library adapters
 #include "graft/exchange/adapterhub_setup.hpp"    // its fusions
 #include "graft/exchange/peft.hpp"                // PEFT's LoRA
