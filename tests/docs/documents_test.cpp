@@ -42,9 +42,12 @@ void for_each_file(const std::function<void(const fs::path&)>& use) {
 /// Names of variables and options in sources and build files.
 names variables_of_sources() {
   static const std::regex read_by_code(R"re((?:getenv\(|environ\.get\(|environ\[|number\()"(\w+)")re");  // number: tests/faults
-  static const std::regex read_by_script(R"re(\$\{([A-Z_]+):?[-=])re");
+  static const std::regex read_by_script(R"re(\$\{([A-Z_]+):?[-=])re"), read_by_batch_script(R"re(\$\{([A-Z_]+))re");
   static const std::regex of_libraries(R"re(\b(G?OMP_[A-Z_]+|(?:DNNL|ONEDNN)_MAX_CPU_ISA)\b)re");
   static const std::regex option(R"re(\b(?:option\((GRAFT_\w+)|set\((GRAFT_\w+) \S+ CACHE))re");
+  static const std::regex searched(R"re(\bfind_(?:path|library|program)\((GRAFT_\w+) )re");
+  static const std::regex searched_in_turn(R"re(\bfind_(?:path|library)\(GRAFT_\$\{graft_name\}(\w+))re"),
+      in_turn(R"re("[\w:]+;[\w.]+;(\w+);[\w-]+")re");
   static const std::regex macro(R"re(# *(?:el)?if.*\b(GRAFT_\w+))re");
   names found;
   for_each_file([&](const fs::path& path) {
@@ -52,12 +55,20 @@ names variables_of_sources() {
     if (extension == ".md" || path.filename() == "documents_test.cpp") return;
     const std::string text = graft::read_file(path);
     if (extension == ".sh") collect(text, read_by_script, found);
+    if (extension == ".sbatch") collect(text, read_by_batch_script, found);
     if (extension == ".hpp" || extension == ".cpp" || extension == ".c") collect(text, macro, found);
     collect(text, read_by_code, found);
     collect(text, of_libraries, found);
     if (path.filename() != "CMakeLists.txt") return;
     for (std::sregex_iterator match(text.begin(), text.end(), option), end; match != end; ++match) {
       found.insert((*match)[1].matched ? (*match)[1] : (*match)[2]);
+    }
+    collect(text, searched, found);
+    names libraries, endings;
+    collect(text, in_turn, libraries);
+    collect(text, searched_in_turn, endings);
+    for (const std::string& library : libraries) {
+      for (const std::string& ending : endings) found.insert("GRAFT_" + library + ending);
     }
   });
   return found;
@@ -90,7 +101,7 @@ TEST_CASE("git keeps what belongs here: no folder of a build, nothing that a com
 TEST_CASE("every variable that the sources read is in docs/environment.md, and no other") {
   const std::string document = graft::read_file(root / "docs/environment.md");
   const names found = variables_of_sources();
-  CHECK(found.contains("GRAFT_TILES"));
+  for (const char* name : {"GRAFT_TILES", "GRAFT_dnnl_LIBRARY", "SLURM_ARRAY_TASK_ID"}) CHECK(found.contains(name));
   for (const std::string& name : found) {
     INFO(name);
     CHECK(document.find("`" + name + "`") != std::string::npos);
@@ -99,7 +110,7 @@ TEST_CASE("every variable that the sources read is in docs/environment.md, and n
   for (std::size_t begin = 0, end = 0; begin < document.size(); begin = end + 1) {  // what stands in the first column of a table
     end = document.find('\n', begin);
     const std::string line = document.substr(begin, end - begin);
-    if (line.starts_with("| `")) collect(line.substr(0, line.find('|', 1)), std::regex("`([A-Z_0-9]+)`"), listed);
+    if (line.starts_with("| `")) collect(line.substr(0, line.find('|', 1)), std::regex("`(\\w+)`"), listed);
   }
   CHECK(listed.size() > 20);
   for (const std::string& name : listed) {
