@@ -2,6 +2,13 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
 
 #include "graft/core/file.hpp"
 #include "program/training_material.hpp"
@@ -12,6 +19,22 @@ using graft_test::run_graft;
 using graft_test::temporary_folder;
 using graft_test::tiny_run;
 using graft_test::with;
+
+namespace {
+
+/// Whether this processor multiplies bf16 on matrix tiles or AVX-512, as Linux says; nothing where it does not say.
+std::optional<bool> multiplies_bf16() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("flags")) continue;
+    std::istringstream words(line);
+    const std::set<std::string> flags{std::istream_iterator<std::string>(words), {}};
+    return flags.contains("avx512_bf16") || (flags.contains("amx_tile") && flags.contains("amx_bf16"));
+  }
+  return {};
+}
+
+}  // namespace
 
 TEST_CASE("a run in bf16 comes near one in f32, predicts, and does not depend on threads") {
   const temporary_folder folder;
@@ -48,12 +71,21 @@ TEST_CASE("a run in bf16 comes near one in f32, predicts, and does not depend on
   }
 }
 
-TEST_CASE("auto says what it took and why, a tile path of no meaning is refused") {
+TEST_CASE("auto is bf16 where the processor multiplies it, says what it took and why, and a tile path of no meaning is refused") {
   const temporary_folder folder;
   const std::string task = graft_test::write_golden_task(own_golden(), folder.path());
   const auto run = with(tiny_run("train-adapter", task, folder / "run"), {"--max_steps", "1", "--force_overwrite"});
   const char* before = std::getenv("GRAFT_TILES");
   const std::string kept = before == nullptr ? "" : before;
+  ::unsetenv("GRAFT_TILES");
+  if (const auto fast = multiplies_bf16()) {
+    const auto found = run_graft(run);
+    CHECK(found.exit_code == 0);
+    CHECK_THAT(found.out, Catch::Contains(*fast ? ", bf16 on " : ", f32 (auto: neither "));
+    CHECK_THAT(found.out, Catch::Contains("(auto"));
+  } else {
+    std::cerr << "SKIPPED: /proc/cpuinfo has no flags of a processor, what auto is here is not tested\n";
+  }
   ::setenv("GRAFT_TILES", "portable", 1);
   const auto without = run_graft(run);
   CHECK(without.exit_code == 0);

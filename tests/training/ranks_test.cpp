@@ -34,21 +34,35 @@ struct trained_by_ranks {
   }
 };
 
-template <class P>
-graft::adapter_classifier<P> rank_model() {
+graft::encoder_config rank_config() {
   auto c = graft_test::tiny_config();
   c.num_hidden_layers = 3;
-  auto model = graft::make_adapter_classifier<P>(c, 2, {4});
+  return c;
+}
+
+template <class P>
+graft::adapter_classifier<P> rank_model() {
+  auto model = graft::make_adapter_classifier<P>(rank_config(), 2, {4});
   graft_test::draw_weights(model);
   graft::tune_adapters(model);
   return model;
 }
 
-/// What RANK of a group, or one process, makes of a model. STOP_AT: the step before which STOPPER wishes to stop.
 template <class P>
-trained_by_ranks train_rank(graft::rank_group* group, const std::string& checkpoint, bool resume = false, int stop_at = -1, int stopper = 0,
-                            graft::index tokens = 25) {
-  auto model = rank_model<P>();
+graft::multi_adapter_classifier<P> rank_mix() {
+  graft::multi_adapter_options o;
+  o.adapters = {{"a", {4}}, {"b", {6}}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query"}}}};
+  o.include_flex = true;
+  auto model = graft::make_multi_adapter_classifier<P>(rank_config(), 2, o, 1);
+  graft_test::draw_weights(model);
+  graft::tune_mix(model, graft::multi_adapter_ft_mode::flex);
+  return model;
+}
+
+/// What RANK of a group, or one process, makes of MODEL. STOP_AT: the step before which STOPPER wishes to stop.
+template <class Model>
+trained_by_ranks train_rank(Model model, graft::rank_group* group, const std::string& checkpoint, bool resume = false, int stop_at = -1,
+                            int stopper = 0, graft::index tokens = 25) {
   const auto data = graft_test::rows(70, 1), validation = graft_test::rows(37, 2);
   graft::training_options o;
   o.train_batch_size = 24;
@@ -63,7 +77,7 @@ trained_by_ranks train_rank(graft::rank_group* group, const std::string& checkpo
   o.group = group;
   const bool first = group == nullptr || group->rank() == 0;
   o.checkpoint_path = first ? checkpoint : "/nowhere/that/is";
-  graft::trainer_of<graft::adapter_classifier<P>> training(model, graft_test::two_classes(), o, data, &validation);
+  graft::trainer_of<Model> training(model, graft_test::two_classes(), o, data, &validation);
   if (resume) training.resume(o.checkpoint_path);
   trained_by_ranks result;
   std::atomic<bool> stop = false;
@@ -81,16 +95,16 @@ trained_by_ranks train_rank(graft::rank_group* group, const std::string& checkpo
 }
 
 /// TOKENS 25: about eight micro-batches; 90: two or three, so that some ranks have none; 0: one, which each rank computes whole.
-template <class P>
-void check_ranks(graft::index tokens) {
+template <class Make>
+void check_ranks(Make&& make, graft::index tokens) {
   const graft_test::temporary_folder folder;
-  const trained_by_ranks alone = train_rank<P>(nullptr, folder / "none", false, -1, 0, tokens);
+  const trained_by_ranks alone = train_rank(make(), nullptr, folder / "none", false, -1, 0, tokens);
   REQUIRE(alone.numbers.size() == 10);
   for (const int ranks : {1, 2, 3, 4, 7}) {
     INFO(ranks << " ranks, " << tokens << " tokens");
     std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
     graft_test::on_ranks(ranks, [&](graft::rank_group& group) {
-      found[static_cast<std::size_t>(group.rank())] = train_rank<P>(&group, folder / "none", false, -1, 0, tokens);
+      found[static_cast<std::size_t>(group.rank())] = train_rank(make(), &group, folder / "none", false, -1, 0, tokens);
     });
     for (const auto& one : found) CHECK(one == alone);
   }
@@ -98,22 +112,28 @@ void check_ranks(graft::index tokens) {
 
 }  // namespace
 
-TEST_CASE("one, two, three, four and seven ranks train to the same bits") { check_ranks<graft::f32>(GENERATE(25, 90, 0)); }
-TEST_CASE("one, two, three, four and seven ranks train to the same bits in bf16") { check_ranks<graft::bf16>(GENERATE(25, 90)); }
+TEST_CASE("one, two, three, four and seven ranks train to the same bits") { check_ranks(rank_model<graft::f32>, GENERATE(25, 90, 0)); }
+TEST_CASE("one, two, three, four and seven ranks train to the same bits in bf16") {
+  check_ranks(rank_model<graft::bf16>, GENERATE(25, 90));
+}
+TEST_CASE("one, two, three, four and seven ranks train a mix to the same bits") {
+  check_ranks(rank_mix<graft::f32>, 25);
+  check_ranks(rank_mix<graft::bf16>, 25);
+}
 
 TEST_CASE("ranks stop after one step where any of them wishes to, and another number of them goes on to the same bits") {
   const graft_test::temporary_folder folder;
-  const trained_by_ranks alone = train_rank<graft::f32>(nullptr, folder / "none");
+  const trained_by_ranks alone = train_rank(rank_model<graft::f32>(), nullptr, folder / "none");
   const std::string checkpoint = folder / "checkpoint";
   graft_test::on_ranks(3, [&](graft::rank_group& group) {
-    const auto found = train_rank<graft::f32>(&group, checkpoint, false, 1, 2);
+    const auto found = train_rank(rank_model<graft::f32>(), &group, checkpoint, false, 1, 2);
     if (found.outcome != graft::trainer::outcome::stopped) throw graft::error("did not stop");
   });
   for (const int ranks : {1, 4}) {
     INFO(ranks << " ranks");
     std::vector<trained_by_ranks> found(static_cast<std::size_t>(ranks));
     graft_test::on_ranks(ranks, [&](graft::rank_group& group) {
-      found[static_cast<std::size_t>(group.rank())] = train_rank<graft::f32>(&group, checkpoint, true);
+      found[static_cast<std::size_t>(group.rank())] = train_rank(rank_model<graft::f32>(), &group, checkpoint, true);
     });
     for (auto& one : found) {
       CHECK(std::equal(one.numbers.rbegin(), one.numbers.rend(), alone.numbers.rbegin()));
