@@ -25,6 +25,7 @@
 #include "graft/core/tuning_options.hpp"          // the settings of adapters, mixes and low-rank updates
 #include "graft/core/random.hpp"                  // random numbers that depend on counters only
 #include "graft/core/function_view.hpp"           // callables without their types
+#include "graft/core/threads.hpp"                 // how many threads compute
 #include "graft/core/parallel.hpp"                // loops over rows whose sums do not depend on threads
 #include "graft/core/profile.hpp"                 // where the time of a step goes
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments

@@ -4,16 +4,20 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <thread>
 
 #include "graft/core/byte_sum.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/packed_trunk.hpp"
 #include "graft/model/saving.hpp"
+#include "support/any_threads.hpp"
 #include "support/golden.hpp"
 #include "support/shared.hpp"
 #include "support/tiny_folder.hpp"
@@ -68,16 +72,28 @@ TEST_CASE("in 8 bits the answers are close, the same for any threads and batches
     auto all = rows(0, name);
     for (const auto& more : {rows(1, name), rows(2, name)}) all.insert(all.end(), more.begin(), more.end());
     const auto expected = exact.predict(all), answers = p.predict(all, 0, 1);
-    const auto other = p.predict(all, 2, 3);
+    const auto other = p.predict(all, 2, 2), more = p.predict(all, 1, 4), most = p.predict(all, 1, 7);
     for (std::size_t i = 0; i < answers.size(); ++i) {
       INFO(name << ", row " << i);
       CHECK(std::abs(answers[i].probabilities[1] - expected[i].probabilities[1]) <= 0.05);
-      CHECK(answers[i].probabilities == other[i].probabilities);
+      for (const auto* same : {&other, &more, &most}) CHECK(answers[i].probabilities == (*same)[i].probabilities);
       CHECK(answers[i].probabilities == p.predict(std::span(all).subspan(i, 1))[0].probabilities);
       differs = differs || std::abs(answers[i].probabilities[1] - expected[i].probabilities[1]) > 1e-4;
     }
   }
   CHECK(differs);  // or 8 bits are not what ran
+}
+
+TEST_CASE("no more threads predict than a program says") {
+  const auto threads = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}); };
+  const predictor p = everyone();
+  const auto before = threads();
+  graft::limit_threads(1);
+  p.predict(rows(0), 1, 7);
+  CHECK(threads() == before);
+  graft::limit_threads(graft_test::any_threads);
+  p.predict(rows(0), 1, 7);
+  CHECK(threads() >= 7);
 }
 
 TEST_CASE("weights that a file has packed give the same answers in every precision, and are refused beside another encoder") {

@@ -9,6 +9,7 @@
 #include "graft/model/lora.hpp"
 #include "graft/model/saving.hpp"
 #include "graft/predict/predictor.hpp"
+#include "graft/predict/predictor_of.hpp"
 #include "graft/predict/shared_answers.hpp"
 #include "support/shared.hpp"
 #include "support/thread_ranks.hpp"
@@ -60,6 +61,13 @@ class tuned_family {
     graft::model_description head_alone;
     head_alone.kind = graft::tuning_kind::head;
     save(head, head_alone, "head");
+    graft::model_description mixed;
+    mixed.kind = graft::tuning_kind::multi_adapter;
+    mixed.mix.adapters = {{"a", {8}}, {"b", {4}}, {"c", {}, graft::tuning_kind::lora, {2, 4, {"query", "output.dense"}}}};
+    auto mix = graft::make_multi_adapter_classifier<f32>(config_, 2, mixed.mix, 1);
+    graft::load_trunk(mix, graft::safetensors_file(folder_ / "hf/model.safetensors"));
+    graft::tune_mix(mix, graft::multi_adapter_ft_mode::flex);
+    save(mix, mixed, "mix");
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -125,6 +133,25 @@ void check_bits(const std::vector<answer>& a, const std::vector<answer>& b) {
 
 }  // namespace
 
+TEST_CASE("batches are cut by what rows cost, and the costliest is taken first") {
+  using ranges = std::vector<graft::detail::row_range>;
+  const auto cut = [](const std::vector<graft::index>& tokens, const std::vector<std::size_t>& kinds, graft::index most) {
+    return graft::detail::batches_by_cost(tokens, kinds, most);
+  };
+  const auto of_one = [&](const std::vector<graft::index>& tokens, graft::index most = 100) {
+    return cut(tokens, std::vector<std::size_t>(tokens.size()), most);
+  };
+  CHECK(of_one({}).empty());
+  CHECK(of_one({600}) == ranges{{0, 1}});
+  CHECK(of_one({20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20}) == ranges{{0, 12}, {12, 13}});  // 243 tokens at most ...
+  CHECK(of_one({121, 121}) == ranges{{0, 1}, {1, 2}});                                               // ... but long ones cost more
+  CHECK(of_one({108, 108, 108}) == ranges{{0, 2}, {2, 3}});
+  CHECK(of_one({8, 8, 8, 8, 8}, 2) == ranges{{0, 2}, {2, 4}, {4, 5}});
+  // of the first adapter, then of the second, each from long to short: the long one of the second does not come last
+  CHECK(cut({300, 60, 40, 500, 30}, {0, 0, 0, 1, 1}, 100) == ranges{{3, 4}, {0, 1}, {1, 3}, {4, 5}});
+  CHECK(cut({30, 30, 300, 200}, {0, 1, 1, 1}, 100) == ranges{{2, 3}, {3, 4}, {0, 1}, {1, 2}});
+}
+
 TEST_CASE("rows for different adapters have, in one batch, the bits that they have with their adapter alone") {
   const tuned_family family("roberta");
   for (const graft::precision precision : {graft::precision::f32, graft::precision::bf16, graft::precision::int8}) {
@@ -142,7 +169,7 @@ TEST_CASE("rows for different adapters have, in one batch, the bits that they ha
         if (rows[i].adapter == "none") expected[i] = alone.predict(std::span(rows).subspan(i, 1))[0];
       }
     }
-    for (const auto& [batch_size, threads] : {std::pair(0, 1), std::pair(0, 3), std::pair(3, 2), std::pair(1, 1)}) {
+    for (const auto& [batch_size, threads] : {std::pair(0, 1), std::pair(3, 2), std::pair(0, 4), std::pair(1, 7)}) {
       INFO(batch_size << " in a batch, " << threads << " threads");
       check_bits(all.predict(rows, batch_size, threads), expected);
     }
@@ -163,7 +190,7 @@ TEST_CASE("every adapter answers every row, with the bits of runs of its own") {
         for (example& row : own) row.adapter = name;
         alone.push_back(family.with({name}, precision).predict(own, 0, 1));
       }
-      const std::vector<std::vector<std::size_t>> groups{{3, 4}, {0, 1, 2}, {3, 4, 5, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}};
+      const std::vector<std::vector<std::size_t>> groups{{3, 4}, {0, 1, 2}, {3, 4, 5, 9}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
       for (const auto& group : groups) {
         std::vector<std::string> names;
         for (const std::size_t k : group) names.push_back(family.names()[k]);

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "graft/core/file.hpp"
+#include "support/any_threads.hpp"
 #include "support/shared.hpp"
 
 namespace fs = std::filesystem;
@@ -160,9 +162,12 @@ TEST_CASE("no more threads compute than there are processors, unless OMP_DYNAMIC
   CHECK(graft::program::start_threads(processors + 1) == processors);
   CHECK(graft::program::start_threads(2, 1) == 1);
   CHECK(omp_get_max_threads() == 1);
+  CHECK(graft::usable_threads(3) == 1);
   ::setenv("OMP_DYNAMIC", "false", 1);
   CHECK(graft::program::start_threads(2, 1) == 2);
+  CHECK(graft::usable_threads(3) == std::min(3, omp_get_thread_limit()));  // of the library, too
   omp_set_num_threads(before);
+  graft::limit_threads(graft_test::any_threads);
 }
 
 TEST_CASE("the default number of threads is what OMP_NUM_THREADS says, else no more than the processors that may be used") {

@@ -26,6 +26,7 @@
 #include "graft/core/error.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/threads.hpp"
 #include "host/ranks.hpp"
 
 namespace graft::program {
@@ -222,8 +223,8 @@ inline std::int64_t possible_threads(std::int64_t count, std::string& reason) {
 
 }  // namespace detail
 
-/// The number of threads to compute with where --threads says WANTED (0: the default), no more than PROCESSORS, which they would only take
-/// from one another, unless OMP_DYNAMIC is false; they are started at once, since OpenMP ends the program when it cannot start one later.
+/// The number of threads to compute with where --threads says WANTED (0: the default), no more than PROCESSORS, which becomes the limit of
+/// core/threads.hpp, unless OMP_DYNAMIC is false; they are started at once, since OpenMP ends the program when it cannot start one later.
 /// Words about what counts go to standard error.
 /// @throws config_error  so many threads cannot be made
 inline std::int64_t start_threads(std::int64_t wanted, std::int64_t processors = usable_processors()) {
@@ -237,7 +238,8 @@ inline std::int64_t start_threads(std::int64_t wanted, std::int64_t processors =
     std::cerr << "graft: --threads is " << count << (limit == most ? ", OMP_THREAD_LIMIT allows " : ", processors that may be used: ")
               << most << (limit == most ? ": it counts\n" : "; as many threads compute\n");
   }
-  count = std::min(count, most);
+  limit_threads(static_cast<int>(most));
+  count = usable_threads(static_cast<int>(count));
   std::string reason;
   const std::int64_t possible = 1 + detail::possible_threads(count - 1, reason);
   if (possible < count) {

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/core/utf8.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/data/tags.hpp"
@@ -172,7 +173,7 @@ std::vector<features> featurize_rows(std::span<const example> rows, const Source
   };
   std::atomic<index> failed = count;  // the first row that failed so far; later ones need no work
   std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 32) num_threads(threads > 0 ? threads : omp_get_max_threads())
+#pragma omp parallel for schedule(dynamic, 32) num_threads(usable_threads(threads))
   for (index row = 0; row < count; ++row) {
     if (row > failed) continue;
     try {

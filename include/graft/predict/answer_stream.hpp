@@ -22,7 +22,7 @@ class rank_group;
 /// How a stream of rows is answered.
 struct answer_stream_options {
   index batch_size = 0;                     // rows that go through at once, at most; 0: as many as are good for speed
-  int threads = 0;                          // 0: as many as OpenMP takes
+  int threads = 0;                          // 0: as many as OpenMP takes; no more than processors (core/threads.hpp)
   bool keep_bad_rows = false;               // a row without an answer is one with an `error`, and does not end the stream
   std::function<bool()> ready{};            // whether the next row would come at once: those before it are answered if not. Without: always
   const std::atomic<bool>* stop = nullptr;  // true ends the stream as soon as may be

@@ -11,6 +11,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/core/utf8.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/tags.hpp"
@@ -162,6 +163,26 @@ inline bool goes_before(const features& a, const features& b) {
   return a.words != b.words ? a.words : a.answering < b.answering;
 }
 
+GRAFT_INLINE std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size) {
+  std::vector<row_range> cut;
+  std::vector<index> costs, order;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const index cost = sequence_cost(tokens[i]);
+    const bool joins = i > 0 && kinds[i] == kinds[i - 1] && static_cast<index>(i - cut.back().begin) < batch_size &&
+                       8 * (costs.back() + cost) <= 9 * usual_micro_batch_tokens;
+    if (!joins) {
+      cut.push_back({i, i});
+      costs.push_back(0);
+    }
+    cut.back().end = i + 1;
+    costs.back() += cost;
+  }
+  largest_first(costs, std::ssize(costs), order);
+  std::vector<row_range> batches;
+  for (const index i : order) batches.push_back(cut[static_cast<std::size_t>(i)]);
+  return batches;
+}
+
 GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const example> rows, index batch_size, int threads,
                                                               stop_flag stop) const {
   std::vector<answer> answers(rows.size());
@@ -179,7 +200,7 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
     free_.pop_back();
   }
   if (!ctx) ctx = std::make_unique<context>();
-  ctx->threads = threads > 0 ? threads : omp_get_max_threads();
+  ctx->threads = usable_threads(threads);
 
   std::vector<features> ready = featurize(rows, answers, ctx->threads);
   std::vector<std::vector<text_span>> word_spans;  // of words: two texts of the same tokens may have them elsewhere

@@ -105,8 +105,8 @@ class predictor {
 
   /// Answers to rows of text (or ready-made ids), in order, each by the adapter that it names; those that name none by the first adapter.
   /// Rows of about one length go through together, whichever adapters they name, BATCH_SIZE at most (0: as many as are good for speed), on
-  /// THREADS threads (0: as many as OpenMP takes), and those of one content once, as far as their adapters are one; none of it changes an
-  /// answer. Of rows without end: answer_stream.
+  /// THREADS threads (0: as many as OpenMP takes; no more than processors: core/threads.hpp), and those of one content once, as far as
+  /// their adapters are one; none of it changes an answer. Of rows without end: answer_stream.
   /// @throws row_error  a row that cannot be read, names an adapter that is not there (the message lists those that are), or whose answer
   ///                    is no finite number
   std::vector<answer> predict(std::span<const example> rows, index batch_size = 0, int threads = 0) const;

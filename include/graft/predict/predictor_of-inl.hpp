@@ -1,8 +1,6 @@
 #pragma once
 // Bodies of graft/predict/predictor_of.hpp that depend on the precision.
 
-#include <omp.h>
-
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
 #include "graft/model/lora.hpp"
@@ -31,8 +30,8 @@ predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options&
 
 template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
-  load_packed_trunk(trunk_, stored, encoder_fingerprint, omp_get_max_threads());
-  pack_frozen(trunk_, false, omp_get_max_threads());
+  load_packed_trunk(trunk_, stored, encoder_fingerprint, usable_threads());
+  pack_frozen(trunk_, false, usable_threads());
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
   ways_.push_back({std::ssize(trunk_.trunk.layers), true, rows_of::sequences});
 }
@@ -78,7 +77,7 @@ void predictor_of<P>::add_model(const model_description& d, const tensor_source&
           if (std::equal(numbers.begin(), numbers.end(), at->second->value().data())) p.share(*at->second);  // a file may repeat them
         });
         model.trunk.int8 = trunk_.trunk.int8;
-        pack_frozen(model, false, omp_get_max_threads());
+        pack_frozen(model, false, usable_threads());
       },
       made);
   models_.push_back(std::move(made));
@@ -144,23 +143,6 @@ void predictor_of<P>::route() {
   }
 }
 
-/// Where rows 0 .. COUNT - 1 of LENGTH(i) tokens are cut into batches: 0, ..., COUNT. Those that are not SAME(i, j) are apart.
-template <class Length, class Same>
-std::vector<std::size_t> cuts_of(std::size_t count, index batch_size, Length&& length, Same&& same) {
-  std::vector<std::size_t> cuts{0};
-  index tokens = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t first = cuts.back();
-    tokens += length(i);
-    const bool full = tokens > usual_micro_batch_tokens || static_cast<index>(i - first) >= batch_size || !same(first, i);
-    if (i == first || !full) continue;
-    cuts.push_back(i);
-    tokens = length(i);
-  }
-  if (count > 0) cuts.push_back(count);
-  return cuts;
-}
-
 template <class P>
 std::vector<matrix<double>> predictor_of<P>::outputs(std::span<const features> contents, std::span<const asked_row> asked, index batch_size,
                                                      context& ctx, stop_flag stop) const {
@@ -224,17 +206,20 @@ void predictor_of<P>::answer_some(climb& c, context& ctx) const {
   std::vector<std::size_t> order(c.asked.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-  const auto cuts = cuts_of(
-      order.size(), c.batch_size, [&](std::size_t i) { return std::ssize(c.contents[c.asked[order[i]].content].input_ids); },
-      [&](std::size_t a, std::size_t b) { return c.start[order[a]] == c.start[order[b]] && along(order[a]) == along(order[b]); });
   index at = -1;
-  for (std::size_t first = 0, last = 0; first + 1 < cuts.size(); first = last) {
-    const index start = c.start[order[cuts[first]]];
-    while (last + 1 < cuts.size() && c.start[order[cuts[last]]] == start) ++last;
+  for (std::size_t first = 0, last = 0; first < order.size(); first = last) {
+    const index start = c.start[order[first]];
+    std::vector<index> tokens;
+    std::vector<std::size_t> kinds;
+    for (; last < order.size() && c.start[order[last]] == start; ++last) {
+      tokens.push_back(std::ssize(c.contents[c.asked[order[last]].content].input_ids));
+      kinds.push_back(along(order[last]));
+    }
     if (start >= 0) pass_shared(c, std::exchange(at, start), start, ctx);
-    for_each_unit(static_cast<index>(last - first), ctx, [&](index i, context& worker) {
-      const std::size_t begin = cuts[first + static_cast<std::size_t>(i)], end = cuts[first + static_cast<std::size_t>(i) + 1];
-      if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(begin, end - begin), worker);
+    const auto batches = batches_by_cost(tokens, kinds, c.batch_size);
+    for_each_unit(std::ssize(batches), ctx, [&](index i, context& worker) {
+      const auto [begin, end] = batches[static_cast<std::size_t>(i)];
+      if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(first + begin, end - begin), worker);
     });
   }
 }
@@ -243,12 +228,12 @@ void predictor_of<P>::answer_some(climb& c, context& ctx) const {
 template <class P>
 void predictor_of<P>::pass_shared(const climb& c, index from, index to, context& ctx) const {
   const auto row = [&](std::size_t i) -> const features& { return c.contents[c.shared[i]]; };
-  const auto cuts = cuts_of(
-      c.shared.size(), c.batch_size, [&](std::size_t i) { return std::ssize(row(i).input_ids); },
-      [](std::size_t, std::size_t) { return true; });
-  for_each_unit(static_cast<index>(cuts.size() - 1), ctx, [&](index n, context& worker) {
+  std::vector<index> tokens(c.shared.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = std::ssize(row(i).input_ids);
+  const auto batches = batches_by_cost(tokens, std::vector<std::size_t>(tokens.size()), c.batch_size);
+  for_each_unit(std::ssize(batches), ctx, [&](index n, context& worker) {
     if (c.stop != nullptr && c.stop->load()) return;
-    const std::size_t first = cuts[static_cast<std::size_t>(n)], last = cuts[static_cast<std::size_t>(n) + 1];
+    const auto [first, last] = batches[static_cast<std::size_t>(n)];
     batch b;
     for (std::size_t i = first; i < last; ++i) b.add(row(i));
     view<real> x(c.states + c.first_row[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);

@@ -39,6 +39,17 @@ struct asked_row {
   std::size_t content, by;
 };
 
+/// Rows BEGIN .. END - 1 of some.
+struct row_range {
+  std::size_t begin, end;
+  bool operator==(const row_range&) const = default;
+};
+
+/// Rows of TOKENS tokens each, cut into batches in the order in which threads take them: the costliest first (`sequence_cost`), so that
+/// threads end about together. A batch has up to BATCH_SIZE neighbors of one of KINDS, which cost usual_micro_batch_tokens and an eighth
+/// at most, or one row that costs more.   Tested: tests/predict/several_adapters_test.cpp
+std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size);
+
 /// Everything of a predictor but its models.
 struct predictor_base {
   predictor_base(const trunk_files& files, const predictor_options& options, const encoder_config& config, const tensor_source& stored);

@@ -46,7 +46,7 @@ struct training_options {
   std::int64_t save_every_steps = 0;         // 0: only when stopped
   std::string checkpoint_path{};             // "": no checkpoints
   run_identity identity{};                   // what else the numbers depend on (the trunk, say): a checkpoint is of one such run
-  int threads = 0;                           // 0: as many as OpenMP takes
+  int threads = 0;                           // 0: as many as OpenMP takes; no more than processors (core/threads.hpp)
   rank_group* group = nullptr;               // processes that train together, with the same options but for threads; null: this one alone
 };
 

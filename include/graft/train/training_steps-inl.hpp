@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/rank_group.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/optim/schedule.hpp"
 #include "graft/train/checkpoint.hpp"
@@ -16,7 +17,7 @@ training_steps_of<M>::training_steps_of(M& model, const task& t, const training_
     : model_(model), task_(t), options_(o), optimizer_(trainable_parameters(model), o.optimizer) {
   check_loss(o.loss, t);
   context_.seed = o.seed;
-  if (o.threads > 0) context_.threads = o.threads;
+  context_.threads = usable_threads(o.threads);
   context_.group = o.group;
 }
 

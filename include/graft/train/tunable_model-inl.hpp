@@ -1,14 +1,13 @@
 #pragma once
 // Bodies of graft/train/tunable_model.hpp.
 
-#include <omp.h>
-
 #include <iterator>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/model/choose_precision.hpp"
@@ -40,7 +39,7 @@ GRAFT_INLINE std::unique_ptr<tunable_base> make_tunable(const encoder_config& c,
 
 GRAFT_INLINE context context_of(int threads) {
   context ctx;
-  if (threads > 0) ctx.threads = threads;
+  ctx.threads = usable_threads(threads);
   return ctx;
 }
 
@@ -88,7 +87,7 @@ GRAFT_INLINE bool tunable_model::fill_prefix_cache(std::span<const features> row
   context ctx = detail::context_of(threads);
   return base_->fill_prefix_cache(rows, ctx, progress, stop);
 }
-GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(threads > 0 ? threads : omp_get_max_threads()); }
+GRAFT_INLINE void tunable_model::pack(int threads) { base_->pack(usable_threads(threads)); }
 
 GRAFT_INLINE std::optional<evaluation> tunable_model::evaluate(const task& t, std::span<const features> rows, index batch_size, int threads,
                                                                const std::atomic<bool>* stop, index tokens, rank_group* group) const {
