@@ -111,6 +111,20 @@ TEST_CASE("graft.hpp leads to every header") {
   }
 }
 
+TEST_CASE("no header leads, before its own lines, to bodies that need them") {
+  for (const auto& [header, included] : headers()) {
+    if (!header.ends_with(".hpp") || header.ends_with("-inl.hpp")) continue;
+    auto edges = headers();
+    edges[header].erase(header.substr(0, header.size() - 4) + "-inl.hpp");  // they come behind its own lines
+    names reached;
+    collect(edges, header, reached);
+    for (const std::string& other : reached) {
+      INFO(header << " leads to " << other);
+      CHECK_FALSE((other.ends_with("-inl.hpp") && edges.at(other).contains(header)));
+    }
+  }
+}
+
 TEST_CASE("every header opens with #pragma once and says what it is for") {
   for (const auto& [header, included] : headers()) {
     if (header.ends_with(".cpp")) continue;

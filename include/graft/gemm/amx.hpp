@@ -11,8 +11,8 @@
 #include <type_traits>
 
 #include "graft/core/bfloat16.hpp"
-#include "graft/gemm/tile_kernels.hpp"
 #include "graft/gemm/tiles.hpp"
+#include "graft/gemm/upcoming.hpp"
 
 namespace graft::detail {
 
@@ -106,6 +106,15 @@ void amx_strip(const T* a, const void* b, index right, index depth, index height
     }
   }
 }
+
+}  // namespace graft::detail
+
+#else
+
+namespace graft::detail {
+
+inline void configure_tile_unit() {}
+inline void release_tile_unit() {}
 
 }  // namespace graft::detail
 

@@ -1,12 +1,12 @@
 #pragma once
 // Products of tiles. Code for several processors is compiled into every program, whatever it is compiled for; one is chosen at run time.
 
-#include <algorithm>
 #include <string>
 
 #include "graft/core/bfloat16.hpp"
 #include "graft/core/cpu.hpp"
 #include "graft/gemm/tiles.hpp"
+#include "graft/gemm/upcoming.hpp"
 
 namespace graft {
 
@@ -20,22 +20,6 @@ struct tile_choice {
 const tile_choice& chosen_tile_path();
 
 namespace detail {
-
-/// LINES of 64 bytes, FROM on, that the next products read: a kernel asks for AT_ONCE of them with each tile that it multiplies, so that
-/// weights that come from memory are in cache by then. Processors that fetch ahead by themselves stop at the ends of pages.
-struct upcoming {
-  const char* from = nullptr;
-  index lines = 0, at_once = 0;
-
-  /// Part I of PARTS, to be fetched while TILES go by.
-  upcoming part(index i, index parts, index tiles) const {
-    const index each = (lines + parts - 1) / parts, count = std::clamp<index>(lines - i * each, 0, each);
-    return {from + i * each * 64, count, tiles > 0 ? (count + tiles - 1) / tiles : 0};
-  }
-  [[gnu::always_inline]] void fetch() {
-    for (index i = 0; i < at_once && lines > 0; ++i, --lines, from += 64) __builtin_prefetch(from, 0, 2);
-  }
-};
 
 /// The most rows that a kernel is asked for at once: matrix tiles are fed from the first-level cache only where many rows pass a part of
 /// the right operand.
