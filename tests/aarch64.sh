@@ -19,6 +19,12 @@ fi
 cmake -S "$source_dir" -B "$build/cmake" -G Ninja --toolchain "$source_dir/cmake/aarch64-linux-gnu.cmake" -DCMAKE_CXX_FLAGS_RELEASE="-O1 -DNDEBUG" \
   -DGRAFT_NATIVE=OFF -DGRAFT_BUILD_EXAMPLES=OFF -DGRAFT_INSTALL=OFF -DCMAKE_COMPILE_WARNING_AS_ERROR=ON \
   -DGRAFT_dnnl_INCLUDE_DIR="$build/dnnl/usr/include" -DGRAFT_dnnl_LIBRARY=/usr/lib/aarch64-linux-gnu/libdnnl.so.2 > /dev/null
+# kernels become one with units for older and newer processors
+for processor in armv8-a armv8.4-a+sve; do
+  printf '#include "graft/gemm/int8_kernels.hpp"\nauto* of_8_bits = &graft::detail::int8_kernels;\nauto* of_bf16 = &graft::detail::bf16_kernel;\n' |
+    aarch64-linux-gnu-g++ -std=c++20 -O1 -fopenmp -Wall -Wextra -Werror -Wno-ignored-attributes -march=$processor -I "$source_dir/include" -isystem /usr/include/eigen3 \
+      -x c++ -c -o /dev/null -
+done
 cmake --build "$build/cmake" --parallel "${JOBS:-$(nproc)}" --target $(printf 'graft_test_%s ' "$@")
 folders=$(IFS='|'; echo "$*")
 OMP_NUM_THREADS=2 ctest --test-dir "$build/cmake" --output-on-failure -j "$(nproc)" -R "^($folders)/"

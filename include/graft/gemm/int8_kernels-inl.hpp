@@ -346,6 +346,7 @@ inline bool int8_tiles_work() {
 inline bool has_avx_vnni() {
   static const bool has = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || a < 1) return false;  // a: the last part of leaf 7
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4U & 1U) != 0;
   }();
   return has;
@@ -354,10 +355,17 @@ inline bool has_avx2_and_fma() { return __builtin_cpu_supports("avx2") != 0 && _
 
 #elif defined(__aarch64__) && defined(__linux__)
 
+// GCC's assembler knows sdot from ARMv8.2 on. These functions are for that, whatever the unit is compiled for: always_inline ones of the
+// unit, for a newer one perhaps, cannot become part of them.
+#if defined(__clang__)
+#define GRAFT_DOTPROD __attribute__((target("dotprod")))
+#else
+#define GRAFT_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
 /// Four rows of a panel: products of four neighbours K, which are lane K of the rows' registers. Text, as not all compilers have a
 /// function.
 template <int K>
-[[gnu::always_inline]] inline void neon_int8_step(const std::byte* b, const int8x16_t* rows, int32x4_t (*sum)[4]) {
+[[gnu::always_inline]] GRAFT_DOTPROD inline void neon_int8_step(const std::byte* b, const int8x16_t* rows, int32x4_t (*sum)[4]) {
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     const int8x16_t columns = vld1q_s8(reinterpret_cast<const std::int8_t*>(b) + 64 * K + 16 * j);
@@ -365,17 +373,12 @@ template <int K>
     for (int i = 0; i < 4; ++i) asm("sdot %0.4s, %1.16b, %2.4b[%c3]" : "+w"(sum[i][j]) : "w"(columns), "w"(rows[i]), "i"(K));
   }
 }
-#if defined(__clang__)
-__attribute__((target("dotprod")))
-#else
-__attribute__((target("+dotprod")))  // added to what the unit is compiled for, with whose functions it is one
-#endif
-inline void
-neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c, upcoming next) {
+GRAFT_DOTPROD inline void neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
+                                          float* c, upcoming next) {
   const int8_columns& behind = columns_behind(b, depth);
   int32x4_t sum[4][4] = {};
   for (index t = 0; t < depth; ++t, a += tile<std::uint8_t>::size) {
-    next.fetch();
+    for (index i = 0; i < next.at_once && next.lines > 0; ++i, --next.lines, next.from += 64) __builtin_prefetch(next.from, 0, 2);
     for (int k = 0; k < 4; ++k, b += 256) {
       int8x16_t rows[4];
 #pragma GCC unroll 4
@@ -395,6 +398,8 @@ neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, c
     }
   }
 }
+
+#undef GRAFT_DOTPROD
 
 #endif
 
