@@ -77,20 +77,44 @@ __attribute__((target("amx-tile,amx-bf16"))) inline float amx_chains(int rounds)
   }
   return 0;
 }
+#elif defined(__aarch64__) && defined(__linux__)
+#if defined(__clang__)
+__attribute__((target("bf16")))
+#else
+__attribute__((target("+bf16")))
+#endif
+inline float
+neon_chains(int rounds) {
+  using lanes = float __attribute__((vector_size(16)));
+  lanes sums[16], factor = lanes{} + 0.0078F;
+  for (int c = 0; c < 16; ++c) sums[c] = lanes{} + static_cast<float>(c);
+  for (int r = 0; r < rounds; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < 16; ++c) asm("bfdot %0.4s, %1.8h, %1.8h" : "+w"(sums[c]) : "w"(factor));
+  }
+  float total = 0;
+  for (const auto& sum : sums) total += sum[0];
+  return total;
+}
 #endif
 inline double bf16_ceiling(graft::tile_path path) {
+  float (*chains)(int rounds) = nullptr;
+  double operations = 0;  // in a round
 #if defined(__x86_64__)
-  if (path == graft::tile_path::portable) return f32_ceiling();
+  if (path == graft::tile_path::amx) chains = amx_chains, operations = 4 * 2.0 * 16 * 16 * 32;
+  if (path == graft::tile_path::avx512) chains = avx512_chains, operations = 16 * 2.0 * 32;
+#elif defined(__aarch64__) && defined(__linux__)
+  if (path == graft::tile_path::neon) chains = neon_chains, operations = 16 * 2.0 * 8;
+#endif
+  if (chains == nullptr) return f32_ceiling();
   static const double best = [&] {
-    const bool amx = path == graft::tile_path::amx;
     const int rounds = 1 << 18;
-    const double operations = amx ? 4 * 2.0 * 16 * 16 * 32 : 16 * 2.0 * 32;  // in a round
     double rate = 0;
     for (int repeat = 0; repeat < 5; ++repeat) {
       float sink = 0;
       const auto begin = std::chrono::steady_clock::now();
 #pragma omp parallel reduction(+ : sink)
-      sink += amx ? amx_chains(rounds) : avx512_chains(rounds);
+      sink += chains(rounds);
       benchmark::DoNotOptimize(sink);
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
       rate = std::max(rate, operations * rounds * omp_get_max_threads() / seconds.count());
@@ -98,9 +122,6 @@ inline double bf16_ceiling(graft::tile_path path) {
     return rate;
   }();
   return best;
-#else
-  return f32_ceiling();
-#endif
 }
 
 /// The ceiling of products in P.

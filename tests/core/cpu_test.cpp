@@ -9,9 +9,12 @@ using graft::tile_path;
 
 TEST_CASE("a program limits the path") {
   const tile_path before = graft::detail::highest_tile_path(),
-                  without_tiles = graft::detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
+                  neon = graft::detail::has_neon_bf16() ? tile_path::neon : tile_path::portable,
+                  without_tiles = graft::detail::has_avx512_bf16() ? tile_path::avx512 : neon;
   graft::limit_tile_path(tile_path::portable);
   CHECK(graft::granted_tile_path() == tile_path::portable);
+  graft::limit_tile_path(tile_path::neon);
+  CHECK(graft::granted_tile_path() == neon);
   graft::limit_tile_path(tile_path::avx512);
   CHECK(graft::granted_tile_path() == without_tiles);
   graft::limit_tile_path(tile_path::amx);
@@ -22,5 +25,6 @@ TEST_CASE("a program limits the path") {
 TEST_CASE("every path has a name") {
   CHECK(std::string(graft::tile_path_name(tile_path::amx)) == "AMX tiles");
   CHECK(std::string(graft::tile_path_name(tile_path::avx512)) == "AVX-512 BF16");
+  CHECK(std::string(graft::tile_path_name(tile_path::neon)) == "NEON BF16");
   CHECK(std::string(graft::tile_path_name(tile_path::portable)) == "plain code");
 }

@@ -120,6 +120,20 @@ TEST_CASE("AMX machine code is what runs on the AMX path") {
 }
 #endif
 
+TEST_CASE("NEON's instructions for bf16 are what runs on their path: they round to odd") {
+  if (!graft::detail::has_neon_bf16()) return;
+  matrix<float> a = matrix<float>::Zero(1, 32);
+  a(0, 0) = 1;
+  a(0, 1) = 0x1p-30F;
+  const matrix<float> ones = matrix<float>::Ones(32, 1);
+  for (const auto path : {graft::tile_path::portable, graft::tile_path::neon}) {
+    graft::context ctx;
+    ctx.tiles = path;
+    CHECK(packed_product<graft::bf16>(transpose::no, a, transpose::no, ones, ctx)(0, 0) ==
+          (path == graft::tile_path::neon ? 1 + 0x1p-23F : 1));
+  }
+}
+
 TEST_CASE("a path that multiplies wrong fails the self-test, others pass it") {
   const graft_test::tile_paths paths;
   for (const auto path : paths) {
@@ -184,6 +198,23 @@ TEST_CASE("a team shares the columns of a product evenly, and each block is one 
   if (rows >= 2 && columns >= 48 && threads > 1) CHECK(4 * threads * largest <= 3 * rows * columns * count);
 }
 
+TEST_CASE("the bits of a row depend neither on the rows around it nor on where it stands, on every path") {
+  const auto a = graft_test::random_matrix<float>(45, 70, 1);
+  const auto b = graft_test::random_matrix<float>(70, 50, 2);
+  const graft_test::tile_paths paths;
+  for (const auto path : paths) {
+    INFO(graft::tile_path_name(path));
+    graft::context ctx;
+    ctx.tiles = path;
+    const auto rows_from = [&](graft::index row, graft::index n) -> matrix<float> {
+      return packed_product<graft::bf16>(transpose::no, a.middleRows(row, n), transpose::no, b, ctx);
+    };
+    const matrix<float> all = rows_from(0, a.rows());
+    for (graft::index row = 0; row < a.rows(); ++row) CHECK(rows_from(row, 1) == all.middleRows(row, 1));
+    for (const graft::index row : {1, 3, 10, 17}) CHECK(rows_from(row, a.rows() - row) == all.bottomRows(a.rows() - row));
+  }
+}
+
 TEST_CASE("a left factor takes blocks as they come from a product") {
   graft::context ctx;
   const auto check = [&]<class P>(P) {
@@ -246,7 +277,7 @@ TEST_CASE("a weight gives the products of its value as it is, packed or not") {
   CHECK(forward() == 2 * before);
 }
 
-TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies", "", graft::f32, graft::f64, graft::bf16) {
+TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies, on every path", "", graft::f32, graft::f64, graft::bf16) {
   using operand = typename TestType::operand;
   using real = typename TestType::real;
   constexpr graft::index depth = 2, size = 2 * depth * graft::tile<operand>::size;
@@ -254,8 +285,15 @@ TEMPLATE_TEST_CASE("a kernel writes its block wherever that lies", "", graft::f3
   alignas(64) static real c[graft::detail::block_side * graft::detail::block_side + 1];
   std::fill(std::begin(a), std::end(a), operand(1));
   std::fill(std::begin(b), std::end(b), operand(2));
-  std::fill(std::begin(c), std::end(c), real(-1));
-  graft::detail::kernel_of<TestType>(graft::tile_path::portable)(a, b, depth, 32, 32, c + 1, {});
-  CHECK(c[0] == real(-1));
-  CHECK(std::all_of(std::begin(c) + 1, std::end(c), [](real sum) { return sum == real(2 * depth * graft::tile<operand>::depth); }));
+  const graft_test::tile_paths paths;
+  for (const auto path : paths) {
+    INFO(graft::tile_path_name(path));
+    std::fill(std::begin(c), std::end(c), real(-1));
+    {
+      const graft::detail::tile_unit unit(path);
+      graft::detail::kernel_of<TestType>(path)(a, b, depth, 32, 32, c + 1, {});
+    }
+    CHECK(c[0] == real(-1));
+    CHECK(std::all_of(std::begin(c) + 1, std::end(c), [](real sum) { return sum == real(2 * depth * graft::tile<operand>::depth); }));
+  }
 }

@@ -22,14 +22,14 @@ using graft_test::with;
 
 namespace {
 
-/// Whether this processor multiplies bf16 on matrix tiles or AVX-512, as Linux says; nothing where it does not say.
+/// Whether this processor multiplies bf16 on matrix tiles, AVX-512 or NEON, as Linux says; nothing where it does not say.
 std::optional<bool> multiplies_bf16() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("flags")) continue;
+    if (!line.starts_with("flags") && !line.starts_with("Features")) continue;  // of x86, of ARM
     std::istringstream words(line);
     const std::set<std::string> flags{std::istream_iterator<std::string>(words), {}};
-    return flags.contains("avx512_bf16") || (flags.contains("amx_tile") && flags.contains("amx_bf16"));
+    return flags.contains("avx512_bf16") || flags.contains("bf16") || (flags.contains("amx_tile") && flags.contains("amx_bf16"));
   }
   return {};
 }
@@ -81,7 +81,7 @@ TEST_CASE("auto is bf16 where the processor multiplies it, says what it took and
   if (const auto fast = multiplies_bf16()) {
     const auto found = run_graft(run);
     CHECK(found.exit_code == 0);
-    CHECK_THAT(found.out, Catch::Contains(*fast ? ", bf16 on " : ", f32 (auto: neither "));
+    CHECK_THAT(found.out, Catch::Contains(*fast ? ", bf16 on " : ", f32 (auto: no instructions "));
     CHECK_THAT(found.out, Catch::Contains("(auto"));
   } else {
     std::cerr << "SKIPPED: /proc/cpuinfo has no flags of a processor, what auto is here is not tested\n";
@@ -89,8 +89,7 @@ TEST_CASE("auto is bf16 where the processor multiplies it, says what it took and
   ::setenv("GRAFT_TILES", "portable", 1);
   const auto without = run_graft(run);
   CHECK(without.exit_code == 0);
-  CHECK_THAT(without.out,
-             Catch::Contains("f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on plain code)"));
+  CHECK_THAT(without.out, Catch::Contains("f32 (auto: no instructions for bf16 here; --precision bf16 would run on plain code)"));
   ::setenv("GRAFT_TILES", "on", 1);
   const auto refused = run_graft(run);
   CHECK(refused.exit_code == 1);

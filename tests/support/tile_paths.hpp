@@ -23,6 +23,7 @@ inline const bool paths_limited = [] {
 class tile_paths {
  public:
   tile_paths() {
+    if (graft::detail::has_neon_bf16()) all_.push_back(graft::tile_path::neon);
     if (graft::detail::has_avx512_bf16()) all_.push_back(graft::tile_path::avx512);
 #if defined(__x86_64__) && defined(__linux__)
     if (tile_emulator::needed()) emulator_ = std::make_unique<tile_emulator>();

@@ -200,7 +200,7 @@ void add_training_flags(flag_table& table, training_flags& flags, bool multi) {
   table
       .add("precision", &flags.precision,
            "Number type of products: f32, bf16 (the rest stays f32), or f64 to check with; int8: what is frozen multiplies "
-           "in 8 bits on the way forward, gradients do not. auto: bf16 where matrix tiles or AVX-512 multiply it, else f32.")
+           "in 8 bits on the way forward, gradients do not. auto: bf16 where the processor has instructions for it, else f32.")
       .one_of({"auto", "f32", "bf16", "f64", "int8"});
 
   table.group("");

@@ -12,7 +12,7 @@
 
 namespace graft::program {
 
-/// auto: bf16 where matrix tiles or AVX-512 multiply it, else f32.
+/// auto: bf16 where the processor has instructions for it, else f32.
 struct chosen_precision {
   std::string name;    // f32, bf16, f64 or int8
   std::string reason;  // for people
@@ -25,9 +25,10 @@ inline tile_path allowed_tile_path() {
   const std::string highest = variable == nullptr ? "amx" : variable;
   if (highest == "amx") return tile_path::amx;
   if (highest == "avx512") return tile_path::avx512;
+  if (highest == "neon") return tile_path::neon;
   if (highest == "portable") return tile_path::portable;
   throw config_error("the environment variable GRAFT_TILES is \"" + highest +
-                     "\", the best path that it allows was expected: amx, avx512 or portable");
+                     "\", the best path that it allows was expected: amx, avx512, neon or portable");
 }
 
 /// Says on standard error when the processor's bf16 instructions failed their self-test.
@@ -46,7 +47,7 @@ inline chosen_precision choose_precision(const std::string& wanted) {
                         (tiles.path == tile_path::portable ? "f32" : "bf16 on " + path)};
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};
-  return {"f32", "f32 (auto: neither matrix tiles nor AVX-512 for bf16 here; --precision bf16 would run on " + path + ")"};
+  return {"f32", "f32 (auto: no instructions for bf16 here; --precision bf16 would run on " + path + ")"};
 }
 
 /// NAME, a chosen one, as a run records what decides its numbers: of 8 bits what is around their products, too.

@@ -196,8 +196,7 @@ void question::add_machine_flags(flag_table& flags) {
   flags
       .add("precision", &precision,
            "Number type of products: f32, or bf16; int8: the encoder's layers in 8 bits, which is faster, and close. auto: bf16 where "
-           "matrix "
-           "tiles or AVX-512 multiply it, else f32.")
+           "the processor has instructions for it, else f32.")
       .one_of({"auto", "f32", "bf16", "int8"});
 }
 

@@ -5,6 +5,8 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 #include "graft/core/compiled.hpp"
@@ -13,7 +15,7 @@
 namespace graft {
 
 GRAFT_INLINE const char* tile_path_name(tile_path p) {
-  return p == tile_path::amx ? "AMX tiles" : p == tile_path::avx512 ? "AVX-512 BF16" : "plain code";
+  return p == tile_path::amx ? "AMX tiles" : p == tile_path::avx512 ? "AVX-512 BF16" : p == tile_path::neon ? "NEON BF16" : "plain code";
 }
 
 }  // namespace graft
@@ -44,6 +46,10 @@ GRAFT_INLINE bool hides_tile_shapes() {
   return __get_cpuid_count(0x1D, 1, &a, &b, &c, &d) == 0 || a == 0;
 }
 
+#elif defined(__aarch64__) && defined(__linux__)
+
+GRAFT_INLINE bool has_neon_bf16() { return (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0; }
+
 #endif
 
 GRAFT_INLINE std::atomic<tile_path>& highest_tile_path() {
@@ -59,9 +65,9 @@ GRAFT_INLINE void limit_tile_path(tile_path highest) { detail::highest_tile_path
 
 GRAFT_INLINE tile_path granted_tile_path() {
   const tile_path highest = detail::highest_tile_path();
-  if (highest == tile_path::portable) return tile_path::portable;
-  if (highest == tile_path::amx && detail::has_amx()) return tile_path::amx;
-  return detail::has_avx512_bf16() ? tile_path::avx512 : tile_path::portable;
+  if (highest >= tile_path::amx && detail::has_amx()) return tile_path::amx;
+  if (highest >= tile_path::avx512 && detail::has_avx512_bf16()) return tile_path::avx512;
+  return highest >= tile_path::neon && detail::has_neon_bf16() ? tile_path::neon : tile_path::portable;
 }
 
 }  // namespace graft

@@ -7,9 +7,9 @@
 namespace graft {
 
 /// How bf16 products are computed, the better the higher.
-enum class tile_path : std::uint8_t { portable, avx512, amx };
+enum class tile_path : std::uint8_t { portable, neon, avx512, amx };
 
-/// "portable", "avx512" or "amx"
+/// "plain code", "NEON BF16", "AVX-512 BF16" or "AMX tiles"
 const char* tile_path_name(tile_path p);
 
 namespace detail {
@@ -28,6 +28,11 @@ inline bool has_amx() { return false; }
 inline bool has_amx_int8() { return false; }
 inline bool has_avx512_bf16() { return false; }
 inline bool hides_tile_shapes() { return false; }
+#endif
+#if defined(__aarch64__) && defined(__linux__)
+bool has_neon_bf16();
+#else
+inline bool has_neon_bf16() { return false; }
 #endif
 
 std::atomic<tile_path>& highest_tile_path();

@@ -6,9 +6,9 @@
 
 namespace graft {
 
-/// automatic: bf16 where the machine multiplies it fast, else f32 (model/choose_precision.hpp). int8: the frozen layers of the encoder
-/// multiply in 8 bits on the way forward (gemm/int8_product.hpp), all else, and all of the way back, is as automatic has it. The other
-/// names are those of core/precision.hpp.
+/// automatic: bf16 where the processor has instructions for it, else f32 (model/choose_precision.hpp). int8: the frozen layers of the
+/// encoder multiply in 8 bits on the way forward (gemm/int8_product.hpp), all else, and all of the way back, is as automatic has it. The
+/// other names are those of core/precision.hpp.
 enum class precision : std::uint8_t { automatic, f32, bf16, f64, int8 };
 
 /// "auto", "f32", "bf16", "f64" or "int8"

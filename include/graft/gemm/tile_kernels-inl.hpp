@@ -175,6 +175,47 @@ inline void amx_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, in
   amx_strip(a, b, depth * tile<bfloat16>::size * index{sizeof(bfloat16)}, depth, height, width, c, next);
 }
 
+#elif defined(__aarch64__) && defined(__linux__)
+
+typedef std::uint32_t four_pairs __attribute__((vector_size(16), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
+
+/// Four rows of a panel: products of the pair of each that is lane K of its register. Text, as not all compilers have a function.
+template <int K>
+[[gnu::always_inline]] inline void neon_bf16_step(const bfloat16* b, const four_pairs* rows, block_sums<float, 16, 4, 1>& sum) {
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const four_pairs columns = *reinterpret_cast<const four_pairs*>(b + 32 * K + 8 * j);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) asm("bfdot %0.4s, %1.8h, %2.2h[%c3]" : "+w"(sum.at[i][j]) : "w"(columns), "w"(rows[i]), "i"(K));
+  }
+}
+/// Both sums, of a pair's products and with what there was, are rounded to odd, and numbers below 2^-126 are zero.
+/// Source: Arm Architecture Reference Manual, BFDOT (by element).
+#if defined(__clang__)
+__attribute__((target("bf16")))
+#else
+__attribute__((target("+bf16")))  // added to what the unit is compiled for, with whose functions it is one
+#endif
+inline void
+neon_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+  using format = tile<bfloat16>;
+  block_sums<float, 16, 4, 1> sum;
+  sum.clear();
+  for (index t = 0; t < depth; ++t, a += format::size) {
+    next.fetch();
+    for (index k = 0; k < format::depth; k += 8, b += format::right(8, 0)) {
+      four_pairs rows[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) rows[i] = *reinterpret_cast<const four_pairs*>(a + format::left(i, k));
+      neon_bf16_step<0>(b, rows, sum);
+      neon_bf16_step<1>(b, rows, sum);
+      neon_bf16_step<2>(b, rows, sum);
+      neon_bf16_step<3>(b, rows, sum);
+    }
+  }
+  sum.store(c);
+}
+
 #endif
 
 template <class T>
@@ -198,19 +239,17 @@ GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path
   if (path == tile_path::avx512)
     return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
   if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>>;
+#elif defined(__aarch64__) && defined(__linux__)
+  if (path == tile_path::neon) return by_rows<4, neon_bf16_block, twice<neon_bf16_block, bfloat16, float>>;
 #endif
   return by_rows<2, bf16_block<16, 2, 1>, twice<bf16_block<16, 2, 1>, bfloat16, float>>;
 }
 
 GRAFT_INLINE tile_unit::tile_unit(tile_path path) : used_(path == tile_path::amx) {
-#if defined(__x86_64__)
   if (used_) configure_tile_unit();
-#endif
 }
 GRAFT_INLINE tile_unit::~tile_unit() {
-#if defined(__x86_64__)
   if (used_) release_tile_unit();
-#endif
 }
 
 GRAFT_INLINE bool kernel_self_test(tile_path path, float fault) {

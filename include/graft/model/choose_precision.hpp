@@ -7,7 +7,8 @@
 
 namespace graft {
 
-/// WANTED, or what `automatic` is here, and what goes around the products of int8: bf16 where matrix tiles or AVX-512 multiply it, else f32.
+/// WANTED, or what `automatic` is here, and what goes around the products of int8: bf16 where the processor has instructions for it (AMX,
+/// AVX-512 BF16 or NEON's), else f32.
 precision effective_precision(precision wanted);
 
 /// F(P{}) for the number type P that WANTED is here. Of headers alone, a program that defines GRAFT_ONLY_F32 has f32 alone, for speed of
