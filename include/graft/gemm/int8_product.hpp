@@ -134,6 +134,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
   const auto kernel = detail::int8_kernel(path);
+  const index high = path == tile_path::amx ? detail::most_rows : detail::block_side;
   const auto part = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];
     const auto compute = [&](index row, index j, index height, index width, float* strip, const auto& next) {
@@ -143,7 +144,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
              next(right.panel(j), panel_bytes));
       return x.depth;
     };
-    detail::for_each_block<float>({x.rows, right.columns}, row_panels, column_panels, path, ctx.times, compute,
+    detail::for_each_block<float>({x.rows, right.columns}, row_panels, column_panels, high, ctx.times, compute,
                                   [&](index row, index col, const view<float>& block) {
                                     if constexpr (std::is_same_v<real, float>) {
                                       f(which, row, col, block);

@@ -16,7 +16,7 @@ void detail::blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b
   using format = typename packed_a<P>::format;
   const auto kernel = kernel_of<P>(path);
   const auto compute = [&](index row, index j, index height, index width, real* strip, const auto& next) {
-    alignas(64) real term[most_rows(tile_path::amx) * block_side];
+    alignas(64) real term[most_rows * block_side];
     index depth = 0;
     for (std::size_t t = 0; t < lefts.size(); ++t) {
       const packed_b<P>& right = rights[t];
@@ -29,7 +29,7 @@ void detail::blocks(std::span<const packed_a<P>> lefts, std::span<const packed_b
     }
     return depth;
   };
-  for_each_block<real>({lefts[0].rows(), rights[0].columns()}, rows, columns, path, times, compute, f);
+  for_each_block<real>({lefts[0].rows(), rights[0].columns()}, rows, columns, most_rows, times, compute, f);
 }
 
 template <class P>

@@ -186,17 +186,17 @@ using blocks_function = function_view<void(index, index, index, view<typename P:
 namespace detail {
 
 /// The blocks of a product of ALL[0] x ALL[1] numbers, those of the panels ROWS x COLUMNS, [begin, end) each, one after the other: two
-/// columns of panels stay in cache while all the rows go by. COMPUTE(row, j, height, width, strip, next) lets a kernel write the strip of
-/// rows that begins at ROW, in the panels J and J + 1, and returns how deep the product is; next(panel, bytes) is what the kernel is to
-/// fetch of the two panels behind those at PANEL. F gets the blocks. TIMES gets what kernels take, if it is not null.
+/// columns of panels stay in cache while all the rows go by, HIGH at a time. COMPUTE(row, j, height, width, strip, next) lets a kernel
+/// write the strip of rows that begins at ROW, in the panels J and J + 1, and returns how deep the product is; next(panel, bytes) is what
+/// the kernel is to fetch of the two panels behind those at PANEL. F gets the blocks. TIMES gets what kernels take, if it is not null.
 template <class Real, class Compute, class F>
-void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::array<index, 2> columns, tile_path path, profile* times,
+void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::array<index, 2> columns, index high, profile* times,
                     Compute&& compute, F&& f) {
   using clock = std::chrono::steady_clock;
   constexpr index side = tile<Real>::side;
-  const index high = most_rows(path), first = rows[0] * side, end = std::min(all[0], rows[1] * side);
+  const index first = rows[0] * side, end = std::min(all[0], rows[1] * side);
   const index last = std::min(columns[1], tile<Real>::panels(all[1]));
-  alignas(64) Real strip[most_rows(tile_path::amx) * block_side];
+  alignas(64) Real strip[most_rows * block_side];
   for (index j = columns[0]; j < last; j += 2) {
     const index width = std::min(block_side, all[1] - j * side);
     for (index row = first; row < end; row += high) {

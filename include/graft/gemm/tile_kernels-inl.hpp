@@ -1,6 +1,7 @@
 #pragma once
 // Bodies of graft/gemm/tile_kernels.hpp.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -14,16 +15,28 @@
 
 namespace graft::detail {
 
+/// What a kernel goes through at a time: TILES of panels that are PANEL tiles deep; with MORE, c has the sums of those before.
+struct depth_part {
+  index tiles, panel;
+  bool more;
+};
+
 /// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
-/// What is left over, if it is no more than half as many, goes through kernels of half as many.
+/// What is left over, if it is no more than half as many, goes through kernels of half as many. All rows pass a part of the depth before
+/// the next, so that the right operand's part is read from the first-level cache.
 template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide, class T, class Real>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
-  const index parts = (height + Rows - 1) / Rows;
-  for (index i = 0; i < parts; ++i) {
-    const index row = i * Rows;
-    const T* left = a + row / 16 * depth * tile<T>::size + tile<T>::left(row % 16, 0);
-    const bool few = height - row <= Rows / 2;
-    (width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow))(left, b, depth, c + row * block_side, next.part(i, parts, depth));
+  constexpr index most = 12;  // tiles: 24 KiB of two panels
+  const index down = (height + Rows - 1) / Rows, parts = (depth + most - 1) / most;
+  for (index t = 0; t == 0 || t < depth; t += most) {
+    const depth_part part{std::min(most, depth - t), depth, t > 0};
+    for (index i = 0; i < down; ++i) {
+      const index row = i * Rows;
+      const T* left = a + (row / 16 * depth + t) * tile<T>::size + tile<T>::left(row % 16, 0);
+      const bool few = height - row <= Rows / 2;
+      (width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow))(left, b + t * tile<T>::size, part, c + row * block_side,
+                                                                         next.part(t / most * down + i, parts * down, part.tiles));
+    }
   }
 }
 
@@ -34,11 +47,12 @@ struct block_sums {
   typedef T vector __attribute__((vector_size(Bytes), aligned(sizeof(T))));  // NOLINT: an alias drops the alignment
   static constexpr index width = Bytes / static_cast<int>(sizeof(T)), in_panel = 16 / width, across = Panels * in_panel;
 
-  [[gnu::always_inline]] void clear() {
+  /// From zero, or, with MORE, from what stands in the rows of a block from C on.
+  [[gnu::always_inline]] void begin(const T* c, bool more) {
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 16
-      for (int j = 0; j < across; ++j) at[i][j] = vector{};
+      for (int j = 0; j < across; ++j) at[i][j] = more ? *reinterpret_cast<const vector*>(c + i * block_side + j * width) : vector{};
     }
   }
   /// To the rows of a block from C on.
@@ -55,14 +69,14 @@ struct block_sums {
 
 /// f32 and f64 on registers of BYTES: the sums of ROWS x 16 PANELS numbers stay in registers while the depth goes by.
 template <int Bytes, int Rows, int Panels, class T>
-[[gnu::always_inline]] inline void real_block(const T* a, const T* b, index depth, T* c, upcoming next) {
+[[gnu::always_inline]] inline void real_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
   using sums = block_sums<T, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
   constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
-  const index panel = depth * tile<T>::size;
+  const index panel = part.panel * tile<T>::size;
   sums sum;
-  sum.clear();
-  for (index t = 0; t < depth; ++t, a += tile<T>::size, b += tile<T>::size) {
+  sum.begin(c, part.more);
+  for (index t = 0; t < part.tiles; ++t, a += tile<T>::size, b += tile<T>::size) {
     next.fetch();
 #pragma GCC unroll 4
     for (index k = 0; k < tile<T>::depth; ++k) {
@@ -84,19 +98,19 @@ template <int Bytes, int Rows, int Panels, class T>
 /// bf16 without an instruction for it: each half of a pair becomes an f32, multiplied and added as such. As in the other kernels, sums are
 /// f32 and go along the depth in pairs.
 template <int Bytes, int Rows, int Panels>
-[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c, upcoming next) {
   using sums = block_sums<float, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
   typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
   using format = tile<bfloat16>;
   constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
   constexpr std::uint32_t upper = 0xffff0000U;
-  const index panel = depth * format::side * format::depth / 2;
+  const index panel = part.panel * format::size / 2;
   const auto* left = reinterpret_cast<const four_bytes*>(a);
   const auto* right = reinterpret_cast<const four_bytes*>(b);
   sums sum;
-  sum.clear();
-  for (index t = 0; t < depth; ++t, left += format::size / 2, right += format::size / 2) {
+  sum.begin(c, part.more);
+  for (index t = 0; t < part.tiles; ++t, left += format::size / 2, right += format::size / 2) {
     next.fetch();
 #pragma GCC unroll 2
     for (index pair = 0; pair < format::depth / 2; ++pair) {
@@ -124,35 +138,35 @@ template <int Bytes, int Rows, int Panels>
 
 /// Both panels of a block, one after the other.
 template <auto Narrow, class T, class Real>
-void twice(const T* a, const T* b, index depth, Real* c, upcoming next) {
-  Narrow(a, b, depth, c, next);
-  Narrow(a, b + depth * tile<T>::size, depth, c + 16, {});
+void twice(const T* a, const T* b, depth_part part, Real* c, upcoming next) {
+  Narrow(a, b, part, c, next);
+  Narrow(a, b + part.panel * tile<T>::size, part, c + 16, {});
 }
 
 #if defined(__x86_64__)
 
 template <class T>
-__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, index depth, T* c, upcoming next) {
-  real_block<32, 16 / sizeof(T), 1>(a, b, depth, c, next);
+__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
+  real_block<32, 16 / sizeof(T), 1>(a, b, part, c, next);
 }
 template <class T, int Rows, int Panels>
-__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, index depth, T* c, upcoming next) {
-  real_block<64, Rows, Panels>(a, b, depth, c, next);
+__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
+  real_block<64, Rows, Panels>(a, b, part, c, next);
 }
-__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c,
                                                                 upcoming next) {
-  bf16_block<32, 4, 1>(a, b, depth, c, next);
+  bf16_block<32, 4, 1>(a, b, part, c, next);
 }
 
 /// ROWS rows of one or two panels, every pair of a row broadcast.
 template <int Rows, int Panels>
-__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c,
+__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c,
                                                                             upcoming next) {
   using format = tile<bfloat16>;
-  const index panel = depth * format::size;
+  const index panel = part.panel * format::size;
   block_sums<float, 64, Rows, Panels> sum;
-  sum.clear();
-  for (index t = 0; t < depth; ++t, a += format::size, b += format::size) {
+  sum.begin(c, part.more);
+  for (index t = 0; t < part.tiles; ++t, a += format::size, b += format::size) {
     const auto* left = reinterpret_cast<const four_bytes*>(a);
     next.fetch();
 #pragma GCC unroll 4
@@ -197,11 +211,11 @@ __attribute__((target("bf16")))
 __attribute__((target("+bf16")))  // added to what the unit is compiled for, with whose functions it is one
 #endif
 inline void
-neon_bf16_block(const bfloat16* a, const bfloat16* b, index depth, float* c, upcoming next) {
+neon_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c, upcoming next) {
   using format = tile<bfloat16>;
   block_sums<float, 16, 4, 1> sum;
-  sum.clear();
-  for (index t = 0; t < depth; ++t, a += format::size) {
+  sum.begin(c, part.more);
+  for (index t = 0; t < part.tiles; ++t, a += format::size) {
     next.fetch();
     for (index k = 0; k < format::depth; k += 8, b += format::right(8, 0)) {
       four_pairs rows[4];

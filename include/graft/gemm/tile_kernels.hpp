@@ -21,9 +21,8 @@ const tile_choice& chosen_tile_path();
 
 namespace detail {
 
-/// The most rows that a kernel is asked for at once: matrix tiles are fed from the first-level cache only where many rows pass a part of
-/// the right operand.
-constexpr index most_rows(tile_path path) { return path == tile_path::amx ? 8 * block_side : block_side; }
+/// The most rows that a kernel is asked for at once: they pass a part of the right operand while that is in the first-level cache.
+inline constexpr index most_rows = 8 * block_side;
 
 /// A kernel computes c (most_rows, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C, up to
 /// whole blocks of 32 rows, may be written, too.
