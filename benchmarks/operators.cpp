@@ -1,5 +1,6 @@
 // The operators between matrix products, forward and backward, at roberta-base's width: by rows, attention by length.
 
+#include <algorithm>
 #include <numeric>
 
 #include "ceiling.hpp"
@@ -75,9 +76,9 @@ void dropout(benchmark::State& state) {
   graft_benchmark::count_tokens(state, x.rows(), watch.seconds());
 }
 
-/// 1024 tokens in sequences of one length.   Operations: q k^T and p v; backward five such products, with the recomputed one.
+/// 1024 tokens in sequences of one length, or one longer sequence.   Operations: q k^T and p v; backward five such products, with the recomputed one.
 void attention(benchmark::State& state, bool backward) {
-  const index length = state.range(0), rows = 1024;
+  const index length = state.range(0), rows = std::max<index>(1024, length);
   std::vector<index> offsets;
   for (index at = 0; at <= rows; at += length) offsets.push_back(at);
   const values q = values::Random(rows, width), k = values::Random(rows, width), v = values::Random(rows, width),
@@ -85,10 +86,12 @@ void attention(benchmark::State& state, bool backward) {
   values y(rows, width), dq(rows, width), dk(rows, width), dv(rows, width);
   graft::context ctx;
   const auto sequences = ctx.with_sequences(offsets);
+  graft::ops::attention_saved<graft::f32> saved;
+  graft::ops::attention_forward<graft::f32>(q, k, v, y, {heads}, ctx, {}, &saved);
   const graft_benchmark::stopwatch watch;
   for (auto _ : state) {
     if (backward) {
-      graft::ops::attention_backward<graft::f32>(dy, q, k, v, dq, dk, dv, {heads}, ctx);
+      graft::ops::attention_backward<graft::f32>(dy, q, k, v, dq, dk, dv, {heads}, ctx, {}, saved);
     } else {
       graft::ops::attention_forward<graft::f32>(q, k, v, y, {heads}, ctx);
     }
@@ -103,7 +106,7 @@ void by_rows(benchmark::internal::Benchmark* b) {
   b->ArgName("rows")->Arg(256)->Arg(1024)->Arg(4096)->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 void by_length(benchmark::internal::Benchmark* b) {
-  b->ArgName("length")->Arg(16)->Arg(64)->Arg(128)->Arg(512)->UseRealTime()->Unit(benchmark::kMicrosecond);
+  b->ArgName("length")->Arg(16)->Arg(64)->Arg(128)->Arg(512)->Arg(2048)->Arg(4096)->Arg(8192)->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
 }  // namespace

@@ -51,7 +51,9 @@ void self_attention<P>::forward(const_view<real> x, view<real> h, saved* s, cont
   const auto part = [&](index i) { return kv.window(0, i * width, kv.rows(), width); };
   const view<operand> attended = output.input_rows(part_of(s, &saved::output), h.rows(), ctx);
   const ops::score_numbers<P> more = score_numbers(false, ctx);
-  const auto attend = [&](const auto& scores) { ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, scores); };
+  const auto attend = [&](const auto& scores) {
+    ops::attention_forward<P>(q, part(0), part(1), attended, how, ctx, scores, mix ? nullptr : part_of(s, &saved::attention));
+  };
   disentangled() ? attend(distances_of(nullptr, false, ctx).scores) : attend(more);
   if (mix) mix->forward(x, q, kv, attended, s != nullptr ? &s->mix : nullptr, how, more, ctx);
   const auto rows = ctx.with_rows(wanted);
@@ -88,7 +90,7 @@ void self_attention<P>::backward(const_view<real> dh, const saved& s, view<real>
     ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, far.scores);
     if (trains_distances()) distances_backward(far, norm, ctx);
   } else {
-    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, more);
+    ops::attention_backward<P>(dattended, s.q, part(kv, 0), part(kv, 1), dq, part(dkv, 0), part(dkv, 1), how, ctx, more, s.attention);
   }
   if (options_.fused) return fused_backward(dq, d, s, dx, beta, ctx);
   if (more.gradient.rows() > 0) relative->numbers_backward(more.gradient, longest_sequence(ctx), ctx);

@@ -25,7 +25,8 @@ namespace graft {
 /// relative_positions.hpp, ops/disentangled_attention.hpp).
 /// With rotary positions, one matrix makes all three, q and k are turned by their places (layers/rotary_positions.hpp), and a window may
 /// say how far tokens see.
-/// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained.
+/// Saved: q (as many rows as h), k and v (N, 2 H), the prefix's too; x and the context only when the weights that read them are trained,
+/// the context of sequences longer than 2,048 always (ops/attention_core.hpp).
 /// Source: Vaswani et al. 2017, section 3.2.2; transformers' RobertaSelfAttention and RobertaSelfOutput.dense.
 /// Tested: tests/layers/self_attention_test.cpp
 template <class P>
@@ -47,6 +48,7 @@ class self_attention {
     rows_of wanted = rows_of::tokens;
     buffer<operand> x;
     buffer<operand> q, kv;
+    ops::attention_saved<P> attention;
     typename attention_prefix<P>::saved prefix;
     typename prefix_mix<P>::saved mix;
     typename linear<P>::saved output;
