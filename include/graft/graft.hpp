@@ -86,6 +86,7 @@
 #include "graft/ops/mixed_adapters.hpp"           // all adapters of a mix in one pass
 
 // layers: functions with parameters
+#include "graft/layers/tensor_names.hpp"          // what adapters' tensors are called
 #include "graft/layers/sequence_gate.hpp"         // a number for each sequence, by which something is scaled
 #include "graft/layers/mixing_weights.hpp"        // mixing weights
 #include "graft/layers/projection_mix.hpp"        // what a mix changes of a projection

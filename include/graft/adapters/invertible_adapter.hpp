@@ -6,6 +6,7 @@
 
 #include "graft/adapters/general_options.hpp"
 #include "graft/layers/coupling.hpp"
+#include "graft/layers/tensor_names.hpp"
 
 namespace graft {
 
@@ -23,7 +24,7 @@ std::optional<coupling<P>> make_invertible(const std::string& prefix, index hidd
 /// That of the member A of a mix around such an encoder; a fusion's is its first adapter's.
 template <class P>
 std::optional<coupling<P>> make_mixed_invertible(const std::string& model_type, index hidden_size, const mixed_adapter& a) {
-  const std::string member_prefix = model_type + ".embeddings.multi_adapter.adapter_dict." + a.name;
+  const std::string member_prefix = model_type + ".embeddings" + tensor_names::member + a.name;
   if (a.kind == tuning_kind::adapter) return make_invertible<P>(member_prefix, hidden_size, a.adapter);
   if (a.kind != tuning_kind::fusion) return std::nullopt;
   return make_invertible<P>(member_prefix + ".adapter_dict." + a.fused.front().name, hidden_size, a.fused.front().adapter);

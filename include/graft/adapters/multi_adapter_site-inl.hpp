@@ -6,6 +6,7 @@
 
 #include "graft/adapters/multi_adapter_site.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/layers/tensor_names.hpp"
 
 namespace graft {
 
@@ -17,7 +18,7 @@ multi_adapter_site<P>::multi_adapter_site(const std::string& prefix, index hidde
     fusion.emplace(prefix + ".multi_adapter", prefix + ".LayerNorm", hidden_size, eps, o.adapters, o.fusion, where);
     return;
   }
-  const std::string adapters = prefix + ".multi_adapter.adapter_dict.", norms = prefix + ".multi_adapter.layer_norm_dict.";
+  const std::string adapters = prefix + tensor_names::member, norms = prefix + tensor_names::member_norm;
   for (const mixed_adapter& a : o.adapters) {
     if (a.kind == tuning_kind::adapter) {
       branches.emplace_back(adapters + a.name, norms + a.name, hidden_size, eps, a.adapter, where);

@@ -69,8 +69,8 @@ namespace detail {
 
 /// The gate of LAYER, which reads INPUTS numbers.
 GRAFT_INLINE void add_gate(tensor_shapes& shapes, const std::string& layer, index inputs) {
-  shapes[layer + ".lora_gate.weight"] = {1, inputs};
-  shapes[layer + ".lora_gate.bias"] = {1};
+  shapes[layer + tensor_names::lora_gate + ".weight"] = {1, inputs};
+  shapes[layer + tensor_names::lora_gate + ".bias"] = {1};
 }
 
 }  // namespace detail
@@ -80,10 +80,10 @@ GRAFT_INLINE tensor_shapes lora_tensors(const encoder_config& config, const mode
   for (const auto& [layer, shape] : dense_layers(config, classes)) {
     if (!d.lora.updates(layer)) continue;
     const index r = d.lora.rank_of(layer);
-    shapes[layer + ".lora_A.weight"] = {r, shape[1]};
-    shapes[layer + ".lora_B.weight"] = {shape[0], r};
-    if (d.lora.bias) shapes[layer + ".lora_B.bias"] = {shape[0]};
-    if (d.lora.dora) shapes[layer + ".lora_magnitude_vector"] = {shape[0]};
+    shapes[layer + tensor_names::lora_a] = {r, shape[1]};
+    shapes[layer + tensor_names::lora_b] = {shape[0], r};
+    if (d.lora.bias) shapes[layer + tensor_names::lora_b_bias] = {shape[0]};
+    if (d.lora.dora) shapes[layer + tensor_names::lora_magnitude] = {shape[0]};
     if (d.lora.gates) detail::add_gate(shapes, layer, shape[1]);
   }
   return shapes;
@@ -95,7 +95,7 @@ GRAFT_INLINE tensor_shapes ia3_tensors(const encoder_config& config, const model
     if (!is_any_target(layer, d.ia3.targets)) continue;
     const bool inputs = is_any_target(layer, d.ia3.feed_forward);
     if (d.ia3.gates) detail::add_gate(shapes, layer, shape[1]);
-    shapes[layer + ".ia3_l"] = inputs ? std::vector<index>{1, shape[1]} : std::vector<index>{shape[0], 1};
+    shapes[layer + tensor_names::ia3] = inputs ? std::vector<index>{1, shape[1]} : std::vector<index>{shape[0], 1};
   }
   return shapes;
 }
@@ -121,11 +121,11 @@ GRAFT_INLINE tensor_shapes mixed_tensors(const encoder_config& config, const mix
   if (a.kind == tuning_kind::prefix) alone = prefix_tensors(config, a.prefix);
   for (const auto& [name, shape] : alone) {
     std::size_t part = name.npos;
-    for (const char* start : {".lora_", ".ia3_l", ".prefix."}) part = std::min(part, name.find(start));
+    for (const char* start : {".lora_", tensor_names::ia3, ".prefix."}) part = std::min(part, name.find(start));
     if (a.kind != tuning_kind::prefix && name.find(".layer.") == name.npos) continue;  // of the head
-    const bool dora = name.ends_with(".lora_magnitude_vector");
+    const bool dora = name.ends_with(tensor_names::lora_magnitude);
     const std::string last = dora ? ".lora_scale" : name.substr(part);
-    shapes[name.substr(0, part) + ".multi_adapter.adapter_dict." + a.name + last] = dora ? std::vector<index>{shape[0], 1} : shape;
+    shapes[name.substr(0, part) + tensor_names::member + a.name + last] = dora ? std::vector<index>{shape[0], 1} : shape;
   }
   return shapes;
 }
@@ -180,7 +180,7 @@ namespace detail {
 GRAFT_INLINE index updated_classes(const encoder_config& config, const model_description& d, const tensor_source& held) {
   if (d.num_labels() > 0) return d.num_labels();
   const std::string out = head_names(config).out_proj;
-  for (const char* part : {".weight", ".bias", ".lora_B.weight", ".ia3_l"}) {
+  for (const char* part : {".weight", ".bias", tensor_names::lora_b, tensor_names::ia3}) {
     if (const auto* info = held.find(out + part); info != nullptr && !info->shape.empty()) return info->shape[0];
   }
   return 1;

@@ -10,6 +10,7 @@
 
 #include "graft/encoder/config.hpp"
 #include "graft/io/tensor_source.hpp"
+#include "graft/layers/tensor_names.hpp"
 #include "graft/model/description.hpp"
 
 namespace graft {
@@ -161,7 +162,7 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
   }
   const auto branch = [&](const std::string& name, const adapter_options* o, const mixed_adapter* fusion = nullptr) {
     detail::for_each_site(config, [&](const std::string& site, site_location where) {
-      const std::string member_prefix = site + ".multi_adapter.adapter_dict." + name;
+      const std::string member_prefix = site + tensor_names::member + name;
       if (o != nullptr) {
         for (const auto& [tensor, shape] : detail::adapter_at(member_prefix, h, *o, where)) f(tensor, shape);
       }
@@ -169,7 +170,7 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
         for (const auto& [tensor, shape] : detail::fusion_at(member_prefix, h, fusion->fused, fusion->fusion, where)) f(tensor, shape);
       }
       if (config.site_norm_eps() == 0) return;
-      for (const std::string part : {".weight", ".bias"}) f(site + ".multi_adapter.layer_norm_dict." + name + part, std::vector<index>{h});
+      for (const std::string part : {".weight", ".bias"}) f(site + tensor_names::member_norm + name + part, std::vector<index>{h});
     });
   };
   for (const mixed_adapter& a : d.mix.adapters) {
@@ -181,7 +182,7 @@ void for_each_mix_tensor(const encoder_config& config, const model_description& 
   if (d.mix.include_flex) branch("flex", &flex);
   detail::for_each_site(config, [&](const std::string& site, site_location where) {
     if (where.behind == sub_layer::attention && where.layer % (layers / sets) == 0)
-      f(site + ".multi_adapter.weighted_sum.weights", std::vector<index>{d.mix.count()});
+      f(site + tensor_names::weighted_sum + ".weights", std::vector<index>{d.mix.count()});
   });
 }
 

@@ -200,9 +200,9 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   for (const auto& [tensor, info] : prefixes.tensors()) adapter.add(in_files(tensor), info.shape, info.type, info.bytes);
   for (const auto& [tensor, info] : a.tensors.tensors()) {
     if (tensor.find(".prefix.") != tensor.npos) continue;
-    if (tensor.find(".lora_") != tensor.npos || tensor.ends_with(".ia3_l")) {
+    if (tensor.find(".lora_") != tensor.npos || tensor.ends_with(tensor_names::ia3)) {
       auto shape = info.shape;
-      if (tensor.ends_with(".lora_magnitude_vector")) shape.push_back(1);
+      if (tensor.ends_with(tensor_names::lora_magnitude)) shape.push_back(1);
       adapter.add(in_files(detail::adapterhub_lora_name(tensor, name)), shape, info.type, info.bytes);
       continue;
     }

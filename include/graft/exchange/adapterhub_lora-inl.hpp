@@ -110,12 +110,12 @@ GRAFT_INLINE model_description describe_adapterhub_lora(const json& about, const
 
 GRAFT_INLINE std::string adapterhub_lora_name(const std::string& name, const std::string& adapter) {
   const std::string start = ".loras." + adapter;
-  for (const auto& [ours, theirs] : {std::pair{".lora_A.weight", ".lora_A"},
-                                     {".lora_B.weight", ".lora_B"},
-                                     {".lora_magnitude_vector", ".m.weight"},
+  for (const auto& [ours, theirs] : {std::pair{tensor_names::lora_a, ".lora_A"},
+                                     {tensor_names::lora_b, ".lora_B"},
+                                     {tensor_names::lora_magnitude, ".m.weight"},
                                      {".lora_gate.weight", ".gate.weight"},
                                      {".lora_gate.bias", ".gate.bias"},
-                                     {".ia3_l", ".lora_B"}}) {
+                                     {tensor_names::ia3, ".lora_B"}}) {
     if (name.ends_with(ours)) return replace_first(name, ours, start + theirs);
   }
   return name;
@@ -125,13 +125,13 @@ GRAFT_INLINE tensor_source lora_from_adapterhub(const tensor_source& stored, con
                                                 const model_description& d, const json& about) {
   tensor_shapes shapes = d.kind == tuning_kind::ia3 ? ia3_tensors(config, d, 0) : lora_tensors(config, d, 0);
   for (auto& [name, shape] : shapes) {
-    if (name.ends_with(".lora_magnitude_vector")) shape.push_back(1);  // the weight of a layer with one input there
+    if (name.ends_with(tensor_names::lora_magnitude)) shape.push_back(1);  // the weight of a layer with one input there
   }
   const tensor_source taken = take_tensors(stored, shapes, [&](const std::string& name) { return adapterhub_lora_name(name, adapter); });
   const double alpha = about["config"].is_object() ? about["config"].value("alpha", 8.0) : 1;
   tensor_source scaled(taken.path());
   if (d.kind != tuning_kind::ia3 || d.ia3.gates || alpha == 1) {  // gates stand in alpha's place
-    const auto is_length = [](const std::string& name) { return name.ends_with(".lora_magnitude_vector"); };
+    const auto is_length = [](const std::string& name) { return name.ends_with(tensor_names::lora_magnitude); };
     scaled.add_all(taken, [&](const std::string& name) { return is_length(name) ? std::nullopt : std::optional(name); });
     for (const auto& [name, info] : taken.tensors()) {
       if (is_length(name)) scaled.add(name, {info.type, {info.shape[0]}, info.bytes});

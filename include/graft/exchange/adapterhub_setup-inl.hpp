@@ -90,7 +90,7 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
     a.notes.insert(a.notes.end(), one.notes.begin(), one.notes.end());
     a.tensors.add_all(one.tensors, [&](const std::string& tensor) -> std::optional<std::string> {
       if (tensor.find(".adapter.") == tensor.npos) return std::nullopt;  // its own head
-      return detail::replace_first(tensor, ".adapter.", ".multi_adapter.adapter_dict." + name + ".");
+      return detail::replace_first(tensor, ".adapter.", tensor_names::member + name + ".");
     });
     fusion += (fusion.empty() ? "" : ",") + name;
   }
@@ -140,7 +140,7 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
   std::string fusion;
   ordered_json children = ordered_json::array();
   for (const mixed_adapter& one : d.mix.adapters) {
-    const std::string member_prefix = ".multi_adapter.adapter_dict." + one.name + ".";
+    const std::string member_prefix = tensor_names::member + one.name + ".";
     const bool last = &one == &d.mix.adapters.back();
     adapter_file alone{d, tensor_source(a.tensors.path())};
     alone.description.kind = tuning_kind::adapter;

@@ -85,7 +85,7 @@ GRAFT_INLINE std::map<std::string, std::string> shape_of(const model_description
 template <class T>
 void concatenate(adapter_file& combined, const std::vector<adapter_file>& adapters, const std::vector<double>& weights,
                  const std::string& layer) {
-  const std::string a_name = layer + ".lora_A.weight", b_name = layer + ".lora_B.weight";
+  const std::string a_name = layer + tensor_names::lora_a, b_name = layer + tensor_names::lora_b;
   index r = 0;
   for (const adapter_file& one : adapters) r += one.description.lora.rank_of(layer);
   const index in = adapters[0].tensors.at(a_name).shape[1], out = adapters[0].tensors.at(b_name).shape[0];
@@ -162,9 +162,9 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
   const auto of_encoder = trunk_tensors(config);
   for (const auto& wanted : adapter_tensors(config, d, first.tensors)) {
     const std::string& name = wanted.first;
-    if (how == combination::cat && name.ends_with(".lora_B.weight")) continue;
-    if (how == combination::cat && name.ends_with(".lora_A.weight")) {
-      const std::string layer = name.substr(0, name.size() - std::string(".lora_A.weight").size());
+    if (how == combination::cat && name.ends_with(tensor_names::lora_b)) continue;
+    if (how == combination::cat && name.ends_with(tensor_names::lora_a)) {
+      const std::string layer = name.substr(0, name.size() - std::string_view(tensor_names::lora_a).size());
       wide ? detail::concatenate<double>(combined, adapters, weights, layer)
            : detail::concatenate<float>(combined, adapters, weights, layer);
       continue;
@@ -175,7 +175,7 @@ GRAFT_INLINE adapter_file combine_adapters(const std::vector<adapter_file>& adap
                              "'), and the weights do not sum up to 1: the encoder's own are needed",
                          {"trunk"});
     }
-    const auto& factors = how == combination::only_negate_b && name.ends_with(".lora_A.weight") ? positive : weights;
+    const auto& factors = how == combination::only_negate_b && name.ends_with(tensor_names::lora_a) ? positive : weights;
     const auto add = [&]<class T>(T) {
       auto values = detail::weighted_values<T>(adapters, factors, name);
       if (whole) detail::add_scaled<T>(values, 1 - sum, trunk->values<T>(name));

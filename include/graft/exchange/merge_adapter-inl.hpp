@@ -14,7 +14,8 @@
 
 namespace graft::detail {
 
-inline constexpr const char* update_parts[] = {".lora_A.weight", ".lora_B.weight", ".lora_B.bias", ".lora_magnitude_vector", ".ia3_l"};
+inline constexpr const char* update_parts[] = {tensor_names::lora_a, tensor_names::lora_b, tensor_names::lora_b_bias,
+                                               tensor_names::lora_magnitude, tensor_names::ia3};
 
 inline constexpr const char* gates_remain = ": has gates, which depend on a text, and so cannot become part of the weights";
 
@@ -29,7 +30,7 @@ GRAFT_INLINE matrix<double> matrix_of(const tensor_source& source, const std::st
 GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, matrix<double>& w, matrix<double>& b) {
   const auto part = [&](const char* name) { return matrix_of(a.tensors, layer + name); };
   if (a.description.kind == tuning_kind::ia3) {
-    const matrix<double> l = part(".ia3_l");
+    const matrix<double> l = part(tensor_names::ia3);
     if (is_any_target(layer, a.description.ia3.feed_forward)) {
       w.array().rowwise() *= l.row(0).array();
     } else {
@@ -40,12 +41,12 @@ GRAFT_INLINE void apply_update(const adapter_file& a, const std::string& layer, 
   }
   const lora_options& lora = a.description.lora;
   const double scale = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
-  const matrix<double> update = part(".lora_B.weight") * part(".lora_A.weight");
+  const matrix<double> update = part(tensor_names::lora_b) * part(tensor_names::lora_a);
   Eigen::ArrayXd lengths = (w + (lora.dora_outputs ? 1 : scale) * update).rowwise().norm().array();
   w += scale * update;
-  if (lora.bias) b += scale * part(".lora_B.bias");
+  if (lora.bias) b += scale * part(tensor_names::lora_b_bias);
   if (!lora.dora) return;
-  lengths = part(".lora_magnitude_vector").col(0).array() / lengths;
+  lengths = part(tensor_names::lora_magnitude).col(0).array() / lengths;
   w.array().colwise() *= lengths;
   if (lora.dora_outputs) b.array().col(0) *= lengths;
 }
@@ -89,7 +90,7 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
                            : detail::add_as<float>(merged.tensors, name, was.shape, m, a);
   };
   for (const auto& [name, info] : a.tensors.tensors()) {
-    const auto suffix = name.ends_with(".ia3_l") ? std::string(".ia3_l") : std::string(".lora_A.weight");
+    const std::string suffix = name.ends_with(tensor_names::ia3) ? tensor_names::ia3 : tensor_names::lora_a;
     if (!name.ends_with(suffix)) continue;
     const std::string layer = name.substr(0, name.size() - suffix.size());
     const auto source = [&](const std::string& tensor) -> const tensor_source& { return a.tensors.contains(tensor) ? a.tensors : base; };

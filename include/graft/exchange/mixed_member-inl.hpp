@@ -25,21 +25,22 @@ GRAFT_INLINE void add_matrix(tensor_source& to, const std::string& name, const m
 /// The tensors of A, which is DoRA around TRUNK, as scales of rows and low-rank updates.
 GRAFT_INLINE tensor_source scaled_updates(const adapter_file& a, const tensor_source& trunk) {
   tensor_source all(a.tensors.path());
-  const std::string magnitude = ".lora_magnitude_vector";
+  const std::string magnitude = tensor_names::lora_magnitude;
   for (const auto& [name, info] : a.tensors.tensors()) {
     if (!name.ends_with(magnitude) || name.find(".layer.") == name.npos) continue;
     const std::string layer = name.substr(0, name.size() - magnitude.size());
-    const matrix<double> lora_a = matrix_of(a.tensors, layer + ".lora_A.weight"), lora_b = matrix_of(a.tensors, layer + ".lora_B.weight");
+    const matrix<double> lora_a = matrix_of(a.tensors, layer + tensor_names::lora_a),
+                         lora_b = matrix_of(a.tensors, layer + tensor_names::lora_b);
     const lora_options& lora = a.description.lora;
     const double s = lora.alpha_of(layer) / static_cast<double>(lora.rank_of(layer));
     const matrix<double> w = matrix_of(trunk, layer + ".weight") + (lora.dora_outputs ? 1 : s) * lora_b * lora_a;
     const matrix<double> g = matrix_of(a.tensors, name).array() / w.rowwise().norm().array();
-    add_matrix(all, layer + ".lora_A.weight", lora_a, {lora_a.rows(), lora_a.cols()});
-    add_matrix(all, layer + ".lora_B.weight", (lora_b.array().colwise() * g.col(0).array()).matrix(), {lora_b.rows(), lora_b.cols()});
+    add_matrix(all, layer + tensor_names::lora_a, lora_a, {lora_a.rows(), lora_a.cols()});
+    add_matrix(all, layer + tensor_names::lora_b, (lora_b.array().colwise() * g.col(0).array()).matrix(), {lora_b.rows(), lora_b.cols()});
     add_matrix(all, layer + ".lora_scale", g, {g.rows(), 1});
     if (!lora.bias) continue;
-    const matrix<double> c = matrix_of(a.tensors, layer + ".lora_B.bias");
-    add_matrix(all, layer + ".lora_B.bias", lora.dora_outputs ? matrix<double>(c.cwiseProduct(g)) : c, {c.rows()});
+    const matrix<double> c = matrix_of(a.tensors, layer + tensor_names::lora_b_bias);
+    add_matrix(all, layer + tensor_names::lora_b_bias, lora.dora_outputs ? matrix<double>(c.cwiseProduct(g)) : c, {c.rows()});
   }
   return all;
 }

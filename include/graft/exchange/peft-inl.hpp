@@ -71,7 +71,7 @@ GRAFT_INLINE std::optional<std::string> peft_name(std::string name, std::set<std
     const std::string_view rest = at == name.npos ? "weight" : std::string_view(name).substr(at + part.size());
     if (rest != "weight" && rest != "bias") take_adapter(at + part.size() - 1);
   }
-  for (const std::string_view vector : {".lora_magnitude_vector", ".ia3_l"}) {
+  for (const std::string_view vector : {tensor_names::lora_magnitude, tensor_names::ia3}) {
     if (name.ends_with(std::string(vector) + ".weight")) name.erase(name.size() - std::string_view(".weight").size());
   }
   return name;
@@ -270,11 +270,11 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
   check_alpha(lora.alpha, "\"lora_alpha\" is " + given["lora_alpha"].dump());
   const auto matrix = [&](const std::string& layer, const char* name) { return stored.find(layer + name); };
   lora.targets = targets_of(config, classes, [&](const std::string& layer) {
-    return matrix(layer, ".lora_A.weight") != nullptr || matrix(layer, ".lora_B.weight") != nullptr;
+    return matrix(layer, tensor_names::lora_a) != nullptr || matrix(layer, tensor_names::lora_b) != nullptr;
   });
   for (const auto& [layer, shape] : dense_layers(config, classes)) {
     if (!lora.updates(layer)) continue;
-    const auto *a = matrix(layer, ".lora_A.weight"), *b = matrix(layer, ".lora_B.weight");
+    const auto *a = matrix(layer, tensor_names::lora_a), *b = matrix(layer, tensor_names::lora_b);
     const index r = a != nullptr && !a->shape.empty() ? a->shape[0] : b != nullptr && b->shape.size() == 2 ? b->shape[1] : lora.r;
     if (!ranges::lora_r.contains(static_cast<double>(r))) {
       throw format_error(stored.path(),
@@ -305,9 +305,9 @@ GRAFT_INLINE lora_options peft_lora(const ordered_json& about, const tensor_sour
 /// The scales among STORED: which of them are of a layer's inputs, their shapes say.
 GRAFT_INLINE ia3_options peft_ia3(const tensor_source& stored, const encoder_config& config, index classes) {
   const tensor_shapes layers = dense_layers(config, classes);
-  const auto scaled = [&](const std::string& layer) { return stored.contains(layer + ".ia3_l"); };
+  const auto scaled = [&](const std::string& layer) { return stored.contains(layer + tensor_names::ia3); };
   const auto by_inputs = [&](const std::string& layer) {
-    return scaled(layer) && stored.at(layer + ".ia3_l").shape == std::vector<index>{1, layers.at(layer)[1]};
+    return scaled(layer) && stored.at(layer + tensor_names::ia3).shape == std::vector<index>{1, layers.at(layer)[1]};
   };
   return {targets_of(config, classes, scaled), targets_of(config, classes, by_inputs)};
 }

@@ -30,7 +30,7 @@ GRAFT_INLINE adapter_file open_start(const std::string& path, const encoder_conf
   if (const index rows = head_rows(start.tensors, config); rows != 0) number_labels(d, rows, file);
   for (const auto& [name, info] : start.tensors.tensors()) {
     if (name.ends_with(".adapter.down_project.weight") && !info.shape.empty()) d.adapter.size = info.shape[0];
-    if (name.ends_with(".lora_A.weight") && !info.shape.empty()) d.lora.r = info.shape[0];
+    if (name.ends_with(tensor_names::lora_a) && !info.shape.empty()) d.lora.r = info.shape[0];
   }
   return start;
 }
@@ -114,7 +114,7 @@ GRAFT_INLINE void check_start(const start_check& check, const adapter_file& file
   if (adapters) check.same("its adapters' size is", from.adapter.size, to.adapter.size, "adapter_size", count);
   if (from.kind == tuning_kind::unknown && to.kind == tuning_kind::lora && file.tensors.tensors().size() > 0) {
     const bool updates = std::any_of(file.tensors.tensors().begin(), file.tensors.tensors().end(),
-                                     [](const auto& one) { return one.first.ends_with(".lora_A.weight"); });
+                                     [](const auto& one) { return one.first.ends_with(tensor_names::lora_a); });
     if (updates) check.same("its rank is", from.lora.r, to.lora.r, "lora_r", count);
   }
   if (from.kind == tuning_kind::adapter) {
@@ -305,7 +305,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   unmoved.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
     const bool last = names.is_last(name);
     if (names.is_head(name) && !head) return std::nullopt;
-    const bool moves = (last && rows) || (mixed && name.ends_with(".weighted_sum.weights"));
+    const bool moves = (last && rows) || (mixed && name.find(tensor_names::weighted_sum) != name.npos);
     if (!moves) return name;
     start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));
     return std::nullopt;

@@ -24,7 +24,7 @@ class dora {
   /// Parameters PREFIX.lora_A.weight, PREFIX.lora_B.weight and PREFIX.lora_magnitude_vector, zero.
   dora(const std::string& prefix, index in, index out, index r, double alpha)
       : by(prefix, in, out, r, alpha),
-        magnitude(parameter<real>::vector(prefix + ".lora_magnitude_vector", parameter_role::adapter, out)) {}
+        magnitude(parameter<real>::vector(prefix + tensor_names::lora_magnitude, parameter_role::adapter, out)) {}
 
   /// m = |W|, with which, B being zero, W' is W.
   /// @throws config_error  a row of W is zero, and has no direction

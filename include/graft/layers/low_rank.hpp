@@ -5,6 +5,7 @@
 
 #include "graft/core/layer.hpp"
 #include "graft/gemm/gemm.hpp"
+#include "graft/layers/tensor_names.hpp"
 #include "graft/ops/epilogues.hpp"
 
 namespace graft {
@@ -20,8 +21,8 @@ class low_rank {
 
   /// Parameters PREFIX.lora_A.weight and PREFIX.lora_B.weight, zero.
   low_rank(const std::string& prefix, index in, index out, index r, double alpha)
-      : a(parameter<real>::factor(prefix + ".lora_A.weight", parameter_role::adapter, r, in)),
-        b(parameter<real>::factor(prefix + ".lora_B.weight", parameter_role::adapter, out, r)),
+      : a(parameter<real>::factor(prefix + tensor_names::lora_a, parameter_role::adapter, r, in)),
+        b(parameter<real>::factor(prefix + tensor_names::lora_b, parameter_role::adapter, out, r)),
         scale_(static_cast<real>(alpha / static_cast<double>(r))) {}
 
   real scale() const { return scale_; }

@@ -1,8 +1,6 @@
 #pragma once
 // Bodies of graft/model/loading.hpp.
 
-#include <string_view>
-
 #include "graft/core/compiled.hpp"
 #include "graft/model/loading.hpp"
 
@@ -14,7 +12,7 @@ GRAFT_INLINE std::optional<std::string> trunk_name(const std::string& name, cons
   if (added || !name.starts_with(model_type + ".")) return std::nullopt;
   const std::size_t multi = name.find(".multi_adapter.");
   if (multi == std::string::npos) return name;
-  constexpr std::string_view base = ".multi_adapter.layer_norm_dict.base.";
+  const std::string base = tensor_names::member_norm + std::string("base.");
   if (name.compare(multi, base.size(), base) != 0) return std::nullopt;
   return name.substr(0, multi) + ".LayerNorm." + name.substr(multi + base.size());
 }

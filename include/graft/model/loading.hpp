@@ -12,6 +12,7 @@
 
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/io/tensor_source.hpp"
+#include "graft/layers/tensor_names.hpp"
 #include "graft/model/model.hpp"
 
 namespace graft {
@@ -75,8 +76,7 @@ void load_mixed_adapter(multi_adapter_classifier<P>& model, const std::string& n
       return parameter.substr(0, at) + alone + parameter.substr(at + in_mix.size());
     });
   };
-  const std::string member_prefix = ".multi_adapter.adapter_dict." + name + ".",
-                    norm_prefix = ".multi_adapter.layer_norm_dict." + name + ".";
+  const std::string member_prefix = tensor_names::member + name + ".", norm_prefix = tensor_names::member_norm + name + ".";
   if (model.trunk.invertible) load(*model.trunk.invertible, adapter, member_prefix, ".adapter.");
   for (auto& l : model.trunk.layers) {
     load(l.attention, adapter, member_prefix, ".");

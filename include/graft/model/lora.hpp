@@ -43,7 +43,7 @@ void add_lora(plain_classifier<P>& model, const lora_options& o) {
       }
       layer.lora.emplace(prefix, layer.in(), layer.out(), o.rank_of(prefix), o.alpha_of(prefix));
       layer.lora->dropout.p = o.dropout;
-      if (o.gates) layer.gate.emplace(prefix + ".lora_gate", layer.in());
+      if (o.gates) layer.gate.emplace(prefix + tensor_names::lora_gate, layer.in());
     });
     if (!found) {
       throw config_error("lora_target names \"" + target + "\", one or more of " +
@@ -64,7 +64,7 @@ void add_gates(plain_classifier<P>& model, const std::vector<std::string>& targe
   if (!targets.empty()) detail::check_gates(model.config);
   for_each_projection(model, [&](linear<P>& layer) {
     const std::string prefix = layer.name();
-    if (is_any_target(prefix, targets)) layer.gate.emplace(prefix + ".lora_gate", layer.in());
+    if (is_any_target(prefix, targets)) layer.gate.emplace(prefix + tensor_names::lora_gate, layer.in());
   });
 }
 

@@ -141,7 +141,7 @@ inline void check_member(const mixed_adapter& a, const encoder_config& c) {
 template <class P>
 bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>>& weights, const mixed_adapter& a, index number) {
   using real = typename P::real;
-  const std::string name = layer.name(), member_prefix = name + ".multi_adapter.adapter_dict." + a.name;
+  const std::string name = layer.name(), member_prefix = name + tensor_names::member + a.name;
   const bool lora = a.kind == tuning_kind::lora && a.lora.updates(name),
              ia3 = a.kind == tuning_kind::ia3 && is_any_target(name, a.ia3.targets);
   if (!lora && !ia3) return false;
@@ -152,16 +152,17 @@ bool add_to_projection(linear<P>& layer, const std::shared_ptr<mixing_weights<P>
   };
   if (ia3) {
     const bool rows = !is_any_target(name, a.ia3.feed_forward);
-    scale(".ia3_l", rows, rows);
-    if (a.ia3.gates) layer.mix->scales.back().gate.emplace(member_prefix + ".lora_gate", layer.in());
+    scale(tensor_names::ia3, rows, rows);
+    if (a.ia3.gates) layer.mix->scales.back().gate.emplace(member_prefix + tensor_names::lora_gate, layer.in());
   }
   if (lora) {
     layer.mix->updates.push_back(
         {number, low_rank<P>(member_prefix, layer.in(), layer.out(), a.lora.rank_of(name), a.lora.alpha_of(name))});
     if (a.lora.bias) {
-      layer.mix->updates.back().bias = parameter<real>::vector(member_prefix + ".lora_B.bias", parameter_role::adapter, layer.out());
+      layer.mix->updates.back().bias =
+          parameter<real>::vector(member_prefix + tensor_names::lora_b_bias, parameter_role::adapter, layer.out());
     }
-    if (a.lora.gates) layer.mix->updates.back().gate.emplace(member_prefix + ".lora_gate", layer.in());
+    if (a.lora.gates) layer.mix->updates.back().gate.emplace(member_prefix + tensor_names::lora_gate, layer.in());
     if (a.lora.dora) scale(".lora_scale", true, a.lora.dora_outputs);
   }
   return true;
@@ -194,7 +195,7 @@ void add_mixed_layers(multi_adapter_classifier<P>& model, const multi_adapter_op
     if (!found) throw config_error(a.name + " is " + member_text(a) + " of the head alone, which a mix does not hold");
     if (a.kind != tuning_kind::prefix) continue;
     const encoder_config& c = model.config;
-    auto all = make_prefixes<P>(c.model_type, c.num_hidden_layers, c.hidden_size, a.prefix, ".multi_adapter.adapter_dict." + a.name);
+    auto all = make_prefixes<P>(c.model_type, c.num_hidden_layers, c.hidden_size, a.prefix, tensor_names::member + a.name);
     for (std::size_t l = 0; l < all.size(); ++l) {
       auto& layer = model.trunk.layers[l];
       if (!all[l]) continue;
@@ -231,8 +232,7 @@ multi_adapter_classifier<P> make_multi_adapter_classifier(const encoder_config& 
                                     [&](const std::string& prefix, site_location where) {
                                       const bool first = where.layer % run == 0 && where.behind == sub_layer::attention;
                                       if (first)
-                                        mix =
-                                            std::make_shared<mixing_weights<P>>(prefix + ".multi_adapter.weighted_sum", o.count(), o.mode);
+                                        mix = std::make_shared<mixing_weights<P>>(prefix + tensor_names::weighted_sum, o.count(), o.mode);
                                       return multi_adapter_site<P>(prefix, c.hidden_size, c.site_norm_eps(), o, mix, first, where);
                                     },
                                     head};
