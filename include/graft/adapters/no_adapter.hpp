@@ -13,9 +13,7 @@ class no_adapter {
   using precision = P;
   using real = typename P::real;
   static constexpr std::string_view name = "none";
-  struct saved {
-    typename layer_norm<P>::saved norm;
-  };
+  using saved = typename layer_norm<P>::saved;
 
   static bool stands_at(const adapter_options&, site_location) { return true; }
 
@@ -25,11 +23,11 @@ class no_adapter {
 
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const {
     const const_view<real> residual = norm.residual(x);
-    norm.forward(h, residual, y, s != nullptr ? &s->norm : nullptr, ctx);
+    norm.forward(h, residual, y, s, ctx);
   }
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx) {
     view<real>* const first = dx != nullptr ? dx : dh;
-    norm.backward(dy, s.norm, first, ctx);
+    norm.backward(dy, s, first, ctx);
     if (dh != nullptr && dx != nullptr) convert_rows(const_view<real>(*dx), *dh, ctx.threads);
     if (dx != nullptr && !norm.normalizes()) dx->setZero();
   }
