@@ -10,6 +10,7 @@
 #include "graft/core/error.hpp"                   // the exceptions, and what their messages say
 #include "graft/core/index.hpp"                   // the type of sizes
 #include "graft/core/number_text.hpp"             // numbers as text, whatever the locale
+#include "graft/core/text_list.hpp"               // lists in a line of text
 #include "graft/core/utf8.hpp"                    // UTF-8 text, a code point or a line at a time
 #include "graft/core/printable.hpp"               // foreign text, fit for a line of a terminal
 #include "graft/core/types.hpp"                   // matrices, views, grow-only buffers

@@ -9,6 +9,7 @@
 #include "commands/commands.hpp"
 #include "flags/flags.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/open_adapter.hpp"
@@ -32,9 +33,7 @@ void set_labels(adapter_file& a, const std::vector<std::string>& labels) {
 }
 
 std::string summary(const model_description& d) {
-  std::string fused;
-  for (const mixed_adapter& one : d.mix.adapters) fused += (fused.empty() ? "" : ", ") + one.name;
-  std::string text = d.kind == tuning_kind::multi_adapter ? "fusion of " + fused
+  std::string text = d.kind == tuning_kind::multi_adapter ? "fusion of " + listed(d.mix.adapters, &mixed_adapter::name)
                      : d.kind == tuning_kind::prefix
                          ? "prefix of length " + std::to_string(d.prefix.length) +
                                (d.prefix.bottleneck > 0 ? ", network of width " + std::to_string(d.prefix.bottleneck) : ", flat")

@@ -12,6 +12,7 @@
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 #include "host/notes.hpp"
 #include "plot/runs_page.hpp"
 #include "report/comparison.hpp"
@@ -127,9 +128,7 @@ int report(int argc, const char* const* argv) {
   }
   print_notes(found.notes);
   if (!output.empty()) write_file(output, runs_html(tasks, found.notes));
-  std::string text;
-  for (const shown_task& task : tasks) text += (text.empty() ? "" : "\n") + table_text(task);
-  std::cout << text;
+  std::cout << listed(tasks, table_text, "\n");
   return 0;
 }
 

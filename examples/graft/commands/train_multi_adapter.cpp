@@ -5,6 +5,7 @@
 
 #include "commands/commands.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/exchange/mixed_member.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "host/notes.hpp"
@@ -51,7 +52,7 @@ void print_weights(const ordered_json& sites, const std::vector<std::string>& na
     for (const auto& site : sites) sum += site[name].get<double>();
     char number[64];
     std::snprintf(number, sizeof number, " %.3f", sum / static_cast<double>(sites.size()));
-    text += (text.empty() ? "" : ", ") + printable(name) + number;
+    add_to_list(text, printable(name) + number);
   }
   std::printf("mixing weights, mean over %zu layers: %s\n", sites.size() / 2, text.c_str());
 }

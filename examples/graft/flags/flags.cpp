@@ -14,6 +14,7 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/core/utf8.hpp"
 
 namespace graft::program {
@@ -30,12 +31,6 @@ constexpr bool is_optional<std::optional<T>> = true;
 constexpr std::array<const char*, 3> path_endings{"_path", "_dir", "_base"};
 
 std::string quoted(const std::string& text) { return '"' + text + '"'; }
-
-std::string joined(const std::vector<std::string>& parts, const char* separator) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : separator) + part;
-  return text;
-}
 
 template <class Number>
 Number number(const std::string& text, const char* kind) {
@@ -126,7 +121,7 @@ bool flag::is_path() const {
 }
 
 std::string flag::placeholder() const {
-  if (!choices_.empty()) return joined(choices_, "|");
+  if (!choices_.empty()) return listed(choices_, {}, "|");
   if (is_switch()) return default_ == false ? "" : "0|1";
   if (std::holds_alternative<std::int64_t*>(value_) || std::holds_alternative<std::optional<std::int64_t>*>(value_)) return "N";
   if (std::holds_alternative<double*>(value_) || std::holds_alternative<std::optional<double>*>(value_)) return "X";
@@ -159,7 +154,7 @@ void flag::assign(const std::string& text) {
                        " is expected");
   }
   if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), text) == choices_.end()) {
-    throw config_error(quoted(text) + " is none of " + joined(choices_, ", "));
+    throw config_error(quoted(text) + " is none of " + listed(choices_));
   }
 }
 
@@ -168,7 +163,7 @@ void flag::assign(const ordered_json& member) {
   if (takes_json_ && member.is_structured()) return assign(member.dump());
   const bool is_list = std::holds_alternative<std::vector<std::string>*>(value_);
   if (is_list && member.is_array() && std::all_of(member.begin(), member.end(), [](const auto& part) { return part.is_string(); })) {
-    return assign(joined(member.get<std::vector<std::string>>(), ","));
+    return assign(listed(member.get<std::vector<std::string>>(), {}, ","));
   }
   const bool is_text = is_list || std::holds_alternative<std::string*>(value_);
   if (is_text != member.is_string()) {
@@ -310,8 +305,8 @@ void flag_table::check() const {
     }
   }
   if (positional_ && positional_->is_default()) missing.push_back(positional_->name());
-  if (!missing.empty()) throw usage_error(joined(missing, ", ") + (missing.size() == 1 ? " is" : " are") + " missing" + see_help());
-  if (!idle.empty()) std::cerr << "graft: accepted, without effect here: " << joined(idle, ", ") << '\n';
+  if (!missing.empty()) throw usage_error(listed(missing) + (missing.size() == 1 ? " is" : " are") + " missing" + see_help());
+  if (!idle.empty()) std::cerr << "graft: accepted, without effect here: " << listed(idle) << '\n';
 }
 
 std::string flag_table::help() const {
@@ -333,7 +328,7 @@ std::string flag_table::help() const {
           line + wrapped(each.help() + (value.empty() ? "" : " [" + value + "]") + (each.is_required() ? " [required]" : ""), help_column);
     }
   }
-  if (!idle.empty()) text += "\nAccepted, without effect\n  " + wrapped(joined(idle, ", "), 2);
+  if (!idle.empty()) text += "\nAccepted, without effect\n  " + wrapped(listed(idle), 2);
   return text + "\nValues in brackets are defaults. --flag value and --flag=value are the same.\n";
 }
 

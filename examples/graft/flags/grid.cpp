@@ -8,6 +8,7 @@
 
 #include "flags/training_flags.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/text_list.hpp"
 
 namespace graft::program {
 namespace {
@@ -15,9 +16,7 @@ namespace {
 std::string word_of(const ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
-  std::string text;
-  for (const auto& part : value) text += (text.empty() ? "" : ",") + word_of(part);
-  return text;
+  return listed(value, word_of, ",");
 }
 
 /// The flags of one of the trainers.
@@ -101,8 +100,8 @@ std::vector<std::vector<std::string>> grid_commands(const ordered_json& grid, co
       run_flags[each->name] = each->values[rest % each->values.size()];
       rest /= each->values.size();
     }
-    std::string folder;
-    for (const auto& each : varied) folder += (folder.empty() ? "" : "_") + folder_part(each.name, run_flags[each.name]);
+    std::string folder = listed(
+        varied, [&](const auto& each) { return folder_part(each.name, run_flags[each.name]); }, "_");
     if (folder.size() > 200) folder = "run-" + std::to_string(run + 1);
     const std::size_t alike = ++folders[folder];
     if (alike > 1) folder += "_" + std::to_string(alike);

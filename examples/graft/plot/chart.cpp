@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 
 namespace graft::program {
 
@@ -56,7 +57,7 @@ void chart::draw_line(svg& page, const series& points, const pen& p, const std::
   const series shown = thinned(points, std::min(most, static_cast<std::size_t>(2 * width_)));
   std::string data;
   for (std::size_t i = 0; i < shown.size(); ++i) {
-    if (drawable(shown.y[i])) data += (data.empty() ? "" : ",") + number_text(shown.x[i]) + " " + six_digits(shown.y[i]);
+    if (drawable(shown.y[i])) add_to_list(data, number_text(shown.x[i]) + " " + six_digits(shown.y[i]), ",");
   }
   page.begin_group("data-name=\"" + escaped(name) + "\" data-points=\"" + data + "\"");
   std::string path;

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 #include "plot/axis.hpp"
 
 namespace graft::program::detail {
@@ -19,7 +20,7 @@ std::vector<std::string> cut_at_spaces(const std::string& text, double size, dou
     const std::size_t end = std::min(text.find(' ', begin), text.size());
     const std::string word = text.substr(begin, end - begin);
     if (!lines.back().empty() && text_width(lines.back() + " " + word, size) > width) lines.emplace_back();
-    lines.back() += (lines.back().empty() ? "" : " ") + word;
+    add_to_list(lines.back(), word, " ");
     begin = end + 1;
   }
   return lines;

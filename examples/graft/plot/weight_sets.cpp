@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <map>
 
+#include "graft/core/text_list.hpp"
+
 namespace graft::program::detail {
 
 bool same_weights(const std::vector<series>& a, const std::vector<series>& b) {
@@ -39,7 +41,7 @@ std::string sites_text(const std::vector<int>& sites, std::size_t sites_in_model
       if (has == kind) layers.push_back(layer);
     }
     if (layers.empty()) continue;
-    out += (out.empty() ? "" : "; ") + layers_text(layers);
+    add_to_list(out, layers_text(layers), "; ");
     out += sites.size() == sites_in_model && kind == 3 ? " (all sites)" : std::string(", ") + names[kind - 1];
   }
   return out;

@@ -10,6 +10,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/data/tasks.hpp"
 
 namespace graft::program {
@@ -81,7 +82,7 @@ void name_settings(std::vector<run_setting>& settings) {
         value = plain_text(s.runs.front().log.args.value(flag, ordered_json(value)));
       }
       const std::string part = shown + " " + value;
-      if (s.name.find(part) == std::string::npos) s.name += (s.name.empty() ? "" : ", ") + part;
+      if (s.name.find(part) == std::string::npos) add_to_list(s.name, part);
     }
   }
   for (run_setting& s : settings) {

@@ -5,14 +5,12 @@
 #include <numeric>
 
 #include "graft/core/error.hpp"
+#include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft::program {
 namespace {
-
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
 
 /// For each of WANTED its place in THERE; empty where they are not the same. EQUAL says when two are.
 template <class Equal>
@@ -51,14 +49,12 @@ evaluated_labels_result evaluated_labels(const question& q, const predictor& mod
   const auto& wanted = found.of.labels;
   found.order = indices_in(wanted, d.labels, std::equal_to<>());
   if (!found.order.empty()) return found;
-  found.order = indices_in(wanted, d.labels, [](const std::string& a, const std::string& b) { return lower(a) == lower(b); });
-  const std::string lists =
-      graft::detail::listed(d.labels, graft::detail::quoted) + "; the task's are " + graft::detail::listed(wanted, graft::detail::quoted);
+  found.order = indices_in(wanted, d.labels, [](const std::string& a, const std::string& b) { return lower_ascii(a) == lower_ascii(b); });
+  const std::string lists = listed(d.labels, in_quotes) + "; the task's are " + listed(wanted, in_quotes);
   if (found.order.empty() && !d.labels_said && d.labels.size() == wanted.size()) {
     found.order.resize(wanted.size());
     std::iota(found.order.begin(), found.order.end(), std::size_t{0});
-    found.notes.push_back("the model does not say what its labels are: they are taken to be the task's, " +
-                          graft::detail::listed(wanted, graft::detail::quoted));
+    found.notes.push_back("the model does not say what its labels are: they are taken to be the task's, " + listed(wanted, in_quotes));
   } else if (found.order.empty()) {
     throw config_error("the model's labels are " + lists);
   } else {

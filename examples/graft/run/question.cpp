@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
@@ -127,7 +128,7 @@ void check_output(const question& q, const std::string& output) {
 std::vector<std::string> length_notes(const question& q, const predictor& model) {
   std::string unsaid;
   for (const std::string& name : model.names()) {
-    if (!model.description(name).max_seq_length) unsaid += (unsaid.empty() ? "" : ", ") + (q.tuned.empty() ? name : q.tuned);
+    if (!model.description(name).max_seq_length) add_to_list(unsaid, q.tuned.empty() ? name : q.tuned);
   }
   if (unsaid.empty() || q.options.max_seq_length) return {};
   return {unsaid + ": does not say how long its sequences were in training: rows are cut at " +
@@ -253,8 +254,7 @@ rank_facts model_facts(const question& q) {
   for (const auto& [name, path] : adapters) facts.emplace_back("adapter " + name, input_digest(path));
   if (!q.options.embedding) return facts;
   const embedding_options& how = *q.options.embedding;
-  std::string poolings;
-  for (const pooling p : how.poolings) poolings += (poolings.empty() ? "" : ",") + pooling_name(p);
+  const std::string poolings = listed(how.poolings, pooling_name, ",");
   facts.emplace_back("--pooling", poolings.empty() ? "not given" : poolings);
   facts.emplace_back("--normalize", how.normalize ? "given" : "not given");
   facts.emplace_back("--dimensions", std::to_string(how.dimensions));

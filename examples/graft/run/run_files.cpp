@@ -5,6 +5,9 @@
 
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/tags.hpp"
 #include "graft/train/class_report.hpp"
@@ -23,17 +26,13 @@ std::string beginning_of(const std::string& text) {
   constexpr std::size_t most = 1000;
   if (text.size() <= most) return text;
   std::size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  while (end > 0 && is_continuation_byte(text[end])) --end;
   return text.substr(0, end) + "...";
 }
 
 }  // namespace
 
-std::string text_of_words(const example& row) {
-  std::string text;
-  for (const std::string& word : row.words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
+std::string text_of_words(const example& row) { return listed(row.words, {}, " "); }
 
 std::string unread_tags_text(const task& t) {
   if (t.kind != task_kind::token_classification || marks_entities(t.labels)) return "";
@@ -45,8 +44,7 @@ std::string unread_tags_text(const task& t) {
   };
   const bool numbers = std::ranges::all_of(t.labels, number);
   if (!numbers && !std::ranges::any_of(t.labels, marked)) return "";
-  return std::string("no entities are scored, acc alone: the tags ") +
-         (numbers ? "are numbers" : graft::detail::listed(t.labels, graft::detail::quoted)) +
+  return std::string("no entities are scored, acc alone: the tags ") + (numbers ? "are numbers" : listed(t.labels, in_quotes)) +
          (numbers ? "" : " are not all O, or B-, I-, E- or S- and a type") + ", of which nobody knows which mark them" +
          (numbers ? "; write the names that they stand for, or list those as \"labels\" of the task" : "");
 }
@@ -124,10 +122,8 @@ void write_submission(const std::string& path, const task& t, const_view<double>
     const auto label = [&](std::int32_t id) { return printable(t.labels[static_cast<std::size_t>(id)], std::string::npos); };
     std::string answer = t.kind == task_kind::regression       ? number_text(std::clamp(logits(r, 0), t.least, t.most))
                          : t.kind == task_kind::classification ? label(classes[row])
+                         : t.kind == task_kind::multi_label    ? listed(sets[row], label, ",")
                                                                : "";
-    if (t.kind == task_kind::multi_label) {
-      for (const std::int32_t id : sets[row]) answer += (answer.empty() ? "" : ",") + label(id);
-    }
     text += std::to_string(r) + "\t" + answer + "\n";
   }
   write_file(path, text);

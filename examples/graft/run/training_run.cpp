@@ -7,6 +7,7 @@
 #include <set>
 
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/data/example_reader.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/encoder/families/families.hpp"
@@ -356,7 +357,7 @@ void print_banner(const prepared_run& run, const std::string& trained, std::int6
                   std::int64_t bytes) {
   const training_flags& f = run.flags;
   std::string rows;
-  for (const auto& [name, set] : run.data) rows += (rows.empty() ? "" : ", ") + std::to_string(set.rows.size()) + " " + name;
+  for (const auto& [name, set] : run.data) add_to_list(rows, std::to_string(set.rows.size()) + " " + name);
   const double share = all > 0 ? 100.0 * static_cast<double>(trained_count) / static_cast<double>(all) : 0;
   std::printf("graft %d.%d.%d %s\n", GRAFT_VERSION_MAJOR, GRAFT_VERSION_MINOR, GRAFT_VERSION_PATCH, run.command.c_str());
   std::printf("  task     %s: %s examples\n", printable(run.tasks.task.name).c_str(), rows.c_str());

@@ -7,13 +7,12 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 
 namespace graft {
 
 GRAFT_INLINE std::string detail::layers_text(const std::vector<index>& layers) {
-  std::string text;
-  for (const index layer : layers) text += (text.empty() ? "" : ", ") + std::to_string(layer);
-  return text;
+  return listed(layers, [](index layer) { return std::to_string(layer); });
 }
 
 GRAFT_INLINE std::string adapter_text(const adapter_options& o) {
@@ -26,11 +25,7 @@ GRAFT_INLINE std::string member_text(const mixed_adapter& a) {
   if (a.kind == tuning_kind::adapter) return adapter_text(a.adapter);
   if (a.kind == tuning_kind::ia3) return "IA3";
   if (a.kind == tuning_kind::prefix) return "a prefix, of length " + std::to_string(a.prefix.length);
-  if (a.kind == tuning_kind::fusion) {
-    std::string names;
-    for (const mixed_adapter& one : a.fused) names += (names.empty() ? "" : ", ") + one.name;
-    return "a fusion of " + names;
-  }
+  if (a.kind == tuning_kind::fusion) return "a fusion of " + listed(a.fused, &mixed_adapter::name);
   return std::string(a.lora.dora ? "DoRA" : "a low-rank update") + ", of rank " + std::to_string(a.lora.r) +
          (a.lora.ranks.empty() ? "" : " and others") + ", with alpha " + number_text(a.lora.alpha) +
          (a.lora.alphas.empty() ? "" : " and others");

@@ -8,6 +8,7 @@
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 
 namespace graft {
 
@@ -18,12 +19,9 @@ GRAFT_INLINE std::vector<std::string> adapter_kind_names() {
 }
 
 GRAFT_INLINE std::string parse_adapter_kind(const std::string& kind) {
-  std::string known;
-  for (const std::string& name : adapter_kind_names()) {
-    if (name == kind) return kind;
-    known += (known.empty() ? "" : ", ") + name;
-  }
-  throw config_error("adapter_placement is \"" + kind + "\", one of " + known + " was expected");
+  const std::vector<std::string> known = adapter_kind_names();
+  if (std::ranges::find(known, kind) != known.end()) return kind;
+  throw config_error("adapter_placement is \"" + kind + "\", one of " + listed(known) + " was expected");
 }
 
 GRAFT_INLINE void check_adapter(const adapter_options& o, const std::string& whose, index layers) {

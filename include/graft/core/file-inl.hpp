@@ -20,6 +20,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/utf8.hpp"
 
 namespace graft {
 
@@ -79,8 +80,7 @@ GRAFT_INLINE void refuse_stand_in(std::string_view start, const std::string& pat
   if (start.starts_with("version https://git-lfs.github.com/")) {
     throw format_error(path, "is a Git LFS pointer, a few lines in place of the file: run `git lfs pull` in its folder, or download it");
   }
-  std::string lower(start);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  const std::string lower = lower_ascii(start);
   const auto text = std::string_view(lower).substr(std::min(lower.find_first_not_of(" \r\n\t"), lower.size()));
   if (text.starts_with("<!doctype html") || text.starts_with("<html")) {
     throw format_error(path, "is a web page, not the file itself: the download brought a page about it; download it again");

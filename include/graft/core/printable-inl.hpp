@@ -31,11 +31,10 @@ namespace graft {
 
 GRAFT_INLINE std::string printable(std::string_view text, std::size_t limit) {
   if (text.size() > limit) {
-    const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };  // a character
     std::size_t head = limit / 2;
     std::size_t tail = text.size() - limit / 2;
-    for (int i = 0; i < 3 && head > 0 && inside(head); ++i) --head;
-    for (int i = 0; i < 3 && tail < text.size() && inside(tail); ++i) ++tail;
+    for (int i = 0; i < 3 && head > 0 && is_continuation_byte(text[head]); ++i) --head;
+    for (int i = 0; i < 3 && tail < text.size() && is_continuation_byte(text[tail]); ++i) ++tail;
     return printable(text.substr(0, head), head) + "..." + printable(text.substr(tail), text.size() - tail);
   }
   std::string out;
@@ -50,5 +49,7 @@ GRAFT_INLINE std::string printable(std::string_view text, std::size_t limit) {
   });
   return out;
 }
+
+GRAFT_INLINE std::string in_quotes(std::string_view text) { return '"' + printable(text, 60) + '"'; }
 
 }  // namespace graft

@@ -20,6 +20,9 @@ bool is_control(utf8proc_int32_t c);
 /// stays as it is. Of more than LIMIT bytes the middle is left out: "aaa...zzz".
 std::string printable(std::string_view text, std::size_t limit = 300);
 
+/// The beginning and end of TEXT, printable, in quotation marks.
+std::string in_quotes(std::string_view text);
+
 }  // namespace graft
 
 #if !defined(GRAFT_COMPILED)

@@ -9,6 +9,21 @@
 #include <string>
 #include <string_view>
 
+namespace graft {
+
+/// Whether BYTE, of UTF-8 text, begins no character.
+inline bool is_continuation_byte(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
+
+/// With a, ..., z for A, ..., Z.
+inline char lower_ascii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+inline std::string lower_ascii(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = lower_ascii(c);
+  return lower;
+}
+
+}  // namespace graft
+
 namespace graft::detail {
 
 inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
@@ -63,7 +78,7 @@ void for_each_code_point(std::string_view text, Visit visit) {
 /// How many code points TEXT, valid UTF-8, has.
 inline std::size_t count_code_points(std::string_view text) {
   std::size_t count = 0;
-  for (const char byte : text) count += (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+  for (const char byte : text) count += !is_continuation_byte(byte);
   return count;
 }
 

@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/fnv1a.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/data/conll.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/sampler.hpp"
@@ -43,11 +44,11 @@ GRAFT_INLINE task with_tags_of(const task& t, std::span<const example> rows, con
         of_words.contains(row.tags[0]))
       continue;
     throw format_error::at_line(path, row.line,
-                                "begins with a \"#\", whose tag, " + detail::quoted(row.tags[0]) +
+                                "begins with a \"#\", whose tag, " + in_quotes(row.tags[0]) +
                                     ", no other word has: comments (#) are not read: take them out, or list \"labels\" in the task");
   }
   if (all.size() < 2) {
-    throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + detail::quoted(*all.begin()) + " alone") +
+    throw format_error(path, "has " + std::string(all.empty() ? "no tags" : "the tag " + in_quotes(*all.begin()) + " alone") +
                                  ", two or more different ones were expected");
   }
   task named = custom_task(t.name, t.kind, {all.begin(), all.end()});

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/text_list.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/example_reader.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"

@@ -13,12 +13,6 @@
 
 namespace graft::detail {
 
-GRAFT_INLINE std::string lower_ascii(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
 GRAFT_INLINE bool is_passed_over(std::string_view field) { return is_among(passed_over_fields, lower_ascii(field)); }
 
 GRAFT_INLINE std::string meaning_of(std::string_view field) {

@@ -63,8 +63,6 @@ inline constexpr other_name other_names[] = {
     {"input_mask", "attention_mask"},
 };
 
-std::string lower_ascii(std::string_view text);
-
 template <class Names>
 bool is_among(const Names& names, std::string_view name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);

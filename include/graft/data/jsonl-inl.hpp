@@ -9,6 +9,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
 #include "graft/data/tags.hpp"
@@ -64,7 +65,7 @@ GRAFT_INLINE std::string joined_labels(const json& list, const std::string& wher
     if (label.empty() || label.find(',') != label.npos) {
       throw format_error(where, "label " + shown(one) + " in a list is empty or holds a comma, which stands between labels here");
     }
-    all += (all.empty() ? "" : ",") + label;
+    add_to_list(all, label, ",");
   }
   return all;
 }

@@ -13,6 +13,8 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/data/jsonl.hpp"
 #include "graft/data/tags.hpp"
@@ -26,11 +28,7 @@ GRAFT_INLINE index task::num_labels() const { return kind == task_kind::regressi
 
 }  // namespace graft
 
-namespace graft::detail {
-
-GRAFT_INLINE std::string quoted(const std::string& text) { return '"' + printable(text, 60) + '"'; }
-
-}  // namespace graft::detail
+namespace graft::detail {}  // namespace graft::detail
 
 namespace graft {
 
@@ -38,10 +36,10 @@ GRAFT_INLINE void check_labels(const std::vector<std::string>& labels, const std
   std::vector<std::string> sorted = labels;
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end()) throw format_error(path, '"' + field + "\" has " + detail::quoted(*twice) + " twice");
+  if (twice != sorted.end()) throw format_error(path, '"' + field + "\" has " + in_quotes(*twice) + " twice");
   for (const std::string& label : labels) {
     if (printable(label, label.size()) == label) continue;
-    throw format_error(path, '"' + field + "\" has " + detail::quoted(label) + ", with a character that cannot be seen: take it out");
+    throw format_error(path, '"' + field + "\" has " + in_quotes(label) + ", with a character that cannot be seen: take it out");
   }
 }
 
@@ -156,13 +154,13 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     const bool several = found->second == task_kind::multi_label;
     const bool tags = found->second == task_kind::token_classification;
     if (kind != "regression" && !(tags && !object.contains("labels")) && (labels.size() < (several ? 1 : 2) || twice)) {
-      throw format_error(path, "\"labels\" is [" + detail::listed(labels, detail::quoted) + "], " + (several ? "one" : "two") +
+      throw format_error(path, "\"labels\" is [" + listed(labels, in_quotes) + "], " + (several ? "one" : "two") +
                                    " or more different ones were expected");
     }
     for (const std::string& label : labels) {
       if (!several || (label.find(',') == label.npos && detail::without_spaces(label) == label && !label.empty())) continue;
       throw format_error(path,
-                         "\"labels\" has " + detail::quoted(label) +
+                         "\"labels\" has " + in_quotes(label) +
                              ": where several hold at once they stand between commas, a name without commas, and spaces around it, was "
                              "expected");
     }
@@ -186,7 +184,7 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
     const auto found = std::find_if(known.begin(), known.end(), [&](const task& t) { return t.name == name; });
     if (found == known.end()) {
       throw format_error(path, "\"task\" is \"" + printable(name, 60) + "\", expected one of " +
-                                   detail::listed(known, [](const task& t) { return t.name; }) + ", custom");
+                                   listed(known, [](const task& t) { return t.name; }) + ", custom");
     }
     config.task = *found;
   }
@@ -194,7 +192,7 @@ GRAFT_INLINE task_config read_task_config(const std::string& path) {
   for (const auto& [split, file] : required<std::map<std::string, std::string>>(object, "paths", path)) {
     if (std::none_of(splits.begin(), splits.end(), [&wanted = split](const task_split& s) { return s.name == wanted; })) {
       throw format_error(path, "\"paths\" has \"" + printable(split, 60) + "\", expected some of " +
-                                   detail::listed(splits, [](const task_split& s) { return s.name; }));
+                                   listed(splits, [](const task_split& s) { return s.name; }));
     }
     config.paths[split] = resolve_path(file, path);
   }
@@ -223,8 +221,7 @@ namespace graft::detail {
 /// "sst2" for "SST-2" and "sst_2".
 GRAFT_INLINE std::string bare_name(const std::string& name) {
   std::string bare;
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') bare += static_cast<char>(c - 'A' + 'a');
+  for (const char c : lower_ascii(name)) {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) bare += c;
   }
   return bare;
@@ -282,7 +279,7 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
         config.paths[split.name] = file.string();
         used.push_back(file.filename().string());
       }
-      if (!config.paths.contains(split.name)) absent += (absent.empty() ? "" : ", ") + split.stem + ".tsv";
+      if (!config.paths.contains(split.name)) add_to_list(absent, split.stem + ".tsv");
     }
     const bool no_train = !config.paths.contains("train"), no_val = !config.paths.contains("val");
     if (fs::is_directory(root / task_folder, none) && !absent.empty()) {
@@ -317,9 +314,9 @@ GRAFT_INLINE glue_folder find_glue_tasks(const std::string& folder) {
     const bool one_task = fs::exists(root / "train.tsv", none) || fs::exists(root / "dev.tsv", none);
     throw format_error(folder, std::string(fs::is_directory(root, none) ? "holds no GLUE files" : "is not a folder") +
                                    "; expected train.tsv, dev.tsv or test.tsv in at least one of its folders " +
-                                   detail::listed(glue_tasks(), [](const task& t) { return t.glue_folder; }) +
+                                   listed(glue_tasks(), [](const task& t) { return t.glue_folder; }) +
                                    (one_task ? "; it has train.tsv or dev.tsv itself: give the folder above it" : "") +
-                                   (found.notes.empty() ? "" : "; " + detail::listed(found.notes)));
+                                   (found.notes.empty() ? "" : "; " + listed(found.notes)));
   }
   return found;
 }
@@ -335,8 +332,8 @@ GRAFT_INLINE std::int32_t label_id(const task& task, const std::string& text, co
                                       [](const std::string& label) { return label.find_first_not_of("-0123456789") == std::string::npos; });
     throw format_error::at_line(
         path, line,
-        "label \"" + printable(text, 60) + "\", expected one of " + detail::listed(task.labels, detail::quoted) +
-            (meant ? "; write " + detail::quoted(whole) + " (a table's numbers become fractions where one of them is missing)" : "") +
+        "label \"" + printable(text, 60) + "\", expected one of " + listed(task.labels, in_quotes) +
+            (meant ? "; write " + in_quotes(whole) + " (a table's numbers become fractions where one of them is missing)" : "") +
             (number && !numbered ? "; which of them a number stands for differs between loaders, and is not guessed" : "") +
             detail::unseen_character(text) + hint);
   }
@@ -354,7 +351,7 @@ GRAFT_INLINE std::vector<std::int32_t> label_ids(const task& task, const std::st
   std::sort(ids.begin(), ids.end());
   if (const auto twice = std::adjacent_find(ids.begin(), ids.end()); twice != ids.end()) {
     throw format_error::at_line(path, line,
-                                "label " + detail::quoted(text) + " has " + detail::quoted(task.labels[static_cast<std::size_t>(*twice)]) +
+                                "label " + in_quotes(text) + " has " + in_quotes(task.labels[static_cast<std::size_t>(*twice)]) +
                                     " twice: the names of the labels that hold were expected, not 0 or 1 for each");
   }
   return ids;

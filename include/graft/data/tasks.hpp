@@ -2,7 +2,6 @@
 // What a task is (labels, columns, metrics), the nine GLUE tasks, and anyone's own.
 
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -52,20 +51,6 @@ struct task {
   /// C, the columns of the logits: classes, or 1 for regression.
   index num_labels() const;
 };
-
-namespace detail {
-
-/// "a, b, c" for error messages.
-template <class Range, class Text = std::identity>
-std::string listed(const Range& range, Text&& text = {}) {
-  std::string result;
-  for (const auto& item : range) result += (result.empty() ? "" : ", ") + text(item);
-  return result;
-}
-
-std::string quoted(const std::string& text);
-
-}  // namespace detail
 
 /// @throws format_error  one of LABELS, which came from FIELD of PATH, is there twice, or holds a character that would break the
 ///                       tables that answers stand in

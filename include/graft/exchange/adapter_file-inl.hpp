@@ -8,6 +8,7 @@
 #include "graft/adapters/invertible_adapter.hpp"
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapter_file.hpp"
@@ -235,13 +236,11 @@ GRAFT_INLINE std::string replace_first(std::string text, std::string_view from, 
 }
 
 GRAFT_INLINE tensor_source open_first(const std::string& folder, const std::vector<std::string>& names) {
-  std::string tried;
   for (const std::string& name : names) {
     const std::string path = (std::filesystem::path(folder) / name).string();
     if (is_there(path)) return open_weights(path);
-    tried += (tried.empty() ? "" : ", ") + name;
   }
-  throw format_error(folder, "holds no weights: none of " + tried + " is there");
+  throw format_error(folder, "holds no weights: none of " + listed(names) + " is there");
 }
 
 GRAFT_INLINE void make_folder_of(const std::string& path) {

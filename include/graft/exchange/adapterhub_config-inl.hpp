@@ -10,6 +10,7 @@
 #include "graft/adapters/kind_names.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/data/fields.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub_config.hpp"

@@ -10,6 +10,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_config.hpp"
@@ -92,7 +93,7 @@ GRAFT_INLINE adapter_file read_adapterhub_setup(const std::string& folder, const
       if (tensor.find(".adapter.") == tensor.npos) return std::nullopt;  // its own head
       return detail::replace_first(tensor, ".adapter.", tensor_names::member + name + ".");
     });
-    fusion += (fusion.empty() ? "" : ",") + name;
+    add_to_list(fusion, name, ",");
   }
   if (const json more = setup.value("kwargs", json()); more.is_object()) fusion = optional<std::string>(more, "name", path, fusion);
   if (fusion.find_first_of("./") != fusion.npos)
@@ -155,7 +156,7 @@ GRAFT_INLINE void write_adapterhub_setup(const std::string& folder, const adapte
       return last && name.find(".multi_adapter.") == name.npos ? std::optional(name) : std::nullopt;  // the head
     });
     write_adapterhub((top / one.name).string(), alone, config, one.name, false);
-    fusion += (fusion.empty() ? "" : ",") + one.name;
+    add_to_list(fusion, one.name, ",");
     children.push_back({{"type", "single"}, {"children", {one.name}}});
   }
   torch_writer matrices;

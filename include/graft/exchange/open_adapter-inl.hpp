@@ -6,6 +6,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/adapterhub.hpp"

@@ -15,7 +15,9 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/encoder/trunk_tensors.hpp"
 #include "graft/exchange/config_fields.hpp"
@@ -153,7 +155,7 @@ GRAFT_INLINE tensor_source peft_tensors(const std::string& folder, const encoder
     if (simple && !is_wrapped(name)) plain.insert(*simple);
   }
   if (adapters.size() > 1) {
-    throw format_error(file.path(), "holds several adapters, " + listed(adapters, quoted) + ": save one of them alone");
+    throw format_error(file.path(), "holds several adapters, " + listed(adapters, in_quotes) + ": save one of them alone");
   }
   tensor_source inner(file.path()), all(file.path());
   inner.add_all(file, [&](const std::string& name) {

@@ -8,6 +8,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/exchange/checkpoint.hpp"
 #include "graft/exchange/open_adapter.hpp"
 #include "graft/exchange/start.hpp"
@@ -247,8 +248,7 @@ GRAFT_INLINE std::string head_start_text(const head_start& start, const model_de
   if (to.output == task_kind::regression) return "it is taken over";
   std::string taken, fresh;
   for (std::size_t i = 0; i < start.rows.size(); ++i) {
-    std::string& text = start.rows[i] ? taken : fresh;
-    text += (text.empty() ? "" : ", ") + to.labels[i];
+    add_to_list(start.rows[i] ? taken : fresh, to.labels[i]);
   }
   return "the rows of " + taken + " are taken over" + (fresh.empty() ? "" : ", those of " + fresh + " start fresh");
 }

@@ -10,6 +10,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/io/safetensors.hpp"
 #include "graft/io/torch_file.hpp"
 #include "graft/io/weights.hpp"
@@ -47,7 +48,7 @@ GRAFT_INLINE tensor_source open_weights(const std::string& path) {
          {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "model.p"}) {
       const std::string candidate = (std::filesystem::path(path) / name).string();
       if (is_there(candidate)) return open_weights(candidate);
-      tried += (tried.empty() ? "" : ", ") + std::string(name);
+      add_to_list(tried, name);
     }
     throw format_error(path, "holds no weights: none of " + tried + " is there" + detail::instead_of_weights(path));
   }

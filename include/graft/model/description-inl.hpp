@@ -10,6 +10,7 @@
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/model/description.hpp"
 
@@ -169,7 +170,7 @@ GRAFT_INLINE tuning_kind kind_of(const std::string& text, std::span<const tuning
   std::string known;
   for (const tuning_kind kind : among) {
     if (text == tuning_kind_name(kind)) return kind;
-    known += (known.empty() ? "" : ", ") + tuning_kind_name(kind);
+    add_to_list(known, tuning_kind_name(kind));
   }
   throw format_error(where, name + " is \"" + text + "\", one of " + known + " was expected");
 }

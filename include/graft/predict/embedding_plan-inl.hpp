@@ -7,6 +7,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/file.hpp"
 #include "graft/core/printable.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/predict/embedding_plan.hpp"
 
@@ -34,7 +35,7 @@ GRAFT_INLINE embedding_plan::embedding_plan(const embedding_options& o, const st
   } else if (const auto found = model.prompts.find(name); found != model.prompts.end()) {
     prompt = found->second;
   } else if (!o.prompt_name.empty()) {
-    const auto known = listed(model.prompts, [](const auto& one) { return quoted(one.first); });
+    const auto known = listed(model.prompts, [](const auto& one) { return in_quotes(one.first); });
     throw config_error("prompt_name is \"" + printable(name, 60) + "\", the model has " + (known.empty() ? "no prompts" : known));
   }
   if (!texts && !prompt.empty()) throw config_error("a prompt is to stand in front of texts, but rows bring their ids: ask for no prompt");

@@ -11,6 +11,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/core/threads.hpp"
 #include "graft/core/utf8.hpp"
 #include "graft/data/data_set.hpp"
@@ -300,7 +301,7 @@ GRAFT_INLINE answer said_by(const model_description& d, matrix<double> logits) {
   if (!regression && !d.sigmoid) a.label = d.labels[static_cast<std::size_t>(best)];
   for (std::size_t k = 0; k < numbers.size() && (regression || d.sigmoid); ++k) {
     if (!regression && numbers[k] < 0.5) continue;
-    a.label += (a.label.empty() ? "" : ",") + (regression ? fixed_text(numbers[k], 6) : d.labels[k]);
+    add_to_list(a.label, regression ? fixed_text(numbers[k], 6) : d.labels[k], ",");
   }
   return a;
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/text/added_tokens.hpp"
 #include "graft/text/unicode_forms.hpp"
 
@@ -34,7 +35,7 @@ GRAFT_INLINE const searched_token* token_finder::find(std::string_view text) con
 GRAFT_INLINE bool token_finder::stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
   const auto in_word = [&](std::size_t at) { return detail::is_word_character(detail::code_point_at(text, at).value); };
   std::size_t before = begin;
-  while (before > 0 && (static_cast<unsigned char>(text[--before]) & 0xc0) == 0x80) continue;
+  while (before > 0 && is_continuation_byte(text[--before])) continue;
   return (begin == 0 || !in_word(before)) && (end == text.size() || !in_word(end));
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/text/json_section.hpp"
 
 namespace graft::detail {
@@ -17,8 +18,8 @@ GRAFT_INLINE json_section json_section::at(const std::string& field) const {
 GRAFT_INLINE void json_section::expect(const std::string& field, const std::vector<json>& values) const {
   const json& found = at(field).value;
   if (std::ranges::find(values, found) != values.end()) return;
-  std::string wanted;
-  for (const auto& one : values) wanted += (wanted.empty() ? "" : " or ") + shown(one);
+  const std::string wanted = listed(
+      values, [](const json& one) { return shown(one); }, " or ");
   // What may be long is named by its type.
   const std::string short_form = !found.is_structured()   ? shown(found)
                                  : found.contains("type") ? "of type " + shown(found["type"])

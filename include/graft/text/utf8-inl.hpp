@@ -2,6 +2,7 @@
 // Bodies of graft/text/utf8.hpp.
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/text/utf8.hpp"
 
 namespace graft {
@@ -35,7 +36,7 @@ GRAFT_INLINE std::string_view strip_left(std::string_view text, bool (*removed)(
 GRAFT_INLINE std::string_view strip_right(std::string_view text, bool (*removed)(std::int32_t)) {
   while (!text.empty()) {
     std::size_t last = text.size() - 1;
-    while (last > 0 && (static_cast<unsigned char>(text[last]) & 0xc0) == 0x80) --last;
+    while (last > 0 && is_continuation_byte(text[last])) --last;
     if (!removed(detail::code_point_at(text, last).value)) break;
     text.remove_suffix(text.size() - last);
   }

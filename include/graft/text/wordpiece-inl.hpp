@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/text/normalizer.hpp"
 #include "graft/text/unicode_forms.hpp"
 #include "graft/text/wordpiece.hpp"
@@ -49,9 +50,9 @@ GRAFT_INLINE wordpiece::wordpiece(vocabulary pieces, const wordpiece_settings& s
     }
   }
   for (std::int32_t value = 0; value < 128; ++value) {
-    const bool upper = settings.lower_case && value >= 'A' && value <= 'Z';
     char& entry = ascii_[static_cast<std::size_t>(value)];
-    entry = static_cast<char>(upper ? value + ('a' - 'A') : value);
+    entry = static_cast<char>(value);
+    if (settings.lower_case) entry = lower_ascii(entry);
     if (settings.clean_text && detail::is_white_space(value)) entry = ' ';
     if (settings.clean_text && detail::is_dropped(value, true)) entry = dropped;
   }
@@ -141,7 +142,7 @@ GRAFT_INLINE void wordpiece::normalize(std::int32_t value, std::string& buffer, 
 }
 
 GRAFT_INLINE void wordpiece::cut(std::string_view word, detail::piece_list out) const {
-  const auto starts_character = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
+  const auto starts_character = [](char byte) { return !is_continuation_byte(byte); };
   const std::size_t before = out.ids.size();
   const std::size_t most = settings_.max_input_chars_per_word;
   bool known = word.size() <= most || static_cast<std::size_t>(std::ranges::count_if(word, starts_character)) <= most;

@@ -6,6 +6,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/train/checkpoint.hpp"
 
@@ -16,7 +17,7 @@ GRAFT_INLINE std::string changed_since(const run_identity& before, const run_ide
   for (const auto& [name, value] : now) {
     const auto old = before.find(name);
     if (old == before.end() || old->second == value) continue;
-    text += (text.empty() ? "" : "; ") + name;
+    add_to_list(text, name, "; ");
     // Digests say nothing to a reader; what they are of has a name in words.
     text += name.find(' ') != std::string::npos
                 ? std::string(name.ends_with('s') ? " are not the same as then" : " is not the same as then")

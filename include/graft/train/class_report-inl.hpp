@@ -9,6 +9,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/tags.hpp"
 #include "graft/train/class_report.hpp"
@@ -135,22 +136,17 @@ GRAFT_INLINE std::vector<worst_row> worst_rows(const task& t, const_view<double>
   });
   const auto classes = predicted_classes(logits);
   const auto sets = predicted_label_sets(logits);
+  const auto label_of = [&](std::int32_t id) { return t.labels[static_cast<std::size_t>(id)]; };
   const auto text = [&](std::int32_t label, const std::vector<std::int32_t>& set, double number) {
     if (t.kind == task_kind::regression) return number_text(number);
-    if (t.kind == task_kind::classification) return t.labels[static_cast<std::size_t>(label)];
-    std::string all;
-    for (const std::int32_t c : set) all += (all.empty() ? "" : ",") + t.labels[static_cast<std::size_t>(c)];
-    return all;
+    if (t.kind == task_kind::classification) return label_of(label);
+    return listed(set, label_of, ",");
   };
   std::vector<worst_row> worst;
   if (t.kind == task_kind::token_classification) {
     const auto tags = predicted_tags(logits, rows);
-    const auto joined = [&](const std::vector<std::int32_t>& ids) {
-      std::string all;
-      for (const std::int32_t id : ids) all += (all.empty() ? "" : " ") + t.labels[static_cast<std::size_t>(id)];
-      return all;
-    };
-    for (const std::size_t r : std::span(order).first(count)) worst.push_back({r, losses[r], joined(rows[r].tags), joined(tags[r])});
+    for (const std::size_t r : std::span(order).first(count))
+      worst.push_back({r, losses[r], listed(rows[r].tags, label_of, " "), listed(tags[r], label_of, " ")});
     return worst;
   }
   for (std::size_t i = 0; i < count; ++i) {

@@ -10,7 +10,9 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
 #include "graft/core/json.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/core/range.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/train/class_weights.hpp"
 
 namespace graft::detail {
@@ -82,8 +84,7 @@ GRAFT_INLINE std::vector<double> parse_class_weights(const std::string& text, co
     const auto& [name, weight] = given[i];
     const auto found = list ? t.labels.begin() + static_cast<std::ptrdiff_t>(i) : std::find(t.labels.begin(), t.labels.end(), *name);
     if (found == t.labels.end()) {
-      throw config_error("class_weights names the label \"" + *name + "\", one of " + detail::listed(t.labels, detail::quoted) +
-                         " was expected");
+      throw config_error("class_weights names the label \"" + *name + "\", one of " + listed(t.labels, in_quotes) + " was expected");
     }
     check_range("class_weights", weight, ranges::class_weight);
     auto& of_label = by_label[static_cast<std::size_t>(found - t.labels.begin())];

@@ -7,6 +7,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/number_text.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/train/progress.hpp"
 
 namespace graft {
@@ -34,9 +35,8 @@ GRAFT_INLINE std::string format_progress(const progress_state& state, std::size_
   if (state.seconds_left) parts.push_back({2, format_duration(*state.seconds_left) + " left"});
 
   const auto joined = [&] {
-    std::string line;
-    for (const auto& each : parts) line += (line.empty() ? "" : "  ") + each.text;
-    return line;
+    return listed(
+        parts, [](const part& each) { return each.text; }, "  ");
   };
   std::string line = joined();
   while (line.size() > width && parts.size() > 1) {

@@ -3,6 +3,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/error.hpp"
+#include "graft/core/text_list.hpp"
 #include "graft/encoder/families/bert.hpp"
 #include "graft/encoder/families/deberta_v2.hpp"
 #include "graft/encoder/families/distilbert.hpp"
@@ -44,7 +45,7 @@ GRAFT_INLINE const model_family* family_of_type(std::string_view type) {
 GRAFT_INLINE std::string known_model_types() {
   std::string all;
   for (const model_family& one : model_families()) {
-    for (const auto& known : one.types) all += (all.empty() ? "" : ", ") + std::string(known.type);
+    for (const auto& known : one.types) add_to_list(all, known.type);
   }
   return all;
 }
