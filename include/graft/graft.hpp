@@ -32,7 +32,7 @@
 #include "graft/core/context.hpp"                 // what a call needs besides its arguments
 #include "graft/core/rank_group.hpp"              // processes that compute one thing together
 #include "graft/core/gradients.hpp"               // where a backward pass adds gradients
-#include "graft/core/workers.hpp"                 // units of work that threads take one by one
+#include "graft/core/workers.hpp"                 // units of work, or rows, that threads take one by one
 #include "graft/core/layer.hpp"                   // the contract of every layer, as concepts
 #include "graft/core/mapping.hpp"                 // which files are mapped into memory where
 #include "graft/core/file.hpp"                    // files read whole, mapped, or replaced in one step
@@ -146,6 +146,7 @@
 
 // heads: hidden states -> logits
 #include "graft/heads/head_options.hpp"             // what a head is made of
+#include "graft/heads/head_names.hpp"               // what its layers are called
 #include "graft/heads/sequence_classification.hpp"  // classes, or a number
 #include "graft/heads/pooling.hpp"                  // ways to make one vector of a text's tokens
 #include "graft/heads/sentence_embedding.hpp"       // them, and what may stand behind

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graft/encoder/config.hpp"
+#include "graft/heads/head_names.hpp"
 #include "graft/io/tensor_source.hpp"
 #include "graft/layers/tensor_names.hpp"
 #include "graft/model/description.hpp"
@@ -85,18 +86,6 @@ tensor_shapes prefix_tensors(const encoder_config& config, const prefix_options&
 
 /// Every LayerNorm of the encoder, the embeddings' too.
 tensor_shapes layer_norm_tensors(const encoder_config& config);
-
-/// The layers of the head: the first, and the last, with a row a label.
-struct head_names {
-  explicit head_names(const encoder_config& config);
-  /// The dense layer I, from 0 on.
-  std::string dense_layer(index i) const;
-  /// Whether TENSOR is the last layer's, or any layer's.
-  bool is_last(const std::string& tensor) const;
-  bool is_head(const std::string& tensor) const;
-
-  std::string dense, out_proj;  // the first and the last layer
-};
 
 /// The head over CLASSES of an encoder with CONFIG.
 tensor_shapes head_tensors(const encoder_config& config, index classes, const head_options& o = {});

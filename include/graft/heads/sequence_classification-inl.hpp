@@ -4,6 +4,7 @@
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
 #include "graft/encoder/families/families.hpp"
+#include "graft/heads/head_names.hpp"
 #include "graft/heads/sequence_classification.hpp"
 #include "graft/ops/activation.hpp"
 #include "graft/ops/dropout.hpp"
@@ -13,18 +14,16 @@ namespace graft {
 template <class P>
 sequence_classification<P>::sequence_classification(const encoder_config& c, index classes, std::uint64_t dropout_stream,
                                                     const head_options& o)
-    : out_proj(has_pooler(c) ? "classifier" : "classifier.out_proj", c.hidden_size, classes),
+    : out_proj(head_names(c).out_proj, c.hidden_size, classes),
       options_(o),
-      pretrained_dense_(has_pooler(c)),
+      pretrained_dense_(family_of(c.model_type).trunk_pooler),
       dropout_(o.tokens && family_of(c.model_type).head_dropout_for_texts_only ? c.hidden_dropout_prob
                                                                                : c.classifier_dropout.value_or(c.hidden_dropout_prob)),
       input_dropout_(c.pooler_dropout.value_or(family_of(c.model_type).drops_head_input ? dropout_ : 0)),
       dropout_stream_(dropout_stream) {
   check_range("the number of a head's dense layers", static_cast<double>(o.dense_layers), ranges::dense_layers);
   for (index i = 0; i < o.dense_layers; ++i) {
-    const std::string first = has_pooler(c) ? c.model_type + ".pooler.dense" : "classifier.dense";
-    dense.emplace_back(i == 0 ? first : "classifier.dense_" + std::to_string(i + 1), c.hidden_size, c.hidden_size, parameter_role::weight,
-                       c.classifier_bias);
+    dense.emplace_back(head_names(c).dense_layer(i), c.hidden_size, c.hidden_size, parameter_role::weight, c.classifier_bias);
   }
   if (family_of(c.model_type).normalizes_first && o.dense_layers > 0) {
     norm.emplace(c.model_type + ".pooler.norm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
@@ -65,11 +64,6 @@ void sequence_classification<P>::backward(const_view<real> dlogits, const saved&
     ops::dropout<real>(below_it, dropout(i), dropout_stream_ + i, rows_of::sequences, ctx);
     if (i > 0) d = below_it;
   }
-}
-
-template <class P>
-bool sequence_classification<P>::has_pooler(const encoder_config& c) {
-  return family_of(c.model_type).trunk_pooler;
 }
 
 #if defined(GRAFT_PRECISION)  // graft::compiled

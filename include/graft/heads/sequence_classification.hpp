@@ -59,7 +59,6 @@ class sequence_classification {
   std::optional<layer_norm<P>> norm;  // LN
 
  private:
-  static bool has_pooler(const encoder_config& c);
   activation act(std::size_t layer) const { return layer == 0 && options_.pooler ? activation::tanh : options_.act; }
   double dropout(std::size_t layer) const { return layer == 0 && !dense.empty() ? input_dropout_ : dropout_; }
 
