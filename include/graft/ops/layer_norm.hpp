@@ -14,16 +14,25 @@
 
 namespace graft::ops {
 
-/// xhat = (x - mu) r,   r = 1 / sqrt(var + eps), biased variance, for one row.   x, xhat (1, H), may be the same memory. Returns r. No
-/// number comes of a variance too large for T, of which zeros would look like an answer.
+/// mu and r = 1 / sqrt(var + eps) of a row, with the biased variance. No number comes of a variance too large for T, of which zeros would
+/// look like an answer.
+template <class T>
+struct row_statistics {
+  template <class Row>
+  row_statistics(const Row& x, T eps) : mean(x.mean()) {
+    const T variance = (x.array() - mean).square().sum() / T(x.size());
+    r = T(1) / std::sqrt(variance + eps) + (variance - variance);
+  }
+
+  T mean, r;
+};
+
+/// xhat = (x - mu) r for one row.   x, xhat (1, H), may be the same memory. Returns r.
 template <class T, class In, class Out>
 T normalize_row(const In& x, Out&& xhat, T eps) {
-  const T mean = x.mean();
-  xhat.array() = x.array() - mean;
-  const T variance = xhat.squaredNorm() / T(x.size());
-  const T r = T(1) / std::sqrt(variance + eps) + (variance - variance);
-  xhat *= r;
-  return r;
+  const row_statistics<T> row(x, eps);
+  xhat.array() = (x.array() - row.mean) * row.r;
+  return row.r;
 }
 
 /// y = g xhat + b over rows of x, or of x + RESIDUAL where that has rows;   x, y (N, H), g, b (1, H).   xhat (N, H), which may be kept in a

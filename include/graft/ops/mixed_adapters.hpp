@@ -61,19 +61,6 @@ std::span<const packed_b<P>> packed_weights(std::span<const mixed_branch<P>> bra
   return all;
 }
 
-/// mu and r = 1 / sqrt(var + eps) of a row, for who does not store it normalized; to rounding as normalize_row has them, and NaN where the
-/// variance is too large.
-template <class T>
-struct row_statistics {
-  template <class Row>
-  row_statistics(const Row& x, T eps) : mean(x.mean()) {
-    const T variance = (x.array() - mean).square().sum() / T(x.size());
-    r = T(1) / std::sqrt(variance + eps) + (variance - variance);
-  }
-
-  T mean, r;
-};
-
 inline constexpr index mixed_block = 64;  // rows: enough for products, few enough that what is computed of them stays in cache
 
 /// What all threads work in, in scratch memory: each at a tile of rows, a branch at a time, which goes over its blocks.
@@ -207,7 +194,7 @@ void mixed_adapters_forward(const_view<typename P::real> h, const_view<typename 
         for (index r = 0; r < n; ++r) {
           const real *u = work.u.row_data(r), *gain = b.gain.data(), *shift = b.shift.data();
           real* to = c.row_data(at + r);
-          const detail::row_statistics<real> norm(work.u.row(r), b.eps);
+          const row_statistics<real> norm(work.u.row(r), b.eps);
           if (s != nullptr) norms.row(at + r).segment(2 * static_cast<index>(k), 2) << norm.mean, norm.r;
 #pragma omp simd
           for (index i = 0; i < width; ++i) to[i] += weight * ((u[i] - norm.mean) * norm.r * gain[i] + shift[i]);
