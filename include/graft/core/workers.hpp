@@ -50,4 +50,26 @@ void for_each_unit(index count, context& ctx, F&& f) {
   if (failure) std::rethrow_exception(failure);
 }
 
+/// Calls f(row) for every row of 0 .. COUNT - 1, on THREADS threads, which take some rows at a time.
+/// @throws what f throws, of the first row that fails, whatever the number of threads; later ones need not be done then
+template <class F>
+void for_each_row(index count, int threads, F&& f) {
+  std::atomic<index> failed = count;
+  std::exception_ptr failure;
+#pragma omp parallel for schedule(dynamic, 32) num_threads(threads)
+  for (index row = 0; row < count; ++row) {
+    if (row > failed) continue;
+    try {
+      f(row);
+    } catch (...) {
+#pragma omp critical(graft_row_failed)
+      if (row < failed) {
+        failed = row;
+        failure = std::current_exception();
+      }
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 }  // namespace graft

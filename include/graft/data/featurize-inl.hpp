@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <type_traits>
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/threads.hpp"
 #include "graft/core/utf8.hpp"
+#include "graft/core/workers.hpp"
 #include "graft/data/featurize.hpp"
 #include "graft/data/tags.hpp"
 #include "graft/text/tokenizer.hpp"
@@ -171,29 +171,14 @@ std::vector<features> featurize_rows(std::span<const example> rows, const Source
     }
     return featurize(row, source, max_seq_length);
   };
-  std::atomic<index> failed = count;  // the first row that failed so far; later ones need no work
-  std::exception_ptr failure;
-#pragma omp parallel for schedule(dynamic, 32) num_threads(usable_threads(threads))
-  for (index row = 0; row < count; ++row) {
-    if (row > failed) continue;
+  for_each_row(count, usable_threads(threads), [&](index row) {
     try {
       results[static_cast<std::size_t>(row)] = features_of(rows[static_cast<std::size_t>(row)]);
-      if (++done % 256 == 0 && progress && omp_get_thread_num() == 0) progress(done, count);
-    } catch (...) {
-#pragma omp critical(graft_featurize_failure)
-      if (row < failed) {
-        failed = row;
-        failure = std::current_exception();
-      }
-    }
-  }
-  if (failure) {
-    try {
-      std::rethrow_exception(failure);
     } catch (const error& reason) {
-      throw row_error(failed, reason.what());
+      throw row_error(row, reason.what());
     }
-  }
+    if (++done % 256 == 0 && progress && omp_get_thread_num() == 0) progress(done, count);
+  });
   if (progress) progress(count, count);
   return results;
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -14,6 +13,7 @@
 #include "graft/core/text_list.hpp"
 #include "graft/core/threads.hpp"
 #include "graft/core/utf8.hpp"
+#include "graft/core/workers.hpp"
 #include "graft/data/data_set.hpp"
 #include "graft/data/tags.hpp"
 #include "graft/encoder/families/families.hpp"
@@ -258,10 +258,9 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
   const known_ids known = known_ids_of(config);
   const bool several = parts.size() > (own_head ? 2 : 1);
   std::vector<features> ready(rows.size());
-  std::exception_ptr failure;  // that is no fault of a row
-#pragma omp parallel for schedule(dynamic, 32) num_threads(threads)
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (!answers[i].error.empty()) continue;
+  for_each_row(std::ssize(rows), threads, [&](index row) {
+    const auto i = static_cast<std::size_t>(row);
+    if (!answers[i].error.empty()) return;
     try {
       const part* const tuned = find(answers[i].adapter);  // null: the bare encoder
       const bool one_separator = tuned == nullptr || tuned->description.one_separator;
@@ -278,12 +277,8 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
       }
     } catch (const error& refused) {
       answers[i].error = refused.what() + (several ? "; asked was " + called(answers[i].adapter) : "");
-    } catch (...) {
-#pragma omp critical(graft_featurize_failure)
-      failure = std::current_exception();
     }
-  }
-  if (failure) std::rethrow_exception(failure);
+  });
   return ready;
 }
 
