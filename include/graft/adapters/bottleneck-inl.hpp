@@ -27,7 +27,7 @@ template <class P>
 void bottleneck<P>::update_blocks(const_view<real> h, saved* s, context& ctx, block_function<P> f) const {
   scratch::mark mark(ctx.memory);
   view<operand> z = s != nullptr ? s->z.resize(h.rows(), size()) : view<operand>(nullptr, 0, 0);
-  const auto t = up_project.input(h.rows(), ctx);
+  const auto t = product_input<P>::take(h.rows(), up_project.in(), ctx);
   down_project.product(h, part_of(s, &saved::down), ctx, ops::store{z}, ops::activate{activation_},
                        ops::store{up_project.saved_input(part_of(s, &saved::up), h.rows())}, ops::store{t});
   const ops::matrix_dropout<real> mask(dropout, h.cols(), ctx);
@@ -46,7 +46,7 @@ void bottleneck<P>::update_backward(const_view<real> dy, const saved& s, real sk
   const const_view<real> du = as_it_is ? dy : const_view<real>(scaled);  // of U / (m s)
   up_project.accumulate_gradients(du, s.up, ctx);
   if (dh == nullptr && !trains) return;
-  const auto dz = down_project.output_gradient(dy.rows(), ctx);
+  const auto dz = product_input<P>::take(dy.rows(), down_project.out(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dy.rows() : 0, size());
   up_project.product_back(du, s.up, ctx, ops::activate_backward{activation_, s.z.get()}, ops::store{dz_rows}, ops::store{dz});
   if (trains) down_project.accumulate_gradients(const_view<operand>(dz_rows), s.down, ctx);

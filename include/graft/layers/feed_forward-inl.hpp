@@ -12,7 +12,7 @@ void feed_forward<P>::forward(const_view<real> x, view<real> h, saved* s, contex
   if (options_.gated) return gated_forward(x, h, s, ctx);
   const index inner = options_.intermediate_size;
   const view<gelu_derivative> derivative = s != nullptr ? s->gelu_derivative.resize(x.rows(), inner) : view<gelu_derivative>(nullptr, 0, 0);
-  const auto t = output.input(x.rows(), ctx);
+  const auto t = product_input<P>::take(x.rows(), output.in(), ctx);
   const ops::matrix_dropout<real> mask(options_.hidden_dropout, options_.dropout_stream, ctx.rows(), options_.hidden_size, ctx);
   intermediate.product(x, part_of(s, &saved::intermediate), ctx, ops::activate{options_.act, derivative, output.multiplies_in_int8()},
                        ops::store{output.saved_input(part_of(s, &saved::output), x.rows())}, ops::store{t});
@@ -28,7 +28,7 @@ void feed_forward<P>::backward(const_view<real> dh, const saved& s, view<real>* 
   output.accumulate_gradients(const_view<real>(dprojected), s.output, ctx);
   const bool trains = is_trainable(intermediate);
   if (dx == nullptr && !trains) return;
-  const auto dz = intermediate.output_gradient(dh.rows(), ctx);
+  const auto dz = product_input<P>::take(dh.rows(), intermediate.out(), ctx);
   view<operand> dz_rows = ctx.memory.take<operand>(trains ? dh.rows() : 0, options_.intermediate_size);
   output.product_back(dprojected, s.output, ctx, ops::scale_by_derivative{s.gelu_derivative.get()}, ops::store{dz_rows}, ops::store{dz});
   if (trains) intermediate.accumulate_gradients(const_view<operand>(dz_rows), s.intermediate, ctx);

@@ -55,7 +55,7 @@ class linear {
     if (s != nullptr && needs_input()) convert_rows(x, s->x.resize(x.rows(), x.cols()), ctx.threads);
     products({this}, x, ctx, epilogues...);
   }
-  /// The same of an x that is kept already, or was stored by another product as `input` and as saved_input(s).
+  /// The same of an x that is kept already, or was stored by another product in a product_input and as saved_input(s).
   template <class... E>
   void product(const product_input<P>& x, context& ctx, const E&... epilogues) const {
     products({this}, x, ctx, epilogues...);
@@ -66,9 +66,6 @@ class linear {
     scratch::mark mark(ctx.memory);
     forward_blocks(layers, x, ctx, in_order<P>(epilogues...));
   }
-  /// For an x, or a dy, of ROWS, as another product may store it for this one.
-  product_input<P> input(index rows, context& ctx) const { return product_input<P>::take(rows, in(), ctx); }
-  product_input<P> output_gradient(index rows, context& ctx) const { return product_input<P>::take(rows, out(), ctx); }
   /// Where x is kept for backward; no rows: backward needs none, or s is null.
   view<operand> saved_input(saved* s, index rows) const {
     return s != nullptr && needs_input() ? s->x.resize(rows, in()) : view<operand>(nullptr, 0, 0);
