@@ -336,11 +336,11 @@ TEST_CASE("a part of a mapping leaves memory and comes again, what lies elsewher
   };
   CHECK(sum(all) == size * 'x');
   CHECK(resident_bytes(file.data()) == static_cast<long>(size));
-  file.rest(all.subspan(100, size / 2));
+  file.release_pages(all.subspan(100, size / 2));
   CHECK(resident_bytes(file.data()) <= static_cast<long>(size / 2 + 8192));
   CHECK(sum(all) == size * 'x');
 
-  file.rest(all);
+  file.release_pages(all);
   std::vector<std::byte> copied(size / 2);
   CHECK(file.copy(all.subspan(100, copied.size()), copied.data()));
   CHECK(sum(copied) == copied.size() * 'x');
@@ -348,7 +348,7 @@ TEST_CASE("a part of a mapping leaves memory and comes again, what lies elsewher
 
   const std::vector<std::byte> elsewhere(size, std::byte{'y'});
   CHECK_FALSE(file.holds(elsewhere));
-  file.rest(elsewhere);
+  file.release_pages(elsewhere);
   CHECK_FALSE(file.copy(elsewhere, copied.data()));
   CHECK(sum(elsewhere) == size * 'y');
   CHECK(file.holds(all));

@@ -57,8 +57,7 @@ TEST_CASE("a layer goes back no deeper than to what is trained, and keeps nothin
   graft_test::training_context ctx(offsets);
   const auto products = [&] {
     adapted_layer::saved s;
-    s.wants_dx = false;
-    layer.forward(x, y, &s, ctx);
+    layer.forward(x, y, &s, ctx, graft::rows_of::tokens, false);
     ctx.counters = {};
     layer.backward(dy, s, nullptr, ctx);
     return std::tuple{ctx.counters.products, !s.attention.kv.empty(), !s.feed.gelu_derivative.empty()};

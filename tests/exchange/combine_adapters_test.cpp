@@ -83,12 +83,12 @@ TEST_CASE("low-rank updates combine as their matrices, with B negated alone, or 
 
 TEST_CASE("the encoder's own tensors move from the encoder's, heads combine where they are over the same labels") {
   auto d = lora();
-  d.trained_beside = {"roberta.embeddings.LayerNorm.bias"};
+  d.modules_to_save = {"roberta.embeddings.LayerNorm.bias"};
   const auto a = scaled_adapter(d, 0.1F), b = scaled_adapter(d, 0.2F);
   const auto trunk = graft::open_model(golden + "model/model.safetensors", "roberta");
   CHECK_THROWS_WITH(graft::combine_adapters({a, b}, {1, 1}, combination::linear, roberta_config()), Contains("do not sum up to 1"));
   auto both = graft::combine_adapters({a, b}, {1, 1}, combination::linear, roberta_config(), &trunk);
-  const std::string name = d.trained_beside[0];
+  const std::string name = d.modules_to_save[0];
   CHECK(both.tensors.values<float>(name)[1] ==
         Approx(a.tensors.values<float>(name)[1] + b.tensors.values<float>(name)[1] - trunk.values<float>(name)[1]));
   graft::combine_heads(both, {a, b}, {0.25, 0.75}, roberta_config());

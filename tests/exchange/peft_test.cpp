@@ -26,7 +26,7 @@ graft::adapter_file peft_round_trip(const graft::adapter_file& a, const graft::e
   CHECK(is.lora.alphas == was.lora.alphas);
   CHECK(is.lora.dora == was.lora.dora);
   CHECK(is.lora.bias == was.lora.bias);
-  CHECK(is.trained_beside == was.trained_beside);
+  CHECK(is.modules_to_save == was.modules_to_save);
   CHECK(back.description.labels == a.description.labels);
   check_same(a.tensors, back.tensors);
   return back;
@@ -109,11 +109,12 @@ TEST_CASE("ranks, scales, biases, LayerNorms, lengths of rows and scales come ba
   dora.lora.dora = true;
   auto biases = lora();
   biases.lora.bias = true;
-  biases.trained_beside = {layer + "0.attention.self.key.bias", layer + "0.attention.self.query.bias", layer + "1.output.LayerNorm.weight"};
+  biases.modules_to_save = {layer + "0.attention.self.key.bias", layer + "0.attention.self.query.bias",
+                            layer + "1.output.LayerNorm.weight"};
   auto only = lora();
-  only.trained_beside = {layer + "0.attention.self.query.bias"};
+  only.modules_to_save = {layer + "0.attention.self.query.bias"};
   auto norms = lora();
-  for (const auto& [name, shape] : graft::layer_norm_tensors(roberta_config())) norms.trained_beside.push_back(name);
+  for (const auto& [name, shape] : graft::layer_norm_tensors(roberta_config())) norms.modules_to_save.push_back(name);
   auto head = lora();
   head.lora.targets.insert(head.lora.targets.begin(), {"classifier.dense", "classifier.out_proj"});
   auto scales = lora();

@@ -85,7 +85,7 @@ TEST_CASE("a prefix alone is trained without the gradient of its input, and a fr
   matrix<double> before(h);
   layer.forward(x, h, &frozen, ctx);
   CHECK(frozen.x.bytes() + frozen.prefix.z.bytes() == 0);
-  layer.prefix->settle(1);
+  layer.prefix->precompute(1);
   ctx.counters = {};
   layer.forward(x, h, nullptr, ctx);
   CHECK(ctx.counters.products == 5);  // query, key and value, output, and the gate: the network is computed once

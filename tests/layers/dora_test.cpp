@@ -78,12 +78,12 @@ TEST_CASE("what DoRA keeps of its product's factor is that of its parameters as 
   graft_test::randomize(*layer.dora, 2);
   const auto x = graft_test::random_matrix(6, 5, 3), dy = graft_test::random_matrix(6, 4, 4);
   const auto anew = both_ways(layer, x, dy);
-  const auto settle = [&] {
+  const auto precompute = [&] {
     graft::context ctx;
-    layer.dora->settle(layer.weight, ctx);
+    layer.dora->precompute(layer.weight, ctx);
     for (auto* p : {&layer.dora->by.a, &layer.dora->by.b}) graft::pack_weight<f64>(*p, true, 1);
   };
-  settle();
+  precompute();
   CHECK(layer.dora->magnitude.packed() != nullptr);
   const auto kept = both_ways(layer, x, dy);
   CHECK(kept.first == anew.first);
@@ -91,7 +91,7 @@ TEST_CASE("what DoRA keeps of its product's factor is that of its parameters as 
   for (auto* p : {&layer.dora->by.a, &layer.dora->by.b, &layer.dora->magnitude}) {
     p->edit()(0, 0) += 0.5;
     const auto other = both_ways(layer, x, dy);
-    settle();
+    precompute();
     CHECK(both_ways(layer, x, dy).first == other.first);
     CHECK(graft_test::largest_difference(other.first, kept.first) > 1e-3);
   }

@@ -98,16 +98,16 @@ TEST_CASE("gelu for 8 bits is as near as it says") {
   constexpr graft::index n = 4001;
   matrix<float> x(1, n), y(1, n);
   for (graft::index i = 0; i < n; ++i) x(0, i) = static_cast<float>(i - n / 2) * 0.01F;
-  graft::ops::near_gelu(x.data(), y.data(), n);
+  graft::ops::approximate_gelu(x.data(), y.data(), n);
   matrix<double> exact(1, n);
   graft::ops::activate_row<double>(graft::activation::gelu, x.cast<double>().eval().row(0), exact.row(0));
   CHECK((y.cast<double>() - exact).cwiseAbs().maxCoeff() <= 2e-4);
   x(0, 0) = std::numeric_limits<float>::quiet_NaN();
-  graft::ops::near_gelu(x.data(), x.data(), 1);
+  graft::ops::approximate_gelu(x.data(), x.data(), 1);
   CHECK(std::isnan(x(0, 0)));
   for (const float sign : {1.0F, -1.0F}) {
     x(0, 0) = sign * std::numeric_limits<float>::infinity();
-    graft::ops::near_gelu(x.data(), x.data(), 1);
+    graft::ops::approximate_gelu(x.data(), x.data(), 1);
     CHECK_FALSE(std::isfinite(x(0, 0)));
   }
 }

@@ -5,7 +5,7 @@
 
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
-#include "graft/exchange/original.hpp"
+#include "graft/exchange/nlprunners.hpp"
 #include "graft/exchange/peft.hpp"
 
 namespace graft::program {
@@ -34,7 +34,7 @@ void check_destination(const std::string& target, const std::vector<std::string>
 void write_form(const std::string& to, const std::string& target, const adapter_file& a, const encoder_config& config,
                 const tensor_source* trunk, const std::string& name, bool norms_beside) {
   if (to == "graft") write_adapter(target, a);
-  if (to == "original") write_original(target, a, config, trunk);
+  if (to == "original") write_nlprunners(target, a, config, trunk);
   if (to == "adapterhub" && a.description.kind == tuning_kind::multi_adapter) {
     write_adapterhub_setup(target, a, config);
   } else if (to == "adapterhub") {

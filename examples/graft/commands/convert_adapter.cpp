@@ -46,7 +46,7 @@ std::string summary(const model_description& d) {
   for (const std::string& target : d.kind == tuning_kind::ia3 ? d.ia3.targets : d.lora.targets) {
     if (d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3) text += " " + target;
   }
-  if (!d.trained_beside.empty()) text += "; " + std::to_string(d.trained_beside.size()) + " tensors of the encoder's own";
+  if (!d.modules_to_save.empty()) text += "; " + std::to_string(d.modules_to_save.size()) + " tensors of the encoder's own";
   if (d.output == task_kind::regression) return text + "; regression";
   text += d.labels.empty() ? "; no head" : "; labels";
   for (const std::string& label : d.labels) text += " " + label;

@@ -338,7 +338,7 @@ int answer_rows(question& q, const std::function<std::unique_ptr<answer_format>(
                            : !q.tuned.empty()       ? ""
                            : !model.names().empty() ? model.names().front()
                            : q.options.embedding    ? predictor::bare_trunk
-                                                    : predictor::own_head;
+                                                    : predictor::model_head;
   std::deque<example> again;  // the row at hand, for those who are still to be asked
   const bool table = q.several() && !q.options.embedding && !answers_for_words(model, q.adapter);
   const std::set<std::string> misplaced = table ? taggers(model) : std::set<std::string>();

@@ -54,7 +54,7 @@ bool tag_lines::is_error(std::string_view record) const {
 
 std::set<std::string> taggers(const predictor& model) {
   std::vector<std::string> names = model.names();
-  names.emplace_back(predictor::own_head);
+  names.emplace_back(predictor::model_head);
   std::set<std::string> found;
   for (const std::string& name : names) {
     try {

@@ -203,7 +203,7 @@ std::string amount(double value) {
 
 /// Flags that mean what is usual for the encoder where nothing is said.
 void settle_defaults(prepared_run& run) {
-  const bool first = family_of(run.config.model_type).normalizes_first;
+  const bool first = family_of(run.config.model_type).pre_norm;
   if (!run.flags.max_seq_length) run.flags.max_seq_length = std::min<index>(128, run.config.max_sequence_length());
   run.args["max_seq_length"] = run.max_seq_length = *run.flags.max_seq_length;
   if (run.flags.adapter_layer_norm.empty()) run.flags.adapter_layer_norm = first ? "frozen" : "trained";

@@ -26,8 +26,8 @@ class general_adapter {
   struct saved {
     typename layer_norm<P>::saved inner, before, after, norm;
     typename bottleneck<P>::saved module;
-    buffer<real> update;               // U
-    buffer<real> open, read, ungated;  // gating: sigmoid(t w^T + b) (N, 1), t, and what it closes on
+    buffer<real> update;                      // U
+    buffer<real> gate_values, read, ungated;  // gating: sigmoid(t w^T + b) (N, 1), t, and what it closes on
   };
 
   static bool stands_at(const adapter_options& o, site_location where) {
@@ -69,7 +69,7 @@ class general_adapter {
     const const_view<real> t = settings.is_parallel ? x : inner.rows() > 0 ? const_view<real>(inner) : h;
     view<real> u = take(true);
     update(t, u, s, ctx);
-    if (gate) close_gates(t, u, s, ctx);
+    if (gate) apply_gate(t, u, s, ctx);
     const bool early = settings.adapter_residual_before_ln && !settings.is_parallel;
     if (early) add_residual(t, h, x, u);
     if (after) after->forward(u, u, saved_part(&saved::after), ctx);
@@ -103,7 +103,7 @@ class general_adapter {
     to_t.setZero();
     if (input) to_t = d_residual;
 
-    if (gate) close_gates_backward(d, to_t, s, ctx);
+    if (gate) apply_gate_backward(d, to_t, s, ctx);
     view<real> d_read = take();
     update_backward(d, s, &d_read, ctx);
     to_t += d_read;
@@ -183,9 +183,9 @@ class general_adapter {
     }
   }
   /// u = g u
-  void close_gates(const_view<real> t, view<real> u, saved* s, context& ctx) const {
+  void apply_gate(const_view<real> t, view<real> u, saved* s, context& ctx) const {
     scratch::mark mark(ctx.memory);
-    view<real> open = s != nullptr ? s->open.resize(u.rows(), 1) : ctx.memory.take<real>(u.rows(), 1);
+    view<real> gate_values = s != nullptr ? s->gate_values.resize(u.rows(), 1) : ctx.memory.take<real>(u.rows(), 1);
     if (s != nullptr) {
       s->read.resize(t.rows(), t.cols()) = t;
       s->ungated.resize(u.rows(), u.cols()) = u;
@@ -193,22 +193,22 @@ class general_adapter {
     const const_view<real> w = gate->weight.value(), b = gate->bias.value();
     for_each_sequence(ctx, u.rows(), [&](index begin, index end) {
       real sum = 0;
-      for (index r = begin; r < end; ++r) sum += open(r, 0) = 1 / (1 + std::exp(-(t.row(r).dot(w.row(0)) + b(0, 0))));
+      for (index r = begin; r < end; ++r) sum += gate_values(r, 0) = 1 / (1 + std::exp(-(t.row(r).dot(w.row(0)) + b(0, 0))));
       for (index r = begin; r < end; ++r) u.row(r) *= sum / static_cast<real>(end - begin);
     });
   }
   /// d = g d, and what goes through g to t, w and b
-  void close_gates_backward(view<real> d, view<real> to_t, const saved& s, context& ctx) {
-    const const_view<real> open = s.open, t = s.read, u = s.ungated, w = gate->weight.value();
+  void apply_gate_backward(view<real> d, view<real> to_t, const saved& s, context& ctx) {
+    const const_view<real> gate_values = s.gate_values, t = s.read, u = s.ungated, w = gate->weight.value();
     for_each_sequence(ctx, d.rows(), [&](index begin, index end) {
       real sum = 0, dg = 0;
       for (index r = begin; r < end; ++r) {
-        sum += open(r, 0);
+        sum += gate_values(r, 0);
         dg += d.row(r).dot(u.row(r));
       }
       const real n = static_cast<real>(end - begin);
       for (index r = begin; r < end; ++r) {
-        const real dlogit = dg / n * open(r, 0) * (1 - open(r, 0));
+        const real dlogit = dg / n * gate_values(r, 0) * (1 - gate_values(r, 0));
         to_t.row(r) += dlogit * w.row(0);
         if (gate->weight.is_trained()) gradient_of(gate->weight, ctx).row(0) += dlogit * t.row(r);
         if (gate->bias.is_trained()) gradient_of(gate->bias, ctx)(0, 0) += dlogit;

@@ -140,7 +140,7 @@ GRAFT_INLINE bool mapped_file::holds(std::span<const std::byte> part) const noex
   return !part.empty() && begin >= start && begin - start < size_ && part.size() <= size_ - (begin - start);
 }
 
-GRAFT_INLINE void mapped_file::rest(std::span<const std::byte> part) const noexcept {
+GRAFT_INLINE void mapped_file::release_pages(std::span<const std::byte> part) const noexcept {
   if (!holds(part)) return;
   constexpr std::uintptr_t page = 4096;
   const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;

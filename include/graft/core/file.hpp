@@ -68,7 +68,7 @@ class mapped_file {
   /// Whether PART, not empty, lies in this mapping.
   bool holds(std::span<const std::byte> part) const noexcept;
   /// PART of this mapping is not needed for a while: its pages leave this process, and come again from the file when they are read.
-  void rest(std::span<const std::byte> part) const noexcept;
+  void release_pages(std::span<const std::byte> part) const noexcept;
   /// Copies PART of this mapping to TO without its pages coming into this process, and those around them. False: nothing was copied,
   /// as from a file of less than 32 MiB, or because it could not be read.
   bool copy(std::span<const std::byte> part, void* to) const noexcept;

@@ -137,12 +137,12 @@ class parameter {
     }
     auto& f = std::get<frozen>(state_);
     f.packed = std::move(forms);
-    rest();
+    release_pages();
   }
   /// The value is not read for a while: where it lies in a mapped file, its pages leave this process until then.
-  void rest() const {
+  void release_pages() const {
     if (const auto* numbers = file_numbers())
-      numbers->file->rest(std::as_bytes(std::span(numbers->data, static_cast<std::size_t>(size()))));
+      numbers->file->release_pages(std::as_bytes(std::span(numbers->data, static_cast<std::size_t>(size()))));
   }
   /// Row R, for one who reads few of many: where it lies, or, if it is long and in a mapped file, a copy in BUFFER (cols). With the row
   /// itself the pages around it would come into memory, and soon the whole table.

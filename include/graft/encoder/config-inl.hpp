@@ -16,7 +16,7 @@ GRAFT_INLINE index encoder_config::max_sequence_length() const {
   return family_of(model_type).positions_after_padding ? max_position_embeddings - pad_token_id - 1 : max_position_embeddings;
 }
 
-GRAFT_INLINE double encoder_config::site_norm_eps() const { return family_of(model_type).normalizes_first ? 0 : layer_norm_eps; }
+GRAFT_INLINE double encoder_config::site_norm_eps() const { return family_of(model_type).pre_norm ? 0 : layer_norm_eps; }
 
 GRAFT_INLINE std::string encoder_family(const std::string& name) {
   for (const model_family& one : model_families()) {

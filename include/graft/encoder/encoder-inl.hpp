@@ -34,19 +34,19 @@ void encoder<P, Site>::forward(const batch& b, view<real> y, saved* s, context& 
   }
   scratch::mark mark(ctx.memory);
   view<real> x = ctx.memory.take<real>(b.rows(), hidden_size_);
-  known ? read_known(b, x, ctx) : enter(b, x, lowest < 0 ? s : nullptr, ctx);
-  pass(first, depth, x, y, s, ctx, wanted);
+  known ? read_known(b, x, ctx) : embed(b, x, lowest < 0 ? s : nullptr, ctx);
+  run_layers(first, depth, x, y, s, ctx, wanted);
   if (last_norm) last_norm->forward(y, y, s != nullptr && lowest < depth ? &s->last_norm : nullptr, ctx);
 }
 
 template <class P, site Site>
-void encoder<P, Site>::enter(const batch& b, view<real> x, saved* s, context& ctx) const {
+void encoder<P, Site>::embed(const batch& b, view<real> x, saved* s, context& ctx) const {
   embedded.forward(b, x, s != nullptr ? &s->embedded : nullptr, ctx);
   if (invertible) invertible->forward(x, x, s != nullptr ? &s->coupled : nullptr, ctx);
 }
 
 template <class P, site Site>
-void encoder<P, Site>::pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
+void encoder<P, Site>::run_layers(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
   const index lowest = s != nullptr ? lowest_trainable() : 0;
   if (s != nullptr) {
     s->wanted = wanted;
@@ -55,9 +55,8 @@ void encoder<P, Site>::pass(index first, index last, view<real> x, view<real> y,
   const bool gathers = wanted == rows_of::sequences && (first == last || layers[static_cast<std::size_t>(last - 1)].reads_sequences());
   for (index l = first; l < last; ++l) {
     auto* layer_saved = s != nullptr && l >= lowest ? &s->layers[static_cast<std::size_t>(l)] : nullptr;
-    if (layer_saved != nullptr) layer_saved->wants_dx = l > lowest;
     const bool ends = l + 1 == last && !gathers;
-    layers[static_cast<std::size_t>(l)].forward(x, ends ? y : x, layer_saved, ctx, ends ? wanted : rows_of::tokens);
+    layers[static_cast<std::size_t>(l)].forward(x, ends ? y : x, layer_saved, ctx, ends ? wanted : rows_of::tokens, l > lowest);
   }
   if (gathers) {
     ops::gather_first_rows<real>(x, y, ctx);
@@ -73,8 +72,8 @@ void encoder<P, Site>::forward_below(const batch& b, index count, view<real> y, 
   });
   const auto training = ctx.without_dropout();
   const auto offsets = ctx.with_sequences(b.offsets);
-  enter(b, y, nullptr, ctx);
-  pass(0, count, y, y, nullptr, ctx);
+  embed(b, y, nullptr, ctx);
+  run_layers(0, count, y, y, nullptr, ctx);
 }
 
 template <class P, site Site>

@@ -52,8 +52,7 @@ class encoder {
       relative = std::make_shared<relative_positions<P>>(prefix + ".encoder", *o);
       for (auto& l : layers) l.attention.relative = relative;
     }
-    if (family_of(c.model_type).normalizes_first)
-      last_norm.emplace(prefix + ".encoder.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
+    if (family_of(c.model_type).pre_norm) last_norm.emplace(prefix + ".encoder.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
     if (family_of(c.model_type).positions == position_kind::rotary) add_rotary_positions(c);
   }
   index hidden_size() const { return hidden_size_; }
@@ -69,10 +68,10 @@ class encoder {
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
 
   /// The parts of forward, for callers that take some of the layers alone: what goes into the first of them, x_0 (N, H) ...
-  void enter(const batch& b, view<real> x, saved* s, context& ctx) const;
+  void embed(const batch& b, view<real> x, saved* s, context& ctx) const;
   /// ... and x (N, H), which goes into layer FIRST and is overwritten, behind the layers before LAST: y (WANTED, H), which may be x's
   /// memory where all tokens are wanted. The sequences are ctx.offsets'. The LayerNorm that ends the stack is the caller's.
-  void pass(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+  void run_layers(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
 
   template <class F>
   void for_each_parameter(F&& f) {

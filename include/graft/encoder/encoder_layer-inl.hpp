@@ -7,12 +7,12 @@
 namespace graft {
 
 template <class P, site Site>
-void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
+void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted, bool wants_dx) const {
   if (feed_norm) {
-    forward_first(x, y, s, ctx, wanted);
+    forward_pre_norm(x, y, s, ctx, wanted, wants_dx);
     return;
   }
-  const bool saves_attention = s != nullptr && (s->wants_dx || is_trainable(attention));
+  const bool saves_attention = s != nullptr && (wants_dx || is_trainable(attention));
   const bool saves_feed = s != nullptr && (saves_attention || is_trainable(attention_site) || is_trainable(feed));
   scratch::mark mark(ctx.memory);
   const bool all = wanted == rows_of::tokens;
@@ -31,7 +31,7 @@ void encoder_layer<P, Site>::forward(const_view<real> x, view<real> y, saved* s,
 template <class P, site Site>
 void encoder_layer<P, Site>::backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   if (feed_norm) {
-    backward_first(dy, s, dx, ctx);
+    backward_pre_norm(dy, s, dx, ctx);
     return;
   }
   const bool into_attention = dx != nullptr || is_trainable(attention);
@@ -52,8 +52,9 @@ void encoder_layer<P, Site>::backward(const_view<real> dy, const saved& s, view<
 }
 
 template <class P, site Site>
-void encoder_layer<P, Site>::forward_first(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const {
-  const bool saves_norm = s != nullptr && (s->wants_dx || (attention_norm && is_trainable(*attention_norm)));
+void encoder_layer<P, Site>::forward_pre_norm(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted,
+                                              bool wants_dx) const {
+  const bool saves_norm = s != nullptr && (wants_dx || (attention_norm && is_trainable(*attention_norm)));
   const bool saves_attention = saves_norm || (s != nullptr && is_trainable(attention));
   const bool saves_feed_norm = s != nullptr && (saves_attention || is_trainable(attention_site) || is_trainable(*feed_norm));
   const bool saves_feed = saves_feed_norm || (s != nullptr && is_trainable(feed));
@@ -79,7 +80,7 @@ void encoder_layer<P, Site>::forward_first(const_view<real> x, view<real> y, sav
 }
 
 template <class P, site Site>
-void encoder_layer<P, Site>::backward_first(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
+void encoder_layer<P, Site>::backward_pre_norm(const_view<real> dy, const saved& s, view<real>* dx, context& ctx) {
   const bool into_norm = dx != nullptr || (attention_norm && is_trainable(*attention_norm));
   const bool into_attention = into_norm || is_trainable(attention);
   const bool into_first_half = into_attention || is_trainable(attention_site);

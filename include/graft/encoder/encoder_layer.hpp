@@ -26,7 +26,6 @@ class encoder_layer {
  public:
   using real = typename P::real;
   struct saved {
-    bool wants_dx = true;  // set by the caller before forward: will backward be asked for dx?
     rows_of wanted = rows_of::tokens;
     typename self_attention<P>::saved attention;
     typename Site::saved attention_site;
@@ -45,12 +44,13 @@ class encoder_layer {
         attention_site(make_site(prefix + ".attention.output", sub_layer::attention)),
         feed(prefix, feed_options(c, dropout_stream + 2)),
         feed_site(make_site(prefix + ".output", sub_layer::feed_forward)) {
-    if (!family_of(c.model_type).normalizes_first) return;
+    if (!family_of(c.model_type).pre_norm) return;
     if (!first) attention_norm.emplace(prefix + ".attention.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
     feed_norm.emplace(prefix + ".intermediate.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
   }
 
-  void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
+  /// WANTS_DX: whether backward will be asked for dx.
+  void forward(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens, bool wants_dx = true) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
   /// Whether all tokens have to come through, whichever are wanted.
@@ -100,13 +100,13 @@ class encoder_layer {
   static typename feed_forward<P>::options feed_options(const encoder_config& c, std::uint64_t dropout_stream) {
     typename feed_forward<P>::options o{c.hidden_size, c.intermediate_size, c.hidden_dropout_prob, dropout_stream};
     if (!c.hidden_act.empty()) o.act = parse_activation(c.hidden_act);
-    o.gated = family_of(c.model_type).normalizes_first;
+    o.gated = family_of(c.model_type).pre_norm;
     o.biased = c.mlp_bias;
     o.inner_dropout = c.mlp_dropout;
     return o;
   }
-  void forward_first(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted) const;
-  void backward_first(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
+  void forward_pre_norm(const_view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted, bool wants_dx) const;
+  void backward_pre_norm(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 };
 
 }  // namespace graft

@@ -41,9 +41,9 @@ GRAFT_INLINE std::map<std::string, std::vector<index>> trunk_tensors(const encod
       for (const auto* part : {"query", "key", "value"}) linear(layer + "attention.self." + part, h, h);
     }
     linear(layer + "attention.output.dense", h, h, config.attention_bias);
-    linear(layer + "intermediate.dense", family.normalizes_first ? 2 * f : f, h, config.mlp_bias);
+    linear(layer + "intermediate.dense", family.pre_norm ? 2 * f : f, h, config.mlp_bias);
     linear(layer + "output.dense", h, f, config.mlp_bias);
-    if (family.normalizes_first) {
+    if (family.pre_norm) {
       if (n > 0) layer_norm(layer + "attention.LayerNorm", h);
       layer_norm(layer + "intermediate.LayerNorm", h);
     } else {
@@ -51,9 +51,9 @@ GRAFT_INLINE std::map<std::string, std::vector<index>> trunk_tensors(const encod
       layer_norm(layer + "output.LayerNorm", h);
     }
   }
-  if (family.normalizes_first) layer_norm(config.model_type + ".encoder.LayerNorm", h);
+  if (family.pre_norm) layer_norm(config.model_type + ".encoder.LayerNorm", h);
   if (family.trunk_pooler) linear(config.model_type + ".pooler.dense", h, h, config.classifier_bias);
-  if (family.trunk_pooler && family.normalizes_first) layer_norm(config.model_type + ".pooler.norm", h);
+  if (family.trunk_pooler && family.pre_norm) layer_norm(config.model_type + ".pooler.norm", h);
   return shapes;
 }
 

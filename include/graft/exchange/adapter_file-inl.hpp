@@ -180,7 +180,7 @@ GRAFT_INLINE index updated_classes(const encoder_config& config, const model_des
 GRAFT_INLINE tensor_shapes trained_trunk_shapes(const encoder_config& config, const model_description& d, const tensor_source& held) {
   tensor_shapes known = trunk_tensors(config), shapes;
   known.merge(head_tensors(config, updated_classes(config, d, held)));
-  for (const std::string& name : d.trained_beside) {
+  for (const std::string& name : d.modules_to_save) {
     const auto found = known.find(name);
     if (found == known.end()) throw format_error(held.path(), "says that '" + name + "' was trained, which the encoder does not have");
     shapes.insert(*found);

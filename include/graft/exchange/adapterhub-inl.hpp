@@ -186,7 +186,7 @@ GRAFT_INLINE void write_adapterhub(const std::string& folder, const adapter_file
   const bool bert = config.model_type == "bert";
   detail::adapterhub_head h{.name = name, .made = d.head};
   h.trunk_pooler = bert && d.head.dense_layers > 0 && !a.tensors.contains(head.dense + ".weight");
-  h.hf_names = family_of(config.model_type).normalizes_first;  // the library has no AdapterModel of it
+  h.hf_names = family_of(config.model_type).pre_norm;  // the library has no AdapterModel of it
   h.activated = d.head.act != activation::linear;
   if (a.has_head() && d.head.pooler && !h.trunk_pooler) {
     throw config_error(a.tensors.path() + ": its head has a pooler of its own below layers with " + activation_name(d.head.act) +

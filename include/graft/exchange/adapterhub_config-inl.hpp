@@ -319,7 +319,7 @@ GRAFT_INLINE adapterhub_head describe_head(const json& about, const encoder_conf
     h.made = tokens ? token_head(config) : usual_head(config);
   } else {
     const auto type = required<std::string>(given, "head_type", path);
-    if (family_of(config.model_type).normalizes_first) {
+    if (family_of(config.model_type).pre_norm) {
       throw format_error(path, "is a head of AdapterHub's own form, which is not computed around a " + config.model_type +
                                    ": that of ...ForSequenceClassification was expected");
     }

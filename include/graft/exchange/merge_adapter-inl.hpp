@@ -82,7 +82,7 @@ GRAFT_INLINE adapter_file merged_tensors(const tensor_source& base, const adapte
   if (!a.description.ia3.gates) merged.description.kind = tuning_kind::full;
   merged.description.lora = {};
   if (!a.description.ia3.gates) merged.description.ia3 = {};
-  merged.description.trained_beside = {};
+  merged.description.modules_to_save = {};
   std::vector<std::string> done;
   const auto add = [&](const std::string& name, const tensor_source& from, const matrix<double>& m) {
     const tensor_info& was = from.at(name);

@@ -78,7 +78,7 @@ GRAFT_INLINE mixed_member as_member(const std::string& name, const adapter_file&
     throw format_error(path, "was trained with the encoder's '" + one +
                                  "', for which a mix has no place: of the encoder LayerNorms at most were expected");
   };
-  for (const std::string& one : d.trained_beside) check_mixable(one);
+  for (const std::string& one : d.modules_to_save) check_mixable(one);
   if (fusion) {
     member.is.kind = tuning_kind::fusion;
     member.is.fused = d.mix.adapters;

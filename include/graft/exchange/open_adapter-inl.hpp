@@ -12,8 +12,8 @@
 #include "graft/exchange/adapterhub.hpp"
 #include "graft/exchange/adapterhub_setup.hpp"
 #include "graft/exchange/checkpoint.hpp"
+#include "graft/exchange/nlprunners.hpp"
 #include "graft/exchange/open_adapter.hpp"
-#include "graft/exchange/original.hpp"
 #include "graft/exchange/peft.hpp"
 #include "graft/io/weights.hpp"
 
@@ -118,13 +118,13 @@ namespace graft {
 GRAFT_INLINE adapter_file open_tuned(const std::string& path, const encoder_config& config) {
   tensor_source stored(path);
   if (auto found = detail::open_known(path, config, stored)) return *found;
-  return read_original(stored, config);
+  return read_nlprunners(stored, config);
 }
 
 GRAFT_INLINE adapter_file open_adapter(const std::string& path, const encoder_config& config) {
   if (auto found = detail::open_library_adapter(path, config)) return *found;
   const tensor_source stored = open_weights(detail::file_at(path));
-  if (!has_description(stored.metadata())) return read_original(stored, config);
+  if (!has_description(stored.metadata())) return read_nlprunners(stored, config);
   const model_description d = parse_description(stored.metadata(), stored.path());
   if (d.kind != tuning_kind::adapter && d.kind != tuning_kind::lora && d.kind != tuning_kind::ia3 && d.kind != tuning_kind::prefix)
     throw format_error(stored.path(),

@@ -422,7 +422,7 @@ GRAFT_INLINE adapter_file read_peft(const std::string& folder, const encoder_con
   if (d.num_labels() == 0) trainable.merge(head);
   for (const auto& [name, shape] : trainable) {
     const bool of_head = d.num_labels() > 0 && head.contains(name);
-    if (stored.contains(name) && !of_head) d.trained_beside.push_back(name);
+    if (stored.contains(name) && !of_head) d.modules_to_save.push_back(name);
   }
   adapter_file read{d, take_tensors(stored, adapter_tensors(config, d, stored)), copies};
   if (d.kind == tuning_kind::lora && d.lora.alpha == 0 && d.lora.alphas.empty() && !d.lora.dora)
@@ -489,7 +489,7 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
     if (module != "classifier" && module != family.name && a.tensors.contains(head.dense + ".weight")) saved.insert(saved.begin(), module);
   }
   if (a.tensors.contains("bert.pooler.dense.weight") && !updated("bert.pooler.dense")) saved.push_back("pooler");
-  for (const std::string& module : detail::saved_modules(d.trained_beside, config)) {
+  for (const std::string& module : detail::saved_modules(d.modules_to_save, config)) {
     if (module != "bert.pooler.dense") saved.push_back(in_files(module));
   }
   // `dense` alone would name layers of the head there, too.
@@ -524,12 +524,12 @@ GRAFT_INLINE void write_peft(const std::string& folder, const adapter_file& a, c
       return whole ? json(static_cast<index>(alpha)) : json(alpha);
     };
     const auto is_bias = [&](const std::string& name) {
-      return name.ends_with(".bias") && !detail::is_saved(name, detail::saved_modules(d.trained_beside, config));
+      return name.ends_with(".bias") && !detail::is_saved(name, detail::saved_modules(d.modules_to_save, config));
     };
     const auto of_update = [&](const std::string& name) { return updated(name.substr(0, name.rfind('.'))); };
-    const bool any = std::any_of(d.trained_beside.begin(), d.trained_beside.end(), is_bias);
-    const bool only =
-        std::all_of(d.trained_beside.begin(), d.trained_beside.end(), [&](const auto& name) { return !is_bias(name) || of_update(name); });
+    const bool any = std::any_of(d.modules_to_save.begin(), d.modules_to_save.end(), is_bias);
+    const bool only = std::all_of(d.modules_to_save.begin(), d.modules_to_save.end(),
+                                  [&](const auto& name) { return !is_bias(name) || of_update(name); });
     about["r"] = d.lora.r;
     about["lora_alpha"] = number(d.lora.alpha);
     about["target_modules"] = named;

@@ -210,7 +210,7 @@ __attribute__((target("avx2"))) float avx2_round_row(const segmented_row<T>& x, 
   return most / 127;
 }
 
-/// ROWS rows of one or two panels, four neighbours of a row broadcast.
+/// ROWS rows of one or two panels, four neighbors of a row broadcast.
 template <int Rows, int Panels>
 __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
                                                                             const float* bias, index depth, float* c, upcoming next) {
@@ -362,7 +362,7 @@ inline bool has_avx2_and_fma() { return __builtin_cpu_supports("avx2") != 0 && _
 #else
 #define GRAFT_DOTPROD __attribute__((target("arch=armv8.2-a+dotprod")))
 #endif
-/// Four rows of a panel: products of four neighbours K, which are lane K of the rows' registers. Text, as not all compilers have a
+/// Four rows of a panel: products of four neighbors K, which are lane K of the rows' registers. Text, as not all compilers have a
 /// function.
 template <int K>
 [[gnu::always_inline]] GRAFT_DOTPROD inline void neon_int8_step(const std::byte* b, const int8x16_t* rows, int32x4_t (*sum)[4]) {

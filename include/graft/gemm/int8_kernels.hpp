@@ -9,8 +9,8 @@
 
 namespace graft::detail {
 
-/// Rows are turned before they are rounded, 128 neighbours x at a time:   x' = x D H, D fixed signs, H the Hadamard matrix, H H^T = 128 I.
-/// So products of turned rows are 128 times those of the rows, and a number that is far larger than its neighbours is spread among them:
+/// Rows are turned before they are rounded, 128 neighbors x at a time:   x' = x D H, D fixed signs, H the Hadamard matrix, H H^T = 128 I.
+/// So products of turned rows are 128 times those of the rows, and a number that is far larger than its neighbors is spread among them:
 /// one scale fits the whole row.
 /// Source: Ashkboos et al. 2024 (QuaRot).
 inline constexpr index turned = 128;

@@ -14,7 +14,7 @@ GRAFT_INLINE head_options usual_head(const encoder_config& c) {
 
 GRAFT_INLINE head_options token_head(const encoder_config& c) {
   head_options o = usual_head(c);
-  o.dense_layers = family_of(c.model_type).normalizes_first ? 1 : 0;
+  o.dense_layers = family_of(c.model_type).pre_norm ? 1 : 0;
   o.tokens = true;
   return o;
 }

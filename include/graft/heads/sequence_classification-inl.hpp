@@ -25,7 +25,7 @@ sequence_classification<P>::sequence_classification(const encoder_config& c, ind
   for (index i = 0; i < o.dense_layers; ++i) {
     dense.emplace_back(head_names(c).dense_layer(i), c.hidden_size, c.hidden_size, parameter_role::weight, c.classifier_bias);
   }
-  if (family_of(c.model_type).normalizes_first && o.dense_layers > 0) {
+  if (family_of(c.model_type).pre_norm && o.dense_layers > 0) {
     norm.emplace(c.model_type + ".pooler.norm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
   }
 }

@@ -104,7 +104,7 @@ class tensor_source {
     if (file == nullptr) return std::nullopt;
     if (look) {
       check_finite(name);
-      file->rest(info.bytes);
+      file->release_pages(info.bytes);
     }
     return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
   }

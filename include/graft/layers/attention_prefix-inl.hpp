@@ -8,12 +8,12 @@
 namespace graft {
 
 template <class P>
-void attention_prefix<P>::settle(int threads) {
-  settled_.reset();
+void attention_prefix<P>::precompute(int threads) {
+  precomputed_.reset();
   if (network == nullptr || trains_network()) return;
   context ctx;
   ctx.threads = threads;
-  settled_ = std::make_shared<const matrix<real>>(values(nullptr, ctx));
+  precomputed_ = std::make_shared<const matrix<real>>(values(nullptr, ctx));
 }
 
 template <class P>
@@ -93,7 +93,7 @@ typename P::real attention_prefix<P>::backward(const_view<operand> dall, const_v
 template <class P>
 const_view<typename P::real> attention_prefix<P>::values(buffer<real>* saved_z, context& ctx) const {
   if (network == nullptr) return key_values->value();
-  if (settled_ && !trains_network()) return *settled_;
+  if (precomputed_ && !trains_network()) return *precomputed_;
   const linear<P>& down = network->down_project;
   view<real> p = ctx.memory.take<real>(length_, up_project->out());
   view<real> t = ctx.memory.take<real>(length_, down.out());

@@ -70,7 +70,7 @@ class attention_prefix {
   /// Whether a gradient needs x.
   bool needs_input() const { return gate && gate->needs_input(); }
   /// Computes what a frozen network makes once and for all; its parameters are not to be edited any more.
-  void settle(int threads);
+  void precompute(int threads);
 
   /// @param  x    (N, H) what the keys were made of      @param kv  (N, 2 H) keys beside values, sequences from ctx.offsets()
   /// @param[out] all  (N + B L, 2 H)
@@ -105,7 +105,7 @@ class attention_prefix {
 
   index length_;
   bool owns_network_;
-  std::shared_ptr<const matrix<real>> settled_;
+  std::shared_ptr<const matrix<real>> precomputed_;
 };
 
 /// @throws config_error  a number of O is out of range, or no layer of LAYERS is left

@@ -12,7 +12,7 @@ namespace graft {
 
 /// W' = g V, row by row,   V = W + s B A,   g_i = m_i / |V_i|:   what stands in W's place
 /// Backward, with D = dy^T x:  dm_i = <D_i, V_i> / |V_i|;   dB = s g D A^T;   dA = s B^T g D.   |V_i| is taken for a constant, as in PEFT.
-/// W' is computed anew from A, B and m wherever they changed; `settle` keeps it until one of them is edited.
+/// W' is computed anew from A, B and m wherever they changed; `precompute` keeps it until one of them is edited.
 /// @param  w  (O, I)            A (r, I), B (O, r), m (O)
 /// Saved: nothing; the caller keeps x.   Source: Liu et al. 2024, sections 4.1 and 4.3; PEFT's lora/dora.py.
 /// Tested: tests/layers/dora_test.cpp
@@ -40,12 +40,12 @@ class dora {
 
   /// W' in W's place.
   product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const {
-    if (settled() != nullptr) return {w.value(), op, settled()};
+    if (precomputed() != nullptr) return {w.value(), op, precomputed()};
     return {merged(w, ctx), op};
   }
   /// Computes W' for the products that come, until A, B or m is edited; the caller packs A and B, too.
-  void settle(const parameter<real>& w, context& ctx) {
-    if (settled() != nullptr) return;
+  void precompute(const parameter<real>& w, context& ctx) {
+    if (precomputed() != nullptr) return;
     scratch::mark mark(ctx.memory);
     pack_weight<P>(magnitude, merged(w, ctx), true, ctx.threads);
   }
@@ -84,7 +84,7 @@ class dora {
 
  private:
   /// W' as it was packed, if A, B and m are what they were then.
-  const packed_weight* settled() const { return by.a.packed() != nullptr && by.b.packed() != nullptr ? magnitude.packed() : nullptr; }
+  const packed_weight* precomputed() const { return by.a.packed() != nullptr && by.b.packed() != nullptr ? magnitude.packed() : nullptr; }
   /// V = V_i (1, I); returns |V_i|.
   real sum_row(const parameter<real>& w, index i, view<real> v) const {
     v = w.value().row(i);

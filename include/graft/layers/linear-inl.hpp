@@ -24,7 +24,7 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
                 [&] { return "weight " + shape_text(l.weight.shape()) + " needs " + std::to_string(l.in()) + " columns"; });
     terms& layer_terms = *new (&added[i]) terms{i == 0 ? 0 : added[i - 1].first + all[i - 1]->out(),
                                                 l.lora ? l.lora->project(rows, ctx) : none,
-                                                l.gate ? l.gate->open(rows, ctx) : none,
+                                                l.gate ? l.gate->gate_values(rows, ctx) : none,
                                                 {}};
     if (l.gate && l.lora) ops::scale_rows{layer_terms.gate}(0, 0, layer_terms.update);
     if (l.mix) layer_terms.mixed = l.mix->project(rows, l.weight, l.bias, ctx);

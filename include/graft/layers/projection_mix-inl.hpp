@@ -13,7 +13,7 @@ typename projection_mix<P>::terms projection_mix<P>::project(const product_input
   for (std::size_t i = 0; i < all.size(); ++i) {
     view<real>& projected = *new (&all[i]) view<real>(updates[i].by.project(x, ctx));
     projected *= mixed(0, updates[i].member);
-    if (updates[i].gate) ops::scale_rows{updates[i].gate->open(x, ctx)}(0, 0, projected);
+    if (updates[i].gate) ops::scale_rows{updates[i].gate->gate_values(x, ctx)}(0, 0, projected);
   }
   if (!touches_bias()) return {all};
   view<real> bias = ctx.memory.take<real>(1, b.cols());
@@ -28,7 +28,7 @@ typename projection_mix<P>::terms projection_mix<P>::project(const product_input
     for (index i = 0; s.changes_bias() && i < bias.cols(); ++i) bias(0, i) += w_k * s.in_weight(i) * b.value()(0, i);
     const auto gated_output = [&] {
       return ops::taken_product<P>(x, {scaled_weight(s, w, transpose::yes, ctx), scaled_bias(s, b, ctx)}, ctx, ops::scale<real>{w_k},
-                                   ops::scale_rows{s.gate->open(x, ctx)});
+                                   ops::scale_rows{s.gate->gate_values(x, ctx)});
     };
     new (&whole[k]) view<real>(s.gate ? gated_output() : view<real>(nullptr, 0, 0));
   }
@@ -48,7 +48,7 @@ typename projection_mix<P>::terms projection_mix<P>::project_back(const product_
     view<real>& back = *new (&all[i]) view<real>(u.by.project_back(dy, ctx));
     if (u.gate) {
       new (&gates[i]) view<real>(gate_gradient(u, rows, back, w_k, ctx));
-      ops::scale_rows{u.gate->open(rows, ctx)}(0, 0, back);
+      ops::scale_rows{u.gate->gate_values(rows, ctx)}(0, 0, back);
     }
     back *= w_k;
   }
@@ -59,7 +59,7 @@ typename projection_mix<P>::terms projection_mix<P>::project_back(const product_
     new (&back) view<real>(ops::taken_product<P>(dy, scaled_weight(s, w, transpose::no, ctx), ctx));
     const view<real> dz = gate_gradient(s, rows, x, dy, b, back, mixed(0, s.member), ctx);
     back *= mixed(0, s.member);
-    ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, back);
+    ops::scale_rows{s.gate->gate_values(rows, ctx)}(0, 0, back);
     back += dz.lazyProduct(s.gate->weight.value());
   }
   return {all, nullptr, gates, whole};
@@ -86,21 +86,21 @@ void projection_mix<P>::add_backward(const terms& t, view<real> block, index row
 template <class P>
 product_weight<P> projection_mix<P>::factor(const parameter<real>& w, transpose op, context& ctx) const {
   if (scales.empty()) return {w, op};
-  if (settled_ != nullptr) return {*settled_, op};
+  if (precomputed_ != nullptr) return {*precomputed_, op};
   view<real> scaled = ctx.memory.take<real>(w.rows(), w.cols());
   scale_weight(w.value(), weights->current(ctx), scaled, false, ctx.threads);
   return {scaled, op};
 }
 
 template <class P>
-void projection_mix<P>::settle(const parameter<real>& w, int threads) {
-  settled_.reset();
+void projection_mix<P>::precompute(const parameter<real>& w, int threads) {
+  precomputed_.reset();
   if (scales.empty() || w.is_trained() || needs_input()) return;
   context ctx;
   const auto scaled = std::make_shared<parameter<real>>(parameter<real>::factor(w.name, w.role, w.rows(), w.cols()));
   scale_weight(w.value(), weights->current(ctx), scaled->edit(), false, threads);
   pack_weight<P>(*scaled, true, threads);
-  settled_ = scaled;
+  precomputed_ = scaled;
 }
 
 template <class P>
@@ -206,7 +206,7 @@ void projection_mix<P>::accumulate_weight(update& u, const product_input<P>& x, 
   }
   if (!weights->v.is_trained() || u.by.scale() == real(0)) return;
   const view<real> projected = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
-  if (u.gate) ops::scale_rows{u.gate->open(x, ctx)}(0, 0, projected);
+  if (u.gate) ops::scale_rows{u.gate->gate_values(x, ctx)}(0, 0, projected);
   ops::sum_blocks<real>(projected.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
     for (index r = begin; r < end; ++r) sum(0, 0) += projected.row(r).dot(back.row(r)) / u.by.scale();
   });

@@ -82,7 +82,7 @@ class projection_mix {
   /// W', or W as it is without scales.
   product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const;
   /// Makes W' once and for all, where the mixing weights are frozen; nothing of this is to be edited any more.
-  void settle(const parameter<real>& w, int threads);
+  void precompute(const parameter<real>& w, int threads);
 
   /// Adds the gradients of the mixing weights, of what is trained of the members and, where there are scales, of W and B.
   template <class S, class X>
@@ -105,7 +105,7 @@ class projection_mix {
         scratch::mark member_mark(ctx.memory);
         view<real> opened = ctx.memory.take<real>(dy.rows(), dy.cols());
         convert_rows(dy, opened, ctx.threads);
-        ops::scale_rows{s.gate->open(rows, ctx)}(0, 0, opened);
+        ops::scale_rows{s.gate->gate_values(rows, ctx)}(0, 0, opened);
         db.setZero();
         ops::add_column_sum<real>(opened, db, ctx);
         ++ctx.counters.weight_gradient_products;
@@ -121,7 +121,7 @@ class projection_mix {
         scratch::mark member_mark(ctx.memory);
         const real w_k = mixed(0, u.member);
         accumulate_weight(u, rows, drows, db, w_k, dmixed.window(0, u.member, 1, 1), ctx);
-        u.by.accumulate_gradients(dy, x, ctx, w_k, u.gate ? u.gate->open(rows, ctx) : view<real>(nullptr, 0, 0));
+        u.by.accumulate_gradients(dy, x, ctx, w_k, u.gate ? u.gate->gate_values(rows, ctx) : view<real>(nullptr, 0, 0));
         if (u.gate && is_trainable(*u.gate))
           u.gate->accumulate_gradients(gate_gradient(u, rows, u.by.project_back(drows, ctx), w_k, ctx), x, ctx);
       }
@@ -186,7 +186,7 @@ class projection_mix {
   void accumulate_weight(update& u, const product_input<P>& x, const product_input<P>& dy, const_view<real> db, real mixed,
                          view<real> dmixed, context& ctx);
 
-  std::shared_ptr<const parameter<real>> settled_;
+  std::shared_ptr<const parameter<real>> precomputed_;
 };
 
 static_assert(parameterized<projection_mix<f64>>);

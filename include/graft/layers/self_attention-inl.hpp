@@ -149,9 +149,9 @@ auto self_attention<P>::score_numbers(bool trained, context& ctx) const -> ops::
 }
 
 template <class P>
-void self_attention<P>::settle(int threads) {
-  if (prefix) prefix->settle(threads);
-  settled_.reset();
+void self_attention<P>::precompute(int threads) {
+  if (prefix) prefix->precompute(threads);
+  precomputed_.reset();
   if (!disentangled() || trains_distances()) return;
   context ctx;
   ctx.threads = threads;
@@ -161,7 +161,7 @@ void self_attention<P>::settle(int threads) {
   view<real> vectors = ctx.memory.take<real>(rows, width);
   relative->vectors(0, vectors, nullptr, ctx);
   linear<P>::products({&key, &query}, vectors, ctx, ops::store{both});
-  settled_ = all;
+  precomputed_ = all;
 }
 
 template <class P>
@@ -188,8 +188,8 @@ auto self_attention<P>::distances_of(typename layer_norm<P>::saved* s, bool trai
     const const_view<operand> k = both.window(row, 0, o.keys ? count : 0, width), q = both.window(row, width, o.queries ? count : 0, width);
     return distances{first, vectors, {k, q, rows, longest, dkeys, dqueries}};
   };
-  const bool settled = settled_ && !trains_distances() && !(ctx.training() && o.dropout > 0);
-  if (settled) return made_of(const_view<real>(nullptr, 0, 0), settled_->get(), first);
+  const bool precomputed = precomputed_ && !trains_distances() && !(ctx.training() && o.dropout > 0);
+  if (precomputed) return made_of(const_view<real>(nullptr, 0, 0), precomputed_->get(), first);
   view<real> vectors = ctx.memory.take<real>(count, width);
   relative->vectors(first, vectors, s, ctx);
   drop_vectors(vectors, first, ctx);

@@ -96,13 +96,13 @@ class self_attention {
   }
 
   /// Computes what frozen parameters make once and for all; they are not to be edited any more.
-  void settle(int threads);
+  void precompute(int threads);
 
  private:
-  /// What the tokens' distances become in one call, in scratch memory but for what is settled.
+  /// What the tokens' distances become in one call, in scratch memory but for what is precomputed.
   struct distances {
     index first;               // row of the table
-    const_view<real> vectors;  // r, dropped out; none where they are settled
+    const_view<real> vectors;  // r, dropped out; none where they are precomputed
     ops::distance_vectors<P> scores;
   };
   /// TRAINED: with gradients, which are zero.
@@ -118,7 +118,7 @@ class self_attention {
   /// The way back to x of what the fused projection makes: from DQ, as many rows as q, and D (N, 3 H), whose first third it is to become.
   void fused_backward(const_view<operand> dq, view<operand> d, const saved& s, view<real>* dx, real beta, context& ctx);
   options options_;
-  std::shared_ptr<const buffer<operand>> settled_;  // keys beside queries of all rows of the table
+  std::shared_ptr<const buffer<operand>> precomputed_;  // keys beside queries of all rows of the table
 };
 
 static_assert(layer<self_attention<f64>> && layer<self_attention<f32>> && layer<self_attention<bf16>>);

@@ -28,7 +28,7 @@ class sequence_gate {
 
   /// g of each row's sequence (N, 1), in scratch memory.
   /// @throws shape_error  x has other rows than the sequences of CTX
-  view<real> open(const product_input<P>& x, context& ctx) const {
+  view<real> gate_values(const product_input<P>& x, context& ctx) const {
     view<real> g = sigmoids(x, ctx);
     for (index b = 0; b < ctx.sequences(); ++b) {
       view<real> sequence = g.window(ctx.first_row(b), 0, ctx.length(b), 1);

@@ -123,7 +123,7 @@ GRAFT_INLINE std::map<std::string, std::string> to_metadata(const model_descript
   if (d.kind == tuning_kind::lora) detail::add_lora(o, d.lora);
   if (d.kind == tuning_kind::prefix) detail::add_prefix(o, d.prefix);
   if (d.kind == tuning_kind::ia3) detail::add_ia3(o, d.ia3);
-  if (!d.trained_beside.empty()) o["trained_beside"] = d.trained_beside;
+  if (!d.modules_to_save.empty()) o["trained_beside"] = d.modules_to_save;
   if (d.kind == tuning_kind::multi_adapter) {
     detail::add_members(o, d.mix.adapters);
     o["include_base"] = d.mix.include_base;
@@ -368,7 +368,7 @@ GRAFT_INLINE model_description parse_description(const std::map<std::string, std
     d.mix = detail::mix_of(o, where);
     d.num_weight_sets = detail::integer_field(o, "num_weight_sets", where, -1, 1'000);
   }
-  d.trained_beside = optional<std::vector<std::string>>(o, "trained_beside", where, {});
+  d.modules_to_save = optional<std::vector<std::string>>(o, "trained_beside", where, {});
   const bool may_lack_head =
       d.kind == tuning_kind::adapter || d.kind == tuning_kind::lora || d.kind == tuning_kind::ia3 || d.kind == tuning_kind::prefix;
   if (d.num_labels() < 1 && !may_lack_head) throw format_error(where, "has no labels");

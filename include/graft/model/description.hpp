@@ -20,19 +20,19 @@ struct model_description {
   std::vector<std::string> labels;               // in id order; empty for a regression of one number, and for what is tuned without a head
   bool labels_said = true;                       // if not, they are numbers that stand for whatever the file did not say
   std::optional<index> max_seq_length{};         // at which sequences were cut in training, where that is known
-  bool one_separator = false;                 // behind a single text, as transformers has it; if not, see featurize() in data/featurize.hpp
-  std::string trunk_fingerprint{};            // see fingerprint() in io/model_file.hpp; "": unknown
-  multi_adapter_options mix{};                // kind `multi_adapter`
-  index num_weight_sets = 1;                  // kind `multi_adapter`
-  adapter_options adapter{.size = 0};         // kind `adapter`
-  bool layer_norms_trained = true;            // kind `adapter`: if not, they are the trunk's, and not in the file
-  lora_options lora{};                        // kind `lora`
-  head_options head{};                        // what the head is made of, where there is one
-  bool as_trained = false;                    // of tags for words: texts are cut into words as in training, see featurize_words()
-  bool sigmoid = false;                       // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
-  prefix_options prefix{};                    // kind `prefix`
-  ia3_options ia3{};                          // kind `ia3`
-  std::vector<std::string> trained_beside{};  // kinds `lora`, `ia3`: tensors of the trunk that are in the file, too
+  bool one_separator = false;          // behind a single text, as transformers has it; if not, see featurize() in data/featurize.hpp
+  std::string trunk_fingerprint{};     // see fingerprint() in io/model_file.hpp; "": unknown
+  multi_adapter_options mix{};         // kind `multi_adapter`
+  index num_weight_sets = 1;           // kind `multi_adapter`
+  adapter_options adapter{.size = 0};  // kind `adapter`
+  bool layer_norms_trained = true;     // kind `adapter`: if not, they are the trunk's, and not in the file
+  lora_options lora{};                 // kind `lora`
+  head_options head{};                 // what the head is made of, where there is one
+  bool as_trained = false;             // of tags for words: texts are cut into words as in training, see featurize_words()
+  bool sigmoid = false;                // behind each logit: several labels may hold at once, a regression's number is in (0, 1)
+  prefix_options prefix{};             // kind `prefix`
+  ia3_options ia3{};                   // kind `ia3`
+  std::vector<std::string> modules_to_save{};  // kinds `lora`, `ia3`: tensors of the trunk that are in the file, too
 
   index num_labels() const;
 };

@@ -52,11 +52,11 @@ void pack_layers(M& model, index first, index last, bool backward, int threads) 
     if (model.trunk.int8) layer.for_each_projection([&](auto& one) { pack_int8(one, backward && l >= lowest, threads); });
     pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     layer.for_each_projection([&](auto& one) {
-      if (one.mix) one.mix->settle(one.weight, threads);
+      if (one.mix) one.mix->precompute(one.weight, threads);
     });
-    layer.attention.settle(threads);  // which multiplies by these
+    layer.attention.precompute(threads);  // which multiplies by these
     if (!layer.attention.mix) continue;
-    for (auto& member : layer.attention.mix->members) member.by.settle(threads);
+    for (auto& member : layer.attention.mix->members) member.by.precompute(threads);
   }
 }
 }  // namespace detail
@@ -77,7 +77,7 @@ template <class M>
 void pack_trained(M& model, context& ctx) {
   for (auto& l : model.trunk.layers) {
     l.for_each_projection([&](auto& one) {
-      if (one.dora) one.dora->settle(one.weight, ctx);
+      if (one.dora) one.dora->precompute(one.weight, ctx);
     });
   }
   model.for_each_parameter([&](auto& p) {

@@ -134,12 +134,12 @@ struct add_low_rank_backward {
   }
 };
 
-/// block = a(block). a' is kept in DERIVATIVES, which has the product's shape, or no rows: not kept. NEAR: as exact as 8 bits are.
+/// block = a(block). a' is kept in DERIVATIVES, which has the product's shape, or no rows: not kept. APPROXIMATE: as exact as 8 bits are.
 template <class S = std::uint8_t>
 struct activate {
   activation a;
   view<S> derivatives{nullptr, 0, 0};
-  bool near = false;
+  bool approximate = false;
 
   template <class T>
   void operator()(index row, index col, view<T> block) const {
@@ -148,8 +148,8 @@ struct activate {
       const bool dense = block.cols() == block.stride();  // many at once: none waits for the one before
       view<T> rows(block.data(), dense ? 1 : block.rows(), dense ? block.size() : block.cols(), dense ? block.size() : block.stride());
       for (index i = 0; i < rows.rows(); ++i) {
-        if (near && a == activation::gelu) {
-          near_gelu(rows.row_data(i), rows.row_data(i), rows.cols());
+        if (approximate && a == activation::gelu) {
+          approximate_gelu(rows.row_data(i), rows.row_data(i), rows.cols());
         } else {
           activate_row<T>(a, rows.row(i), rows.row(i));
         }

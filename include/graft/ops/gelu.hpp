@@ -14,7 +14,7 @@ namespace graft::ops {
 /// y = gelu(x) to 0.0002, for n numbers that are rounded to 8 bits next; y may be x's memory. Phi(x) = 1/2 + x p(x^2) to |x| = 4, p of
 /// degree 6 with Phi(4) = 1; 0 below -4, no number for an infinite one.
 template <class T>
-[[gnu::always_inline]] inline void near_gelu(const T* x, T* y, index n) {
+[[gnu::always_inline]] inline void approximate_gelu(const T* x, T* y, index n) {
   constexpr T p[] = {T(0.397870036),    T(-0.0645541376),   T(0.00876358112), T(-0.000812167224),
                      T(4.77619998e-05), T(-1.58874068e-06), T(2.25866606e-08)};
 #pragma omp simd

@@ -24,7 +24,7 @@ struct row_statistics {
     r = T(1) / std::sqrt(variance + eps) + (variance - variance);
   }
 
-  T mean, r;
+  T mean, r;  // mu, r
 };
 
 /// xhat = (x - mu) r for one row.   x, xhat (1, H), may be the same memory. Returns r.

@@ -47,12 +47,12 @@ GRAFT_INLINE predictor_base::predictor_base(const trunk_files& files, const pred
 
 GRAFT_INLINE void predictor_base::take_own_head(const trunk_files& files, const tensor_source& stored) {
   try {
-    own_head = read_own_head(stored, files, config);
+    model_head = read_own_head(stored, files, config);
   } catch (const format_error&) {  // it has none, or one of another kind: what is added may bring its own
     return;
   }
-  add_model(own_head->description, own_head->tensors);
-  parts.push_back({predictor::own_head, own_head->description});
+  add_model(model_head->description, model_head->tensors);
+  parts.push_back({predictor::model_head, model_head->description});
 }
 
 GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string& path) {
@@ -63,7 +63,7 @@ GRAFT_INLINE void predictor_base::add(const std::string& name, const std::string
   adapter_file file = open_tuned(path, config);
   check_trunk(file.description, encoder_fingerprint, path);
   check_encoder(file);
-  if (own_head) file = with_own_head(std::move(file), *own_head);
+  if (model_head) file = with_own_head(std::move(file), *model_head);
   if (!file.has_head() && !embedding) throw format_error(path, "has no head: it can stand in a mix, but cannot answer");
   const head_names names(config);
   const bool brings_pooler = file.tensors.contains(names.dense + ".weight");
@@ -90,20 +90,20 @@ GRAFT_INLINE auto predictor_base::find(const std::string& name) const -> const p
 
 GRAFT_INLINE auto predictor_base::usual() const -> const part* {
   if (parts.empty()) return nullptr;
-  return &parts[own_head && parts.size() > 1 ? 1 : 0];
+  return &parts[model_head && parts.size() > 1 ? 1 : 0];
 }
 
 GRAFT_INLINE std::string predictor_base::unknown(const std::string& name) const {
   std::string known;
-  for (std::size_t i = own_head ? 1 : 0; i < parts.size(); ++i) known += parts[i].name + ", ";
-  if (own_head) known += std::string(predictor::own_head) + ", ";
+  for (std::size_t i = model_head ? 1 : 0; i < parts.size(); ++i) known += parts[i].name + ", ";
+  if (model_head) known += std::string(predictor::model_head) + ", ";
   return "there is no adapter \"" + name + "\"; known: " + known + predictor::bare_trunk;
 }
 
 /// NAME, that of a part or of the bare encoder, in a sentence.
-GRAFT_INLINE std::string called(const std::string& name) {
+GRAFT_INLINE std::string display_name(const std::string& name) {
   if (name == predictor::bare_trunk) return "the bare encoder";
-  return name == predictor::own_head ? "the model's own head" : "the adapter \"" + name + "\"";
+  return name == predictor::model_head ? "the model's own head" : "the adapter \"" + name + "\"";
 }
 
 GRAFT_INLINE auto predictor_base::require(const std::string& name) const -> const part& {
@@ -256,7 +256,7 @@ GRAFT_INLINE std::vector<answer> predictor_base::predict_each(std::span<const ex
 GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const example> rows, std::vector<answer>& answers,
                                                              int threads) const {
   const known_ids known = known_ids_of(config);
-  const bool several = parts.size() > (own_head ? 2 : 1);
+  const bool several = parts.size() > (model_head ? 2 : 1);
   std::vector<features> ready(rows.size());
   for_each_row(std::ssize(rows), threads, [&](index row) {
     const auto i = static_cast<std::size_t>(row);
@@ -276,14 +276,14 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
         ready[i] = texts ? graft::featurize(rows[i], *texts, length, one_separator) : graft::featurize(rows[i], known, length);
       }
     } catch (const error& refused) {
-      answers[i].error = refused.what() + (several ? "; asked was " + called(answers[i].adapter) : "");
+      answers[i].error = refused.what() + (several ? "; asked was " + display_name(answers[i].adapter) : "");
     }
   });
   return ready;
 }
 
 /// What LOGITS say, of a model that D describes.
-GRAFT_INLINE answer said_by(const model_description& d, matrix<double> logits) {
+GRAFT_INLINE answer answer_from_logits(const model_description& d, matrix<double> logits) {
   answer a;
   const bool regression = d.output == task_kind::regression;
   a.logits.assign(logits.data(), logits.data() + logits.size());
@@ -314,7 +314,7 @@ GRAFT_INLINE answer predictor_base::answer_of(std::size_t by, const matrix<doubl
     } else if (d == nullptr) {
       a.hidden_state.assign(output.data(), output.data() + output.size());
     } else if (!d->head.tokens) {
-      a = said_by(*d, output);
+      a = answer_from_logits(*d, output);
     }
   } catch (const row_error& failure) {
     a.error = by == 0 ? "the encoder's answer is no finite number" : failure.reason();
@@ -361,7 +361,7 @@ GRAFT_INLINE void predictor::add(const std::string& name, const std::string& pat
 GRAFT_INLINE std::vector<std::string> predictor::names() const {
   std::vector<std::string> all;
   for (const auto& one : base_->parts) {
-    if (!base_->own_head || one.name != own_head) all.push_back(one.name);
+    if (!base_->model_head || one.name != model_head) all.push_back(one.name);
   }
   return all;
 }
@@ -376,8 +376,8 @@ GRAFT_INLINE index predictor::max_seq_length(const std::string& name) const {
 
 GRAFT_INLINE std::vector<std::string> predictor::notes() const {
   auto all = base_->notes;
-  if (base_->own_head && base_->parts.size() == 1) {
-    all.insert(all.end(), base_->own_head->notes.begin(), base_->own_head->notes.end());
+  if (base_->model_head && base_->parts.size() == 1) {
+    all.insert(all.end(), base_->model_head->notes.begin(), base_->model_head->notes.end());
   }
   if (base_->texts) all.insert(all.end(), base_->texts->notes().begin(), base_->texts->notes().end());
   return all;

@@ -67,7 +67,7 @@ struct predictor_options {
 class predictor {
  public:
   static constexpr const char* bare_trunk = "none";
-  static constexpr const char* own_head = "model";
+  static constexpr const char* model_head = "model";
 
   /// The model alone. Until something is added, the head answers that its files hold, if they do (read_own_head), else there are hidden
   /// states.

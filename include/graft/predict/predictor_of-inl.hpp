@@ -238,8 +238,8 @@ void predictor_of<P>::pass_shared(const climb& c, index from, index to, context&
     for (std::size_t i = first; i < last; ++i) b.add(row(i));
     view<real> x(c.states + c.first_row[c.shared[first]] * config.hidden_size, b.rows(), config.hidden_size);
     const auto offsets = worker.with_sequences(b.offsets);
-    if (from < 0) trunk_.trunk.enter(b, x, nullptr, worker);
-    trunk_.trunk.pass(std::max(from, index{0}), to, x, x, nullptr, worker);
+    if (from < 0) trunk_.trunk.embed(b, x, nullptr, worker);
+    trunk_.trunk.run_layers(std::max(from, index{0}), to, x, x, nullptr, worker);
   });
 }
 
@@ -271,7 +271,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
     if (start < 0 || ways_[model_number].shared < 0) {
       view<real> part_states = x.window(b.offsets[first], 0, part.rows(), width);
       const auto offsets = ctx.with_sequences(part.offsets);
-      with_model(model_number, [&](const auto& model) { model.trunk.enter(part, part_states, nullptr, ctx); });
+      with_model(model_number, [&](const auto& model) { model.trunk.embed(part, part_states, nullptr, ctx); });
       return;
     }
     for (std::size_t i = first; i < last; ++i) {
@@ -281,7 +281,7 @@ void predictor_of<P>::answer_batch(const climb& c, std::span<const std::size_t> 
   });
   const auto pass = [&](const auto& trunk) {
     const auto offsets = ctx.with_sequences(b.offsets);
-    trunk.pass(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads);
+    trunk.run_layers(std::max(start, index{0}), std::ssize(trunk.layers), x, y, nullptr, ctx, reads);
   };
   if (alone) {
     with_model(by, [&](const auto& model) { pass(model.trunk); });

@@ -93,8 +93,8 @@ struct predictor_base {
   bool lacks_pooler = false;
   std::optional<tokenizer> texts;
   std::optional<embedding_plan> embedding;  // where answers are that
-  std::optional<adapter_file> own_head;
-  std::deque<part> parts;  // own_head first, then what was added; references to descriptions stay good while more are added
+  std::optional<adapter_file> model_head;
+  std::deque<part> parts;  // model_head first, then what was added; references to descriptions stay good while more are added
 
  private:
   std::string unknown(const std::string& name) const;

@@ -124,7 +124,7 @@ std::string prefix_identity(const M& model, index layers, const context& ctx) {
   const auto add = [&](auto& part) {
     part.for_each_parameter([&](const auto& p) {
       const std::uint64_t sum = sum_of_bits(p);
-      p.rest();
+      p.release_pages();
       hash.add(p.name + shape_text(p.shape()));
       hash.add(std::as_bytes(std::span(&sum, 1)));
     });

@@ -42,7 +42,7 @@ struct model_family {
   activation head_act = activation::tanh;    ///< behind the first layer of a model's own head
   bool drops_head_input = true;              ///< with the head's dropout
   bool head_dropout_for_texts_only = false;  ///< "classifier_dropout" is of heads for whole texts alone
-  bool normalizes_first = false;             ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
+  bool pre_norm = false;                     ///< parts read LN(x), and what they give is added to x; another LN behind the last layer
   std::string_view vocabulary{};             ///< family of its tokenizers: "bert", "roberta"; "": others
 };
 

@@ -79,7 +79,7 @@ inline model_family modernbert_family() {
           .trunk_pooler = true,
           .head_act = activation::gelu,
           .drops_head_input = false,
-          .normalizes_first = true};
+          .pre_norm = true};
 }
 
 }  // namespace graft::detail

@@ -1,4 +1,4 @@
-#include "graft/exchange/original.hpp"
+#include "graft/exchange/nlprunners.hpp"
 
 #include "exchange/material.hpp"
 #include "graft/io/safetensors.hpp"
@@ -12,7 +12,7 @@ TEST_CASE("nlprunners' model.p, in both containers, and a plain safetensors file
   const graft::safetensors_file expected(golden + "model/adapter_rte.safetensors");
   for (const std::string& path : {exchange + "original/model.p", exchange + "original/model_stream.p", expected.path()}) {
     INFO(path);
-    const auto a = graft::read_original(path, roberta_config());
+    const auto a = graft::read_nlprunners(path, roberta_config());
     CHECK(a.description.kind == graft::tuning_kind::adapter);
     CHECK(a.description.adapter.size == 4);
     CHECK(a.description.adapter.act == graft::activation::gelu);
@@ -29,7 +29,7 @@ TEST_CASE("a head of which half was saved is left out, a head of one row is a re
   folder.rewrite("model.p", [](std::string& name, auto&) {
     if (name.starts_with("classifier.out_proj.")) name.clear();
   });
-  const auto half = graft::read_original(folder / "model.p", roberta_config());
+  const auto half = graft::read_nlprunners(folder / "model.p", roberta_config());
   CHECK_FALSE(half.has_head());
   CHECK_FALSE(half.tensors.contains("classifier.dense.weight"));
 
@@ -37,8 +37,8 @@ TEST_CASE("a head of which half was saved is left out, a head of one row is a re
   d.output = graft::task_kind::regression;
   d.labels.clear();
   d.layer_norms_trained = true;
-  graft::write_original(folder / "r.p", made_adapter(roberta_config(), d), roberta_config(), nullptr);
-  const auto regression = graft::read_original(folder / "r.p", roberta_config());
+  graft::write_nlprunners(folder / "r.p", made_adapter(roberta_config(), d), roberta_config(), nullptr);
+  const auto regression = graft::read_nlprunners(folder / "r.p", roberta_config());
   CHECK(regression.description.output == graft::task_kind::regression);
   CHECK(regression.has_head());
 }
@@ -49,9 +49,9 @@ TEST_CASE("what is written for nlprunners comes back, with its keys and no other
     auto d = houlsby(3);
     d.layer_norms_trained = true;
     const auto a = made_adapter(config, d);
-    graft::write_original(folder / "model.p", a, config, nullptr);
+    graft::write_nlprunners(folder / "model.p", a, config, nullptr);
     check_same(a.tensors, graft::torch_file(folder / "model.p"));
-    const auto back = graft::read_original(folder / "model.p", config);
+    const auto back = graft::read_nlprunners(folder / "model.p", config);
     check_same(a.tensors, back.tensors);
     CHECK(back.description.adapter.size == 3);
     CHECK(back.description.layer_norms_trained);
@@ -63,11 +63,11 @@ TEST_CASE("LayerNorms that were not trained are written as the trunk's, for whic
   const temporary_folder folder;
   const auto config = roberta_config();
   const auto a = made_adapter(config, houlsby());
-  CHECK_THAT(refusal([&] { graft::write_original(folder / "model.p", a, config, nullptr); }), Contains("no encoder to take them from"));
+  CHECK_THAT(refusal([&] { graft::write_nlprunners(folder / "model.p", a, config, nullptr); }), Contains("no encoder to take them from"));
   CHECK_FALSE(std::filesystem::exists(folder / "model.p"));
   const auto trunk = graft::open_weights(golden + "model/model.safetensors");
-  graft::write_original(folder / "model.p", a, config, &trunk);
-  const auto back = graft::read_original(folder / "model.p", config);
+  graft::write_nlprunners(folder / "model.p", a, config, &trunk);
+  const auto back = graft::read_nlprunners(folder / "model.p", config);
   for (const auto& [name, shape] : graft::layer_norm_tensors(config)) CHECK(back.tensors.values<float>(name) == trunk.values<float>(name));
   CHECK(back.tensors.tensors().size() == a.tensors.tensors().size() + 10);
 }
@@ -76,7 +76,7 @@ TEST_CASE("nlprunners' form refuses adapters that it cannot compute") {
   const temporary_folder folder;
   const auto config = roberta_config();
   const auto message = [&](const graft::model_description& d) {
-    return refusal([&] { graft::write_original(folder / "x.p", made_adapter(config, d), config, nullptr); });
+    return refusal([&] { graft::write_nlprunners(folder / "x.p", made_adapter(config, d), config, nullptr); });
   };
   CHECK_THAT(message(lora()), Contains("is low-rank"));
   auto d = houlsby();
@@ -91,13 +91,13 @@ TEST_CASE("nlprunners' form refuses adapters that it cannot compute") {
 }
 
 TEST_CASE("wrappers around every name are taken off") {
-  const auto plain = graft::read_original(exchange + "original/model.p", roberta_config());
+  const auto plain = graft::read_nlprunners(exchange + "original/model.p", roberta_config());
   for (const std::string wrapper : {"module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."}) {
     const copied_folder folder("original");
     folder.rewrite("model.p", [&](std::string& name, auto&) { name.insert(0, wrapper); });
-    check_same(plain.tensors, graft::read_original(folder / "model.p", roberta_config()).tensors);
+    check_same(plain.tensors, graft::read_nlprunners(folder / "model.p", roberta_config()).tensors);
     folder.rewrite("model.p", [&](std::string& name, auto&) { name.erase(0, name.find("LayerNorm") == name.npos ? 0 : wrapper.size()); });
-    CHECK_THAT(refusal([&] { graft::read_original(folder / "model.p", roberta_config()); }), Contains("tensor"));
+    CHECK_THAT(refusal([&] { graft::read_nlprunners(folder / "model.p", roberta_config()); }), Contains("tensor"));
   }
 }
 
@@ -106,7 +106,7 @@ TEST_CASE("files that are no adapter, or lack, bend or add a tensor, are refused
   const auto message = [&](const std::function<void(std::string&, std::vector<graft::index>&)>& change) {
     const copied_folder folder("original");
     folder.rewrite("model.p", change);
-    return refusal([&] { graft::read_original(folder / "model.p", roberta_config()); });
+    return refusal([&] { graft::read_nlprunners(folder / "model.p", roberta_config()); });
   };
   CHECK(message([](auto&, auto&) {}).empty());
   CHECK_THAT(message([&](std::string& name, auto&) { name = name == site + "adapter.up_project.bias" ? "" : name; }),
@@ -121,5 +121,5 @@ TEST_CASE("files that are no adapter, or lack, bend or add a tensor, are refused
              Contains("holds tensor 'extraroberta.pooler.dense.bias' of shape (8)"));
   CHECK_THAT(message([](std::string& name, auto&) { name = name.find(".adapter.") == name.npos ? name : ""; }),
              Contains("holds no adapter"));
-  CHECK_THAT(refusal([] { graft::read_original(exchange + "original/model.p", bert_config()); }), Contains("tensor"));
+  CHECK_THAT(refusal([] { graft::read_nlprunners(exchange + "original/model.p", bert_config()); }), Contains("tensor"));
 }

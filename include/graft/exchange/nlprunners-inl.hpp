@@ -1,5 +1,5 @@
 #pragma once
-// Bodies of graft/exchange/original.hpp.
+// Bodies of graft/exchange/nlprunners.hpp.
 
 #include <optional>
 
@@ -7,18 +7,18 @@
 #include "graft/adapters/pfeiffer_adapter.hpp"
 #include "graft/core/compiled.hpp"
 #include "graft/core/range.hpp"
-#include "graft/exchange/original.hpp"
+#include "graft/exchange/nlprunners.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/torch_writer.hpp"
 #include "graft/io/weights.hpp"
 
 namespace graft {
 
-GRAFT_INLINE adapter_file read_original(const std::string& path, const encoder_config& config) {
-  return read_original(open_weights(path), config);
+GRAFT_INLINE adapter_file read_nlprunners(const std::string& path, const encoder_config& config) {
+  return read_nlprunners(open_weights(path), config);
 }
 
-GRAFT_INLINE adapter_file read_original(const tensor_source& file, const encoder_config& config) {
+GRAFT_INLINE adapter_file read_nlprunners(const tensor_source& file, const encoder_config& config) {
   const std::string& path = file.path();
   const head_names head(config);
   const name_prefix prefix(file.tensors(), config.model_type, path);
@@ -45,7 +45,8 @@ GRAFT_INLINE adapter_file read_original(const tensor_source& file, const encoder
   return {d, take_tensors(stored, adapter_tensors(config, d, stored))};
 }
 
-GRAFT_INLINE void write_original(const std::string& path, const adapter_file& a, const encoder_config& config, const tensor_source* trunk) {
+GRAFT_INLINE void write_nlprunners(const std::string& path, const adapter_file& a, const encoder_config& config,
+                                   const tensor_source* trunk) {
   const model_description& d = a.description;
   const auto refuse = [&](const std::string& message, const remedy& help = {}) {
     throw config_error(a.tensors.path() + ": " + message, help);
