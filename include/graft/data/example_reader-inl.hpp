@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/error.hpp"
+#include "graft/core/file.hpp"
+#include "graft/core/printable.hpp"
 #include "graft/core/text_list.hpp"
 #include "graft/core/utf8.hpp"
 #include "graft/data/example_reader.hpp"

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/printable.hpp"
 #include "graft/core/text_list.hpp"
 #include "graft/data/fields.hpp"

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/number_text.hpp"
 #include "graft/core/range.hpp"
 #include "graft/encoder/families/families.hpp"

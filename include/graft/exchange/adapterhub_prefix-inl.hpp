@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/range.hpp"
 #include "graft/exchange/adapterhub_prefix.hpp"
 #include "graft/exchange/config_fields.hpp"

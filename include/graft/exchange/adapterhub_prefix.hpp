@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/encoder/config.hpp"
 #include "graft/exchange/adapter_file.hpp"
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/data/tasks.hpp"
 #include "graft/exchange/config_fields.hpp"
 

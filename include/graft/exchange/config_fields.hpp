@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/core/types.hpp"
 
 namespace graft {

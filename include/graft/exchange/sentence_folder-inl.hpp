@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/exchange/config_fields.hpp"
 #include "graft/exchange/sentence_folder.hpp"
 #include "graft/io/weights.hpp"

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/core/range.hpp"
 #include "graft/core/text_list.hpp"
 #include "graft/exchange/checkpoint.hpp"

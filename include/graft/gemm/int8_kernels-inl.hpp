@@ -75,28 +75,28 @@ template <class R, class T>
 /// one of them is none.
 template <int Lanes, class T>
 [[gnu::always_inline]] inline float turn_row(const segmented_row<T>& x, float* to) {
-  using R = registers_of<Lanes>;
+  using registers = registers_of<Lanes>;
   constexpr index lanes = Lanes;
-  const auto* signs = reinterpret_cast<const typename R::reals*>(turn_signs.data());
-  typename R::integers most{};  // magnitudes are ordered as their bits are
+  const auto* signs = reinterpret_cast<const typename registers::reals*>(turn_signs.data());
+  typename registers::integers most{};  // magnitudes are ordered as their bits are
   for (index first = 0; first < x.n; first += turned, to += turned) {
-    typename R::reals block[R::in_block];
+    typename registers::reals block[registers::in_block];
     if (x.segment >= 16 && x.n - first >= turned) {
 #pragma GCC unroll 32
-      for (int i = 0; i < R::in_block; ++i) load_register<R>(x.at(first + lanes * i), block[i]);
+      for (int i = 0; i < registers::in_block; ++i) load_register<registers>(x.at(first + lanes * i), block[i]);
     } else {
       alignas(64) T rest[turned] = {};
       for (index i = first; i < std::min(x.n, first + turned); ++i) rest[i - first] = *x.at(i);
 #pragma GCC unroll 32
-      for (int i = 0; i < R::in_block; ++i) load_register<R>(rest + lanes * i, block[i]);
+      for (int i = 0; i < registers::in_block; ++i) load_register<registers>(rest + lanes * i, block[i]);
     }
 #pragma GCC unroll 32
-    for (int i = 0; i < R::in_block; ++i) block[i] *= signs[i];
-    turn_block<R>(block, std::integer_sequence<std::uint32_t, 16, 32, 64, 1, 2, 4, 8>());
+    for (int i = 0; i < registers::in_block; ++i) block[i] *= signs[i];
+    turn_block<registers>(block, std::integer_sequence<std::uint32_t, 16, 32, 64, 1, 2, 4, 8>());
 #pragma GCC unroll 32
-    for (int i = 0; i < R::in_block; ++i) {
-      *reinterpret_cast<typename R::reals*>(to + lanes * i) = block[i];
-      const auto magnitude = reinterpret_cast<typename R::integers>(block[i]) & 0x7fffffff;
+    for (int i = 0; i < registers::in_block; ++i) {
+      *reinterpret_cast<typename registers::reals*>(to + lanes * i) = block[i];
+      const auto magnitude = reinterpret_cast<typename registers::integers>(block[i]) & 0x7fffffff;
       most = magnitude > most ? magnitude : most;
     }
   }

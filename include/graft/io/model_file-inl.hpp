@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/encoder/families/families.hpp"
 #include "graft/io/hf_names.hpp"
 #include "graft/io/model_file.hpp"

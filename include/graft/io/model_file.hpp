@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "graft/core/fnv1a.hpp"
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/tensor_source.hpp"
 

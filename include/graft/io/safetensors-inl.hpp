@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/json.hpp"
 #include "graft/io/safetensors.hpp"
 
 namespace graft::detail {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "graft/core/file.hpp"
-#include "graft/core/json.hpp"
+#include "graft/core/json_fwd.hpp"
 #include "graft/core/types.hpp"
 #include "graft/io/dtype.hpp"
 #include "graft/io/tensor_source.hpp"
