@@ -2,6 +2,7 @@
 
 #include "harness.hpp"
 // the others behind it, so that they map files its way
+#include "graft/core/json.hpp"
 #include "graft/io/model_file.hpp"
 #include "graft/io/safetensors.hpp"
 

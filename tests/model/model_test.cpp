@@ -25,7 +25,12 @@ graft::index numbers(const graft::bottleneck<f64>::saved& s) { return numbers(s.
 graft::index numbers(const graft::adapter_site<f64>::saved& s) {
   return std::visit(
       [](const auto& kept) {
-        graft::index n = numbers(kept.norm);
+        graft::index n = 0;
+        if constexpr (requires { kept.norm; }) {
+          n += numbers(kept.norm);
+        } else {
+          n += numbers(kept);  // of no adapter: the norm's
+        }
         if constexpr (requires { kept.module; }) n += numbers(kept.module);
         if constexpr (requires { kept.inner; }) n += numbers(kept.inner);
         return n;
