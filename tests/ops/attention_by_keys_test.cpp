@@ -64,8 +64,8 @@ results<typename P::operand> attend(const long_case& c, bool by_keys, graft::con
 TEST_CASE("attention by keys is that of whole rows, with its gradients, behind a prefix, with dropout and numbers of distances, too") {
   for (const double p : {0.0, 0.4}) {
     for (const graft::index in_front : {0, 5}) {
-      long_case c({0, 2600, 2603}, in_front, p);
-      if (in_front == 0) c.numbers = graft_test::random_matrix(2, 2 * 2600 - 1, 5);
+      long_case c({0, 2100, 2103}, in_front, p);
+      if (in_front == 0) c.numbers = graft_test::random_matrix(2, 2 * 2100 - 1, 5);
       INFO("dropout " << p << ", in front " << in_front);
       graft::context ctx;
       const auto keys = attend<graft::f64>(c, true, ctx), rows = attend<graft::f64>(c, false, ctx);
@@ -74,6 +74,7 @@ TEST_CASE("attention by keys is that of whole rows, with its gradients, behind a
         CHECK(graft_test::largest_difference(keys[i], rows[i]) <= 1e-12);
       }
       for (const int threads : {1, 2, 4, 7}) {
+        if (p == 0 || in_front == 0) break;  // once is enough
         ctx.threads = threads;
         CHECK(attend<graft::f64>(c, true, ctx) == keys);
       }
