@@ -8,13 +8,16 @@
 #   WORK      keeps the models, 3 GB
 #   ROUNDS, ROWS in the environment: 5, 204
 set -euo pipefail
+if [ $# -lt 3 ]; then sed -n 's/^# Usage: /usage: /p' "$0" >&2; exit 2; fi
 here=$(cd "$(dirname "$0")" && pwd)
 build=$1 engines=$2 training=$3
-if [ $# -gt 3 ]; then work=$4; else work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; fi
+own="" busy=""
+if [ $# -gt 3 ]; then work=$4; else own=$(mktemp -d) work=$own; fi
+trap '[ -z "$busy" ] || kill "$busy"; [ -z "$own" ] || rm -rf "$own"' EXIT
 graft=$build/examples/graft
 rounds=${ROUNDS:-5} rows=${ROWS:-204}
 
-grep -m 1 "model name" /proc/cpuinfo
+grep -m 1 "model name" /proc/cpuinfo || uname -m
 engines() { "$engines" "$here/compare_engines.py" --graft "$graft" --work "$work" --rounds "$rounds" "$@"; }
 printf '\n## Predictions\n\n'
 engines --rows "$rows" --build "$build"
@@ -35,7 +38,11 @@ milliseconds() {
 for ((i = 0; i < rounds; ++i)); do
   alone=$(milliseconds)
   while :; do :; done &
+  busy=$!
   beside=$(milliseconds)
-  kill $!
+  kill "$busy"
+  wait "$busy" 2> /dev/null || true
+  busy=""
+  if [ -z "$alone" ] || [ -z "$beside" ]; then echo "compare.sh: graft_benchmark_step has no such step" >&2; exit 1; fi
   awk -v a="$alone" -v b="$beside" 'BEGIN { printf "%.0f and %.0f ms: %.2f times as long\n", a, b, b / a }'
 done

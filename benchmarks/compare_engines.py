@@ -190,7 +190,10 @@ class Predicting:
     def answer(self, line):
         self.stdin.write(line)
         self.stdin.flush()
-        return self.process.stdout.readline()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit("graft predict ended")
+        return answer
 
     def seconds(self):
         start = time.perf_counter()
@@ -204,8 +207,7 @@ class Evaluation:
 
     def __init__(self, options, precision, size):
         folder = options.work + "/graft_plain"
-        if not os.path.exists(folder):
-            subprocess.run([options.graft, "export-model", options.work, "--output_base_path", folder], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([options.graft, "export-model", options.work, "--output_base_path", folder, "--force_overwrite"], check=True, stdout=subprocess.DEVNULL)
         command = [options.build + "/benchmarks/graft_benchmark_compare_training", "serve", folder + "/model", options.work + "/rows.jsonl", "plain", precision]
         waits = {"OMP_NUM_THREADS": str(THREADS), "GOMP_SPINCOUNT": "3000"}  # as the program runs
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **waits})
@@ -302,7 +304,8 @@ def compare(options, precision, size, table):
     for count in counts:
         for name in ["graft", *contestants]:
             all_of = seconds[name, count]
-            print(f"| {precision} | {size} | {count} | {name} | {shown(statistics.median(all_of)):.1f} | {shown(max(all_of)):.1f} to {shown(min(all_of)):.1f} | "
+            least, most = sorted((shown(min(all_of)), shown(max(all_of))))
+            print(f"| {precision} | {size} | {count} | {name} | {shown(statistics.median(all_of)):.1f} | {least:.1f} to {most:.1f} | "
                   f"{rate[name, counts[0]] / rate[name, count]:.2f} |")
         if "evaluation" in contestants:
             print(f"| {precision} | {size} | {count} | **evaluation / graft** | **{rate['evaluation', count] / rate['graft', count]:.2f}** | | |")
@@ -336,6 +339,8 @@ def main():
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.batch = "1" if options.latency else options.batch
+    if options.build and (options.tokens or 0) > 128:
+        parser.error("--build takes rows of 128 tokens at most")
     if options.worker:
         worker(options)
         return

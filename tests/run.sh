@@ -3,12 +3,12 @@
 # Usage: tests/run.sh   (BUILD_DIR: where to build)
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-build=${BUILD_DIR:-$source_dir/build}
+build=$(realpath -m "${BUILD_DIR:-$source_dir/build}")
 bash "$source_dir/examples/install_packages.sh" catch2 doxygen libxml2-utils clang clang-tidy libclang-rt-14-dev libomp-14-dev pkgconf zsh groff-base python3-pip python3-venv time libopenmpi-dev openmpi-bin libbenchmark-dev chromium
 conan=$(command -v conan || echo "$build/conan/bin/conan")
 if [ ! -x "$conan" ]; then  # Debian has none
   { python3 -m venv "$build/conan" && "$build/conan/bin/pip" install --quiet --disable-pip-version-check --retries 1 --timeout 20 "conan>=2,<3"; } ||
-    echo "SKIPPED: the test of the Conan recipe, as pip cannot install conan"
+    echo "SKIPPED: the test of the Conan recipe, as conan cannot be installed"
 fi
 if [ ! -x "$conan" ]; then conan=GRAFT_CONAN-NOTFOUND; fi
 cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DGRAFT_CONAN="$conan"

@@ -181,7 +181,7 @@
 
 // exchange: adapters of other programs
 #include "graft/exchange/adapter_file.hpp"        // one adapter, wherever it came from
-#include "graft/exchange/nlprunners.hpp"            // nlprunners' model.p
+#include "graft/exchange/nlprunners.hpp"          // nlprunners' model.p
 #include "graft/exchange/adapterhub_lora.hpp"     // AdapterHub's LoRA and IA3
 #include "graft/exchange/adapterhub_prefix.hpp"   // and its prefixes
 #include "graft/exchange/adapterhub.hpp"          // the library adapters

@@ -239,7 +239,7 @@ inline std::int64_t start_threads(std::int64_t wanted, std::int64_t processors =
               << most << (limit == most ? ": it counts\n" : "; as many threads compute\n");
   }
   limit_threads(static_cast<int>(most));
-  count = usable_threads(static_cast<int>(count));
+  count = usable_threads(static_cast<int>(std::min(count, most)));
   std::string reason;
   const std::int64_t possible = 1 + detail::possible_threads(count - 1, reason);
   if (possible < count) {

@@ -26,12 +26,6 @@ GRAFT_INLINE bool task_split::labeled() const { return name.rfind("test", 0) != 
 
 GRAFT_INLINE index task::num_labels() const { return kind == task_kind::regression ? 1 : static_cast<index>(labels.size()); }
 
-}  // namespace graft
-
-namespace graft::detail {}  // namespace graft::detail
-
-namespace graft {
-
 GRAFT_INLINE void check_labels(const std::vector<std::string>& labels, const std::string& path, const std::string& field) {
   std::vector<std::string> sorted = labels;
   std::sort(sorted.begin(), sorted.end());

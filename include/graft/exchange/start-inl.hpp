@@ -306,7 +306,7 @@ GRAFT_INLINE fitted_start fit_start(const adapter_file& file, const model_descri
   unmoved.add_all(file.tensors, [&](const std::string& name) -> std::optional<std::string> {
     const bool last = names.is_last(name);
     if (names.is_head(name) && !head) return std::nullopt;
-    const bool moves = (last && rows) || (mixed && name.find(tensor_names::weighted_sum) != name.npos);
+    const bool moves = (last && rows) || (mixed && name.ends_with(std::string(tensor_names::weighted_sum) + ".weights"));
     if (!moves) return name;
     start.tensors.add(name, detail::permuted(file.tensors.at(name), last ? *rows : *mixed, start.tensors));
     return std::nullopt;

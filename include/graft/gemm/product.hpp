@@ -243,7 +243,7 @@ void share_out(index count, tile_path path, const context& ctx, F&& f) {
 
 /// Calls f(which, rows, columns) for blocks of COUNT products, [begin, end) of panels each, on ctx.threads threads, which hold PATH's unit.
 /// A panel of the right operand has PANEL_BYTES; all that pass at once are read once for every 256 rows. Threads share columns, in pieces
-/// of one width, about four a thread, and rows too where columns are too few.
+/// of one width, four or more a thread, and rows too where columns are too few.
 template <class F>
 void partition(index row_panels, index column_panels, index panel_bytes, index count, tile_path path, context& ctx, F&& f) {
   constexpr index most = 16;               // panels of rows that pass at once

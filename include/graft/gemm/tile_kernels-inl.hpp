@@ -27,8 +27,8 @@ struct depth_part {
 template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide, class T, class Real>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
   constexpr index most = 12;  // tiles: 24 KiB of two panels
-  const index down = (height + Rows - 1) / Rows, parts = (depth + most - 1) / most;
-  for (index t = 0; t == 0 || t < depth; t += most) {
+  const index down = (height + Rows - 1) / Rows, parts = std::max<index>(1, (depth + most - 1) / most);
+  for (index t = 0; t < parts * most; t += most) {
     const depth_part part{std::min(most, depth - t), depth, t > 0};
     for (index i = 0; i < down; ++i) {
       const index row = i * Rows;

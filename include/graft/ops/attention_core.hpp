@@ -305,8 +305,9 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
       const view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w, [&](index i, auto row) {
         if (!at.by_keys) return softmax_row(row);
         const index query = at.first_query + i;
-        const real before = std::exchange(most(0, query), std::max(most(0, query), row.maxCoeff())), grown = before - most(0, query);
-        row.array() = (row.array() - most(0, query)).exp();
+        const real before = std::exchange(most(0, query), std::max(most(0, query), row.maxCoeff()));
+        const real shift = std::isinf(most(0, query)) ? real(0) : most(0, query), grown = before - shift;  // all so far may be -inf
+        row.array() = (row.array() - shift).exp();
         total(0, query) = std::exp(grown) * total(0, query) + row.sum();
         sum.row(query) *= std::exp(grown);
       });
@@ -325,7 +326,7 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
 ///   dv = (P M)^T dy,   dS = c P (G M - rowsum(P G M)),   dq = dS k,   dk = dS^T q
 /// By keys, rowsum(P G M) = <dy, y>.
 /// @param dy  as many rows as q            @param[out] dq  the same; dk, dv  as many as k
-/// @param saved  by forward; empty: no sequence goes by keys
+/// @param saved  by forward; empty: whole rows of scores, however many keys there are
 template <class P, class Scores = score_numbers<P>>
 void attention_backward(const_view<typename P::operand> dy, const_view<typename P::operand> q, const_view<typename P::operand> k,
                         const_view<typename P::operand> v, view<typename P::operand> dq, view<typename P::operand> dk,
