@@ -55,6 +55,17 @@ TEST_CASE("scores that all overflow give no answer, whatever stands beside them"
   }
 }
 
+TEST_CASE("keys whose scores overflow below count for nothing where there are others, however many come first") {
+  graft::context ctx;
+  for (const graft::index length : {700, 2049}) {
+    attention_case c{
+        matrix<double>::Constant(length, 4, -1e200), matrix<double>::Zero(length, 4), matrix<double>::Ones(length, 4), {0, length}};
+    c.k.topRows(600).setConstant(1e200);
+    c.v.topRows(600).setConstant(7);
+    CHECK((c.forward(ctx).array() - 1).abs().maxCoeff() < 1e-12);
+  }
+}
+
 TEST_CASE("attention's gradients are its derivatives, with dropout too") {
   for (const double p : {0.0, 0.4}) {
     INFO("dropout " << p);

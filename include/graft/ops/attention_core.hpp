@@ -305,9 +305,12 @@ void attention_forward(const_view<typename P::operand> q, const_view<typename P:
       const view<real> p = detail::attention_probabilities<P>(at, q, k, scores, w, [&](index i, auto row) {
         if (!at.by_keys) return softmax_row(row);
         const index query = at.first_query + i;
-        const real before = std::exchange(most(0, query), std::max(most(0, query), row.maxCoeff()));
-        const real shift = std::isinf(most(0, query)) ? real(0) : most(0, query), grown = before - shift;  // all so far may be -inf
-        row.array() = (row.array() - shift).exp();
+        const real before = std::exchange(most(0, query), std::max(most(0, query), row.maxCoeff())), grown = before - most(0, query);
+        if (most(0, query) == -std::numeric_limits<real>::infinity()) {  // so are all scores so far
+          row.setZero();
+          return;
+        }
+        row.array() = (row.array() - most(0, query)).exp();
         total(0, query) = std::exp(grown) * total(0, query) + row.sum();
         sum.row(query) *= std::exp(grown);
       });
