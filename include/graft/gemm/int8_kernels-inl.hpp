@@ -154,13 +154,12 @@ using int8_block = void(const std::uint8_t* a, const float* scale, const std::by
 template <int Rows, int8_block Narrow, int8_block Wide, int8_block FewNarrow = Narrow, int8_block FewWide = Wide>
 void int8_by_rows(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height, index width,
                   float* c, upcoming next) {
+  const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
   const index parts = (height + Rows - 1) / Rows;
   for (index i = 0; i < parts; ++i) {
     const index row = i * Rows;
     const std::uint8_t* left = a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0);
-    const bool few = height - row <= Rows / 2;
-    const auto block = width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow);
-    block(left, scale + row, b, bias, depth, c + row * block_side, next.part(i, parts, depth));
+    (height - row <= Rows / 2 ? few : block)(left, scale + row, b, bias, depth, c + row * block_side, next.part(i, parts, depth));
   }
 }
 /// Both panels of a block, one after the other.

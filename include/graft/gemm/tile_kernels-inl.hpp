@@ -27,15 +27,15 @@ struct depth_part {
 template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide, class T, class Real>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
   constexpr index most = 12;  // tiles: 24 KiB of two panels
+  const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
   const index down = (height + Rows - 1) / Rows, parts = std::max<index>(1, (depth + most - 1) / most);
   for (index t = 0; t < parts * most; t += most) {
     const depth_part part{std::min(most, depth - t), depth, t > 0};
     for (index i = 0; i < down; ++i) {
       const index row = i * Rows;
       const T* left = a + (row / 16 * depth + t) * tile<T>::size + tile<T>::left(row % 16, 0);
-      const bool few = height - row <= Rows / 2;
-      (width > 16 ? (few ? FewWide : Wide) : (few ? FewNarrow : Narrow))(left, b + t * tile<T>::size, part, c + row * block_side,
-                                                                         next.part(t / most * down + i, parts * down, part.tiles));
+      (height - row <= Rows / 2 ? few : block)(left, b + t * tile<T>::size, part, c + row * block_side,
+                                               next.part(t / most * down + i, parts * down, part.tiles));
     }
   }
 }
