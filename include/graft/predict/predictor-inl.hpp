@@ -180,6 +180,7 @@ GRAFT_INLINE std::vector<row_range> batches_by_cost(std::span<const index> token
   }
   largest_first(costs, std::ssize(costs), order);
   std::vector<row_range> batches;
+  batches.reserve(order.size());
   for (const index i : order) batches.push_back(cut[static_cast<std::size_t>(i)]);
   return batches;
 }
