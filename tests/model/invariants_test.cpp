@@ -87,8 +87,14 @@ TEST_CASE("what is kept is what training_bytes counts, and nothing of the trunk 
     graft::context ctx;
     model->learn(tiny_batch({4, 1, 6}), ctx);
     // What the estimate adds for each row, without scratch (11 H + F).
-    const auto per_row =
-        (model->training_bytes(2 * rows, 6, 1, false) - model->training_bytes(rows, 6, 1, false)) / rows / 8 - (11 * 6 + 8);
+    const auto numbers_of_row = [&](graft::index longest) {
+      return (model->training_bytes(2 * rows, longest, 1, false) - model->training_bytes(rows, longest, 1, false)) / rows / 8 -
+             (11 * 6 + 8);
+    };
+    const auto per_row = numbers_of_row(6);
+    // Of texts that attention goes through by keys, each layer keeps y and a number a head whose attention backward goes through.
+    const auto of_long = numbers_of_row(graft::ops::most_whole_keys + 1) - numbers_of_row(graft::ops::most_whole_keys - 64);
+    CHECK((of_long > 0) == (name != "head" && name != "upper layer"));
     CHECK(model->trunk_numbers() <= rows * per_row);  // of the last layer less is kept: the first tokens' numbers
     if (name != "upper layer") CHECK(model->trunk_numbers() >= rows * per_row / 3);  // there nothing but first tokens' numbers is kept
     CHECK(model->all_numbers() - model->trunk_numbers() == 3 * 3 * 6);               // head: two inputs and t of three sequences

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "graft/model/model.hpp"
+#include "graft/ops/attention_core.hpp"
 
 namespace graft {
 
@@ -58,9 +59,8 @@ index site_numbers(const multi_adapter_site<P>& s, index h) {
 }  // namespace detail
 
 /// Bytes that training in batches of ROWS tokens (the longest SEQUENCE tokens) takes: packed weights (whose values are in the mapped
-/// file), other values, gradients, Adam's
-/// moments and the best copy, saved activations, scratch. An estimate, somewhat high when batches are shorter: code and file caches are not
-/// in it.
+/// file), other values, gradients, Adam's moments and the best copy, saved activations, scratch. An estimate, somewhat high when batches
+/// are shorter, and for attention in windows and DeBERTa's of long texts: code and file caches are not in it.
 template <class M>
 std::int64_t training_bytes(const M& model, index rows, index sequence, int threads, bool keeps_best) {
   using real = typename M::real;
@@ -75,12 +75,13 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
       per_row += 2 * h + 2 * (one.by.f.down_project.out() + one.by.g.down_project.out());
     }
   }
-  index derivatives = 0, per_sequence = 0, in_front = 0;
+  index derivatives = 0, per_sequence = 0, in_front = 0, attentions = 0;
   for (index l = std::max<index>(lowest, 0); l < c.num_hidden_layers; ++l) {
     const auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
     const bool attention = l > lowest || is_trainable(layer.attention);
     const bool feed = attention || is_trainable(layer.attention_site) || is_trainable(layer.feed);
     if (layer.attention_norm && attention) per_row += h + 1;
+    attentions += attention ? 1 : 0;
     if (attention) per_row += 3 * h + (layer.attention.query.needs_input() ? h : 0) + (layer.attention.output.needs_input() ? h : 0);
     if (layer.attention.prefix) in_front = std::max(in_front, layer.attention.prefix->length());
     if (attention && layer.attention.prefix) per_sequence += 2 * h * layer.attention.prefix->length();
@@ -128,7 +129,13 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   rest += 2 * largest * threads;
   count(model.head, true);
   const auto n_rows = static_cast<double>(rows), longest = static_cast<double>(sequence + in_front);
-  rest += n_rows * 6 * static_cast<double>(h) + 3 * longest * (model.trunk.last_norm ? std::min(longest, 512.0) : longest) * threads;
+  constexpr auto scores = static_cast<double>(ops::scores_at_once);
+  rest += n_rows * 6 * static_cast<double>(h) + 3 * std::min(longest * longest, std::max(scores, 32 * longest)) * threads;
+  if (sequence + in_front > ops::most_whole_keys) {  // y and a number a head of each layer, and a thread's sums of a head
+    packed += n_rows * static_cast<double>(attentions * h);
+    rest += n_rows * static_cast<double>(attentions * c.num_attention_heads) +
+            longest * static_cast<double>(3 * h / c.num_attention_heads + 2) * threads;
+  }
   packed += n_rows / static_cast<double>(std::max<index>(1, sequence)) * static_cast<double>(per_sequence + 4 * h * in_front);
   packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
   const double bytes = rest * sizeof(real) + packed * sizeof(operand) +

@@ -20,6 +20,10 @@ namespace graft::ops {
 /// The window that sees all tokens.
 inline constexpr index everywhere = index{1} << 40;
 
+/// Scores that a thread holds of some queries with whole rows of keys, unless those of 32 queries are more; and the most keys of a row for
+/// which they are not: of more, some go at a time (by_keys).
+inline constexpr index scores_at_once = index{1} << 16, most_whole_keys = scores_at_once / 32;
+
 /// How attention is computed.
 struct attention_options {
   index heads;
@@ -44,16 +48,18 @@ inline index padded(index length) { return (length + 15) / 16 * 16; }
 
 /// Queries at a time, of LENGTH keys: about as many as the window is wide, and no more scores than stay in cache.
 inline index block_queries(index length, index reach) {
-  constexpr index scores = index{1} << 16;
-  return std::clamp<index>(scores / std::max<index>(1, std::min(length, 3 * reach)) / 32 * 32, 32,
+  return std::clamp<index>(scores_at_once / std::max<index>(1, std::min(length, 3 * reach)) / 32 * 32, 32,
                            std::max<index>(32, (reach + 31) / 32 * 32));
 }
 
 /// Whether sequence B goes by keys, some at a time: 32 queries with all of them have more scores than stay in cache.
 inline bool by_keys(const attention_options& o, const context& ctx, index b) {
   const index keys = o.in_front + ctx.length(b);
-  return o.queries == rows_of::tokens && o.window >= keys && keys > 2048;
+  return o.queries == rows_of::tokens && o.window >= keys && keys > most_whole_keys;
 }
+
+/// Queries and keys of a block by keys: also 65,536 scores.
+inline constexpr index queries_by_keys = 128, keys_at_once = scores_at_once / queries_by_keys;
 
 /// One head of one sequence, and some of its queries with the keys that any of them sees; or, by keys, with some of the keys: all queries
 /// go by the first ones, then all by the next ones.
@@ -67,7 +73,7 @@ struct attention_block {
   bool by_keys = false;  // then all tokens see all
 
   index most_queries() const { return std::min(step, all_queries); }
-  index most_keys() const { return by_keys ? 512 : std::min(all_keys, most_queries() + 2 * reach); }
+  index most_keys() const { return by_keys ? keys_at_once : std::min(all_keys, most_queries() + 2 * reach); }
   /// Whether one block has all queries and keys.
   bool only() const { return all_queries <= step && all_keys <= all_queries + reach && !by_keys; }
   /// On to the next queries, or keys; false: there are none.
@@ -180,7 +186,7 @@ void for_each_head(const attention_options& o, index size, const Scores& scores,
     attention_block at{head, size,       first, all ? first : b,           first + b * o.in_front, all ? tokens : 1,
                        keys, o.in_front, reach, block_queries(keys, reach)};
     at.by_keys = by_parts && !Scores::changes_keys && by_keys(o, ctx, b);
-    if (at.by_keys) at.step = 128;
+    if (at.by_keys) at.step = queries_by_keys;
     return at;
   };
   const index sequences = ctx.sequences(), widest = std::max(size, scores.widest());
