@@ -133,8 +133,8 @@ std::int64_t training_bytes(const M& model, index rows, index sequence, int thre
   rest += n_rows * 6 * static_cast<double>(h) + 3 * std::min(longest * longest, std::max(scores, 32 * longest)) * threads;
   if (sequence + in_front > ops::most_whole_keys) {  // y and a number a head of each layer, and a thread's sums of a head
     packed += n_rows * static_cast<double>(attentions * h);
-    rest += n_rows * static_cast<double>(attentions * c.num_attention_heads) +
-            longest * static_cast<double>(3 * h / c.num_attention_heads + 2) * threads;
+    const index sums = 3 * (h / c.num_attention_heads) + 2;
+    rest += n_rows * static_cast<double>(attentions * c.num_attention_heads) + longest * static_cast<double>(sums) * threads;
   }
   packed += n_rows / static_cast<double>(std::max<index>(1, sequence)) * static_cast<double>(per_sequence + 4 * h * in_front);
   packed += n_rows * static_cast<double>(per_row + c.intermediate_size + 5 * h);
