@@ -6,10 +6,13 @@
 
 #include "ceiling.hpp"
 #include "graft/data/batch.hpp"
+#include "graft/encoder/known_states.hpp"
 #include "graft/gemm/product.hpp"
 #include "models.hpp"
 
 namespace {
+
+using graft::index;
 
 /// Prints the table of one model; the times are means over STEPS steps.
 template <class P, class M>
@@ -51,6 +54,26 @@ void print(const char* what, M model, const graft::batch& b, int steps) {
               100 * rate / ceiling, ceiling, 100 * rate / ceiling * kernels / around);
 }
 
+/// States of the lower six layers, the same of every sequence: a prefix cache that holds all.
+class all_known : public graft::known_states {
+ public:
+  index layers() const override { return 6; }
+  const std::byte* find(std::span<const std::int32_t>, std::span<const std::int32_t>) const override {
+    return reinterpret_cast<const std::byte*>(states_.data());
+  }
+
+ private:
+  graft::matrix<float> states_ = graft::matrix<float>::Random(512, 768);
+};
+
+/// Adapters in the upper six layers; KNOWN: a prefix cache holds what comes to them.
+template <class P>
+graft::adapter_classifier<P> upper_half(bool known) {
+  auto model = graft_benchmark::adapter_model<P>({.size = 64, .leave_out = {0, 1, 2, 3, 4, 5}});
+  if (known) model.trunk.known = std::make_shared<all_known>();
+  return model;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,6 +86,10 @@ int main(int argc, char** argv) {
   const graft::batch b = graft_benchmark::sequences(batch, length);
   print<graft::f32>("one adapter", graft_benchmark::adapter_model<graft::f32>(), b, steps);
   print<graft::bf16>("one adapter", graft_benchmark::adapter_model<graft::bf16>(), b, steps);
+  print<graft::f32>("adapters in layers 6-11", upper_half<graft::f32>(false), b, steps);
+  print<graft::f32>("the same, states of 0-5 known", upper_half<graft::f32>(true), b, steps);
+  print<graft::bf16>("adapters in layers 6-11", upper_half<graft::bf16>(false), b, steps);
+  print<graft::bf16>("the same, states of 0-5 known", upper_half<graft::bf16>(true), b, steps);
   print<graft::f32>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::f32>(2), b, steps);
   print<graft::bf16>("mix of 2 adapters and base", graft_benchmark::mix_model<graft::bf16>(2), b, steps);
   print<graft::bf16>("mix of 8 adapters and base", graft_benchmark::mix_model<graft::bf16>(8), b, steps);

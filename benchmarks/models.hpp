@@ -59,10 +59,10 @@ void fill(M& model) {
   });
 }
 
-/// One adapter of size 64 at every site, ready to be trained.
+/// One adapter of size 64 at every site, or what O says, ready to be trained.
 template <class P>
-graft::adapter_classifier<P> adapter_model() {
-  auto model = graft::make_adapter_classifier<P>(roberta_base(), 2, {64});
+graft::adapter_classifier<P> adapter_model(const graft::adapter_options& o = {64}) {
+  auto model = graft::make_adapter_classifier<P>(roberta_base(), 2, o);
   fill(model);
   graft::tune_adapters(model);
   graft::pack_frozen(model, true, omp_get_max_threads());

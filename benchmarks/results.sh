@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32 and bf16 and by AdapterHub's library with the same recipe; then the mix of all adapters
-# on RTE and on MRPC. docs/results.md holds what it printed. It goes on with the runs that are missing, and takes some hours.
+# What tuning brings on real weights: tasks of GLUE, several seeds each, by graft in f32, in bf16 and with 8 bits on the way forward, what adapters of f32 answer in 8 bits, the upper
+# half of the layers alone in bf16, with a prefix cache and without, and AdapterHub's library with the same recipe; then the mix of all adapters on RTE and on MRPC.
+# docs/results.md, docs/predicting.md and docs/training.md hold what it printed. It goes on with the runs that are missing, and takes some hours.
 # Times are CPU seconds, the system's among them, of the whole command on one thread: other work beside it lengthens them less than those of a clock.
 # Usage: benchmarks/results.sh GRAFT MODEL GLUE OUT [SEEDS [TASK...]]
 #   GRAFT: the program.  MODEL: a Hugging Face folder.  GLUE: the unpacked GLUE data.  SEEDS: how many (5).  TASK: of rte mrpc stsb cola sst (all)
@@ -32,14 +33,24 @@ measured() {  # TASK PROGRAM SEED COMMAND...: its score is what SCORE_FILE says 
   /usr/bin/time -o "$out/time" -f '%U\t%S\t%M' "$@" > "$out/log" 2>&1 || { tail -n 5 "$out/log"; exit 1; }
   printf '%s\t%s\t%s\t%s\t%s\n' "$task" "$program" "$seed" "$(sed -n 's/.*"major": *\([-0-9.e]*\).*/\1/p' "$score_file")" "$(tail -n 1 "$out/time")" >> "$out/results.tsv"
 }
+trained() {  # TASK PROGRAM SEED FOLDER FLAGS...
+  local task=$1 program=$2 seed=$3 run=$out/runs/$4
+  score_file=$run/val_metrics.json
+  measured "$task" "$program" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
+    --adapter_size 48 --adapter_layer_norm frozen --adapter_initializer_range 0.02 --seed "$seed" --force_overwrite --max_steps "$(steps "$task")" "${recipe[@]}" "${@:5}"
+}
+layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$model/config.json")
+upper=(--precision bf16 --adapter_layers "$((layers / 2))-$((layers - 1))")
 for seed in $(seq "$seeds"); do
   for task in "$@"; do
-    for precision in f32 bf16; do
-      run=$out/runs/$task-$precision-$seed score_file=$out/runs/$task-$precision-$seed/val_metrics.json
-      measured "$task" "graft $precision" "$seed" "$graft" train-adapter --ZZsrc "$out/model/config.json" --task_config_path "$out/tasks/configs/$task.json" --output_dir "$run" --do_save \
-        --adapter_size 48 --adapter_layer_norm frozen --adapter_initializer_range 0.02 --seed "$seed" --precision "$precision" --force_overwrite \
-        --max_steps "$(steps "$task")" "${recipe[@]}"
+    for precision in f32 bf16 int8; do trained "$task" "graft $precision" "$seed" "$task-$precision-$seed" --precision "$precision"; done
+    for precision in f32 int8; do
+      score_file=$out/answers-$precision-$task-$seed.json
+      measured "$task" "graft f32, answers in $precision" "$seed" "$graft" evaluate --ZZsrc "$out/model/config.json" --adapter_path "$out/runs/$task-f32-$seed" \
+        --task_config_path "$out/tasks/configs/$task.json" --max_seq_length 128 --threads "$threads" --precision "$precision" --output "$score_file"
     done
+    trained "$task" "graft bf16, upper half" "$seed" "$task-upper-$seed" "${upper[@]}"
+    trained "$task" "graft bf16, upper half, cache" "$seed" "$task-cache-$seed" "${upper[@]}" --prefix_cache "$out/cache"
     if [ -n "${PEERS_VENV:-}" ]; then
       score_file=$out/adapterhub.json
       measured "$task" AdapterHub "$seed" "$PEERS_VENV/bin/python" "$here/results_adapterhub.py" "$model" "$glue" "$task" "$seed" "$threads" "$score_file"
