@@ -50,21 +50,21 @@ void for_each_unit(index count, context& ctx, F&& f) {
   if (failure) std::rethrow_exception(failure);
 }
 
-/// Calls f(row) for every row of 0 .. COUNT - 1, on THREADS threads, which take some rows at a time.
-/// @throws what f throws, of the first row that fails, whatever the number of threads; later ones need not be done then
+/// Calls f(i) for every i of 0 .. COUNT - 1, rows of data for instance, on THREADS threads, which take some at a time.
+/// @throws what f throws, of the first that fails, whatever the number of threads; later ones need not be done then
 template <class F>
-void for_each_row(index count, int threads, F&& f) {
+void for_each_item(index count, int threads, F&& f) {
   std::atomic<index> failed = count;
   std::exception_ptr failure;
 #pragma omp parallel for schedule(dynamic, 32) num_threads(threads)
-  for (index row = 0; row < count; ++row) {
-    if (row > failed) continue;
+  for (index i = 0; i < count; ++i) {
+    if (i > failed) continue;
     try {
-      f(row);
+      f(i);
     } catch (...) {
-#pragma omp critical(graft_row_failed)
-      if (row < failed) {
-        failed = row;
+#pragma omp critical(graft_item_failed)
+      if (i < failed) {
+        failed = i;
         failure = std::current_exception();
       }
     }

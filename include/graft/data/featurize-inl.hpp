@@ -171,7 +171,7 @@ std::vector<features> featurize_rows(std::span<const example> rows, const Source
     }
     return featurize(row, source, max_seq_length);
   };
-  for_each_row(count, usable_threads(threads), [&](index row) {
+  for_each_item(count, usable_threads(threads), [&](index row) {
     try {
       results[static_cast<std::size_t>(row)] = features_of(rows[static_cast<std::size_t>(row)]);
     } catch (const error& reason) {

@@ -259,7 +259,7 @@ GRAFT_INLINE std::vector<features> predictor_base::featurize(std::span<const exa
   const known_ids known = known_ids_of(config);
   const bool several = parts.size() > (model_head ? 2 : 1);
   std::vector<features> ready(rows.size());
-  for_each_row(std::ssize(rows), threads, [&](index row) {
+  for_each_item(std::ssize(rows), threads, [&](index row) {
     const auto i = static_cast<std::size_t>(row);
     if (!answers[i].error.empty()) return;
     try {
