@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All comparisons of docs/benchmarks.md, one after the other: predictions beside other engines, training beside PyTorch and the libraries that people
-# tune adapters with, and a step beside a busy process. Takes an hour or more; nothing else should run.
+# All comparisons of docs/benchmarks.md, one after the other: predictions beside other engines, the start of one, training beside PyTorch and the
+# libraries that people tune adapters with, and a step beside a busy process. Takes an hour or more; nothing else should run.
 # Usage: benchmarks/compare.sh BUILD ENGINES TRAINING [WORK]
 #   BUILD     a build folder with -DGRAFT_BUILD_BENCHMARKS=ON
 #   ENGINES   a Python with torch, transformers, onnxruntime, onnx, onnxscript, openvino, nncf, ctranslate2
@@ -25,6 +25,15 @@ engines --rows "$rows" --order file --batch 8,32 --engines openvino
 engines --rows "$rows" --precision bf16 --batch 8 --engines openvino --busy 0,1
 printf '\n## One row at a time\n\n'
 for tokens in 20 128; do engines --latency --rows 20 --tokens "$tokens" --engines openvino,onnxruntime; done
+
+printf '\n## From start to end of one answer, seconds\n\n'
+for form in plain bf16; do  # weights as downloaded; as export-model --pack wrote them
+  for ((i = 0; i < rounds; ++i)); do
+    before=$(date +%s%N)
+    echo "one row" | "$graft" predict --model_path "$work/graft_$form/model" --precision bf16 --threads 2 > /dev/null 2>&1
+    echo $(($(date +%s%N) - before))
+  done | sort -n | awk -v form="$form" '{ t[NR] = $1 / 1e9 } END { printf "%s: %.3f (%.3f to %.3f)\n", form == "plain" ? "unpacked" : "packed", t[int((NR + 1) / 2)], t[1], t[NR] }'
+done
 
 printf '\n## Training\n\n'
 "$here/compare_training.py" --build "$build" --python "$training" --quick

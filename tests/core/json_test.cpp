@@ -13,8 +13,20 @@ TEST_CASE("JSON that no file holds is refused in one line") {
     CHECK_THROWS_WITH(parse_json(deep, "x.json"), "x.json: is nested more than 100 levels deep, which no such file is");
   }
   CHECK(parse_json(std::string(100, '[') + std::string(100, ']'), "x.json").is_array());
+  CHECK_THROWS_WITH(parse_json(std::string(101, '[') + std::string(101, ']'), "x.json"), Catch::Contains("more than 100 levels"));
   CHECK_THROWS_WITH(parse_json("{\"a\": 1e999}", "x.json"), "x.json: holds a number that is too large, one below 1.8e308 was expected");
   CHECK_THROWS_WITH(parse_json("{\"a\" 1}", "x.json"), "x.json: byte 5: is not valid JSON (cut short, or not a JSON file?)");
+}
+
+TEST_CASE("JSON becomes the value that nlohmann's own parser makes of it") {
+  for (const auto* text : {"null", "[]", "{}", "-3", R"([1, -2, 2.5, 1e-3, true, false, null, "x", [[]], {}])", "18446744073709551615",
+                           R"({"b": {"c": [1, {"d": "\u00e9\n"}, []], "a": {}}, "a": [{"a": 1}, {"b": 2}], "": -9223372036854775808})"}) {
+    CHECK(parse_json(text, "x.json") == json::parse(text));
+    CHECK(parse_json<graft::ordered_json>(text, "x.json").dump() == graft::ordered_json::parse(text).dump());
+  }
+  std::string twice;
+  CHECK(parse_json(R"({"a": 1, "b": {"c": 2, "c": [3]}, "a": 4})", "x.json", 0, &twice) == json::parse(R"({"a": 4, "b": {"c": [3]}})"));
+  CHECK(twice == "\"c\"");
 }
 
 TEST_CASE("what is not JSON is called by its name, with the place") {

@@ -40,6 +40,17 @@ TEST_CASE("pairs are joined in the order of the merges") {
   CHECK(model.encode_plain(std::string("\0", 1)) == std::vector<std::int32_t>{4});
 }
 
+TEST_CASE("words that are pieces are those of their merges, whichever thread asks first") {
+  const auto model = graft_test::tiny_roberta();
+  std::string text;  // every piece as a word, twice
+  for (std::int32_t id = 0; id < 2 * model.size(); ++id) text += " " + model.token(id % model.size());
+  const auto alone = graft_test::tiny_roberta().encode_plain(text);
+  std::vector<std::vector<std::int32_t>> all(8);
+#pragma omp parallel for num_threads(4) schedule(static, 1)
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = model.encode_plain(text);
+  for (const auto& one : all) CHECK(one == alone);
+}
+
 TEST_CASE("a very long word takes no more than n log n") {
   const auto model = graft_test::tiny_roberta();
   CHECK(model.encode_plain(std::string(2'000'000, 'a')).size() == 1'000'000);  // minutes, were it quadratic

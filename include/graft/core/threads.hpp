@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
+#include <utility>
 
 namespace graft {
 
@@ -21,6 +23,12 @@ inline void limit_threads(int most) { detail::most_threads = most; }
 inline int usable_threads(int wanted = 0) {
   const int limit = detail::most_threads, most = limit > 0 ? limit : std::max(1, omp_get_num_procs());
   return std::min(wanted > 0 ? wanted : omp_get_max_threads(), most);
+}
+
+/// A future of f(), which a thread of its own computes meanwhile; where one thread is to compute alone, it does when it is asked.
+template <class F>
+auto in_background(F&& f) {
+  return std::async(usable_threads() > 1 ? std::launch::async : std::launch::deferred, std::forward<F>(f));
 }
 
 }  // namespace graft

@@ -31,8 +31,7 @@
 
 namespace graft::detail {
 
-GRAFT_INLINE predictor_base::predictor_base(const trunk_files& files, const predictor_options& o, const encoder_config& c,
-                                            const tensor_source& stored)
+GRAFT_INLINE predictor_base::predictor_base(const predictor_options& o, const encoder_config& c, const tensor_source& stored)
     : config(c),
       max_seq_length(o.max_seq_length),
       encoder_path(stored.path()),
@@ -42,7 +41,6 @@ GRAFT_INLINE predictor_base::predictor_base(const trunk_files& files, const pred
                        std::to_string(c.max_sequence_length()) + " tokens");
   }
   notes = trunk_notes(c, stored);
-  if (!files.tokenizer_path.empty()) texts = read_vocabulary(files.tokenizer_path, c);
 }
 
 GRAFT_INLINE void predictor_base::take_own_head(const trunk_files& files, const tensor_source& stored) {
@@ -330,10 +328,15 @@ namespace graft {
 GRAFT_INLINE predictor::predictor(const trunk_files& files, const predictor_options& options) {
   const encoder_config config = read_trunk_config(files);
   const tensor_source stored = open_model(files.model_path, config.model_type);
+  // the vocabulary beside the weights: each takes a good part of a start
+  auto texts = in_background([&] {
+    return files.tokenizer_path.empty() ? std::optional<tokenizer>() : read_vocabulary(files.tokenizer_path, config);
+  });
   base_ = in_precision(options.precision, [&]<class P>(P) -> std::unique_ptr<detail::predictor_base> {
-    return std::make_unique<detail::predictor_of<P>>(files, options, config, stored);
+    return std::make_unique<detail::predictor_of<P>>(options, config, stored);
   });
   base_->load_encoder(stored);
+  base_->texts = texts.get();
   if (options.embedding) {
     base_->embedding.emplace(*options.embedding, files.model_path, base_->config, base_->texts);
     const auto& model = base_->embedding->model;

@@ -23,8 +23,8 @@
 namespace graft::detail {
 
 template <class P>
-predictor_of<P>::predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored)
-    : predictor_base(files, o, c, stored), trunk_(make_plain_classifier<P>(c, 1)) {
+predictor_of<P>::predictor_of(const predictor_options& o, const encoder_config& c, const tensor_source& stored)
+    : predictor_base(o, c, stored), trunk_(make_plain_classifier<P>(c, 1)) {
   trunk_.trunk.int8 = o.precision == precision::int8;
 }
 

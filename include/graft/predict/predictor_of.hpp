@@ -52,7 +52,7 @@ std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<
 
 /// Everything of a predictor but its models.
 struct predictor_base {
-  predictor_base(const trunk_files& files, const predictor_options& options, const encoder_config& config, const tensor_source& stored);
+  predictor_base(const predictor_options& options, const encoder_config& config, const tensor_source& stored);
   virtual ~predictor_base() = default;
 
   /// What CONFIG promises was compared with the tensors of STORED before anything becomes as large as it says.
@@ -110,7 +110,7 @@ struct predictor_base {
 template <class P>
 class predictor_of final : public predictor_base {
  public:
-  predictor_of(const trunk_files& files, const predictor_options& o, const encoder_config& c, const tensor_source& stored);
+  predictor_of(const predictor_options& o, const encoder_config& c, const tensor_source& stored);
 
   void load_encoder(const tensor_source& stored) override;
   tensor_source encoder_tensors() const override;

@@ -57,7 +57,8 @@ GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const std::string
     : vocabulary_(std::move(pieces)),
       settings_(settings),
       merges_(vocabulary_, merges_path),
-      words_(static_cast<std::size_t>(vocabulary_.size())) {
+      words_(static_cast<std::size_t>(vocabulary_.size())),
+      whole_(std::make_unique<std::atomic<known>[]>(static_cast<std::size_t>(vocabulary_.size()))) {
   finish(merges_path);
 }
 
@@ -66,7 +67,8 @@ GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const json& merge
     : vocabulary_(std::move(pieces)),
       settings_(settings),
       merges_(vocabulary_, merges, where),
-      words_(static_cast<std::size_t>(vocabulary_.size())) {
+      words_(static_cast<std::size_t>(vocabulary_.size())),
+      whole_(std::make_unique<std::atomic<known>[]>(static_cast<std::size_t>(vocabulary_.size()))) {
   finish(where);
 }
 
@@ -77,8 +79,9 @@ GRAFT_INLINE void byte_level_bpe::encode(std::string_view text, detail::piece_li
   detail::merge_scratch work;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = settings_.use_regex ? detail::word_end(text, begin) : text.size();
-    const auto id = words_.find(text.substr(begin, end - begin));
-    if (id >= 0) {
+    const std::string_view word = text.substr(begin, end - begin);
+    const auto id = words_.find(word);
+    if (id >= 0 && is_whole(id, word, work)) {
       out.push(id, begin, end);
     } else {
       join(text, begin, end, work, out);
@@ -115,21 +118,19 @@ GRAFT_INLINE void byte_level_bpe::finish(const std::string& merges_where) {
     }
   }
   if (!merges_.doubled().empty()) vocabulary_.note(merges_where + ": \"" + merges_.doubled() + "\" is listed twice: its last place counts");
-  find_whole_words();
+  list_words();
 }
 
-GRAFT_INLINE void byte_level_bpe::find_whole_words() {
+GRAFT_INLINE void byte_level_bpe::list_words() {
   std::array<std::int32_t, 512> byte_of;
   byte_of.fill(-1);
   for (std::int32_t byte = 0; byte < 256; ++byte) {
     byte_of[static_cast<std::size_t>(detail::byte_alphabet[static_cast<std::size_t>(byte)])] = byte;
   }
-  detail::merge_scratch work;
-  std::vector<std::int32_t> ids;
-  detail::piece_list out{ids};
-  for (std::int32_t id = 0; id < vocabulary_.size(); ++id) {
+  std::string word;
+  for (std::int32_t id = vocabulary_.size() - 1; id >= 0; --id) {  // the last of two that are the same counts
     const std::string& piece = vocabulary_.piece(id);
-    std::string word;
+    word.clear();
     for (std::size_t at = 0; at < piece.size();) {
       const auto [value, bytes] = detail::code_point_at(piece, at);
       if (value >= 512 || byte_of[static_cast<std::size_t>(value)] < 0) {
@@ -139,11 +140,20 @@ GRAFT_INLINE void byte_level_bpe::find_whole_words() {
       word += static_cast<char>(byte_of[static_cast<std::size_t>(value)]);
       at += bytes;
     }
-    if (word.empty()) continue;
-    ids.clear();
-    join(word, 0, word.size(), work, out);
-    if ((settings_.ignore_merges && vocabulary_.find(piece) == id) || (ids.size() == 1 && ids[0] == id)) words_.insert(word, id);
+    if (!word.empty()) words_.insert(word, id);
   }
+}
+
+GRAFT_INLINE bool byte_level_bpe::is_whole(std::int32_t id, std::string_view word, detail::merge_scratch& work) const {
+  if (settings_.ignore_merges) return true;
+  std::atomic<known>& whole = whole_[static_cast<std::size_t>(id)];  // threads that ask at once find the same
+  if (whole.load(std::memory_order_relaxed) == known::nothing) {
+    std::vector<std::int32_t> ids;
+    detail::piece_list out{ids};
+    join(word, 0, word.size(), work, out);
+    whole.store(ids.size() == 1 && ids[0] == id ? known::whole : known::several, std::memory_order_relaxed);
+  }
+  return whole.load(std::memory_order_relaxed) == known::whole;
 }
 
 }  // namespace graft

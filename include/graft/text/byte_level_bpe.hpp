@@ -2,7 +2,9 @@
 // Byte-level byte-pair encoding, as GPT-2 and RoBERTa use it: text -> ids, from vocab.json and merges.txt or a tokenizer.json.
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,14 +95,19 @@ class byte_level_bpe {
   /// Bytes [BEGIN, END) of TEXT are a word.
   void join(std::string_view text, std::size_t begin, std::size_t end, detail::merge_scratch& work, detail::piece_list& out) const;
 
-  /// Most words of a text are pieces whose own encoding is themselves: they are found here, once, and looked up whole from then on.
-  void find_whole_words();
+  /// Most words of a text are pieces whose own encoding is themselves: pieces are listed once, as the bytes that they stand for, ...
+  void list_words();
+  /// ... and each is found to be such a one or not, when its WORD first comes.
+  bool is_whole(std::int32_t id, std::string_view word, detail::merge_scratch& work) const;
+
+  enum class known : std::uint8_t { nothing, whole, several };
 
   vocabulary vocabulary_;
   byte_level_settings settings_;
   std::array<std::int32_t, 256> byte_ids_{};
   detail::merge_list merges_;
-  detail::string_table words_;  // raw bytes, not stand-ins
+  detail::string_table words_;                   // raw bytes, not stand-ins
+  std::unique_ptr<std::atomic<known>[]> whole_;  // of each id
 };
 
 }  // namespace graft

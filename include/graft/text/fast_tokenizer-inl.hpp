@@ -209,10 +209,6 @@ GRAFT_INLINE std::vector<std::string> tokens_around(const json_section& section)
 
 namespace graft {
 
-GRAFT_INLINE fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config) {
-  return read_fast_tokenizer(read_json(path), path, config);
-}
-
 GRAFT_INLINE fast_tokenizer read_fast_tokenizer(json whole, const std::string& path, const tokenizer_config& config, bool converted) {
   if (!whole.contains("model") || !whole["model"].is_object()) throw format_error(path, "has no \"model\": not a tokenizer.json?");
   if (auto& type = whole["model"]["type"]; type.is_null()) {  // as early files

@@ -25,13 +25,11 @@ struct fast_tokenizer {
   span_trimming trimming;
 };
 
-/// Reads the tokenizer.json at PATH. Where CONFIG says something about lower case, accents, ideographs or the space in front, CONFIG
-/// counts, as in transformers. `decoder`, `truncation` and `padding` do not concern graft and are not looked at.
+/// Reads FILE, the tokenizer.json at PATH; CONVERTED: from another kind of file, so that its numbers are exact. Where CONFIG says something
+/// about lower case, accents, ideographs or the space in front, CONFIG counts, as in transformers. `decoder`, `truncation` and `padding`
+/// do not concern graft and are not looked at.
 /// @throws format_error  the file is broken, or has a field that graft cannot honor
 /// Source: the tokenizers library's serialized form, version 1.0.   Tested: tests/text/fast_tokenizer_test.cpp
-fast_tokenizer read_fast_tokenizer(const std::string& path, const tokenizer_config& config);
-
-/// The same of FILE, which came from PATH; CONVERTED: from another kind of file, so that its numbers are exact.
 fast_tokenizer read_fast_tokenizer(json file, const std::string& path, const tokenizer_config& config, bool converted = false);
 
 /// Checks that POST_PROCESSOR (of the file PATH) puts no other special tokens around a text than graft, which are CLS and SEP. Returns the

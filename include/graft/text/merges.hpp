@@ -75,14 +75,13 @@ class merge_list {
 
   template <class Fail>
   void add(const vocabulary& pieces, std::string_view left, std::string_view right, std::string_view prefix, const Fail& fail) {
-    const auto id_of = [&](const std::string& piece) {
+    const auto id_of = [&](std::string_view piece) {
       const auto id = pieces.find(piece);
-      if (id < 0) fail("\"" + piece + "\" is not in " + pieces.path() + ": of another model?");
+      if (id < 0) fail("\"" + std::string(piece) + "\" is not in " + pieces.path() + ": of another model?");
       return id;
     };
     const auto joined = std::string(left).append(right.substr(right.starts_with(prefix) ? prefix.size() : 0));
-    const auto left_id = id_of(std::string(left));
-    const auto right_id = id_of(std::string(right));
+    const auto left_id = id_of(left), right_id = id_of(right);
     if (!table_.insert(left_id, right_id, {size_, id_of(joined)})) doubled_ = std::string(left) + " " + std::string(right);
     ++size_;
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <future>
 #include <initializer_list>
 #include <memory>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <variant>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/threads.hpp"
 #include "graft/text/added_tokens.hpp"
 #include "graft/text/aligned_text.hpp"
 #include "graft/text/fast_tokenizer.hpp"
@@ -85,6 +87,8 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   };
   if (!config.unsupported_cutter.empty() && !has("tokenizer.json"))
     throw format_error(path("tokenizer_config.json"), config.unsupported_cutter);
+  std::future<json> whole;  // tokenizer.json, which is large, too
+  if (has("tokenizer.json")) whole = in_background([file = path("tokenizer.json")] { return read_json(file); });
   std::optional<tokenizer> plain;
   std::string reason;  // why tokenizer.json counts and the plain files do not
   try {
@@ -135,11 +139,12 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
     throw format_error(folder,
                        "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json, sentencepiece.bpe.model or spm.model");
   }
+  json file = whole.get();
   if (plain) {
-    reason = plain->contradiction(read_json(path("tokenizer.json")));
+    reason = plain->contradiction(file);
     if (reason.empty()) return std::move(*plain);
   }
-  auto result = from_fast(read_fast_tokenizer(path("tokenizer.json"), config), path("tokenizer.json"));
+  auto result = from_fast(read_fast_tokenizer(std::move(file), path("tokenizer.json"), config), path("tokenizer.json"));
   if (!reason.empty()) result.notes_.push_back(reason + ": " + path("tokenizer.json") + " counts, as in transformers");
   return result;
 }
@@ -337,20 +342,25 @@ GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
     return pieces().path() + ": gives \"" + text + "\" " + (own_id < 0 ? "no id" : "id " + std::to_string(own_id)) + ", but " + id.dump() +
            " is the one in tokenizer.json";
   };
-  const json model = file.is_object() ? file.value("model", json()) : json();
-  const json pieces_there = model.is_object() ? model.value("vocab", json()) : json();
+  const json none;
+  const auto member = [&](const json& of, const char* name) -> const json& {  // where it lies: vocabularies are large
+    const auto found = of.is_object() ? of.find(name) : of.end();
+    return found == of.end() ? none : *found;
+  };
+  const json& model = member(file, "model");
+  const json& pieces_there = member(model, "vocab");
   if (!pieces_there.is_object()) return pieces().path() + ": has pieces, and tokenizer.json a model without any";
   for (const auto& [text, id] : pieces_there.items()) {
     if (auto found = differs(text, id); !found.empty()) return found;
   }
-  const json added = file.value("added_tokens", json());
+  const json& added = member(file, "added_tokens");
   for (const json& token : added.is_array() ? added : json::array()) {
-    const json text = token.is_object() ? token.value("content", json()) : json();
+    const json& text = member(token, "content");
     if (!text.is_string()) continue;
-    if (auto found = differs(text.get<std::string>(), token.value("id", json())); !found.empty()) return found;
+    if (auto found = differs(text.get<std::string>(), member(token, "id")); !found.empty()) return found;
   }
   const auto* bytes = std::get_if<byte_level_bpe>(&parts_->model);
-  const json merges = model.value("merges", json());
+  const json& merges = member(model, "merges");
   if (bytes != nullptr && merges.is_array()) {
     std::int32_t rank = 0;
     for (const json& merge : merges) {

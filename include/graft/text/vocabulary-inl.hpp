@@ -23,6 +23,37 @@ GRAFT_INLINE bool string_table::insert(std::string_view key, std::int32_t id) {
 
 GRAFT_INLINE std::int32_t string_table::find(std::string_view key) const { return slots_[slot_of(key, hash_of(key))].id; }
 
+/// Takes the members of one object that all are ids, and ends at anything else (nlohmann's SAX interface).
+class flat_object {
+ public:
+  std::vector<std::pair<std::string, std::int32_t>> members;
+
+  bool number_unsigned(std::uint64_t id) {
+    if (depth_ != 1 || id > largest) return false;
+    members.back().second = static_cast<std::int32_t>(id);
+    return true;
+  }
+  bool key(std::string& name) {
+    members.emplace_back(std::move(name), 0);
+    return true;
+  }
+  bool start_object(std::size_t /*members*/) { return ++depth_ == 1; }
+  bool end_object() { return true; }
+  bool null() { return false; }
+  bool boolean(bool /*value*/) { return false; }
+  bool number_integer(std::int64_t /*value*/) { return false; }
+  bool number_float(double /*value*/, const std::string& /*text*/) { return false; }
+  bool string(std::string& /*text*/) { return false; }
+  bool binary(json::binary_t& /*bytes*/) { return false; }
+  bool start_array(std::size_t /*elements*/) { return false; }
+  bool end_array() { return false; }
+  bool parse_error(std::size_t /*byte*/, const std::string& /*token*/, const nlohmann::detail::exception& /*failure*/) { return false; }
+
+ private:
+  static constexpr std::uint64_t largest = 300'000;  // what vocabulary::from_json allows to the smallest
+  int depth_ = 0;
+};
+
 GRAFT_INLINE std::uint32_t string_table::hash_of(std::string_view key) {
   return static_cast<std::uint32_t>(std::hash<std::string_view>()(key));
 }
@@ -41,8 +72,20 @@ GRAFT_INLINE std::size_t string_table::slot_of(std::string_view key, std::uint32
 namespace graft {
 
 GRAFT_INLINE vocabulary vocabulary::from_json(const std::string& path) {
+  const mapped_file file(path);
+  detail::flat_object flat;
+  if (json::sax_parse(file.text(), &flat)) {  // the usual case, which needs no tree
+    std::vector<entry> entries;
+    std::int32_t size = 0;
+    for (auto& [piece, id] : flat.members) {
+      entries.push_back({std::move(piece), id});
+      size = std::max(size, id + 1);
+    }
+    vocabulary result(path, size, std::move(entries));
+    if (result.notes().empty()) return result;
+  }
   std::string twice;
-  vocabulary result = from_json(parse_json(mapped_file(path).text(), path, 0, &twice), path);
+  vocabulary result = from_json(parse_json(file.text(), path, 0, &twice), path);
   if (!twice.empty()) result.note(path + ": " + twice + " stands there twice: the last one counts");
   return result;
 }
