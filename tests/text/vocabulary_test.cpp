@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "graft/core/json.hpp"
 #include "support/shared.hpp"
 
 using Catch::Contains;
@@ -40,6 +41,24 @@ TEST_CASE("broken vocabularies are refused by name") {
 
   graft::write_file(folder / "vocab.txt", "a\n\xff\n");
   CHECK_THROWS_WITH(graft::vocabulary::from_lines(folder / "vocab.txt"), Contains("vocab.txt: text is not valid UTF-8 at byte 2"));
+}
+
+TEST_CASE("vocab.json without a tree is that of a tree, with the same notes") {
+  const graft_test::temporary_folder folder;
+  for (const auto* text : {R"({"b": 0, "a": 2, "c": 1})", R"({"z": 0, "a": 300000})", R"({"a": 0, "b": 9, "a": 1})", R"({"b": 7, "a": 7})",
+                           R"({"a": 7, "b": 7})", R"({"a": 0, "": 9, "": 1})", R"({"a": 0, "": 0})", R"({"": 0, "a": 0})", "{}"}) {
+    INFO(text);
+    graft::write_file(folder / "vocab.json", text);
+    const auto path = folder / "vocab.json";
+    const auto pieces = graft::vocabulary::from_json(path);
+    std::string twice;
+    const auto tree = graft::vocabulary::from_json(graft::parse_json(text, path, 0, &twice), path);
+    auto notes = tree.notes();
+    if (!twice.empty()) notes.push_back(path + ": " + twice + " stands there twice: the last one counts");
+    CHECK(pieces.list() == tree.list());
+    CHECK(pieces.notes() == notes);
+    for (const auto* piece : {"", "a", "b", "c", "z"}) CHECK(pieces.find(piece) == tree.find(piece));
+  }
 }
 
 TEST_CASE("vocab.txt: ids count lines, blank ones too, the last of two lines counts, what stands at the ends of lines does not") {

@@ -107,6 +107,8 @@ class json_builder {
     return true;
   }
   bool close() {
+    Json& ended = *open_.back();
+    ended = Json(std::move(ended));  // tells its members where they are, which JSON_DIAGNOSTICS asks
     open_.pop_back();
     return true;
   }

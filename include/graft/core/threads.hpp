@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
-#include <utility>
+#include <system_error>
 
 namespace graft {
 
@@ -25,10 +25,17 @@ inline int usable_threads(int wanted = 0) {
   return std::min(wanted > 0 ? wanted : omp_get_max_threads(), most);
 }
 
-/// A future of f(), which a thread of its own computes meanwhile; where one thread is to compute alone, it does when it is asked.
+/// A future of f(), which a thread of its own computes meanwhile; where one thread is to compute alone, or no other can be had, it does
+/// when it is asked.
 template <class F>
-auto in_background(F&& f) {
-  return std::async(usable_threads() > 1 ? std::launch::async : std::launch::deferred, std::forward<F>(f));
+auto in_background(const F& f) {
+  if (usable_threads() > 1) {
+    try {
+      return std::async(std::launch::async, f);
+    } catch (const std::system_error&) {  // a limit of the system's
+    }
+  }
+  return std::async(std::launch::deferred, f);
 }
 
 }  // namespace graft

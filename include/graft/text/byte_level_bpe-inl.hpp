@@ -58,7 +58,7 @@ GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const std::string
       settings_(settings),
       merges_(vocabulary_, merges_path),
       words_(static_cast<std::size_t>(vocabulary_.size())),
-      whole_(std::make_unique<std::atomic<known>[]>(static_cast<std::size_t>(vocabulary_.size()))) {
+      whole_(new std::atomic<known>[static_cast<std::size_t>(vocabulary_.size())]()) {
   finish(merges_path);
 }
 
@@ -68,7 +68,7 @@ GRAFT_INLINE byte_level_bpe::byte_level_bpe(vocabulary pieces, const json& merge
       settings_(settings),
       merges_(vocabulary_, merges, where),
       words_(static_cast<std::size_t>(vocabulary_.size())),
-      whole_(std::make_unique<std::atomic<known>[]>(static_cast<std::size_t>(vocabulary_.size()))) {
+      whole_(new std::atomic<known>[static_cast<std::size_t>(vocabulary_.size())]()) {
   finish(where);
 }
 

@@ -107,7 +107,7 @@ class byte_level_bpe {
   std::array<std::int32_t, 256> byte_ids_{};
   detail::merge_list merges_;
   detail::string_table words_;                   // raw bytes, not stand-ins
-  std::unique_ptr<std::atomic<known>[]> whole_;  // of each id
+  std::shared_ptr<std::atomic<known>[]> whole_;  // of each id, for all copies
 };
 
 }  // namespace graft

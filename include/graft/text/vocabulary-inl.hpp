@@ -34,6 +34,7 @@ class flat_object {
     return true;
   }
   bool key(std::string& name) {
+    if (name.empty()) return false;  // of which notes say less
     members.emplace_back(std::move(name), 0);
     return true;
   }
