@@ -7,6 +7,7 @@
 #include <memory>
 #include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "graft/core/file.hpp"
@@ -28,6 +29,20 @@ std::string output_of(const std::string& command) {
 /// Adds what the first group of PATTERN matches in TEXT.
 void collect(const std::string& text, const std::regex& pattern, names& found) {
   for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) found.insert((*match)[1]);
+}
+
+/// The lines of TEXT in which a variable may stand: patterns take their time.
+std::string lines_with_variables(const std::string& text) {
+  std::string some;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    for (const char* sign : {"getenv", "environ", "number(", "${", "OMP_", "CPU_ISA", "GRAFT_"}) {
+      if (line.find(sign) == std::string::npos) continue;
+      some += line + "\n";
+      break;
+    }
+  }
+  return some;
 }
 
 void for_each_file(const std::function<void(const fs::path&)>& use) {
@@ -53,7 +68,7 @@ names variables_of_sources() {
   for_each_file([&](const fs::path& path) {
     const std::string extension = path.extension();
     if (extension == ".md" || path.filename() == "documents_test.cpp") return;
-    const std::string text = graft::read_file(path);
+    const std::string whole = graft::read_file(path), text = path.filename() == "CMakeLists.txt" ? whole : lines_with_variables(whole);
     if (extension == ".sh") collect(text, read_by_script, found);
     if (extension == ".sbatch") collect(text, read_by_batch_script, found);
     if (extension == ".hpp" || extension == ".cpp" || extension == ".c") collect(text, macro, found);
