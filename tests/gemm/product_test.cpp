@@ -171,16 +171,18 @@ TEST_CASE("the bits of a product do not depend on the number of threads") {
 }
 
 TEST_CASE("a team shares the columns of a product evenly, and each block is one thread's") {
-  const auto [threads, rows, columns, count] = GENERATE(table<int, graft::index, graft::index, graft::index>({{2, 2, 48, 1},
-                                                                                                              {2, 2, 48, 3},
-                                                                                                              {2, 8, 192, 1},
-                                                                                                              {3, 27, 48, 1},
-                                                                                                              {8, 2, 48, 1},
-                                                                                                              {4, 8, 4, 2},
-                                                                                                              {2, 256, 48, 1},
-                                                                                                              {2, 1, 1, 1},
-                                                                                                              {1, 20, 48, 3},
-                                                                                                              {2, 0, 4, 1}}));
+  const auto team = GENERATE(table<int, graft::index, graft::index, graft::index>({{2, 2, 48, 1},
+                                                                                   {2, 2, 48, 3},
+                                                                                   {2, 8, 192, 1},
+                                                                                   {3, 27, 48, 1},
+                                                                                   {8, 2, 48, 1},
+                                                                                   {4, 8, 4, 2},
+                                                                                   {2, 256, 48, 1},
+                                                                                   {2, 1, 1, 1},
+                                                                                   {1, 20, 48, 3},
+                                                                                   {2, 0, 4, 1}}));
+  const int threads = std::get<0>(team);  // no structured binding: clang 14 keeps those from OpenMP
+  const graft::index rows = std::get<1>(team), columns = std::get<2>(team), count = std::get<3>(team);
   CAPTURE(threads, rows, columns, count);
   graft::context ctx;
   ctx.threads = threads;
