@@ -87,9 +87,8 @@ TEST_CASE("what is kept is what training_bytes counts, and nothing of the trunk 
     graft::context ctx;
     model->learn(tiny_batch({4, 1, 6}), ctx);
     // What the estimate adds for each row, without scratch (11 H + F).
-    const auto numbers_of_row = [&](graft::index longest) {
-      return (model->training_bytes(2 * rows, longest, 1, false) - model->training_bytes(rows, longest, 1, false)) / rows / 8 -
-             (11 * 6 + 8);
+    const auto numbers_of_row = [&, &one = *model](graft::index longest) {
+      return (one.training_bytes(2 * rows, longest, 1, false) - one.training_bytes(rows, longest, 1, false)) / rows / 8 - (11 * 6 + 8);
     };
     const auto per_row = numbers_of_row(6);
     // Of texts that attention goes through by keys, each layer keeps y and a number a head whose attention backward goes through.
