@@ -26,7 +26,7 @@ inline int usable_threads(int wanted = 0) {
 }
 
 /// A future of f(), which a thread of its own computes meanwhile; where one thread is to compute alone, or no other can be had, it does
-/// when it is asked.
+/// when it is asked.   Tested: tests/core/threads_test.cpp
 template <class F>
 auto in_background(const F& f) {
   if (usable_threads() > 1) {
