@@ -1,6 +1,7 @@
 // Mixes of whatever is tuned around an encoder: with the weight on one member, the mix is that member alone.
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "graft/exchange/merge_adapter.hpp"
 #include "graft/exchange/mixed_member.hpp"
@@ -264,4 +265,41 @@ TEST_CASE("a mix moves its weights to the member whose answers are asked for, be
     INFO("asked for " << wanted << ", weights " << w);
     CHECK(w(0, wanted) > 0.8);
   }
+}
+
+TEST_CASE("a copy of a model answers as the model, and nothing done to it changes the model") {
+  const auto holds = [](auto& model) {
+    graft_test::randomize(model, 1, true, 0.4);
+    const auto before = logits(model);
+    auto copy = model;
+    std::set<const void*> ours, copied;
+    model.for_each_parameter([&](auto& p) { ours.insert(&p); });
+    copy.for_each_parameter([&](auto& p) { copied.insert(&p); });
+    CHECK(logits(copy) == before);
+    copy.for_each_parameter([](auto& p) { p.edit() *= 0.9; });
+    const auto changed = logits(copy);
+    CHECK(logits(model) == before);
+    CHECK(graft_test::largest_difference(changed, before) > 1e-3);
+    model.for_each_parameter([](auto& p) { p.edit().setZero(); });
+    CHECK(logits(copy) == changed);
+    CHECK(copied.size() == ours.size());
+    for (const void* p : copied) CHECK(ours.count(p) == 0);
+  };
+  graft::encoder_config c = graft_test::tiny_config();
+  const graft::prefix_options prefix{.length = 3, .bottleneck = 4};
+  graft::multi_adapter_options o;
+  o.adapters.push_back({"houlsby", {3}});
+  o.adapters.push_back({"updates", {}, graft::tuning_kind::lora, {2, 3, {"query", "output.dense"}}});
+  o.adapters.push_back({"prefix", {}, graft::tuning_kind::prefix, {}, {}, prefix});
+  o.adapters.push_back({"invertible", {2, graft::activation::relu, "general", 1, R"({"inv_adapter": "nice"})"}});
+  auto mix = graft::make_multi_adapter_classifier<f64>(c, 3, o, 1);
+  holds(mix);
+  auto with_prefix = graft::make_plain_classifier<f64>(c, 3);
+  graft::add_prefix(with_prefix, prefix);
+  holds(with_prefix);
+  c.model_type = "mpnet";
+  c.type_vocab_size = 0;
+  c.relative_buckets = 8;
+  auto mpnet = graft::make_plain_classifier<f64>(c, 3);
+  holds(mpnet);
 }

@@ -53,8 +53,7 @@ class adapter_site {
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for_each_adapter_parameter(f);
     norm.for_each_parameter(f);
   }

@@ -50,8 +50,7 @@ class bottleneck {
   /// dh = SKIP dy + dz W_down
   void update_backward(const_view<real> dy, const saved& s, real skip, view<real>* dh, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     down_project.for_each_parameter(f);
     up_project.for_each_parameter(f);
   }

@@ -47,8 +47,7 @@ class fusion_adapter {
   void forward(const_view<real> h, const_view<real> x, const layer_norm<P>& norm, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, layer_norm<P>& norm, view<real>* dh, view<real>* dx, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for (auto& m : modules) m.for_each_parameter(f);
     for_each_fusion_parameter(f);
   }

@@ -144,8 +144,7 @@ class general_adapter {
     if (before && through) before->backward(d_read, s.before, dt, ctx);
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     module.for_each_parameter(f);
     if (before) before->for_each_parameter(f);
     if (after) after->for_each_parameter(f);

@@ -39,10 +39,7 @@ class houlsby_adapter {
     if (dx != nullptr && !norm.normalizes()) dx->setZero();
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
-    module.for_each_parameter(f);
-  }
+  void for_each_parameter(parameter_visitor<real> f) { module.for_each_parameter(f); }
   index saved_numbers(index h) const { return h + 1 + module.saved_numbers(); }
 
   bottleneck<P> module;  // U

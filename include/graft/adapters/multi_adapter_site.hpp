@@ -43,12 +43,17 @@ class multi_adapter_site {
   void forward(const_view<real> h, const_view<real> x, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dh, view<real>* dx, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     if (fusion) fusion->for_each_parameter(f);
     if (owns_mix_ && !fusion) mix->for_each_parameter(f);
     for (auto& b : branches) b.for_each_parameter(f);
     if (flex) flex->for_each_parameter(f);
+  }
+
+  /// F(the pointer to the mixing weights).
+  template <class F>
+  void for_each_shared_part(F&& f) {
+    f(mix);
   }
 
   bool reads_sequences() const {

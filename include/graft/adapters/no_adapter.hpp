@@ -32,8 +32,7 @@ class no_adapter {
     if (dx != nullptr && !norm.normalizes()) dx->setZero();
   }
 
-  template <class F>
-  void for_each_parameter(F&&) {}
+  void for_each_parameter(parameter_visitor<real>) {}
   index saved_numbers(index h) const { return h + 1; }
 };
 

@@ -38,10 +38,7 @@ class parallel_adapter {
     if (below) module.update_backward(du, s.module, norm.normalizes() ? real(1) : real(0), dx, ctx);
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
-    module.for_each_parameter(f);
-  }
+  void for_each_parameter(parameter_visitor<real> f) { module.for_each_parameter(f); }
   index saved_numbers(index h) const { return h + 1 + module.saved_numbers(); }
 
   bottleneck<P> module;  // U

@@ -25,10 +25,7 @@ class plain_site {
 
   bool reads_sequences() const { return false; }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
-    norm.for_each_parameter(f);
-  }
+  void for_each_parameter(parameter_visitor<real> f) { norm.for_each_parameter(f); }
 
   layer_norm<P> norm;  ///< LN, the sub-layer's own
 };

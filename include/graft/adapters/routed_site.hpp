@@ -35,8 +35,7 @@ class routed_site {
 
   bool reads_sequences() const;
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for (const choice& one : choices) std::visit([&](auto* site) { site->for_each_parameter(f); }, one);
   }
 

@@ -16,9 +16,14 @@ class function_view<Result(Arguments...)> {
  public:
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, function_view> && std::is_invocable_r_v<Result, F&, Arguments...>)
-      function_view(F&& f)  // NOLINT: implicit on purpose
-      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))), call_([](void* object, Arguments... arguments) -> Result {
-          return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Arguments>(arguments)...);
+      function_view(F&& f)                                                                             // NOLINT: implicit on purpose
+      : object_((void*)std::addressof(f)), call_([](void* object, Arguments... arguments) -> Result {  // of functions, too
+          auto& callable = *reinterpret_cast<std::remove_reference_t<F>*>(object);
+          if constexpr (std::is_void_v<Result>) {
+            callable(std::forward<Arguments>(arguments)...);
+          } else {
+            return callable(std::forward<Arguments>(arguments)...);
+          }
         }) {}
 
   Result operator()(Arguments... arguments) const { return call_(object_, std::forward<Arguments>(arguments)...); }

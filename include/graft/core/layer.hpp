@@ -40,7 +40,8 @@ concept layer = parameterized<L> &&
 };
 
 /// A place where a sub-layer's output h meets the residual x: y = f(h, x). It reads rows one by one, or whole sequences (reads_sequences,
-/// ctx.offsets()): then it is given all tokens, even where only the first ones are wanted.
+/// ctx.offsets()): then it is given all tokens, even where only the first ones are wanted. What it shares with other sites and may train,
+/// it shows to for_each_shared_part(f), as f(std::shared_ptr&), so that a copy of a model gets its own.
 template <class S>
 concept site = parameterized<S> &&
     requires(const S& fixed, S& mutable_site, const_view<typename S::real> in, view<typename S::real> out, typename S::saved* filled,

@@ -15,6 +15,7 @@
 
 #include "graft/core/error.hpp"
 #include "graft/core/file.hpp"
+#include "graft/core/function_view.hpp"
 #include "graft/core/random.hpp"
 #include "graft/core/types.hpp"
 
@@ -209,6 +210,10 @@ class parameter {
   index rows_, cols_;
   std::variant<frozen, trained> state_;
 };
+
+/// What visits parameters: anything that takes one, by its address, so that a layer's walk over its parameters is compiled once.
+template <class T>
+using parameter_visitor = function_view<void(parameter<T>&)>;
 
 /// A sum over the bits of P's numbers, each mixed with its place, so that changes do not cancel: other numbers have another sum, but for a
 /// chance of 2^-64.

@@ -40,8 +40,7 @@ class embeddings {
   void forward(const batch& b, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const batch& b, const saved& s, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     word.for_each_parameter(f);
     if (position) position->for_each_parameter(f);
     if (token_type) token_type->for_each_parameter(f);

@@ -1,6 +1,7 @@
 #pragma once
 // The trunk: embeddings and a stack of layers.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,22 @@ class encoder {
     if (family_of(c.model_type).pre_norm) last_norm.emplace(prefix + ".encoder.LayerNorm", c.hidden_size, c.layer_norm_eps, c.norm_bias);
     if (family_of(c.model_type).positions == position_kind::rotary) add_rotary_positions(c);
   }
+  /// A copy shares no numbers that can be trained with OTHER, though its layers share among themselves what OTHER's do.
+  encoder(const encoder& other)
+      : embedded(other.embedded),
+        invertible(other.invertible),
+        relative(other.relative),
+        layers(other.layers),
+        last_norm(other.last_norm),
+        known(other.known),
+        int8(other.int8),
+        hidden_size_(other.hidden_size_) {
+    own_shared_parts();
+  }
+  encoder(encoder&&) = default;
+  encoder& operator=(const encoder& other) { return *this = encoder(other); }
+  encoder& operator=(encoder&&) = default;
+
   index hidden_size() const { return hidden_size_; }
 
   /// The number of layers through which backward need not go: -1 means that something below or beside all of them is trained, too.
@@ -73,8 +90,7 @@ class encoder {
   /// memory where all tokens are wanted. The sequences are ctx.offsets'. The LayerNorm that ends the stack is the caller's.
   void run_layers(index first, index last, view<real> x, view<real> y, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     embedded.for_each_parameter(f);
     if (invertible) invertible->for_each_parameter(f);
     if (relative) relative->for_each_parameter(f);
@@ -91,6 +107,18 @@ class encoder {
   bool int8 = false;                                // frozen weights of the layers are packed in 8 bits (model/freezing.hpp)
 
  private:
+  void own_shared_parts() {
+    std::map<const void*, std::shared_ptr<void>> copies;
+    const auto own = [&]<class T>(std::shared_ptr<T>& part) {
+      if (part == nullptr) return;
+      auto& copy = copies[part.get()];
+      if (copy == nullptr) copy = std::make_shared<T>(*part);
+      part = std::static_pointer_cast<T>(copy);
+    };
+    own(relative);
+    if (invertible) own(invertible->weights);
+    for (auto& l : layers) l.for_each_shared_part(own);
+  }
   void read_known(const batch& b, view<real> y, context& ctx) const;
   static bool is_local(const encoder_config& c, index l) {
     return l < std::ssize(c.local_layers) && c.local_layers[static_cast<std::size_t>(l)];

@@ -60,8 +60,7 @@ class encoder_layer {
     return any || attention_site.reads_sequences() || feed_site.reads_sequences();
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     if (attention_norm) attention_norm->for_each_parameter(f);
     attention.for_each_parameter(f);
     attention_site.for_each_parameter(f);
@@ -76,6 +75,24 @@ class encoder_layer {
     attention.for_each_projection(f);
     f(feed.intermediate);
     f(feed.output);
+  }
+
+  /// F(pointer) for each to what other layers may have, too, and may train.
+  template <class F>
+  void for_each_shared_part(F&& f) {
+    for_each_projection([&](linear<P>& one) {
+      if (one.mix) f(one.mix->weights);
+    });
+    f(attention.relative);
+    if (attention.prefix) f(attention.prefix->network);
+    if (attention.mix) {
+      f(attention.mix->weights);
+      for (auto& member : attention.mix->members) f(member.by.network);
+    }
+    if constexpr (requires { attention_site.for_each_shared_part(f); }) {
+      attention_site.for_each_shared_part(f);
+      feed_site.for_each_shared_part(f);
+    }
   }
 
   self_attention<P> attention;                             // the first sub-layer

@@ -47,8 +47,7 @@ class sequence_classification {
   void forward(const_view<real> h, view<real> logits, saved* s, context& ctx) const;
   void backward(const_view<real> dlogits, const saved& s, view<real>* dh, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for (auto& layer : dense) layer.for_each_parameter(f);
     if (norm) norm->for_each_parameter(f);
     out_proj.for_each_parameter(f);

@@ -25,8 +25,7 @@ struct prefix_network {
         down_project(prefix + ".down_project", hidden_size, o.bottleneck, parameter_role::adapter),
         act(o.act) {}
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     f(embedding);
     down_project.for_each_parameter(f);
   }
@@ -81,8 +80,7 @@ class attention_prefix {
   real backward(const_view<operand> dall, const_view<operand> x, const saved& s, view<operand> down, view<real>* dx, real beta,
                 context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     if (owns_network_) network->for_each_parameter(f);
     if (key_values) f(*key_values);
     if (up_project) up_project->for_each_parameter(f);

@@ -39,8 +39,7 @@ class coupling {
   /// DX may be DY's memory.
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& visit) {
+  void for_each_parameter(parameter_visitor<real> visit) {
     for (network* one : {&f, &g}) {
       one->down_project.for_each_parameter(visit);
       one->up_project.for_each_parameter(visit);

@@ -73,8 +73,7 @@ class dora {
     if (by.a.is_trained()) multiply<P>(transpose::yes, by.b.value(), transpose::no, scaled, real(1), gradient_of(by.a, ctx), ctx);
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     by.for_each_parameter(f);
     f(magnitude);
   }

@@ -27,10 +27,7 @@ class embedding {
   void add_forward(std::span<const std::int32_t> ids, view<real> y, context& ctx) const;
   void backward(std::span<const std::int32_t> ids, const_view<real> dy, context& ctx, std::int32_t padding = -1);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
-    f(weight);
-  }
+  void for_each_parameter(parameter_visitor<real> f) { f(weight); }
 
   parameter<real> weight;  // the table
 };

@@ -51,8 +51,7 @@ class feed_forward {
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx) const;
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0));
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     intermediate.for_each_parameter(f);
     output.for_each_parameter(f);
   }

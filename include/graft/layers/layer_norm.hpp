@@ -44,8 +44,7 @@ class layer_norm {
   void forward(const_view<real> x, const_view<real> residual, view<real> y, saved* s, context& ctx) const;
   void backward(const_view<real> dy, const saved& s, view<real>* dx, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     if (normalizes()) f(weight);
     if (shifted_) f(bias);
   }

@@ -110,8 +110,7 @@ class linear {
   /// Whether it takes part in the gradient of weights that are visited elsewhere.
   bool trains_elsewhere() const { return mix && mix->weights->v.is_trained(); }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     f(weight);
     if (biased_) f(bias);
     if (lora) lora->for_each_parameter(f);

@@ -65,8 +65,7 @@ class low_rank {
     }
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     f(a);
     f(b);
   }

@@ -35,10 +35,7 @@ class mixing_weights {
   view<real> current(context& ctx) const;
   void backward(const_view<real> dw, const_view<real> w, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
-    f(v);
-  }
+  void for_each_parameter(parameter_visitor<real> f) { f(v); }
 
   parameter<real> v;  ///< (1, M), one number for each member
 
@@ -50,6 +47,7 @@ class mixing_weights {
 template <class P, class Part>
 class mixed_parts {
  public:
+  using real = typename P::real;
   /// Of the member that the weight NUMBER is for.
   struct member {
     index number;
@@ -63,8 +61,7 @@ class mixed_parts {
   bool trains_elsewhere() const { return weights != nullptr && weights->v.is_trained(); }
 
   /// Those of the members; the mixing weights are visited where their owner is.
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for (member& m : members) m.by.for_each_parameter(f);
   }
 

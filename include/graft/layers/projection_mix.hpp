@@ -138,8 +138,7 @@ class projection_mix {
   }
 
   /// Those of the members; the mixing weights are visited where their owner is.
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     for (update& u : updates) {
       u.by.for_each_parameter(f);
       if (u.bias) f(*u.bias);

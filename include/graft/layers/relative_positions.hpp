@@ -47,8 +47,7 @@ class relative_positions {
   void vectors(index first, view<real> y, typename layer_norm<P>::saved* s, context& ctx) const;
   void vectors_backward(index first, const_view<real> dy, const typename layer_norm<P>::saved& s, context& ctx);
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     f(table);
     if (norm) norm->for_each_parameter(f);
   }

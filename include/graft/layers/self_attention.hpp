@@ -60,8 +60,7 @@ class self_attention {
   void forward(const_view<real> x, view<real> h, saved* s, context& ctx, rows_of wanted = rows_of::tokens) const;
   void backward(const_view<real> dh, const saved& s, view<real>* dx, context& ctx, real beta = real(0));
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     query.for_each_parameter(f);
     if (!options_.fused) {
       key.for_each_parameter(f);

@@ -53,8 +53,7 @@ class sequence_gate {
     if (bias.is_trained()) ops::add_column_sum<real>(dz, gradient_of(bias, ctx), ctx);
   }
 
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     f(weight);
     f(bias);
   }

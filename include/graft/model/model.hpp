@@ -51,8 +51,7 @@ class classifier {
   void answer(const batch& b, const_view<real> states, view<real> logits, trace* t, context& ctx) const;
 
   /// F(parameter) for each, from the embeddings to the head.
-  template <class F>
-  void for_each_parameter(F&& f) {
+  void for_each_parameter(parameter_visitor<real> f) {
     trunk.for_each_parameter(f);
     head.for_each_parameter(f);
   }
