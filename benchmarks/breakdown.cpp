@@ -28,10 +28,11 @@ void print(const char* what, M model, const graft::batch& b, int steps) {
   const double kernels = static_cast<double>(times.kernel_nanoseconds) * 1e-9 / steps / training.ctx.threads;
   const double rate = static_cast<double>(times.kernel_operations) / static_cast<double>(times.kernel_nanoseconds) * training.ctx.threads;
   const double ceiling = graft_benchmark::ceiling<P>() * 1e-9;
-  std::printf("%s, %s%s%s: %td rows, %d threads, %.1f ms a step, %.0f tokens/s\n", what, P::name,
-              std::is_same_v<P, graft::bf16> ? " on " : "",
-              std::is_same_v<P, graft::bf16> ? graft::tile_path_name(graft::chosen_tile_path().path) : "", b.rows(), training.ctx.threads,
-              1e3 * step, static_cast<double>(b.rows()) / step);
+  std::printf(
+      "%s, %s%s%s: %td rows, %d threads, %.1f ms a step, %.0f tokens/s\n", what, P::name, std::is_same_v<P, graft::bf16> ? " on " : "",
+      std::is_same_v<P, graft::bf16> ? graft::detail::first_that_runs(graft::detail::bf16_kernels(), graft::chosen_tile_path().path).name
+                                     : "",
+      b.rows(), training.ctx.threads, 1e3 * step, static_cast<double>(b.rows()) / step);
   const auto line = [&](const char* name, double seconds) {
     std::printf("  %-28s %9.2f ms %6.1f %%\n", name, 1e3 * seconds, 100 * seconds / step);
   };

@@ -21,7 +21,7 @@ cmake -S "$source_dir" -B "$build/cmake" -G Ninja --toolchain "$source_dir/cmake
   -DGRAFT_dnnl_INCLUDE_DIR="$build/dnnl/usr/include" -DGRAFT_dnnl_LIBRARY=/usr/lib/aarch64-linux-gnu/libdnnl.so.2 > /dev/null
 # kernels become one with units for older and newer processors
 for processor in armv8-a armv8.4-a+sve; do
-  printf '#include "graft/gemm/int8_kernels.hpp"\nauto* of_8_bits = &graft::detail::int8_kernels;\nauto* of_bf16 = &graft::detail::bf16_kernel;\n' |
+  printf '#include "graft/gemm/int8_kernels.hpp"\nauto* of_8_bits = &graft::detail::int8_kernels;\nauto* of_bf16 = &graft::detail::bf16_kernels;\n' |
     aarch64-linux-gnu-g++ -std=c++20 -O1 -fopenmp -Wall -Wextra -Werror -Wno-ignored-attributes -march=$processor -I "$source_dir/include" -isystem /usr/include/eigen3 \
       -x c++ -c -o /dev/null -
 done

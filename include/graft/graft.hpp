@@ -68,6 +68,7 @@
 // gemm: products of matrices
 #include "graft/gemm/tiles.hpp"                   // how the factors of a product lie in memory
 #include "graft/gemm/upcoming.hpp"                // what kernels fetch for the products that follow
+#include "graft/gemm/kernel_choice.hpp"           // which code computes on this processor
 #include "graft/gemm/tile_kernels.hpp"            // products of tiles, for every processor
 #include "graft/gemm/amx.hpp"                     // matrix tiles, for the kernels
 #include "graft/gemm/product.hpp"                 // products whose blocks go on while they are in cache

@@ -134,6 +134,61 @@ TEST_CASE("NEON's instructions for bf16 are what runs on their path: they round 
   }
 }
 
+TEST_CASE("the first kernel that runs is taken, and of another path none is asked for") {
+  using graft::tile_path;
+  static int asked = 0;
+  const graft::detail::kernel_choice<int> all[] = {
+      {"tiles", [] { return ++asked > 0; }, 1, tile_path::amx},
+      {"none has it", [] { return false; }, 2},
+      {"plain code", graft::detail::anywhere, 3},
+  };
+  const graft::detail::kernel_list<int> list = all;
+  CHECK(graft::detail::first_that_runs(list).code == 3);
+  CHECK(graft::detail::first_that_runs(list, tile_path::avx512).code == 3);
+  CHECK(asked == 0);
+  CHECK(graft::detail::first_that_runs(list, tile_path::amx).code == 1);
+}
+
+TEMPLATE_TEST_CASE("every kernel that this processor runs is exact for whole numbers, of any height and width", "", float, double,
+                   graft::bfloat16) {
+  using T = TestType;
+  using real = std::conditional_t<std::is_same_v<T, graft::bfloat16>, float, T>;
+  constexpr graft::index tiles = 13, depth = tiles * graft::tile<T>::depth, panel = tiles * graft::tile<T>::size;  // more than one part
+  matrix<real> a(32, depth), b(depth, 32);
+  for (graft::index i = 0; i < 32; ++i) {
+    for (graft::index k = 0; k < depth; ++k) a(i, k) = real((3 * i + 5 * k) % 7 - 3), b(k, i) = real((2 * k + 7 * i) % 9 - 4);
+  }
+  const matrix<real> exact = a * b;
+  std::vector<T> left(2 * panel), right(2 * panel);
+  for (const graft::index p : {0, 1}) {
+    graft::pack_panel(true, transpose::no, const_view<real>(a), p, left.data() + p * panel);
+    graft::pack_panel(false, transpose::no, const_view<real>(b), p, right.data() + p * panel);
+  }
+  const auto kernels = [] {
+    if constexpr (std::is_same_v<T, graft::bfloat16>) {
+      return graft::detail::bf16_kernels();
+    } else {
+      return graft::detail::real_kernels<T>();
+    }
+  }();
+  CHECK(kernels.back().runs(graft::tile_path::portable));
+  const graft_test::tile_paths every;  // emulates tiles where there are none
+  for (const auto& kernel : kernels) {
+    const auto path = kernel.needs.value_or(graft::tile_path::portable);
+    if (!kernel.runs(path) || std::ranges::find(every, path) == every.end()) continue;
+    CHECK(kernel.code != nullptr);
+    const graft::detail::tile_unit unit(path);
+    for (const graft::index width : {3, 16, 21, 32}) {
+      for (graft::index height = 1; height <= 32; ++height) {
+        INFO(kernel.name << ", " << height << " x " << width);
+        matrix<real> c = matrix<real>::Constant(32, 32, 100);
+        kernel.code(left.data(), right.data(), tiles, height, width, c.data(), {});
+        CHECK(c.topLeftCorner(height, width) == exact.topLeftCorner(height, width));
+      }
+    }
+  }
+}
+
 TEST_CASE("a path that multiplies wrong fails the self-test, others pass it") {
   const graft_test::tile_paths paths;
   for (const auto path : paths) {

@@ -36,15 +36,15 @@ inline tile_path allowed_tile_path() {
 inline chosen_precision choose_precision(const std::string& wanted) {
   limit_tile_path(allowed_tile_path());
   const tile_choice& tiles = chosen_tile_path();
+  const std::string path = graft::detail::first_that_runs(graft::detail::bf16_kernels(), tiles.path).name;
   if (!tiles.refused.empty()) {
     std::fprintf(stderr, "graft: %s gave a wrong product in the self-test and is not used: bf16 runs on %s\n", tiles.refused.c_str(),
-                 tile_path_name(tiles.path));
+                 path.c_str());
   }
-  const std::string path = tile_path_name(tiles.path);
   if (wanted == "bf16") return {"bf16", "bf16 on " + path};
   if (wanted == "int8")
-    return {"int8", std::string("int8 by ") + graft::detail::int8_kernel_name(tiles.path) + ", the rest " +
-                        (tiles.path == tile_path::portable ? "f32" : "bf16 on " + path)};
+    return {"int8", std::string("int8 by ") + graft::detail::first_that_runs(graft::detail::int8_kernels(), tiles.path).name +
+                        ", the rest " + (tiles.path == tile_path::portable ? "f32" : "bf16 on " + path)};
   if (wanted != "auto") return {wanted, wanted};
   if (tiles.path != tile_path::portable) return {"bf16", "bf16 on " + path + " (auto)"};
   return {"f32", "f32 (auto: no instructions for bf16 here; --precision bf16 would run on " + path + ")"};

@@ -38,7 +38,19 @@ GRAFT_INLINE bool has_amx_int8() {
   return has_amx() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & (1u << 25)) != 0;
 }
 
-GRAFT_INLINE bool has_avx512_bf16() { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bf16") != 0; }
+GRAFT_INLINE bool has_avx512() { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0; }
+GRAFT_INLINE bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16") != 0; }
+GRAFT_INLINE bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni") != 0; }
+GRAFT_INLINE bool has_avx2_and_fma() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
+
+GRAFT_INLINE bool has_avx_vnni() {  // the compilers' names for this are of different age
+  static const bool has = [] {      // a virtual machine may take long to say so
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || a < 1) return false;  // a: the last part of leaf 7
+    return has_avx2_and_fma() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4U & 1U) != 0;
+  }();
+  return has;
+}
 
 GRAFT_INLINE bool hides_tile_shapes() {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -48,6 +60,7 @@ GRAFT_INLINE bool hides_tile_shapes() {
 
 #elif defined(__aarch64__) && defined(__linux__)
 
+GRAFT_INLINE bool has_neon_dot_products() { return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 GRAFT_INLINE bool has_neon_bf16() { return (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0; }
 
 #endif

@@ -21,18 +21,28 @@ bool has_amx();
 /// Whether tiles of 8-bit numbers are multiplied, too.
 bool has_amx_int8();
 bool has_avx512_bf16();
+bool has_avx512();
+bool has_avx512_vnni();
+bool has_avx2_and_fma();
+bool has_avx_vnni();
 /// Whether CPUID hides the shapes of tiles that its feature bits promise: libraries that ask for them then run into illegal instructions.
 bool hides_tile_shapes();
 #else
 inline bool has_amx() { return false; }
 inline bool has_amx_int8() { return false; }
 inline bool has_avx512_bf16() { return false; }
+inline bool has_avx512() { return false; }
+inline bool has_avx512_vnni() { return false; }
+inline bool has_avx2_and_fma() { return false; }
+inline bool has_avx_vnni() { return false; }
 inline bool hides_tile_shapes() { return false; }
 #endif
 #if defined(__aarch64__) && defined(__linux__)
 bool has_neon_bf16();
+bool has_neon_dot_products();
 #else
 inline bool has_neon_bf16() { return false; }
+inline bool has_neon_dot_products() { return false; }
 #endif
 
 std::atomic<tile_path>& highest_tile_path();

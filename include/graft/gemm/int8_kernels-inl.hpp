@@ -341,17 +341,6 @@ inline bool int8_tiles_work() {
   return work;
 }
 
-/// The compilers' names for this are of different age.
-inline bool has_avx_vnni() {
-  static const bool has = [] {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || a < 1) return false;  // a: the last part of leaf 7
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4U & 1U) != 0;
-  }();
-  return has;
-}
-inline bool has_avx2_and_fma() { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }
-
 #elif defined(__aarch64__) && defined(__linux__)
 
 // GCC's assembler knows sdot from ARMv8.2 on. These functions are for that, whatever the unit is compiled for: always_inline ones of the
@@ -403,55 +392,37 @@ GRAFT_DOTPROD inline void neon_int8_block(const std::uint8_t* a, const float* sc
 #endif
 
 template <class T>
-std::span<const int8_choice<row_rounding<T>>> int8_roundings() {
-  static constexpr int8_choice<row_rounding<T>> all[] = {
+kernel_list<row_rounding<T>> int8_roundings() {
+  static constexpr kernel_choice<row_rounding<T>> all[] = {
 #if defined(__x86_64__)
-    {"AVX-512", [](tile_path) { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0; },
-     avx512_round_row<T>},
-    {"AVX2", [](tile_path) { return __builtin_cpu_supports("avx2") != 0; }, avx2_round_row<T>},
+    {"AVX-512", has_avx512, avx512_round_row<T>},
+    {"AVX2", has_avx2_and_fma, avx2_round_row<T>},
 #endif
-    {"plain code", [](tile_path) { return true; }, plain_round_row<T>},
+    {"plain code", anywhere, plain_round_row<T>},
   };
   return all;
 }
 
-GRAFT_INLINE std::span<const int8_choice<int8_kernel_code*>> int8_kernels() {
-  static constexpr int8_choice<int8_kernel_code*> all[] = {
+GRAFT_INLINE kernel_list<int8_kernel_code*> int8_kernels() {
+  static constexpr kernel_choice<int8_kernel_code*> all[] = {
 #if defined(__x86_64__)
-    {"AMX tiles", [](tile_path path) { return path == tile_path::amx && int8_tiles_work(); }, amx_int8_kernel},
-    {"AVX-512 VNNI", [](tile_path) { return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vnni") != 0; },
+    {"AMX tiles", int8_tiles_work, amx_int8_kernel, tile_path::amx},
+    {"AVX-512 VNNI", has_avx512_vnni,
      int8_by_rows<8, avx512_int8_block<8, 1>, avx512_int8_block<8, 2>, avx512_int8_block<4, 1>, avx512_int8_block<4, 2>>},
-    {"AVX-VNNI", [](tile_path) { return has_avx2_and_fma() && has_avx_vnni(); },
-     int8_by_rows<4, avx2_int8_block<true>, int8_twice<avx2_int8_block<true>>>},
-    {"AVX2", [](tile_path) { return has_avx2_and_fma(); }, int8_by_rows<4, avx2_int8_block<false>, int8_twice<avx2_int8_block<false>>>},
+    {"AVX-VNNI", has_avx_vnni, int8_by_rows<4, avx2_int8_block<true>, int8_twice<avx2_int8_block<true>>>},
+    {"AVX2", has_avx2_and_fma, int8_by_rows<4, avx2_int8_block<false>, int8_twice<avx2_int8_block<false>>>},
 #elif defined(__aarch64__) && defined(__linux__)
-    {"NEON dot products", [](tile_path) { return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; },
-     int8_by_rows<4, neon_int8_block, int8_twice<neon_int8_block>>},
+    {"NEON dot products", has_neon_dot_products, int8_by_rows<4, neon_int8_block, int8_twice<neon_int8_block>>},
 #endif
-    {"plain code", [](tile_path) { return true; }, plain_int8_kernel},
+    {"plain code", anywhere, plain_int8_kernel},
   };
   return all;
 }
-
-/// The first of CHOICES that runs.
-template <class F>
-const int8_choice<F>& first_that_runs(std::span<const int8_choice<F>> choices, tile_path path) {
-  return *std::find_if(choices.begin(), choices.end(), [&](const int8_choice<F>& c) { return c.runs(path); });
-}
-template <class T>
-row_rounding<T> int8_rounding() {
-  return first_that_runs(int8_roundings<T>(), tile_path::portable).code;
-}
-GRAFT_INLINE int8_kernel_code* int8_kernel(tile_path path) { return first_that_runs(int8_kernels(), path).code; }
-GRAFT_INLINE const char* int8_kernel_name(tile_path path) { return first_that_runs(int8_kernels(), path).name; }
 
 #if defined(GRAFT_COMPILED)
-template std::span<const int8_choice<row_rounding<float>>> int8_roundings();
-template std::span<const int8_choice<row_rounding<double>>> int8_roundings();
-template std::span<const int8_choice<row_rounding<bfloat16>>> int8_roundings();
-template row_rounding<float> int8_rounding();
-template row_rounding<double> int8_rounding();
-template row_rounding<bfloat16> int8_rounding();
+template kernel_list<row_rounding<float>> int8_roundings<float>();
+template kernel_list<row_rounding<double>> int8_roundings<double>();
+template kernel_list<row_rounding<bfloat16>> int8_roundings<bfloat16>();
 #endif
 
 }  // namespace graft::detail

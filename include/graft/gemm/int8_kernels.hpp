@@ -53,19 +53,8 @@ using row_rounding = float (*)(const segmented_row<T>& x, float* work, std::uint
 template <class T>
 float plain_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next);
 
-/// One way to do something, and whether this processor can, for threads that hold PATH's unit.
-template <class F>
-struct int8_choice {
-  const char* name;
-  bool (*runs)(tile_path path);
-  F code;
-};
-/// All that are compiled for this kind of processor, the best first; plain code, which runs anywhere, is the last.
 template <class T>
-std::span<const int8_choice<row_rounding<T>>> int8_roundings();
-/// The fastest rounding that this processor runs.
-template <class T>
-row_rounding<T> int8_rounding();
+kernel_list<row_rounding<T>> int8_roundings();
 
 /// A kernel computes c (most_rows, 32) for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C may be
 /// written, too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128, q in -127 .. 127; SCALE:
@@ -77,11 +66,7 @@ int8_kernel_code plain_int8_kernel;
 #if defined(__x86_64__)
 int8_kernel_code amx_int8_kernel;  // for threads that hold tile_path::amx's unit
 #endif
-/// As int8_roundings.
-std::span<const int8_choice<int8_kernel_code*>> int8_kernels();
-/// The fastest kernel that this processor runs for threads that hold PATH's unit.
-int8_kernel_code* int8_kernel(tile_path path);
-const char* int8_kernel_name(tile_path path);
+kernel_list<int8_kernel_code*> int8_kernels();
 
 }  // namespace graft::detail
 

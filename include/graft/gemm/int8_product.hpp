@@ -39,7 +39,7 @@ void pack_int8_weight(parameter<T>& w, int threads, std::shared_ptr<packed_weigh
   const index depth = w.cols(), columns = w.rows(), tiles = detail::int8_tiles(depth), panel = int8_weight::panel_bytes(depth);
   std::byte* memory = packed->int8.take(int8_weight::bytes(depth, columns));
   const const_view<T> value = w.value();
-  const auto round = detail::int8_rounding<T>();
+  const auto round = detail::first_that_runs(detail::int8_roundings<T>()).code;
   parallel_for(format::panels(columns), 4, threads, [&](index begin, index end) {
     buffer<float> work;
     buffer<std::uint8_t> rows;  // tile by tile, as a left operand
@@ -110,7 +110,7 @@ struct int8_rows {
     float* scale = ctx.memory.take<float>(panels, format::side).data();
     scratch::mark mark(ctx.memory);
     view<float> work = ctx.memory.take_rows<float>(ctx.threads, tiles * format::depth);
-    const auto round_row = detail::int8_rounding<T>();
+    const auto round_row = detail::first_that_runs(detail::int8_roundings<T>()).code;
     parallel_for(rows, 4, ctx.threads, [&](index begin, index end) {
       float* thread_work = work.row_data(omp_get_thread_num());
       for (index r = begin; r < end; ++r) {
@@ -133,7 +133,7 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
   index columns = 0;
   for (const auto& right : rights) columns = std::max(columns, format::panels(right.columns));
   const tile_path path = detail::path_of<bf16>(ctx);
-  const auto kernel = detail::int8_kernel(path);
+  const auto kernel = detail::first_that_runs(detail::int8_kernels(), path).code;
   const index high = path == tile_path::amx ? detail::most_rows : detail::block_side;
   const auto part = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const int8_weight& right = rights[static_cast<std::size_t>(which)];

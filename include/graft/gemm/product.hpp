@@ -21,9 +21,9 @@ namespace detail {
 template <class P>
 auto kernel_of(tile_path path) {
   if constexpr (std::is_same_v<typename P::operand, bfloat16>) {
-    return bf16_kernel(path);
+    return first_that_runs(bf16_kernels(), path).code;
   } else {
-    return real_kernel<typename P::operand>();
+    return first_that_runs(real_kernels<typename P::operand>()).code;
   }
 }
 template <class P>

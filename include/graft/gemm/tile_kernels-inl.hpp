@@ -21,21 +21,30 @@ struct depth_part {
   bool more;
 };
 
-/// The blocks of a kernel that computes ROWS rows of 16 columns, or of 32, at a time: the wider, the less is read for each product.
-/// What is left over, if it is no more than half as many, goes through kernels of half as many. All rows pass a part of the depth before
-/// the next, so that the right operand's part is read from the first-level cache.
-template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide, class T, class Real>
+/// How blocks of ROWS rows and 16 columns, or 32, are computed: the wider, the less is read for each product. What is left over, if it is
+/// no more than half as many rows, by kernels of half as many.
+template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWide = Wide>
+struct row_blocks {
+  static constexpr int rows = Rows;
+  template <class T, class Real>
+  static void compute(index height, index width, const T* a, const T* b, depth_part part, Real* c, upcoming next) {
+    const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
+    (height <= Rows / 2 ? few : block)(a, b, part, c, next);
+  }
+};
+
+/// All rows pass a part of the depth before the next, so that the right operand's part is read from the first-level cache.
+template <class Blocks, class T, class Real>
 void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
   constexpr index most = 12;  // tiles: 24 KiB of two panels
-  const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
-  const index down = (height + Rows - 1) / Rows, parts = std::max<index>(1, (depth + most - 1) / most);
+  const index down = (height + Blocks::rows - 1) / Blocks::rows, parts = std::max<index>(1, (depth + most - 1) / most);
   for (index t = 0; t < parts * most; t += most) {
     const depth_part part{std::min(most, depth - t), depth, t > 0};
     for (index i = 0; i < down; ++i) {
-      const index row = i * Rows;
+      const index row = i * Blocks::rows;
       const T* left = a + (row / 16 * depth + t) * tile<T>::size + tile<T>::left(row % 16, 0);
-      (height - row <= Rows / 2 ? few : block)(left, b + t * tile<T>::size, part, c + row * block_side,
-                                               next.part(t / most * down + i, parts * down, part.tiles));
+      Blocks::compute(height - row, width, left, b + t * tile<T>::size, part, c + row * block_side,
+                      next.part(t / most * down + i, parts * down, part.tiles));
     }
   }
 }
@@ -153,9 +162,72 @@ template <class T, int Rows, int Panels>
 __attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
   real_block<64, Rows, Panels>(a, b, part, c, next);
 }
-__attribute__((target("avx2,fma"))) inline void avx2_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c,
-                                                                upcoming next) {
-  bf16_block<32, 4, 1>(a, b, part, c, next);
+template <class T>
+using avx2_blocks = row_blocks<16 / sizeof(T), avx2_block<T>, twice<avx2_block<T>, T, T>>;
+template <class T>
+using avx512_blocks = row_blocks<32 / sizeof(T), avx512_block<T, 32 / sizeof(T), 1>, avx512_block<T, 32 / sizeof(T), 2>,
+                                 avx512_block<T, 16 / sizeof(T), 1>, avx512_block<T, 16 / sizeof(T), 2>>;
+
+// Registers of bf16's bits and of f32's.
+struct avx2_words {
+  typedef std::uint16_t halves __attribute__((vector_size(16), aligned(2), may_alias));  // NOLINT: an alias drops the attributes
+  typedef std::uint32_t words __attribute__((vector_size(32), aligned(4), may_alias));   // NOLINT
+};
+struct avx512_words {
+  typedef std::uint16_t halves __attribute__((vector_size(32), aligned(2), may_alias));  // NOLINT
+  typedef std::uint32_t words __attribute__((vector_size(64), aligned(4), may_alias));   // NOLINT
+};
+
+/// bf16 where a processor multiplies f32 alone, in the order and with the bits of f32's kernel: a part of both operands becomes f32 in the
+/// first-level cache, the right one's once for all rows.
+template <class Blocks, class Registers>
+[[gnu::always_inline]] inline void bf16_by_f32(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c,
+                                               upcoming next) {
+  using words = typename Registers::words;
+  using halves = typename Registers::halves;
+  using format = tile<bfloat16>;
+  constexpr index most = 4, real_tiles = 2 * most, lanes = sizeof(words) / 4, size = tile<float>::size;  // 24 KiB of f32
+  alignas(64) std::uint32_t left[real_tiles * size], right[2 * real_tiles * size];
+  const index down = (height + Blocks::rows - 1) / Blocks::rows, parts = std::max<index>(1, (depth + most - 1) / most);
+  for (index t = 0; t < parts * most; t += most) {
+    const index tiles = std::min(most, depth - t);
+    for (index panel = 0; panel < (width > 16 ? 2 : 1); ++panel) {
+      const auto* pairs = reinterpret_cast<const four_bytes*>(b + (panel * depth + t) * format::size);
+      std::uint32_t* to = right + panel * real_tiles * size;
+      for (index i = 0; i < tiles * format::size / 2; i += 16, to += 32) {
+#pragma GCC unroll 2
+        for (index j = 0; j < 16; j += lanes) {
+          const words both = *reinterpret_cast<const words*>(pairs + i + j);
+          *reinterpret_cast<words*>(to + j) = both << 16;
+          *reinterpret_cast<words*>(to + 16 + j) = both & 0xffff0000U;
+        }
+      }
+    }
+    const depth_part part{2 * tiles, real_tiles, t > 0};
+    for (index i = 0; i < down; ++i) {
+      const index row = i * Blocks::rows;
+      const std::uint16_t* from = raw(a + (row / 16 * depth + t) * format::size);
+      std::uint32_t* to = left;
+      for (index n = row % 16 == 0 ? 16 * tiles : 0; n > 0; --n, from += 32, to += n % 16 == 0 ? 16 + size : 16) {
+#pragma GCC unroll 4
+        for (index j = 0; j < 32; j += lanes) {
+          *reinterpret_cast<words*>(to + j / 16 * size + j % 16) =
+              __builtin_convertvector(*reinterpret_cast<const halves*>(from + j), words) << 16;
+        }
+      }
+      Blocks::compute(height - row, width, reinterpret_cast<const float*>(left + tile<float>::left(row % 16, 0)),
+                      reinterpret_cast<const float*>(right), part, c + row * block_side,
+                      next.part(t / most * down + i, parts * down, part.tiles));
+    }
+  }
+}
+__attribute__((target("avx2,fma"))) inline void avx2_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height,
+                                                                index width, float* c, upcoming next) {
+  bf16_by_f32<avx2_blocks<float>, avx2_words>(a, b, depth, height, width, c, next);
+}
+__attribute__((target("avx512f"))) inline void avx512_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height,
+                                                                 index width, float* c, upcoming next) {
+  bf16_by_f32<avx512_blocks<float>, avx512_words>(a, b, depth, height, width, c, next);
 }
 
 /// ROWS rows of one or two panels, every pair of a row broadcast.
@@ -233,30 +305,32 @@ neon_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c,
 #endif
 
 template <class T>
-tile_kernel<T, T> real_kernel() {
+kernel_list<tile_kernel<T, T>> real_kernels() {
+  static constexpr kernel_choice<tile_kernel<T, T>> all[] = {
 #if defined(__x86_64__)
-  constexpr int rows = 32 / sizeof(T), few_rows = 16 / sizeof(T);
-  static const bool avx512 = __builtin_cpu_supports("avx512f") != 0;
-  static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  if (avx512) {
-    return by_rows<rows, avx512_block<T, rows, 1>, avx512_block<T, rows, 2>, avx512_block<T, few_rows, 1>, avx512_block<T, few_rows, 2>>;
-  }
-  if (avx2) return by_rows<few_rows, avx2_block<T>, twice<avx2_block<T>, T, T>>;
+    {"AVX-512", has_avx512, by_rows<avx512_blocks<T>>},
+    {"AVX2", has_avx2_and_fma, by_rows<avx2_blocks<T>>},
 #endif
-  return by_rows<2, real_block<16, 2, 1, T>, twice<real_block<16, 2, 1, T>, T, T>>;
+    {"plain code", anywhere, by_rows<row_blocks<2, real_block<16, 2, 1, T>, twice<real_block<16, 2, 1, T>, T, T>>>},
+  };
+  return all;
 }
 
-GRAFT_INLINE tile_kernel<bfloat16, float> bf16_kernel([[maybe_unused]] tile_path path) {
+GRAFT_INLINE kernel_list<tile_kernel<bfloat16, float>> bf16_kernels() {
+  static constexpr kernel_choice<tile_kernel<bfloat16, float>> all[] = {
 #if defined(__x86_64__)
-  static const bool avx2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-  if (path == tile_path::amx) return amx_bf16_strip;
-  if (path == tile_path::avx512)
-    return by_rows<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>;
-  if (avx2) return by_rows<4, avx2_bf16_block, twice<avx2_bf16_block, bfloat16, float>>;
+    {"AMX tiles", anywhere, amx_bf16_strip, tile_path::amx},  // the path vouches for it: tests emulate tiles
+    {"AVX-512 BF16", has_avx512_bf16,
+     by_rows<row_blocks<8, avx512_bf16_block<8, 1>, avx512_bf16_block<8, 2>, avx512_bf16_block<4, 1>, avx512_bf16_block<4, 2>>>,
+     tile_path::avx512},
+    {"AVX-512, as f32", has_avx512, avx512_bf16_strip},
+    {"AVX2, as f32", has_avx2_and_fma, avx2_bf16_strip},
 #elif defined(__aarch64__) && defined(__linux__)
-  if (path == tile_path::neon) return by_rows<4, neon_bf16_block, twice<neon_bf16_block, bfloat16, float>>;
+    {"NEON BF16", has_neon_bf16, by_rows<row_blocks<4, neon_bf16_block, twice<neon_bf16_block, bfloat16, float>>>, tile_path::neon},
 #endif
-  return by_rows<2, bf16_block<16, 2, 1>, twice<bf16_block<16, 2, 1>, bfloat16, float>>;
+    {"plain code", anywhere, by_rows<row_blocks<2, bf16_block<16, 2, 1>, twice<bf16_block<16, 2, 1>, bfloat16, float>>>},
+  };
+  return all;
 }
 
 GRAFT_INLINE tile_unit::tile_unit(tile_path path) : used_(path == tile_path::amx) {
@@ -282,15 +356,15 @@ GRAFT_INLINE bool kernel_self_test(tile_path path, float fault) {
   }
   {
     const tile_unit unit(path);
-    bf16_kernel(path)(left.data(), right.data(), tiles, block_side, block_side, c.data(), {});
+    first_that_runs(bf16_kernels(), path).code(left.data(), right.data(), tiles, block_side, block_side, c.data(), {});
   }
   c(block_side - 1, block_side - 1) += fault;
   return c == a.lazyProduct(b);
 }
 
 #if defined(GRAFT_COMPILED)
-template tile_kernel<float, float> real_kernel();
-template tile_kernel<double, double> real_kernel();
+template kernel_list<tile_kernel<float, float>> real_kernels<float>();
+template kernel_list<tile_kernel<double, double>> real_kernels<double>();
 #endif
 
 }  // namespace graft::detail

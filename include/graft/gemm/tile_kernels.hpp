@@ -5,6 +5,7 @@
 
 #include "graft/core/bfloat16.hpp"
 #include "graft/core/cpu.hpp"
+#include "graft/gemm/kernel_choice.hpp"
 #include "graft/gemm/tiles.hpp"
 #include "graft/gemm/upcoming.hpp"
 
@@ -29,11 +30,11 @@ inline constexpr index most_rows = 8 * block_side;
 template <class T, class Real>
 using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
 
-/// The fastest kernel for f32 or f64 that this processor runs.
+/// For f32 or f64.
 template <class T>
-tile_kernel<T, T> real_kernel();
-/// The one for bf16 that PATH means.
-tile_kernel<bfloat16, float> bf16_kernel(tile_path path);
+kernel_list<tile_kernel<T, T>> real_kernels();
+/// For bf16, whose path says which of those that a processor has is used.
+kernel_list<tile_kernel<bfloat16, float>> bf16_kernels();
 
 /// Whether PATH multiplies right: one product of small whole numbers, which every path must get exactly. FAULT is added to one number of
 /// the result, for tests.

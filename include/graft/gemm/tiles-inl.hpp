@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "graft/core/compiled.hpp"
+#include "graft/core/cpu.hpp"
 #include "graft/gemm/tiles.hpp"
 
 namespace graft::detail {
@@ -56,7 +57,7 @@ GRAFT_INLINE void transpose_blocks(const four_bytes* from, four_bytes* to) {
 
 GRAFT_INLINE void transpose_units(const four_bytes* from, four_bytes* to) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") != 0) return transpose_rows_avx512(from, to);
+  if (has_avx512()) return transpose_rows_avx512(from, to);
 #endif
   transpose_blocks(from, to);
 }

@@ -26,12 +26,7 @@ namespace graft::detail {
 GRAFT_INLINE std::string code_identity() {
   std::string text = std::to_string(GRAFT_VERSION_MAJOR) + "." + std::to_string(GRAFT_VERSION_MINOR) + "." +
                      std::to_string(GRAFT_VERSION_PATCH) + " " + __VERSION__ + " " + Eigen::SimdInstructionSetsInUse();
-#if defined(__x86_64__)
-  for (const bool has : {__builtin_cpu_supports("avx512f") != 0, __builtin_cpu_supports("avx2") != 0, __builtin_cpu_supports("fma") != 0}) {
-    text += has ? " 1" : " 0";  // which kernels products take
-  }
-#endif
-  return text;
+  return text + " " + first_that_runs(real_kernels<float>()).name;
 }
 
 GRAFT_INLINE std::vector<index> cut_at_tokens(const batch& b, index tokens) {
