@@ -53,6 +53,7 @@ using row_rounding = float (*)(const segmented_row<T>& x, float* work, std::uint
 template <class T>
 float plain_round_row(const segmented_row<T>& x, float* work, std::uint8_t* to, index to_next);
 
+/// All are as plain_round_row.
 template <class T>
 kernel_list<row_rounding<T>> int8_roundings();
 
@@ -66,6 +67,7 @@ int8_kernel_code plain_int8_kernel;
 #if defined(__x86_64__)
 int8_kernel_code amx_int8_kernel;  // for threads that hold tile_path::amx's unit
 #endif
+/// All are as plain_int8_kernel.
 kernel_list<int8_kernel_code*> int8_kernels();
 
 }  // namespace graft::detail

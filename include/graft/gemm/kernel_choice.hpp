@@ -9,7 +9,7 @@
 
 namespace graft::detail {
 
-/// One way to do something, and whether this processor can.
+/// One way to do something, and whether this processor can. Tested: tests/gemm/product_test.cpp
 template <class Code>
 struct kernel_choice {
   const char* name;

@@ -208,6 +208,7 @@ template <class Blocks, class Registers>
       const index row = i * Blocks::rows;
       const std::uint16_t* from = raw(a + (row / 16 * depth + t) * format::size);
       std::uint32_t* to = left;
+      // of the numbers of a row that a tile has, 16 go to one tile of f32 and 16 to the next
       for (index n = row % 16 == 0 ? 16 * tiles : 0; n > 0; --n, from += 32, to += n % 16 == 0 ? 16 + size : 16) {
 #pragma GCC unroll 4
         for (index j = 0; j < 32; j += lanes) {
