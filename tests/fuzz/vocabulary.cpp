@@ -32,10 +32,10 @@ void use_tokenizer(const std::vector<std::pair<std::string, std::string_view>>& 
 GRAFT_HARNESS(vocabulary) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   use_tokenizer({{"vocab.json", text}, {"merges.txt", "#version: 0.2\n"}}, text);
-  use_tokenizer(
-      {{"vocab.json", R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"l":4,"o":5,"lo":6,"w":7,"low":8,"e":9,"r":10,"er":11,"lower":12})"},
-       {"merges.txt", text}},
-      text);
+  constexpr std::string_view plain =
+      R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"l":4,"o":5,"lo":6,"w":7,"low":8,"e":9,"r":10,"er":11,"lower":12})";
+  use_tokenizer({{"vocab.json", plain}, {"merges.txt", text}}, text);
+  use_tokenizer({{"vocab.json", plain}, {"merges.txt", "l o\nlo w\ne r\nlow er\n"}, {"tokenizer.json", text}}, text);
   use_tokenizer({{"vocab.txt", text}}, text);
   use_tokenizer({{"tokenizer.json", text}}, text);
   for (const auto* name : {"sentencepiece.bpe.model", "spm.model"}) use_tokenizer({{name, text}}, text);

@@ -163,7 +163,44 @@ TEST_CASE("a tokenizer.json counts where the plain files beside it say something
   counts(other, "vocab.json: lies with a merges.txt without \"e r\" at that place");
   other = file;
   other["model"]["merges"].erase(8);
-  counts(other, "merges.txt of other length");
+  counts(other, "vocab.json: lies with a merges.txt that is longer than the list of tokenizer.json");
+  other = file;
+  for (auto& merge : other["model"]["merges"]) {  // as newer files write them
+    const auto text = merge.get<std::string>();
+    merge = {text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1)};
+  }
+  other["decoder"] = {{"model", {{"vocab", {1, {{"vocab", nullptr}}}}, {"merges", {{"a"}, 2}}}}, {"added_tokens", {{{"id", "none"}}}}};
+  CHECK(read(other).notes().empty());
+  std::swap(other["model"]["merges"][0][0], other["model"]["merges"][0][1]);
+  CHECK_THROWS_WITH(read(other), Contains("tokenizer.json: \"model\": \"merges\": entry 0"));
+  const auto refused = [&](const char* what, const graft::json& value, const std::string& message) {
+    other = file;
+    other["model"][graft::json::json_pointer(what)] = value;
+    CHECK_THROWS_WITH(read(other), Contains("tokenizer.json") && Contains(message));
+  };
+  for (const auto& id : {graft::json(-1), graft::json(2.5), graft::json(nullptr), graft::json("6"), graft::json{{"id", 6}}}) {
+    refused("/vocab/lo", id, "\"lo\" has id");
+  }
+  refused("/vocab", {"lo"}, "a JSON array, an object was expected");
+  for (const auto& merge : {graft::json(1), graft::json{"e"}, graft::json{"e", "r", "r"}, graft::json{"e", 2}, graft::json("er")}) {
+    refused("/merges/0", merge, "entry 0");
+  }
+  const auto odd = [&](const std::string& from, const std::string& to, const std::string& message) {
+    auto text = file.dump();
+    text.replace(text.find(from), from.size(), to);
+    graft::write_file(folder / "tokenizer.json", text);
+    CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains("tokenizer.json") && Contains(message));
+  };
+  odd("\"model\":{", "\"model\":{},\"model\":{", "\"model\" twice");
+  odd("\"merges\":[", "\"merges\":[],\"merges\":[", "\"merges\" twice");
+  odd("\"vocab\":{", "\"vocab\":null,\"vocab\":{", "\"vocab\" twice");
+  odd("\"added_tokens\":[", "\"added_tokens\":[],\"added_tokens\":[", "\"added_tokens\" twice");
+  odd("\"content\":\"<s>\"", "\"content\":\"<s>\",\"content\":\"<s>\"", "\"content\" twice");
+  odd("\"content\":\"<s>\"", "\"content\":\"\"", "an added token is empty");
+  odd("\"model\":{", "\"decoder\":" + std::string(150, '[') + std::string(150, ']') + ",\"model\":{", "levels deep");
+  const auto whole = file.dump();
+  graft::write_file(folder / "tokenizer.json", whole.substr(0, whole.size() - 1));
+  CHECK_THROWS_WITH(graft::tokenizer::from_folder(folder.path()), Contains("tokenizer.json") && Contains("is not valid JSON"));
   graft::write_file(folder / "vocab.json", "version https://git-lfs.github.com/spec/v1\n");
   counts(file, "vocab.json: is a Git LFS pointer");
   graft::write_file(folder / "tokenizer.json", "{}");

@@ -5,6 +5,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/text/listed_pieces.hpp"
 #include "graft/text/merges.hpp"
 #include "graft/text/utf8.hpp"
 
@@ -34,10 +35,8 @@ GRAFT_INLINE std::size_t merge_table::slot_of(std::uint64_t key) const {
 
 GRAFT_INLINE merge_list::merge_list(const vocabulary& pieces, const std::string& path) : table_(0) {
   const mapped_file file(path);
-  const auto text = file.text().substr(0, file.text().find_last_not_of("\r\n") + 1);
-  table_ = merge_table(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
-  for_each_line(text, [&](std::uint64_t number, std::string_view line) {
-    if (number == 1 && line.starts_with("#version")) return;
+  table_ = merge_table(static_cast<std::size_t>(std::ranges::count(file.text(), '\n')) + 1);
+  for_each_merge(file.text(), [&](std::string_view line, std::uint64_t number) {
     add(pieces, line, [&](const std::string& reason) { throw format_error::at_line(path, number, reason); });
   });
 }
@@ -47,10 +46,7 @@ GRAFT_INLINE std::pair<std::string, std::string> parts_of(const json& merge) {
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
     return {merge[0].get<std::string>(), merge[1].get<std::string>()};
   }
-  if (!merge.is_string()) return {};
-  const auto& text = merge.get_ref<const std::string&>();
-  const auto space = std::min(text.find(' '), text.size());
-  return {text.substr(0, space), text.substr(std::min(space + 1, text.size()))};
+  return merge.is_string() ? merge_parts(merge.get_ref<const std::string&>()) : std::pair<std::string, std::string>();
 }
 
 GRAFT_INLINE merge_list::merge_list(const vocabulary& pieces, const json& merges, const std::string& where, const std::string& prefix)
@@ -66,12 +62,6 @@ GRAFT_INLINE merge_list::merge_list(const vocabulary& pieces, const json& merges
       fail(shown(merge) + " is no merge: \"a b\" or [\"a\", \"b\"] was expected");
     }
   }
-}
-
-GRAFT_INLINE bool merge_list::has(const vocabulary& pieces, const json& merge, std::int32_t rank) const {
-  const auto [left, right] = parts_of(merge);
-  const auto left_id = pieces.find(left), right_id = pieces.find(right);
-  return left_id >= 0 && right_id >= 0 && table_.find(left_id, right_id).rank == rank;
 }
 
 }  // namespace graft::detail

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "graft/core/json_fwd.hpp"
+#include "graft/core/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 
 namespace graft::detail {
@@ -41,10 +42,18 @@ class merge_table {
   std::vector<slot> slots_;
 };
 
+/// Calls VISIT(line, number) for the lines of TEXT, a merges.txt, that are merges; blank ones at its end are none.
+template <class Visit>
+void for_each_merge(std::string_view text, Visit&& visit) {
+  for_each_line(text.substr(0, text.find_last_not_of("\r\n") + 1), [&](std::uint64_t number, std::string_view line) {
+    if (number > 1 || !line.starts_with("#version")) visit(line, number);
+  });
+}
+
 /// Merges in the order of their ranks.
 class merge_list {
  public:
-  /// From the lines of merges.txt; blank ones at its end do not count. Of a merge that is listed twice the last place counts.
+  /// From the lines of merges.txt. Of a merge that is listed twice the last place counts.
   /// @throws format_error  a merge that is no pair, or whose parts or result are no PIECES
   merge_list(const vocabulary& pieces, const std::string& path);
 
@@ -53,11 +62,8 @@ class merge_list {
   /// @throws format_error  as above
   merge_list(const vocabulary& pieces, const json& merges, const std::string& where, const std::string& prefix = {});
 
-  std::int32_t size() const noexcept { return size_; }
   /// One that is listed twice, the last such; "": none is.
   const std::string& doubled() const noexcept { return doubled_; }
-  /// Whether MERGE, "a b" or ["a", "b"], has RANK.
-  bool has(const vocabulary& pieces, const json& merge, std::int32_t rank) const;
 
   merge_table::merge find(std::int32_t left, std::int32_t right) const { return table_.find(left, right); }
 

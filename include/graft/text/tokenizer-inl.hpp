@@ -17,6 +17,7 @@
 #include "graft/text/added_tokens.hpp"
 #include "graft/text/aligned_text.hpp"
 #include "graft/text/fast_tokenizer.hpp"
+#include "graft/text/listed_pieces.hpp"
 #include "graft/text/normalizer.hpp"
 #include "graft/text/sentencepiece.hpp"
 #include "graft/text/tokenizer.hpp"
@@ -87,18 +88,21 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
   };
   if (!config.unsupported_cutter.empty() && !has("tokenizer.json"))
     throw format_error(path("tokenizer_config.json"), config.unsupported_cutter);
-  std::future<json> whole;  // tokenizer.json, which is large, too
-  if (has("tokenizer.json")) whole = in_background([file = path("tokenizer.json")] { return read_json(file); });
+  const bool pairs = (any || of_roberta) && has("vocab.json") && has("merges.txt"), lines = (any || of_bert) && has("vocab.txt");
+  std::future<std::optional<detail::listed_pieces>> listed;  // by tokenizer.json, which is large, too
+  if (has("tokenizer.json") && (pairs || lines)) {
+    listed = in_background([file = path("tokenizer.json")] { return detail::list_pieces(mapped_file(file).text()); });
+  }
   std::optional<tokenizer> plain;
   std::string reason;  // why tokenizer.json counts and the plain files do not
   try {
-    if ((any || of_roberta) && has("vocab.json") && has("merges.txt")) {
+    if (pairs) {
       byte_level_settings settings;
       settings.add_prefix_space = config.add_prefix_space.value_or(false);
       if (!config.special_tokens[3].empty()) settings.unk_token = config.special_tokens[3];
       auto cutter = byte_level_bpe(vocabulary::from_json(path("vocab.json")), path("merges.txt"), settings);
       plain = laid_out(of_model(std::move(cutter), nullptr), roberta_layout);
-    } else if ((any || of_bert) && has("vocab.txt")) {
+    } else if (lines) {
       auto pieces = vocabulary::from_lines(path("vocab.txt"));
       wordpiece_settings settings;
       settings.lower_case = config.do_lower_case ? *config.do_lower_case : lower_case.value_or(!detail::has_upper_case(pieces));
@@ -139,12 +143,13 @@ GRAFT_INLINE tokenizer tokenizer::from_folder(const std::string& folder, std::op
     throw format_error(folder,
                        "holds neither vocab.json + merges.txt nor vocab.txt nor tokenizer.json, sentencepiece.bpe.model or spm.model");
   }
-  json file = whole.get();
   if (plain) {
-    reason = plain->contradiction(file);
-    if (reason.empty()) return std::move(*plain);
+    if (const auto found = listed.get()) {  // if not, reading it as a whole says why
+      reason = plain->contradiction(*found, folder);
+      if (reason.empty()) return std::move(*plain);
+    }
   }
-  auto result = from_fast(read_fast_tokenizer(std::move(file), path("tokenizer.json"), config), path("tokenizer.json"));
+  auto result = from_fast(read_fast_tokenizer(read_json(path("tokenizer.json")), path("tokenizer.json"), config), path("tokenizer.json"));
   if (!reason.empty()) result.notes_.push_back(reason + ": " + path("tokenizer.json") + " counts, as in transformers");
   return result;
 }
@@ -330,46 +335,35 @@ GRAFT_INLINE tokenizer::tokenizer(std::shared_ptr<parts> made, const tokenizer_c
   made->normalized = token_finder(std::move(normalized), is_space);
 }
 
-GRAFT_INLINE std::string tokenizer::contradiction(const json& file) const {
-  const auto id_of = [&](const std::string& text) {
+GRAFT_INLINE std::string tokenizer::contradiction(const detail::listed_pieces& listed, const std::string& folder) const {
+  const auto own_id_of = [&](const std::string& text) {
     const auto found = std::ranges::find(parts_->beyond, text);
     return found == parts_->beyond.end() ? pieces().find(text)
                                          : pieces().size() + static_cast<std::int32_t>(found - parts_->beyond.begin());
   };
-  const auto differs = [&](const std::string& text, const json& id) {
-    const auto own_id = id_of(text);
-    if (id == own_id) return std::string();
-    return pieces().path() + ": gives \"" + text + "\" " + (own_id < 0 ? "no id" : "id " + std::to_string(own_id)) + ", but " + id.dump() +
-           " is the one in tokenizer.json";
-  };
-  const json none;
-  const auto member = [&](const json& of, const char* name) -> const json& {  // where it lies: vocabularies are large
-    const auto found = of.is_object() ? of.find(name) : of.end();
-    return found == of.end() ? none : *found;
-  };
-  const json& model = member(file, "model");
-  const json& pieces_there = member(model, "vocab");
-  if (!pieces_there.is_object()) return pieces().path() + ": has pieces, and tokenizer.json a model without any";
-  for (const auto& [text, id] : pieces_there.items()) {
-    if (auto found = differs(text, id); !found.empty()) return found;
-  }
-  const json& added = member(file, "added_tokens");
-  for (const json& token : added.is_array() ? added : json::array()) {
-    const json& text = member(token, "content");
-    if (!text.is_string()) continue;
-    if (auto found = differs(text.get<std::string>(), member(token, "id")); !found.empty()) return found;
-  }
-  const auto* bytes = std::get_if<byte_level_bpe>(&parts_->model);
-  const json& merges = member(model, "merges");
-  if (bytes != nullptr && merges.is_array()) {
-    std::int32_t rank = 0;
-    for (const json& merge : merges) {
-      if (!bytes->merges().has(pieces(), merge, rank++))
-        return pieces().path() + ": lies with a merges.txt without " + merge.dump() + " at that place";
+  const std::string& path = pieces().path();
+  if (!listed.by_name) return path + ": has pieces, and tokenizer.json a model without any";
+  for (const auto* list : {&listed.pieces, &listed.added}) {
+    for (const auto& [text, id] : *list) {
+      const auto own_id = own_id_of(text);
+      if (own_id == id && id >= 0) continue;
+      if (text.empty() && list == &listed.added) continue;
+      return path + ": gives \"" + text + "\" " + (own_id < 0 ? "no id" : "id " + std::to_string(own_id)) + ", but " +
+             (id < 0 ? "none" : std::to_string(id)) + " is the one in tokenizer.json";
     }
-    if (rank != bytes->merges().size()) return pieces().path() + ": lies with a merges.txt of other length than the list";
   }
-  return "";
+  if (!std::holds_alternative<byte_level_bpe>(parts_->model) || !listed.has_merges) return "";
+  const mapped_file plain((std::filesystem::path(folder) / "merges.txt").string());
+  auto merge = listed.merges.begin();
+  bool same = true;
+  detail::for_each_merge(plain.text(), [&](std::string_view line, std::uint64_t /*number*/) {
+    same = same && merge != listed.merges.end() && line.size() == merge->first.size() + 1 + merge->second.size() &&
+           line.starts_with(merge->first) && line[merge->first.size()] == ' ' && line.ends_with(merge->second);
+    if (same) ++merge;
+  });
+  if (same && merge == listed.merges.end()) return "";
+  if (merge == listed.merges.end()) return path + ": lies with a merges.txt that is longer than the list of tokenizer.json";
+  return path + ": lies with a merges.txt without " + shown(json(merge->first + " " + merge->second)) + " at that place";
 }
 
 GRAFT_INLINE const vocabulary& tokenizer::pieces() const {

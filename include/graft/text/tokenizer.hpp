@@ -9,11 +9,13 @@
 #include <string_view>
 #include <vector>
 
-#include "graft/core/json_fwd.hpp"
 #include "graft/text/text_layout.hpp"
 
 namespace graft {
 
+namespace detail {
+struct listed_pieces;
+}
 class vocabulary;
 struct fast_tokenizer;
 struct tokenizer_config;
@@ -97,8 +99,8 @@ class tokenizer {
   /// `encode` of a text that begins at code point ORIGIN of the one as given; PLAIN: as `encode_plain`.
   std::vector<std::int32_t> encode_aligned(std::string_view text, std::int32_t origin, bool plain, std::vector<text_span>& spans) const;
 
-  /// Where FILE, a tokenizer.json, contradicts these plain files: in an id or a merge; "" if nowhere.
-  std::string contradiction(const json& file) const;
+  /// Where a tokenizer.json that lists LISTED contradicts these plain files: in an id or a merge of those in FOLDER; "" if nowhere.
+  std::string contradiction(const detail::listed_pieces& listed, const std::string& folder) const;
 
   const vocabulary& pieces() const;
 

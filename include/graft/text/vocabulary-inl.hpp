@@ -7,6 +7,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/json.hpp"
+#include "graft/text/json_walk.hpp"
 #include "graft/text/utf8.hpp"
 #include "graft/text/vocabulary.hpp"
 
@@ -23,8 +24,8 @@ GRAFT_INLINE bool string_table::insert(std::string_view key, std::int32_t id) {
 
 GRAFT_INLINE std::int32_t string_table::find(std::string_view key) const { return slots_[slot_of(key, hash_of(key))].id; }
 
-/// Takes the members of one object that all are ids, and ends at anything else (nlohmann's SAX interface).
-class flat_object {
+/// Takes the members of one object that all are ids, and ends at anything else.
+class flat_object : public json_walk<flat_object> {
  public:
   std::vector<std::pair<std::string, std::int32_t>> members;
 
@@ -40,15 +41,10 @@ class flat_object {
   }
   bool start_object(std::size_t /*members*/) { return ++depth_ == 1; }
   bool end_object() { return true; }
-  bool null() { return false; }
-  bool boolean(bool /*value*/) { return false; }
-  bool number_integer(std::int64_t /*value*/) { return false; }
-  bool number_float(double /*value*/, const std::string& /*text*/) { return false; }
+  bool other() { return false; }
   bool string(std::string& /*text*/) { return false; }
-  bool binary(json::binary_t& /*bytes*/) { return false; }
   bool start_array(std::size_t /*elements*/) { return false; }
   bool end_array() { return false; }
-  bool parse_error(std::size_t /*byte*/, const std::string& /*token*/, const nlohmann::detail::exception& /*failure*/) { return false; }
 
  private:
   static constexpr std::uint64_t largest = 300'000;  // what vocabulary::from_json allows to the smallest
