@@ -28,7 +28,8 @@ matrix<T> through(const matrix<T>& product, const E&... epilogues) {
   for (graft::index col = 0; col < all.cols(); col += side) {
     for (graft::index row = 0; row < all.rows(); row += side) {
       const graft::index rows = std::min(side, all.rows() - row), cols = std::min(side, all.cols() - col);
-      f(row, col, view<T>(all).window(row, col, rows, cols));
+      view<T> block = view<T>(all).window(row, col, rows, cols);
+      f(row, col, block);
     }
   }
   return all;
@@ -99,7 +100,8 @@ TEST_CASE("a low-rank term is added forward, and backward under its mask") {
     if (training) step.emplace(ctx, 0);
     const ops::matrix_dropout<double> mask({0.5, 9}, epilogue_columns, ctx);
     matrix<double> masked = term;
-    mask(0, 0, view<double>(masked));
+    view<double> to_mask(masked);
+    mask(0, 0, to_mask);
     CHECK((masked == term) == !training);
     const auto sum = through(product, ops::add_low_rank_backward<double>{u, a, mask});
     CHECK(graft_test::largest_difference(sum, matrix<double>(product + masked)) <= 1e-14);

@@ -90,10 +90,10 @@ __attribute__((target("amx-tile,amx-bf16,amx-int8"))) void amx_block(const std::
 /// C (HEIGHT, 32) = a b, as many of its tiles as HEIGHT rows and WIDTH columns need. The depth goes by in parts so short that those of the
 /// two panels of B stay in the first-level cache while all rows of A pass: read from the second level, they keep the tile unit waiting.
 template <class T, class Sum>
-void amx_strip(const T* a, const void* b, index right, index depth, index height, index width, Sum* c, upcoming next) {
+void amx_strip(const T* a, const void* b, index right, index depth, index height, index width, Sum* c, const upcoming& ahead) {
   constexpr index part = 8, size = 1024;
   const index left = depth * size, blocks = (height + block_side - 1) / block_side, steps = std::max<index>(1, blocks * depth);
-  next.at_once = (next.lines + steps - 1) / steps;
+  upcoming next{ahead.from, ahead.lines, (ahead.lines + steps - 1) / steps};
   const auto* first_a = reinterpret_cast<const std::byte*>(a);
   const auto* first_b = static_cast<const std::byte*>(b);
   for (index t = 0; t == 0 || t < depth; t += part) {

@@ -12,7 +12,7 @@ namespace graft {
 template <class P>
 void products(std::span<const product_input<P>> xs, std::span<const product_weight<P>> weights, context& ctx, blocks_function<P> f) {
   using real = typename P::real;
-  const auto finish = [&](index i, index row, index col, view<real> block) {
+  const auto finish = [&](index i, index row, index col, view<real>& block) {
     if (const real* bias = weights[static_cast<std::size_t>(i) * xs.size()].bias) add_to_rows(bias + col, block);
     f(i, row, col, block);
   };

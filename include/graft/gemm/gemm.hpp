@@ -118,7 +118,7 @@ template <class P, class... E>
 void product(const product_input<P>& x, const product_weight<P>& weight, context& ctx, const E&... epilogues) {
   scratch::mark mark(ctx.memory);
   products<P>(std::span(&x, 1), std::span(&weight, 1), ctx,
-              [&](index, index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); });
+              [&](index, index row, index col, view<typename P::real>& block) { (epilogues(row, col, block), ...); });
 }
 
 namespace detail {

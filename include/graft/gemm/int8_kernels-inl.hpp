@@ -126,7 +126,7 @@ inline const int8_columns& columns_behind(const std::byte* panel, index depth) {
 }
 
 GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
-                                    index height, index width, float* c, upcoming /*next*/) {
+                                    index height, index width, float* c, const upcoming& /*next*/) {
   using left = tile<std::uint8_t>;
   using right = tile<std::int8_t>;
   for (index o = 0; o < width; ++o) {
@@ -148,23 +148,25 @@ GRAFT_INLINE void plain_int8_kernel(const std::uint8_t* a, const float* scale, c
 
 /// A block: some rows of one panel or two.
 using int8_block = void(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c,
-                        upcoming next);
+                        const upcoming& next);
 
 /// A kernel of blocks, ROWS rows after the other: NARROW of one panel, WIDE of two, FEW ones where no more than half of ROWS are left.
 template <int Rows, int8_block Narrow, int8_block Wide, int8_block FewNarrow = Narrow, int8_block FewWide = Wide>
 void int8_by_rows(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height, index width,
-                  float* c, upcoming next) {
+                  float* c, const upcoming& next) {
   const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
-  const index parts = (height + Rows - 1) / Rows;
-  for (index i = 0; i < parts; ++i) {
+  const index blocks = (height + Rows - 1) / Rows;
+  const auto parts = next.in_parts(blocks, depth);
+  for (index i = 0; i < blocks; ++i) {
     const index row = i * Rows;
     const std::uint8_t* left = a + row / 16 * depth * tile<std::uint8_t>::size + tile<std::uint8_t>::left(row % 16, 0);
-    (height - row <= Rows / 2 ? few : block)(left, scale + row, b, bias, depth, c + row * block_side, next.part(i, parts, depth));
+    (height - row <= Rows / 2 ? few : block)(left, scale + row, b, bias, depth, c + row * block_side, parts[i]);
   }
 }
 /// Both panels of a block, one after the other.
 template <int8_block Narrow>
-void int8_twice(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c, upcoming next) {
+void int8_twice(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, float* c,
+                const upcoming& next) {
   Narrow(a, scale, b, bias, depth, c, next);
   Narrow(a, scale, b + int8_panel_bytes(depth), bias + 16, depth, c + 16, {});
 }
@@ -212,7 +214,9 @@ __attribute__((target("avx2"))) float avx2_round_row(const segmented_row<T>& x, 
 /// ROWS rows of one or two panels, four neighbors of a row broadcast.
 template <int Rows, int Panels>
 __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
-                                                                            const float* bias, index depth, float* c, upcoming next) {
+                                                                            const float* bias, index depth, float* c,
+                                                                            const upcoming& ahead) {
+  upcoming next = ahead;
   const index panel = int8_panel_bytes(depth);
   __m512i sum[Rows][Panels];
 #pragma GCC unroll 2
@@ -254,7 +258,8 @@ __attribute__((target("avx512f,avx512vnni"))) inline void avx512_int8_block(cons
 /// processors that have it would not be right for others.
 template <bool Vnni>
 __attribute__((target("avx2,fma"))) inline void avx2_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b,
-                                                                const float* bias, index depth, float* c, upcoming next) {
+                                                                const float* bias, index depth, float* c, const upcoming& ahead) {
+  upcoming next = ahead;
   const int8_columns& behind = columns_behind(b, depth);
   const __m256i offset = _mm256_set1_epi8(-128), ones = _mm256_set1_epi16(1);
   __m256i sum[4][2];
@@ -307,7 +312,7 @@ __attribute__((target("avx2,fma"))) inline void avx2_int8_block(const std::uint8
 /// The sums that C needs, then scales and bias row by row.
 __attribute__((target("avx512f"))) GRAFT_INLINE void amx_int8_kernel(const std::uint8_t* a, const float* scale, const std::byte* b,
                                                                      const float* bias, index depth, index height, index width, float* c,
-                                                                     upcoming next) {
+                                                                     const upcoming& next) {
   const index panel = int8_panel_bytes(depth);
   amx_strip(a, b, panel, depth, height, width, reinterpret_cast<std::int32_t*>(c), next);
   for (index j = 0; j < width; j += 16) {
@@ -362,7 +367,8 @@ template <int K>
   }
 }
 GRAFT_DOTPROD inline void neon_int8_block(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth,
-                                          float* c, upcoming next) {
+                                          float* c, const upcoming& ahead) {
+  upcoming next = ahead;
   const int8_columns& behind = columns_behind(b, depth);
   int32x4_t sum[4][4] = {};
   for (index t = 0; t < depth; ++t, a += tile<std::uint8_t>::size) {

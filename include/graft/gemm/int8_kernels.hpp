@@ -61,7 +61,7 @@ kernel_list<row_rounding<T>> int8_roundings();
 /// written, too:   c_ro = s_r s_o sum_k q_rk q_ok + BIAS_o, where the sum is a whole number. A: tiles of q + 128, q in -127 .. 127; SCALE:
 /// of its rows; B: as int8_columns says; BIAS: 32 numbers.
 using int8_kernel_code = void(const std::uint8_t* a, const float* scale, const std::byte* b, const float* bias, index depth, index height,
-                              index width, float* c, upcoming next);
+                              index width, float* c, const upcoming& next);
 
 int8_kernel_code plain_int8_kernel;
 #if defined(__x86_64__)

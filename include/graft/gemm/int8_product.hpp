@@ -145,12 +145,13 @@ void int8_products(const int8_rows& x, std::span<const int8_weight> rights, cont
       return x.depth;
     };
     detail::for_each_block<float>({x.rows, right.columns}, row_panels, column_panels, high, ctx.times, compute,
-                                  [&](index row, index col, const view<float>& block) {
+                                  [&](index row, index col, view<float>& block) {
                                     if constexpr (std::is_same_v<real, float>) {
                                       f(which, row, col, block);
                                     } else {
                                       matrix<real> converted = block.template cast<real>();
-                                      f(which, row, col, converted);
+                                      view<real> all(converted);
+                                      f(which, row, col, all);
                                     }
                                   });
   };

@@ -43,7 +43,7 @@ void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> r
   const auto compute_range = [&](index which, std::array<index, 2> row_panels, std::array<index, 2> column_panels) {
     const auto terms = rights.subspan(static_cast<std::size_t>(which) * lefts.size(), lefts.size());
     detail::blocks<P>(lefts, terms, row_panels, column_panels, path, ctx.times,
-                      [&](index row, index col, view<typename P::real> block) { f(which, row, col, block); });
+                      [&](index row, index col, view<typename P::real>& block) { f(which, row, col, block); });
   };
   detail::partition(format::panels(lefts[0].rows()), columns, packed_b<P>::panel_bytes(depth), std::ssize(rights) / std::ssize(lefts), path,
                     ctx, compute_range);

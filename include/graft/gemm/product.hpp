@@ -177,11 +177,12 @@ class packed_b {
   index depth_, columns_;
 };
 
-/// What takes the blocks of a product, (row, col, block), or of one of several, (i, row, col, block). The block may be written to.
+/// What takes the blocks of a product, (row, col, block), or of one of several, (i, row, col, block). The block may be written to. It goes
+/// by its address, as what kernels fetch does (upcoming.hpp).
 template <class P>
-using block_function = function_view<void(index, index, view<typename P::real>)>;
+using block_function = function_view<void(index, index, view<typename P::real>&)>;
 template <class P>
-using blocks_function = function_view<void(index, index, index, view<typename P::real>)>;
+using blocks_function = function_view<void(index, index, index, view<typename P::real>&)>;
 
 namespace detail {
 
@@ -195,15 +196,15 @@ void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::ar
   using clock = std::chrono::steady_clock;
   constexpr index side = tile<Real>::side;
   const index first = rows[0] * side, end = std::min(all[0], rows[1] * side);
-  const index last = std::min(columns[1], tile<Real>::panels(all[1]));
+  const index last = std::min(columns[1], tile<Real>::panels(all[1])), strips = (end - first + high - 1) / high;
   alignas(64) Real strip[most_rows * block_side];
   for (index j = columns[0]; j < last; j += 2) {
     const index width = std::min(block_side, all[1] - j * side);
-    for (index row = first; row < end; row += high) {
-      const index height = std::min(high, end - row);
+    for (index n = 0; n < strips; ++n) {
+      const index row = first + n * high, height = std::min(high, end - row);
       const auto next = [&](const void* panel, index bytes) {
         const upcoming panels{static_cast<const char*>(panel) + 2 * bytes, std::clamp<index>(last - j - 2, 0, 2) * bytes / 64};
-        return panels.part((row - first) / high, (end - first + high - 1) / high, 0);
+        return panels.in_parts(strips, 1)[n];
       };
       const auto started = times != nullptr ? clock::now() : clock::time_point();
       const index depth = compute(row, j, height, width, strip, next);
@@ -212,7 +213,8 @@ void for_each_block(std::array<index, 2> all, std::array<index, 2> rows, std::ar
         times->kernel_nanoseconds += std::chrono::nanoseconds(clock::now() - started).count();
       }
       for (index i = 0; i < height; i += block_side) {
-        f(row + i, j * side, view<Real>(strip + i * block_side, std::min(block_side, height - i), width, block_side));
+        view<Real> block(strip + i * block_side, std::min(block_side, height - i), width, block_side);
+        f(row + i, j * side, block);
       }
     }
   }
@@ -277,14 +279,14 @@ void products(std::span<const packed_a<P>> lefts, std::span<const packed_b<P>> r
 /// EPILOGUES (ops/epilogues.hpp, or any e(row, col, block)) as one function of the blocks: one after the other, in this order.
 template <class P, class... E>
 auto in_order(const E&... epilogues) {
-  return [&](index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); };
+  return [&](index row, index col, view<typename P::real>& block) { (epilogues(row, col, block), ...); };
 }
 
 /// LEFT RIGHT, every block of which goes through EPILOGUES while it is in cache.
 template <class P, class... E>
 void product(const packed_a<P>& left, const packed_b<P>& right, context& ctx, const E&... epilogues) {
   products<P>({&left, 1}, {&right, 1}, ctx,
-              [&](index, index row, index col, view<typename P::real> block) { (epilogues(row, col, block), ...); });
+              [&](index, index row, index col, view<typename P::real>& block) { (epilogues(row, col, block), ...); });
 }
 /// The same on this thread alone, for callers that are parallel themselves and hold a detail::tile_unit.
 template <class P, class... E>

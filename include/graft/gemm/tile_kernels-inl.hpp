@@ -27,7 +27,7 @@ template <int Rows, auto Narrow, auto Wide, auto FewNarrow = Narrow, auto FewWid
 struct row_blocks {
   static constexpr int rows = Rows;
   template <class T, class Real>
-  static void compute(index height, index width, const T* a, const T* b, depth_part part, Real* c, upcoming next) {
+  static void compute(index height, index width, const T* a, const T* b, const depth_part& part, Real* c, const upcoming& next) {
     const auto block = width > 16 ? Wide : Narrow, few = width > 16 ? FewWide : FewNarrow;
     (height <= Rows / 2 ? few : block)(a, b, part, c, next);
   }
@@ -35,16 +35,16 @@ struct row_blocks {
 
 /// All rows pass a part of the depth before the next, so that the right operand's part is read from the first-level cache.
 template <class Blocks, class T, class Real>
-void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next) {
+void by_rows(const T* a, const T* b, index depth, index height, index width, Real* c, const upcoming& next) {
   constexpr index most = 12;  // tiles: 24 KiB of two panels
   const index down = (height + Blocks::rows - 1) / Blocks::rows, parts = std::max<index>(1, (depth + most - 1) / most);
   for (index t = 0; t < parts * most; t += most) {
     const depth_part part{std::min(most, depth - t), depth, t > 0};
+    const auto fetched = next.in_parts(parts * down, part.tiles);
     for (index i = 0; i < down; ++i) {
       const index row = i * Blocks::rows;
       const T* left = a + (row / 16 * depth + t) * tile<T>::size + tile<T>::left(row % 16, 0);
-      Blocks::compute(height - row, width, left, b + t * tile<T>::size, part, c + row * block_side,
-                      next.part(t / most * down + i, parts * down, part.tiles));
+      Blocks::compute(height - row, width, left, b + t * tile<T>::size, part, c + row * block_side, fetched[t / most * down + i]);
     }
   }
 }
@@ -78,7 +78,8 @@ struct block_sums {
 
 /// f32 and f64 on registers of BYTES: the sums of ROWS x 16 PANELS numbers stay in registers while the depth goes by.
 template <int Bytes, int Rows, int Panels, class T>
-[[gnu::always_inline]] inline void real_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
+[[gnu::always_inline]] inline void real_block(const T* a, const T* b, const depth_part& part, T* c, const upcoming& ahead) {
+  upcoming next = ahead;
   using sums = block_sums<T, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
   constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
@@ -107,7 +108,9 @@ template <int Bytes, int Rows, int Panels, class T>
 /// bf16 without an instruction for it: each half of a pair becomes an f32, multiplied and added as such. As in the other kernels, sums are
 /// f32 and go along the depth in pairs.
 template <int Bytes, int Rows, int Panels>
-[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c, upcoming next) {
+[[gnu::always_inline]] inline void bf16_block(const bfloat16* a, const bfloat16* b, const depth_part& part, float* c,
+                                              const upcoming& ahead) {
+  upcoming next = ahead;
   using sums = block_sums<float, Bytes, Rows, Panels>;
   using vector = typename sums::vector;
   typedef std::uint32_t pairs __attribute__((vector_size(Bytes), aligned(4), may_alias));  // NOLINT: an alias drops the attributes
@@ -147,7 +150,7 @@ template <int Bytes, int Rows, int Panels>
 
 /// Both panels of a block, one after the other.
 template <auto Narrow, class T, class Real>
-void twice(const T* a, const T* b, depth_part part, Real* c, upcoming next) {
+void twice(const T* a, const T* b, const depth_part& part, Real* c, const upcoming& next) {
   Narrow(a, b, part, c, next);
   Narrow(a, b + part.panel * tile<T>::size, part, c + 16, {});
 }
@@ -155,11 +158,11 @@ void twice(const T* a, const T* b, depth_part part, Real* c, upcoming next) {
 #if defined(__x86_64__)
 
 template <class T>
-__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
+__attribute__((target("avx2,fma"))) inline void avx2_block(const T* a, const T* b, const depth_part& part, T* c, const upcoming& next) {
   real_block<32, 16 / sizeof(T), 1>(a, b, part, c, next);
 }
 template <class T, int Rows, int Panels>
-__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, depth_part part, T* c, upcoming next) {
+__attribute__((target("avx512f"))) inline void avx512_block(const T* a, const T* b, const depth_part& part, T* c, const upcoming& next) {
   real_block<64, Rows, Panels>(a, b, part, c, next);
 }
 template <class T>
@@ -182,7 +185,7 @@ struct avx512_words {
 /// first-level cache, the right one's once for all rows.
 template <class Blocks, class Registers>
 [[gnu::always_inline]] inline void bf16_by_f32(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c,
-                                               upcoming next) {
+                                               const upcoming& next) {
   using words = typename Registers::words;
   using halves = typename Registers::halves;
   using format = tile<bfloat16>;
@@ -204,6 +207,7 @@ template <class Blocks, class Registers>
       }
     }
     const depth_part part{2 * tiles, real_tiles, t > 0};
+    const auto fetched = next.in_parts(parts * down, part.tiles);
     for (index i = 0; i < down; ++i) {
       const index row = i * Blocks::rows;
       const std::uint16_t* from = raw(a + (row / 16 * depth + t) * format::size);
@@ -217,24 +221,24 @@ template <class Blocks, class Registers>
         }
       }
       Blocks::compute(height - row, width, reinterpret_cast<const float*>(left + tile<float>::left(row % 16, 0)),
-                      reinterpret_cast<const float*>(right), part, c + row * block_side,
-                      next.part(t / most * down + i, parts * down, part.tiles));
+                      reinterpret_cast<const float*>(right), part, c + row * block_side, fetched[t / most * down + i]);
     }
   }
 }
 __attribute__((target("avx2,fma"))) inline void avx2_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height,
-                                                                index width, float* c, upcoming next) {
+                                                                index width, float* c, const upcoming& next) {
   bf16_by_f32<avx2_blocks<float>, avx2_words>(a, b, depth, height, width, c, next);
 }
 __attribute__((target("avx512f"))) inline void avx512_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height,
-                                                                 index width, float* c, upcoming next) {
+                                                                 index width, float* c, const upcoming& next) {
   bf16_by_f32<avx512_blocks<float>, avx512_words>(a, b, depth, height, width, c, next);
 }
 
 /// ROWS rows of one or two panels, every pair of a row broadcast.
 template <int Rows, int Panels>
-__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c,
-                                                                            upcoming next) {
+__attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(const bfloat16* a, const bfloat16* b, const depth_part& part,
+                                                                            float* c, const upcoming& ahead) {
+  upcoming next = ahead;
   using format = tile<bfloat16>;
   const index panel = part.panel * format::size;
   block_sums<float, 64, Rows, Panels> sum;
@@ -258,7 +262,7 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
   sum.store(c);
 }
 
-inline void amx_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, upcoming next) {
+inline void amx_bf16_strip(const bfloat16* a, const bfloat16* b, index depth, index height, index width, float* c, const upcoming& next) {
   amx_strip(a, b, depth * tile<bfloat16>::size * index{sizeof(bfloat16)}, depth, height, width, c, next);
 }
 
@@ -284,7 +288,8 @@ __attribute__((target("bf16")))
 __attribute__((target("+bf16")))  // added to what the unit is compiled for, with whose functions it is one
 #endif
 inline void
-neon_bf16_block(const bfloat16* a, const bfloat16* b, depth_part part, float* c, upcoming next) {
+neon_bf16_block(const bfloat16* a, const bfloat16* b, const depth_part& part, float* c, const upcoming& ahead) {
+  upcoming next = ahead;
   using format = tile<bfloat16>;
   block_sums<float, 16, 4, 1> sum;
   sum.begin(c, part.more);

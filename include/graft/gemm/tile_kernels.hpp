@@ -28,7 +28,7 @@ inline constexpr index most_rows = 8 * block_side;
 /// A kernel computes c (most_rows, 32) = a b for the first HEIGHT x WIDTH of its numbers, of DEPTH tiles; what lies around them in C, up to
 /// whole blocks of 32 rows, may be written, too.
 template <class T, class Real>
-using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, upcoming next);
+using tile_kernel = void (*)(const T* a, const T* b, index depth, index height, index width, Real* c, const upcoming& next);
 
 /// For f32 or f64.
 template <class T>

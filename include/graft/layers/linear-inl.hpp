@@ -30,7 +30,7 @@ void linear<P>::forward_blocks(std::initializer_list<const linear*> layers, cons
     if (l.mix) layer_terms.mixed = l.mix->project(rows, l.weight, l.bias, ctx);
     new (&weights[i]) product_weight<P>(l.factor(transpose::yes, ctx), l.bias.value());
   }
-  graft::products<P>(std::span(&rows, 1), weights, ctx, [&](index which, index row, index col, view<real> block) {
+  graft::products<P>(std::span(&rows, 1), weights, ctx, [&](index which, index row, index col, view<real>& block) {
     const linear& l = *all[which];
     const terms& layer_terms = added[static_cast<std::size_t>(which)];
     if (l.lora) l.lora->term(layer_terms.update)(row, col, block);
@@ -54,7 +54,7 @@ void linear<P>::backward_blocks(std::initializer_list<const linear*> layers, std
     if (l.mix) layer_terms.mixed = l.mix->project_back(dy, x, l.weight, l.bias, ctx);
     new (&weights[i]) product_weight<P>(l.factor(transpose::no, ctx));
   }
-  graft::products<P>(inputs, weights, ctx, [&](index, index row, index col, view<real> block) {
+  graft::products<P>(inputs, weights, ctx, [&](index, index row, index col, view<real>& block) {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const linear& l = *layers.begin()[i];
       if (l.lora) l.lora->term_back(added[i].update, ctx)(row, col, block);

@@ -66,14 +66,14 @@ typename projection_mix<P>::terms projection_mix<P>::project_back(const product_
 }
 
 template <class P>
-void projection_mix<P>::add_forward(const terms& t, view<real> block, index row, index col) const {
+void projection_mix<P>::add_forward(const terms& t, view<real>& block, index row, index col) const {
   for (std::size_t i = 0; i < t.projected.size(); ++i) updates[i].by.term(t.projected[i])(row, col, block);
   t.add_whole(row, col, block);
   if (t.bias != nullptr) ops::add_row<real>{{t.bias, 1, col + block.cols()}}(row, col, block);
 }
 
 template <class P>
-void projection_mix<P>::add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const {
+void projection_mix<P>::add_backward(const terms& t, view<real>& block, index row, index col, const context& ctx) const {
   t.add_whole(row, col, block);
   for (std::size_t i = 0; i < t.projected.size(); ++i) {
     updates[i].by.term_back(t.projected[i], ctx)(row, col, block);
@@ -205,7 +205,7 @@ void projection_mix<P>::accumulate_weight(update& u, const product_input<P>& x, 
     if (u.bias->is_trained()) gradient_of(*u.bias, ctx) += mixed * u.by.scale() * db;
   }
   if (!weights->v.is_trained() || u.by.scale() == real(0)) return;
-  const view<real> projected = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
+  view<real> projected = u.by.project(x, ctx), back = u.by.project_back(dy, ctx);
   if (u.gate) ops::scale_rows{u.gate->gate_values(x, ctx)}(0, 0, projected);
   ops::sum_blocks<real>(projected.rows(), dmixed, ctx, [&](index begin, index end, view<real> sum) {
     for (index r = begin; r < end; ++r) sum(0, 0) += projected.row(r).dot(back.row(r)) / u.by.scale();

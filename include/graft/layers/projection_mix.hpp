@@ -60,7 +60,7 @@ class projection_mix {
     const real* bias = nullptr;
     std::span<const view<real>> gates{};
     std::span<const view<real>> whole{};
-    void add_whole(index row, index col, view<real> block) const {
+    void add_whole(index row, index col, view<real>& block) const {
       for (const auto& one : whole) {
         if (one.rows() > 0) block += one.window(row, col, block.rows(), block.cols());
       }
@@ -76,8 +76,8 @@ class projection_mix {
   terms project_back(const product_input<P>& dy, const_view<operand> x, const parameter<real>& w, const parameter<real>& b,
                      context& ctx) const;
   /// Adds what the members change to the block of y, or of dx, that begins at (ROW, COL).
-  void add_forward(const terms& t, view<real> block, index row, index col) const;
-  void add_backward(const terms& t, view<real> block, index row, index col, const context& ctx) const;
+  void add_forward(const terms& t, view<real>& block, index row, index col) const;
+  void add_backward(const terms& t, view<real>& block, index row, index col, const context& ctx) const;
 
   /// W', or W as it is without scales.
   product_weight<P> factor(const parameter<real>& w, transpose op, context& ctx) const;

@@ -141,7 +141,7 @@ struct attention_workspace {
   }
   /// To the rows of a block's queries in TO, or, by keys, in the sum.
   auto to_queries(const attention_block& at, const view<operand>& to) const {
-    return [&at, to, sum = query_sum(at)](index row, index col, const view<real>& block) {
+    return [&at, to, sum = query_sum(at)](index row, index col, view<real>& block) {
       if (!at.by_keys) return store{at.of_queries(to)}(row, col, block);
       accumulate{sum.window(at.first_query, 0, at.queries, at.size)}(row, col, block);
     };
@@ -352,7 +352,7 @@ void attention_backward(const_view<typename P::operand> dy, const_view<typename 
     const bool only = !Scores::changes_keys && at.only();
     view<real> sum_k = w.sum(at, 0), sum_v = w.sum(at, 1), sum_q = w.query_sum(at);
     const auto add_to = [&](const view<operand>& whole, const view<real>& sum) {
-      return [&](index row, index col, const view<real>& block) {
+      return [&](index row, index col, view<real>& block) {
         if (only) return store{at.of_keys(whole)}(row, col, block);
         accumulate{sum.window(at.first_key, 0, at.keys, size)}(row, col, block);
       };

@@ -67,7 +67,7 @@ class matrix_dropout {
     mask_.apply(from, to, n, static_cast<std::uint64_t>(number * width_ + col));
   }
   /// The block of the matrix that begins at (ROW, COL), in place: an epilogue (ops/epilogues.hpp).
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     for (index i = 0; active_ && i < block.rows(); ++i) apply(block.row_data(i), block.row_data(i), row + i, col, block.cols());
   }
 

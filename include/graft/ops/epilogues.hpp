@@ -22,7 +22,7 @@ struct store {
   index first = 0;
 
   template <class T>
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     if constexpr (requires { to.store(row, col, block); }) {
       to.store(row, col, block);
     } else {
@@ -40,7 +40,7 @@ struct add {
   const_view<T> x;
   T factor = 1;
 
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     if (factor == T(0)) return;
     for_each_row(block, [&](index i, auto width) {
       const T* from = x.row_data(row + i) + col;
@@ -65,7 +65,7 @@ struct accumulate {
   view<T> to;
   T factor = 1;
 
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     add<T>{to, factor}(row, col, block);
     store<view<T>>{to}(row, col, block);
   }
@@ -76,7 +76,7 @@ template <class T>
 struct add_row {
   const_view<T> b;
 
-  void operator()(index, index col, view<T> block) const { add_to_rows(b.data() + col, block); }
+  void operator()(index, index col, view<T>& block) const { add_to_rows(b.data() + col, block); }
 };
 
 /// block *= s
@@ -84,7 +84,7 @@ template <class T>
 struct scale {
   T s;
 
-  void operator()(index, index, view<T> block) const {
+  void operator()(index, index, view<T>& block) const {
     if (s == T(1)) return;
     for_each_row(block, [&](index i, auto width) {
       T* to = block.row_data(i);
@@ -99,7 +99,7 @@ template <class T>
 struct scale_rows {
   const_view<T> g;
 
-  void operator()(index row, index, view<T> block) const {
+  void operator()(index row, index, view<T>& block) const {
     for (index i = 0; i < block.rows(); ++i) block.row(i) *= g(row + i, 0);
   }
 };
@@ -109,7 +109,7 @@ template <class T>
 struct add_low_rank {
   const_view<T> u, b;
 
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     block += u.middleRows(row, block.rows()).lazyProduct(b.middleRows(col, block.cols()).transpose());
   }
 };
@@ -120,7 +120,7 @@ struct add_low_rank_backward {
   const_view<T> u, a;
   matrix_dropout<T> mask;
 
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     const const_view<T> rows = u.window(row, 0, block.rows(), u.cols()), columns = a.window(0, col, a.rows(), block.cols());
     if (!mask.active()) {
       block += rows.lazyProduct(columns);
@@ -142,7 +142,7 @@ struct activate {
   bool approximate = false;
 
   template <class T>
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     alignas(64) T derivative[detail::block_side];
     if (derivatives.rows() == 0) {
       const bool dense = block.cols() == block.stride();  // many at once: none waits for the one before
@@ -177,7 +177,7 @@ struct scale_by_derivative {
   const_view<S> derivatives;
 
   template <class T>
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     for_each_row(block,
                  [&](index i, auto width) { scale_by_gelu_derivative(block.row_data(i), derivatives.row_data(row + i) + col, width); });
   }
@@ -190,7 +190,7 @@ struct activate_backward {
   const_view<S> z;
 
   template <class T>
-  void operator()(index row, index col, view<T> block) const {
+  void operator()(index row, index col, view<T>& block) const {
     alignas(64) T converted[detail::block_side];
     for (index i = 0; i < block.rows(); ++i) {
       const const_view<T> z_row(segment_as<T>(z, row + i, col, block.cols(), converted), 1, block.cols());

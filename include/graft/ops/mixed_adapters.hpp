@@ -125,7 +125,7 @@ struct mixed_workspace {
       activate_row<real>(b.adapter->act, row.row(0), row.row(0));
       active.store(r, 0, row);
     }
-    serial_product<P>(active, up, path, [&](index row, index col, view<real> block) {
+    serial_product<P>(active, up, path, [&](index row, index col, view<real>& block) {
       const real* bias = b.adapter->up.bias + col;
       for_each_row(block, [&](index i, auto width) {
         const real* from = block.row_data(i);
