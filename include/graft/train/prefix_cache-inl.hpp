@@ -29,16 +29,6 @@ GRAFT_INLINE std::string code_identity() {
   return text + " " + first_that_runs(real_kernels<float>()).name;
 }
 
-GRAFT_INLINE std::vector<index> cut_at_tokens(const batch& b, index tokens) {
-  std::vector<index> cuts{0};
-  for (index i = 0; i < b.size(); ++i) {
-    const index begin = b.offsets[static_cast<std::size_t>(cuts.back())];
-    if (i > cuts.back() && b.offsets[static_cast<std::size_t>(i) + 1] - begin > tokens) cuts.push_back(i);
-  }
-  if (b.size() > 0) cuts.push_back(b.size());
-  return cuts;
-}
-
 /// The part of NUMBERS that is sequence I's of B.
 GRAFT_INLINE std::span<const std::int32_t> of_sequence(const batch& b, index i, const std::vector<std::int32_t>& numbers) {
   const auto begin = static_cast<std::size_t>(b.offsets[static_cast<std::size_t>(i)]);

@@ -29,8 +29,6 @@ namespace detail {
 
 /// Which code computes: its version, its compiler, and what of the processor it uses.
 std::string code_identity();
-/// Where B is cut into whole sequences of about TOKENS tokens at most: 0, ..., B.
-std::vector<index> cut_at_tokens(const batch& b, index tokens);
 
 }  // namespace detail
 
@@ -173,7 +171,8 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
   const encoder_config& c = model.config;
   const bool whole = c.hidden_size % 16 == 0 && c.intermediate_size % 16 == 0 && c.embedding_width() % 16 == 0;
   // the number of a row's numbers decides how they are aligned, which bits depend on: there it is computed alone
-  const std::vector<index> units = detail::cut_at_tokens(all, whole ? usual_micro_batch_tokens : 1);
+  std::vector<index> units;
+  micro_batches(all, whole ? usual_micro_batch_tokens : 1, units);
   const auto stopped = [&] { return stop != nullptr && stop->load(); };
   constexpr std::size_t file_bytes = std::size_t{1} << 26;
   buffer<real> states;
