@@ -12,7 +12,7 @@ if [ ! -e "$out/.graft_quickstart" ] && [ -n "$(ls -A "$out" 2>/dev/null)" ]; th
 fi
 
 bash "$source_dir/examples/install_packages.sh"
-cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=OFF
+cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=OFF -DGRAFT_F64=OFF
 cmake --build "$build" --target graft_program graft_make_example
 graft=$build/examples/graft
 

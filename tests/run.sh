@@ -11,7 +11,7 @@ if [ ! -x "$conan" ]; then  # Debian has none
     echo "SKIPPED: the test of the Conan recipe, as conan cannot be installed"
 fi
 if [ ! -x "$conan" ]; then conan=GRAFT_CONAN-NOTFOUND; fi
-cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DGRAFT_CONAN="$conan"
+cmake -S "$source_dir" -B "$build" -G Ninja -DGRAFT_BUILD_TESTS=ON -DGRAFT_F64=ON -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DGRAFT_CONAN="$conan"
 # a compiler takes up to 2.5 GB, one of them 3
 jobs=$(awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 2500000); print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo)
 cmake --build "$build" --parallel "$jobs"
