@@ -11,6 +11,7 @@
 
 namespace graft::detail {
 
+/// Follows where in the file the parser is, and takes what stands in the places that list something.
 class piece_walk : public json_walk<piece_walk> {
  public:
   listed_pieces found;
