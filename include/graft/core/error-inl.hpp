@@ -6,6 +6,12 @@
 
 namespace graft {
 
+GRAFT_INLINE shape_error shape_error::of_argument(std::string_view layer, std::string_view argument, std::ptrdiff_t rows,
+                                                  std::ptrdiff_t cols, const std::string& needed) {
+  const std::string shape = "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+  return shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape + ", " + needed);
+}
+
 GRAFT_INLINE format_error format_error::at_line(const std::string& path, std::uint64_t line, const std::string& message) {
   return {path, std::string(":") + std::to_string(line) + ": ", message};
 }

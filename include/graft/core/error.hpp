@@ -1,9 +1,11 @@
 #pragma once
 // The exceptions that graft throws. Every message says who, what came, and what was needed, in one line.
 
+#include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace graft {
@@ -30,6 +32,9 @@ class error : public std::runtime_error {
 class shape_error : public error {
  public:
   using error::error;
+  /// "layer 'LAYER': ARGUMENT is (ROWS, COLS), NEEDED"
+  static shape_error of_argument(std::string_view layer, std::string_view argument, std::ptrdiff_t rows, std::ptrdiff_t cols,
+                                 const std::string& needed);
 };
 
 /// An option or configuration value is unknown, contradictory or out of range.

@@ -228,18 +228,12 @@ std::uint64_t sum_of_bits(const parameter<T>& p) {
   return sum;
 }
 
-/// The shape of a matrix or view: "(96, 768)"
-template <class View>
-std::string shape_text_of(const View& m) {
-  return shape_text({m.rows(), m.cols()});
-}
-
 /// Checks CONDITION. NEEDED() says what would be right; it is called on failure only, so that success builds no text.
-/// @throws shape_error  "layer 'LAYER': ARGUMENT is (r, c), NEEDED()"
+/// @throws shape_error  as shape_error::of_argument
 template <class View, class Text>
 void check_shape(bool condition, std::string_view layer, std::string_view argument, const View& m, Text&& needed) {
   if (condition) return;
-  throw shape_error("layer '" + std::string(layer) + "': " + std::string(argument) + " is " + shape_text_of(m) + ", " + needed());
+  throw shape_error::of_argument(layer, argument, m.rows(), m.cols(), needed());
 }
 
 }  // namespace graft

@@ -204,7 +204,8 @@ void multiply(transpose op_a, const_view<A> a, transpose op_b, const_view<B> b, 
   const index m = as_a ? a.rows() : a.cols(), k = as_a ? a.cols() : a.rows();
   const index k_b = as_b ? b.rows() : b.cols(), n = as_b ? b.cols() : b.rows();
   if (k != k_b || c.rows() != m || c.cols() != n) {
-    throw shape_error("multiply: A is " + shape_text({m, k}) + ", B is " + shape_text({k_b, n}) + ", C is " + shape_text_of(c));
+    throw shape_error("multiply: A is " + shape_text({m, k}) + ", B is " + shape_text({k_b, n}) + ", C is " +
+                      shape_text({c.rows(), c.cols()}));
   }
   if (m == 0 || n == 0) return;
   if constexpr (std::is_same_v<typename P::operand, bfloat16>) {
