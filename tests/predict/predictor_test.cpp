@@ -158,11 +158,49 @@ TEST_CASE("weights that a file has packed give the same answers in every precisi
   graft::write_model_file(files.model_path, wrong, graft::read_json(trunk.config_path), "a test");
   CHECK_THROWS_WITH(predictor(files, {.precision = graft::precision::f32}), Catch::Contains(damaged));
 
+  // of another version, nothing is read of it
+  metadata[graft::packed_version_field] = "2";
+  with_zeros.set_metadata(metadata);
+  graft::write_model_file(files.model_path, with_zeros, graft::read_json(trunk.config_path), "a test");
+  const predictor of_before = everyone(graft::precision::f32, files);
+  check_same(of_before.predict(rows(0, "original")), everyone(graft::precision::f32).predict(rows(0, "original")));
+  CHECK_THAT(of_before.notes().front(), Catch::Contains("model.safetensors: holds packed weights of another version of graft"));
+
+  // a weight that is not packed is, at the start
+  graft::tensor_source partly(wrong.path());
+  partly.add_all(graft::with_packed_trunk(plain, config, print, graft::precision::int8, 1), [&](const std::string& name) {
+    return name.ends_with("0.output.dense.weight") && graft::is_packed_name(name) ? std::nullopt : std::optional(name);
+  });
+  partly.set_metadata(graft::with_packed_trunk(plain, config, print, graft::precision::int8, 1).metadata());
+  graft::write_model_file(files.model_path, partly, graft::read_json(trunk.config_path), "a test");
+  check_same(everyone(graft::precision::int8, files).predict(rows(0, "original")),
+             everyone(graft::precision::int8).predict(rows(0, "original")));
+
   graft::write_model_file(files.model_path, graft::with_packed_trunk(plain, config, "0123456789abcdef", graft::precision::f32, 1),
                           graft::read_json(trunk.config_path), "a test");
   CHECK_THROWS_WITH(
       predictor(files, {.precision = graft::precision::f32}),
       Catch::Contains("model.safetensors: holds packed weights of another encoder than its own, which has the fingerprint " + print));
+}
+
+TEST_CASE("a large weight with a number that is none is refused in every precision, where it lies in the file and where it is copied") {
+  const graft_test::temporary_folder folder;
+  graft_test::write_tiny_folder(folder / "model", "bert", {{"hidden_size", 256}, {"intermediate_size", 512}});
+  const std::string path = folder / "model/model.safetensors", whole = graft::read_file(path);
+  for (const auto precision : {graft::precision::f32, graft::precision::bf16, graft::precision::f64, graft::precision::int8}) {
+    for (const char* name : {"bert.encoder.layer.1.output.dense.weight", "bert.encoder.layer.0.attention.self.key.weight",
+                             "bert.pooler.dense.weight", "bert.encoder.layer.1.output.LayerNorm.weight"}) {
+      INFO(name << " in " << graft::precision_name(precision));
+      const bool row = std::string_view(name).find("LayerNorm") != std::string_view::npos;
+      graft::write_file(path, whole);
+      graft_test::overwrite_number(path, name, row ? 3 : 256 * 130 + 3, std::numeric_limits<float>::infinity());
+      const std::string place = row                                                                       ? "(3)"
+                                : std::string_view(name).find("1.output.dense") != std::string_view::npos ? "(65, 3)"
+                                                                                                          : "(130, 3)";
+      CHECK_THROWS_WITH(predictor::from_folder(folder / "model", {.precision = precision}),
+                        Catch::Contains("tensor '" + std::string(name) + "' holds infinity at " + place));
+    }
+  }
 }
 
 TEST_CASE("adapters of every origin give, around one trunk, the answers that PyTorch computed") {

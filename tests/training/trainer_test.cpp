@@ -338,11 +338,13 @@ TEST_CASE("a checkpoint with a byte that changed is refused, and one without sum
     return std::string(whole).replace(at, text.size(), other);
   };
   CHECK_THAT(refusal(with(R"(global_step\":3)", R"(global_step\":4)")), Catch::Contains("where the run stands is not what was written"));
-  const auto sum = whole.find_first_of("0123456789", whole.find("graft_checkpoint_sums"));
+  const auto sum = whole.find_first_of("0123456789", whole.find("graft_checkpoint_byte_sums"));
   std::string other_sum = whole;
   other_sum[sum] ^= 1;
   CHECK_FALSE(refusal(other_sum).empty());
-  CHECK(refusal(with("graft_checkpoint_sums", "graft_checkpoint_none")).empty());
+  CHECK(refusal(with("graft_checkpoint_byte_sums", "graft_checkpoint_sums_none")).empty());
+  const std::string field = R"("graft_checkpoint_byte_sums")", before = R"("graft_checkpoint_sums"     )";  // which were of another kind
+  CHECK(refusal(other_sum.replace(other_sum.find(field), field.size(), before)).empty());
 }
 
 TEST_CASE("a checkpoint that cannot be written ends training only when nobody is told") {

@@ -22,7 +22,10 @@ std::map<std::string, std::vector<index>> trunk_tensors(const encoder_config& co
 /// head.norm.
 inline bool is_pooler(const std::string& name) { return name.find(".pooler.") != name.npos; }
 
-/// Whether MODEL, a tensor_source, brings them: BERT's masked-LM pretraining leaves none.
+/// Whether NAME is a tensor of one of the encoder's layers.
+inline bool is_layer_tensor(const std::string& name) { return name.find(".encoder.layer.") != name.npos; }
+
+/// Whether MODEL, a tensor_source, brings a pooler: BERT's masked-LM pretraining leaves none.
 template <class Source>
 bool brings_pooler(const Source& model) {
   return std::any_of(model.tensors().begin(), model.tensors().end(), [](const auto& item) { return is_pooler(item.first); });
@@ -71,8 +74,8 @@ std::vector<std::string> trunk_notes(const encoder_config& config, const Source&
   }
   std::size_t empty = 0;
   for (const auto& [name, info] : model.tensors()) {
-    const bool of_layer = trunk.contains(name) && name.find(".encoder.layer.") != name.npos;
-    const bool of_head = name.starts_with("classifier.") || name.find(".pooler.") != name.npos;
+    const bool of_layer = trunk.contains(name) && is_layer_tensor(name);
+    const bool of_head = name.starts_with("classifier.") || is_pooler(name);
     if (!name.ends_with(".weight") || (!of_layer && !of_head) || info.bytes.empty()) continue;
     if (std::ranges::any_of(info.bytes, [](std::byte one) { return one != std::byte{}; })) continue;
     if (empty++ == 0) first = name;

@@ -19,7 +19,7 @@ inline constexpr std::string_view model_file_version = "1";
 
 /// The version of packed weights in such a file (model/packed_trunk.hpp), and the fields of its metadata that say which it is, and the
 /// fingerprint of their encoder, and the byte_sum of each, a JSON object. Those of another version are not read.
-inline constexpr const char* packed_version = "2";
+inline constexpr const char* packed_version = "3";
 inline constexpr const char* packed_version_field = "graft_packed";
 inline constexpr const char* packed_print_field = "graft_packed_of";
 inline constexpr const char* packed_sums_field = "graft_packed_sums";

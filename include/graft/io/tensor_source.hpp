@@ -93,19 +93,14 @@ class tensor_source {
   /// @throws format_error  naming the tensor and the place of the first that is not, or it holds no floating-point numbers
   void check_finite(const std::string& name) const;
 
-  /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are; else nothing. They are looked
-  /// at once, unless the caller knows them (LOOK): the memory that this takes is given back.
-  /// @throws format_error  as check_finite
+  /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are, and whatever they are; else
+  /// nothing.
   template <class T>
-  std::optional<mapped_numbers<T>> in_file(const std::string& name, bool look = true) const {
+  std::optional<mapped_numbers<T>> in_file(const std::string& name) const {
     const tensor_info& info = at(name);
     const bool aligned = reinterpret_cast<std::uintptr_t>(info.bytes.data()) % alignof(T) == 0;
     const auto file = info.type == dtype_of<T>() && aligned ? file_of(info) : nullptr;
     if (file == nullptr) return std::nullopt;
-    if (look) {
-      check_finite(name);
-      file->release_pages(info.bytes);
-    }
     return mapped_numbers<T>{file, reinterpret_cast<const T*>(info.bytes.data())};
   }
   /// The U8 tensor NAME of COUNT bytes where it lies in a mapped file, at a multiple of 64 bytes; else nothing.

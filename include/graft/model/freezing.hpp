@@ -2,8 +2,10 @@
 // Which parameters are trained, by what the run tunes.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "graft/core/tuning_options.hpp"
@@ -20,23 +22,24 @@ void set_trainable(M& part, bool trainable) {
 }
 
 namespace detail {
-/// In 8 bits, what of PART is frozen and not yet; BACKWARD: in those of P, too, for gradients, which are not rounded.
+/// Packs W for products, in 8 bits if it is INT8, where it is frozen and not packed yet; BACKWARD: for gradients, which are not rounded,
+/// too.
 template <class P>
-void pack_int8(linear<P>& part, bool backward, int threads) {
+void pack_one(parameter<typename P::real>& w, bool int8, bool backward, int threads) {
+  if (!w.is_product_weight() || w.is_trained()) return;
+  if (w.packed() != nullptr && !(int8 && w.packed()->int8.empty()) && !(backward && w.packed()->backward.empty())) return;
   if constexpr (std::is_same_v<typename P::real, float>) {
-    auto& w = part.weight;
-    if (w.is_trained() || (int8_form(w) && !(backward && w.packed()->backward.empty()))) return;
-    auto forms = std::make_shared<packed_weight>();
-    if (backward) pack_form<P>(w.value(), transpose::no, forms->backward, threads);
-    pack_int8_weight(w, threads, std::move(forms));
+    if (int8) {
+      auto forms = std::make_shared<packed_weight>();
+      if (backward) pack_form<P>(w.value(), transpose::no, forms->backward, threads);
+      return pack_int8_weight(w, threads, std::move(forms));
+    }
   }
+  pack_weight<P>(w, backward, threads);
 }
 template <class P, class Part>
 void pack_frozen_part(Part& part, bool backward, int threads) {
-  part.for_each_parameter([&](auto& p) {
-    const bool ready = p.packed() != nullptr && !(backward && p.packed()->backward.empty());
-    if (p.is_product_weight() && !p.is_trained() && !ready) pack_weight<P>(p, backward, threads);
-  });
+  part.for_each_parameter([&](auto& p) { pack_one<P>(p, false, backward, threads); });
 }
 /// Layers FIRST .. LAST - 1 of MODEL, and before layer 0 what stands below it.
 template <class M>
@@ -49,7 +52,8 @@ void pack_layers(M& model, index first, index last, bool backward, int threads) 
   }
   for (index l = first; l < last; ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
-    if (model.trunk.int8) layer.for_each_projection([&](auto& one) { pack_int8(one, backward && l >= lowest, threads); });
+    if (model.trunk.int8)
+      layer.for_each_projection([&](auto& one) { pack_one<precision>(one.weight, true, backward && l >= lowest, threads); });
     pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->precompute(one.weight, threads);

@@ -17,31 +17,40 @@
 
 namespace graft {
 
-/// Reads P, the tensor NAME of SOURCE.
+namespace detail {
+inline constexpr auto nothing = [](auto&) {};  // is done with a parameter that was read
+}  // namespace detail
+
+/// Reads P, the tensor NAME of SOURCE, and calls THEN(P) while its numbers are in cache.
 /// @throws format_error  as load_parameters
-template <class T>
-void load_one(parameter<T>& p, const std::string& name, const tensor_source& source) {
+template <class T, class Then = decltype(detail::nothing)>
+void load_one(parameter<T>& p, const std::string& name, const tensor_source& source, const Then& then = detail::nothing) {
   source.expect({{name, p.shape()}});
   constexpr index large = 1 << 16;
   const auto in_file = p.size() >= large && !p.is_trained() ? source.in_file<T>(name) : std::nullopt;
   if (in_file) {
+    source.check_finite(name);
     p.read_in_place(*in_file);
+    then(p);
+    p.release_pages();
   } else {
     source.read(name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
+    then(p);
   }
 }
 
 /// Reads every parameter p of MODEL for which RENAME(p.name), a std::optional<std::string>, gives the tensor's name in SOURCE.
 /// Returns how many were read. Large tensors that lie in the file as they are needed are not copied: a frozen parameter sees the mapped
-/// file, which must not be changed in place while the model lives (graft replaces files, it never changes them).
+/// file, which must not be changed in place while the model lives (graft replaces files, it never changes them). THEN(p) is called for
+/// each as it is read, while its numbers are in cache.
 /// @throws format_error  a tensor is missing, or has another shape than the parameter
-template <class M, class Rename>
-index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
+template <class M, class Rename, class Then = decltype(detail::nothing)>
+index load_parameters(M& model, const tensor_source& source, Rename&& rename, const Then& then = detail::nothing) {
   index count = 0;
   model.for_each_parameter([&](auto& p) {
     const std::optional<std::string> name = rename(p.name);
     if (!name) return;
-    load_one(p, *name, source);
+    load_one(p, *name, source, then);
     ++count;
   });
   return count;
@@ -52,15 +61,17 @@ index load_parameters(M& model, const tensor_source& source, Rename&& rename) {
 /// mix they are not used. BERT's pooler belongs to the trunk.
 std::optional<std::string> trunk_name(const std::string& name, const std::string& model_type);
 
-/// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none, and the tensors that are KNOWN.
-template <class M>
-void load_trunk(M& model, const tensor_source& source, const std::set<std::string>& known = {}) {
+/// Everything of MODEL that has a trunk_name, but for the pooler where SOURCE brings none, and the tensors that are KNOWN; THEN as
+/// load_parameters calls it.
+template <class M, class Then = decltype(detail::nothing)>
+void load_trunk(M& model, const tensor_source& source, const std::set<std::string>& known = {}, const Then& then = detail::nothing) {
   const bool pooler = brings_pooler(source);
-  load_parameters(model, source, [&](const std::string& name) -> std::optional<std::string> {
+  const auto rename = [&](const std::string& name) -> std::optional<std::string> {
     if (!pooler && is_pooler(name)) return std::nullopt;
     const auto of_trunk = trunk_name(name, model.config.model_type);
     return of_trunk && known.contains(*of_trunk) ? std::nullopt : of_trunk;
-  });
+  };
+  load_parameters(model, source, rename, then);
 }
 
 /// The adapter called NAME in the mix from ADAPTER, a single adapter's tensors, and its LayerNorms from NORMS: the same tensors, or the
@@ -144,6 +155,7 @@ bool holds_values(const tensor_source& source, const std::string& name, const pa
     return source.values<real>(name) == rounded_to(type, std::span(p.value().data(), count));
   }
   const auto in_file = source.in_file<real>(name);
+  if (in_file) source.check_finite(name);
   const std::vector<real> copy = in_file ? std::vector<real>() : source.values<real>(name);
   const real* stored = in_file ? in_file->data : copy.data();
   return std::equal(stored, stored + count, p.value().data());

@@ -15,9 +15,11 @@
 
 #include "graft/core/byte_sum.hpp"
 #include "graft/core/json.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/gemm/int8_product.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/io/model_file.hpp"
+#include "graft/model/freezing.hpp"
 #include "graft/model/loading.hpp"
 
 namespace graft {
@@ -52,16 +54,17 @@ inline void check_packed(const tensor_source& source, const std::vector<std::str
 
 }  // namespace detail
 
-/// As load_trunk, of an encoder with the fingerprint PRINT. Weights that SOURCE has packed for products of M's precision, or in 8 bits if
-/// the encoder multiplies so, are read where they lie, and their numbers are not looked at: with_packed_trunk did. They are compared with
-/// their sums, by THREADS threads.
+/// As load_trunk, of an encoder with the fingerprint PRINT, and packs each frozen weight of the trunk while its numbers are in cache.
+/// Weights that SOURCE has packed for products of M's precision, or in 8 bits if the encoder multiplies so, are read where they lie, and
+/// their numbers are not looked at: with_packed_trunk did. They are compared with their sums, by THREADS threads.
 /// @throws format_error  as load_trunk; what is packed are another encoder's, or not what was written
 template <class M>
 void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, int threads) {
   const bool int8 = model.trunk.int8;
+  const auto pack = [&](auto& p) { detail::pack_one<typename M::precision>(p, int8 && is_layer_tensor(p.name), false, threads); };
   const auto& metadata = source.metadata();
   const auto version = metadata.find(packed_version_field), of = metadata.find(packed_print_field);
-  if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source);
+  if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source, {}, pack);
   if (of == metadata.end() || of->second != print) {
     throw format_error(source.path(), "holds packed weights of another encoder than its own, which has the fingerprint " + print +
                                           ": it was changed after it was made; export the model again");
@@ -83,12 +86,14 @@ void load_packed_trunk(M& model, const tensor_source& source, const std::string&
   std::set<std::string> mapped;
   model.for_each_parameter([&](auto& p) {
     const auto packed = packed_of(p);
-    const auto numbers = packed ? source.in_file<typename M::real>(packed->name, false) : std::nullopt;
+    const auto numbers = packed ? source.in_file<typename M::real>(packed->name) : std::nullopt;
     if (!numbers) return;
     p.read_in_place(*numbers);
     mapped.insert(packed->name);
   });
-  load_trunk(model, source, mapped);
+  load_trunk(model, source, mapped, [&](auto& p) {
+    if (!packed_of(p)) pack(p);
+  });
   std::vector<std::string> read;
   model.for_each_parameter([&](auto& p) {
     auto packed = packed_of(p);

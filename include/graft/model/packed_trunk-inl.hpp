@@ -30,7 +30,7 @@ GRAFT_INLINE tensor_source with_packed_trunk(const tensor_source& model, const e
     in_precision(int8 ? precision::f32 : *form, [&]<class P>(P) {
       if constexpr (std::is_same_v<typename P::real, float>) {
         for (const auto& [name, shape] : trunk_tensors(config)) {
-          if (shape.size() != 2 || name.find(".encoder.layer.") == name.npos) continue;
+          if (shape.size() != 2 || !is_layer_tensor(name)) continue;
           auto weight = parameter<float>::factor(name, parameter_role::weight, shape[0], shape[1]);
           load_one(weight, name, model);
           int8 ? pack_int8_weight(weight, threads) : pack_weight<P>(weight, false, threads);

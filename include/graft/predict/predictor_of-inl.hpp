@@ -32,6 +32,10 @@ template <class P>
 void predictor_of<P>::load_encoder(const tensor_source& stored) {
   load_packed_trunk(trunk_, stored, encoder_fingerprint, usable_threads());
   pack_frozen(trunk_, false, usable_threads());
+  const auto version = stored.metadata().find(packed_version_field);
+  if (version != stored.metadata().end() && version->second != packed_version)
+    notes.push_back(stored.path() +
+                    ": holds packed weights of another version of graft, which are not read: exported again, it starts sooner");
   lacks_pooler = trunk_.head.pretrained_dense() && !brings_pooler(stored);
   ways_.push_back({std::ssize(trunk_.trunk.layers), true, rows_of::sequences});
 }

@@ -75,7 +75,7 @@ GRAFT_INLINE training_state state_of(const safetensors_file& file, const run_ide
 }
 
 GRAFT_INLINE void check_sums(const safetensors_file& file) {
-  const auto found = file.metadata().find("graft_checkpoint_sums"), state = file.metadata().find("graft_checkpoint");
+  const auto found = file.metadata().find(checkpoint_sums_field), state = file.metadata().find("graft_checkpoint");
   if (found == file.metadata().end() || state == file.metadata().end()) return;
   const json sums = parse_json(found->second, file.path() + " (its sums)");
   const auto check = [&](const std::string& name, std::span<const std::byte> bytes, const std::string& what) {

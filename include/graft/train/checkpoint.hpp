@@ -29,6 +29,10 @@ auto elements(M&& m) {
   return std::span(m.data(), static_cast<std::size_t>(m.size()));
 }
 
+/// The metadata's field with the byte_sum of each tensor, and of the field with the state. In "graft_checkpoint_sums" earlier versions
+/// wrote other sums.
+inline constexpr const char* checkpoint_sums_field = "graft_checkpoint_byte_sums";
+
 /// Where a run stands, and which run it is, as text for the checkpoint's metadata.
 std::string state_text(const run_identity& identity, const training_state& state);
 
@@ -66,7 +70,7 @@ void save_checkpoint(const std::string& path, const run_identity& identity, cons
     add("v", optimizer.state()[i].v);
     if (!best.empty()) add("best", best[i]);
   }
-  writer.metadata = {{"graft_checkpoint", text}, {"graft_checkpoint_sums", sums.dump()}};
+  writer.metadata = {{"graft_checkpoint", text}, {detail::checkpoint_sums_field, sums.dump()}};
   writer.write(path);
 }
 

@@ -113,9 +113,9 @@ std::string prefix_identity(const M& model, index layers, const context& ctx) {
   json config = to_json(model.config);
   std::erase_if(config.get_ref<json::object_t&>(), [](const auto& field) { return field.first.find("dropout") != std::string::npos; });
   fnv1a hash;
-  for (const std::string& text :
-       {std::string("rows with sums"), detail::code_identity(), std::string(precision::name), std::string(model.trunk.int8 ? "int8" : ""),
-        std::string(tile_path_name(detail::path_of<precision>(ctx))), std::to_string(layers), config.dump()}) {
+  for (const std::string& text : {std::string("rows with sums, 2"), detail::code_identity(), std::string(precision::name),
+                                  std::string(model.trunk.int8 ? "int8" : ""), std::string(tile_path_name(detail::path_of<precision>(ctx))),
+                                  std::to_string(layers), config.dump()}) {
     hash.add(text + "\n");
   }
   auto& trunk = const_cast<M&>(model).trunk;
