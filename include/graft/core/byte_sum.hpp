@@ -32,8 +32,9 @@ inline std::uint64_t byte_sum(std::span<const std::byte> bytes) {
   };
   std::span<const std::byte> rest = bytes;
   for (; rest.size() >= sizeof(words); rest = rest.subspan(sizeof(words))) {
-    const auto soon = reinterpret_cast<std::uintptr_t>(rest.data()) + ahead;
-    for (std::size_t line = 0; line < sizeof(words); line += 64) __builtin_prefetch(reinterpret_cast<const void*>(soon + line));
+    if (rest.size() >= ahead + sizeof(words)) {
+      for (std::size_t line = 0; line < sizeof(words); line += 64) __builtin_prefetch(rest.data() + ahead + line);
+    }
     std::memcpy(words.data(), rest.data(), sizeof(words));
     add();
   }
