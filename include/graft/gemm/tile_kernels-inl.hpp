@@ -15,11 +15,22 @@
 
 namespace graft::detail {
 
-/// What a kernel goes through at a time: TILES of panels that are PANEL tiles deep; with MORE, c has the sums of those before.
+/// What a kernel goes through at a time: TILES of panels that are PANEL tiles deep; with MORE, c has the sums of those before. From
+/// ROWS_NEXT on lie the left operand's tiles that the next one reads.
 struct depth_part {
   index tiles, panel;
   bool more;
+  const void* rows_next;
 };
+
+/// Asks for ROWS rows of the tile at AT, and goes on to the next: an operand that is larger than the second-level cache comes from behind
+/// it for every 32 columns.
+template <int Rows, class T>
+[[gnu::always_inline]] inline void fetch_rows(const T*& at) {
+#pragma GCC unroll 16
+  for (index i = 0; i < Rows; ++i) __builtin_prefetch(at + tile<T>::left(i, 0));
+  at += tile<T>::size;
+}
 
 /// How blocks of ROWS rows and 16 columns, or 32, are computed: the wider, the less is read for each product. What is left over, if it is
 /// no more than half as many rows, by kernels of half as many.
@@ -39,12 +50,14 @@ void by_rows(const T* a, const T* b, index depth, index height, index width, Rea
   constexpr index most = 12;  // tiles: 24 KiB of two panels
   const index down = (height + Blocks::rows - 1) / Blocks::rows, parts = std::max<index>(1, (depth + most - 1) / most);
   for (index t = 0; t < parts * most; t += most) {
-    const depth_part part{std::min(most, depth - t), depth, t > 0};
+    depth_part part{std::min(most, depth - t), depth, t > 0, nullptr};
     const auto fetched = next.in_parts(parts * down, part.tiles);
+    const auto rows_at = [&](index row, index at) { return a + (row / 16 * depth + at) * tile<T>::size + tile<T>::left(row % 16, 0); };
     for (index i = 0; i < down; ++i) {
       const index row = i * Blocks::rows;
-      const T* left = a + (row / 16 * depth + t) * tile<T>::size + tile<T>::left(row % 16, 0);
-      Blocks::compute(height - row, width, left, b + t * tile<T>::size, part, c + row * block_side, fetched[t / most * down + i]);
+      part.rows_next = i + 1 < down ? rows_at(row + Blocks::rows, t) : rows_at(0, t + most < depth ? t + most : 0);
+      Blocks::compute(height - row, width, rows_at(row, t), b + t * tile<T>::size, part, c + row * block_side,
+                      fetched[t / most * down + i]);
     }
   }
 }
@@ -84,10 +97,12 @@ template <int Bytes, int Rows, int Panels, class T>
   using vector = typename sums::vector;
   constexpr index width = sums::width, in_panel = sums::in_panel, across = sums::across;
   const index panel = part.panel * tile<T>::size;
+  const T* rows_next = static_cast<const T*>(part.rows_next);
   sums sum;
   sum.begin(c, part.more);
   for (index t = 0; t < part.tiles; ++t, a += tile<T>::size, b += tile<T>::size) {
     next.fetch();
+    fetch_rows<Rows>(rows_next);
 #pragma GCC unroll 4
     for (index k = 0; k < tile<T>::depth; ++k) {
       vector row[across];
@@ -206,7 +221,7 @@ template <class Blocks, class Registers>
         }
       }
     }
-    const depth_part part{2 * tiles, real_tiles, t > 0};
+    const depth_part part{2 * tiles, real_tiles, t > 0, left};
     const auto fetched = next.in_parts(parts * down, part.tiles);
     for (index i = 0; i < down; ++i) {
       const index row = i * Blocks::rows;
@@ -241,11 +256,13 @@ __attribute__((target("avx512f,avx512bf16"))) inline void avx512_bf16_block(cons
   upcoming next = ahead;
   using format = tile<bfloat16>;
   const index panel = part.panel * format::size;
+  const auto* rows_next = static_cast<const bfloat16*>(part.rows_next);
   block_sums<float, 64, Rows, Panels> sum;
   sum.begin(c, part.more);
   for (index t = 0; t < part.tiles; ++t, a += format::size, b += format::size) {
     const auto* left = reinterpret_cast<const four_bytes*>(a);
     next.fetch();
+    fetch_rows<Rows>(rows_next);
 #pragma GCC unroll 4
     for (index pair = 0; pair < format::depth / 2; ++pair) {
       __m512bh columns[Panels];
