@@ -7,6 +7,7 @@
 #include "graft/io/model_file.hpp"
 #include "graft/io/weights.hpp"
 #include "graft/train/evaluation.hpp"
+#include "graft/train/trainer.hpp"
 #include "support/shared.hpp"
 #include "training/tiny_task.hpp"
 
@@ -85,6 +86,39 @@ TEST_CASE("an adapter of some layers is saved with all LayerNorms, which its rea
   graft::tunable_model second(golden_encoder, what, {.seed = 2, .precision = graft::precision::f32});
   second.load_trained(saved);
   CHECK(*second.predict_logits(rows, 2, 1) == answers);
+}
+
+TEST_CASE("an encoder that is prepared for training as it is read trains to the same bits") {
+  const graft_test::temporary_folder folder;
+  graft::data_set data;
+  data.rows = some_rows();
+  const auto encoder = graft::open_model(golden_encoder.model_path, "roberta");
+  const auto trained = [&](const graft::model_description& what, graft::precision precision, bool for_training) {
+    graft::tunable_model model(graft::read_trunk_config(golden_encoder), what,
+                               {.seed = 1, .initializer_range = 0.1, .precision = precision});
+    model.load_encoder(encoder, for_training, 2);
+    graft::training_options o;
+    o.max_steps = 3;
+    o.learning_rate = 0.01;
+    o.threads = 2;
+    CHECK(graft::trainer(model, graft_test::two_classes(), o, data, nullptr).run({}) == graft::trainer::outcome::finished);
+    model.save_everything(folder / "all.safetensors");
+    return graft::read_file(folder / "all.safetensors");
+  };
+  for (const tuning_kind kind : {tuning_kind::adapter, tuning_kind::lora, tuning_kind::prefix, tuning_kind::full, tuning_kind::head}) {
+    for (const graft::index leave_out : {-1, 0}) {
+      auto what = graft::describe(kind, graft_test::two_classes());
+      if (leave_out == 0 && kind != tuning_kind::adapter) continue;
+      what.adapter.size = 3;
+      if (leave_out == 0) what.adapter.leave_out = {0};
+      what.lora.dora = true;
+      for (const auto precision : {graft::precision::f32, graft::precision::bf16, graft::precision::int8, graft::precision::f64}) {
+        if (kind == tuning_kind::full && precision == graft::precision::int8) continue;
+        INFO(tuning_kind_name(kind) << ", layer left out " << leave_out << ", precision " << static_cast<int>(precision));
+        CHECK(trained(what, precision, true) == trained(what, precision, false));
+      }
+    }
+  }
 }
 
 TEST_CASE("what does not fit is refused before anything is large") {

@@ -250,7 +250,8 @@ bool evaluate_and_predict(const tunable_model& model, const prepared_run& run, c
 }  // namespace
 
 void load_encoder(tunable_model& model, prepared_run& run) {
-  const bool fresh_pooler = model.load_encoder(run.trunk);
+  const bool trains = run.flags.do_train && run.folder->where() != run_folder::start::after_training;
+  const bool fresh_pooler = model.load_encoder(run.trunk, trains && run.flags.prefix_cache.empty(), trainer_options(run).threads);
   if (run.own_head) {
     std::string text = "is left out: none of this task's labels is among its own, and this task's head starts fresh";
     if (!run.head.rows.empty()) {  // what the run starts from besides may take their place

@@ -69,7 +69,9 @@ GRAFT_INLINE std::int64_t tunable_model::training_bytes(index rows, index longes
   return base_->training_bytes(rows, longest, threads, keeps_best);
 }
 
-GRAFT_INLINE bool tunable_model::load_encoder(const tensor_source& encoder) { return base_->load_encoder(encoder); }
+GRAFT_INLINE bool tunable_model::load_encoder(const tensor_source& encoder, bool for_training, int threads) {
+  return base_->load_encoder(encoder, for_training ? usable_threads(threads) : 0);
+}
 GRAFT_INLINE void tunable_model::load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) {
   base_->load_mixed_adapter(name, adapter, norms);
 }

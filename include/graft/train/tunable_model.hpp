@@ -65,9 +65,11 @@ class tunable_model {
   /// About the bytes that training takes in batches of ROWS tokens, the longest sequence LONGEST of them.
   std::int64_t training_bytes(index rows, index longest, int threads, bool keeps_best) const;
 
-  /// The encoder's tensors. True when ENCODER brings no pooler where the head needs one: it stays fresh then.
-  /// @throws format_error  a tensor is missing, or of another shape
-  bool load_encoder(const tensor_source& encoder);
+  /// The encoder's tensors. True when ENCODER brings no pooler where the head needs one: it stays fresh then. FOR_TRAINING: THREADS
+  /// threads, 0 all, prepare each frozen weight for products and their gradients while its numbers are in cache, which else a trainer
+  /// does before its first step, from memory.
+  /// @throws format_error  a tensor is missing, of another shape, or has a number that is not finite
+  bool load_encoder(const tensor_source& encoder, bool for_training = false, int threads = 0);
   /// The adapter called NAME in the mix from ADAPTER, and its LayerNorms from NORMS: the same, or the encoder's where it was trained with
   /// those.
   void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms);

@@ -39,7 +39,7 @@ struct tunable_base {
   virtual std::unique_ptr<training_steps> steps(const task& t, const training_options& o) = 0;
   virtual model_size size() const = 0;
   virtual std::int64_t training_bytes(index rows, index longest, int threads, bool keeps_best) const = 0;
-  virtual bool load_encoder(const tensor_source& encoder) = 0;
+  virtual bool load_encoder(const tensor_source& encoder, int packing_threads) = 0;
   virtual void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) = 0;
   virtual taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) = 0;
   virtual index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) = 0;
@@ -72,7 +72,7 @@ class tunable_of final : public tunable_base {
   std::unique_ptr<training_steps> steps(const task& t, const training_options& o) override;
   model_size size() const override;
   std::int64_t training_bytes(index rows, index longest, int threads, bool keeps_best) const override;
-  bool load_encoder(const tensor_source& encoder) override;
+  bool load_encoder(const tensor_source& encoder, int packing_threads) override;
   void load_mixed_adapter(const std::string& name, const tensor_source& adapter, const tensor_source& norms) override;
   taken_start start_from(const tensor_source& source, const std::vector<std::string>& notes) override;
   index start_head(const tensor_source& head, const std::vector<std::optional<std::size_t>>& rows) override;
