@@ -15,7 +15,7 @@ printf '#include <Eigen/Core>\n#include <catch2/catch.hpp>\n#include <nlohmann/j
 for test in "$source_dir"/tests/*/*_test.cpp; do
   echo "#include \"$test\"" >> "$out/$(basename "$(dirname "$test")").cpp"
 done
-# the largest folders take longest: they begin
-find "$source_dir"/tests/*/*_test.cpp -printf '%s %h\n' | awk '{ sum[$2] += $1 } END { for (folder in sum) print sum[folder], folder }' | sort -rn |
-  while read -r _ folder; do printf '%s\0' "$out/$(basename "$folder").cpp"; done |
-  xargs -0 -n 1 -P "$(nproc)" "$clang" "${flags[@]}" -fsyntax-only -include-pch "$out/common.pch"
+# folders with most files take longest: they begin
+cd "$out"
+find . -name '*.cpp' -printf '%s %f\0' | sort -zrn | cut -zd ' ' -f 2 |
+  xargs -0 -n 1 -P "$(nproc)" "$clang" "${flags[@]}" -fsyntax-only -include-pch common.pch
