@@ -7,6 +7,7 @@
 
 #include "graft/core/compiled.hpp"
 #include "graft/core/rank_group.hpp"
+#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/model/freezing.hpp"
 #include "graft/model/initialization.hpp"
 #include "graft/model/lora.hpp"
