@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# What including graft costs: CPU seconds and memory of compiling small programs, beside a file that only includes nlohmann/json. The ratio is
-# what holds on a busy machine.
+# What including graft costs: CPU seconds of compiling small programs, and what the compiler allocates and holds at most, beside a file that
+# only includes nlohmann/json. Ratios of seconds hold from machine to machine, but not while a neighbor is busy; those of what g++ allocates
+# always do, and grow with what there is to compile.
 # Usage: benchmarks/compile_cost.sh [--check] [--header-only] [--rebuild] [--tests]     (CXX: the compiler, g++)
-#   --check         fails where a ratio is more than half above what benchmarks/compile_cost.txt has in its second column, or where the compiler
-#                   takes more MB than its third allows, which needs GNU time (Debian: time)
+#   --check         compiles once, without a clock: fails where g++ allocates more beside that file than a fourth above the ratio in the second
+#                   column of benchmarks/compile_cost.txt, or holds more MB than its third allows, which needs GNU time (Debian: time)
 #   --header-only   compiles the predictor's program without graft::compiled too, which takes minutes
 #   --rebuild       only: seconds until library and program are whole again after a change to one layer's body, built as the preset develop
 #                   does, in a folder of its own, which takes half an hour, or in BUILD_DIR, where something may have been built already
@@ -54,45 +55,49 @@ fi
 if [ -n "$rebuild$tests" ]; then exit 0; fi
 
 printf '#include <nlohmann/json.hpp>\nint main() {}\n' > "$work/json.cpp"
+compile=("$compiler" -std=c++20 -O2 -fopenmp "-I$source_dir/include" -I/usr/include/eigen3 -o "$work/out.o" -c)
 
 # The CPU seconds of compiling "$@", the least of two tries.
 TIMEFORMAT='%U %S'
 seconds() {
-  for try in 1 2; do
-    { time "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"; } 2>&1 | tail -n 1
-  done | awk '{ s = $1 + $2; if (NR == 1 || s < least) least = s } END { printf "%.2f", least }'
+  for try in 1 2; do { time "${compile[@]}" "$@"; } 2>&1 | tail -n 1; done |
+    awk '{ s = $1 + $2; if (NR == 1 || s < least) least = s } END { printf "%.2f", least }'
 }
-least() { printf '%s\n' "$@" | sort -g | sed -n 1p; }
-megabytes() {
+# The MB that g++ allocates for "$@", as its own report says: the same every time.
+allocated() { LC_ALL=C "${compile[@]}" -ftime-report "$@" 2>&1 | awk '$1 == "TOTAL" { if (sub(/M$/, "", $NF)) print $NF; else if (sub(/k$/, "", $NF)) print $NF / 1000 }'; }
+held() {
   [ -x /usr/bin/time ] || { echo "?"; return; }  # not measured
-  /usr/bin/time -f %M -o "$work/kilobytes" "$compiler" -std=c++20 -O2 -fopenmp -I"$source_dir/include" -I/usr/include/eigen3 -c "$@" -o "$work/out.o"
+  /usr/bin/time -f %M -o "$work/kilobytes" "${compile[@]}" "$@"
   awk '{ printf "%.0f", $1 / 1000 }' "$work/kilobytes"
 }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (a > 0 && b > 0) printf "%.2f", a / b }'; }
 
-base=$(seconds "$work/json.cpp")
-printf '%-34s %8s s %6s MB\n' "nlohmann/json alone" "$base" "$(megabytes "$work/json.cpp")"
 grown="" large=""
 line() {  # NAME TEXT ARGUMENTS...
-  local name=$1 text=$2 took stored most memory ratio tries=0
+  local name=$1 text=$2 noted most all peak part took=""
   shift 2
-  read -r stored most < <(awk -v name="$name" '$1 == name { print $2, $3 }' "$source_dir/benchmarks/compile_cost.txt")
-  took=$(seconds "$@")
-  while ratio=$(awk -v a="$took" -v b="$base" 'BEGIN { printf "%.2f", a / b }'); awk -v now="$ratio" -v then="$stored" 'BEGIN { exit !(now > 1.5 * then) }'; do
-    # a neighbor may have been busy just then: the least of more tries counts, of both
-    if [ $((tries += 1)) = 4 ]; then grown="$grown $name"; break; fi
-    base=$(least "$base" "$(seconds "$work/json.cpp")") took=$(least "$took" "$(seconds "$@")")
-  done
-  memory=$(megabytes "$@")
-  if [ -n "$most" ] && [ "$memory" != "?" ] && [ "$memory" -gt "$most" ]; then large="$large $name"; fi
-  printf '%-34s %8s s %6s MB %7s x   (%s x when it was noted%s)\n' "$text" "$took" "$memory" "$ratio" "$stored" "${most:+, $most MB allowed}"
+  read -r noted most < <(awk -v name="$name" '$1 == name { print $2, $3 }' "$source_dir/benchmarks/compile_cost.txt") || true
+  all=$(allocated "$@") peak=$(held "$@")
+  if [ "$name" = json ]; then json=$all; fi
+  part=$(ratio "$all" "$json")
+  if [ -n "$check" ] && [ -z "$part" ]; then echo "compile_cost: $compiler does not say with -ftime-report what it allocates, as g++ does" >&2; exit 1; fi
+  if [ -z "$check" ]; then
+    took=$(seconds "$@")
+    if [ "$name" = json ]; then base=$took; fi
+    took=$(printf '%8s s %6s x' "$took" "$(ratio "$took" "$base")")
+  fi
+  if [ -n "$noted" ] && [ -n "$part" ] && awk -v now="$part" -v then="$noted" 'BEGIN { exit !(now > 1.25 * then) }'; then grown="$grown $name"; fi
+  if [ -n "$most" ] && [ "$peak" != "?" ] && [ "$peak" -gt "$most" ]; then large="$large $name"; fi
+  printf '%-34s%s %6s MB allocated %6s x%s, %s MB at most%s\n' "$text" "$took" "${all:-?}" "${part:-?}" "${noted:+ ($noted x when it was noted)}" "$peak" "${most:+ ($most allowed)}"
 }
+line json "nlohmann/json alone" "$work/json.cpp"
 line predictor "a predictor, graft::compiled" -DGRAFT_COMPILED "$source_dir/examples/embed_predict.cpp"
 line training "a training, graft::compiled" -DGRAFT_COMPILED "$source_dir/examples/embed_train.cpp"
 if [ -n "$header_only" ]; then line header-only "a predictor, headers alone" "$source_dir/examples/embed_predict.cpp"; fi
 
-[ -x /usr/bin/time ] || echo "SKIPPED: the compiler's memory, as GNU time is not installed (Debian: time)"
-if [ -n "$check" ] && [ -n "$large" ]; then echo "compile_cost: the compiler takes more MB than benchmarks/compile_cost.txt allows:$large" >&2; fi
-if [ -n "$check" ] && [ -n "$grown" ]; then echo "compile_cost: more than half above benchmarks/compile_cost.txt:$grown" >&2; fi
+[ -x /usr/bin/time ] || echo "SKIPPED: the compiler's memory at most, as GNU time is not installed (Debian: time)"
+if [ -n "$large" ]; then echo "compile_cost: the compiler holds more MB than benchmarks/compile_cost.txt allows:$large" >&2; fi
+if [ -n "$grown" ]; then echo "compile_cost: the compiler allocates more than a fourth above benchmarks/compile_cost.txt:$grown" >&2; fi
 if [ -n "$check" ] && [ -n "$grown$large" ]; then
   echo "compile_cost: what did a light header begin to include?" >&2
   exit 1
