@@ -40,7 +40,7 @@ void fill(Layer& layer, bool trainable) {
     p.edit().setRandom();
     if (trainable) p.train();
   });
-  if (!trainable) graft::detail::pack_frozen_part<f32>(layer, true, omp_get_max_threads());
+  if (!trainable) layer.for_each_parameter([](auto& p) { graft::detail::pack_one<f32>(p, false, true, omp_get_max_threads()); });
 }
 
 void plain(benchmark::State& state) {

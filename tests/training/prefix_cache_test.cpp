@@ -264,6 +264,22 @@ TEST_CASE("other weights, layers and precisions have other files, and other rows
   CHECK(missing(upper<graft::f32>(cached_config()), twice) == 1);
 }
 
+TEST_CASE("weights that a prefix cache spares are packed while it is filled alone") {
+  const graft_test::temporary_folder folder;
+  graft::context ctx;
+  auto model = upper<graft::f32>(cached_config());
+  graft::pack_frozen(model, true, 1);
+  const auto packed = [&](std::size_t layer) { return model.trunk.layers[layer].feed.output.weight.packed() != nullptr; };
+  REQUIRE((packed(0) && packed(1)));
+  const auto cache = graft::use_prefix_cache(model, folder.path(), ctx);
+  REQUIRE(cache->layers() == 1);
+  CHECK_FALSE(packed(0));
+  CHECK(packed(1));
+  REQUIRE(graft::fill_prefix_cache(model, *cache, graft_test::rows(5, 1).rows, ctx));
+  CHECK_FALSE(packed(0));
+  CHECK(packed(1));
+}
+
 TEST_CASE("files of a prefix cache that are cut short, or somebody else's, are refused in a line") {
   const graft_test::temporary_folder folder;
   graft::context ctx;

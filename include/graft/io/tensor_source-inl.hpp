@@ -57,6 +57,11 @@ GRAFT_INLINE void tensor_source::check_finite(const std::string& name) const {
   if (const auto found = find_not_finite(info.type, info.bytes)) refuse_number(name, info, *found, info.type);
 }
 
+GRAFT_INLINE void tensor_source::release_pages(const std::string& name) const {
+  const tensor_info& info = at(name);
+  if (const auto file = file_of(info)) file->release_pages(info.bytes);
+}
+
 GRAFT_INLINE std::optional<mapped_numbers<std::byte>> tensor_source::bytes_in_file(const std::string& name, index count) const {
   const tensor_info* info = find(name);
   if (info == nullptr || info->type != dtype::u8 || info->shape != std::vector<index>{count}) return std::nullopt;

@@ -93,6 +93,9 @@ class tensor_source {
   /// @throws format_error  naming the tensor and the place of the first that is not, or it holds no floating-point numbers
   void check_finite(const std::string& name) const;
 
+  /// The tensor NAME is not read for a while: where it lies in a mapped file, its pages leave this process until then.
+  void release_pages(const std::string& name) const;
+
   /// The tensor NAME where it lies in a mapped file, its numbers being of type T and aligned as such are, and whatever they are; else
   /// nothing.
   template <class T>

@@ -1,8 +1,10 @@
 #pragma once
 // Which parameters are trained, by what the run tunes.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -37,24 +39,17 @@ void pack_one(parameter<typename P::real>& w, bool int8, bool backward, int thre
   }
   pack_weight<P>(w, backward, threads);
 }
-template <class P, class Part>
-void pack_frozen_part(Part& part, bool backward, int threads) {
-  part.for_each_parameter([&](auto& p) { pack_one<P>(p, false, backward, threads); });
-}
-/// Layers FIRST .. LAST - 1 of MODEL, and before layer 0 what stands below it.
-template <class M>
-void pack_layers(M& model, index first, index last, bool backward, int threads) {
-  using precision = typename M::precision;
-  const index lowest = backward ? model.trunk.lowest_trainable() : 0;
+
+/// Layers FIRST .. LAST - 1 of MODEL by PACK, a frozen_packer, and before layer 0 what stands below it.
+template <class M, class Pack>
+void pack_layers(M& model, index first, index last, const Pack& pack, int threads) {
   if (first == 0) {
-    if (model.trunk.invertible) pack_frozen_part<precision>(*model.trunk.invertible, backward && lowest < 0, threads);
-    pack_frozen_part<precision>(model.trunk.embedded, backward && lowest < 0, threads);
+    if (model.trunk.invertible) model.trunk.invertible->for_each_parameter(pack);
+    model.trunk.embedded.for_each_parameter(pack);
   }
   for (index l = first; l < last; ++l) {
     auto& layer = model.trunk.layers[static_cast<std::size_t>(l)];
-    if (model.trunk.int8)
-      layer.for_each_projection([&](auto& one) { pack_one<precision>(one.weight, true, backward && l >= lowest, threads); });
-    pack_frozen_part<precision>(layer, backward && l >= lowest, threads);
+    layer.for_each_parameter(pack);
     layer.for_each_projection([&](auto& one) {
       if (one.mix) one.mix->precompute(one.weight, threads);
     });
@@ -63,16 +58,57 @@ void pack_layers(M& model, index first, index last, bool backward, int threads) 
     for (auto& member : layer.attention.mix->members) member.by.precompute(threads);
   }
 }
+
+/// What the frozen weights of layers 0 .. LAST - 1 of MODEL, and of what stands below them, are packed as is let go.
+template <class M>
+void unpack_below(M& model, index last) {
+  const auto unpack = [](auto& p) {
+    if (!p.is_trained()) p.pack(nullptr);
+  };
+  if (model.trunk.invertible) model.trunk.invertible->for_each_parameter(unpack);
+  model.trunk.embedded.for_each_parameter(unpack);
+  for (index l = 0; l < last; ++l) model.trunk.layers[static_cast<std::size_t>(l)].for_each_parameter(unpack);
+}
 }  // namespace detail
 
-/// Packs the frozen weights of MODEL for products, on THREADS threads. BACKWARD: for training, which needs the products with their
-/// transposes too, from the lowest trained layer up. Those of the encoder's layers are packed in 8 bits where model.trunk.int8 says so.
-/// Without this call every product packs its weight anew. Layers whose states are known (encoder/known_states.hpp) are left out.
+/// What products read of each frozen weight of MODEL, in which is set what is trained, packed on THREADS threads: of the projections of
+/// the encoder's layers 8 bits where model.trunk.int8 says so, and BACKWARD, which is for training, what gradients are multiplied by too,
+/// where they pass: from the lowest trained layer up. Called with a parameter it packs that one, if it is a frozen weight and is not yet.
+template <class M>
+class frozen_packer {
+ public:
+  frozen_packer(M& model, bool backward, int threads) : threads_(threads) {
+    auto& trunk = model.trunk;
+    if (trunk.int8) {
+      for (auto& layer : trunk.layers) layer.for_each_projection([&](const auto& one) { in_8_bits_.insert(&one.weight); });
+    }
+    if (!backward) return;
+    const auto pass = [&](auto& part) { part.for_each_parameter([&](const auto& p) { passed_.insert(&p); }); };
+    const index lowest = trunk.lowest_trainable();
+    if (lowest < 0) {
+      pass(trunk.embedded);
+      if (trunk.invertible) pass(*trunk.invertible);
+    }
+    for (index l = std::max<index>(0, lowest); l < std::ssize(trunk.layers); ++l) pass(trunk.layers[static_cast<std::size_t>(l)]);
+    pass(model.head);
+  }
+  void operator()(parameter<typename M::real>& w) const {
+    detail::pack_one<typename M::precision>(w, in_8_bits_.contains(&w), passed_.contains(&w), threads_);
+  }
+
+ private:
+  int threads_;
+  std::set<const void*> in_8_bits_, passed_;
+};
+
+/// Packs the frozen weights of MODEL for products, as frozen_packer says. Without this call every product packs its weight anew. Layers
+/// whose states are known (encoder/known_states.hpp) are left out.
 template <class M>
 void pack_frozen(M& model, bool backward, int threads) {
   const index first = model.trunk.known ? model.trunk.known->layers() : 0;
-  detail::pack_layers(model, first, std::ssize(model.trunk.layers), backward, threads);
-  detail::pack_frozen_part<typename M::precision>(model.head, backward, threads);
+  const frozen_packer<M> pack(model, backward, threads);
+  detail::pack_layers(model, first, std::ssize(model.trunk.layers), pack, threads);
+  model.head.for_each_parameter(pack);
 }
 
 /// Packs the trained weights of MODEL as they are now, for the products of one step, which several threads compute at once; CTX is the

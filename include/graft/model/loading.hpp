@@ -35,6 +35,7 @@ void load_one(parameter<T>& p, const std::string& name, const tensor_source& sou
     p.release_pages();
   } else {
     source.read(name, std::span(p.edit().data(), static_cast<std::size_t>(p.size())));
+    source.release_pages(name);
     then(p);
   }
 }

@@ -61,7 +61,7 @@ inline void check_packed(const tensor_source& source, const std::vector<std::str
 template <class M>
 void load_packed_trunk(M& model, const tensor_source& source, const std::string& print, int threads) {
   const bool int8 = model.trunk.int8;
-  const auto pack = [&](auto& p) { detail::pack_one<typename M::precision>(p, int8 && is_layer_tensor(p.name), false, threads); };
+  const frozen_packer<M> pack(model, false, threads);
   const auto& metadata = source.metadata();
   const auto version = metadata.find(packed_version_field), of = metadata.find(packed_print_field);
   if (version == metadata.end() || version->second != packed_version) return load_trunk(model, source, {}, pack);

@@ -149,6 +149,7 @@ std::shared_ptr<prefix_cache> use_prefix_cache(M& model, const std::string& fold
   const auto cache = std::make_shared<prefix_cache>(folder, prefix_identity(model, layers, ctx), layers, model.config.hidden_size,
                                                     dtype_of<typename M::real>());
   model.trunk.known = cache;
+  detail::unpack_below(model, layers);
   return cache;
 }
 
@@ -167,7 +168,7 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
   if (progress.rows) progress.rows(0, all.size());
   if (all.size() == 0) return true;
   cache.require_disk_space(all.rows());
-  detail::pack_layers(model, 0, cache.layers(), false, ctx.threads);
+  detail::pack_layers(model, 0, cache.layers(), frozen_packer<M>(model, false, ctx.threads), ctx.threads);
   const encoder_config& c = model.config;
   const bool whole = c.hidden_size % 16 == 0 && c.intermediate_size % 16 == 0 && c.embedding_width() % 16 == 0;
   // the number of a row's numbers decides how they are aligned, which bits depend on: there it is computed alone
@@ -197,6 +198,7 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
     cache.add(file_batch, std::as_bytes(std::span(states.get().data(), static_cast<std::size_t>(states.get().size()))));
     if (progress.rows) progress.rows(units[last], all.size());
   }
+  detail::unpack_below(model, cache.layers());  // nothing reads them from now on
   return true;
 }
 

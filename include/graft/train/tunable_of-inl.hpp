@@ -84,16 +84,11 @@ std::int64_t tunable_of<M>::training_bytes(index rows, index longest, int thread
 
 template <class M>
 bool tunable_of<M>::load_encoder(const tensor_source& encoder, int packing_threads) {
-  std::set<const void*> passed;  // parameters that gradients pass on their way to what is trained
-  const auto pass = [&](auto& part) { part.for_each_parameter([&](const auto& p) { passed.insert(&p); }); };
-  const index lowest = model_.trunk.lowest_trainable();
-  if (lowest < 0) pass(model_.trunk.embedded);
-  for (index l = std::max<index>(0, lowest); l < std::ssize(model_.trunk.layers); ++l)
-    pass(model_.trunk.layers[static_cast<std::size_t>(l)]);
-  load_trunk(model_, encoder, {}, [&](auto& p) {
-    if (packing_threads == 0) return;
-    pack_one<typename M::precision>(p, model_.trunk.int8 && is_layer_tensor(p.name), passed.contains(&p), packing_threads);
-  });
+  if (packing_threads > 0) {
+    load_trunk(model_, encoder, {}, frozen_packer<M>(model_, true, packing_threads));
+  } else {
+    load_trunk(model_, encoder);
+  }
   if constexpr (std::is_same_v<M, plain_classifier<typename M::precision>>) initialize_magnitudes(model_);
   return model_.head.pretrained_dense() && !model_.head.dense.empty() && !brings_pooler(encoder);
 }
