@@ -8,6 +8,7 @@
 #include "graft/model/saving.hpp"
 #include "model/tiny_model.hpp"
 #include "support/random_values.hpp"
+#include "support/resident.hpp"
 #include "support/shared.hpp"
 
 using graft::f64;
@@ -188,4 +189,22 @@ TEST_CASE("large weights stay what they are when they are packed, wherever they 
     const auto numbers = saved.values<float>(name_of);
     CHECK(std::equal(numbers.begin(), numbers.end(), value.data(), value.data() + value.size()));
   }
+}
+
+TEST_CASE("of a weight that is converted the file's pages leave") {
+  const graft_test::temporary_folder folder;
+  constexpr graft::index rows = 1024, cols = 2048;
+  graft::safetensors_writer writer;
+  const std::vector<float> numbers(rows * cols, 0.5F);
+  writer.add("w", {rows, cols}, std::span(numbers), graft::dtype::bf16);
+  writer.write(folder / "x.safetensors");
+  const safetensors_file file(folder / "x.safetensors");
+  auto weight = graft::parameter<float>::factor("w", graft::parameter_role::weight, rows, cols);
+  graft::load_one(weight, "w", file);
+  CHECK(weight.value()(rows - 1, cols - 1) == 0.5F);
+  const auto address = reinterpret_cast<std::uintptr_t>(file.at("w").bytes.data());  // the header has less than a page
+  const long resident = graft_test::resident_bytes(reinterpret_cast<const void*>(address / 4096 * 4096));
+  REQUIRE(resident >= 0);
+  CHECK(resident <= rows * cols * 2 / 8);
+  CHECK(file.values<float>("w") == numbers);
 }
