@@ -90,9 +90,13 @@ std::vector<std::string> cache_files(const std::string& folder) {
 }
 
 template <class P>
-void check_caches(bool whole, const std::string& type = "roberta") {
+void check_caches(bool whole, const std::string& type = "roberta", bool int8 = false) {
   const auto c = cached_config(whole, 0.1, type);
-  const auto model = [&] { return upper<P>(c); };
+  const auto model = [&] {
+    auto made = upper<P>(c);
+    made.trunk.int8 = int8;
+    return made;
+  };
   const graft_test::temporary_folder folder;
   const auto expected = train_cached(model(), folder / "one", 1);
   REQUIRE(expected.losses.size() == 8);
@@ -109,7 +113,7 @@ void check_caches(bool whole, const std::string& type = "roberta") {
   }
   auto none = c;
   none.hidden_dropout_prob = none.attention_probs_dropout_prob = 0;
-  if (whole) CHECK(train_cached(upper<P>(none), "", 2) == train_cached(upper<P>(none), folder / "one", 2));
+  if (whole && !int8) CHECK(train_cached(upper<P>(none), "", 2) == train_cached(upper<P>(none), folder / "one", 2));
   CHECK(cache_files(folder / "one").size() == 1);  // dropout does not matter
 }
 
@@ -120,6 +124,7 @@ TEST_CASE("training has the same bits with an empty, a partly full and a full pr
   check_caches<graft::f32>(false);
   check_caches<graft::bf16>(true);
   check_caches<graft::f64>(false);
+  check_caches<graft::f32>(true, "roberta", true);
 }
 
 TEST_CASE("what lies below is the same alone and in a batch") {
@@ -262,22 +267,6 @@ TEST_CASE("other weights, layers and precisions have other files, and other rows
   twice[0].input_ids.pop_back();
   twice[0].token_type_ids.pop_back();
   CHECK(missing(upper<graft::f32>(cached_config()), twice) == 1);
-}
-
-TEST_CASE("weights that a prefix cache spares are packed while it is filled alone") {
-  const graft_test::temporary_folder folder;
-  graft::context ctx;
-  auto model = upper<graft::f32>(cached_config());
-  graft::pack_frozen(model, true, 1);
-  const auto packed = [&](std::size_t layer) { return model.trunk.layers[layer].feed.output.weight.packed() != nullptr; };
-  REQUIRE((packed(0) && packed(1)));
-  const auto cache = graft::use_prefix_cache(model, folder.path(), ctx);
-  REQUIRE(cache->layers() == 1);
-  CHECK_FALSE(packed(0));
-  CHECK(packed(1));
-  REQUIRE(graft::fill_prefix_cache(model, *cache, graft_test::rows(5, 1).rows, ctx));
-  CHECK_FALSE(packed(0));
-  CHECK(packed(1));
 }
 
 TEST_CASE("files of a prefix cache that are cut short, or somebody else's, are refused in a line") {

@@ -58,17 +58,6 @@ void pack_layers(M& model, index first, index last, const Pack& pack, int thread
     for (auto& member : layer.attention.mix->members) member.by.precompute(threads);
   }
 }
-
-/// What the frozen weights of layers 0 .. LAST - 1 of MODEL, and of what stands below them, are packed as is let go.
-template <class M>
-void unpack_below(M& model, index last) {
-  const auto unpack = [](auto& p) {
-    if (!p.is_trained()) p.pack(nullptr);
-  };
-  if (model.trunk.invertible) model.trunk.invertible->for_each_parameter(unpack);
-  model.trunk.embedded.for_each_parameter(unpack);
-  for (index l = 0; l < last; ++l) model.trunk.layers[static_cast<std::size_t>(l)].for_each_parameter(unpack);
-}
 }  // namespace detail
 
 /// What products read of each frozen weight of MODEL, in which is set what is trained, packed on THREADS threads: of the projections of
@@ -101,11 +90,12 @@ class frozen_packer {
   std::set<const void*> in_8_bits_, passed_;
 };
 
-/// Packs the frozen weights of MODEL for products, as frozen_packer says. Without this call every product packs its weight anew. Layers
-/// whose states are known (encoder/known_states.hpp) are left out.
+/// Packs the frozen weights of MODEL for products, as frozen_packer says. Without this call every product packs its weight anew, and none
+/// is in 8 bits. Layers whose states are known (encoder/known_states.hpp) are left out, but where they multiply in 8 bits: rows that are
+/// not known after all must get the same numbers.
 template <class M>
 void pack_frozen(M& model, bool backward, int threads) {
-  const index first = model.trunk.known ? model.trunk.known->layers() : 0;
+  const index first = model.trunk.known && !model.trunk.int8 ? model.trunk.known->layers() : 0;
   const frozen_packer<M> pack(model, backward, threads);
   detail::pack_layers(model, first, std::ssize(model.trunk.layers), pack, threads);
   model.head.for_each_parameter(pack);

@@ -15,7 +15,6 @@
 
 #include "graft/core/byte_sum.hpp"
 #include "graft/core/json.hpp"
-#include "graft/encoder/trunk_tensors.hpp"
 #include "graft/gemm/int8_product.hpp"
 #include "graft/gemm/product.hpp"
 #include "graft/io/model_file.hpp"

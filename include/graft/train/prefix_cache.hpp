@@ -149,7 +149,6 @@ std::shared_ptr<prefix_cache> use_prefix_cache(M& model, const std::string& fold
   const auto cache = std::make_shared<prefix_cache>(folder, prefix_identity(model, layers, ctx), layers, model.config.hidden_size,
                                                     dtype_of<typename M::real>());
   model.trunk.known = cache;
-  detail::unpack_below(model, layers);
   return cache;
 }
 
@@ -198,7 +197,6 @@ bool fill_prefix_cache(M& model, prefix_cache& cache, std::span<const features> 
     cache.add(file_batch, std::as_bytes(std::span(states.get().data(), static_cast<std::size_t>(states.get().size()))));
     if (progress.rows) progress.rows(units[last], all.size());
   }
-  detail::unpack_below(model, cache.layers());  // nothing reads them from now on
   return true;
 }
 

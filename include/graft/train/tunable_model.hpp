@@ -67,7 +67,7 @@ class tunable_model {
 
   /// The encoder's tensors. True when ENCODER brings no pooler where the head needs one: it stays fresh then. FOR_TRAINING: THREADS
   /// threads, 0 all, prepare each frozen weight for products and their gradients while its numbers are in cache, which else a trainer
-  /// does before its first step, from memory. use_prefix_cache lets go of what was prepared of its layers.
+  /// does before its first step, from memory. Not before use_prefix_cache, whose layers need no preparing.
   /// @throws format_error  a tensor is missing, of another shape, or has a number that is not finite
   bool load_encoder(const tensor_source& encoder, bool for_training = false, int threads = 0);
   /// The adapter called NAME in the mix from ADAPTER, and its LayerNorms from NORMS: the same, or the encoder's where it was trained with

@@ -1,7 +1,6 @@
 #pragma once
 // Bodies of graft/train/tunable_of.hpp.
 
-#include <algorithm>
 #include <set>
 #include <type_traits>
 
