@@ -1,5 +1,5 @@
 #pragma once
-// Which parameters are trained, by what the run tunes.
+// Which parameters are trained, by what the run tunes, and how the others are packed for products.
 
 #include <algorithm>
 #include <cstdint>
