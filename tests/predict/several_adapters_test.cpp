@@ -135,16 +135,20 @@ void check_bits(const std::vector<answer>& a, const std::vector<answer>& b) {
 
 TEST_CASE("batches are cut by what rows cost, and the costliest is taken first") {
   using ranges = std::vector<graft::detail::row_range>;
-  const auto cut = [](const std::vector<graft::index>& tokens, const std::vector<std::size_t>& kinds, graft::index most) {
-    return graft::detail::batches_by_cost(tokens, kinds, most);
+  const auto cut = [](const std::vector<graft::index>& tokens, const std::vector<std::size_t>& kinds, graft::index most, int threads = 1) {
+    return graft::detail::batches_by_cost(tokens, kinds, most, threads);
   };
-  const auto of_one = [&](const std::vector<graft::index>& tokens, graft::index most = 100) {
-    return cut(tokens, std::vector<std::size_t>(tokens.size()), most);
+  const auto of_one = [&](const std::vector<graft::index>& tokens, graft::index most = 100, int threads = 1) {
+    return cut(tokens, std::vector<std::size_t>(tokens.size()), most, threads);
   };
   CHECK(of_one({}).empty());
   CHECK(of_one({600}) == ranges{{0, 1}});
-  CHECK(of_one({20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20}) == ranges{{0, 12}, {12, 13}});  // 243 tokens at most ...
-  CHECK(of_one({121, 121}) == ranges{{0, 1}, {1, 2}});                                               // ... but long ones cost more
+  CHECK(of_one({20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20}) == ranges{{0, 7}, {7, 13}});  // 243 tokens at most, evenly ...
+  CHECK(of_one({121, 121}) == ranges{{0, 1}, {1, 2}});                                             // ... but long ones cost more
+  const std::vector<graft::index> thirty(30, 20);
+  CHECK(of_one(thirty) == ranges{{0, 10}, {10, 20}, {20, 30}});
+  CHECK(of_one(thirty, 100, 2) == ranges{{0, 8}, {8, 16}, {16, 24}, {24, 30}});  // as many for each thread ...
+  CHECK(of_one(thirty, 100, 4) == ranges{{0, 10}, {10, 20}, {20, 30}});          // ... unless threads share each
   CHECK(of_one({108, 108, 108}) == ranges{{0, 2}, {2, 3}});
   CHECK(of_one({8, 8, 8, 8, 8}, 2) == ranges{{0, 2}, {2, 4}, {4, 5}});
   // of the first adapter, then of the second, each from long to short: the long one of the second does not come last

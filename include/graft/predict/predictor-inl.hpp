@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "graft/core/compiled.hpp"
@@ -162,21 +163,40 @@ inline bool goes_before(const features& a, const features& b) {
   return a.words != b.words ? a.words : a.answering < b.answering;
 }
 
-GRAFT_INLINE std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size) {
-  std::vector<row_range> cut;
-  std::vector<index> costs, order;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const index cost = sequence_cost(tokens[i]);
-    const bool joins = i > 0 && kinds[i] == kinds[i - 1] && static_cast<index>(i - cut.back().begin) < batch_size &&
-                       8 * (costs.back() + cost) <= 9 * usual_micro_batch_tokens;
-    if (!joins) {
-      cut.push_back({i, i});
-      costs.push_back(0);
-    }
-    cut.back().end = i + 1;
-    costs.back() += cost;
+/// Where rows of these COSTS begin a batch when none, but of one row, costs more than MOST.
+inline std::vector<std::size_t> batch_starts(std::span<const index> costs, std::span<const std::size_t> kinds, index batch_size,
+                                             index most) {
+  std::vector<std::size_t> starts;
+  index sum = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const bool joins = i > 0 && kinds[i] == kinds[i - 1] && static_cast<index>(i - starts.back()) < batch_size && sum + costs[i] <= most;
+    if (!joins) starts.push_back(i);
+    sum = joins ? sum + costs[i] : costs[i];
   }
-  largest_first(costs, std::ssize(costs), order);
+  return starts;
+}
+
+GRAFT_INLINE std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size,
+                                                    int threads) {
+  std::vector<index> costs(tokens.size());
+  std::transform(tokens.begin(), tokens.end(), costs.begin(), sequence_cost);
+  index least = 0, most = usual_micro_batch_tokens * 9 / 8;
+  std::vector<std::size_t> starts = batch_starts(costs, kinds, batch_size, most);
+  const index fewest = std::ssize(starts), count = fewest < threads ? fewest : (fewest + threads - 1) / threads * threads;
+  while (most - least > 1) {  // the least that a batch may cost, so that they are even
+    const index between = (least + most) / 2;
+    std::vector<std::size_t> finer = batch_starts(costs, kinds, batch_size, between);
+    (std::ssize(finer) <= count ? most : least) = between;
+    if (most == between) starts = std::move(finer);
+  }
+  std::vector<row_range> cut;
+  std::vector<index> sums, order;
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    cut.push_back({starts[i], i + 1 < starts.size() ? starts[i + 1] : costs.size()});
+    sums.push_back(std::accumulate(costs.begin() + static_cast<std::ptrdiff_t>(cut[i].begin),
+                                   costs.begin() + static_cast<std::ptrdiff_t>(cut[i].end), index{0}));
+  }
+  largest_first(sums, std::ssize(sums), order);
   std::vector<row_range> batches;
   batches.reserve(order.size());
   for (const index i : order) batches.push_back(cut[static_cast<std::size_t>(i)]);

@@ -220,7 +220,7 @@ void predictor_of<P>::answer_some(climb& c, context& ctx) const {
       kinds.push_back(along(order[last]));
     }
     if (start >= 0) pass_shared(c, std::exchange(at, start), start, ctx);
-    const auto batches = batches_by_cost(tokens, kinds, c.batch_size);
+    const auto batches = batches_by_cost(tokens, kinds, c.batch_size, ctx.threads);
     for_each_unit(std::ssize(batches), ctx, [&](index i, context& worker) {
       const auto [begin, end] = batches[static_cast<std::size_t>(i)];
       if (c.stop == nullptr || !c.stop->load()) answer_batch(c, std::span(order).subspan(first + begin, end - begin), worker);
@@ -234,7 +234,7 @@ void predictor_of<P>::pass_shared(const climb& c, index from, index to, context&
   const auto row = [&](std::size_t i) -> const features& { return c.contents[c.shared[i]]; };
   std::vector<index> tokens(c.shared.size());
   for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = std::ssize(row(i).input_ids);
-  const auto batches = batches_by_cost(tokens, std::vector<std::size_t>(tokens.size()), c.batch_size);
+  const auto batches = batches_by_cost(tokens, std::vector<std::size_t>(tokens.size()), c.batch_size, ctx.threads);
   for_each_unit(std::ssize(batches), ctx, [&](index n, context& worker) {
     if (c.stop != nullptr && c.stop->load()) return;
     const auto [first, last] = batches[static_cast<std::size_t>(n)];

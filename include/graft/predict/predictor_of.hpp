@@ -47,8 +47,9 @@ struct row_range {
 
 /// Rows of TOKENS tokens each, cut into batches in the order in which threads take them: the costliest first (`sequence_cost`), so that
 /// threads end about together. A batch has up to BATCH_SIZE neighbors of one of KINDS, which cost usual_micro_batch_tokens and an eighth
-/// at most, or one row that costs more.   Tested: tests/predict/several_adapters_test.cpp
-std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size);
+/// at most, or one row that costs more. There are as few as that allows, or as many more as make the same number for each of THREADS, and
+/// of so many the costliest costs as little as it can.   Tested: tests/predict/several_adapters_test.cpp
+std::vector<row_range> batches_by_cost(std::span<const index> tokens, std::span<const std::size_t> kinds, index batch_size, int threads);
 
 /// Everything of a predictor but its models.
 struct predictor_base {
